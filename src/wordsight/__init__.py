@@ -1,0 +1,37 @@
+"""wordsight: which words name which parts of a picture.
+
+`load(run)` gives a trained model as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`. Importing this
+costs nothing; each name below is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.data import load_dataset as load_dataset
+    from wordsight.errors import InputError as InputError
+    from wordsight.run import Alignment as Alignment
+    from wordsight.run import Run as Run
+    from wordsight.run import load as load
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Alignment": "wordsight.run",
+    "InputError": "wordsight.errors",
+    "Run": "wordsight.run",
+    "load": "wordsight.run",
+    "load_dataset": "wordsight.data",
+}
+__all__ = ["Alignment", "InputError", "Run", "load", "load_dataset"]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

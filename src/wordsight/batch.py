@@ -1,0 +1,80 @@
+"""What flows: `Regions` (everything seen), `Words` (everything said), `Vectors` (either side, encoded), `Batch`.
+
+Shape letters, the same everywhere: `I` pictures, `N` sentences, `R` regions of a picture, `T` words of a
+sentence, `B` either of I and N, `K` parts of an encoded side (its regions or words), `D` embedding size,
+`F` feature size, `V` vocabulary.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+class Tensors:
+    """A dataclass of tensors that moves between devices as one."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same values on another device."""
+        parts = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return type(self)(*(part.to(device) for part in parts))
+
+
+@dataclass(frozen=True)
+class Regions(Tensors):
+    """Everything seen.
+
+    Attributes:
+        features: (I, R, F) float32, one row a region.
+        mask: (I, R) bool, False where a picture has fewer regions than the others (padding).
+        boxes: (I, R, 4) float32, `xyxy` as fractions of the picture's width and height, 0 to 1.
+    """
+
+    features: Tensor
+    mask: Tensor
+    boxes: Tensor
+
+
+@dataclass(frozen=True)
+class Words(Tensors):
+    """Everything said.
+
+    Attributes:
+        ids: (N, T) int64, numbers of words in the vocabulary; 0 in the padding.
+        mask: (N, T) bool, False in the padding, which is always at the end.
+    """
+
+    ids: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Vectors(Tensors):
+    """Pictures or sentences, encoded.
+
+    Attributes:
+        values: (B, K, D) float32.
+        mask: (B, K) bool, False in the padding.
+        places: where each part stands: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans
+            of a sentence's words (first word, one past the last).
+    """
+
+    values: Tensor
+    mask: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True)
+class Batch(Tensors):
+    """One training step's pictures and sentences.
+
+    Attributes:
+        regions: of the I different pictures in the batch.
+        words: of the N sentences.
+        picture: (N,) int64, which of the I pictures each sentence belongs to.
+    """
+
+    regions: Regions
+    words: Words
+    picture: Tensor

@@ -1,0 +1,164 @@
+"""The command line: one command a verb, thin. Results go to stdout, everything else to stderr."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from wordsight.errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    help="Learn which words name which parts of a picture, and put it to work.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `train -o` wrote.")]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and only JSON, on stdout.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+def verb(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose errors are one sentence: exit code 2 for bad input, 130 for Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            print(f"wordsight: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt as stop:
+            print(f"\nwordsight: {stop or 'Stopped.'}", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return run
+
+
+@app.command()
+@verb
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="The experiment.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to leave the model in.")],
+    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override, as in train.seed=1.")] = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN where it stopped.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; else as the recipe says.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Train a model as a recipe says; the best checkpoint on the val split is kept."""
+    from wordsight.training.recipe import read
+    from wordsight.training.trainer import figures, train
+
+    settings = [*set_, f'train.device="{device}"'] if device else set_
+    metrics = train(read(recipe, settings), out, resume=resume)
+    show(metrics["best"], f"{out}: {figures(metrics['best'])} on val, epoch {metrics['best']['epoch']}", as_json)
+
+
+@app.command("eval")
+@verb
+def evaluate(
+    run: RunFolder,
+    data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the one of the training.")] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
+    grounding: Annotated[bool, typer.Option("--grounding", help="Also measure boxes against entities.json.")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure a model on a dataset: retrieval both ways, and with --grounding where it puts phrases."""
+    from wordsight.measure import measure, table
+    from wordsight.run import load
+
+    loaded = load(run, device)
+    folder = run / f"report-{split}" if report else None
+    figures = measure(loaded, data, split, grounding=grounding, report=folder)
+    show(figures, table(figures), as_json)
+    if folder:
+        print(f"report: {folder / 'report.html'}", file=sys.stderr)
+
+
+@app.command()
+@verb
+def ground(
+    run: RunFolder,
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file.")],
+    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What to look for, in words.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Draw the boxes here.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Show which box each word of a sentence went to."""
+    from wordsight.run import load
+
+    found = load(run, device).align(picture, sentence)
+    if out:
+        found.draw(picture, out)
+    show(found.to_json(), str(found), as_json)
+
+
+@data_app.command()
+@verb
+def check(data: Data, as_json: Json = False) -> None:
+    """Report what is in a dataset and what is wrong with it; writes nothing."""
+    from wordsight.data import load_dataset
+    from wordsight.data.check import check
+    from wordsight.training.progress import Progress
+
+    with Progress().task("pictures") as count:
+        report = check(load_dataset(data), progress=count)
+    show(report.to_json(), str(report), as_json)
+
+
+@data_app.command()
+@verb
+def convert(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.json", help="The Karpathy JSON file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write any dataset as Karpathy JSON."""
+    from wordsight.data import load_dataset
+    from wordsight.data.convert import write_karpathy
+
+    dataset = load_dataset(data)
+    write_karpathy(dataset, out)
+    show({"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json)
+
+
+@app.command()
+@verb
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to work.")] = Path("wordsight-demo"),
+    as_json: Json = False,
+) -> None:
+    """Paint a world, learn it, measure against the painter's truth: two minutes, nothing to download."""
+    from wordsight.demo import demo, story
+
+    figures = demo(out)
+    show(figures, story(figures, out), as_json)
+
+
+def show(result: dict[str, Any], text: str, as_json: bool) -> None:
+    """The result on stdout: as JSON, or as text for a person."""
+    print(json.dumps(result, ensure_ascii=False, indent=1) if as_json else text)
+
+
+def main() -> None:
+    """The `wordsight` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

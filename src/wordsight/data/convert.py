@@ -1,0 +1,46 @@
+"""Any dataset -> Karpathy JSON."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from wordsight.data.records import Dataset, Picture
+from wordsight.files import write_text
+from wordsight.text.tokens import tokenise
+
+
+def write_karpathy(dataset: Dataset, out: Path) -> None:
+    """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits and sentences.
+
+    The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`.
+
+    Args:
+        dataset: any.
+        out: the file to write; its folder is made if need be.
+
+    Raises:
+        InputError: the file cannot be written; what was there before still is.
+    """
+    images: list[dict[str, Any]] = []
+    number = 0
+    for place, picture in enumerate(dataset.pictures):
+        name, folder = _name_and_folder(picture, Path(out))
+        sentences = []
+        for sentence in picture.sentences:
+            sentences.append({"tokens": tokenise(sentence), "raw": sentence, "imgid": place, "sentid": number})
+            number += 1
+        record = {"filepath": folder} if folder else {}
+        ids = [one["sentid"] for one in sentences]
+        images.append(
+            {**record, "filename": name, "imgid": place, "split": picture.split, "sentids": ids, "sentences": sentences}
+        )
+    write_text(Path(out), json.dumps({"dataset": dataset.name, "images": images}, ensure_ascii=False) + "\n")
+
+
+def _name_and_folder(picture: Picture, out: Path) -> tuple[str, str]:
+    """`filename` and `filepath` of a picture: the name as it is, and the folder that it is relative to."""
+    path = picture.path.absolute().as_posix()
+    name = picture.name if path.endswith("/" + picture.name) else picture.path.name
+    folder = os.path.relpath(path[: -len(name) - 1] or "/", out.absolute().parent)
+    return name, "" if folder == "." else Path(folder).as_posix()

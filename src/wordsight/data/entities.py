@@ -1,0 +1,102 @@
+"""Which phrase of a sentence is where in its picture: the truth that grounding is measured by, never trained on."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import field, read_json
+from wordsight.text.tokens import tokenise
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase of a sentence that is seen in the picture.
+
+    Attributes:
+        picture: the picture's name.
+        sentence: the whole sentence.
+        start: the phrase's first word among `tokenise(sentence)`.
+        end: one past its last word.
+        text: the phrase as written.
+        kind: the first of its types: "people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene",
+            "other", or another that the file gives.
+        boxes: what it names, `xyxy` fractions of the picture's width and height, 0 to 1; at least one.
+    """
+
+    picture: str
+    sentence: str
+    start: int
+    end: int
+    text: str
+    kind: str
+    boxes: tuple[Box, ...]
+
+
+def load_phrases(folder: Path, names: Collection[str]) -> list[Phrase]:
+    """The phrases with at least one box, for some pictures of a dataset, from its `entities.json`.
+
+    Where the file says which of its sentences the dataset's captions are, only those are used, else all.
+
+    Args:
+        folder: the dataset's folder (or a file in it).
+        names: of the pictures; those that the file does not know are left out.
+
+    Raises:
+        InputError: the file is missing or wrong (the message names the key), or knows no phrase of these pictures.
+    """
+    folder = Path(folder)
+    path = (folder if folder.is_dir() else folder.parent) / "entities.json"
+    if not path.exists():
+        raise InputError(f"{path} is missing: grounding is measured against the phrases and boxes in it.")
+    content = read_json(path)
+    wanted = [name for name in dict.fromkeys(names) if isinstance(content, dict) and name in content]
+    phrases = [phrase for name in wanted for phrase in _phrases(name, content[name], f"{path}, {name}")]
+    if not phrases:
+        raise InputError(f"{path} has no phrase with a box for any of the {len(names)} pictures.")
+    return phrases
+
+
+def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
+    width, height = field(record, "w", int, where), field(record, "h", int, where)
+    if width < 1 or height < 1:
+        raise InputError(f"{where}: expected a width 'w' and a height 'h' of at least 1, found {width} and {height}.")
+    sentences = field(record, "sentences", list, where)
+    boxes = field(record, "boxes_xyxy_1based", dict, where)
+    fractions = {
+        chain: tuple(_fractions(box, width, height, f"{where}, chain {chain}") for box in corners)
+        for chain, corners in boxes.items()
+    }
+    captions = record.get("flickr8k_caption_to_sentence") if isinstance(record, dict) else None
+    used = set(captions.values()) if isinstance(captions, dict) else None
+    for number, sentence in enumerate(sentences):
+        if used is None or number in used:
+            yield from _in_sentence(name, sentence, fractions, f"{where}, sentences[{number}]")
+
+
+def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]], where: str) -> Iterator[Phrase]:
+    text = field(sentence, "text", str, where)
+    # A phrase counts words between spaces: before[i] is how many of our words come before the i-th of those.
+    before = [0, *accumulate(len(tokenise(piece)) for piece in text.split())]
+    for number, phrase in enumerate(field(sentence, "phrases", list, where)):
+        place = f"{where}, phrases[{number}]"
+        start, length = field(phrase, "start", int, place), field(phrase, "len", int, place)
+        if start < 0 or length < 1 or start + length >= len(before):
+            raise InputError(f"{place}: words {start} to {start + length} are not in the sentence '{text}'.")
+        first, end = before[start], before[start + length]
+        found = boxes.get(field(phrase, "chain", str, place))
+        if found and first < end:
+            kinds = field(phrase, "types", list, place)
+            yield Phrase(name, text, first, end, field(phrase, "text", str, place), (kinds or ["other"])[0], found)
+
+
+def _fractions(box: object, width: int, height: int, where: str) -> Box:
+    """A box in pixels, counted from 1 with both ends inside, as fractions."""
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, int | float) for value in box):
+        raise InputError(f"{where}: expected boxes of four numbers, found {box!r}.")
+    left, right = (min(max(value / width, 0.0), 1.0) for value in (box[0] - 1, box[2]))
+    top, bottom = (min(max(value / height, 0.0), 1.0) for value in (box[1] - 1, box[3]))
+    return left, top, right, bottom

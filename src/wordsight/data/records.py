@@ -1,0 +1,117 @@
+"""What a dataset is: pictures, each with its sentences and its split."""
+
+import difflib
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wordsight.errors import InputError
+
+_SPLITS = {
+    "train": ("train", "training", "restval"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+_SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture and what was said about it.
+
+    Attributes:
+        name: unique in the dataset: the file name, with folders where it alone is not unique.
+        path: the file; it may be missing or broken.
+        split: "train", "val", "test" or another name that the data gives.
+        sentences: as written; maybe none, and some may be empty.
+    """
+
+    name: str
+    path: Path
+    split: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures with sentences, as read from files.
+
+    Attributes:
+        name: for people.
+        root: the folder.
+        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table" or "pairs".
+        pictures: all of them, in the order of the files.
+    """
+
+    name: str
+    root: Path
+    format: str
+    pictures: tuple[Picture, ...]
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """The names of the splits and the number of pictures in each."""
+        return dict(Counter(picture.split for picture in self.pictures))
+
+    def split(self, name: str) -> list[Picture]:
+        """The pictures of a split that somebody said something about, without their empty sentences.
+
+        Args:
+            name: "train", "val", "test", one of their other names ("dev", "validation"), or as the data calls it.
+
+        Raises:
+            InputError: there is no such split, or nothing in it has a sentence; the message names the splits there are.
+        """
+        name = split_name(name)
+        if name not in self.splits:
+            there = ", ".join(f"'{split}' ({count})" for split, count in self.splits.items())
+            near = difflib.get_close_matches(name, self.splits, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise InputError(f"{self.root} has no split '{name}': there is {there}{hint}")
+        spoken = [_spoken(picture) for picture in self.pictures if picture.split == name]
+        pictures = [picture for picture in spoken if picture.sentences]
+        if not pictures:
+            raise InputError(f"{self.root}: none of the {len(spoken)} pictures of the split '{name}' has a sentence.")
+        return pictures
+
+
+def split_name(name: str) -> str:
+    """A split's usual name: "train" (also restval, as is the custom), "val", "test", or the name as it is."""
+    return _SPLIT_OF.get(name.strip().lower(), name.strip())
+
+
+def split_in(text: str, default: str = "train") -> str:
+    """The split that a file's or folder's name speaks of: "val" for "captions_val2014", `default` when none."""
+    words = "".join(char if char.isalpha() else " " for char in text.lower()).split()
+    return next((_SPLIT_OF[word] for word in words if word in _SPLIT_OF), default)
+
+
+def hold_out(dataset: Dataset, share: float) -> Dataset:
+    """Move a share of the training pictures to "val", the same ones every time: which, their names decide.
+
+    Args:
+        dataset: one whose files name no split for validation.
+        share: of the training pictures, above 0 and below 1.
+
+    Raises:
+        InputError: the share is out of range, or leaves one of the two splits empty.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"The share of pictures to hold out must be above 0 and below 1, not {share}.")
+
+    def chosen(picture: Picture) -> bool:
+        digest = hashlib.sha256(picture.name.encode()).digest()
+        return picture.split == "train" and int.from_bytes(digest[:8]) < share * 2**64
+
+    moved = tuple(replace(picture, split="val") if chosen(picture) else picture for picture in dataset.pictures)
+    result = replace(dataset, pictures=moved)
+    if not {"train", "val"} <= result.splits.keys():
+        count = dataset.splits.get("train", 0)
+        raise InputError(f"{dataset.root}: holding out {share} of {count} training pictures leaves one side empty.")
+    return result
+
+
+def _spoken(picture: Picture) -> Picture:
+    kept = tuple(sentence for sentence in picture.sentences if any(map(str.isalnum, sentence)))
+    return picture if len(kept) == len(picture.sentences) else replace(picture, sentences=kept)

@@ -1,0 +1,94 @@
+"""A sentence over its picture, as a picture: boxes, and below them the words in the same colours."""
+
+from typing import NamedTuple
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from wordsight.evaluation.evidence import Aligned, Mark, marks, shares
+
+INK, FAINT, PAPER = "#22242a", "#8a8f9a", "#ffffff"
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+class Chip(NamedTuple):
+    """A word below the picture: where, in pixels, how strong (0 to 1), and in which colour, if it has a box."""
+
+    word: str
+    left: float
+    top: float
+    width: float
+    share: float
+    colour: str | None
+
+
+def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Image:
+    """Draw which box each word went to.
+
+    Args:
+        image: the picture.
+        aligned: the words, their boxes and strengths.
+        width: of the result, pixels; at least 200.
+
+    Returns:
+        The picture `width` pixels wide, its boxes labelled, the sentence below, a bar below each word for its strength.
+    """
+    height = max(1, round(image.height * width / image.width))
+    shown = marks(aligned)
+    font = ImageFont.load_default(max(13, width // 42))
+    chips, depth = _chips(aligned, shown, width, font)
+    canvas = Image.new("RGB", (width, height + depth), PAPER)
+    canvas.paste(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
+    pen = ImageDraw.Draw(canvas)
+    line = max(2, width // 220)
+    for mark in shown:
+        _box(pen, mark, width, height, line)
+    for mark in shown:
+        _label(pen, mark, width, height, font)
+    for chip in chips:
+        _chip(pen, chip, height, font)
+    return canvas
+
+
+def _box(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, line: int) -> None:
+    """A box with a thin white edge on both sides, so that it is seen on anything."""
+    left, top, right, bottom = (value * side for value, side in zip(mark.box, (width, height) * 2, strict=True))
+    left, top, right, bottom = max(left, 2), max(top, 2), min(right, width - 3), min(bottom, height - 3)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=PAPER, width=line + 2)
+    pen.rectangle((left, top, right, bottom), outline=mark.colour, width=line)
+
+
+def _label(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, font: Font) -> None:
+    """The words of a box in its corner."""
+    long = mark.label if len(mark.label) < 40 else mark.label[:38] + "…"
+    left, top = mark.at[0] * width, mark.at[1] * height
+    _, _, wide, high = pen.textbbox((0, 0), long, font=font)
+    if mark.at[1] < mark.box[1]:  # on top of the box, whatever the height of a line is
+        top = max(0.0, mark.box[1] * height - high - 8)
+    left = max(0.0, min(left, width - wide - 14))
+    pen.rounded_rectangle((left, top, left + wide + 12, top + high + 8), radius=4, fill=mark.colour)
+    pen.text((left + 6, top + 3), long, font=font, fill=PAPER)
+
+
+def _chips(aligned: Aligned, shown: list[Mark], width: int, font: Font) -> tuple[list[Chip], int]:
+    """The words of the sentence in lines, and how high these are in pixels."""
+    colour = {position: mark.colour for mark in shown for position in mark.words}
+    step = font.getbbox("Xg")[3] * 2.1
+    left, top, chips = 14.0, 12.0, []
+    for position, (word, share) in enumerate(zip(aligned.words, shares(aligned.strengths), strict=True)):
+        wide = font.getlength(word)
+        if left + wide > width - 14 and left > 14:
+            left, top = 14.0, top + step
+        chips.append(Chip(word, left, top, wide, share, colour.get(position)))
+        left += wide + font.getlength("x") * 1.2
+    return chips, round(top + step + 6)
+
+
+def _chip(pen: ImageDraw.ImageDraw, chip: Chip, below: int, font: Font) -> None:
+    """A word and the bar of its strength."""
+    high = font.getbbox("Xg")[3]
+    top = below + chip.top
+    pen.text((chip.left, top), chip.word, font=font, fill=chip.colour or FAINT)
+    bar = (chip.left, top + high * 1.25, chip.left + max(chip.width * chip.share, 1), top + high * 1.25 + 3)
+    pen.rectangle((bar[0], bar[1], chip.left + chip.width, bar[3]), fill="#e4e6ea")
+    pen.rectangle(bar, fill=ImageColor.getrgb(chip.colour or FAINT))

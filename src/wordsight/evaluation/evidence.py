@@ -1,0 +1,139 @@
+"""Which box each word of a sentence went to, and how to show that: one colour a box, its words beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from wordsight.batch import Regions
+from wordsight.matching.matcher import Matcher
+from wordsight.matching.score import word_regions
+from wordsight.text.vocabulary import Vocabulary
+
+Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
+Look = Callable[[Sequence[str]], Regions]  # names of I pictures -> their regions
+
+_NAME_NOTHING = (
+    "a an the this that these those some any each other another its his her their it he she they in on at of with and "
+    "or to from by for as than then there is are was be one two three four five six several many few both all while"
+)
+FUNCTION_WORDS = frozenset(_NAME_NOTHING.split())  # they are seen nowhere: no box is shown for them alone
+COLOURS = ("#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324")  # of boxes, in turn
+
+
+class Aligned(Protocol):
+    """Which box each word went to; T of each."""
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words, as the model reads them."""
+
+    @property
+    def boxes(self) -> Sequence[Box]:
+        """The best box of each word."""
+
+    @property
+    def strengths(self) -> Sequence[float]:
+        """How well each word fits its box; unbounded, greater is surer."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An `Aligned` as plain values."""
+
+    words: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box to show.
+
+    Attributes:
+        box: `xyxy` fractions.
+        colour: its own in this picture, `#rrggbb`.
+        label: the words that went there, in order.
+        words: their positions in the sentence.
+        at: where the label's upper left corner stands, fractions; labels do not hide each other while there is room.
+    """
+
+    box: Box
+    colour: str
+    label: str
+    words: tuple[int, ...]
+    at: tuple[float, float]
+
+
+@torch.no_grad()
+def align(model: Matcher, vocabulary: Vocabulary, look: Look, picture: str, sentence: str) -> Evidence:
+    """The best region of a picture for each word of a sentence.
+
+    Args:
+        model: in evaluation mode.
+        vocabulary: the model's.
+        look: gives the regions of pictures by name.
+        picture: its name.
+        sentence: any.
+    """
+    device = next(model.parameters()).device
+    images = model.encode_images(look([picture]).to(device))
+    texts = model.encode_texts(vocabulary.encode([sentence]).to(device))
+    strengths, best = word_regions(images, texts)[0].max(dim=1)  # (T,), (T,)
+    boxes = tuple(tuple(box) for box in images.places[0, best].tolist())
+    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, tuple(strengths.tolist()))
+
+
+def shares(strengths: Sequence[float]) -> list[float]:
+    """Strengths as shares of the greatest, 0 to 1; none is surer than another where none is above zero."""
+    top = max(strengths, default=0.0)
+    return [max(strength / top, 0.0) if top > 0 else 0.0 for strength in strengths]
+
+
+def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
+    """The boxes worth showing.
+
+    Args:
+        aligned: a picture and a sentence.
+        least: a word whose strength is a smaller share of the greatest is not shown; nor is "a" or "of".
+        most: so many boxes at most, those with the strongest words.
+
+    Returns:
+        The boxes, in the order of their first words; words that went to the same box share it.
+    """
+    of_box: dict[Box, list[int]] = {}
+    strength = shares(aligned.strengths)
+    for position, box in enumerate(aligned.boxes):
+        if strength[position] >= max(least, 1e-9) and not aside(aligned.words, position):
+            of_box.setdefault(tuple(box), []).append(position)
+    strongest = sorted(of_box, key=lambda box: -sum(strength[position] for position in of_box[box]))[:most]
+    found: list[Mark] = []
+    for box in [box for box in of_box if box in strongest]:
+        words = of_box[box]
+        label = " ".join(aligned.words[position] for position in words)
+        at = _free(box, len(label), [(*mark.at, len(mark.label)) for mark in found])
+        found.append(Mark(box, COLOURS[len(found) % len(COLOURS)], label, tuple(words), at))
+    return found
+
+
+def aside(words: Sequence[str], position: int) -> bool:
+    """Whether a word is one that names nothing, beside others that do."""
+    return words[position] in FUNCTION_WORDS and any(word not in FUNCTION_WORDS for word in words)
+
+
+def _free(box: Box, length: int, taken: Sequence[tuple[float, float, int]]) -> tuple[float, float]:
+    """A place for a label on top of a box, or in its corner, moved down until it hides no other."""
+    letter, line = 0.025, 0.09  # of a picture's width and height, about
+    x, y = min(max(box[0], 0.0), max(0.0, 1 - letter * length)), max(box[1], 0.0)
+    y = y - line if y >= line else y
+
+    def hidden() -> bool:
+        return any(
+            x < left + letter * letters and left < x + letter * length and abs(y - top) < line
+            for left, top, letters in taken
+        )
+
+    while hidden() and y < 1 - line:
+        y += line
+    return x, min(y, 1 - line)

@@ -1,0 +1,49 @@
+"""Which words have the longest vectors: the words that decide, learned from nothing but which sentence fits what."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from wordsight.matching.matcher import Matcher
+from wordsight.text.vocabulary import Vocabulary
+
+
+class Magnitude(NamedTuple):
+    """A word, the mean length of its vectors s_t, and how often it was seen."""
+
+    word: str
+    length: float
+    seen: int
+
+
+@torch.no_grad()
+def magnitudes(
+    model: Matcher, vocabulary: Vocabulary, sentences: Sequence[str], *, least: int = 5, rows: int = 256
+) -> list[Magnitude]:
+    """How long each word's vector is, on average over the sentences it stands in (DVSA, section 4.4).
+
+    Args:
+        model: in evaluation mode.
+        vocabulary: the model's; unknown words are left out.
+        sentences: of a split.
+        least: a word seen less often is left out.
+        rows: sentences that are read at once.
+
+    Returns:
+        The words, longest first.
+    """
+    device = next(model.parameters()).device
+    lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
+    for first in range(0, len(sentences), rows):
+        words = vocabulary.encode(sentences[first : first + rows])
+        vectors = model.encode_texts(words.to(device)).values.norm(dim=2).cpu().float()  # (B, T)
+        ids = words.ids[words.mask]
+        lengths.index_add_(0, ids, vectors[words.mask])
+        counts.index_add_(0, ids, torch.ones(len(ids)))
+    found = [
+        Magnitude(word, (lengths[number] / counts[number]).item(), int(counts[number]))
+        for number, word in enumerate(vocabulary.words)
+        if number > 1 and counts[number] >= least
+    ]
+    return sorted(found, key=lambda one: (-one.length, one.word))

@@ -1,0 +1,140 @@
+"""How well pictures find their sentences and sentences their pictures: R@K and Med r, both ways.
+
+Picture to text counts a hit if any of a picture's sentences is among the top K, and Med r is of the best-ranked right
+one. Text to picture ranks all pictures for each sentence. Ties are broken against us. Galleries may be large (5,000
+pictures with 25,000 sentences): only the matrix of scores is kept whole.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import comb
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Vectors
+from wordsight.matching.matcher import Matcher
+
+KS = (1, 5, 10)
+Blocks = Vectors | Iterable[Vectors]  # all at once, or some rows at a time in their order
+
+
+class Ranks(NamedTuple):
+    """Where the right answers came, 1 is best.
+
+    Attributes:
+        images: of each picture that has a sentence, the rank of its best-ranked right sentence; int64.
+        texts: (N,) of each sentence, the rank of its picture; int64.
+    """
+
+    images: Tensor
+    texts: Tensor
+
+
+@torch.no_grad()
+def score_matrix(model: Matcher, images: Blocks, texts: Blocks, *, rows: int = 128) -> Tensor:
+    """Every picture with every sentence.
+
+    Args:
+        model: scores them; in evaluation mode.
+        images: I encoded pictures.
+        texts: N encoded sentences; given as blocks, only one block is held at a time.
+        rows: pictures, and sentences, that are scored at once.
+
+    Returns:
+        (I, N) float32 on the CPU.
+    """
+    pictures = list(_blocks(images, rows))
+    columns = [
+        torch.cat([model.score(some, sentences).float().cpu() for some in pictures])
+        for sentences in _blocks(texts, rows)
+    ]
+    return torch.cat(columns, dim=1)  # (I, N)
+
+
+def _blocks(vectors: Blocks, rows: int) -> Iterator[Vectors]:
+    """The same rows, at most `rows` at a time."""
+    for block in [vectors] if isinstance(vectors, Vectors) else vectors:
+        parts = (block.values.split(rows), block.mask.split(rows), block.places.split(rows))
+        yield from (Vectors(*part) for part in zip(*parts, strict=True))
+
+
+def ranks(scores: Tensor, picture: Tensor, *, rows: int = 128) -> Ranks:
+    """The ranks of the right answers; whatever scores as high as the right one counts as better, NaN too.
+
+    Args:
+        scores: (I, N), greater fits better.
+        picture: (N,) the right picture of each sentence.
+        rows: pictures, or sentences, that are compared at once.
+    """
+    images, texts = [], []
+    numbers = torch.arange(len(scores))
+    for some in numbers.split(rows):
+        part, right = scores[some], picture[None] == some[:, None]  # (rows, N)
+        best = part.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+        ahead = (~(part < best) & ~right).sum(1)
+        images.append(ahead[right.any(1)] + 1)
+    for sentences in torch.arange(len(picture)).split(rows):
+        part, right = scores[:, sentences], numbers[:, None] == picture[sentences]  # (I, rows)
+        own = part.gather(0, picture[sentences][None])
+        texts.append((~(part < own) & ~right).sum(0) + 1)
+    return Ranks(torch.cat(images), torch.cat(texts))
+
+
+def metrics(found: Ranks, pictures: int) -> dict[str, float]:
+    """R@1, 5, 10 in percent and Med r of both directions, beside the size of the gallery.
+
+    Args:
+        found: the ranks.
+        pictures: I, how many were ranked.
+
+    Returns:
+        `i2t_R@1`, `i2t_R@5`, `i2t_R@10`, `i2t_medr`, the same with `t2i_`, `pictures`, `sentences`.
+    """
+    flat: dict[str, float] = {}
+    for way, rank in (("i2t", found.images), ("t2i", found.texts)):
+        flat |= {f"{way}_R@{k}": round(100 * (rank <= k).double().mean().item(), 4) for k in KS}
+        flat[f"{way}_medr"] = rank.double().quantile(0.5).item()
+    return flat | {"pictures": pictures, "sentences": len(found.texts)}
+
+
+def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tensor) -> dict[str, float]:
+    """Score everything with everything and say how well it ranks; see `metrics` for the keys.
+
+    Args:
+        model: in evaluation mode.
+        images: I encoded pictures, whole or in blocks.
+        texts: N encoded sentences, whole or in blocks.
+        picture: (N,) the right picture of each sentence.
+    """
+    scores = score_matrix(model, images, texts)
+    return metrics(ranks(scores, picture), len(scores))
+
+
+def rsum(flat: Mapping[str, float]) -> float:
+    """One number to choose by: the sum of R@1, 5 and 10 both ways, 0 to 600."""
+    return sum(flat[f"{way}_R@{k}"] for way in ("i2t", "t2i") for k in KS)
+
+
+def chance(picture: Tensor, pictures: int) -> dict[str, float]:
+    """What drawing lots would score: the keys of `metrics`, expected values, Med r the median of the expected ranks.
+
+    Args:
+        picture: (N,) the right picture of each sentence.
+        pictures: I, how many there are.
+    """
+    sentences = len(picture)
+    own = torch.bincount(picture, minlength=pictures)
+    amounts = own[own > 0].unique(return_counts=True)
+    flat: dict[str, float] = {}
+    for k in KS:
+        hits = [
+            1 - comb(max(sentences - mine, 0), k) / comb(sentences, k) if k <= sentences else 1.0
+            for mine in amounts[0].tolist()
+        ]
+        share = sum(hit * count for hit, count in zip(hits, amounts[1].tolist(), strict=True))
+        flat[f"i2t_R@{k}"] = round(100 * share / int(amounts[1].sum()), 4)
+        flat[f"t2i_R@{k}"] = round(100 * min(k / pictures, 1), 4)
+    flat["i2t_medr"] = ((sentences + 1) / (own[own > 0].double() + 1)).quantile(0.5).item()
+    flat["t2i_medr"] = (pictures + 1) / 2
+    return flat | {"pictures": pictures, "sentences": sentences}

@@ -1,0 +1,18 @@
+"""Does this sentence fit this picture? One idea a file; `MODELS` says which there are."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.matching.matcher import Matcher
+
+MODELS = {
+    "align": "wordsight.matching.align:Align",
+}
+
+
+def model_class(name: str) -> type["Matcher"]:
+    """The class behind a model's name; a KeyError for a name that is not in `MODELS`."""
+    module, _, attribute = MODELS[name].partition(":")
+    found: type[Matcher] = getattr(import_module(module), attribute)
+    return found

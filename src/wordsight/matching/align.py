@@ -1,0 +1,115 @@
+"""DVSA: which word is which region, learned from pictures and sentences alone. Open this file first.
+
+Karpathy & Fei-Fei 2015, "Deep Visual-Semantic Alignments for Generating Image Descriptions", equations 1 to 9. A
+picture is a bag of regions, a sentence a row of words, both mapped into one space. Their dot product says how well a
+word names a region; a picture fits a sentence if every word finds its region there. Training only asks that a
+sentence's own picture fits better than the others: which word went to which region is never told, and comes out.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import losses, score
+from wordsight.matching.lexicon import Lexicon
+from wordsight.matching.matcher import Matcher
+from wordsight.text.encoders import ENCODERS
+
+
+class Align(Matcher):
+    """The alignment model.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of the space where words and regions meet (h in the paper: 1000 to 1600).
+        words: E, size of a word vector (the paper's are 300).
+        hidden: H, size of the recurrent state (300 to 600 in the paper).
+        encoder: `brnn` (equations 2-6), `gru`, or `bag`: words that see no neighbours.
+        loss: `ranking` (equation 9), `hardest` (its worst violation only, VSE++) or `contrastive` (InfoNCE).
+        margin: of the two ranking losses.
+        temperature: of the contrastive loss.
+        normalise: vectors of length 1 on both sides; the paper's are as they come.
+        mean: the score is a mean over words in place of equation 8's sum.
+        thresholded_sum: equation 7 in place of 8.
+        dropout: on everything but recurrent links, 0 to 1.
+        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all.
+        labels: L, how many of the last columns of the features say what a detector calls a region.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 512,
+        words: int = 300,
+        hidden: int = 512,
+        encoder: str = "brnn",
+        loss: str = "ranking",
+        margin: float = 1.0,
+        temperature: float = 0.05,
+        normalise: bool = False,
+        mean: bool = False,
+        thresholded_sum: bool = False,
+        dropout: float = 0.0,
+        lexicon: float = 0.0,
+        labels: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
+        self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
+        self.region = nn.Linear(features, embedding)  # W_m, b_m of equation 1
+        self.dropout = nn.Dropout(dropout)
+        self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
+        self.trust = lexicon
+        self.normalise, self.mean, self.thresholded_sum = normalise, mean, thresholded_sum
+        self.objective, self.margin, self.temperature = loss, margin, temperature
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D)."""
+        values = self._finish(self.region(self._drop(regions.features)))
+        if self.lexicon is not None:
+            values = torch.cat([values, self.trust * self.lexicon.encode_images(regions)], dim=-1)
+        return Vectors(values, regions.mask, regions.boxes)
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D)."""
+        embedded = self.dropout(self.words(words.ids))  # (N, T, E)
+        values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
+        if self.lexicon is not None:
+            values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
+        return Vectors(values, words.mask, spans(words.mask))
+
+    def score(self, images: Vectors, texts: Vectors) -> Tensor:
+        """S_kl, equation 8 (or 7): every picture with every sentence -> (I, N)."""
+        return score.sum_of_max(images, texts, mean=self.mean, thresholded_sum=self.thresholded_sum)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The ranking objective, equation 9."""
+        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        if self.objective == "contrastive":
+            return losses.contrastive(scores, batch.picture, temperature=self.temperature)
+        return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
+
+    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None) -> None:
+        """The lexicon, if there is one: see `Lexicon.fit`."""
+        if self.lexicon is not None:
+            self.lexicon.fit(batches, counted, nearness)
+
+    def _drop(self, features: Tensor) -> Tensor:
+        """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
+        return features * self.dropout(torch.ones_like(features[:, :1]))
+
+    def _finish(self, values: Tensor) -> Tensor:
+        return functional.normalize(values, dim=-1) if self.normalise else values
+
+
+def spans(mask: Tensor) -> Tensor:
+    """The places of single words: (N, T, 2) spans [t, t + 1)."""
+    starts = mask.long().cumsum(dim=1) - 1  # (N, T)
+    return torch.stack([starts, starts + 1], dim=-1)

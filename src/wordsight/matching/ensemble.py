@@ -1,0 +1,47 @@
+"""Several models that decide together."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching.matcher import Matcher
+
+
+class Ensemble(Matcher):
+    """Members trained apart, with vectors put end to end: the score of a word and a region is the sum of the members'.
+
+    So all members choose one region for a word together, and an ensemble is searched and explained like a single model.
+
+    Args:
+        members: of the same vocabulary and features, trained; at least one.
+    """
+
+    def __init__(self, members: Sequence[Matcher]) -> None:
+        super().__init__()
+        self.config = {"members": [dict(member.config) for member in members]}
+        self.members = nn.ModuleList(members)
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Regions (I, R, F) -> vectors (I, R, sum of D)."""
+        return _joined([member.encode_images(regions) for member in self._all()])
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Words (N, T) -> vectors (N, T, sum of D)."""
+        return _joined([member.encode_texts(words) for member in self._all()])
+
+    def score(self, images: Vectors, texts: Vectors) -> Tensor:
+        """As the first member scores: (I, N)."""
+        return next(iter(self._all())).score(images, texts)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The mean of the members' losses: what a validation shows; members are trained one by one."""
+        return torch.stack([member.loss(batch) for member in self._all()]).mean()
+
+    def _all(self) -> Iterable[Matcher]:
+        return (member for member in self.members if isinstance(member, Matcher))
+
+
+def _joined(several: Sequence[Vectors]) -> Vectors:
+    return Vectors(torch.cat([one.values for one in several], dim=-1), several[0].mask, several[0].places)

@@ -1,0 +1,140 @@
+"""What can be known about words and regions by counting alone, before any training: two tables in closed form.
+
+Labels to words. A detector says "person", "several persons", "dog"; sentences say "man", "men", "puppy". Which goes
+with which is a translation problem, and IBM's first model solves it (Brown et al. 1993): each word was said because of
+one label in the picture, nobody knows which, and expectation-maximisation finds out from many pairs.
+
+Features to words. Ridge regression from a whole picture's features to the words said about it. Pooling is linear, so
+the same weights read on a region say how much of the word is *there* (class activation maps, Zhou et al. 2016).
+
+Nothing but pictures and sentences is needed. Training a ranking says nothing about *which* region a word should take;
+these tables do.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions, Words
+
+SMOOTHING = 200.0  # words of the average sentence that every label is given before it is judged
+NEARNESS, NAMED = 0.35, 8.0  # cosine from which a word counts as near a label's name, and how much that counts
+RIDGE, SEEN = 3.0, 2.0  # penalty of the regression, and its weight beside the labels
+
+
+class Lexicon(nn.Module):
+    """Both tables, as one more piece of each region's and each word's vector.
+
+    Their product is a log-odds of the word at the region, so scores, evidence and any index work as before. One more
+    number prefers large boxes near the middle, where nothing else decides.
+
+    Args:
+        features: F, of which the last `labels` columns say how much a region holds of each label.
+        labels: L, 0 where there is no detector that knows classes.
+        vocabulary: V.
+        rank: K, how many directions of the regression are kept.
+    """
+
+    named: Tensor  # (L, V), log-odds of words under labels, >= 0
+    middle: Tensor  # (F - L,), mean features of a whole picture
+    seen: Tensor  # (F - L, K)
+    said: Tensor  # (K, V)
+
+    def __init__(self, features: int, labels: int, vocabulary: int, rank: int = 128) -> None:
+        super().__init__()
+        self.looks, rank = features - labels, min(rank, features - labels, vocabulary)
+        self.register_buffer("named", torch.zeros(labels, vocabulary))
+        self.register_buffer("middle", torch.zeros(self.looks))
+        self.register_buffer("seen", torch.zeros(self.looks, rank))
+        self.register_buffer("said", torch.zeros(rank, vocabulary))
+
+    def encode_images(self, regions: Regions) -> Tensor:
+        """Regions (I, R, F) -> (I, R, L + K + 1)."""
+        looks, labels = regions.features.split([self.looks, len(self.named)], dim=-1)
+        return torch.cat([labels, (looks - self.middle) @ self.seen, prominence(regions.boxes)[..., None]], dim=-1)
+
+    def encode_texts(self, words: Words) -> Tensor:
+        """Words (N, T) -> (N, T, L + K + 1)."""
+        columns = torch.cat([self.named, self.said, torch.ones_like(self.said[:1])])  # (L + K + 1, V)
+        return columns.T[words.ids]
+
+    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None = None) -> None:
+        """Learn both tables.
+
+        Args:
+            batches: every picture of the training split, first region the whole picture, with all its sentences.
+            counted: (L,) bool, the labels that words are counted under: parts that every whole has cannot be told
+                from it by counting.
+            nearness: (L, V) cosine between what labels are called and words, 0 where unknown; or None.
+        """
+        looks, labels, ids, spoken = [], [], [], []
+        for batch in batches:
+            looks.append(batch.regions.features[:, 0, : self.looks])
+            held = batch.regions.features[:, :, self.looks :].amax(dim=1) * counted  # (I, L)
+            for row, mask, picture in zip(batch.words.ids, batch.words.mask, batch.picture, strict=True):
+                ids.append(row[mask])
+                labels.append(held[picture])
+                spoken.append(sum(map(len, looks[:-1])) + int(picture))
+        self._regress(torch.cat(looks), ids, spoken)
+        if len(self.named):
+            self._translate(labels, ids, nearness)
+
+    def _translate(self, labels: Sequence[Tensor], ids: Sequence[Tensor], nearness: Tensor | None) -> None:
+        counts = translate(labels, ids, *self.named.shape)
+        frequency = counts.sum(0) / counts.sum()  # (V,)
+        smoothed = counts + SMOOTHING * frequency
+        odds = (smoothed / smoothed.sum(1, keepdim=True) / frequency.clamp(min=1e-12)).clamp(min=1e-12).log()
+        odds = torch.where(frequency > 0, odds, 0.0)
+        if nearness is not None:
+            odds = odds + NAMED * (nearness - NEARNESS).clamp(min=0)
+        self.named.copy_(odds.clamp(min=0))
+
+    def _regress(self, looks: Tensor, ids: Sequence[Tensor], spoken: Sequence[int]) -> None:
+        """Ridge regression of standardised word counts, kept to its strongest directions."""
+        said = torch.zeros(len(looks), self.said.shape[1])  # (I, V): the share of the sentences with the word
+        sentences = torch.bincount(torch.tensor(spoken), minlength=len(looks)).clamp(min=1)
+        for row, words in zip(spoken, ids, strict=True):
+            said[row, words.unique()] += 1 / sentences[row]
+        often = said.mean(0)
+        said = (said - often) / (often * (1 - often.clamp(max=0.9)) + 1e-4).sqrt()
+        self.middle.copy_(looks.mean(0))
+        looks = looks - self.middle
+        gram = looks.T @ looks + RIDGE * torch.eye(self.looks)
+        weights = torch.linalg.solve(gram, looks.T @ said)  # (F - L, V)
+        left, strength, right = torch.svd_lowrank(weights, q=len(self.said), niter=4)
+        self.seen.copy_(SEEN * left * strength.sqrt())
+        self.said.copy_(strength.sqrt()[:, None] * right.T)
+
+
+def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocabulary: int, rounds: int = 8) -> Tensor:
+    """Expected counts of (label, word) after some rounds of expectation-maximisation (IBM model 1).
+
+    Args:
+        labels: of each sentence how much its picture holds of each label (L,), >= 0.
+        ids: of each sentence its words (T,).
+        kinds: L.
+        vocabulary: V.
+        rounds: of expectation and maximisation.
+
+    Returns:
+        (L, V), >= 0.
+    """
+    which = [held.nonzero()[:, 0] for held in labels]
+    table = torch.full((kinds, vocabulary), 1 / vocabulary)
+    counts = torch.zeros_like(table)
+    for _ in range(rounds):
+        counts = torch.zeros_like(table)
+        for there, held, words in zip(which, labels, ids, strict=True):
+            share = table[there][:, words] * held[there, None]  # (labels there, T)
+            share /= share.sum(dim=0).clamp(min=1e-12)
+            counts.index_put_((there[:, None], words[None]), share, accumulate=True)
+        table = (counts + 1e-4) / (counts + 1e-4).sum(dim=1, keepdim=True)
+    return counts
+
+
+def prominence(boxes: Tensor) -> Tensor:
+    """How prominent boxes (..., 4) are -> (...): large ones near the middle most, the whole picture 0."""
+    area = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
+    off = ((boxes[..., :2] + boxes[..., 2:]) / 2 - 0.5).abs().sum(dim=-1)
+    return 0.045 * (area + 1e-3).log() - 0.15 * off

@@ -1,0 +1,62 @@
+"""What a matcher is asked to do: rank the right pair above the wrong ones, in both directions.
+
+Every loss takes the scores (I, N) of a batch and `picture` (N,), the right picture of each sentence. Several
+sentences may share a picture; a pair of the same picture is never a negative.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def positives(scores: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """The right pairs' scores and where the wrong pairs are.
+
+    Returns:
+        S_kk of each sentence (N,), and a mask (I, N), True at the pairs that do not belong together.
+    """
+    right = scores.gather(0, picture[None])[0]  # (N,)
+    wrong = torch.arange(len(scores), device=scores.device)[:, None] != picture[None]  # (I, N)
+    return right, wrong
+
+
+def ranking(scores: Tensor, picture: Tensor, *, margin: float = 1.0, hardest: bool = False) -> Tensor:
+    """The max-margin ranking objective (DVSA, equation 9), per sentence of the batch.
+
+    sum over wrong pictures of max(0, S_wrong - S_right + margin), and the same over wrong sentences.
+
+    Args:
+        scores: (I, N).
+        picture: (N,) the right picture of each sentence.
+        margin: by how much the right pair must win.
+        hardest: count only the worst violation on either side (VSE++, equation 6) in place of their sum.
+
+    Returns:
+        The loss, a scalar >= 0.
+    """
+    right, wrong = positives(scores, picture)
+    images = (scores - right + margin).relu() * wrong  # (I, N): rank the pictures of each sentence
+    others = scores[picture]  # (N, N): row n holds sentence n's picture with every sentence
+    sentences = (others - right[:, None] + margin).relu() * wrong[picture]  # (N, N): rank the sentences
+    if hardest:
+        return (images.amax(0) + sentences.amax(1)).mean()
+    return (images.sum(0) + sentences.sum(1)).mean()
+
+
+def contrastive(scores: Tensor, picture: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy of the right pair among all pairs of the batch, both ways (InfoNCE; van den Oord et al. 2018).
+
+    Args:
+        scores: (I, N).
+        picture: (N,) the right picture of each sentence.
+        temperature: scores are divided by it; > 0.
+
+    Returns:
+        The loss, a scalar >= 0.
+    """
+    scores = scores / temperature
+    right, wrong = positives(scores, picture)
+    images = functional.cross_entropy(scores.T, picture)
+    candidates = scores[picture].masked_fill(~wrong[picture], -torch.inf)  # (N, N), its own sentences taken out
+    sentences = torch.logaddexp(candidates.logsumexp(1), right) - right
+    return images + sentences.mean()

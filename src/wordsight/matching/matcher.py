@@ -1,0 +1,43 @@
+"""What every matcher is: two encoders, a score between what they give, and its own loss."""
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import score
+
+
+class Matcher(nn.Module):
+    """Does this sentence fit this picture?
+
+    A subclass writes `encode_images`, `encode_texts` and `loss`, and inherits the rest. Its constructor's plain
+    keywords are its hyper-parameters; it stores them in `config`, which is all that is needed to build it again.
+    """
+
+    config: Mapping[str, object]
+
+    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None) -> None:
+        """Learn in closed form what can be, once, before the first step of training; by default nothing.
+
+        Args:
+            batches: every picture of the training split with all its sentences.
+            counted: (L,) bool, the region labels that a picture has or has not by itself.
+            nearness: (L, V) cosine between what labels are called and words of the vocabulary, or None.
+        """
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Regions (I, R, F) -> vectors (I, R, D) standing at their boxes."""
+        raise TypeError(f"{type(self).__name__} has no encode_images")
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Words (N, T) -> vectors (N, T, D) standing at their words."""
+        raise TypeError(f"{type(self).__name__} has no encode_texts")
+
+    def score(self, images: Vectors, texts: Vectors) -> Tensor:
+        """Every picture with every sentence -> (I, N), greater fits better."""
+        return score.sum_of_max(images, texts)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What training minimises on this batch, a scalar."""
+        raise TypeError(f"{type(self).__name__} has no loss")

@@ -1,0 +1,167 @@
+"""A trained model, ready to use: the Python face of wordsight."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wordsight.batch import Vectors
+from wordsight.errors import InputError
+from wordsight.evaluation import evidence
+from wordsight.evaluation.draw import draw
+from wordsight.training import checkpoint, steps
+from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.material import region_encoder
+from wordsight.vision.images import open_image
+from wordsight.vision.regions import RegionEncoder
+
+Picture = str | Path | bytes | Image.Image
+Box = tuple[float, ...]
+UNKNOWN = 1  # the number of the unknown word in a vocabulary
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which box each word of a sentence went to.
+
+    Attributes:
+        words: T words, as the model reads them.
+        known: T times, whether the model knows the word.
+        boxes: T boxes, `xyxy` as fractions of the picture's width and height.
+        strengths: T products of word and region; greater is surer, and only comparable within one model.
+        score: how well the sentence fits the picture.
+    """
+
+    words: tuple[str, ...]
+    known: tuple[bool, ...]
+    boxes: tuple[Box, ...]
+    strengths: tuple[float, ...]
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values for `json.dumps`."""
+        return asdict(self)
+
+    def draw(self, picture: Picture, out: Path) -> None:
+        """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a file that cannot be written.
+        """
+        content = BytesIO()
+        kind = Image.registered_extensions().get(out.suffix.lower())
+        if kind not in Image.SAVE:
+            raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
+        draw(open_image(picture), self).save(content, kind)
+        checkpoint.write(out, content.getvalue())
+
+    def __str__(self) -> str:
+        """A line a word: where it went, in percent of width and height, and how strongly."""
+        width = max(map(len, self.words))
+        rows = zip(self.words, self.known, self.boxes, self.strengths, strict=True)
+        lines = [f"score {self.score:.3f}", f"{'word':{width}}  strength  left top right bottom (%)"]
+        for word, known, box, strength in rows:
+            places = " ".join(f"{100 * edge:4.0f}" for edge in box)
+            lines.append(f"{word:{width}}  {strength:8.3f}  {places}{'' if known else '  (unknown word)'}")
+        return "\n".join(lines)
+
+
+class Run:
+    """A trained model with its vocabulary and its way of seeing.
+
+    Attributes:
+        folder: the checkpoint's folder.
+        checkpoint: everything in it.
+        model: the matcher itself.
+        vocabulary: the words it knows.
+        device: where it computes.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.folder, self.checkpoint, self.device = folder, checkpoint, device
+        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
+
+    @cached_property
+    def encoder(self) -> RegionEncoder:
+        """Pictures -> regions, as in training.
+
+        Raises:
+            InputError: its weights are missing, or are not those of the training.
+        """
+        encoder = region_encoder(self.checkpoint.regions)
+        if encoder.fingerprint != self.checkpoint.fingerprint:
+            raise InputError(
+                f"{self.folder}: was trained with other weights of its backbones or detector than are here."
+            )
+        return encoder
+
+    @torch.inference_mode()
+    def encode_images(self, pictures: Sequence[Picture], boxes: Sequence[Tensor] | None = None) -> Vectors:
+        """Pictures as vectors, one a region.
+
+        Args:
+            pictures: I paths, encoded files or PIL pictures.
+            boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
+
+        Returns:
+            Vectors (I, R, D), their places boxes.
+
+        Raises:
+            InputError: a picture that cannot be opened.
+        """
+        return self.model.encode_images(self.encoder.encode(pictures, boxes).to(self.device))
+
+    @torch.inference_mode()
+    def encode_texts(self, sentences: Sequence[str]) -> Vectors:
+        """N sentences as vectors (N, T, D), one a word, their places spans of words."""
+        return self.model.encode_texts(self.vocabulary.encode(sentences).to(self.device))
+
+    @torch.inference_mode()
+    def score(self, pictures: Sequence[Picture] | Vectors, sentences: Sequence[str] | Vectors) -> Tensor:
+        """How well each sentence fits each picture -> (I, N); either side may be encoded already."""
+        images = pictures if isinstance(pictures, Vectors) else self.encode_images(pictures)
+        texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
+        return self.model.score(images, texts)
+
+    @torch.inference_mode()
+    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None) -> Alignment:
+        """The box of each word of a sentence.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            sentence: any; unknown words are read as "<unk>".
+            boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
+
+        Raises:
+            InputError: a picture that cannot be opened.
+        """
+        regions = self.encoder.encode([picture], None if boxes is None else [boxes])
+        found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence)
+        images = self.model.encode_images(regions.to(self.device))
+        return Alignment(
+            words=found.words,
+            known=tuple(self.vocabulary.number.get(word, UNKNOWN) > UNKNOWN for word in found.words),
+            boxes=found.boxes,
+            strengths=found.strengths,
+            score=self.score(images, [sentence]).item(),
+        )
+
+
+def load(run: str | Path, device: str = "auto") -> Run:
+    """A trained model from the folder that `wordsight train -o` wrote.
+
+    Args:
+        run: the folder.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        InputError: no checkpoint there, one of another format, or a damaged one.
+    """
+    where = steps.device(device)
+    return Run(Path(run), checkpoint.load(run, where), where)

@@ -1,0 +1,1 @@
+"""Sentences -> `Words`, and words -> vectors."""

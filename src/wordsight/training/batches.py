@@ -1,0 +1,82 @@
+"""Epochs of sentence-picture pairs, shuffled by a seed, as batches whose pictures are each there once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Batch, Regions, Words
+from wordsight.data.records import Picture
+from wordsight.text.vocabulary import Vocabulary
+
+
+class Table(Protocol):
+    """Features of pictures by row number: what a feature cache gives."""
+
+    def __len__(self) -> int: ...
+
+    def gather(self, indices: Tensor) -> Regions:
+        """Rows (I,) -> their regions, float32."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every sentence of a split with its picture.
+
+    Attributes:
+        table: features, a row a picture.
+        words: (N, T), all sentences, encoded once.
+        picture: (N,) int64, the table's row each sentence belongs to.
+    """
+
+    table: Table
+    words: Words
+    picture: Tensor
+
+    def __len__(self) -> int:
+        """N: how many pairs there are."""
+        return len(self.picture)
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """The pairs numbered `chosen` (B,): their pictures once each, their words cut to the longest sentence."""
+        rows, picture = self.picture[chosen].unique(return_inverse=True)
+        words = trim(Words(self.words.ids[chosen], self.words.mask[chosen]))
+        return Batch(self.table.gather(rows), words, picture)
+
+    def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
+        """The batches of one epoch, as numbers of pairs: the same for the same seed and epoch, whatever came before.
+
+        The pairs left over when `size` does not divide N are left out; each epoch leaves out others.
+
+        Returns:
+            N // size tensors (size,), or a single one of all N pairs where there are fewer.
+        """
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 1_000_003 + number))
+        whole = max(1, len(self) // size)
+        return list(order[: whole * size].split(size))
+
+    def by_picture(self, size: int = 250) -> Iterator[Batch]:
+        """All pictures in order, `size` at a time, each with all its sentences."""
+        for rows in torch.arange(len(self.table)).split(size):
+            chosen = (self.picture >= rows[0]) & (self.picture <= rows[-1])
+            words = trim(Words(self.words.ids[chosen], self.words.mask[chosen]))
+            yield Batch(self.table.gather(rows), words, self.picture[chosen] - rows[0])
+
+    def steps(self, size: int) -> int:
+        """How many batches an epoch has."""
+        return max(1, len(self) // size)
+
+
+def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary) -> Pairs:
+    """The sentences of `pictures`, whose features are the table's rows in the same order."""
+    words = vocabulary.encode([sentence for picture in pictures for sentence in picture.sentences])
+    counts = torch.tensor([len(picture.sentences) for picture in pictures])
+    return Pairs(table, words, torch.arange(len(pictures)).repeat_interleave(counts))
+
+
+def trim(words: Words) -> Words:
+    """The same sentences, padded no further than the longest of them."""
+    longest = int(words.mask.sum(dim=1).max())
+    return Words(words.ids[:, :longest], words.mask[:, :longest])

@@ -1,0 +1,146 @@
+"""One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wordsight.errors import InputError
+from wordsight.matching import model_class
+from wordsight.matching.matcher import Matcher
+from wordsight.training import checkpoint, steps
+from wordsight.training.material import Material
+from wordsight.training.recipe import Recipe, parse, to_dict
+
+MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
+
+
+@dataclass
+class Place:
+    """Where a training stands: plain values and one tensor, saved and found again.
+
+    Attributes:
+        epoch: epochs done.
+        position: batches done of the next epoch.
+        loss: sum of this epoch's losses so far, a scalar.
+        seconds: spent so far.
+        history: a record per evaluation.
+        best: the record of the best one.
+        worse: evaluations since then.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    loss: Tensor = field(default_factory=lambda: torch.zeros(()))
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)
+    worse: int = 0
+
+
+class Learner:
+    """One model being trained, and all that changes while it is."""
+
+    def __init__(self, recipe: Recipe, material: Material, seed: int) -> None:
+        """Build the model and its optimiser from the seed."""
+        self.recipe, self.material, self.seed = recipe, material, seed
+        self.device = steps.device(recipe.train.device)
+        torch.manual_seed(seed)
+        self.model = build(recipe, material)
+        self.model.fit(material.train.by_picture(), material.counted, material.nearness)
+        self.model.to(self.device)
+        self.optimiser = steps.optimiser(self.model, recipe.train)
+        self.place = Place()
+        self.place.loss = self.place.loss.to(self.device)
+        self.epoch_steps = material.train.steps(recipe.train.batch)
+
+    def step(self, chosen: Tensor) -> None:
+        """Learn from the pairs numbered `chosen`."""
+        settings, place = self.recipe.train, self.place
+        batch = self.material.train.batch(chosen).to(self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = steps.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
+        self.model.train()
+        with steps.autocast(settings.precision, self.device):
+            loss = self.model.loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        steps.clip(self.model, settings)
+        self.optimiser.step()
+        place.loss += loss.detach().float()
+        place.position += 1
+
+    @property
+    def steps_done(self) -> int:
+        """Steps since the beginning."""
+        return self.place.epoch * self.epoch_steps + self.place.position
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs, as tensors and plain values."""
+        return {
+            "format": checkpoint.FORMAT,
+            "recipe": self.recipe.to_toml(),
+            "fingerprint": self.material.encoder.fingerprint,
+            "place": {**asdict(self.place), "loss": self.place.loss.cpu()},
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_device": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: Mapping[str, Any], folder: Path) -> None:
+        """Stand where `state` was taken.
+
+        Raises:
+            InputError: the state is of another recipe, or of other features.
+        """
+        check_same(parse(state["recipe"]), self.recipe, folder)
+        if state["fingerprint"] != self.material.encoder.fingerprint:
+            raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.place = Place(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
+        torch.set_rng_state(state["random"])
+        if state["random_device"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_device"])
+
+
+def build(recipe: Recipe, material: Material) -> Matcher:
+    """A new model as the recipe says, its word vectors loaded.
+
+    Raises:
+        InputError: `model.words` is not the size of the vectors in the file.
+    """
+    keywords = {name: value for name, value in recipe.model.items() if name != "name"}
+    vectors = material.vectors
+    if vectors is not None and keywords.setdefault("words", vectors.shape[1]) != vectors.shape[1]:
+        raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
+    sizes = {
+        "vocabulary": len(material.vocabulary),
+        "features": material.encoder.size,
+        "labels": len(material.counted),
+    }
+    model = model_class(str(recipe.model["name"]))(**sizes, **keywords)
+    if vectors is not None:
+        weight = model.get_parameter("words.weight")  # (V, E)
+        with torch.no_grad():
+            weight.copy_(vectors)
+        weight.requires_grad_(not recipe.text.freeze)
+    return model
+
+
+def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
+    """A run goes on only with the recipe it began with; where things lie may change.
+
+    Raises:
+        InputError: naming the first key that differs.
+    """
+    first, second = to_dict(before), to_dict(now)
+    keys = [(table, key) for table, values in first.items() for key in {**values, **second[table]}]
+    for table, key in keys:
+        was, is_now = first[table].get(key), second[table].get(key)
+        if was != is_now and (table, key) not in MAY_CHANGE:
+            raise InputError(f"{folder}: was begun with {table}.{key} = {was!r}, not {is_now!r}; use another folder.")

@@ -1,0 +1,116 @@
+"""What a recipe's training needs, made ready: features, encoded sentences, the vocabulary, word vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wordsight.data import find, load_dataset
+from wordsight.data.check import require_trainable
+from wordsight.data.records import Dataset, Picture, hold_out, split_name
+from wordsight.errors import InputError
+from wordsight.text.vectors import load_vectors, nearness
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.training.batches import Pairs, pairs
+from wordsight.training.progress import Progress
+from wordsight.training.recipe import DataSettings, Recipe
+from wordsight.vision.labels import countable, label_names
+from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a training reads.
+
+    Attributes:
+        encoder: turns pictures into regions.
+        vocabulary: of the train split alone.
+        train: the pairs to learn from.
+        val: the pairs that choose the best checkpoint.
+        vectors: (V, E) word vectors to start from, or None for random ones.
+        counted: (L,) bool, the region labels that a picture has or has not by itself; L = 0 without a detector that
+            knows classes.
+        nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
+    """
+
+    encoder: RegionEncoder
+    vocabulary: Vocabulary
+    train: Pairs
+    val: Pairs
+    vectors: Tensor | None
+    counted: Tensor
+    nearness: Tensor | None
+
+
+def prepare(recipe: Recipe, progress: Progress) -> Material:
+    """Read the data, extract or find the features, encode the sentences.
+
+    Raises:
+        InputError: data, weights or vectors that are missing or not as they should be.
+    """
+    dataset = load_dataset(find(recipe.data.path, "dataset"))
+    train, val = (pictures_of(dataset, split, recipe.data) for split in (recipe.data.train, recipe.data.val))
+    require_trainable(train)
+    encoder = region_encoder(recipe.regions)
+    cache = FeatureCache(default_cache(), encoder)
+    sentences = (sentence for picture in train for sentence in picture.sentences)
+    vocabulary = Vocabulary.build(sentences, recipe.data.min_count)
+    splits = ((train, recipe.data.train), (val, recipe.data.val))
+    made = [pairs(*featured(cache, pictures, progress, name), vocabulary) for pictures, name in splits]
+    classes = encoder.detector.names if recipe.regions.evidence and encoder.detector else ()
+    counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
+    vectors = near = None
+    if recipe.text.vectors:
+        path = find(recipe.text.vectors, "word vectors")
+        vectors, found = load_vectors(path, vocabulary, seed=recipe.train.seed)
+        progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
+        near = nearness(path, label_names(classes), vocabulary) if classes else None
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near)
+
+
+def region_encoder(settings: RegionSettings) -> RegionEncoder:
+    """The encoder, its weights found where weights are.
+
+    Raises:
+        InputError: weights that are nowhere.
+    """
+    files = [name for name in (*settings.backbones, settings.detector) if name.endswith(".onnx")]
+    absent = any(not Path(name).is_file() for name in files)
+    return RegionEncoder(settings, find(settings.weights, "folder of weights") if absent else None)
+
+
+def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Picture]:
+    """The pictures of a split. Where the data has no `val`, a share of `train` is it: the same pictures every time.
+
+    Raises:
+        InputError: the split is missing or empty.
+    """
+    if split_name(settings.val) == "val" and "val" not in dataset.splits and "train" in dataset.splits:
+        dataset = hold_out(dataset, settings.val_share)
+    return dataset.split(split)
+
+
+def featured(
+    cache: FeatureCache, pictures: Sequence[Picture], progress: Progress, name: str
+) -> tuple[list[Picture], FeatureTable]:
+    """Features of some pictures, from the cache or made now; broken pictures are left out and listed.
+
+    Returns:
+        The pictures that have features, and their table, in the same order.
+
+    Raises:
+        InputError: none of the pictures can be read.
+    """
+    with progress.task(f"features of {name}") as count:
+        table = cache.regions([picture.path for picture in pictures], progress=count)
+    if table.broken:
+        progress.say(f"{name}: {len(table.broken):,} of {len(pictures):,} pictures left out:")
+        for path, why in table.broken.items():
+            progress.say(f"  {path.name}: {why}")
+    if not len(table):
+        raise InputError(
+            f"{name}: none of the {len(pictures):,} pictures can be read; the first is {pictures[0].path}."
+        )
+    return [pictures[row] for row in table.kept], table

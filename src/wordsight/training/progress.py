@@ -1,0 +1,72 @@
+"""How far long work is, on stderr: bars with an end estimate on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Count = Callable[[int, int], None]
+"""Told how many parts are done, and how many there are."""
+
+
+class Progress:
+    """Says what is going on.
+
+    Attributes:
+        quiet: say nothing.
+        every: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False, every: float = 10.0) -> None:
+        self.quiet, self.every = quiet, every
+
+    def say(self, text: str) -> None:
+        """One line."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Count]:
+        """A piece of work; gives the function to be told how far it is."""
+        if self.quiet:
+            yield lambda done, total: None
+        elif sys.stderr.isatty():
+            with _bar(name) as count:
+                yield count
+        else:
+            yield self._lines(name)
+
+    def _lines(self, name: str) -> Count:
+        began = said = time.monotonic()
+        start = -1
+
+        def count(done: int, total: int) -> None:
+            nonlocal start, said
+            start = done if start < 0 else start
+            now = time.monotonic()
+            if now - said >= self.every and done > start:
+                said = now
+                self.say(
+                    f"{name}: {done:,} of {total:,}, {clock((now - began) / (done - start) * (total - done))} left"
+                )
+
+        return count
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Count]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `1:23:45` or `2:05`."""
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

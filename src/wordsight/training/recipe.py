@@ -1,0 +1,261 @@
+"""A recipe: one experiment in at most 25 lines of TOML, read into dataclasses whose defaults are the defaults.
+
+Every key has a type; an unknown key, a wrong type or an unknown name is an error that says what was expected.
+"""
+
+import difflib
+import inspect
+import json
+import math
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from wordsight.errors import InputError
+from wordsight.matching import MODELS, model_class
+from wordsight.vision.regions import RegionSettings
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which pictures and sentences.
+
+    Attributes:
+        path: the dataset's folder or file; any format `wordsight data check` reads.
+        train: the split that is learned from; the vocabulary comes from it alone.
+        val: the split that chooses the best checkpoint.
+        val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
+        min_count: words seen less often become unknown.
+    """
+
+    path: str
+    train: str = "train"
+    val: str = "val"
+    val_share: float = 0.1
+    min_count: int = 5
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Where word vectors come from.
+
+    Attributes:
+        vectors: a file of word vectors (npz, GloVe or word2vec text) to start from; empty for random ones.
+        freeze: keep the vectors as they are; only with `vectors`.
+    """
+
+    vectors: str = ""
+    freeze: bool = False
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to learn.
+
+    Attributes:
+        epochs: how often every sentence is seen.
+        batch: sentence-picture pairs in a step.
+        optimiser: `adamw`, or `sgd` with `momentum` (the paper's).
+        lr: learning rate at its highest.
+        schedule: `cosine` falls to zero at the end, `step` to a tenth after half the time, `constant` stays.
+        warmup: steps during which the rate rises from zero.
+        clip_value: every gradient is cut to at most this size (the paper's is 5); 0 for not.
+        clip_norm: the gradient as a whole is shortened to this length; 0 for not.
+        evaluate_every: epochs between two looks at the val split.
+        patience: stop after this many looks without a better one; 0 for never.
+        seed: the same seed gives the same result on the same machine.
+        members: models trained with seeds `seed`, `seed + 1`, ... that decide together.
+        precision: `auto` computes in bf16 where the hardware is fast at it.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+    """
+
+    epochs: int = 10
+    batch: int = 100
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: int = 0
+    clip_value: float = 0.0
+    clip_norm: float = 0.0
+    evaluate_every: int = 1
+    patience: int = 0
+    seed: int = 0
+    members: int = 1
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment. `model` holds the model's name and its constructor's keywords."""
+
+    data: DataSettings
+    regions: RegionSettings
+    text: TextSettings = TextSettings()
+    model: Mapping[str, object] = field(default_factory=lambda: {"name": "align"})
+    train: TrainSettings = TrainSettings()
+
+    def to_toml(self) -> str:
+        """The recipe with every default spelt out; `parse` reads it back equal."""
+        tables = []
+        for name, table in to_dict(self).items():
+            lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+            tables.append("\n".join([f"[{name}]", *lines]))
+        return "\n\n".join(tables) + "\n"
+
+
+def read(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """A recipe file, with `table.key=value` settings laid over it.
+
+    Raises:
+        InputError: no such file, not TOML, or a key, type or name that is not right.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read this recipe ({error}); expected a TOML file.") from None
+    return parse(content, settings, source=str(path))
+
+
+def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") -> Recipe:
+    """A recipe from TOML text; see `read`."""
+    try:
+        tables = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not valid TOML: {error}.") from None
+    for setting in settings:
+        _lay_over(tables, setting)
+    known = {part.name: part for part in fields(Recipe)}
+    for name, table in tables.items():
+        _known(name, known, f"{source}: table")
+        if not isinstance(table, dict):
+            raise InputError(f"{source}: {name} must be a table of keys, as in [{name}].")
+    recipe = Recipe(
+        data=fill(DataSettings, tables.get("data", {}), "data", source),
+        regions=fill(RegionSettings, tables.get("regions", {}), "regions", source),
+        text=fill(TextSettings, tables.get("text", {}), "text", source),
+        model=_model(tables.get("model", {}), source),
+        train=fill(TrainSettings, tables.get("train", {}), "train", source),
+    )
+    _check(recipe, source)
+    return recipe
+
+
+def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The recipe as plain tables of plain values."""
+    plain = {}
+    for part in fields(recipe):
+        value = getattr(recipe, part.name)
+        plain[part.name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
+    return plain
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """An end for an error about an unknown name: the nearest right one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
+
+
+def _lay_over(tables: dict[str, Any], setting: str) -> None:
+    """Put one `table.key=value` into the tables; a value that is not TOML is a bare string."""
+    place, equals, value = setting.partition("=")
+    table, dot, key = place.strip().partition(".")
+    if not (equals and dot and key):
+        raise InputError(f"--set {setting}: expected table.key=value, for example train.seed=1.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    tables.setdefault(table, {})
+    if isinstance(tables[table], dict):
+        tables[table][key] = parsed
+
+
+def fill(kind: type[Settings], table: Mapping[str, Any], name: str, source: str) -> Settings:
+    """A table as the dataclass `kind`, every key and type checked; errors speak of `source: name.key`."""
+    hints = get_type_hints(kind)
+    values = {}
+    for key, value in table.items():
+        _known(key, hints, f"{source}: {name}.")
+        values[key] = _typed(value, hints[key], f"{source}: {name}.{key}")
+    for part in fields(kind):  # type: ignore[arg-type]
+        if part.default is MISSING and part.default_factory is MISSING and part.name not in values:
+            raise InputError(f"{source}: {name}.{part.name} is missing.")
+    return kind(**values)
+
+
+def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
+    """The model's name and keywords, each of them one that its constructor has."""
+    name = table.get("name", "align")
+    _known(str(name), MODELS, f"{source}: model.name ")
+    constructor = model_class(str(name)).__init__
+    hints = get_type_hints(constructor)
+    keywords = {key for key in inspect.signature(constructor).parameters if key not in GIVEN}
+    values: dict[str, object] = {"name": name}
+    for key, value in table.items():
+        if key != "name":
+            _known(key, keywords, f"{source}: model.")
+            values[key] = _typed(value, hints[key], f"{source}: model.{key}")
+    return values
+
+
+GIVEN = ("self", "vocabulary", "features", "labels")  # what the trainer tells the constructor, not the recipe
+
+
+def _known(name: str, known: Collection[str], where: str) -> None:
+    if name not in known:
+        raise InputError(f"{where if where.endswith('.') else where + ' '}{name} is not known; {nearest(name, known)}")
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """The value as the type its key has: whole numbers pass for real ones, arrays become tuples."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise InputError(f"{where} = {value!r} is not known; {nearest(str(value), get_args(hint))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{where} = {value!r}: expected an array, as in [{_toml(value)}].")
+        return tuple(_typed(item, get_args(hint)[0], where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+        raise InputError(f"{where} = {value!r}: expected {words.get(hint, hint.__name__)}.")
+    return value
+
+
+def _check(recipe: Recipe, source: str) -> None:
+    """Ranges, and settings that do not go together."""
+    train, text = recipe.train, recipe.text
+    for key, value, least in (
+        ("train.epochs", train.epochs, 1),
+        ("train.batch", train.batch, 2),
+        ("train.evaluate_every", train.evaluate_every, 1),
+        ("train.members", train.members, 1),
+        ("data.min_count", recipe.data.min_count, 1),
+    ):
+        if value < least:
+            raise InputError(f"{source}: {key} = {value}: expected at least {least}.")
+    if not (math.isfinite(train.lr) and train.lr > 0):
+        raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
+    if not 0 < recipe.data.val_share < 1:
+        raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
+    if text.freeze and not text.vectors:
+        raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
+
+
+def _toml(value: object) -> str:
+    """One value in TOML; JSON's strings, numbers and booleans are TOML's too."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)

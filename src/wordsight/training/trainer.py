@@ -1,0 +1,181 @@
+"""The training loop: one for every model.
+
+Each epoch sees every sentence once; after it, the val split says whether this is the best model so far, which is the
+one that is kept. A run that was interrupted goes on exactly where it stopped, to the same weights to the last bit.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.matching.ensemble import Ensemble
+from wordsight.matching.matcher import Matcher
+from wordsight.training import checkpoint, steps
+from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.learner import Learner, Place
+from wordsight.training.material import Material, prepare
+from wordsight.training.progress import Progress, clock
+from wordsight.training.recipe import Recipe
+from wordsight.training.validation import validate
+
+SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after everything was saved; the message says how to go on."""
+
+
+def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    """Train what a recipe says and leave the best checkpoint in a folder.
+
+    Args:
+        recipe: the experiment.
+        out: the folder of the run.
+        resume: go on with the run in `out`, if there is one.
+        progress: who is told how far it is.
+
+    Returns:
+        The run's metrics, as in `metrics.json`.
+
+    Raises:
+        InputError: bad data or settings, or `out` holds a run and `resume` is not given.
+        Interrupted: Ctrl-C; the run can be resumed.
+    """
+    progress = progress or Progress()
+    if not resume and any((out / name).exists() for name in ("config.json", checkpoint.STATE, "member-0")):
+        raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
+    material = prepare(recipe, progress)
+    checkpoint.make_folder(out)
+    if recipe.train.members == 1:
+        return _train_one(recipe, material, out, recipe.train.seed, progress)
+    seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)
+    folders = [out / f"member-{number}" for number in range(len(seeds))]
+    found: list[dict[str, Any]] = []
+    for seed, folder in zip(seeds, folders, strict=True):
+        progress.say(f"member {len(found)}, seed {seed}")
+        checkpoint.make_folder(folder)
+        found.append(_train_one(recipe, material, folder, seed, progress))
+    ensemble = Ensemble([checkpoint.load(folder).model for folder in folders]).to(steps.device(recipe.train.device))
+    best = validate(ensemble, material.val)
+    metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
+    checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
+    progress.say(f"all {len(found)} together: {figures(best)}")
+    return metrics
+
+
+def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
+    """Train one model to its end; its best checkpoint is in `folder` then."""
+    learner = Learner(recipe, material, seed)
+    if (folder / checkpoint.STATE).exists():
+        learner.restore(checkpoint.load_state(folder), folder)
+        progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
+    total, place = recipe.train.epochs * learner.epoch_steps, learner.place
+    with ctrl_c() as asked, progress.task("training") as count:
+        while place.epoch < recipe.train.epochs and not _is_enough(recipe, place):
+            _epoch(learner, folder, asked, lambda: count(learner.steps_done, total))
+            place.epoch, place.position = place.epoch + 1, 0
+            if place.epoch % recipe.train.evaluate_every == 0 or place.epoch == recipe.train.epochs:
+                _look(learner, folder, progress)
+            place.loss.zero_()
+            checkpoint.save_state(folder, learner.state())
+    return checkpoint.read_metrics(folder)
+
+
+def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
+    """The steps of one epoch that are not done yet."""
+    place, settings = learner.place, learner.recipe.train
+    began = saved = time.monotonic()
+    for chosen in learner.material.train.epoch(place.epoch, settings.batch, learner.seed)[place.position :]:
+        learner.step(chosen)
+        now = time.monotonic()
+        if asked() or now - saved > SAVE_EVERY:
+            place.seconds, began, saved = place.seconds + now - began, now, now
+            checkpoint.save_state(folder, learner.state())
+        if asked():
+            where = f"epoch {place.epoch + 1}, step {place.position} of {learner.epoch_steps}"
+            raise Interrupted(f"Stopped in {where}; the same command with --resume goes on from there.")
+        tell()
+    place.seconds += time.monotonic() - began
+
+
+def _look(learner: Learner, folder: Path, progress: Progress) -> None:
+    """Evaluate on val; keep the model if it is the best so far."""
+    place, began = learner.place, time.monotonic()
+    loss = place.loss.item() / learner.epoch_steps
+    if not math.isfinite(loss):
+        raise InputError(
+            f"The loss is no longer a number in epoch {place.epoch}; lower train.lr or set train.clip_norm."
+        )
+    found = validate(learner.model, learner.material.val)
+    record = {"epoch": place.epoch, "loss": loss, **found, "seconds": place.seconds}
+    place.history.append(record)
+    better = found["rsum"] > place.best.get("rsum", -math.inf)
+    place.worse = 0 if better else place.worse + 1
+    place.best = record if better else place.best
+    place.seconds += time.monotonic() - began
+    metrics = _metrics(learner)
+    if better:
+        checkpoint.save(folder, _finished(learner.model, learner.recipe, learner.material, metrics))
+    else:
+        checkpoint.save_metrics(folder, metrics)
+    progress.say(
+        f"epoch {place.epoch}: loss {loss:.4g}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}"
+    )
+
+
+def _metrics(learner: Learner) -> dict[str, Any]:
+    return {
+        "best": learner.place.best,
+        "history": learner.place.history,
+        "words": len(learner.material.vocabulary),
+        "parameters": sum(weight.numel() for weight in learner.model.parameters()),
+        "seconds": learner.place.seconds,
+    }
+
+
+def _finished(model: Matcher, recipe: Recipe, material: Material, metrics: dict[str, Any]) -> Checkpoint:
+    encoder = material.encoder
+    return Checkpoint(model, material.vocabulary, recipe.regions, encoder.blocks, encoder.fingerprint, recipe, metrics)
+
+
+def _is_enough(recipe: Recipe, place: Place) -> bool:
+    """Whether it has not become better for too long."""
+    return 0 < recipe.train.patience <= place.worse
+
+
+def _total(metrics: list[dict[str, Any]]) -> float:
+    return float(sum(one["seconds"] for one in metrics))
+
+
+def figures(found: Mapping[str, float]) -> str:
+    """Recall at 1, 5 and 10 both ways, in a line."""
+    ways = [("picture to text", "i2t"), ("text to picture", "t2i")]
+    recalls = [(name, "/".join(f"{found[f'{way}_R@{k}']:.1f}" for k in (1, 5, 10))) for name, way in ways]
+    return ", ".join(f"{name} {recall}" for name, recall in recalls)
+
+
+@contextmanager
+def ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether Ctrl-C was pressed; a second press interrupts at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

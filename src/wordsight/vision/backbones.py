@@ -1,0 +1,111 @@
+"""Pixels to feature maps: one small seam, and the three things that fit it."""
+
+import difflib
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.vision.onnx_session import OnnxNet
+
+
+class Backbone(Protocol):
+    """Turns pixels into a map of features.
+
+    Attributes:
+        name: what its columns are called.
+        size: F, features a place.
+        stride: the sides of a picture given to it must be multiples of this.
+        batch: how many pictures a call it works best with.
+        content: a hash of its weights and of everything else that decides its values.
+    """
+
+    name: str
+    size: int
+    stride: int
+    batch: int
+    content: str
+
+    def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, 3, H, W) float32 RGB, 0 to 255, to (B, F, h, w) float32. Threads may call this at the same time."""
+
+
+class OnnxBackbone:
+    """A net in an ONNX file: input float32 NCHW RGB 0 to 255, output `feature_map` (B, F, h, w)."""
+
+    batch = 1
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and try it on a small picture.
+
+        Raises:
+            InputError: missing, not ONNX, or not of this shape.
+        """
+        self._net = OnnxNet(path)
+        self.name = path.stem
+        self._output = "feature_map" if "feature_map" in self._net.outputs else self._net.outputs[0]
+        side = self._net.shape[-1]
+        self._probe = side if isinstance(side, int) else 128
+        try:
+            shape = self._net.probe(self._probe, self._probe, self._output)
+            _, self.size, _, width = shape
+        except Exception as error:
+            raise InputError(
+                f"{path}: expected a net from `image` (B, 3, H, W) to `feature_map` (B, F, h, w) "
+                f"({str(error).splitlines()[0]})"
+            ) from None
+        self.stride = side if isinstance(side, int) else max(self._probe // width, 1)
+        self.content = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Backbone.feature_map`."""
+        return self._net.run(batch, self._output)
+
+
+def backbone(name: str, weights: str | Path = "") -> Backbone:
+    """The backbone of a name.
+
+    Args:
+        name: `filters`, our own small net without weights; an ONNX file; or a transformers model, by local
+            folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
+        weights: the folder in which files are looked for by name.
+
+    Raises:
+        InputError: there is no such thing; names the nearest right one.
+    """
+    if name == "filters":
+        from wordsight.vision.filters import FilterBackbone
+
+        return FilterBackbone()
+    if name.endswith(".onnx"):
+        return OnnxBackbone(find_weights(name, weights))
+    local = [path for path in (Path(name), Path(weights) / name) if path.is_dir()]
+    if local or "/" in name:
+        from wordsight.vision.hub import TransformersBackbone
+
+        return TransformersBackbone(str(local[0]) if local else name)
+    known = ["filters", *_onnx_files(weights)]
+    near = difflib.get_close_matches(name, known, 1, 0.4)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    raise InputError(f"no backbone '{name}': {hint}; or give a folder or hub id of a transformers model")
+
+
+def find_weights(name: str, weights: str | Path) -> Path:
+    """The file of that name, as given or in the folder of weights.
+
+    Raises:
+        InputError: it is in neither; names the nearest one that is.
+    """
+    for path in (Path(name), Path(weights) / name):
+        if path.is_file():
+            return path
+    near = difflib.get_close_matches(name, _onnx_files(weights), 1, 0.4)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise InputError(f"{name}: no such file, neither here nor in the folder of weights '{weights}'{hint}")
+
+
+def _onnx_files(weights: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(weights).glob("*.onnx")) if str(weights) else []

@@ -1,0 +1,115 @@
+"""Vision models of the transformers library, by hub id or local folder (extra `hf`)."""
+
+import hashlib
+import inspect
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.errors import InputError
+
+
+class TransformersBackbone:
+    """The last feature map of a vision model.
+
+    Convolutional nets give their map as it is; of vision transformers the patch tokens are laid out as a map and
+    class and register tokens dropped; of CLIP and SigLIP the vision tower is taken. Pixels are normalised as
+    the model's own `preprocessor_config.json` says.
+    """
+
+    batch = 8
+
+    def __init__(self, name: str) -> None:
+        """Load the model.
+
+        Raises:
+            InputError: transformers is not installed, or there is no such model here and it cannot be fetched.
+        """
+        try:
+            import transformers
+            from transformers.image_processing_base import ImageProcessingMixin
+        except ImportError:
+            raise InputError(f"{name}: transformers models need the extra 'hf': pip install 'wordsight[hf]'") from None
+        try:
+            config = transformers.AutoConfig.from_pretrained(name)
+            model = _vision_tower(transformers.AutoModel.from_pretrained(name))
+            settings = ImageProcessingMixin.get_image_processor_dict(name)[0]
+        except Exception as error:
+            raise InputError(_why(name, error)) from None
+        self.name = Path(name).name
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = model.eval().requires_grad_(False).to(self._device)
+        self._vision = getattr(config, "vision_config", config)
+        self._mean, self._scale = _normalisation(settings)
+        self._lock = threading.Lock()
+        self._patch = _number(getattr(self._vision, "patch_size", None))
+        self.stride = self._patch or 32
+        self._free = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+        side = max(min(_number(getattr(self._vision, "image_size", 224)), 224) // self.stride, 1) * self.stride
+        self.size: int = self.feature_map(np.zeros((1, 3, side, side), np.float32)).shape[1]
+        self.content = self._hash()
+
+    @torch.no_grad()
+    def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Backbone.feature_map`."""
+        pixels = (torch.from_numpy(batch) - self._mean) / self._scale
+        options = {"interpolate_pos_encoding": True} if self._free else {}
+        with self._lock:  # torch shares one call out over the cores by itself
+            out = self._model(pixel_values=pixels.to(self._device), **options).last_hidden_state
+        out = out.float().cpu()
+        return (out if out.ndim == 4 else self._as_map(out, batch.shape[2], batch.shape[3])).numpy()
+
+    def _as_map(self, tokens: Tensor, height: int, width: int) -> Tensor:
+        """(B, T, F) tokens, the patches last, row by row, to (B, F, h, w)."""
+        cell = self._patch
+        while (height // cell) * (width // cell) > tokens.shape[1]:  # nets that merge patches as they go
+            cell *= 2
+        rows, columns = height // cell, width // cell
+        patches = tokens[:, tokens.shape[1] - rows * columns :]
+        return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns).contiguous()
+
+    def _hash(self) -> str:
+        content = hashlib.sha256(repr((self._mean.tolist(), self._scale.tolist(), self._patch)).encode())
+        content.update(type(self._model).__name__.encode())
+        for key, value in sorted(self._model.state_dict().items()):
+            content.update(key.encode())
+            content.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return content.hexdigest()
+
+
+def _vision_tower(model: Any) -> Any:
+    """The part of a model that looks at pictures."""
+    return getattr(model, "vision_model", model)
+
+
+def _number(size: Any) -> int:
+    """A size in a model's settings, which may be a pair, or missing (0)."""
+    return int(size[0] if isinstance(size, list | tuple) else size or 0)
+
+
+def _normalisation(settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """What to subtract from pixels of 0 to 255, and what to divide by then: each (3, 1, 1)."""
+    unit = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
+    mean, deviation = [0.0] * 3, [1.0] * 3
+    if settings.get("do_normalize", True):
+        mean, deviation = settings["image_mean"], settings["image_std"]
+    column = (3, 1, 1)
+    return torch.tensor(mean).reshape(column) / unit, torch.tensor(deviation).reshape(column) / unit
+
+
+def _why(name: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0]
+    if Path(name).is_dir():
+        return (
+            f"{name}: expected a folder of a transformers vision model with config.json, weights and "
+            f"preprocessor_config.json ({reason})"
+        )
+    return (
+        f"{name}: neither a folder here nor a model that can be fetched from the Hugging Face hub; without a "
+        f"network, download it elsewhere and give its folder ({reason})"
+    )

@@ -1,0 +1,52 @@
+"""What a region is called: the detector's class, several of that class, a part of a person, or the whole picture.
+
+With C classes there are 2 C + 4 labels: the classes, groups of each class, head, torso, legs, whole picture. Windows
+and given boxes are called nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.vision.proposals import Kind, Proposals
+
+_PERSON = ("person", "man", "woman", "boy", "girl", "child")
+_PEOPLE = ("people", "men", "women", "boys", "girls", "children", "group", "crowd")
+_HEAD = ("head", "face", "hair", "hat", "helmet", "cap", "glasses", "mouth")
+_TORSO = ("shirt", "jacket", "coat", "vest", "sweater", "hand", "arms", "uniform")
+_LEGS = ("pants", "shorts", "jeans", "skirt", "legs", "feet", "shoes")
+_WHOLE = ("field", "beach", "street", "mountain", "forest", "snow", "water", "grass", "park", "building")
+_EXTRA = {Kind.HEAD: 0, Kind.TORSO: 1, Kind.LEGS: 2, Kind.WHOLE: 3}
+
+
+def label_names(classes: Sequence[str]) -> list[tuple[str, ...]]:
+    """The words each label goes by, for a detector of these classes: 2 C + 4 tuples of words."""
+    single = [_PERSON if name == "person" else tuple(name.split()) for name in classes]
+    several = [_PEOPLE if name == "person" else tuple(f"{word}s" for word in name.split()) for name in classes]
+    return [*single, *several, _HEAD, _TORSO, _LEGS, _WHOLE]
+
+
+def countable(classes: int) -> NDArray[np.bool_]:
+    """(2 C + 4,) which labels a picture has or has not by itself; heads, torsos and legs come with every person."""
+    counts = np.ones(2 * classes + 4, bool)
+    counts[2 * classes : 2 * classes + 3] = False
+    return counts
+
+
+def held(proposals: Proposals) -> NDArray[np.float32]:
+    """How much each region holds of each label: (R, 2 C + 4), 0 to 1.
+
+    The fourth root of the detector's score: a detector that was trained on few classes is right about a thing far
+    more often than its score says.
+    """
+    classes = proposals.classes.shape[1]
+    rows = np.zeros((len(proposals), 2 * classes + 4), np.float32)
+    for row, kind, scores in zip(rows, proposals.kinds, proposals.classes, strict=True):
+        if kind == Kind.WHOLE:
+            row[-1] = 1.0
+        elif scores.any():
+            extra, best = _EXTRA.get(kind), int(scores.argmax())
+            label = 2 * classes + extra if extra is not None else best + classes * (kind == Kind.GROUP)
+            row[label] = scores[best] ** 0.25
+    return rows

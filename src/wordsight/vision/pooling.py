@@ -1,0 +1,131 @@
+"""One row of numbers a box: from one map of the picture (`roi`), or from a map of each box by itself (`crop`)."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wordsight.vision.backbones import Backbone
+from wordsight.vision.boxes import Boxes
+from wordsight.vision.images import pixels
+
+Features = NDArray[np.float32]
+Pool = Callable[[Backbone, Sequence[Image.Image], Sequence[Boxes], int, bool], list[Features]]
+
+
+def roi(
+    net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
+) -> list[Features]:
+    """One pass over each picture; the map is averaged over each box.
+
+    Args:
+        net: what makes the map.
+        images: RGB.
+        boxes: (R, 4) `xyxy` fractions of each picture.
+        side: to which pictures are stretched, in pixels; rounded to what the net can take.
+        flip: average with what the mirrored picture gives.
+
+    Returns:
+        (R, F) for each picture; each row is square-rooted and of length 1.
+    """
+    side = _fit(side, net.stride)
+    batch = np.stack([pixels(image, (side, side)) for image in images])  # (B, 3, S, S)
+    pooled = [roi_align(seen, wanted) for seen, wanted in zip(net.feature_map(batch), boxes, strict=True)]
+    if flip:
+        mirrored = net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
+        others = [roi_align(seen[..., ::-1], wanted) for seen, wanted in zip(mirrored, boxes, strict=True)]
+        pooled = [one + other for one, other in zip(pooled, others, strict=True)]
+    return [_even(values) for values in pooled]
+
+
+def crop(
+    net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
+) -> list[Features]:
+    """Every box stretched to a square and passed through the net by itself; its map is averaged (as R-CNN did).
+
+    Arguments and result are those of `roi`.
+    """
+    side = _fit(side, net.stride)
+    pooled = []
+    for image, wanted in zip(images, boxes, strict=True):
+        places = [_inside(edges, image.size) for edges in wanted * np.tile(image.size, 2)]
+        cut = [image.resize((side, side), Image.Resampling.BILINEAR, place) for place in places]
+        batch = np.stack([pixels(one, (side, side)) for one in cut])  # (R, 3, S, S)
+        values = net.feature_map(batch)
+        if flip:
+            values = values + net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
+        pooled.append(_even(values.mean((2, 3), dtype=np.float32)))
+    return pooled
+
+
+def roi_align(feature_map: Features, boxes: Boxes) -> Features:
+    """The mean of a feature map over each box.
+
+    The map is read as a continuous picture by bilinear interpolation between the middles of its cells, flat
+    beyond the outermost middles, with no rounding of boxes ("aligned", He et al. 2017); and instead of a few
+    samples a box, the mean is the exact integral. It is separable: each box has one weight a row and one a
+    column of the map, so that all boxes together are a single matrix product.
+
+    Args:
+        feature_map: (F, h, w).
+        boxes: (R, 4) `xyxy` fractions, 0 to 1. A box without area is read at its middle.
+
+    Returns:
+        (R, F) float32.
+    """
+    size, height, width = feature_map.shape
+    across = axis_weights(boxes[:, 0], boxes[:, 2], width)  # (R, w)
+    down = axis_weights(boxes[:, 1], boxes[:, 3], height)  # (R, h)
+    weights = (down[:, :, None] * across[:, None, :]).reshape(len(boxes), height * width)
+    return np.asarray(weights @ feature_map.reshape(size, height * width).T, np.float32)  # (R, F)
+
+
+def axis_weights(low: NDArray[np.float32], high: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """How much each cell of an axis counts in the mean over an interval.
+
+    Args:
+        low: (R,) starts, as fractions of the axis.
+        high: (R,) ends.
+        cells: how many cells the axis has.
+
+    Returns:
+        (R, cells) float32; every row sums to 1.
+    """
+    middle = (low + high) / 2
+    half = np.maximum((high - low) / 2, 1e-4)  # an interval without length becomes a very short one
+    start, end = (middle - half).astype(np.float64) * cells - 0.5, (middle + half).astype(np.float64) * cells - 0.5
+    integral = _integral(end, cells) - _integral(start, cells)  # (R, cells)
+    return (integral / (end - start)[:, None]).astype(np.float32)
+
+
+def _integral(to: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """(R, cells): the integral of each cell's hat function from far left up to a point, in cells.
+
+    The hat of cell j rises from 0 at j - 1 to 1 at j and falls to 0 at j + 1; the first stays 1 to the left,
+    the last to the right. Hats sum to 1 everywhere.
+    """
+    t = to[:, None] - np.arange(cells)  # (R, cells): how far the point is right of each middle
+    rise, fall = np.clip(t + 1, 0, 1), np.clip(t, 0, 1)
+    area = rise**2 / 2 + fall - fall**2 / 2
+    area[:, 0] = np.where(t[:, 0] < 0, t[:, 0] + 0.5, area[:, 0])  # flat on the left, measured from -1/2
+    area[:, -1] += np.maximum(t[:, -1], 0) - (fall - fall**2 / 2)[:, -1]
+    return area
+
+
+def _inside(edges: Features, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """A box in pixels, at least one pixel wide and high, inside the picture."""
+    left, top = (min(max(float(edges[k]), 0.0), size[k] - 1.0) for k in (0, 1))
+    right, bottom = (min(max(float(edges[k + 2]), low + 1.0), size[k]) for k, low in ((0, left), (1, top)))
+    return left, top, right, bottom
+
+
+def _fit(side: int, stride: int) -> int:
+    """The multiple of the stride that is nearest to a side."""
+    return max(round(side / stride), 1) * stride
+
+
+def _even(values: Features) -> Features:
+    """Signed square root, then length 1 a row: no few large features decide alone."""
+    roots = np.sign(values) * np.sqrt(np.abs(values))
+    return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6), np.float32)

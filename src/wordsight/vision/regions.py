@@ -1,0 +1,223 @@
+"""Pictures to `Regions`: propose boxes, describe each by pooled features, its place and its label."""
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from wordsight.batch import Regions
+from wordsight.errors import InputError
+from wordsight.vision.backbones import Backbone, backbone, find_weights
+from wordsight.vision.blobs import Blobs
+from wordsight.vision.boxes import Boxes, area, to_xywh
+from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.images import Source, open_image
+from wordsight.vision.labels import held, label_names
+from wordsight.vision.pooling import Pool, crop, roi
+from wordsight.vision.proposals import Detector, Kind, Proposals, Yolox, given, propose
+from wordsight.vision.settings import RegionSettings
+
+__all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
+
+_FORMAT = 1  # of the values: a new number makes every cached feature be computed again
+_PLACE = len(Kind) + 8
+
+
+class Row(NamedTuple):
+    """One picture: features (R, F) float32, boxes (R, 4) `xyxy` fractions, kinds (R,) int8."""
+
+    features: NDArray[np.float32]
+    boxes: Boxes
+    kinds: NDArray[np.int8]
+
+
+class RegionEncoder:
+    """Turns pictures into regions.
+
+    Attributes:
+        settings: as given.
+        size: F, features a region.
+        blocks: which columns come from what: a backbone's name (with ` crop` behind it for crops beside `roi`),
+            `place`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
+        fingerprint: equal for encoders that give the same values; where files lie does not matter.
+    """
+
+    def __init__(self, settings: RegionSettings, weights: Path | None = None, threads: int | None = None) -> None:
+        """Load the nets.
+
+        Args:
+            settings: what to use.
+            weights: the folder of weights, if not the one in the settings.
+            threads: pictures worked on at a time; by default as many as there are cores.
+
+        Raises:
+            InputError: a net is missing or not what it should be, or settings do not go together.
+        """
+        settings.check()
+        folder = weights or Path(settings.weights)
+        self.settings = settings
+        self.detector = _detector(settings, folder)
+        self._nets = [backbone(name, folder) for name in settings.backbones]
+        self._threads = threads or _cores()
+        self.blocks = _blocks(settings, self._nets, self.detector)
+        self.size = max(block.stop for block in self.blocks.values())
+        self.fingerprint = _fingerprint(settings, self._nets, self.detector)
+
+    def encode(self, images: Sequence[Source], boxes: Sequence[ArrayLike] | None = None) -> Regions:
+        """The regions of some pictures.
+
+        Args:
+            images: files, bytes or open pictures.
+            boxes: for each picture, the boxes (R, 4) `xyxy` fractions to describe instead of proposing some.
+
+        Returns:
+            `Regions` of (I, R, F), padded to the picture with most regions.
+
+        Raises:
+            InputError: a picture or box that cannot be used; the message names it.
+        """
+        rows = []
+        for row in self.stream(images, boxes):
+            if isinstance(row, InputError):
+                raise row
+            rows.append(row)
+        return as_regions(rows, self.size)
+
+    def stream(
+        self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None
+    ) -> Iterator["Row | InputError"]:
+        """The rows of pictures, in order, several computed at a time; for a broken picture, the error as a value."""
+        group = max(net.batch for net in self._nets)
+        work = enumerate(images)
+        waiting: deque[Future[list[Row | InputError]]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                while True:
+                    while len(waiting) < 2 * self._threads and (items := list(islice(work, group))):
+                        wanted = [boxes[i] if boxes is not None else None for i, _ in items]
+                        waiting.append(pool.submit(self._rows, [image for _, image in items], wanted))
+                    if not waiting:
+                        return
+                    yield from waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _rows(self, sources: Sequence[Source], boxes: Sequence[ArrayLike | None]) -> list[Row | InputError]:
+        looks: list[tuple[Image.Image, Proposals] | InputError] = []
+        for source, wanted in zip(sources, boxes, strict=True):
+            try:
+                looks.append(self._look(source, wanted))
+            except InputError as error:
+                looks.append(error)
+        good = [look for look in looks if not isinstance(look, InputError)]
+        rows = iter(self._describe(*zip(*good, strict=True)) if good else [])
+        return [look if isinstance(look, InputError) else next(rows) for look in looks]
+
+    def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals]:
+        settings = self.settings
+        image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
+        if boxes is not None:
+            return image, given(boxes, len(self.detector.names) if self.detector else 0)
+        return image, propose(image, self.detector, settings.regions, settings.detections, settings.parts)
+
+    def _describe(self, images: Sequence[Image.Image], proposals: Sequence[Proposals]) -> list[Row]:
+        """Every block of columns for a few pictures."""
+        pooled: list[list[NDArray[np.float32]]] = [[] for _ in images]  # per picture, (R, F of the block) each
+        boxes = [proposal.boxes for proposal in proposals]
+        for net, pool, side in _poolings(self.settings, self._nets):
+            for parts, values in zip(pooled, pool(net, images, boxes, side, self.settings.flip), strict=True):
+                parts.append(values)
+        for parts, proposal in zip(pooled, proposals, strict=True):
+            if self.settings.place:
+                parts.append(_place(proposal))
+            if self.settings.evidence:
+                parts.append(held(proposal))
+        features = (np.concatenate(parts, 1, dtype=np.float32) for parts in pooled)
+        return [Row(row, found.boxes, found.kinds) for row, found in zip(features, proposals, strict=True)]
+
+
+def as_regions(rows: Sequence[Row], size: int) -> Regions:
+    """Rows as one `Regions`, padded to the longest."""
+    longest = max((len(row.boxes) for row in rows), default=0)
+    features = np.zeros((len(rows), longest, size), np.float32)
+    boxes = np.zeros((len(rows), longest, 4), np.float32)
+    mask = np.zeros((len(rows), longest), bool)
+    for i, row in enumerate(rows):
+        count = len(row.boxes)
+        features[i, :count], boxes[i, :count], mask[i, :count] = row.features, row.boxes, True
+    return Regions(torch.from_numpy(features), torch.from_numpy(mask), torch.from_numpy(boxes))
+
+
+def _place(proposal: Proposals) -> NDArray[np.float32]:
+    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score."""
+    kinds = np.eye(len(Kind), dtype=np.float32)[proposal.kinds]
+    sides = to_xywh(proposal.boxes)[:, 2:]
+    last = np.stack([area(proposal.boxes), proposal.scores], 1)
+    return np.concatenate([kinds, proposal.boxes, sides, last], 1)
+
+
+def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
+    """The detector of the settings.
+
+    Raises:
+        InputError: there is none of that name, or it has no classes where their scores are wanted.
+    """
+    found: Detector | None = None
+    if settings.detector == "blobs":
+        found = Blobs()
+    elif settings.detector:
+        found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap)
+    if settings.evidence and not (found and found.names):
+        raise InputError("regions.evidence needs a regions.detector that knows classes, such as a YOLOX ONNX file")
+    return found
+
+
+def _poolings(settings: RegionSettings, nets: Sequence[Backbone]) -> list[tuple[Backbone, Pool, int]]:
+    """Each net with each way of pooling and the side it works at, in the order of the columns."""
+    ways: dict[str, list[tuple[Pool, int]]] = {"roi": [(roi, settings.size)], "crop": [(crop, settings.crop)]}
+    ways["both"] = ways["roi"] + ways["crop"]
+    return [(net, pool, side) for net in nets for pool, side in ways[settings.pooling]]
+
+
+def _blocks(settings: RegionSettings, nets: Sequence[Backbone], detector: Detector | None) -> dict[str, slice]:
+    sizes: list[tuple[str, int]] = []
+    for net, pool, _ in _poolings(settings, nets):
+        sizes.append((f"{net.name} crop" if pool is crop and settings.pooling == "both" else net.name, net.size))
+    if settings.place:
+        sizes.append(("place", _PLACE))
+    if settings.evidence and detector:
+        sizes.append(("labels", len(label_names(detector.names))))
+    blocks: dict[str, slice] = {}
+    at = 0
+    for name, size in sizes:
+        if name in blocks:
+            raise InputError(f"regions.backbones: '{name}' is there twice, expected different ones")
+        blocks[name] = slice(at, at + size)
+        at += size
+    return blocks
+
+
+def _fingerprint(settings: RegionSettings, nets: Sequence[Backbone], detector: Detector | None) -> str:
+    plain = asdict(settings) | {
+        "weights": "",
+        "format": _FORMAT,
+        "backbones": [net.content for net in nets],
+        "detector": detector.content if detector else "",
+    }
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

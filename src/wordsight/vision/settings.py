@@ -1,0 +1,64 @@
+"""What decides how pictures become regions."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from wordsight.errors import InputError
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """How pictures become regions.
+
+    Attributes:
+        backbones: one or several, side by side: `filters`, an ONNX file, a transformers model's folder or hub id.
+        weights: the folder in which ONNX files are looked for by name.
+        detector: a YOLOX ONNX file; `blobs`, which needs none and finds things on a calm ground; empty for
+            windows only.
+        regions: boxes a picture, the whole picture among them.
+        detections: how many of them may be detections.
+        threshold: the least score of a detection, 0 to 1.
+        overlap: of two detections whose IoU is above this, the worse is dropped.
+        parts: add heads, torsos and legs of persons, and groups: one box around all things of a class.
+        pooling: `roi` reads the map of one pass over the picture; `crop` passes every box through the net by
+            itself, as R-CNN did; `both` puts them side by side.
+        size: side in pixels to which pictures are stretched for `roi`.
+        crop: side in pixels to which boxes are stretched for `crop`.
+        flip: average over the picture and its mirror image.
+        place: add what kind of box it is, where, how large, and its score.
+        evidence: add what each region is called by the detector (`labels`).
+    """
+
+    backbones: tuple[str, ...] = ("filters",)
+    weights: str = "weights"
+    detector: str = ""
+    regions: int = 20
+    detections: int = 19
+    threshold: float = 0.05
+    overlap: float = 0.5
+    parts: bool = False
+    pooling: Literal["roi", "crop", "both"] = "roi"
+    size: int = 448
+    crop: int = 160
+    flip: bool = False
+    place: bool = False
+    evidence: bool = False
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether anything is looked for in the folder of weights."""
+        return any(name.endswith(".onnx") for name in (self.detector, *self.backbones))
+
+    def check(self) -> None:
+        """Raise InputError for a value out of range, or values that do not go together."""
+        if not self.backbones:
+            raise InputError("regions.backbones is empty, expected at least one, such as 'filters'")
+        least = {"regions": 1, "detections": 0, "size": 1, "crop": 1}
+        for key, low in least.items():
+            if getattr(self, key) < low:
+                raise InputError(f"regions.{key} = {getattr(self, key)}, expected at least {low}")
+        for key in ("threshold", "overlap"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise InputError(f"regions.{key} = {getattr(self, key)}, expected 0 to 1")
+        if self.pooling not in ("roi", "crop", "both"):
+            raise InputError(f"regions.pooling = '{self.pooling}', expected 'roi', 'crop' or 'both'")

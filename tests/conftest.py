@@ -1,0 +1,99 @@
+"""What tests share: one thread, a cache of their own, a small painted world and a model trained on it."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+torch.set_num_threads(1)
+
+RECIPE = """
+[data]
+path = "{world}"
+min_count = 2
+
+[regions]
+backbones = ["filters"]
+regions = 40
+detections = 0
+size = 128
+
+[model]
+name = "align"
+embedding = 64
+words = 32
+hidden = 64
+normalise = true
+mean = true
+loss = "contrastive"
+temperature = 0.05
+
+[train]
+epochs = 8
+batch = 32
+lr = 0.005
+clip_norm = 5.0
+device = "cpu"
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test reads or fills the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["WORDSIGHT_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A painted world of 150 pictures."""
+    from wordsight.data.painted import paint_world
+
+    out = tmp_path_factory.mktemp("painted") / "world"
+    paint_world(out, pictures=150, seed=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def recipe_file(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe that learns the painted world in a few seconds."""
+    path = tmp_path_factory.mktemp("recipe") / "small.toml"
+    path.write_text(RECIPE.format(world=world.as_posix()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run trained by that recipe; tests must not change it."""
+    from wordsight.training.progress import Progress
+    from wordsight.training.recipe import read
+    from wordsight.training.trainer import train
+
+    out = tmp_path_factory.mktemp("runs") / "small"
+    train(read(recipe_file), out, progress=Progress(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="session")
+def flickr8k() -> Path:
+    """The Flickr8K pictures and sentences, where they are at hand."""
+    return shared("flickr8k")
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The folder of ONNX weights and word vectors, where it is at hand."""
+    return shared("weights")
+
+
+def shared(name: str) -> Path:
+    from wordsight.data import find
+    from wordsight.errors import InputError
+
+    try:
+        return find(name, "shared data")
+    except InputError:
+        pytest.skip(f"{name} is not at hand; set WORDSIGHT_SHARED to the folder that has it")

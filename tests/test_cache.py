@@ -1,0 +1,174 @@
+"""Features are computed once; interruptions, full disks and foreign caches lose nothing and are explained."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wordsight.errors import InputError
+from wordsight.vision import cache as cache_module
+from wordsight.vision.regions import FeatureCache, RegionEncoder, RegionSettings
+
+SETTINGS = RegionSettings(backbones=("filters",), regions=4, size=32)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> RegionEncoder:
+    return RegionEncoder(SETTINGS)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for i, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 30, 3), np.uint8)).save(path)
+    return paths
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("computed again")
+
+
+def test_features_come_back_as_they_were(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    table = FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+    expected = encoder.encode(pictures)
+    found = table.gather(torch.tensor([4, 0, 4]))
+    assert len(table) == 6 and found.features.dtype == torch.float32
+    assert torch.allclose(found.features, expected.features[[4, 0, 4]], atol=1e-3)
+    assert torch.equal(found.boxes, expected.boxes[[4, 0, 4]]) and bool(found.mask.all())
+    assert table.kinds(torch.tensor([1])).tolist() == [[0, 2, 2, 2]]
+
+
+def test_a_second_run_and_a_moved_file_are_known(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FeatureCache(tmp_path / "cache", encoder).regions(pictures[:4])
+    moved = pictures[0].rename(tmp_path / "moved.png")
+    monkeypatch.setattr(RegionEncoder, "stream", refuse)
+    counts: list[tuple[int, int]] = []
+    table = FeatureCache(tmp_path / "cache", encoder).regions([moved, pictures[1]], lambda *c: counts.append(c))
+    assert len(table) == 2 and counts == [(2, 2)]
+
+
+def test_only_what_is_new_is_computed(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.regions(pictures[:4])
+    counts: list[tuple[int, int]] = []
+    cache.regions([*pictures, pictures[5]], lambda *count: counts.append(count))
+    assert counts == [(6, 7), (7, 7)] and len(cache) == 6
+
+
+def test_broken_pictures_are_skipped_and_listed(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    pictures[1].write_bytes(b"no picture")
+    pictures[3].unlink()
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    table = cache.regions(pictures)
+    assert table.kept == [0, 2, 4, 5] and len(table) == 4
+    assert set(table.broken) == {pictures[1], pictures[3]} and "no such picture" in table.broken[pictures[3]]
+    assert torch.allclose(table.gather(torch.tensor([1])).features, encoder.encode([pictures[2]]).features, atol=1e-3)
+    with pytest.raises(InputError, match="png"):
+        cache.regions(pictures, on_broken="raise")
+
+
+def test_encoders_do_not_share_rows(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    one, other = (FeatureCache(tmp_path / "cache", e) for e in (encoder, RegionEncoder(replace(SETTINGS, size=64))))
+    one.regions(pictures)
+    assert len(one) == 6 and len(other) == 0
+
+
+def test_a_foreign_header_and_a_foreign_format_are_named(encoder: RegionEncoder, tmp_path: Path) -> None:
+    header = FeatureCache(tmp_path / "cache", encoder).folder / "header.json"
+    found = json.loads(header.read_text())
+    for change, message in (({"encoder": "0" * 64}, "another encoder"), ({"format": 99}, "another format")):
+        header.write_text(json.dumps(found | change))
+        with pytest.raises(InputError, match=f"header.json.*{message}.*remove the folder"):
+            FeatureCache(tmp_path / "cache", encoder)
+
+
+def test_data_cut_short_is_named(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.regions(pictures)
+    data = cache.folder / "features.bin"
+    data.write_bytes(data.read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"features\.bin.*cut short.*remove the folder"):
+        FeatureCache(tmp_path / "cache", encoder)
+
+
+def test_half_an_entry_at_the_end_is_dropped(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.regions(pictures[:3])
+    for name in ("features.bin", "index.bin"):
+        with open(cache.folder / name, "ab") as file:
+            file.write(b"half")
+    again = FeatureCache(tmp_path / "cache", encoder)
+    table = again.regions(pictures)
+    expected = encoder.encode(pictures).features
+    assert torch.allclose(table.gather(torch.arange(6)).features, expected, atol=1e-3)
+
+
+def test_a_full_disk_keeps_what_was_done(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_FLUSH", 2)
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    sync, calls = os.fsync, []
+
+    def full(number: int) -> None:
+        calls.append(number)
+        if len(calls) == 3:  # the data of the second two pictures
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        cache.regions(pictures)
+    again = FeatureCache(tmp_path / "cache", encoder)
+    assert len(again) == 2
+    assert (again.folder / "features.bin").stat().st_size == 2 * again._record.itemsize
+    assert len(again.regions(pictures)) == 6
+
+
+def test_ctrl_c_keeps_what_was_done(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FeatureCache(tmp_path / "cache", encoder).regions(pictures, stop)
+    assert len(FeatureCache(tmp_path / "cache", encoder)) == 3
+
+
+def test_a_killed_process_leaves_a_good_cache(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    script = f"""
+import time
+from pathlib import Path
+from wordsight.vision import cache, regions
+cache._FLUSH = 1
+RegionSettings = regions.RegionSettings
+encoder = regions.RegionEncoder({SETTINGS!r})
+cache.FeatureCache(Path({str(tmp_path / "cache")!r}), encoder).regions(
+    [Path(p) for p in {[str(p) for p in pictures]!r}], lambda done, total: time.sleep(60 if done == 4 else 0)
+)"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    index = FeatureCache(tmp_path / "cache", encoder).folder / "index.bin"
+    for _ in range(1500):
+        if process.poll() is not None or (index.exists() and index.stat().st_size >= 4 * 32):
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = FeatureCache(tmp_path / "cache", encoder)
+    assert len(again) == 4
+    table = again.regions(pictures)
+    expected = encoder.encode(pictures).features
+    assert torch.allclose(table.gather(torch.arange(6)).features, expected, atol=1e-3)

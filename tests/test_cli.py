@@ -1,0 +1,169 @@
+"""The command line: exit codes, one sentence for a mistake, and only JSON on stdout with --json."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from wordsight.cli import app
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of a command in this process."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def first_picture(world: Path) -> Path:
+    return min((world / "images").iterdir())
+
+
+FLAT = [f"{way}_{figure}" for way in ("i2t", "t2i") for figure in ("R@1", "R@5", "R@10", "medr")]
+
+
+def test_train_prints_the_best_figures_as_json(recipe_file: Path, tmp_path: Path) -> None:
+    code, out, err = run("train", recipe_file, "--set", "train.epochs=1", "-o", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert {*FLAT, "rsum"} <= json.loads(out).keys()
+    assert "epoch 1" in err
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_eval_prints_one_flat_object(trained: Path, world: Path) -> None:
+    code, out, err = run("eval", trained, "--data", world, "--split", "test", "--grounding", "--no-report", "--json")
+    assert code == 0, err
+    figures = json.loads(out)
+    assert all(isinstance(value, int | float) for value in figures.values())
+    references = ["random_pointing", "random_iou", "centre_pointing", "whole_iou", "best_iou"]
+    names = ["pointing", "iou", "phrases", *references]
+    assert {*FLAT, "pictures", "sentences", *(f"grounding_{name}" for name in names)} <= figures.keys()
+    assert all(0 <= value <= 100 for key, value in figures.items() if "R@" in key or "pointing" in key)
+
+
+def test_eval_prints_a_table_with_chance(trained: Path, world: Path) -> None:
+    code, out, _ = run("eval", trained, "--data", world, "--split", "test", "--grounding", "--no-report")
+    assert code == 0
+    for words in ("picture to text", "by chance", "pointing", "best box"):
+        assert words in out
+
+
+def test_eval_takes_a_dataset_that_has_only_a_test_split(trained: Path, world: Path, tmp_path: Path) -> None:
+    data = json.loads((world / "dataset.json").read_text())
+    data["images"] = [image for image in data["images"] if image["split"] == "test"]
+    (tmp_path / "dataset.json").write_text(json.dumps(data))
+    shutil.copytree(world / "images", tmp_path / "images")
+    code, out, err = run("eval", trained, "--data", tmp_path, "--split", "test", "--no-report", "--json")
+    assert code == 0, err
+    assert json.loads(out)["pictures"] == len(data["images"])
+    code, _, err = run("eval", trained, "--data", tmp_path, "--split", "val", "--no-report")
+    assert code == 2
+    assert "no split 'val'" in err
+    assert "test" in err
+
+
+def test_eval_writes_a_report(trained: Path, world: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    code, _, err = run("eval", copy, "--data", world, "--split", "test", "--grounding")
+    assert code == 0, err
+    page = (copy / "report-test" / "report.html").read_text()
+    assert "<svg" in page
+    assert "data:image/jpeg;base64" in page
+
+
+def test_ground_names_a_box_for_each_word_and_draws_it(trained: Path, world: Path, tmp_path: Path) -> None:
+    picture, drawn = first_picture(world), tmp_path / "out.png"
+    code, out, err = run("ground", trained, picture, "a red circle", "-o", drawn, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["words"] == ["a", "red", "circle"]
+    assert [len(box) for box in found["boxes"]] == [4, 4, 4]
+    assert all(0 <= edge <= 1 for box in found["boxes"] for edge in box)
+    with Image.open(drawn) as image:
+        assert image.width >= 200
+    code, out, _ = run("ground", trained, picture, "a xyzzy circle")
+    assert code == 0
+    assert "unknown word" in out
+
+
+def test_data_check_and_convert(world: Path, tmp_path: Path) -> None:
+    code, out, _ = run("data", "check", world, "--json")
+    assert code == 0
+    assert json.loads(out)["pictures"] == 150
+    code, out, _ = run("data", "convert", world, "-o", tmp_path / "out.json")
+    assert code == 0
+    assert json.loads((tmp_path / "out.json").read_text())["images"]
+
+
+def test_broken_and_missing_pictures_are_left_out_and_listed(recipe_file: Path, world: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "world"
+    shutil.copytree(world, copy)
+    train = [image["filename"] for image in json.loads((copy / "dataset.json").read_text())["images"][:2]]
+    pictures = [next(copy.rglob(name)) for name in train]
+    pictures[0].write_bytes(pictures[0].read_bytes()[:500])
+    pictures[1].unlink()
+    settings = ["--set", f"data.path={copy.as_posix()}", "--set", "train.epochs=1"]
+    code, _, err = run("train", recipe_file, *settings, "-o", tmp_path / "run")
+    assert code == 0, err
+    assert "pictures left out" in err
+    assert all(name in err for name in train)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "none.toml", "-o", "out"], ["none.toml"]),
+        (["train", "{recipe}", "-o", "{out}", "--set", "train.epoch=1"], ["train.epoch", "epochs"]),
+        (["train", "{recipe}", "-o", "{out}", "--set", "data.path=nowhere"], ["nowhere"]),
+        (["train", "{recipe}", "-o", "{out}", "--set", 'regions.backbones=["gone.onnx"]'], ["weights"]),
+        (["train", "{recipe}", "-o", "{run}"], ["--resume"]),
+        (["eval", "{out}"], ["config.json", "train -o"]),
+        (["eval", "{run}", "--data", "{world}", "--split", "tset"], ["tset", "test"]),
+        (["eval", "{run}", "--device", "abacus"], ["abacus", "cpu"]),
+        (["ground", "{run}", "{recipe}", "a circle"], ["small.toml"]),
+        (["ground", "{run}", "{picture}", "a circle", "-o", "out.toml"], [".png"]),
+        (["data", "check", "nowhere"], ["nowhere"]),
+        (["data", "convert", "{world}"], ["--out"]),
+        (["trane"], ["trane"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str], words: list[str], trained: Path, world: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    places = {"run": trained, "world": world, "recipe": recipe_file, "picture": first_picture(world)}
+    code, out, err = run(*(argument.format(out=tmp_path, **places) for argument in arguments))
+    assert code == 2, err
+    assert not out
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent this way on Windows")
+def test_ctrl_c_saves_says_how_to_resume_and_exits_with_130(recipe_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "wordsight.cli", "train", str(recipe_file), "-o", str(tmp_path / "run")]
+    more = ["--set", "train.epochs=100000"]
+    process = subprocess.Popen(
+        command + more, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    state = tmp_path / "run" / "training_state.pt"
+    deadline = time.monotonic() + 60
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert state.exists()

@@ -1,0 +1,113 @@
+"""What every model must do, whichever it is."""
+
+import pytest
+import torch
+
+from wordsight.batch import Batch, Regions, Words
+from wordsight.matching import MODELS, model_class
+from wordsight.matching.matcher import Matcher
+
+PICTURES, REGIONS, FEATURES, VOCABULARY = 6, 5, 12, 30
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request: pytest.FixtureRequest) -> Matcher:
+    torch.manual_seed(0)
+    return model_class(request.param)(vocabulary=VOCABULARY, features=FEATURES)
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Six pictures of one to five regions, eight sentences of one to seven words."""
+    random = torch.Generator().manual_seed(1)
+    seen = torch.tensor([5, 1, 3, 5, 2, 4])
+    said = torch.tensor([7, 1, 4, 2, 7, 5, 3, 6])
+    corners = torch.rand(PICTURES, REGIONS, 2, generator=random) / 2
+    regions = Regions(
+        torch.randn(PICTURES, REGIONS, FEATURES, generator=random),
+        torch.arange(REGIONS) < seen[:, None],
+        torch.cat([corners, corners + 0.4], dim=-1),
+    )
+    mask = torch.arange(7) < said[:, None]
+    words = Words(torch.randint(1, VOCABULARY, (8, 7), generator=random) * mask, mask)
+    return Batch(regions, words, torch.tensor([0, 1, 2, 3, 4, 5, 0, 3]))
+
+
+def scores(model: Matcher, batch: Batch) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval().score(model.encode_images(batch.regions), model.encode_texts(batch.words))
+
+
+def padded(batch: Batch, more: int = 3) -> Batch:
+    """The same batch with padding appended, filled with what must never be looked at."""
+    regions, words = batch.regions, batch.words
+    rows, sentences = len(regions.mask), len(words.mask)
+    return Batch(
+        Regions(
+            torch.cat([regions.features, torch.full((rows, more, FEATURES), 100.0)], dim=1),
+            torch.cat([regions.mask, torch.zeros(rows, more, dtype=torch.bool)], dim=1),
+            torch.cat([regions.boxes, torch.ones(rows, more, 4)], dim=1),
+        ),
+        Words(
+            torch.cat([words.ids, torch.zeros(sentences, more, dtype=torch.long)], dim=1),
+            torch.cat([words.mask, torch.zeros(sentences, more, dtype=torch.bool)], dim=1),
+        ),
+        batch.picture,
+    )
+
+
+def test_scores_have_a_row_a_picture_and_a_column_a_sentence(model: Matcher, batch: Batch) -> None:
+    assert scores(model, batch).shape == (PICTURES, 8)
+    assert scores(model, batch).isfinite().all()
+
+
+def test_loss_falls_on_a_tiny_batch(model: Matcher, batch: Batch) -> None:
+    optimiser = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+    losses = []
+    for _ in range(40):
+        loss = model.train().loss(batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_every_weight_learns(model: Matcher, batch: Batch) -> None:
+    model.train().loss(batch).backward()
+    for name, weight in model.named_parameters():
+        assert not weight.requires_grad or (weight.grad is not None and weight.grad.isfinite().all()), name
+
+
+def test_padding_changes_nothing(model: Matcher, batch: Batch) -> None:
+    torch.testing.assert_close(scores(model, padded(batch)), scores(model, batch))
+    torch.manual_seed(2)
+    before = model.eval().loss(batch)
+    torch.manual_seed(2)
+    torch.testing.assert_close(model.eval().loss(padded(batch)), before)
+
+
+def test_one_at_a_time_scores_as_many_at_once(model: Matcher, batch: Batch) -> None:
+    together = scores(model, batch)
+    regions, words = batch.regions, batch.words
+    for row in range(PICTURES):
+        one = slice(row, row + 1)
+        few = Regions(regions.features[one], regions.mask[one], regions.boxes[one])
+        for column in range(len(words.ids)):
+            length = int(words.mask[column].sum())
+            said = Words(words.ids[column : column + 1, :length], words.mask[column : column + 1, :length])
+            alone = scores(model, Batch(few, said, torch.zeros(1, dtype=torch.long)))
+            torch.testing.assert_close(alone[0, 0], together[row, column], rtol=1e-4, atol=1e-5)
+
+
+def test_the_configuration_rebuilds_the_model(model: Matcher, batch: Batch) -> None:
+    again = type(model)(**model.config)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(scores(again, batch), scores(model, batch))
+
+
+def test_places_are_boxes_and_spans(model: Matcher, batch: Batch) -> None:
+    images, texts = model.encode_images(batch.regions), model.encode_texts(batch.words)
+    assert images.places.shape == (*images.mask.shape, 4)
+    assert texts.places.shape == (*texts.mask.shape, 2)
+    assert (texts.places[texts.mask][:, 1] > texts.places[texts.mask][:, 0]).all()

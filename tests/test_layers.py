@@ -1,0 +1,96 @@
+"""Imports point one way, heavy things are imported late, and the public names are there."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import wordsight
+
+SOURCE = Path(wordsight.__file__).parent
+LEAVES = {"errors", "files"}
+ALLOWED = {  # part -> the parts it may import
+    "errors": set(),
+    "files": {"errors"},
+    "batch": LEAVES,
+    "vision": {"batch"} | LEAVES,
+    "text": {"batch"} | LEAVES,
+    "data": {"batch", "text", "vision.images"} | LEAVES,
+    "matching": {"batch", "text", "vision"} | LEAVES,
+    "evaluation": {"batch", "text", "vision", "data", "matching"} | LEAVES,
+    "training": {"batch", "text", "vision", "data", "matching", "evaluation"} | LEAVES,
+    "run": {"batch", "text", "vision", "data", "matching", "evaluation", "training"} | LEAVES,
+}
+FACES = {"cli", "measure", "demo", "__init__"}
+HEAVY = {"onnxruntime": {"vision"}, "transformers": {"vision"}, "safetensors": {"training"}, "typer": {"cli"}}
+
+
+def parts(module: str) -> str:
+    """`wordsight.vision.images` -> `vision.images`."""
+    return module.removeprefix("wordsight").lstrip(".")
+
+
+def imports(path: Path) -> list[str]:
+    """Every module a file imports, wherever in it."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_one_way(path: Path) -> None:
+    home = path.relative_to(SOURCE).with_suffix("").parts[0]
+    if home in FACES:
+        return
+    for module in imports(path):
+        if module.startswith("wordsight."):
+            part = parts(module)
+            allowed = ALLOWED[home] | {home}
+            assert any(part == name or part.startswith(f"{name}.") for name in allowed), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_each_heavy_library_has_one_home(path: Path) -> None:
+    home = path.relative_to(SOURCE).with_suffix("").parts[0]
+    for module in imports(path):
+        library = module.partition(".")[0]
+        assert library not in {"torchvision", "timm"}, f"{path} imports {module}"
+        assert home in HEAVY.get(library, {home}), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["eval", "--help"], ["data", "check", "--help"]]
+)
+def test_help_answers_at_once_and_imports_no_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys; from wordsight.cli import main; sys.argv[1:] = " + repr(arguments) + "\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "assert not {'torch', 'numpy', 'PIL', 'onnxruntime'} & set(sys.modules), 'imported'"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+    assert time.monotonic() - began < 5  # under a second on a quiet machine
+
+
+def test_importing_wordsight_costs_nothing() -> None:
+    code = "import sys, wordsight; assert not {'torch', 'numpy', 'rich', 'typer'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_public_name_is_there() -> None:
+    assert wordsight.__all__ == sorted(wordsight.__all__)
+    for name in wordsight.__all__:
+        assert getattr(wordsight, name) is not None
+    assert set(wordsight.__all__) <= set(dir(wordsight))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = wordsight.nothing  # type: ignore[attr-defined]

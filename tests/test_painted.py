@@ -1,0 +1,177 @@
+"""The painted world: the same for a seed, true in every sentence, read like any other dataset."""
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wordsight.data import brush, load_dataset
+from wordsight.data.entities import load_phrases
+from wordsight.data.painted import paint_world
+from wordsight.data.scenes import SYNONYMS, Scene, Thing, paint_scene
+from wordsight.errors import InputError
+from wordsight.text.tokens import tokenise
+
+PICTURES = 36
+MEANING = {said: word for word, synonyms in SYNONYMS.items() for said in synonyms}
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_world(tmp_path_factory.mktemp("painted") / "world", pictures=PICTURES, seed=3)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def matches(thing: Thing, phrase: str) -> bool:
+    """Whether everything a phrase says is true of a thing."""
+    words = [MEANING.get(word, word) for word in phrase.split()[1:]]
+    return set(words) <= {thing.shape, thing.colour, thing.texture, thing.size}
+
+
+def test_same_seed_same_bytes(painted: Path, tmp_path: Path) -> None:
+    assert contents(paint_world(tmp_path / "again", pictures=PICTURES, seed=3)) == contents(painted)
+
+
+def test_another_seed_another_world(painted: Path, tmp_path: Path) -> None:
+    other = contents(paint_world(tmp_path / "other", pictures=6, seed=4))
+    assert not set(other.values()) & set(contents(painted).values())
+
+
+def test_reads_as_a_dataset(painted: Path) -> None:
+    dataset = load_dataset(painted)
+    assert dataset.splits == {"train": 24, "val": 6, "test": 6}
+    for picture in dataset.pictures:
+        assert 3 <= len(picture.sentences) <= 5
+        assert len(set(picture.sentences)) == len(picture.sentences)
+        assert Image.open(picture.path).size in ((256, 208), (208, 256))
+
+
+def test_phrases_are_the_words_they_say(painted: Path) -> None:
+    phrases = load_phrases(painted, [picture.name for picture in load_dataset(painted).pictures])
+    assert len(phrases) > PICTURES * 4
+    for phrase in phrases:
+        assert tokenise(phrase.sentence)[phrase.start : phrase.end] == tokenise(phrase.text)
+        for left, top, right, bottom in phrase.boxes:
+            assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+
+
+def test_each_phrase_fits_its_things_and_no_other(painted: Path) -> None:
+    entities = json.loads((painted / "entities.json").read_text())
+    several = 0
+    for number, record in enumerate(entities.values()):
+        scene = paint_scene(3, number)
+        for phrase in (phrase for sentence in record["sentences"] for phrase in sentence["phrases"]):
+            named = {int(digit) - 1 for digit in phrase["chain"]}
+            if phrase["text"].startswith("two "):
+                shape = scene.things[min(named)].shape
+                assert named == {i for i, thing in enumerate(scene.things) if thing.shape == shape} and len(named) == 2
+                several += 1
+            else:
+                assert named == {i for i, thing in enumerate(scene.things) if matches(thing, phrase["text"])}
+            boxes = [
+                [x - 1, y - 1, right, bottom] for x, y, right, bottom in record["boxes_xyxy_1based"][phrase["chain"]]
+            ]
+            assert boxes == [list(scene.things[i].box) for i in sorted(named)]
+    assert several
+
+
+def test_relations_are_true(painted: Path) -> None:
+    checked = 0
+    for phrases, words in related(painted):
+        (ax, ay), (bx, by) = (centre(boxes[0]) for boxes in phrases)
+        true = {"left": ax < bx, "right": ax > bx, "above": ay < by, "over": ay < by, "higher": ay < by}
+        true |= {"below": ay > by, "under": ay > by, "lower": ay > by}
+        sizes = [boxes[0][2] - boxes[0][0] for boxes in phrases]
+        true |= {"bigger": sizes[0] > sizes[1], "smaller": sizes[0] < sizes[1]}
+        for word in words & true.keys():
+            assert true[word]
+            checked += 1
+    assert checked > 20
+
+
+def related(painted: Path) -> list[tuple[list[list[list[int]]], set[str]]]:
+    """For each sentence about two things: the boxes of both, and the words between them."""
+    found = []
+    for record in json.loads((painted / "entities.json").read_text()).values():
+        for sentence in record["sentences"]:
+            if len(sentence["phrases"]) == 2:
+                first, second = sentence["phrases"]
+                between = sentence["text"].split()[first["start"] + first["len"] : second["start"]]
+                found.append(([record["boxes_xyxy_1based"][one["chain"]] for one in (first, second)], set(between)))
+    return found
+
+
+def centre(box: list[int]) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def test_some_things_are_never_named(painted: Path) -> None:
+    scenes = [paint_scene(3, number) for number in range(PICTURES)]
+    assert any(len(scene.named) < len(scene.things) for scene in scenes)
+    entities = json.loads((painted / "entities.json").read_text())
+    for scene, record in zip(scenes, entities.values(), strict=True):
+        assert 2 <= len(scene.things) <= 4
+        named = {int(digit) - 1 for chain in record["boxes_xyxy_1based"] for digit in chain}
+        assert named <= set(range(len(scene.named)))
+
+
+def test_things_do_not_touch() -> None:
+    for scene in (paint_scene(5, number) for number in range(30)):
+        for i, thing in enumerate(scene.things):
+            assert brush.apart(thing.box, [other.box for other in scene.things[i + 1 :]], gap=0)
+            assert inside(scene, thing)
+
+
+def inside(scene: Scene, thing: Thing) -> bool:
+    left, top, right, bottom = thing.box
+    return left >= 0 and top >= 0 and right <= scene.image.width and bottom <= scene.image.height
+
+
+@pytest.mark.parametrize("shape", brush.SHAPES)
+def test_box_is_tight_around_what_is_painted(shape: str) -> None:
+    canvas = Image.new("RGB", (128, 128), (128, 128, 128))
+    box = brush.paint(canvas, brush.Look(shape, "yellow", "plain", 70), (64, 64), np.random.default_rng(0))
+    pixels = np.asarray(canvas, int)
+    y, x = np.nonzero(pixels[:, :, 0] - pixels[:, :, 2] > 90)  # yellow, not grey or shadow
+    assert np.abs(np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) - np.array(box)).max() <= 1
+
+
+def test_a_world_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    out = paint_world(tmp_path / "world", pictures=6)
+    (out / "mine.txt").write_text("kept")
+    assert paint_world(out, pictures=6) == out
+    assert (out / "mine.txt").read_text() == "kept"
+
+
+def test_an_empty_folder_is_painted_into(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert (paint_world(tmp_path / "empty", pictures=6) / "dataset.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_other_files_are_not_painted_over(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="empty or new folder"):
+        paint_world(tmp_path, pictures=6)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_too_few_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least 6"):
+        paint_world(tmp_path / "world", pictures=5)
+
+
+def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(InputError, match="No space left"):
+        paint_world(tmp_path / "world", pictures=6)
+    assert not list(tmp_path.iterdir())

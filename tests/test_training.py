@@ -1,0 +1,328 @@
+"""Training: the same seed gives the same model, also when interrupted, and mistakes are said clearly."""
+
+import dataclasses
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from wordsight.batch import Regions
+from wordsight.errors import InputError
+from wordsight.training import checkpoint, steps
+from wordsight.training.batches import Pairs
+from wordsight.training.progress import Count, Progress
+from wordsight.training.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.training.trainer import Interrupted, train
+
+QUIET = Progress(quiet=True)
+
+
+class CtrlC(Progress):
+    """Presses Ctrl-C after some steps."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(quiet=True)
+        self.left = after
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Count]:
+        def count(done: int, total: int) -> None:
+            self.left -= name == "training"
+            if self.left == 0:
+                signal.raise_signal(signal.SIGINT)
+
+        yield count
+
+
+@pytest.fixture
+def recipe(recipe_file: Path) -> Recipe:
+    return read(recipe_file, ["train.epochs=2", "model.dropout=0.2"])
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder).model.state_dict()
+
+
+def same(first: Path, second: Path) -> bool:
+    one, two = weights_of(first), weights_of(second)
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in checkpoint.read_metrics(folder)["history"]]
+
+
+@pytest.mark.parametrize("after", [1, 5])
+def test_an_interrupted_run_goes_on_to_the_same_bits(recipe: Recipe, tmp_path: Path, after: int) -> None:
+    train(recipe, tmp_path / "whole", progress=QUIET)
+    with pytest.raises(Interrupted, match="--resume"):
+        train(recipe, tmp_path / "broken", progress=CtrlC(after))
+    state = checkpoint.load_state(tmp_path / "broken")
+    assert state["place"]["position"] > 0
+    train(recipe, tmp_path / "broken", resume=True, progress=QUIET)
+    assert same(tmp_path / "whole", tmp_path / "broken")
+    assert history(tmp_path / "whole") == history(tmp_path / "broken")
+    final = [checkpoint.load_state(tmp_path / name)["model"] for name in ("whole", "broken")]
+    assert all(torch.equal(final[0][name], final[1][name]) for name in final[0])
+
+
+def test_the_handler_of_ctrl_c_is_put_back(recipe: Recipe, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path, progress=CtrlC(1))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_best_checkpoint_is_kept(trained: Path) -> None:
+    metrics = checkpoint.read_metrics(trained)
+    assert metrics["best"]["rsum"] == max(row["rsum"] for row in metrics["history"])
+    assert [row["epoch"] for row in metrics["history"]] == list(range(1, 9))
+
+
+def test_a_worse_model_does_not_replace_the_best(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([300.0, 100.0, 200.0, 50.0])
+    real = __import__("wordsight.training.trainer", fromlist=["validate"]).validate
+    monkeypatch.setattr(
+        "wordsight.training.trainer.validate", lambda model, pairs: {**real(model, pairs), "rsum": next(figures)}
+    )
+    settings = dataclasses.replace(recipe.train, epochs=4, patience=2, schedule="constant")
+    metrics = train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
+    assert metrics["best"]["epoch"] == 1
+    assert len(metrics["history"]) == 3, "patience of 2 evaluations stops before the fourth"
+    last = checkpoint.load_state(tmp_path)["model"]
+    assert any(not torch.equal(weight, last[name]) for name, weight in weights_of(tmp_path).items())
+
+
+def test_members_train_with_their_own_seeds_and_decide_together(recipe: Recipe, tmp_path: Path) -> None:
+    settings = dataclasses.replace(recipe.train, epochs=1, members=2)
+    metrics = train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
+    assert not same(tmp_path / "member-0", tmp_path / "member-1")
+    loaded = checkpoint.load(tmp_path).model
+    names = {name.split(".")[1] for name in loaded.state_dict()}
+    assert names == {"0", "1"}
+    assert len(metrics["members"]) == 2
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(recipe: Recipe, trained: Path) -> None:
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe, trained, progress=QUIET)
+
+
+def test_a_run_goes_on_only_with_its_own_recipe(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path, progress=CtrlC(1))
+    other = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, lr=0.5))
+    with pytest.raises(InputError, match=r"train\.lr"):
+        train(other, tmp_path, resume=True, progress=QUIET)
+
+
+def test_a_loss_that_is_no_number_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    settings = dataclasses.replace(recipe.train, lr=1e30, clip_norm=0.0, optimiser="sgd")
+    with pytest.raises(InputError, match="lower train"):
+        train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
+
+
+def test_word_vectors_start_from_a_file_and_may_be_kept(recipe_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("red 1 2 3 4\nblue 4 3 2 1\n")
+    settings = [f'text.vectors="{file.as_posix()}"', "text.freeze=true", "model.words=4", "train.epochs=1"]
+    train(read(recipe_file, settings), tmp_path / "run", progress=QUIET)
+    loaded = checkpoint.load(tmp_path / "run")
+    row = loaded.model.state_dict()["words.weight"][loaded.vocabulary.number["red"]]
+    assert row.tolist() == [1, 2, 3, 4]
+    with pytest.raises(InputError, match=r"model\.words"):
+        train(read(recipe_file, [*settings[:2], "model.words=5"]), tmp_path / "other", progress=QUIET)
+
+
+# --- batches
+
+
+class Rows:
+    """A table whose features are the row numbers."""
+
+    def __init__(self, pictures: int) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return self.pictures
+
+    def gather(self, indices: torch.Tensor) -> Regions:
+        rows = indices.float()[:, None, None]
+        return Regions(rows, torch.ones(len(rows), 1, dtype=torch.bool), torch.zeros(len(rows), 1, 4))
+
+
+def some_pairs(pictures: int = 10, sentences: int = 5) -> Pairs:
+    from wordsight.batch import Words
+
+    picture = torch.arange(pictures).repeat_interleave(sentences)
+    lengths = torch.arange(len(picture)) % 4 + 1
+    mask = torch.arange(4) < lengths[:, None]
+    return Pairs(Rows(pictures), Words(picture[:, None] * mask, mask), picture)
+
+
+def test_each_picture_is_in_a_batch_once_and_every_sentence_finds_its_own() -> None:
+    pairs = some_pairs()
+    batch = pairs.batch(torch.tensor([0, 1, 12, 3, 49]))
+    assert batch.regions.features.flatten().tolist() == [0, 2, 9]
+    own = batch.regions.features.flatten()[batch.picture]
+    assert own.tolist() == batch.words.ids[:, 0].tolist() == [0, 0, 2, 0, 9]
+
+
+def test_an_epoch_shows_every_pair_once_in_an_order_of_its_own() -> None:
+    pairs = some_pairs()
+    first, second = pairs.epoch(0, 10, seed=1), pairs.epoch(1, 10, seed=1)
+    assert len(first) == pairs.steps(10) == 5
+    assert sorted(torch.cat(first).tolist()) == list(range(50))
+    assert torch.cat(first).tolist() != torch.cat(second).tolist()
+    assert torch.equal(torch.cat(first), torch.cat(pairs.epoch(0, 10, seed=1)))
+    assert [len(one) for one in pairs.epoch(0, 80, seed=1)] == [50]
+    assert [len(one) for one in pairs.epoch(0, 20, seed=1)] == [20, 20]
+
+
+# --- recipes
+
+
+MINIMAL = '[data]\npath = "d"\n[regions]\nbackbones = ["filters"]\n'
+
+
+def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
+    assert to_dict(parse(recipe.to_toml())) == to_dict(recipe)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[train]\nepoch = 3", r"train\.epoch .*did you mean 'epochs'"),
+        ("[trian]\nepochs = 3", "trian .*did you mean 'train'"),
+        ('[model]\nname = "align"\nembeding = 3', "did you mean 'embedding'"),
+        ('[model]\nname = "aline"', "did you mean 'align'"),
+        ("[model]\nvocabulary = 3", "vocabulary"),
+        ('[train]\nepochs = "many"', r"train\.epochs = 'many': expected a whole number"),
+        ("[train]\nepochs = true", "whole number"),
+        ("[train]\nepochs = 0", "at least 1"),
+        ('[train]\noptimiser = "adam"', "did you mean 'adamw'"),
+        ("[train]\nlr = 0", "greater than 0"),
+        ("[text]\nfreeze = true", r"text\.vectors"),
+        ("[train", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named(more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(MINIMAL + more)
+
+
+def test_settings_are_laid_over_the_recipe() -> None:
+    settings = [
+        "train.seed=7",
+        "data.path=some/where",
+        "train.lr=1",
+        "model.normalise=true",
+        'regions.backbones=["a", "b"]',
+    ]
+    recipe = parse(MINIMAL, settings)
+    assert (recipe.train.seed, recipe.data.path, recipe.train.lr) == (7, "some/where", 1.0)
+    assert recipe.model == {"name": "align", "normalise": True}
+    assert recipe.regions.backbones == ("a", "b")
+    for wrong in ("train.sed=1", "seed=1", "train.seed"):
+        with pytest.raises(InputError):
+            parse(MINIMAL, [wrong])
+
+
+def test_every_recipe_of_the_project_is_valid_and_short() -> None:
+    folder = Path(__file__).parent.parent / "recipes"
+    for path in folder.glob("*.toml"):
+        read(path)
+        lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+        assert len(lines) <= 25, path
+
+
+# --- checkpoints
+
+
+def test_a_checkpoint_stands_alone(trained: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (copy / checkpoint.STATE).unlink()
+    first, second = checkpoint.load(trained), checkpoint.load(copy)
+    assert first.vocabulary == second.vocabulary
+    assert first.blocks == second.blocks
+    assert same(trained, copy)
+    assert "R@1" in (copy / "README.md").read_text()
+
+
+def damaged(trained: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    return copy
+
+
+def test_a_checkpoint_of_another_format_is_refused(trained: Path, tmp_path: Path) -> None:
+    copy = damaged(trained, tmp_path)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "format": 99}))
+    with pytest.raises(InputError, match="format 99"):
+        checkpoint.load(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json"])
+def test_a_damaged_or_missing_file_is_named(trained: Path, tmp_path: Path, name: str) -> None:
+    copy = damaged(trained, tmp_path)
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2] + b'"')
+    with pytest.raises(InputError, match=name):
+        checkpoint.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=name):
+        checkpoint.load(copy)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    checkpoint.write(file, b"old")
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        checkpoint.write(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# --- steps
+
+
+def test_rates() -> None:
+    settings = TrainSettings(lr=1.0, warmup=10)
+    rates = [steps.rate(settings, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[-1] < 0.01
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert steps.rate(TrainSettings(lr=1.0, schedule="step"), 80, 100) == pytest.approx(0.1)
+    assert steps.rate(TrainSettings(lr=1.0, schedule="constant"), 80, 100) == 1.0
+
+
+def test_gradients_are_cut() -> None:
+    layer = torch.nn.Linear(2, 2)
+    for weight in layer.parameters():
+        weight.grad = torch.full_like(weight, 100.0)
+    steps.clip(layer, TrainSettings(clip_value=5.0))
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.max() == 5.0
+    steps.clip(layer, TrainSettings(clip_norm=1.0))
+    assert torch.cat([weight.grad.flatten() for weight in layer.parameters()]).norm() <= 1.0001  # type: ignore[union-attr]
+
+
+def test_a_device_that_is_not_there_is_said() -> None:
+    assert steps.device("cpu").type == "cpu"
+    with pytest.raises(InputError, match="this machine has"):
+        steps.device("tpu")
