@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,8 @@ def show(result: dict[str, Any], text: str, as_json: bool) -> None:
 
 def main() -> None:
     """The `wordsight` command."""
+    # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()
 
 

@@ -6,7 +6,7 @@ word names a region; a picture fits a sentence if every word finds its region th
 sentence's own picture fits better than the others: which word went to which region is never told, and comes out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,15 @@ class Align(Matcher):
         mean: the score is a mean over words in place of equation 8's sum.
         thresholded_sum: equation 7 in place of 8.
         dropout: on everything but recurrent links, 0 to 1.
+        context: add the first region, the whole picture, to every region through a map of its own; what all regions
+            share moves no word from one to another, so ranking can use it without blurring the evidence.
+        glimpse: regions of each picture that a training step looks at, the first and others by chance; 0 for all.
         lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all.
         labels: L, how many of the last columns of the features say what a detector calls a region.
     """
+
+    middle: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -56,6 +62,8 @@ class Align(Matcher):
         mean: bool = False,
         thresholded_sum: bool = False,
         dropout: float = 0.0,
+        context: bool = False,
+        glimpse: int = 0,
         lexicon: float = 0.0,
         labels: int = 0,
     ) -> None:
@@ -63,7 +71,11 @@ class Align(Matcher):
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
+        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("scale", torch.ones(()))
         self.region = nn.Linear(features, embedding)  # W_m, b_m of equation 1
+        self.context = nn.Linear(features, embedding, bias=False) if context else None
+        self.glimpse = glimpse
         self.dropout = nn.Dropout(dropout)
         self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
         self.trust = lexicon
@@ -72,7 +84,11 @@ class Align(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D)."""
-        values = self._finish(self.region(self._drop(regions.features)))
+        features = self._drop((regions.features - self.middle) * self.scale)
+        values = self.region(features)  # (I, R, D)
+        if self.context is not None:
+            values = values + self.context(features[:, :1])
+        values = self._finish(values)
         if self.lexicon is not None:
             values = torch.cat([values, self.trust * self.lexicon.encode_images(regions)], dim=-1)
         return Vectors(values, regions.mask, regions.boxes)
@@ -91,15 +107,22 @@ class Align(Matcher):
 
     def loss(self, batch: Batch) -> Tensor:
         """The ranking objective, equation 9."""
-        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        regions = some(batch.regions, self.glimpse) if self.training and self.glimpse else batch.regions
+        scores = self.score(self.encode_images(regions), self.encode_texts(batch.words))
         if self.objective == "contrastive":
             return losses.contrastive(scores, batch.picture, temperature=self.temperature)
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
 
-    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None) -> None:
-        """The lexicon, if there is one: see `Lexicon.fit`."""
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
+        count, total, squares = 0, torch.zeros_like(self.middle), torch.zeros_like(self.middle)
+        for batch in batches():
+            seen = batch.regions.features[batch.regions.mask]  # (regions, F)
+            count, total, squares = count + len(seen), total + seen.sum(0), squares + seen.square().sum(0)
+        self.middle.copy_(total / count)
+        self.scale.copy_((squares / count - self.middle.square()).sum().clamp(min=1e-12).rsqrt())
         if self.lexicon is not None:
-            self.lexicon.fit(batches, counted, nearness)
+            self.lexicon.fit(batches(), counted, nearness)
 
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
@@ -107,6 +130,13 @@ class Align(Matcher):
 
     def _finish(self, values: Tensor) -> Tensor:
         return functional.normalize(values, dim=-1) if self.normalise else values
+
+
+def some(regions: Regions, count: int) -> Regions:
+    """The first region of each picture and others by chance, `count` in all: the same ones in every picture."""
+    others = torch.randperm(regions.mask.shape[1] - 1)[: count - 1] + 1
+    chosen = torch.cat([torch.zeros(1, dtype=torch.long), others]).to(regions.mask.device)
+    return Regions(regions.features[:, chosen], regions.mask[:, chosen], regions.boxes[:, chosen])
 
 
 def spans(mask: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What every matcher is: two encoders, a score between what they give, and its own loss."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -17,11 +17,11 @@ class Matcher(nn.Module):
 
     config: Mapping[str, object]
 
-    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
 
         Args:
-            batches: every picture of the training split with all its sentences.
+            batches: gives every picture of the training split with all its sentences, whenever it is called.
             counted: (L,) bool, the region labels that a picture has or has not by itself.
             nearness: (L, V) cosine between what labels are called and words of the vocabulary, or None.
         """

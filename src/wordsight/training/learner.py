@@ -50,7 +50,7 @@ class Learner:
         self.device = steps.device(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, material)
-        self.model.fit(material.train.by_picture(), material.counted, material.nearness)
+        self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
         self.place = Place()

@@ -82,7 +82,7 @@ class TrainSettings:
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     warmup: int = 0
     clip_value: float = 0.0
-    clip_norm: float = 0.0
+    clip_norm: float = 5.0
     evaluate_every: int = 1
     patience: int = 0
     seed: int = 0
