@@ -138,12 +138,31 @@ def test_a_full_disk_keeps_what_was_done(
     assert len(again.regions(pictures)) == 6
 
 
+def test_a_cache_that_cannot_be_written_is_read_and_else_named(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.regions(pictures[:3])
+    (cache.folder / "lock").unlink()
+    (cache.folder / "lock").mkdir()  # cannot be opened for writing, also by root
+    assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures[:3])) == 3
+    with pytest.raises(InputError, match=r"lock: cannot be written .*WORDSIGHT_CACHE"):
+        FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+
+
+def test_names_that_no_file_can_have_are_broken_pictures(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    table = FeatureCache(tmp_path / "cache", encoder).regions([pictures[0], Path("a\0b"), tmp_path / ("c" * 5000)])
+    assert table.kept == [0] and len(table.broken) == 2
+
+
 def test_ctrl_c_keeps_what_was_done(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="kept"):
         FeatureCache(tmp_path / "cache", encoder).regions(pictures, stop)
     assert len(FeatureCache(tmp_path / "cache", encoder)) == 3
 

@@ -150,6 +150,64 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert not any(tmp_path.iterdir())
 
 
+def test_members_train_measure_and_ground_as_one(recipe_file: Path, world: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = ["--set", "train.epochs=1", "--set", "train.members=2"]
+    code, told, err = run("train", recipe_file, *settings, "-o", out)
+    assert code == 0, err
+    assert "on val" in told
+    code, told, err = run("eval", out, "--data", world, "--split", "test", "--grounding", "--no-report", "--json")
+    assert code == 0, err
+    assert "grounding_pointing" in json.loads(told)
+    code, told, err = run("ground", out, first_picture(world), "a red circle", "--json")
+    assert code == 0, err
+    assert len(json.loads(told)["boxes"]) == 3
+
+
+def test_figures_are_not_lost_where_the_report_cannot_be_written(trained: Path, world: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    (copy / "report-test").write_text("in the way")
+    code, out, err = run("eval", copy, "--data", world, "--split", "test", "--json")
+    assert code == 0, err
+    assert json.loads(out)["pictures"] == 25
+    assert "no report:" in err
+
+
+def test_grounding_without_phrases_is_said_before_the_work(
+    trained: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(world / "dataset.json", tmp_path)
+    shutil.copytree(world / "images", tmp_path / "images")
+    monkeypatch.setattr("wordsight.measure.featured", lambda *_: pytest.fail("features were made first"))
+    code, out, err = run("eval", trained, "--data", tmp_path, "--grounding", "--json")
+    assert (code, out) == (2, "")
+    assert "entities.json is missing" in err
+
+
+def test_ctrl_c_anywhere_is_one_sentence(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wordsight.data.load_dataset", stop)
+    code, out, err = run("data", "check", world)
+    assert (code, out, err.strip()) == (130, "", "wordsight: Stopped.")
+
+
+def test_words_that_a_terminal_has_no_letters_for_do_not_stop_it(world: Path, tmp_path: Path) -> None:
+    place = tmp_path / "日本"
+    shutil.copytree(world, place)
+    for more in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "wordsight.cli", "data", "check", str(place), *more],
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["root"] == str(place)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent this way on Windows")
 def test_ctrl_c_saves_says_how_to_resume_and_exits_with_130(recipe_file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "wordsight.cli", "train", str(recipe_file), "-o", str(tmp_path / "run")]

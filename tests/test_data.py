@@ -219,6 +219,9 @@ def test_holding_out_takes_the_same_pictures_every_time(tmp_path: Path) -> None:
         ({"images": {}}, r"key 'images': expected a list, found an object"),
         ({"images": []}, r"empty dataset: it lists no pictures"),
         ({"images": [{"sentences": []}]}, r"images\[0\]: the key 'filename' is missing"),
+        ({"images": [{"filename": ["a.jpg"], "sentences": []}]}, r"key 'filename': expected text, found a list"),
+        ('{"images": ' + "9" * 5000 + "}", r"dataset\.json, line 1: not usable JSON \(a number is too long\)"),
+        ("[" * 100_000, r"not usable JSON \(nested too deep\)"),
         (
             {"images": [{"filename": "a.jpg", "sentences": [{"raw": 3}]}]},
             r"images\[0\], sentences\[0\], key 'raw': expected",
@@ -327,6 +330,23 @@ def test_what_is_no_dataset_says_what_was_expected(tmp_path: Path) -> None:
         load_dataset(tmp_path / "a.jpg")
     with pytest.raises(InputError, match="No dataset 'nowhere'"):
         load_dataset("nowhere")
+
+
+def test_folders_with_the_names_of_files_are_no_captions(tmp_path: Path) -> None:
+    (tmp_path / "captions.token").mkdir()
+    (tmp_path / "notes.txt").mkdir()
+    with pytest.raises(InputError, match="is no dataset"):
+        load_dataset(tmp_path)
+
+
+def test_names_that_no_file_can_have_are_missing_pictures(tmp_path: Path) -> None:
+    paint(tmp_path / "a.jpg")
+    names = ("a.jpg", "b" * 5000, "c\0.jpg", "\ud800.jpg")
+    write(tmp_path / "dataset.json", {"images": [{"filename": name, "sentences": [{"raw": "x"}]} for name in names]})
+    report = check(load_dataset(tmp_path))
+    assert report.missing == names[1:]
+    write_karpathy(load_dataset(tmp_path), tmp_path / "copy" / "out.json")
+    assert [picture.name for picture in load_dataset(tmp_path / "copy" / "out.json").pictures] == list(names)
 
 
 def test_several_datasets_in_a_folder_have_to_be_named(tmp_path: Path) -> None:
@@ -474,6 +494,8 @@ def test_without_a_list_of_captions_all_sentences_count(tmp_path: Path) -> None:
         ({"w": "100"}, r"entities.json, a.jpg, key 'w': expected a whole number, found '100'"),
         ({"h": 0}, r"at least 1, found 100 and 0"),
         ({"boxes_xyxy_1based": {"1": [[1, 2, 3]]}}, r"a.jpg, chain 1: expected boxes of four numbers"),
+        ({"boxes_xyxy_1based": {"1": 5}}, r"a.jpg, key '1': expected a list, found 5"),
+        ({"flickr8k_caption_to_sentence": {"0": [1]}}, r"no phrase with a box"),
         (
             {"sentences": [{"text": "x", "phrases": [{"start": 0, "len": 2}]}] * 2},
             r"phrases\[0\]: words 0 to 2 are not in",

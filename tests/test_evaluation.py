@@ -235,11 +235,12 @@ def test_labels_do_not_hide_each_other() -> None:
     assert all(below - above >= 0.08 for above, below in pairwise(places))
 
 
-@pytest.mark.parametrize("size", [(300, 200), (1, 1), (2000, 40), (40, 2000)])
+@pytest.mark.parametrize("size", [(300, 200), (1, 1), (2000, 40), (40, 2000), (1, 5000)])
 def test_drawing_takes_any_picture(size: tuple[int, int]) -> None:
     aligned = Evidence(("red", "circle") * 30, ((0.2, 0.2, 0.8, 0.8), (0.0, 0.0, 1.0, 1.0)) * 30, (1.0, 0.5) * 30)
     drawn = draw(Image.new("RGB", size, "grey"), aligned, width=300)
-    assert drawn.width == 300 and drawn.height > size[1] * 300 / size[0]
+    assert drawn.width == 300 and drawn.height > min(size[1] * 300 / size[0], 1200)
+    assert drawn.height < 2400, "a thin line of a picture must not fill the memory"
 
 
 def subject(folder: Path, title: str = "a run", said: str = "a red circle") -> Subject:

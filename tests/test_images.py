@@ -74,8 +74,9 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     whole = encoded(gradient(), "JPEG")
     for name, content in (("text.jpg", b"no picture"), ("empty.png", b""), ("cut.jpg", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=name):
+        with pytest.raises(InputError, match=name) as caught:
             open_image(tmp_path / name)
+        assert "object at 0x" not in str(caught.value)
     with pytest.raises(InputError, match=r"gone\.jpg: no such picture"):
         open_image(tmp_path / "gone.jpg")
     (tmp_path / "phone.heic").write_bytes(b"no picture")
@@ -83,6 +84,11 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
         open_image(tmp_path / "phone.heic")
     with pytest.raises(InputError, match="folder"):
         open_image(tmp_path)
+
+
+def test_no_other_program_is_run_to_read_a_picture() -> None:
+    with pytest.raises(InputError, match="unknown kind"):
+        open_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
 
 
 def test_a_large_jpeg_may_be_decoded_smaller() -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from wordsight.batch import Regions
+from wordsight.batch import Regions, Vectors, Words
 from wordsight.errors import InputError
+from wordsight.files import write_bytes
+from wordsight.matching.align import Align
+from wordsight.measure import measure
+from wordsight.run import load
 from wordsight.training import checkpoint, steps
 from wordsight.training.batches import Pairs
 from wordsight.training.progress import Count, Progress
@@ -108,6 +112,8 @@ def test_members_train_with_their_own_seeds_and_decide_together(recipe: Recipe, 
     names = {name.split(".")[1] for name in loaded.state_dict()}
     assert names == {"0", "1"}
     assert len(metrics["members"]) == 2
+    with pytest.raises(InputError, match=r"train\.members = 2, not 1"):
+        train(dataclasses.replace(recipe, train=dataclasses.replace(settings, members=1)), tmp_path, resume=True)
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(recipe: Recipe, trained: Path) -> None:
@@ -121,6 +127,46 @@ def test_a_run_goes_on_only_with_its_own_recipe(recipe: Recipe, tmp_path: Path) 
     other = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, lr=0.5))
     with pytest.raises(InputError, match=r"train\.lr"):
         train(other, tmp_path, resume=True, progress=QUIET)
+
+
+def test_a_trained_model_is_not_gone_on_with_by_another_recipe(recipe: Recipe, trained: Path, tmp_path: Path) -> None:
+    copy = damaged(trained, tmp_path)
+    before = (copy / "model.safetensors").read_bytes()
+    (copy / checkpoint.STATE).unlink()
+    with pytest.raises(InputError, match=r"was begun with"):
+        train(recipe, copy, resume=True, progress=QUIET)
+    assert (copy / "model.safetensors").read_bytes() == before
+    with pytest.raises(InputError, match="this is a file"):
+        train(recipe, copy / "README.md", progress=QUIET)
+
+
+def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, set[torch.dtype]] = {"steps": set(), "looks": set()}
+    encode = Align.encode_texts
+
+    def spy(model: Align, words: Words) -> Vectors:
+        vectors = encode(model, words)
+        found["steps" if model.training else "looks"].add(vectors.values.dtype)
+        return vectors
+
+    monkeypatch.setattr(Align, "encode_texts", spy)
+    monkeypatch.setattr("wordsight.training.learner.steps.is_fast_at_bf16", lambda where: True)
+    settings = dataclasses.replace(recipe.train, epochs=1)
+    plain = dataclasses.replace(recipe, model={**recipe.model, "normalise": False}, train=settings)
+    metrics = train(plain, tmp_path, progress=QUIET)
+    assert found == {"steps": {torch.bfloat16}, "looks": {torch.float32}}
+    assert {weight.dtype for weight in weights_of(tmp_path).values()} == {torch.float32}
+    again = measure(load(tmp_path, "cpu"), progress=QUIET)
+    assert {key: metrics["best"][key] for key in again if key in metrics["best"]} == {
+        key: again[key] for key in again if key in metrics["best"]
+    }
+    assert found["looks"] == {torch.float32}
+
+
+def test_a_model_that_cannot_be_built_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    for wrong in ({"dropout": 7.0}, {"embedding": -3}):
+        with pytest.raises(InputError, match=r"\[model\] cannot be built"):
+            train(dataclasses.replace(recipe, model={**recipe.model, **wrong}), tmp_path / "run", progress=QUIET)
 
 
 def test_a_loss_that_is_no_number_is_said(recipe: Recipe, tmp_path: Path) -> None:
@@ -209,6 +255,9 @@ def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
         ("[train]\nepochs = 0", "at least 1"),
         ('[train]\noptimiser = "adam"', "did you mean 'adamw'"),
         ("[train]\nlr = 0", "greater than 0"),
+        ("[train]\nmomentum = -1", r"train\.momentum = -1\.0: expected at least 0"),
+        ("[train]\nclip_norm = nan", r"train\.clip_norm = nan: expected at least 0"),
+        ("[train]\nseed = 99999999999999999999", r"less than 2\*\*32"),
         ("[text]\nfreeze = true", r"text\.vectors"),
         ("[train", "not valid TOML"),
     ],
@@ -271,6 +320,33 @@ def test_a_checkpoint_of_another_format_is_refused(trained: Path, tmp_path: Path
         checkpoint.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": ["align"]}, "is not known"),
+        ({"config": {"vocabulary": 10}}, "not a checkpoint of format 1"),
+        ({"members": 5}, "not a checkpoint of format 1"),
+        ({"members": []}, "model.safetensors: damaged, or not of this model"),
+        ({"regions": 5}, "not a checkpoint of format 1"),
+        ({"dropout": 9.0}, "not a checkpoint of format 1"),
+        ({"embedding": 65}, "size mismatch"),
+        ({"vocabulary": 10}, r"vocabulary\.json: has \d+ words, but the model has others"),
+    ],
+)
+def test_a_checkpoint_whose_parts_do_not_fit_is_refused(
+    trained: Path, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    copy = damaged(trained, tmp_path)
+    config = json.loads((copy / "config.json").read_text())
+    if change.keys() & {"members", *config}:
+        config |= change
+    else:
+        config["config"] |= change
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(copy)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json"])
 def test_a_damaged_or_missing_file_is_named(trained: Path, tmp_path: Path, name: str) -> None:
     copy = damaged(trained, tmp_path)
@@ -285,14 +361,16 @@ def test_a_damaged_or_missing_file_is_named(trained: Path, tmp_path: Path, name:
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
-    checkpoint.write(file, b"old")
+    write_bytes(file, b"old")
 
     def full(path: Path, content: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="No space left on device"):
-        checkpoint.write(file, b"new")
+        write_bytes(file, b"new")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_bytes(file / "in a file", b"new")
     assert file.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -315,7 +393,7 @@ def test_gradients_are_cut() -> None:
     layer = torch.nn.Linear(2, 2)
     for weight in layer.parameters():
         weight.grad = torch.full_like(weight, 100.0)
-    steps.clip(layer, TrainSettings(clip_value=5.0))
+    steps.clip(layer, TrainSettings(clip_value=5.0, clip_norm=0.0))
     assert layer.weight.grad is not None
     assert layer.weight.grad.max() == 5.0
     steps.clip(layer, TrainSettings(clip_norm=1.0))

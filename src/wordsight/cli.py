@@ -1,9 +1,11 @@
 """The command line: one command a verb, thin. Results go to stdout, everything else to stderr."""
 
 import functools
+import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -42,7 +44,7 @@ def verb(command: Callable[P, R]) -> Callable[P, R]:
             print(f"wordsight: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
-            print(f"\nwordsight: {stop or 'Stopped.'}", file=sys.stderr)
+            print(f"\nwordsight: {str(stop) or 'Stopped.'}", file=sys.stderr)
             raise typer.Exit(130) from None
 
     return run
@@ -63,8 +65,9 @@ def train(
     from wordsight.training.trainer import figures, train
 
     settings = [*set_, f'train.device="{device}"'] if device else set_
-    metrics = train(read(recipe, settings), out, resume=resume)
-    show(metrics["best"], f"{out}: {figures(metrics['best'])} on val, epoch {metrics['best']['epoch']}", as_json)
+    best = train(read(recipe, settings), out, resume=resume)["best"]
+    epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
+    show(best, f"{out}: {figures(best)} on val{epoch}", as_json)
 
 
 @app.command("eval")
@@ -86,8 +89,6 @@ def evaluate(
     folder = run / f"report-{split}" if report else None
     figures = measure(loaded, data, split, grounding=grounding, report=folder)
     show(figures, table(figures), as_json)
-    if folder:
-        print(f"report: {folder / 'report.html'}", file=sys.stderr)
 
 
 @app.command()
@@ -153,13 +154,17 @@ def demo(
 
 def show(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The result on stdout: as JSON, or as text for a person."""
-    print(json.dumps(result, ensure_ascii=False, indent=1) if as_json else text)
+    print(json.dumps(result, indent=1) if as_json else text)
 
 
 def main() -> None:
     """The `wordsight` command."""
     # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # it is an error here, and said as one
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # words that the terminal has no letters for
     app()
 
 

@@ -1,5 +1,6 @@
 """Whole text and JSON files, in and out: errors name the file and the line or key, and no file is left half-written."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -55,8 +56,9 @@ def parse_json(text: str, where: str, first_line: int = 1) -> Any:
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise InputError(f"{where}, line {line}, column {error.colno}: not valid JSON ({error.msg}).") from error
-    except RecursionError as error:
-        raise InputError(f"{where}, line {first_line}: not usable JSON (nested too deep).") from error
+    except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        why = "a number is too long" if isinstance(error, ValueError) else "nested too deep"
+        raise InputError(f"{where}, line {first_line}: not usable JSON ({why}).") from error
 
 
 def field(record: object, key: str, kind: type[T], where: str) -> T:
@@ -92,7 +94,14 @@ def describe(value: object) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file beside its place, then move it there: the old file or the new one, never a part.
+    """Write a UTF-8 file as `write_bytes` does; what is not Unicode (bytes in a file's name) stands as an escape."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then move it there: the old file or the new one, never a part.
+
+    Its folder is made if need be.
 
     Raises:
         InputError: it cannot be written (no permission, disk full); what was there before still is.
@@ -100,10 +109,10 @@ def write_text(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        if part.parent.is_dir():
+        with contextlib.suppress(OSError):  # no such folder, or one that cannot be written
             part.unlink(missing_ok=True)

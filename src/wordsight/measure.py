@@ -45,7 +45,7 @@ def measure(
         data: a dataset in any known format; None for the one of the training.
         split: the split's name; the vocabulary stays the run's.
         grounding: also measure boxes against the dataset's `entities.json`.
-        report: a folder to write `report.html` into.
+        report: a folder to write `report.html` into; where that fails, it is only said.
         progress: who is told how far it is.
 
     Returns:
@@ -57,15 +57,18 @@ def measure(
     """
     progress = progress or Progress()
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
+    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
+    phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
     cache = FeatureCache(default_cache(), run.encoder)
-    pictures, rows = featured(cache, pictures_of(dataset, split, run.checkpoint.recipe.data), progress, split)
+    pictures, rows = featured(cache, wanted, progress, split)
     known = pairs(pictures, rows, run.vocabulary)
     scores = score_matrix(run.model, *encode(run.model, known))
     lots = chance(known.picture, len(pictures))
     figures = metrics(ranks(scores, known.picture), len(pictures))
     figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
     look = looking(pictures, rows)
-    phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
+    seen = {picture.name for picture in pictures}
+    phrases = [phrase for phrase in phrases if phrase.picture in seen]
     boxes = predictor(run.model, run.vocabulary, look)(phrases) if phrases else None
     if boxes is not None:
         figures |= ground(run, phrases, boxes, look)
@@ -76,8 +79,16 @@ def measure(
         subject = Subject(
             title, run.model, run.vocabulary, pictures, look, scores, figures, {}, history, phrases, shown, recipe
         )
-        write_report(subject, report / "report.html")
+        _report(subject, report / "report.html", progress)
     return figures
+
+
+def _report(subject: Subject, out: Path, progress: Progress) -> None:
+    """Write the report and say where; the figures are not lost where it cannot be written."""
+    try:
+        progress.say(f"report: {write_report(subject, out)}")
+    except InputError as error:
+        progress.say(f"no report: {error}")
 
 
 def ground(run: Run, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:

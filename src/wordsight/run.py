@@ -15,6 +15,7 @@ from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.evaluation import evidence
 from wordsight.evaluation.draw import draw
+from wordsight.files import write_bytes
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import region_encoder
@@ -59,7 +60,7 @@ class Alignment:
         if kind not in Image.SAVE:
             raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
         draw(open_image(picture), self).save(content, kind)
-        checkpoint.write(out, content.getvalue())
+        write_bytes(out, content.getvalue())
 
     def __str__(self) -> str:
         """A line a word: where it went, in percent of width and height, and how strongly."""

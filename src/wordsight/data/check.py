@@ -129,7 +129,7 @@ def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tup
 
     def look(picture: Picture) -> str | None:
         """None: missing; empty: good."""
-        if not picture.path.exists():
+        if not os.path.exists(picture.path):
             return None
         try:
             open_image(picture.path)

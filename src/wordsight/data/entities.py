@@ -66,12 +66,13 @@ def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
         raise InputError(f"{where}: expected a width 'w' and a height 'h' of at least 1, found {width} and {height}.")
     sentences = field(record, "sentences", list, where)
     boxes = field(record, "boxes_xyxy_1based", dict, where)
+    corners = {chain: field(boxes, chain, list, where) for chain in boxes}
     fractions = {
-        chain: tuple(_fractions(box, width, height, f"{where}, chain {chain}") for box in corners)
-        for chain, corners in boxes.items()
+        chain: tuple(_fractions(box, width, height, f"{where}, chain {chain}") for box in some)
+        for chain, some in corners.items()
     }
     captions = record.get("flickr8k_caption_to_sentence") if isinstance(record, dict) else None
-    used = set(captions.values()) if isinstance(captions, dict) else None
+    used = list(captions.values()) if isinstance(captions, dict) else None
     for number, sentence in enumerate(sentences):
         if used is None or number in used:
             yield from _in_sentence(name, sentence, fractions, f"{where}, sentences[{number}]")
@@ -89,8 +90,8 @@ def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]],
         first, end = before[start], before[start + length]
         found = boxes.get(field(phrase, "chain", str, place))
         if found and first < end:
-            kinds = field(phrase, "types", list, place)
-            yield Phrase(name, text, first, end, field(phrase, "text", str, place), (kinds or ["other"])[0], found)
+            kinds = field(phrase, "types", list, place) or ["other"]
+            yield Phrase(name, text, first, end, field(phrase, "text", str, place), str(kinds[0]), found)
 
 
 def _fractions(box: object, width: int, height: int, where: str) -> Box:

@@ -27,11 +27,11 @@ def read(path: Path, content: object) -> Dataset:
     """
     images = field(content, "images", list, str(path))
     files = PictureFiles(path.parent)
-    names = Counter(image.get("filename") for image in images if isinstance(image, dict))
+    filenames = [field(image, "filename", str, f"{path}, images[{number}]") for number, image in enumerate(images)]
+    names = Counter(filenames)
     pictures = []
-    for number, image in enumerate(images):
+    for number, (name, image) in enumerate(zip(filenames, images, strict=True)):
         where = f"{path}, images[{number}]"
-        name = field(image, "filename", str, where)
         folder = field(image, "filepath", str, where) if "filepath" in image else ""
         inside = f"{folder}/{name}" if folder else name
         sentences = field(image, "sentences", list, where)

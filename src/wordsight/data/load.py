@@ -1,5 +1,6 @@
 """Any dataset -> `Dataset`: the format is recognised by looking at the files."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def load_dataset(path: str | Path) -> Dataset:
         raise InputError(f"{place} has two pictures named '{repeated[0]}': expected each only once.")
     if not any(picture.sentences for picture in dataset.pictures):
         raise InputError(f"{place} is an empty dataset: none of its {len(names)} pictures has a sentence.")
-    if not any(picture.path.exists() for picture in dataset.pictures):
+    if not any(os.path.exists(picture.path) for picture in dataset.pictures):
         first = dataset.pictures[0].path
         raise InputError(f"{place}: none of its {len(names)} pictures is there; the first was looked for at {first}.")
     return dataset
@@ -47,7 +48,7 @@ def _from_folder(root: Path) -> Dataset:
     """The first of the formats that the folder's files show; JSON with an unusual name is looked at last."""
     if dataset := _from_named_json(root):
         return dataset
-    texts = sorted((*root.glob("*.txt"), *root.glob("*.token")))
+    texts = sorted(path for path in (*root.glob("*.txt"), *root.glob("*.token")) if path.is_file())
     if tokens := [path for path in texts if flickr.recognised(path)]:
         return flickr.read(tokens[0])
     if found := tables.find_tables(root) or [path for path in texts if tables.recognised(path)]:

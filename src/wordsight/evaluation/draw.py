@@ -31,8 +31,9 @@ def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Ima
 
     Returns:
         The picture `width` pixels wide, its boxes labelled, the sentence below, a bar below each word for its strength.
+        One that would be more than four times as high is squeezed.
     """
-    height = max(1, round(image.height * width / image.width))
+    height = min(max(1, round(image.height * width / image.width)), 4 * width)
     shown = marks(aligned)
     font = ImageFont.load_default(max(13, width // 42))
     chips, depth = _chips(aligned, shown, width, font)

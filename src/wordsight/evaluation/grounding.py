@@ -141,7 +141,10 @@ def predictor(
         pairs = list(members)
         for first in range(0, len(pairs), rows):
             block = pairs[first : first + rows]
-            images = model.encode_images(look([picture for picture, _ in block]).to(device))
+            names = list(dict.fromkeys(picture for picture, _ in block))  # each picture is encoded once
+            seen = model.encode_images(look(names).to(device))
+            which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
+            images = Vectors(seen.values[which], seen.mask[which], seen.places[which])
             texts = model.encode_texts(vocabulary.encode([sentence for _, sentence in block]).to(device))
             found = evidence(images, texts).cpu()  # (B, T, R)
             boxes = images.places.cpu()

@@ -7,6 +7,7 @@ sentence's own picture fits better than the others: which word went to which reg
 """
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,8 @@ class Align(Matcher):
         embedding: int = 512,
         words: int = 300,
         hidden: int = 512,
-        encoder: str = "brnn",
-        loss: str = "ranking",
+        encoder: Literal["brnn", "gru", "bag"] = "brnn",
+        loss: Literal["ranking", "hardest", "contrastive"] = "ranking",
         margin: float = 1.0,
         temperature: float = 0.05,
         normalise: bool = False,

@@ -6,7 +6,6 @@ A checkpoint is a folder that stands alone: `config.json`, `model.safetensors`, 
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 
 from wordsight.errors import InputError
-from wordsight.files import read_json, write_text
+from wordsight.files import read_json, write_bytes, write_text
 from wordsight.matching import MODELS, model_class
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
@@ -82,7 +81,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def save_weights(folder: Path, model: Matcher) -> None:
     """Write `model.safetensors` alone."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write(folder / "model.safetensors", tensor_bytes(tensors))
+    write_bytes(folder / "model.safetensors", tensor_bytes(tensors))
 
 
 def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -98,21 +97,24 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """
     folder = Path(folder)
     config = read_config(folder)
-    name = config.get("model")
+    name = str(config.get("model"))
     if name not in MODELS:
-        raise InputError(f"{folder / 'config.json'}: model {name!r} is not known; {recipe.nearest(str(name), MODELS)}")
+        raise InputError(f"{folder / 'config.json'}: model {name!r} is not known; {recipe.nearest(name, MODELS)}")
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
     try:
         members = [model_class(name)(**keywords) for keywords in config.get("members", [config.get("config", {})])]
+        if any(member.config["vocabulary"] != len(vocabulary) for member in members):
+            raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
         model = Ensemble(members) if "members" in config else members[0]
         blocks = {block: slice(*columns) for block, columns in config["blocks"].items()}
         regions = recipe.fill(RegionSettings, config["regions"], "regions", str(folder / "config.json"))
         fingerprint = str(config["fingerprint"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder / 'config.json'}: not a checkpoint of format {FORMAT} ({error}).") from None
     _load_weights(folder / "model.safetensors", model)
     return Checkpoint(
         model=model.to(device).eval(),
-        vocabulary=Vocabulary.load(folder / "vocabulary.json"),
+        vocabulary=vocabulary,
         regions=regions,
         blocks=blocks,
         fingerprint=fingerprint,
@@ -144,7 +146,7 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write what resuming needs, apart from the checkpoint."""
     content = io.BytesIO()
     torch.save(dict(state), content)
-    write(folder / STATE, content.getvalue())
+    write_bytes(folder / STATE, content.getvalue())
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -169,28 +171,13 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: cannot make this folder ({error.strerror}).") from None
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file beside and rename it, so that it is never half-written.
-
-    Raises:
-        InputError: it cannot be written; what was there before is untouched.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
-
-
 def _load_weights(path: Path, model: Matcher) -> None:
     try:
         model.load_state_dict(read_tensors(path.read_bytes()))
     except FileNotFoundError:
         raise InputError(f"{path}: missing from this checkpoint.") from None
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(f"{path}: damaged, or not of this model ({str(error).splitlines()[0]}).") from None
+        raise InputError(f"{path}: damaged, or not of this model ({str(error).splitlines()[-1].strip()}).") from None
 
 
 def _json(value: object) -> str:

@@ -112,7 +112,7 @@ def build(recipe: Recipe, material: Material) -> Matcher:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
-        InputError: `model.words` is not the size of the vectors in the file.
+        InputError: `model.words` is not the size of the vectors in the file, or a keyword is out of its range.
     """
     keywords = {name: value for name, value in recipe.model.items() if name != "name"}
     vectors = material.vectors
@@ -123,7 +123,10 @@ def build(recipe: Recipe, material: Material) -> Matcher:
         "features": material.encoder.size,
         "labels": len(material.counted),
     }
-    model = model_class(str(recipe.model["name"]))(**sizes, **keywords)
+    try:
+        model = model_class(str(recipe.model["name"]))(**sizes, **keywords)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"The recipe's [model] cannot be built: {str(error).splitlines()[0]}.") from None
     if vectors is not None:
         weight = model.get_parameter("words.weight")  # (V, E)
         with torch.no_grad():

@@ -240,10 +240,19 @@ def _check(recipe: Recipe, source: str) -> None:
         ("train.batch", train.batch, 2),
         ("train.evaluate_every", train.evaluate_every, 1),
         ("train.members", train.members, 1),
+        ("train.warmup", train.warmup, 0),
+        ("train.patience", train.patience, 0),
+        ("train.seed", train.seed, 0),
+        ("train.momentum", train.momentum, 0),
+        ("train.weight_decay", train.weight_decay, 0),
+        ("train.clip_value", train.clip_value, 0),
+        ("train.clip_norm", train.clip_norm, 0),
         ("data.min_count", recipe.data.min_count, 1),
     ):
-        if value < least:
+        if not value >= least:  # nor is what is no number
             raise InputError(f"{source}: {key} = {value}: expected at least {least}.")
+    if train.seed >= 2**32:
+        raise InputError(f"{source}: train.seed = {train.seed}: expected less than 2**32.")
     if not (math.isfinite(train.lr) and train.lr > 0):
         raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
     if not 0 < recipe.data.val_share < 1:

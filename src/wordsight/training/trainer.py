@@ -19,10 +19,10 @@ from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
-from wordsight.training.learner import Learner, Place
+from wordsight.training.learner import Learner, Place, check_same
 from wordsight.training.material import Material, prepare
 from wordsight.training.progress import Progress, clock
-from wordsight.training.recipe import Recipe
+from wordsight.training.recipe import Recipe, read
 from wordsight.training.validation import validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
@@ -49,8 +49,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress
         Interrupted: Ctrl-C; the run can be resumed.
     """
     progress = progress or Progress()
-    if not resume and any((out / name).exists() for name in ("config.json", checkpoint.STATE, "member-0")):
-        raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
+    _check_folder(recipe, out, resume)
     material = prepare(recipe, progress)
     checkpoint.make_folder(out)
     if recipe.train.members == 1:
@@ -68,6 +67,21 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress
     checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
     progress.say(f"all {len(found)} together: {figures(best)}")
     return metrics
+
+
+def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
+    """A folder that holds a run is only gone on with, and only by the recipe it was begun with.
+
+    Raises:
+        InputError: it is no folder, or holds another run.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: expected a folder for the run, but this is a file.")
+    if not resume and any((out / name).exists() for name in ("config.json", checkpoint.STATE, "member-0")):
+        raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
+    for folder in (out, out / "member-0"):
+        if (folder / "config.json").exists():
+            check_same(read(folder / "recipe.toml"), recipe, folder)
 
 
 def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
     known = ["filters", *_onnx_files(weights)]
     near = difflib.get_close_matches(name, known, 1, 0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-    raise InputError(f"no backbone '{name}': {hint}; or give a folder or hub id of a transformers model")
+    raise InputError(f"no backbone '{name}' ({hint}); a folder or hub id of a transformers model will do, too")
 
 
 def find_weights(name: str, weights: str | Path) -> Path:

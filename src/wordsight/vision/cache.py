@@ -145,6 +145,8 @@ class FeatureCache:
                     self._append(*batch)
                 if progress:
                     progress(total - len(missing) + done, total)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("Stopped; the features made so far are kept, the same command goes on.") from None
         finally:
             if keys:
                 self._append(keys, records)
@@ -206,7 +208,13 @@ class FeatureCache:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One process writes at a time; the others wait, then read what it has written."""
-        with open(self.folder / "lock", "ab") as lock:
+        path = self.folder / "lock"
+        try:
+            lock = open(path, "ab")  # noqa: SIM115
+        except OSError as error:
+            why = error.strerror
+            raise InputError(f"{path}: cannot be written ({why}); $WORDSIGHT_CACHE chooses another folder") from None
+        with lock:
             try:
                 import fcntl
 
@@ -238,7 +246,10 @@ def _contents(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
     for path in pictures:
         try:
             keys.append(hashlib.sha256(path.read_bytes()).digest())
+        except (FileNotFoundError, ValueError):  # ValueError: a name that no file can have
+            keys.append(b"")
+            broken[path] = f"{path}: no such picture"
         except OSError as error:
             keys.append(b"")
-            broken[path] = f"{path}: {'no such picture' if isinstance(error, FileNotFoundError) else error.strerror}"
+            broken[path] = f"{path}: {error.strerror}"
     return keys, broken

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from wordsight.errors import InputError
 
@@ -43,6 +43,8 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name}: too many pixels ({error})") from None
     except Exception as error:
+        if isinstance(error, UnidentifiedImageError):  # which says where in memory the bytes were
+            error = ValueError("empty, or of an unknown kind")
         hint = "; HEIC pictures need the extra 'heif': pip install 'wordsight[heif]'" if _is_heic(name) else ""
         raise InputError(f"{name}: not a picture that can be read ({error}){hint}") from None
     if image.width * image.height > max_pixels:
@@ -85,20 +87,21 @@ def _read(source: Source) -> Image.Image:
     """The header of a picture; its pixels are not decoded yet."""
     if isinstance(source, Image.Image):
         return source
-    _register_heif()
-    if isinstance(source, bytes):
-        return Image.open(io.BytesIO(source))
-    return Image.open(io.BytesIO(Path(source).read_bytes()))
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    return Image.open(io.BytesIO(content), formats=_formats())
 
 
 @cache
-def _register_heif() -> None:
-    """Let Pillow read HEIC, where the extra is installed."""
+def _formats() -> tuple[str, ...]:
+    """What Pillow may read: HEIC where the extra is installed, and no EPS, which another program would run."""
     try:
         import pillow_heif
     except ImportError:
-        return
-    pillow_heif.register_heif_opener()
+        pass
+    else:
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(kind for kind in Image.ID if kind != "EPS")
 
 
 def _is_heic(name: str) -> bool:
