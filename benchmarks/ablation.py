@@ -2,12 +2,13 @@
 
     python benchmarks/ablation.py --out runs/ablation [--set data.path=DIR] [--epochs 3] [NAME ...]
 
-Every row is a recipe with some keys changed, trained for the same few epochs: compare rows with each other, not with
-the full recipes. Rows that are done already are read back, so the command can be interrupted and given again.
+Every row is a recipe with some keys changed, trained for the same few epochs at h = 512: compare rows with each other,
+not with the full recipes. Rows that are done already are read back, so the command can be interrupted and given again.
 """
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from wordsight.measure import measure
@@ -20,22 +21,22 @@ RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 DVSA, DEFAULT = "flickr8k-dvsa.toml", "flickr8k-default.toml"
 CONTRAST = ("model.loss=contrastive", "model.normalise=true", "model.mean=true")
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> recipe, changed keys
-    "dvsa": (DVSA, ()),
-    "equation 7": (DVSA, ("model.thresholded_sum=true",)),
-    "hardest negative": (DVSA, ("model.loss=hardest",)),
+    "dvsa, h = 512": (DVSA, ()),
     "h = 1024": (DVSA, ("model.embedding=1024",)),
-    "GloVe word vectors": (DVSA, ("text.vectors=weights/glove_300d.npz",)),
-    "GloVe, frozen": (DVSA, ("text.vectors=weights/glove_300d.npz", "text.freeze=true")),
+    "random word vectors": (DVSA, ("text.vectors=",)),
+    "frozen word vectors": (DVSA, ("text.freeze=true",)),
+    "dropout 0.3 on sentences": (DVSA, ("model.dropout=0.3",)),
+    "windows only, no detector": (DVSA, ("regions.detector=",)),
     "words see no neighbours": (DVSA, ("model.encoder=bag",)),
     "GRU": (DVSA, ("model.encoder=gru", "model.hidden=256")),
+    "equation 7": (DVSA, ("model.thresholded_sum=true",)),
+    "hardest negative": (DVSA, ("model.loss=hardest",)),
     "contrastive, normalised, mean": (DVSA, CONTRAST),
-    "the same with GRU": (DVSA, (*CONTRAST, "model.encoder=gru", "model.hidden=256")),
-    "windows, no detector": (DVSA, ("regions.detector=",)),
-    "whole picture only": (DVSA, ("regions.regions=1",)),
     "default": (DEFAULT, ()),
     "default without lexicon": (DEFAULT, ("model.lexicon=0.0",)),
     "default without context": (DEFAULT, ("model.context=false",)),
-    "default, all regions in every step": (DEFAULT, ("model.glimpse=0",)),
+    "default, one backbone": (DEFAULT, ('regions.backbones=["mobilenet_edgetpu.onnx"]',)),
+    "default with BRNN": (DEFAULT, ("model.encoder=brnn",)),
 }
 FIGURES = ("i2t_R@1", "i2t_R@5", "i2t_R@10", "i2t_medr", "t2i_R@1", "t2i_R@5", "t2i_R@10", "t2i_medr")
 PLACES = ("grounding_pointing", "grounding_iou")
@@ -43,13 +44,13 @@ PLACES = ("grounding_pointing", "grounding_iou")
 
 def row(name: str, out: Path, epochs: int, settings: list[str]) -> dict[str, float]:
     """Train and measure one row, or read it back."""
-    folder = out / name.replace(" ", "-").replace(",", "").replace("=", "")
+    folder = out / re.sub(r"\W+", "-", name)
     done = folder / "ablation.json"
     if not done.exists():
         recipe, changes = ROWS[name]
         told = Progress()
         told.say(f"== {name}")
-        changed = [f"train.epochs={epochs}", *changes, *settings]
+        changed = ["model.embedding=512", f"train.epochs={epochs}", *changes, *settings]
         train(read(RECIPES / recipe, changed), folder, resume=True, progress=told)
         figures = measure(load(folder), grounding=True, progress=told)
         done.write_text(json.dumps(figures, indent=1))

@@ -36,7 +36,8 @@ class Align(Matcher):
         normalise: vectors of length 1 on both sides; the paper's are as they come.
         mean: the score is a mean over words in place of equation 8's sum.
         thresholded_sum: equation 7 in place of 8.
-        dropout: on everything but recurrent links, 0 to 1.
+        dropout: on the sentence's side, everywhere but on recurrent links, 0 to 1.
+        region_dropout: on the columns of a picture's features, the same ones in all its regions.
         context: add the first region, the whole picture, to every region through a map of its own; what all regions
             share moves no word from one to another, so ranking can use it without blurring the evidence.
         glimpse: regions of each picture that a training step looks at, the first and others by chance; 0 for all.
@@ -63,12 +64,15 @@ class Align(Matcher):
         mean: bool = False,
         thresholded_sum: bool = False,
         dropout: float = 0.0,
+        region_dropout: float = 0.0,
         context: bool = False,
         glimpse: int = 0,
         lexicon: float = 0.0,
         labels: int = 0,
     ) -> None:
         super().__init__()
+        if temperature <= 0 or glimpse < 0:
+            raise ValueError(f"temperature = {temperature}, glimpse = {glimpse}: expected above 0, and at least 0")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
@@ -77,7 +81,7 @@ class Align(Matcher):
         self.region = nn.Linear(features, embedding)  # W_m, b_m of equation 1
         self.context = nn.Linear(features, embedding, bias=False) if context else None
         self.glimpse = glimpse
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.region_dropout = nn.Dropout(dropout), nn.Dropout(region_dropout)
         self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
         self.trust = lexicon
         self.normalise, self.mean, self.thresholded_sum = normalise, mean, thresholded_sum
@@ -127,7 +131,7 @@ class Align(Matcher):
 
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
-        return features * self.dropout(torch.ones_like(features[:, :1]))
+        return features * self.region_dropout(torch.ones_like(features[:, :1]))
 
     def _finish(self, values: Tensor) -> Tensor:
         return functional.normalize(values, dim=-1) if self.normalise else values
