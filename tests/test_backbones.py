@@ -8,6 +8,11 @@ import pytest
 import torch
 
 from wordsight.errors import InputError
+from wordsight.measure import measure
+from wordsight.run import load
+from wordsight.training.progress import Progress
+from wordsight.training.recipe import read
+from wordsight.training.trainer import train
 from wordsight.vision.backbones import OnnxBackbone, backbone
 from wordsight.vision.onnx_session import without_empty_inputs
 from wordsight.vision.regions import RegionEncoder, RegionSettings
@@ -158,3 +163,23 @@ def test_a_file_that_is_no_net_is_named(tmp_path: Path) -> None:
         backbone("net.onnx", tmp_path)
     with pytest.raises(InputError, match=r"did you mean 'net\.onnx'"):
         backbone("nets.onnx", tmp_path)
+
+
+def test_the_recipe_for_a_hub_model_trains_on_one_from_a_folder(tmp_path: Path, world: Path) -> None:
+    """`recipes/hub-dinov2.toml` as it stands, its net, sizes and data replaced by small ones."""
+    folder = save(dinov2(), tmp_path / "tiny-dinov2")
+    recipe = read(
+        Path(__file__).parents[1] / "recipes" / "hub-dinov2.toml",
+        [
+            f"data.path={world}",
+            "data.min_count=2",
+            f'regions.backbones=["{folder}"]',
+            "regions.size=56",
+            "model.embedding=16",
+            "model.hidden=16",
+            "train.epochs=1",
+        ],
+    )
+    train(recipe, tmp_path / "run", progress=Progress(quiet=True))
+    figures = measure(load(tmp_path / "run", device="cpu"), grounding=True, progress=Progress(quiet=True))
+    assert figures["pictures"] > 0 and 0 <= figures["grounding_pointing"] <= 100
