@@ -44,13 +44,14 @@ class Place:
 class Learner:
     """One model being trained, and all that changes while it is."""
 
-    def __init__(self, recipe: Recipe, material: Material, seed: int) -> None:
-        """Build the model and its optimiser from the seed."""
+    def __init__(self, recipe: Recipe, material: Material, seed: int, *, fit: bool = True) -> None:
+        """Build the model and its optimiser from the seed; `fit` is not needed where `restore` follows."""
         self.recipe, self.material, self.seed = recipe, material, seed
         self.device = steps.device(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, material)
-        self.model.fit(material.train.by_picture, material.counted, material.nearness)
+        if fit:
+            self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
         self.place = Place()

@@ -86,8 +86,9 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
 
 def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
     """Train one model to its end; its best checkpoint is in `folder` then."""
-    learner = Learner(recipe, material, seed)
-    if (folder / checkpoint.STATE).exists():
+    resumed = (folder / checkpoint.STATE).exists()
+    learner = Learner(recipe, material, seed, fit=not resumed)
+    if resumed:
         learner.restore(checkpoint.load_state(folder), folder)
         progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
     total, place = recipe.train.epochs * learner.epoch_steps, learner.place
