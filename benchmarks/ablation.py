@@ -27,6 +27,9 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> recipe, changed keys
     "frozen word vectors": (DVSA, ("text.freeze=true",)),
     "dropout 0.3 on sentences": (DVSA, ("model.dropout=0.3",)),
     "windows only, no detector": (DVSA, ("regions.detector=",)),
+    "crops of 160 pixels in place of roi": (DVSA, ("regions.pooling=crop",)),
+    "both poolings": (DVSA, ("regions.pooling=both",)),
+    "GoogLeNet": (DVSA, ('regions.backbones=["googlenet.onnx"]',)),
     "words see no neighbours": (DVSA, ("model.encoder=bag",)),
     "GRU": (DVSA, ("model.encoder=gru", "model.hidden=256")),
     "equation 7": (DVSA, ("model.thresholded_sum=true",)),
@@ -35,6 +38,7 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> recipe, changed keys
     "default": (DEFAULT, ()),
     "default without lexicon": (DEFAULT, ("model.lexicon=0.0",)),
     "default without context": (DEFAULT, ("model.context=false",)),
+    "default without words for things (labels)": (DEFAULT, ("regions.evidence=false",)),
     "default, one backbone": (DEFAULT, ('regions.backbones=["mobilenet_edgetpu.onnx"]',)),
     "default with BRNN": (DEFAULT, ("model.encoder=brnn",)),
 }

@@ -18,7 +18,7 @@ class Tensors:
     def to(self, device: torch.device | str) -> Self:
         """The same values on another device."""
         parts = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
-        return type(self)(*(part.to(device) for part in parts))
+        return type(self)(*(part if part is None else part.to(device) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,18 @@ class Vectors(Tensors):
         mask: (B, K) bool, False in the padding.
         places: where each part stands: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans
             of a sentence's words (first word, one past the last).
+        hubness: (B,) what is taken from each of its scores, or None for nothing; see `matching/hubness.py`.
     """
 
     values: Tensor
     mask: Tensor
     places: Tensor
+    hubness: Tensor | None = None
+
+    def __getitem__(self, rows: Tensor | slice) -> "Vectors":
+        """Some of the rows."""
+        hubness = None if self.hubness is None else self.hubness[rows]
+        return Vectors(self.values[rows], self.mask[rows], self.places[rows], hubness)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def predictor(
             names = list(dict.fromkeys(picture for picture, _ in block))  # each picture is encoded once
             seen = model.encode_images(look(names).to(device))
             which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
-            images = Vectors(seen.values[which], seen.mask[which], seen.places[which])
+            images = seen[which]
             texts = model.encode_texts(vocabulary.encode([sentence for _, sentence in block]).to(device))
             found = evidence(images, texts).cpu()  # (B, T, R)
             boxes = images.places.cpu()

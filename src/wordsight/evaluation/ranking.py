@@ -55,8 +55,7 @@ def score_matrix(model: Matcher, images: Blocks, texts: Blocks, *, rows: int = 1
 def _blocks(vectors: Blocks, rows: int) -> Iterator[Vectors]:
     """The same rows, at most `rows` at a time."""
     for block in [vectors] if isinstance(vectors, Vectors) else vectors:
-        parts = (block.values.split(rows), block.mask.split(rows), block.places.split(rows))
-        yield from (Vectors(*part) for part in zip(*parts, strict=True))
+        yield from (block[first : first + rows] for first in range(0, len(block.mask), rows))
 
 
 def ranks(scores: Tensor, picture: Tensor, *, rows: int = 128) -> Ranks:

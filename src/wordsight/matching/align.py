@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, score
+from wordsight.matching.hubness import Strangers
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import Matcher
 from wordsight.text.encoders import ENCODERS
@@ -41,7 +42,10 @@ class Align(Matcher):
         context: add the first region, the whole picture, to every region through a map of its own; what all regions
             share moves no word from one to another, so ranking can use it without blurring the evidence.
         glimpse: regions of each picture that a training step looks at, the first and others by chance; 0 for all.
-        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all.
+        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained, half of it while
+            training, which would learn to answer more; 0 for not at all.
+        strangers: how many pictures of the training split, with two sentences each, are kept to know hubs by, as
+            `hubness.py` tells; 0 for none. tau is twice the temperature.
         labels: L, how many of the last columns of the features say what a detector calls a region.
     """
 
@@ -68,11 +72,13 @@ class Align(Matcher):
         context: bool = False,
         glimpse: int = 0,
         lexicon: float = 0.0,
+        strangers: int = 0,
         labels: int = 0,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or glimpse < 0:
-            raise ValueError(f"temperature = {temperature}, glimpse = {glimpse}: expected above 0, and at least 0")
+        if temperature <= 0 or glimpse < 0 or strangers < 0:
+            found = f"temperature = {temperature}, glimpse = {glimpse}, strangers = {strangers}"
+            raise ValueError(f"{found}: expected above 0, and at least 0")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
@@ -84,6 +90,7 @@ class Align(Matcher):
         self.dropout, self.region_dropout = nn.Dropout(dropout), nn.Dropout(region_dropout)
         self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
         self.trust = lexicon
+        self.strangers, self.count = Strangers(2 * temperature) if strangers else None, strangers
         self.normalise, self.mean, self.thresholded_sum = normalise, mean, thresholded_sum
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
@@ -95,8 +102,10 @@ class Align(Matcher):
             values = values + self.context(features[:, :1])
         values = self._finish(values)
         if self.lexicon is not None:
-            values = torch.cat([values, self.trust * self.lexicon.encode_images(regions)], dim=-1)
-        return Vectors(values, regions.mask, regions.boxes)
+            trust = self.trust / 2 if self.training else self.trust
+            values = torch.cat([values, trust * self.lexicon.encode_images(regions)], dim=-1)
+        images = Vectors(values, regions.mask, regions.boxes)
+        return images if self.training or not self.strangers else self.strangers.of_images(images, self.score)
 
     def encode_texts(self, words: Words) -> Vectors:
         """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D)."""
@@ -104,7 +113,8 @@ class Align(Matcher):
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         if self.lexicon is not None:
             values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
-        return Vectors(values, words.mask, spans(words.mask))
+        texts = Vectors(values, words.mask, spans(words.mask))
+        return texts if self.training or not self.strangers else self.strangers.of_texts(texts, self.score)
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """S_kl, equation 8 (or 7): every picture with every sentence -> (I, N)."""
@@ -128,6 +138,15 @@ class Align(Matcher):
         self.scale.copy_((squares / count - self.middle.square()).sum().clamp(min=1e-12).rsqrt())
         if self.lexicon is not None:
             self.lexicon.fit(batches(), counted, nearness)
+
+    @torch.no_grad()
+    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
+        """Keep strangers as the model encodes them now; in evaluation mode."""
+        if self.strangers:
+            self.strangers.forget()
+            batches = strangers(self.count)
+            pairs = [(self.encode_images(batch.regions), self.encode_texts(batch.words)) for batch in batches]
+            self.strangers.meet(*zip(*pairs, strict=True))
 
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""

@@ -44,4 +44,6 @@ class Ensemble(Matcher):
 
 
 def _joined(several: Sequence[Vectors]) -> Vectors:
-    return Vectors(torch.cat([one.values for one in several], dim=-1), several[0].mask, several[0].places)
+    first, known = several[0], [one.hubness for one in several if one.hubness is not None]
+    hubness = torch.stack(known).sum(dim=0) if known else None
+    return Vectors(torch.cat([one.values for one in several], dim=-1), first.mask, first.places, hubness)

@@ -26,6 +26,13 @@ class Matcher(nn.Module):
             nearness: (L, V) cosine between what labels are called and words of the vocabulary, or None.
         """
 
+    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
+        """Look at some of the training split before scores are asked for; by default not.
+
+        Args:
+            strangers: gives so many pictures of the training split, always the same, each with some of its sentences.
+        """
+
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, D) standing at their boxes."""
         raise TypeError(f"{type(self).__name__} has no encode_images")

@@ -64,6 +64,15 @@ class Pairs:
             words = trim(Words(self.words.ids[chosen], self.words.mask[chosen]))
             yield Batch(self.table.gather(rows), words, self.picture[chosen] - rows[0])
 
+    def strangers(self, count: int, sentences: int = 2) -> Iterator[Batch]:
+        """`count` pictures, or all, chosen by chance and always the same, with the first sentences of each."""
+        generator = torch.Generator().manual_seed(0)
+        for rows in torch.randperm(len(self.table), generator=generator)[:count].split(100):
+            first = torch.searchsorted(self.picture, rows)  # (rows,)
+            last = torch.searchsorted(self.picture, rows, right=True)
+            chosen = torch.cat([first + n for n in range(sentences)])
+            yield self.batch(chosen[chosen < last.repeat(sentences)])
+
     def steps(self, size: int) -> int:
         """How many batches an epoch has."""
         return max(1, len(self) // size)

@@ -128,6 +128,7 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
         raise InputError(
             f"The loss is no longer a number in epoch {place.epoch}; lower train.lr or set train.clip_norm."
         )
+    learner.model.eval().meet(learner.material.train.strangers)
     found = validate(learner.model, learner.material.val)
     record = {"epoch": place.epoch, "loss": loss, **found, "seconds": place.seconds}
     place.history.append(record)

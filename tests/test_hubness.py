@@ -1,0 +1,141 @@
+"""Hubs are known by strangers of the training split, and lowered; what a word is at stays as it is."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import score
+from wordsight.matching.align import Align
+from wordsight.matching.ensemble import Ensemble
+from wordsight.matching.hubness import LONGEST, Strangers
+
+FEATURES, VOCABULARY = 9, 12
+
+
+def vectors(values: Tensor) -> Vectors:
+    """All parts real."""
+    return Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(*values.shape[:2], 4))
+
+
+def batch(pictures: int = 5, seed: int = 0, words: int = 7) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    features = torch.randn(pictures, 4, FEATURES, generator=random)
+    ids = torch.randint(1, VOCABULARY, (2 * pictures, words), generator=random)
+    mask = torch.arange(words) < torch.randint(1, words + 1, (2 * pictures, 1), generator=random)
+    boxes = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(pictures, 4, 4).clone()
+    regions = Regions(features, torch.ones(pictures, 4, dtype=torch.bool), boxes)
+    return Batch(regions, Words(ids * mask, mask), torch.arange(2 * pictures) // 2)
+
+
+@pytest.fixture
+def model() -> Align:
+    """A model that has met strangers."""
+    torch.manual_seed(0)
+    made = Align(VOCABULARY, FEATURES, embedding=8, words=5, hidden=7, mean=True, strangers=6).eval()
+    made.meet(lambda count: [batch(count // 2, seed=1), batch(count // 2, seed=2, words=LONGEST + 4)])
+    return made
+
+
+def encoded(model: Align, some: Batch) -> tuple[Vectors, Vectors]:
+    return model.encode_images(some.regions), model.encode_texts(some.words)
+
+
+def test_hubness_is_a_soft_maximum_over_strangers() -> None:
+    strangers = Strangers(temperature=0.1)
+    met = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
+    strangers.meet([vectors(met[:4]), vectors(met[4:])], [vectors(met)])
+    own = vectors(torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(1)))
+    images = strangers.of_images(own, score.sum_of_max).hubness
+    texts = strangers.of_texts(own, score.sum_of_max).hubness
+    for found, products in (
+        (images, score.sum_of_max(own, vectors(met))),
+        (texts, score.sum_of_max(vectors(met), own).T),
+    ):
+        expected = 0.1 * (products.double() / 0.1).exp().mean(dim=1).log()
+        torch.testing.assert_close(found, expected.float(), atol=0.01, rtol=0)  # kept in half precision
+
+
+def test_a_picture_that_scores_high_with_everything_no_longer_wins() -> None:
+    random = torch.Generator().manual_seed(0)
+    texts = torch.nn.functional.normalize(torch.randn(40, 1, 8, generator=random), dim=-1)
+    texts = torch.nn.functional.normalize(texts + 0.8 * torch.eye(8)[0], dim=-1)  # all lean one way
+    images = texts[:20].clone() * 0.9
+    images[0] = 1.5 * torch.eye(8)[0]  # a hub
+    plain = score.sum_of_max(vectors(images), vectors(texts[:20]))
+    assert (plain.argmax(0) == 0).sum() > 5, "the hub wins sentences of others"
+    strangers = Strangers(temperature=0.1)
+    strangers.meet([vectors(texts[20:])], [vectors(texts[20:])])
+    settled = score.sum_of_max(
+        strangers.of_images(vectors(images), score.sum_of_max),
+        strangers.of_texts(vectors(texts[:20]), score.sum_of_max),
+    )
+    assert (settled.argmax(0)[1:] == torch.arange(1, 20)).all()
+
+
+def test_scores_are_less_by_the_hubness_of_both_sides(model: Align) -> None:
+    images, texts = encoded(model, batch(seed=3))
+    assert images.hubness is not None
+    assert texts.hubness is not None
+    bare = model.score(replace(images, hubness=None), replace(texts, hubness=None))
+    torch.testing.assert_close(model.score(images, texts), bare - images.hubness[:, None] - texts.hubness[None])
+
+
+def test_no_word_goes_to_another_region_for_it(model: Align) -> None:
+    images, texts = encoded(model, batch(seed=3))
+    found = score.word_regions(images[torch.arange(5)], texts[torch.arange(0, 10, 2)])
+    bare = score.word_regions(replace(images, hubness=None), replace(texts, hubness=None)[torch.arange(0, 10, 2)])
+    assert torch.equal(found, bare)
+
+
+def test_padding_and_company_change_no_hubness(model: Align) -> None:
+    some = batch(seed=3)
+    images, texts = encoded(model, some)
+    regions = Regions(
+        torch.cat([some.regions.features, torch.full((5, 2, FEATURES), 100.0)], dim=1),
+        torch.cat([some.regions.mask, torch.zeros(5, 2, dtype=torch.bool)], dim=1),
+        torch.cat([some.regions.boxes, torch.ones(5, 2, 4)], dim=1),
+    )
+    torch.testing.assert_close(model.encode_images(regions).hubness, images.hubness)
+    alone = [model.encode_texts(Words(some.words.ids[n : n + 1], some.words.mask[n : n + 1])) for n in range(10)]
+    assert all(one.hubness is not None for one in alone)
+    torch.testing.assert_close(torch.cat([one.hubness for one in alone if one.hubness is not None]), texts.hubness)
+
+
+def test_training_knows_no_strangers(model: Align) -> None:
+    model.train()
+    images, texts = encoded(model, batch(seed=3))
+    assert images.hubness is None
+    assert texts.hubness is None
+
+
+def test_strangers_are_met_anew_as_the_model_is_now(model: Align) -> None:
+    before = encoded(model, batch(seed=3))[0].hubness
+    meet = lambda count: [batch(count // 2, seed=1), batch(count // 2, seed=2, words=LONGEST + 4)]  # noqa: E731
+    model.meet(meet)
+    torch.testing.assert_close(encoded(model, batch(seed=3))[0].hubness, before)
+    with torch.no_grad():
+        model.region.weight.mul_(2)
+    model.meet(meet)
+    after = encoded(model, batch(seed=3))[0].hubness
+    assert before is not None
+    assert after is not None
+    assert (after - before).abs().max() > 0.01
+
+
+def test_strangers_are_saved_with_the_model(model: Align) -> None:
+    again = Align(**model.config).eval()  # type: ignore[arg-type]
+    again.load_state_dict(model.state_dict())
+    some = batch(seed=3)
+    torch.testing.assert_close(again.encode_images(some.regions).hubness, model.encode_images(some.regions).hubness)
+    torch.testing.assert_close(again.encode_texts(some.words).hubness, model.encode_texts(some.words).hubness)
+
+
+def test_an_ensemble_takes_away_what_its_members_do(model: Align) -> None:
+    some, ensemble = batch(seed=3), Ensemble([model, model])
+    torch.testing.assert_close(
+        ensemble.score(ensemble.encode_images(some.regions), ensemble.encode_texts(some.words)),
+        2 * model.score(*encoded(model, some)),
+    )
