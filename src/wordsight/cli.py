@@ -98,13 +98,18 @@ def ground(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file.")],
     sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What to look for, in words.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Draw the boxes here.")] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(help="How much neighbouring words hold together; 0: word by word. Else as chosen on val."),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Show which box each word of a sentence went to."""
+    """Show which box each phrase of a sentence went to, or each word."""
+    from wordsight.matching.segments import BETA
     from wordsight.run import load
 
-    found = load(run, device).align(picture, sentence)
+    found = load(run, device).align(picture, sentence, beta=BETA if beta is None else beta)
     if out:
         found.draw(picture, out)
     show(found.to_json(), str(found), as_json)

@@ -16,6 +16,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import evidence
 from wordsight.evaluation.draw import draw
 from wordsight.files import write_bytes
+from wordsight.matching.segments import Segment
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import region_encoder
@@ -36,7 +37,9 @@ class Alignment:
         known: T times, whether the model knows the word.
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
         strengths: T products of word and region; greater is surer, and only comparable within one model.
-        score: how well the sentence fits the picture.
+        score: how well the sentence fits the picture, each word on its own best box.
+        segments: the words that neighbour each other and share a box, in order.
+        beta: how much neighbouring words were held together; 0 where each word was given its own best box.
     """
 
     words: tuple[str, ...]
@@ -44,10 +47,22 @@ class Alignment:
     boxes: tuple[Box, ...]
     strengths: tuple[float, ...]
     score: float
+    segments: tuple[Segment, ...]
+    beta: float
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        return asdict(self)
+        phrases = [
+            {
+                "phrase": " ".join(self.words[segment.start : segment.end]),
+                "start": segment.start,
+                "end": segment.end,
+                "box": segment.box,
+                "strength": segment.strength,
+            }
+            for segment in self.segments
+        ]
+        return asdict(self) | {"segments": phrases}
 
     def draw(self, picture: Picture, out: Path) -> None:
         """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
@@ -63,13 +78,18 @@ class Alignment:
         write_bytes(out, content.getvalue())
 
     def __str__(self) -> str:
-        """A line a word: where it went, in percent of width and height, and how strongly."""
-        width = max(map(len, self.words))
-        rows = zip(self.words, self.known, self.boxes, self.strengths, strict=True)
-        lines = [f"score {self.score:.3f}", f"{'word':{width}}  strength  left top right bottom (%)"]
-        for word, known, box, strength in rows:
-            places = " ".join(f"{100 * edge:4.0f}" for edge in box)
-            lines.append(f"{word:{width}}  {strength:8.3f}  {places}{'' if known else '  (unknown word)'}")
+        """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
+        single = [(place, place + 1) for place in range(len(self.words))]
+        spans = [(segment.start, segment.end) for segment in self.segments] if self.beta else single
+        texts = [" ".join(self.words[start:end]) for start, end in spans]
+        head = "phrase" if self.beta else "word"
+        width = max(map(len, (*texts, head)))
+        lines = [f"score {self.score:.3f}", f"{head:{width}}  strength  left top right bottom (%)"]
+        for text, (start, end) in zip(texts, spans, strict=True):
+            places = " ".join(f"{100 * edge:4.0f}" for edge in self.boxes[start])
+            unknown = [self.words[place] for place in range(start, end) if not self.known[place]]
+            note = f"  (unknown word: {', '.join(unknown)})" if unknown else ""
+            lines.append(f"{text:{width}}  {sum(self.strengths[start:end]):8.3f}  {places}{note}")
         return "\n".join(lines)
 
 
@@ -131,19 +151,23 @@ class Run:
         return self.model.score(images, texts)
 
     @torch.inference_mode()
-    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None) -> Alignment:
-        """The box of each word of a sentence.
+    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = 0.0) -> Alignment:
+        """The box of each word of a sentence, and the phrases that share one.
 
         Args:
             picture: a path, an encoded file or a PIL picture.
             sentence: any; unknown words are read as "<unk>".
             boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
+            beta: how much neighbouring words hold together, >= 0 (`matching/segments.py`, whose `BETA` was chosen on a
+                val split); 0 gives each word its own best box.
 
         Raises:
-            InputError: a picture that cannot be opened.
+            InputError: a picture that cannot be opened, or a beta below 0.
         """
+        if not 0 <= beta < float("inf"):
+            raise InputError(f"beta: expected a finite number of at least 0, found {beta:g}.")
         regions = self.encoder.encode([picture], None if boxes is None else [boxes])
-        found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence)
+        found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence, beta=beta)
         images = self.model.encode_images(regions.to(self.device))
         return Alignment(
             words=found.words,
@@ -151,6 +175,8 @@ class Run:
             boxes=found.boxes,
             strengths=found.strengths,
             score=self.score(images, [sentence]).item(),
+            segments=found.segments,
+            beta=beta,
         )
 
 

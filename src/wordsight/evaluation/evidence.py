@@ -8,17 +8,13 @@ import torch
 
 from wordsight.batch import Regions
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.score import word_regions
+from wordsight.matching.segments import Segment, naming_nothing, segments, spans_of_equals
+from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
 Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
 Look = Callable[[Sequence[str]], Regions]  # names of I pictures -> their regions
 
-_NAME_NOTHING = (
-    "a an the this that these those some any each other another its his her their it he she they in on at of with and "
-    "or to from by for as than then there is are was be one two three four five six several many few both all while"
-)
-FUNCTION_WORDS = frozenset(_NAME_NOTHING.split())  # they are seen nowhere: no box is shown for them alone
 COLOURS = ("#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324")  # of boxes, in turn
 
 
@@ -40,11 +36,12 @@ class Aligned(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """An `Aligned` as plain values."""
+    """An `Aligned` as plain values, and its segments where it was made of them."""
 
     words: tuple[str, ...]
     boxes: tuple[Box, ...]
     strengths: tuple[float, ...]
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Mark:
     Attributes:
         box: `xyxy` fractions.
         colour: its own in this picture, `#rrggbb`.
-        label: the words that went there, in order.
+        label: the words that went there, in order: whole segments, less the "a" and "of" at their ends.
         words: their positions in the sentence.
         at: where the label's upper left corner stands, fractions; labels do not hide each other while there is room.
     """
@@ -67,8 +64,10 @@ class Mark:
 
 
 @torch.no_grad()
-def align(model: Matcher, vocabulary: Vocabulary, look: Look, picture: str, sentence: str) -> Evidence:
-    """The best region of a picture for each word of a sentence.
+def align(
+    model: Matcher, vocabulary: Vocabulary, look: Look, picture: str, sentence: str, *, beta: float = 0.0
+) -> Evidence:
+    """The region of a picture for each word of a sentence.
 
     Args:
         model: in evaluation mode.
@@ -76,13 +75,15 @@ def align(model: Matcher, vocabulary: Vocabulary, look: Look, picture: str, sent
         look: gives the regions of pictures by name.
         picture: its name.
         sentence: any.
+        beta: how much neighbouring words hold together (`matching/segments.py`); 0 gives each word its best region.
     """
     device = next(model.parameters()).device
     images = model.encode_images(look([picture]).to(device))
-    texts = model.encode_texts(vocabulary.encode([sentence]).to(device))
-    strengths, best = word_regions(images, texts)[0].max(dim=1)  # (T,), (T,)
-    boxes = tuple(tuple(box) for box in images.places[0, best].tolist())
-    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, tuple(strengths.tolist()))
+    words = vocabulary.encode([sentence]).to(device)
+    found = tuple(segments(images, model.encode_texts(words), beta, naming_nothing(words, vocabulary))[0])
+    boxes = tuple(segment.box for segment in found for _ in segment.strengths)
+    strengths = tuple(strength for segment in found for strength in segment.strengths)
+    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found)
 
 
 def shares(strengths: Sequence[float]) -> list[float]:
@@ -96,7 +97,8 @@ def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
 
     Args:
         aligned: a picture and a sentence.
-        least: a word whose strength is a smaller share of the greatest is not shown; nor is "a" or "of".
+        least: words whose strengths are smaller shares of the greatest are not shown, nor are "a" and "of", unless a
+            neighbour on the same box is.
         most: so many boxes at most, those with the strongest words.
 
     Returns:
@@ -104,9 +106,10 @@ def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
     """
     of_box: dict[Box, list[int]] = {}
     strength = shares(aligned.strengths)
-    for position, box in enumerate(aligned.boxes):
-        if strength[position] >= max(least, 1e-9) and not aside(aligned.words, position):
-            of_box.setdefault(tuple(box), []).append(position)
+    for start, end in spans_of_equals(aligned.boxes):
+        naming = [position for position in range(start, end) if not aside(aligned.words, position)]
+        if any(strength[position] >= max(least, 1e-9) for position in naming):
+            of_box.setdefault(tuple(aligned.boxes[start]), []).extend(range(naming[0], naming[-1] + 1))
     strongest = sorted(of_box, key=lambda box: -sum(strength[position] for position in of_box[box]))[:most]
     found: list[Mark] = []
     for box in [box for box in of_box if box in strongest]:

@@ -16,11 +16,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase
-from wordsight.evaluation.evidence import FUNCTION_WORDS, Look
+from wordsight.evaluation.evidence import Look
 from wordsight.matching import score
 from wordsight.matching.locate import locate
 from wordsight.matching.matcher import Matcher
-from wordsight.text.tokens import tokenise
+from wordsight.matching.segments import assign, naming_nothing
+from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 from wordsight.text.vectors import load_vectors
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
@@ -119,15 +120,20 @@ def predictor(
     look: Look,
     *,
     evidence: Evidence = score.word_regions,
+    beta: float | None = None,
     rows: int = 256,
 ) -> Predict:
     """A trained model's choice: the region its words agree on, argmax over r of sum over t of v_r . s_t, and its point.
+
+    Only the words of a phrase that name something are asked, where there are any: "the" is seen nowhere.
 
     Args:
         model: in evaluation mode.
         vocabulary: the model's.
         look: gives the regions of pictures by name.
         evidence: v_r . s_t of each picture with the sentence in the same row.
+        beta: choose by segments instead (`matching/segments.py`): the region on which the chain put most of a phrase's
+            words, of several the one of the greatest sum.
         rows: sentences that are read at once.
     """
     device = next(model.parameters()).device
@@ -145,18 +151,42 @@ def predictor(
             seen = model.encode_images(look(names).to(device))
             which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
             images = seen[which]
-            texts = model.encode_texts(vocabulary.encode([sentence for _, sentence in block]).to(device))
-            found = evidence(images, texts).cpu()  # (B, T, R)
+            words = vocabulary.encode([sentence for _, sentence in block])
+            found = evidence(images, model.encode_texts(words.to(device))).cpu()  # (B, T, R)
             boxes = images.places.cpu()
+            silent = naming_nothing(words, vocabulary)  # (B, T)
+            chain = None if beta is None else assign(found, words.mask, beta, silent)  # (B, T)
             for row, pair in enumerate(block):
                 numbers = members[pair]
-                spans = [slice(phrases[number].start, phrases[number].end) for number in numbers]
-                scores = torch.stack([found[row, span].sum(0) for span in spans])  # (phrases of the pair, R)
-                box, point = locate(scores, boxes[row].expand(len(numbers), -1, -1))
+                asked = [_asked(phrases[number], silent[row]) for number in numbers]
+                scores = torch.stack([found[row, places].sum(0) for places in asked])  # (phrases of the pair, R)
+                voted = None if chain is None else _voted(scores, [chain[row, places] for places in asked])
+                box, point = locate(scores, boxes[row].expand(len(numbers), -1, -1), voted)
                 chosen[numbers] = torch.cat([box, point], dim=1)
         return chosen
 
     return predict
+
+
+def _asked(phrase: Phrase, silent: Tensor) -> Tensor:
+    """The places of a phrase's words in its sentence, less those that are silent (T,), unless all are."""
+    places = torch.arange(phrase.start, phrase.end)
+    heard = places[~silent[places]]
+    return heard if len(heard) else places
+
+
+def _voted(scores: Tensor, chosen: Sequence[Tensor]) -> Tensor:
+    """The region that most words of each phrase chose, of several the one of the greatest score.
+
+    Args:
+        scores: (P, R) of each phrase.
+        chosen: P times the regions of its words.
+
+    Returns:
+        (P,) int64.
+    """
+    votes = torch.stack([torch.bincount(regions, minlength=scores.shape[1]) for regions in chosen])  # (P, R)
+    return scores.masked_fill(votes < votes.amax(dim=1, keepdim=True), -torch.inf).argmax(dim=1)
 
 
 def untrained(

@@ -11,18 +11,19 @@ from torch import Tensor
 CELLS = 16  # the point is looked for on a grid of so many columns and rows
 
 
-def locate(scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+def locate(scores: Tensor, boxes: Tensor, best: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The box and the point of some phrases.
 
     Args:
         scores: (P, R) how well each region fits the phrase; minus infinity for padding.
         boxes: (P, R, 4) `xyxy` fractions.
+        best: (P,) the region of each phrase, where it is known already; else that of the greatest score.
 
     Returns:
         (P, 4) boxes and (P, 2) points, x and y, as fractions.
     """
     real = scores.isfinite()
-    best = scores.argmax(dim=1)  # (P,)
+    best = scores.argmax(dim=1) if best is None else best  # (P,)
     count = real.sum(dim=1, keepdim=True)
     known = scores.masked_fill(~real, 0)
     mean = known.sum(dim=1, keepdim=True) / count

@@ -1,5 +1,11 @@
 """Sentence -> words, the paper's way: lowercase, only letters and digits."""
 
+_NAME_NOTHING = (
+    "a an the this that these those some any each other another its his her their it he she they in on at of with and "
+    "or to from by for as than then there is are was be one two three four five six several many few both all while"
+)
+FUNCTION_WORDS = frozenset(_NAME_NOTHING.split())  # they are seen nowhere in a picture
+
 
 def tokenise(sentence: str) -> list[str]:
     """The words of a sentence.

@@ -1,0 +1,175 @@
+"""From words to phrases: neighbouring words share a region unless the evidence is worth the change.
+
+Karpathy & Fei-Fei 2015, equations 10 to 12: a sentence of N words is a chain, word j sits on one of M regions a_j, and
+
+    E(a) = sum over j of v_a_j . s_j + beta * how often a_j = a_j+1
+
+is to be as great as possible. (The paper says "minimise", but its potentials are greater where the fit is better.)
+Viterbi's max-sum along the chain finds the best of all M^N choices. Two neighbours either agree or not, so the best way
+to a region either stays there or comes from the best region of all: O(N M), not O(N M^2).
+
+The size of v . s is each model's own, so beta is in units of the spread of the pair's scores over its regions.
+
+Words that name nothing ("a", "of") are seen nowhere, yet some region is the best for each; where vectors have length 1
+they would be as loud as the others. They have no say in the chain and go with their neighbours: with what follows where
+the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Vectors, Words
+from wordsight.matching.score import word_regions
+from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.text.vocabulary import Vocabulary
+
+BETA = 0.5  # chosen by `benchmarks/segments.py` on Flickr8K val, where 0.25 to 1 are within half a point
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Neighbouring words of a sentence that share a region.
+
+    Attributes:
+        start: its first word.
+        end: one past its last word.
+        region: the number of the region in its picture.
+        box: of the region, `xyxy` fractions.
+        strengths: v . s of each of its words with the region.
+    """
+
+    start: int
+    end: int
+    region: int
+    box: tuple[float, ...]
+    strengths: tuple[float, ...]
+
+    @property
+    def strength(self) -> float:
+        """How well its words fit the region together: the sum of their strengths."""
+        return sum(self.strengths)
+
+
+@torch.no_grad()
+def segments(images: Vectors, texts: Vectors, beta: float = BETA, silent: Tensor | None = None) -> list[list[Segment]]:
+    """The phrases of each sentence in the picture of the same row, and where they are.
+
+    Args:
+        images: values (B, R, D), their places boxes; at least one region a picture.
+        texts: values (B, T, D).
+        beta: as in `assign`.
+        silent: as in `assign`.
+
+    Returns:
+        B lists; the segments of a sentence follow each other without a gap.
+
+    Raises:
+        ValueError: beta is below 0 or not finite.
+    """
+    scores = word_regions(images, texts)  # (B, T, R)
+    regions = assign(scores, texts.mask, beta, silent)  # (B, T)
+    strengths = scores.gather(2, regions[:, :, None])[:, :, 0]  # (B, T)
+    boxes = images.places.gather(1, regions[:, :, None].expand(-1, -1, 4))  # (B, T, 4)
+    rows = zip(regions.tolist(), boxes.tolist(), strengths.tolist(), texts.mask.sum(dim=1).tolist(), strict=True)
+    return [
+        [
+            Segment(start, end, region[start], tuple(box[start]), tuple(strength[start:end]))
+            for start, end in spans_of_equals(region[:length])
+        ]
+        for region, box, strength, length in rows
+    ]
+
+
+def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = None) -> Tensor:
+    """The region of each word.
+
+    Args:
+        scores: (B, T, R) as `word_regions` gives them, minus infinity at padded regions.
+        mask: (B, T) bool, False in the padding, which is at the end.
+        beta: what it is worth to two neighbouring words to share a region, in units of `spread`; 0 gives each word its
+            own best region, and the greater it is, the longer the segments: in the end the whole sentence is one.
+        silent: (B, T) bool, the words that name nothing (see `naming_nothing`), which have no say where beta is above 0
+            and the sentence has others; None where all have.
+
+    Returns:
+        (B, T) int64, 0 in the padding.
+
+    Raises:
+        ValueError: beta is below 0 or not finite.
+    """
+    if not 0 <= beta < float("inf"):
+        raise ValueError(f"beta = {beta}: expected a finite number of at least 0")
+    worth = beta * spread(scores, mask)
+    if silent is not None and beta > 0:
+        silent = silent & (mask & ~silent).any(dim=1, keepdim=True)
+        scores = scores.masked_fill(silent[:, :, None] & scores.isfinite(), 0)
+    return viterbi(scores, mask, worth)
+
+
+def naming_nothing(words: Words, vocabulary: Vocabulary) -> Tensor:
+    """Which words name nothing: (N, T) bool; a word that the vocabulary does not know may well name something."""
+    silent = torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words], device=words.ids.device)  # (V,)
+    return silent[words.ids]
+
+
+def spread(scores: Tensor, mask: Tensor) -> Tensor:
+    """By how much the regions of a picture differ for the words of its sentence.
+
+    The root of the mean square over all words and regions, each word's mean over the regions taken off first: what is
+    the same for all regions moves no word.
+
+    Args:
+        scores: (B, T, R), minus infinity at padded regions.
+        mask: (B, T) bool.
+
+    Returns:
+        (B,) >= 0, in units of the scores.
+    """
+    real = scores.isfinite() & mask[:, :, None]  # (B, T, R)
+    known = scores.masked_fill(~real, 0)
+    mean = known.sum(dim=2, keepdim=True) / real.sum(dim=2, keepdim=True).clamp(min=1)
+    squares = ((known - mean) * real).square().sum(dim=(1, 2))
+    return (squares / real.sum(dim=(1, 2)).clamp(min=1)).sqrt()
+
+
+def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
+    """The a of greatest E(a), equations 10 to 12, exactly.
+
+    Args:
+        scores: (B, T, R), minus infinity at padded regions; at least one real region a row.
+        mask: (B, T) bool.
+        beta: (B,) >= 0, in units of the scores.
+
+    Returns:
+        (B, T) int64, 0 in the padding. Of equally good chains one that changes regions early; where beta is 0 the first
+        of a word's best regions.
+    """
+    beta, here = beta[:, None], torch.arange(scores.shape[2], device=scores.device)  # (B, 1), (R,)
+    behind = scores.new_zeros(len(scores), scores.shape[2])  # (B, R): E up to here, less that of the best region
+    sources = []
+    for word, real in zip(scores.unbind(1), mask[:, :, None].unbind(1), strict=True):  # (B, R), (B, 1)
+        # A change is charged, rather than agreement rewarded: the same chain, and a large beta rounds nothing away.
+        stay = ((behind >= -beta) & (beta > 0)) | ~real
+        sources.append(torch.where(stay, here, behind.argmax(dim=1, keepdim=True)))
+        energy = word + behind.maximum(-beta)
+        behind = torch.where(real, energy - energy.amax(dim=1, keepdim=True), behind)
+    region = behind.argmax(dim=1, keepdim=True)  # (B, 1)
+    path = []
+    for source in reversed(sources):
+        path.append(region)
+        region = source.gather(1, region)
+    return torch.cat(path[::-1], dim=1).masked_fill(~mask, 0)
+
+
+def spans_of_equals(places: Sequence[object]) -> list[tuple[int, int]]:
+    """Where neighbours are equal: spans (first, one past the last) in order, each as long as it can be."""
+    spans, start = [], 0
+    for _, group in groupby(places):
+        end = start + len(list(group))
+        spans.append((start, end))
+        start = end
+    return spans
