@@ -37,6 +37,8 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> recipe, changed keys
     "contrastive, normalised, mean": (DVSA, CONTRAST),
     "default": (DEFAULT, ()),
     "default without lexicon": (DEFAULT, ("model.lexicon=0.0",)),
+    "default without strangers": (DEFAULT, ("model.strangers=0",)),
+    "default, lexicon 0.28": (DEFAULT, ("model.lexicon=0.28",)),
     "default without context": (DEFAULT, ("model.context=false",)),
     "default without words for things (labels)": (DEFAULT, ("regions.evidence=false",)),
     "default, one backbone": (DEFAULT, ('regions.backbones=["mobilenet_edgetpu.onnx"]',)),
@@ -54,7 +56,8 @@ def row(name: str, out: Path, epochs: int, settings: list[str]) -> dict[str, flo
         recipe, changes = ROWS[name]
         told = Progress()
         told.say(f"== {name}")
-        changed = ["model.embedding=512", f"train.epochs={epochs}", *changes, *settings]
+        short = ["model.embedding=512", f"train.epochs={epochs}", f"train.evaluate_every={epochs}"]
+        changed = [*short, *changes, *settings]
         train(read(RECIPES / recipe, changed), folder, resume=True, progress=told)
         figures = measure(load(folder), grounding=True, progress=told)
         done.write_text(json.dumps(figures, indent=1))
