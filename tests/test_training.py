@@ -163,6 +163,20 @@ def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeyp
     assert found["looks"] == {torch.float32}
 
 
+def test_strangers_come_with_the_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
+    settings = dataclasses.replace(recipe, model={**recipe.model, "strangers": 30})
+    metrics = train(settings, tmp_path, progress=QUIET)
+    run = load(tmp_path, "cpu")
+    again = measure(run, progress=QUIET)
+    assert {key: again[key] for key in metrics["best"] if key in again} == {
+        key: metrics["best"][key] for key in metrics["best"] if key in again
+    }
+    assert isinstance(run.model, Align)
+    assert run.model.strangers is not None
+    run.model.strangers.forget()
+    assert measure(run, progress=QUIET) != again, "they do make a difference"
+
+
 def test_a_model_that_cannot_be_built_is_said(recipe: Recipe, tmp_path: Path) -> None:
     for wrong in ({"dropout": 7.0}, {"embedding": -3}):
         with pytest.raises(InputError, match=r"\[model\] cannot be built"):
