@@ -34,7 +34,8 @@ def batch(pictures: int = 5, seed: int = 0, words: int = 7) -> Batch:
 def model() -> Align:
     """A model that has met strangers."""
     torch.manual_seed(0)
-    made = Align(VOCABULARY, FEATURES, embedding=8, words=5, hidden=7, mean=True, strangers=6).eval()
+    keywords = {"embedding": 8, "words": 5, "hidden": 7, "mean": True, "loss": "contrastive", "strangers": 6}
+    made = Align(VOCABULARY, FEATURES, **keywords).eval()  # type: ignore[arg-type]
     made.meet(lambda count: [batch(count // 2, seed=1), batch(count // 2, seed=2, words=LONGEST + 4)])
     return made
 
@@ -123,6 +124,26 @@ def test_strangers_are_met_anew_as_the_model_is_now(model: Align) -> None:
     assert before is not None
     assert after is not None
     assert (after - before).abs().max() > 0.01
+
+
+def test_strangers_are_met_where_the_model_is(model: Align, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[object] = []
+    monkeypatch.setattr(Batch, "to", lambda self, device: (moved.append(device), self)[1])
+    model.meet(lambda count: [batch(count, seed=1), batch(count, seed=2)])
+    assert moved == [model.middle.device] * 2
+
+
+def test_strangers_go_by_the_contrastive_temperature() -> None:
+    with pytest.raises(ValueError, match="expected the loss 'contrastive'"):
+        Align(VOCABULARY, FEATURES, loss="ranking", strangers=6)
+
+
+def test_many_pictures_are_the_same_as_few(model: Align) -> None:
+    some = batch(pictures=70, seed=3)
+    images = model.encode_images(some.regions)
+    last = Regions(some.regions.features[66:], some.regions.mask[66:], some.regions.boxes[66:])
+    assert images.hubness is not None
+    torch.testing.assert_close(images.hubness[66:], model.encode_images(last).hubness)
 
 
 def test_strangers_are_saved_with_the_model(model: Align) -> None:

@@ -37,7 +37,8 @@ class Alignment:
         known: T times, whether the model knows the word.
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
         strengths: T products of word and region; greater is surer, and only comparable within one model.
-        score: how well the sentence fits the picture, each word on its own best box.
+        score: how well the sentence fits the picture, each word on its own best box, less the hubness of both where
+            the model knows strangers (`matching/hubness.py`).
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
     """
@@ -162,7 +163,7 @@ class Run:
                 val split); 0 gives each word its own best box.
 
         Raises:
-            InputError: a picture that cannot be opened, or a beta below 0.
+            InputError: a picture that cannot be opened, or a beta that is below 0 or not finite.
         """
         if not 0 <= beta < float("inf"):
             raise InputError(f"beta: expected a finite number of at least 0, found {beta:g}.")

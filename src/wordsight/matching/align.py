@@ -42,10 +42,10 @@ class Align(Matcher):
         context: add the first region, the whole picture, to every region through a map of its own; what all regions
             share moves no word from one to another, so ranking can use it without blurring the evidence.
         glimpse: regions of each picture that a training step looks at, the first and others by chance; 0 for all.
-        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained, half of it while
-            training, which would learn to answer more; 0 for not at all.
+        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all. While
+            training it is half of that, as training cancels part of what is there.
         strangers: how many pictures of the training split, with two sentences each, are kept to know hubs by, as
-            `hubness.py` tells; 0 for none. tau is twice the temperature.
+            `hubness.py` tells; 0 for none. tau is twice the temperature; only with the contrastive loss.
         labels: L, how many of the last columns of the features say what a detector calls a region.
     """
 
@@ -79,6 +79,8 @@ class Align(Matcher):
         if temperature <= 0 or glimpse < 0 or strangers < 0:
             found = f"temperature = {temperature}, glimpse = {glimpse}, strangers = {strangers}"
             raise ValueError(f"{found}: expected above 0, and at least 0")
+        if strangers and loss != "contrastive":
+            raise ValueError(f"strangers = {strangers}: expected the loss 'contrastive', whose temperature they go by")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
@@ -145,7 +147,8 @@ class Align(Matcher):
         if self.strangers:
             self.strangers.forget()
             batches = strangers(self.count)
-            pairs = [(self.encode_images(batch.regions), self.encode_texts(batch.words)) for batch in batches]
+            here = (batch.to(self.middle.device) for batch in batches)
+            pairs = [(self.encode_images(batch.regions), self.encode_texts(batch.words)) for batch in here]
             self.strangers.meet(*zip(*pairs, strict=True))
 
     def _drop(self, features: Tensor) -> Tensor:

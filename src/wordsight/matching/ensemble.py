@@ -13,6 +13,7 @@ class Ensemble(Matcher):
     """Members trained apart, with vectors put end to end: the score of a word and a region is the sum of the members'.
 
     So all members choose one region for a word together, and an ensemble is searched and explained like a single model.
+    Its hubness is the sum of the members' own.
 
     Args:
         members: of the same vocabulary and features, trained; at least one.

@@ -3,8 +3,9 @@
 In a space of many dimensions some points are near to all others (Radovanovic et al. 2010). What a picture scores with
 sentences that were said about other pictures says how much of a hub it is, and it is taken away from its scores;
 sentences likewise. The strangers they are held against are of the training split, so that a score depends on no
-gallery and an index stays an index. This is the idea of querybank normalisation (Bogolin et al. 2022) and of CSLS
-(Conneau et al. 2018), for both sides:
+gallery and an index stays an index. (A picture that is itself one of them meets its own sentences there, and is
+lowered a little too much: search among the training pictures suffers for it.) This is the idea of querybank
+normalisation (Bogolin et al. 2022) and of CSLS (Conneau et al. 2018), for both sides:
 
     S'(k, l) = S(k, l) - h(k) - h(l),    h(k) = tau log mean over strange sentences q of exp(S(k, q) / tau)
 """
@@ -19,6 +20,7 @@ from torch.nn.functional import pad
 from wordsight.batch import Vectors
 
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
+ROWS = 64  # pictures or sentences held against all strangers at once
 LONGEST = 16  # words of a strange sentence that are kept: enough for most, and all take the same room
 
 
@@ -67,7 +69,8 @@ class Strangers(nn.Module):
     def _with_hubness(self, some: Vectors, scores: Callable[[Vectors], Tensor]) -> Vectors:
         if not len(self.seen):
             return some
-        met = scores(some) / self.temperature  # (B, strangers)
+        blocks = [scores(some[first : first + ROWS]) for first in range(0, len(some.mask), ROWS)]
+        met = torch.cat(blocks) / self.temperature  # (B, strangers)
         hubness = self.temperature * (met.logsumexp(dim=1) - math.log(met.shape[1]))
         return Vectors(some.values, some.mask, some.places, hubness)
 
