@@ -39,6 +39,33 @@ device = "cpu"
 """
 
 
+CAPTIONER = """
+[data]
+path = "{world}"
+min_count = 2
+{more}
+
+[regions]
+backbones = ["filters"]
+regions = 8
+detections = 0
+size = 64
+
+[model]
+name = "lstm"
+views = {views}
+words = 24
+hidden = 32
+dropout = 0.0
+
+[train]
+epochs = 2
+batch = 32
+lr = 0.01
+device = "cpu"
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """No test reads or fills the user's own cache."""
@@ -74,6 +101,29 @@ def trained(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     out = tmp_path_factory.mktemp("runs") / "small"
     train(read(recipe_file), out, progress=Progress(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="session")
+def captioner(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that describes whole pictures, not well; tests must not change it."""
+    return train_captioner(CAPTIONER.format(world=world.as_posix(), more="", views=1), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def region_captioner(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a run that describes regions."""
+    more = f"alignment = '{trained.as_posix()}'"
+    return train_captioner(CAPTIONER.format(world=world.as_posix(), more=more, views=2), tmp_path_factory)
+
+
+def train_captioner(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from wordsight.training.progress import Progress
+    from wordsight.training.recipe import parse
+    from wordsight.training.trainer import train
+
+    out = tmp_path_factory.mktemp("runs") / "captioner"
+    train(parse(recipe), out, progress=Progress(quiet=True))
     return out
 
 

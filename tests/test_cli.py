@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence for a mistake, and only JSON on stdout with --json."""
 
+import inspect
 import json
 import os
 import shutil
@@ -13,12 +14,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from wordsight.cli import app
+from wordsight.cli import app, caption
+from wordsight.describe import decoder
 
 
-def run(*arguments: str | Path) -> tuple[int, str, str]:
+def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
     """Exit code, stdout, stderr of a command in this process."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr
@@ -96,6 +98,70 @@ def test_ground_names_a_box_for_each_word_and_draws_it(trained: Path, world: Pat
     assert "unknown word" in out
 
 
+def test_caption_says_what_is_in_pictures(captioner: Path, world: Path) -> None:
+    picture, folder = first_picture(world), world / "images"
+    code, out, err = run("caption", captioner, picture, "--beam", "4", "--n-best", "2", "--json")
+    assert code == 0, err
+    (found,) = json.loads(out)["pictures"]
+    assert found["picture"] == str(picture)
+    assert [one.keys() for one in found["captions"]] == [{"text", "log_prob", "confidence"}] * 2
+    code, out, err = run("caption", captioner, picture, folder / "*_0000[1-3].jpg", "-", stdin=f"{picture}\n")
+    assert code == 0, err
+    assert out.count("painted_") == 4, "no picture twice"
+    drawn = [run("caption", captioner, picture, "--sample", "--top-p", "0.9", "--seed", seed)[1] for seed in "112"]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_caption_skips_broken_pictures_and_writes_coco_results(captioner: Path, world: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        shutil.copy(first_picture(world), tmp_path / f"00{number}.jpg")
+    (tmp_path / "003.jpg").write_bytes(b"no picture")
+    code, out, err = run("caption", captioner, tmp_path, "-o", tmp_path / "out" / "x.json", "--json")
+    assert code == 0, err
+    assert "1 of 3 pictures left out" in err
+    assert [Path(path).name for path in json.loads(out)["broken"]] == ["003.jpg"]
+    results = json.loads((tmp_path / "out" / "x.json").read_text())
+    assert [result["image_id"] for result in results] == [1, 2]
+    assert results[0]["caption"] == results[1]["caption"] == json.loads(out)["pictures"][0]["captions"][0]["text"]
+
+
+def test_caption_describes_regions_and_draws_them(region_captioner: Path, world: Path, tmp_path: Path) -> None:
+    picture, drawn = first_picture(world), tmp_path / "out.png"
+    code, out, err = run("caption", region_captioner, picture, "--regions", "-o", drawn)
+    assert code == 0, err
+    assert "left top right bottom (%)" in out
+    with Image.open(drawn) as image:
+        assert image.width >= 200
+    code, out, err = run("caption", region_captioner, picture, "--box", "0,0,20,30", "--box", "5,5,9,9", "--json")
+    assert code == 0, err
+    assert len(json.loads(out)["pictures"][0]["regions"]) == 2
+
+
+def test_eval_of_a_captioner_prints_one_flat_object_and_writes_a_report(
+    captioner: Path, world: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(captioner, copy)
+    code, out, err = run("eval", copy, "--split", "test", "--beam", "2", "--meteor", "--json")
+    assert code == 0, err
+    figures = json.loads(out)
+    assert {"Bleu_1", "Bleu_4", "ROUGE_L", "CIDEr", "perplexity", "pictures", "sentences"} <= figures.keys()
+    assert ("METEOR" in figures) != ("left out: METEOR needs" in err)
+    assert figures["beam"] == 2
+    assert all(isinstance(value, int | float | str) for value in figures.values())
+    assert "data:image/jpeg;base64" in (copy / "report-test" / "report.html").read_text()
+    assert len(json.loads((copy / "report-test" / "captions.json").read_text())) == figures["pictures"]
+    code, out, _ = run("eval", copy, "--split", "test", "--no-report", "--grounding")
+    assert code == 0
+    for words in ("BLEU-4", "CIDEr", "regions", "tokens: PTB", "word for word a training sentence", "beam 3"):
+        assert words in out
+
+
+def test_defaults_on_the_command_line_are_those_of_the_library() -> None:
+    told, library = inspect.signature(caption).parameters, inspect.signature(decoder).parameters
+    assert {name: told[name].default for name in library} == {name: one.default for name, one in library.items()}
+
+
 def test_data_check_and_convert(world: Path, tmp_path: Path) -> None:
     code, out, _ = run("data", "check", world, "--json")
     assert code == 0
@@ -132,15 +198,48 @@ def test_broken_and_missing_pictures_are_left_out_and_listed(recipe_file: Path, 
         (["eval", "{run}", "--device", "abacus"], ["abacus", "cpu"]),
         (["ground", "{run}", "{recipe}", "a circle"], ["small.toml"]),
         (["ground", "{run}", "{picture}", "a circle", "-o", "out.toml"], [".png"]),
+        (["ground", "{captioner}", "{picture}", "a circle"], ["describes pictures", "wordsight caption"]),
+        (["caption", "{run}", "{picture}"], ["aligns", "wordsight ground"]),
+        (["caption", "{captioner}"], ["PICTURE"]),
+        (["caption", "{captioner}", "{world}/none.jpg"], ["none.jpg", "no such picture"]),
+        (["caption", "{captioner}", "{recipe}", "{world}/none.jpg"], ["None of the 2 pictures", "small.toml"]),
+        (["caption", "{captioner}", "{world}/*.gif"], ["no file matches"]),
+        (["caption", "{captioner}", "-"], ["list of pictures is empty"]),
+        (["caption", "{captioner}", "{picture}", "--beam", "0"], ["beam = 0"]),
+        (["caption", "{captioner}", "{picture}", "--beam", "99999"], ["99999", "vocabulary"]),
+        (["caption", "{captioner}", "{picture}", "--n-best", "4"], ["n_best = 4", "3"]),
+        (["caption", "{captioner}", "{picture}", "--top-k", "5"], ["sample"]),
+        (["caption", "{captioner}", "{picture}", "--regions", "--n-best", "2"], ["n_best = 2"]),
+        (["caption", "{captioner}", "{picture}", "--box", "0,0,9999,5"], ["not inside the picture", "pixels"]),
+        (["caption", "{captioner}", "{picture}", "--box", "1;2;3;4"], ["left,top,width,height"]),
+        (["caption", "{captioner}", "{picture}", "-o", "out.png"], [".json"]),
+        (["caption", "{captioner}", "{picture}", "--regions", "-o", "out.json"], [".png"]),
+        (["caption", "{captioner}", "{world}", "--regions", "-o", "out.png"], ["one picture"]),
+        (["eval", "{captioner}", "--no-report", "--split", "tset"], ["tset", "test"]),
+        (["eval", "{captioner}", "--no-report", "--beam", "0"], ["beam = 0"]),
+        (["eval", "{run}", "--no-report", "--beam", "3"], ["--beam", "describe"]),
+        (["eval", "{run}", "--no-report", "--meteor"], ["--meteor", "describe"]),
         (["data", "check", "nowhere"], ["nowhere"]),
         (["data", "convert", "{world}"], ["--out"]),
         (["trane"], ["trane"]),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
-    arguments: list[str], words: list[str], trained: Path, world: Path, recipe_file: Path, tmp_path: Path
+    arguments: list[str],
+    words: list[str],
+    trained: Path,
+    captioner: Path,
+    world: Path,
+    recipe_file: Path,
+    tmp_path: Path,
 ) -> None:
-    places = {"run": trained, "world": world, "recipe": recipe_file, "picture": first_picture(world)}
+    places = {
+        "run": trained,
+        "captioner": captioner,
+        "world": world,
+        "recipe": recipe_file,
+        "picture": first_picture(world),
+    }
     code, out, err = run(*(argument.format(out=tmp_path, **places) for argument in arguments))
     assert code == 2, err
     assert not out

@@ -20,11 +20,14 @@ ALLOWED = {  # part -> the parts it may import
     "text": {"batch"} | LEAVES,
     "data": {"batch", "text", "vision.images"} | LEAVES,
     "matching": {"batch", "text", "vision"} | LEAVES,
-    "evaluation": {"batch", "text", "vision", "data", "matching"} | LEAVES,
-    "training": {"batch", "text", "vision", "data", "matching", "evaluation"} | LEAVES,
-    "run": {"batch", "text", "vision", "data", "matching", "evaluation", "training"} | LEAVES,
+    "captioning": {"batch", "text", "vision"} | LEAVES,
+    "evaluation": {"batch", "text", "vision", "data", "matching", "captioning"} | LEAVES,
+    "training": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation"} | LEAVES,
+    "run": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation", "training"} | LEAVES,
 }
-FACES = {"cli", "measure", "demo", "__init__"}
+ALLOWED["describe"] = ALLOWED["run"] | {"run"}
+ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}
+FACES = {"cli", "measure", "measure_captions", "demo", "__init__"}
 HEAVY = {"onnxruntime": {"vision"}, "transformers": {"vision"}, "safetensors": {"training"}, "typer": {"cli"}}
 
 
@@ -66,7 +69,8 @@ def test_each_heavy_library_has_one_home(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["eval", "--help"], ["data", "check", "--help"]]
+    "arguments",
+    [["--help"], ["train", "--help"], ["eval", "--help"], ["caption", "--help"], ["data", "check", "--help"]],
 )
 def test_help_answers_at_once_and_imports_no_torch(arguments: list[str]) -> None:
     code = (

@@ -1,7 +1,8 @@
 """wordsight: which words name which parts of a picture.
 
-`load(run)` gives a trained model as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`. Importing this
-costs nothing; each name below is loaded when it is first used.
+`load(run)` gives a trained model that aligns as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
+`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. Importing this costs
+nothing; each name below is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wordsight.data import load_dataset as load_dataset
+    from wordsight.describe import Describer as Describer
+    from wordsight.describe import load_captioner as load_captioner
     from wordsight.errors import InputError as InputError
     from wordsight.run import Alignment as Alignment
     from wordsight.run import Run as Run
@@ -18,12 +21,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "wordsight.run",
+    "Describer": "wordsight.describe",
     "InputError": "wordsight.errors",
     "Run": "wordsight.run",
     "load": "wordsight.run",
+    "load_captioner": "wordsight.describe",
     "load_dataset": "wordsight.data",
 }
-__all__ = ["Alignment", "InputError", "Run", "load", "load_dataset"]
+__all__ = ["Alignment", "Describer", "InputError", "Run", "load", "load_captioner", "load_dataset"]
 
 
 def __getattr__(name: str) -> object:

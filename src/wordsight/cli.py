@@ -77,18 +77,27 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the one of the training.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
     grounding: Annotated[bool, typer.Option("--grounding", help="Also measure boxes against entities.json.")] = False,
+    beam: Annotated[int | None, typer.Option(help="Captions: the width of the beam; else 3.")] = None,
+    meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, which needs Java.")] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure a model on a dataset: retrieval both ways, and with --grounding where it puts phrases."""
-    from wordsight.measure import measure, table
-    from wordsight.run import load
+    """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
+    from wordsight import measure, measure_captions
+    from wordsight.describe import BEAM, Describer, load_run
 
-    loaded = load(run, device)
-    folder = run / f"report-{split}" if report else None
-    figures = measure(loaded, data, split, grounding=grounding, report=folder)
-    show(figures, table(figures), as_json)
+    loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
+    if isinstance(loaded, Describer):
+        wide = BEAM if beam is None else beam
+        told = measure_captions.measure_captions(
+            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder
+        )
+        return show(told, measure_captions.table(told), as_json)
+    if beam is not None or meteor:
+        raise InputError(f"{run}: this run aligns words and regions; --beam and --meteor are for runs that describe.")
+    figures = measure.measure(loaded, data, split, grounding=grounding, report=folder)
+    return show(figures, measure.table(figures), as_json)
 
 
 @app.command()
@@ -113,6 +122,50 @@ def ground(
     if out:
         found.draw(picture, out)
     show(found.to_json(), str(found), as_json)
+
+
+@app.command()
+@verb
+def caption(
+    run: RunFolder,
+    pictures: Annotated[
+        list[str],
+        typer.Argument(metavar="PICTURE", help="Files, folders, patterns such as 'a/*.jpg'; - for paths on stdin."),
+    ],
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Describe regions, the surest and most different.")
+    ] = False,
+    box: Annotated[
+        list[str], typer.Option(metavar="X,Y,W,H", help="Describe this region, in pixels; repeatable.")
+    ] = [],  # noqa: B006
+    beam: Annotated[int, typer.Option(help="The width of the beam; 1 is greedy.")] = 3,
+    n_best: Annotated[int, typer.Option(help="Captions of each picture.")] = 1,
+    length_normalise: Annotated[float, typer.Option(help="Rank by log-probability / words^this.")] = 0.0,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw words by chance, as the next four say.")] = False,
+    temperature: Annotated[float, typer.Option(help="Below 1 prefers what is probable.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Draw from the k most probable words; 0 for all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Draw from the words that are so probable together.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or drawn regions (.png).")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Say what is in pictures, or in regions of them."""
+    from wordsight.caption_files import caption_files, check_out, pixels
+    from wordsight.data.pictures import picture_files
+    from wordsight.describe import Decoding, load_captioner
+
+    paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
+    if out:
+        check_out(out, len(paths), regions=regions or bool(boxes))
+    how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
+    how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    described = caption_files(load_captioner(run, device), paths, regions=regions, boxes=boxes, **how)
+    if out:
+        described.save(out)
+    show(described.to_json(), str(described), as_json)
 
 
 @data_app.command()

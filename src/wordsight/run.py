@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.evaluation import evidence
-from wordsight.evaluation.draw import draw
-from wordsight.files import write_bytes
+from wordsight.evaluation.draw import draw, save
+from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
-from wordsight.training.material import region_encoder
+from wordsight.training.material import encoder_of
 from wordsight.vision.images import open_image
 from wordsight.vision.regions import RegionEncoder
 
@@ -71,12 +70,7 @@ class Alignment:
         Raises:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
-        content = BytesIO()
-        kind = Image.registered_extensions().get(out.suffix.lower())
-        if kind not in Image.SAVE:
-            raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
-        draw(open_image(picture), self).save(content, kind)
-        write_bytes(out, content.getvalue())
+        save(draw(open_image(picture), self), out)
 
     def __str__(self) -> str:
         """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
@@ -107,6 +101,12 @@ class Run:
 
     def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
         self.folder, self.checkpoint, self.device = folder, checkpoint, device
+        if not isinstance(checkpoint.model, Matcher):
+            name = checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{folder}: this run describes pictures ({name}), expected one that aligns words and regions, such as "
+                "'align'; this one is for `wordsight caption`."
+            )
         self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
 
     @cached_property
@@ -116,12 +116,7 @@ class Run:
         Raises:
             InputError: its weights are missing, or are not those of the training.
         """
-        encoder = region_encoder(self.checkpoint.regions)
-        if encoder.fingerprint != self.checkpoint.fingerprint:
-            raise InputError(
-                f"{self.folder}: was trained with other weights of its backbones or detector than are here."
-            )
-        return encoder
+        return encoder_of(self.checkpoint, self.folder)
 
     @torch.inference_mode()
     def encode_images(self, pictures: Sequence[Picture], boxes: Sequence[Tensor] | None = None) -> Vectors:

@@ -1,17 +1,23 @@
-"""A sentence over its picture, as a picture: boxes, and below them the words in the same colours."""
+"""What is said over its picture, as a picture: boxes, and below them the words in the same colours."""
 
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from wordsight.evaluation.evidence import Aligned, Mark, marks, shares
+from wordsight.captioning.said import Snippet
+from wordsight.errors import InputError
+from wordsight.evaluation.evidence import Aligned, Mark, labelled, marks, shares
+from wordsight.files import write_bytes
 
 INK, FAINT, PAPER = "#22242a", "#8a8f9a", "#ffffff"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Chip(NamedTuple):
-    """A word below the picture: where, in pixels, how strong (0 to 1), and in which colour, if it has a box."""
+    """What stands below the picture: where, in pixels, how strong (0 to 1), and in which colour if it has a box."""
 
     word: str
     left: float
@@ -33,10 +39,58 @@ def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Ima
         The picture `width` pixels wide, its boxes labelled, the sentence below, a bar below each word for its strength.
         One that would be more than four times as high is squeezed.
     """
-    height = min(max(1, round(image.height * width / image.width)), 4 * width)
-    shown = marks(aligned)
-    font = ImageFont.load_default(max(13, width // 42))
-    chips, depth = _chips(aligned, shown, width, font)
+    return _draw(image, marks(aligned), aligned.words, shares(aligned.strengths), width)
+
+
+def draw_regions(image: Image.Image, regions: Sequence[Snippet], *, width: int = 900) -> Image.Image:
+    """Draw regions with what is said about them.
+
+    Args:
+        image: the picture.
+        regions: with their snippets.
+        width: of the result, pixels; at least 200.
+
+    Returns:
+        As `draw`: the snippets stand on their boxes and, with a bar for their confidence, below.
+    """
+    size = _font_size(width)
+    shown = labelled(
+        ((region.box, region.text, (number,)) for number, region in enumerate(regions)),
+        letter=0.55 * size / width,
+        line=1.7 * size / _height(image, width),
+    )
+    return _draw(image, shown, [one.text for one in regions], [one.confidence for one in regions], width)
+
+
+def save(image: Image.Image, out: Path) -> None:
+    """Write a drawing in the format that `out` ends in.
+
+    Raises:
+        InputError: an ending that is no format of pictures, or a file that cannot be written.
+    """
+    content = BytesIO()
+    image.save(content, picture_format(out))
+    write_bytes(out, content.getvalue())
+
+
+def picture_format(out: Path) -> str:
+    """The format that a file's name ends in, as Pillow calls it.
+
+    Raises:
+        InputError: it is none that can be written.
+    """
+    kind = Image.registered_extensions().get(out.suffix.lower())
+    if kind is None or kind not in Image.SAVE:
+        raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
+    return kind
+
+
+def _draw(
+    image: Image.Image, shown: Sequence[Mark], words: Sequence[str], share: Sequence[float], width: int
+) -> Image.Image:
+    """The picture with its marks, and below it words, each with a bar for its share, 0 to 1."""
+    height, font = _height(image, width), ImageFont.load_default(_font_size(width))
+    chips, depth = _chips(words, share, shown, width, font)
     canvas = Image.new("RGB", (width, height + depth), PAPER)
     canvas.paste(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
     pen = ImageDraw.Draw(canvas)
@@ -48,6 +102,15 @@ def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Ima
     for chip in chips:
         _chip(pen, chip, height, font)
     return canvas
+
+
+def _height(image: Image.Image, width: int) -> int:
+    """Of the picture drawn `width` pixels wide."""
+    return min(max(1, round(image.height * width / image.width)), 4 * width)
+
+
+def _font_size(width: int) -> int:
+    return max(13, width // 42)
 
 
 def _box(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, line: int) -> None:
@@ -71,16 +134,18 @@ def _label(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, font: 
     pen.text((left + 6, top + 3), long, font=font, fill=PAPER)
 
 
-def _chips(aligned: Aligned, shown: list[Mark], width: int, font: Font) -> tuple[list[Chip], int]:
-    """The words of the sentence in lines, and how high these are in pixels."""
+def _chips(
+    words: Sequence[str], share: Sequence[float], shown: Sequence[Mark], width: int, font: Font
+) -> tuple[list[Chip], int]:
+    """The words below the picture in lines, and how high these are in pixels."""
     colour = {position: mark.colour for mark in shown for position in mark.words}
     step = font.getbbox("Xg")[3] * 2.1
     left, top, chips = 14.0, 12.0, []
-    for position, (word, share) in enumerate(zip(aligned.words, shares(aligned.strengths), strict=True)):
+    for position, (word, strong) in enumerate(zip(words, share, strict=True)):
         wide = font.getlength(word)
         if left + wide > width - 14 and left > 14:
             left, top = 14.0, top + step
-        chips.append(Chip(word, left, top, wide, share, colour.get(position)))
+        chips.append(Chip(word, left, top, wide, strong, colour.get(position)))
         left += wide + font.getlength("x") * 1.2
     return chips, round(top + step + 6)
 

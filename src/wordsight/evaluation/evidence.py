@@ -1,6 +1,6 @@
 """Which box each word of a sentence went to, and how to show that: one colour a box, its words beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,12 +111,24 @@ def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
         if any(strength[position] >= max(least, 1e-9) for position in naming):
             of_box.setdefault(tuple(aligned.boxes[start]), []).extend(range(naming[0], naming[-1] + 1))
     strongest = sorted(of_box, key=lambda box: -sum(strength[position] for position in of_box[box]))[:most]
+    shown = [(box, words) for box, words in of_box.items() if box in strongest]
+    return labelled([(box, " ".join(aligned.words[word] for word in words), tuple(words)) for box, words in shown])
+
+
+def labelled(
+    boxes: Iterable[tuple[Box, str, tuple[int, ...]]], letter: float = 0.025, line: float = 0.09
+) -> list[Mark]:
+    """Boxes to show.
+
+    Args:
+        boxes: each with what its label says, and which of the texts below the picture are its own.
+        letter: how wide a letter of a label is, about, as a fraction of the picture's width.
+        line: how high a label is, about, as a fraction of its height.
+    """
     found: list[Mark] = []
-    for box in [box for box in of_box if box in strongest]:
-        words = of_box[box]
-        label = " ".join(aligned.words[position] for position in words)
-        at = _free(box, len(label), [(*mark.at, len(mark.label)) for mark in found])
-        found.append(Mark(box, COLOURS[len(found) % len(COLOURS)], label, tuple(words), at))
+    for box, label, words in boxes:
+        at = _free(box, len(label), [(*mark.at, len(mark.label)) for mark in found], letter, line)
+        found.append(Mark(box, COLOURS[len(found) % len(COLOURS)], label, words, at))
     return found
 
 
@@ -125,9 +137,10 @@ def aside(words: Sequence[str], position: int) -> bool:
     return words[position] in FUNCTION_WORDS and any(word not in FUNCTION_WORDS for word in words)
 
 
-def _free(box: Box, length: int, taken: Sequence[tuple[float, float, int]]) -> tuple[float, float]:
+def _free(
+    box: Box, length: int, taken: Sequence[tuple[float, float, int]], letter: float, line: float
+) -> tuple[float, float]:
     """A place for a label on top of a box, or in its corner, moved down until it hides no other."""
-    letter, line = 0.025, 0.09  # of a picture's width and height, about
     x, y = min(max(box[0], 0.0), max(0.0, 1 - letter * length)), max(box[1], 0.0)
     y = y - line if y >= line else y
 

@@ -1,6 +1,6 @@
 """The report: one page that shows what a model learned. It carries its pictures and asks nothing of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -60,16 +60,28 @@ def write_report(subject: Subject, out: Path, *, scenes: int = 12, queries: int 
         ("lengths", "Words that decide", _lengths(subject)),
         ("training", "Training", _training(subject)),
     ]
-    links = "".join(f'<a href="#{key}">{name}</a>' for key, name, content in parts if content)
-    body = "".join(_section(key, name, content) for key, name, content in parts if content)
-    style = files("wordsight.evaluation").joinpath("page.css").read_text(encoding="utf-8") + _hover()
-    write_text(out, PAGE.format(title=escape(subject.title), style=style, links=links, head=_head(subject), body=body))
+    write_text(out, page(subject.title, _head(subject), parts, SAY))
     return out
 
 
-def _section(key: str, name: str, content: str) -> str:
-    say = f'<p class="say">{SAY[key]}</p>' if key in SAY else ""
-    return f'<section id="{key}"><h2>{name}</h2>{say}{content}</section>'
+def page(title: str, head: str, parts: Sequence[tuple[str, str, str]], say: Mapping[str, str]) -> str:
+    """A page from its parts.
+
+    Args:
+        title: in the browser.
+        head: HTML that comes first.
+        parts: key, heading and content, HTML; those without content are left out.
+        say: what is said below some headings, by key.
+    """
+    links = "".join(f'<a href="#{key}">{name}</a>' for key, name, content in parts if content)
+    body = "".join(_section(key, name, content, say.get(key, "")) for key, name, content in parts if content)
+    style = files("wordsight.evaluation").joinpath("page.css").read_text(encoding="utf-8") + _hover()
+    return PAGE.format(title=escape(title), style=style, links=links, head=head, body=body)
+
+
+def _section(key: str, name: str, content: str, say: str) -> str:
+    told = f'<p class="say">{say}</p>' if say else ""
+    return f'<section id="{key}"><h2>{name}</h2>{told}{content}</section>'
 
 
 def _hover() -> str:
@@ -149,7 +161,11 @@ def _training(subject: Subject) -> str:
         curves(subject.history, {"loss": "loss"}, "loss"),
         curves(subject.history, recalls, "percent, on the split that chose the best"),
     ]
+    return training(drawn, subject.recipe)
+
+
+def training(drawn: Sequence[str], recipe: str) -> str:
+    """Curves, as `curves` draws them, and the recipe."""
     parts = "".join(f'<div class="card curves">{one}</div>' for one in drawn if one)
     plots = f'<div class="two">{parts}</div>' if parts else ""
-    recipe = f"<details><summary>The recipe</summary><pre>{escape(subject.recipe)}</pre></details>"
-    return plots + (recipe if subject.recipe else "")
+    return plots + (f"<details><summary>The recipe</summary><pre>{escape(recipe)}</pre></details>" if recipe else "")

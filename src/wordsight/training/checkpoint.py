@@ -18,11 +18,11 @@ from safetensors.torch import save as tensor_bytes
 
 from wordsight.errors import InputError
 from wordsight.files import read_json, write_bytes, write_text
-from wordsight.matching import MODELS, model_class
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.training import card, recipe
+from wordsight.training.models import MODELS, Model, model_class
 from wordsight.training.recipe import Recipe
 from wordsight.vision.regions import RegionSettings
 
@@ -44,7 +44,7 @@ class Checkpoint:
         metrics: `best` (flat figures on the val split), `history` (a record per evaluation) and more.
     """
 
-    model: Matcher
+    model: Model
     vocabulary: Vocabulary
     regions: RegionSettings
     blocks: Mapping[str, slice]
@@ -78,7 +78,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     write_text(folder / "config.json", _json(config))
 
 
-def save_weights(folder: Path, model: Matcher) -> None:
+def save_weights(folder: Path, model: Model) -> None:
     """Write `model.safetensors` alone."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_bytes(folder / "model.safetensors", tensor_bytes(tensors))
@@ -105,7 +105,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
         members = [model_class(name)(**keywords) for keywords in config.get("members", [config.get("config", {})])]
         if any(member.config["vocabulary"] != len(vocabulary) for member in members):
             raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
-        model = Ensemble(members) if "members" in config else members[0]
+        matchers = [member for member in members if isinstance(member, Matcher)]
+        model = Ensemble(matchers) if "members" in config else members[0]
         blocks = {block: slice(*columns) for block, columns in config["blocks"].items()}
         regions = recipe.fill(RegionSettings, config["regions"], "regions", str(folder / "config.json"))
         fingerprint = str(config["fingerprint"])
@@ -171,7 +172,7 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: cannot make this folder ({error.strerror}).") from None
 
 
-def _load_weights(path: Path, model: Matcher) -> None:
+def _load_weights(path: Path, model: Model) -> None:
     try:
         model.load_state_dict(read_tensors(path.read_bytes()))
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,10 +10,9 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.matching import model_class
-from wordsight.matching.matcher import Matcher
 from wordsight.training import checkpoint, steps
 from wordsight.training.material import Material
+from wordsight.training.models import Model, model_class
 from wordsight.training.recipe import Recipe, parse, to_dict
 
 MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
@@ -109,7 +109,7 @@ class Learner:
             torch.cuda.set_rng_state(state["random_device"])
 
 
-def build(recipe: Recipe, material: Material) -> Matcher:
+def build(recipe: Recipe, material: Material) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
@@ -124,8 +124,10 @@ def build(recipe: Recipe, material: Material) -> Matcher:
         "features": material.encoder.size,
         "labels": len(material.counted),
     }
+    kind = model_class(str(recipe.model["name"]))
+    told = {name: size for name, size in sizes.items() if name in inspect.signature(kind).parameters}
     try:
-        model = model_class(str(recipe.model["name"]))(**sizes, **keywords)
+        model = kind(**told, **keywords)  # type: ignore[arg-type]
     except (ValueError, RuntimeError) as error:
         raise InputError(f"The recipe's [model] cannot be built: {str(error).splitlines()[0]}.") from None
     if vectors is not None:

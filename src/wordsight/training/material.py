@@ -11,11 +11,15 @@ from wordsight.data import find, load_dataset
 from wordsight.data.check import require_trainable
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
 from wordsight.errors import InputError
+from wordsight.matching.matcher import Matcher
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
+from wordsight.training import checkpoint
 from wordsight.training.batches import Pairs, pairs
-from wordsight.training.progress import Progress
+from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.progress import Count, Progress
 from wordsight.training.recipe import DataSettings, Recipe
+from wordsight.training.snippets import snippets
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
 
@@ -33,6 +37,7 @@ class Material:
         counted: (L,) bool, the region labels that a picture has or has not by itself; L = 0 without a detector that
             knows classes.
         nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
+        references: the sentences of each val picture as they were written; none where only parts of them are learned.
     """
 
     encoder: RegionEncoder
@@ -42,6 +47,7 @@ class Material:
     vectors: Tensor | None
     counted: Tensor
     nearness: Tensor | None
+    references: Sequence[Sequence[str]] = ()
 
 
 def prepare(recipe: Recipe, progress: Progress) -> Material:
@@ -53,13 +59,20 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
     dataset = load_dataset(find(recipe.data.path, "dataset"))
     train, val = (pictures_of(dataset, split, recipe.data) for split in (recipe.data.train, recipe.data.val))
     require_trainable(train)
-    encoder = region_encoder(recipe.regions)
+    alignment = Path(recipe.data.alignment)
+    aligned = checkpoint.load(alignment) if recipe.data.alignment else None
+    encoder = encoder_of(aligned, alignment) if aligned else region_encoder(recipe.regions)
     cache = FeatureCache(default_cache(), encoder)
     sentences = (sentence for picture in train for sentence in picture.sentences)
-    vocabulary = Vocabulary.build(sentences, recipe.data.min_count)
+    vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
-    made = [pairs(*featured(cache, pictures, progress, name), vocabulary) for pictures, name in splits]
-    classes = encoder.detector.names if recipe.regions.evidence and encoder.detector else ()
+    seen = [featured(cache, pictures, progress, name) for pictures, name in splits]
+    made = [pairs(*one, vocabulary) for one in seen]
+    references = [picture.sentences for picture in seen[1][0]]
+    if aligned:
+        with progress.task("snippets") as count:
+            made, references = snippets_of(aligned, made, count), []
+    classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
     counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
     vectors = near = None
     if recipe.text.vectors:
@@ -67,7 +80,22 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
         vectors, found = load_vectors(path, vocabulary, seed=recipe.train.seed)
         progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
         near = nearness(path, label_names(classes), vocabulary) if classes else None
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near)
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references)
+
+
+def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], count: Count) -> list[Pairs]:
+    """The snippets of each split, as a trained matcher infers them.
+
+    Raises:
+        InputError: the run is no matcher.
+    """
+    if not isinstance(aligned.model, Matcher):
+        raise InputError(f"data.alignment: expected a run that aligns, found one of {aligned.recipe.model['name']!r}.")
+    made = []
+    for split in splits:
+        made.append(snippets(aligned.model, aligned.vocabulary, split))
+        count(len(made), len(splits))
+    return made
 
 
 def region_encoder(settings: RegionSettings) -> RegionEncoder:
@@ -79,6 +107,18 @@ def region_encoder(settings: RegionSettings) -> RegionEncoder:
     files = [name for name in (*settings.backbones, settings.detector) if name.endswith(".onnx")]
     absent = any(not Path(name).is_file() for name in files)
     return RegionEncoder(settings, find(settings.weights, "folder of weights") if absent else None)
+
+
+def encoder_of(trained: Checkpoint, folder: Path) -> RegionEncoder:
+    """The encoder that a model was trained with.
+
+    Raises:
+        InputError: its weights are missing, or are not those of the training.
+    """
+    encoder = region_encoder(trained.regions)
+    if encoder.fingerprint != trained.fingerprint:
+        raise InputError(f"{folder}: was trained with other weights of its backbones or detector than are here.")
+    return encoder
 
 
 def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Picture]:

@@ -13,8 +13,9 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from wordsight import matching
 from wordsight.errors import InputError
-from wordsight.matching import MODELS, model_class
+from wordsight.training.models import MODELS, model_class
 from wordsight.vision.regions import RegionSettings
 
 Settings = TypeVar("Settings")
@@ -30,6 +31,8 @@ class DataSettings:
         val: the split that chooses the best checkpoint.
         val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
         min_count: words seen less often become unknown.
+        alignment: the folder of a trained matcher, for a captioner of regions: it learns from the words that went to
+            each region, and sees regions as the matcher does; empty for whole sentences.
     """
 
     path: str
@@ -37,6 +40,7 @@ class DataSettings:
     val: str = "val"
     val_share: float = 0.1
     min_count: int = 5
+    alignment: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class TrainSettings:
     Attributes:
         epochs: how often every sentence is seen.
         batch: sentence-picture pairs in a step.
-        optimiser: `adamw`, or `sgd` with `momentum` (the paper's).
+        optimiser: `adamw`, `sgd` with `momentum` (the paper's for alignment) or `rmsprop` (the paper's for captions).
         lr: learning rate at its highest.
         schedule: `cosine` falls to zero at the end, `step` to a tenth after half the time, `constant` stays.
         warmup: steps during which the rate rises from zero.
@@ -75,7 +79,7 @@ class TrainSettings:
 
     epochs: int = 10
     batch: int = 100
-    optimiser: Literal["adamw", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "sgd", "rmsprop"] = "adamw"
     lr: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 0.0
@@ -257,6 +261,8 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
+    if train.members > 1 and recipe.model["name"] not in matching.MODELS:
+        raise InputError(f"{source}: train.members = {train.members}: only models that align can decide together.")
     if text.freeze and not text.vectors:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
 

@@ -12,7 +12,7 @@ from wordsight.training.recipe import TrainSettings
 
 
 def optimiser(model: nn.Module, settings: TrainSettings) -> Optimizer:
-    """AdamW, or SGD with momentum. Weight decay pulls on matrices, not on biases."""
+    """AdamW, SGD with momentum, or RMSprop. Weight decay pulls on matrices, not on biases."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": settings.weight_decay},
@@ -21,6 +21,8 @@ def optimiser(model: nn.Module, settings: TrainSettings) -> Optimizer:
     groups = [group for group in groups if group["params"]]
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=settings.lr)
     return torch.optim.AdamW(groups, lr=settings.lr)
 
 

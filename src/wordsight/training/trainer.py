@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,9 +21,10 @@ from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.learner import Learner, Place, check_same
 from wordsight.training.material import Material, prepare
+from wordsight.training.models import Model
 from wordsight.training.progress import Progress, clock
 from wordsight.training.recipe import Recipe, read
-from wordsight.training.validation import validate
+from wordsight.training.validation import figures, goodness, validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
 
@@ -61,8 +62,10 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress
         progress.say(f"member {len(found)}, seed {seed}")
         checkpoint.make_folder(folder)
         found.append(_train_one(recipe, material, folder, seed, progress))
-    ensemble = Ensemble([checkpoint.load(folder).model for folder in folders]).to(steps.device(recipe.train.device))
-    best = validate(ensemble, material.val)
+    members = [checkpoint.load(folder).model for folder in folders]
+    ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
+    ensemble.to(steps.device(recipe.train.device))
+    best = validate(ensemble, material)
     metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
     checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
     progress.say(f"all {len(found)} together: {figures(best)}")
@@ -128,11 +131,10 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
         raise InputError(
             f"The loss is no longer a number in epoch {place.epoch}; lower train.lr or set train.clip_norm."
         )
-    learner.model.eval().meet(learner.material.train.strangers)
-    found = validate(learner.model, learner.material.val)
+    found = validate(learner.model, learner.material)
     record = {"epoch": place.epoch, "loss": loss, **found, "seconds": place.seconds}
     place.history.append(record)
-    better = found["rsum"] > place.best.get("rsum", -math.inf)
+    better = not place.best or goodness(found) > goodness(place.best)
     place.worse = 0 if better else place.worse + 1
     place.best = record if better else place.best
     place.seconds += time.monotonic() - began
@@ -156,9 +158,11 @@ def _metrics(learner: Learner) -> dict[str, Any]:
     }
 
 
-def _finished(model: Matcher, recipe: Recipe, material: Material, metrics: dict[str, Any]) -> Checkpoint:
+def _finished(model: Model, recipe: Recipe, material: Material, metrics: dict[str, Any]) -> Checkpoint:
     encoder = material.encoder
-    return Checkpoint(model, material.vocabulary, recipe.regions, encoder.blocks, encoder.fingerprint, recipe, metrics)
+    return Checkpoint(
+        model, material.vocabulary, encoder.settings, encoder.blocks, encoder.fingerprint, recipe, metrics
+    )
 
 
 def _is_enough(recipe: Recipe, place: Place) -> bool:
@@ -168,13 +172,6 @@ def _is_enough(recipe: Recipe, place: Place) -> bool:
 
 def _total(metrics: list[dict[str, Any]]) -> float:
     return float(sum(one["seconds"] for one in metrics))
-
-
-def figures(found: Mapping[str, float]) -> str:
-    """Recall at 1, 5 and 10 both ways, in a line."""
-    ways = [("picture to text", "i2t"), ("text to picture", "t2i")]
-    recalls = [(name, "/".join(f"{found[f'{way}_R@{k}']:.1f}" for k in (1, 5, 10))) for name, way in ways]
-    return ", ".join(f"{name} {recall}" for name, recall in recalls)
 
 
 @contextmanager

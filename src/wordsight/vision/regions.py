@@ -160,8 +160,12 @@ def as_regions(rows: Sequence[Row], size: int) -> Regions:
 
 
 def _place(proposal: Proposals) -> NDArray[np.float32]:
-    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score."""
-    kinds = np.eye(len(Kind), dtype=np.float32)[proposal.kinds]
+    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score.
+
+    Given boxes pass for detections: no training sees a given one, and like detections they are drawn around things.
+    """
+    kinds = np.where(proposal.kinds == Kind.GIVEN, Kind.DETECTION, proposal.kinds)
+    kinds = np.eye(len(Kind), dtype=np.float32)[kinds]
     sides = to_xywh(proposal.boxes)[:, 2:]
     last = np.stack([area(proposal.boxes), proposal.scores], 1)
     return np.concatenate([kinds, proposal.boxes, sides, last], 1)

@@ -1,0 +1,189 @@
+"""Captions of val pictures, or of annotated regions, beside the baselines that a captioner has to beat.
+
+    python benchmarks/captions.py ALIGN_RUN [--runs RUN ...] [--beams 1 3 5 7 20] [--data DIR] [--split val]
+    python benchmarks/captions.py ALIGN_RUN --regions [--runs RUN ...]
+
+Pictures: nearest neighbour and consensus by the features of ALIGN_RUN, the training sentence of the greatest alignment
+score, a template filled from its detector, and the captioners of whole pictures among the runs. Regions: boxes of the
+dataset's entities.json, described as they are given; the training snippet of the greatest alignment score with the
+region alone, captioners of whole pictures that are shown the region as if it were one, and captioners of regions.
+
+BLEU, ROUGE-L and CIDEr times 100, tokens as coco-caption's. `copied` is the share of captions that stand in the
+training sentences (or snippets) word for word, in percent; `distinct` and `words` how many different ones there are.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from wordsight.batch import Regions
+from wordsight.captioning.retrieval import NEIGHBOURS, appearance, best_sentences, consensus_captions, nearest_captions
+from wordsight.captioning.template import template_captions
+from wordsight.data import find, load_dataset
+from wordsight.data.entities import load_phrases
+from wordsight.data.records import Dataset, Picture
+from wordsight.describe import Describer, load_captioner
+from wordsight.errors import InputError
+from wordsight.evaluation.captions import TOKENISER, Id, caption_metrics, diversity
+from wordsight.evaluation.regions import AnnotatedRegion, alone, annotated_regions, grouped, views
+from wordsight.run import Run, load
+from wordsight.text.vocabulary import UNKNOWN
+from wordsight.training.batches import Pairs, pairs
+from wordsight.training.material import featured, pictures_of
+from wordsight.training.progress import Progress
+from wordsight.training.snippets import snippets
+from wordsight.training.validation import ROWS, encode
+from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+
+BEAMS = (1, 3, 5, 7, 20)
+FIGURES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr")
+BLOCK = 50  # pictures whose regions are described at once
+
+Row = Callable[[str, Sequence[str]], None]  # told a name and a caption for each reference, prints the figures
+Look = Callable[[torch.Tensor], Regions]  # gives things by number
+
+
+class Seen:
+    """The pictures of a dataset as runs see them; runs that see alike share what they see."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.progress = dataset, Progress()
+        self.tables: dict[tuple[str, str], tuple[list[Picture], FeatureTable]] = {}
+        self.regions: dict[str, Regions] = {}
+
+    def split(self, run: Run | Describer, name: str) -> tuple[list[Picture], FeatureTable]:
+        """The pictures of a split that can be read, and their features."""
+        key = run.checkpoint.fingerprint, name
+        if key not in self.tables:
+            wanted = pictures_of(self.dataset, name, run.checkpoint.recipe.data)
+            cache = FeatureCache(default_cache(), run.encoder)
+            self.tables[key] = featured(cache, wanted, self.progress, name)
+        return self.tables[key]
+
+    def boxes(self, run: Run | Describer, split: str, regions: Sequence[AnnotatedRegion]) -> Regions:
+        """Annotated regions of a split, (S, 2, F): see `views`."""
+        key = run.checkpoint.fingerprint
+        if key not in self.regions:
+            (pictures, table), (names, boxes) = self.split(run, split), grouped(regions)
+            row = {picture.name: number for number, picture in enumerate(pictures)}
+            rows, found = torch.tensor([row[name] for name in names]), []
+            with self.progress.task("regions") as count:
+                for first in range(0, len(names), BLOCK):
+                    some = rows[first : first + BLOCK]
+                    files = [pictures[number].path for number in some]
+                    found.append(views(run.encoder, files, boxes[first : first + BLOCK], table.gather(some)))
+                    count(min(first + BLOCK, len(names)), len(names))
+            self.regions[key] = Regions(
+                *(torch.cat([getattr(one, part) for one in found]) for part in ("features", "mask", "boxes"))
+            )
+        return self.regions[key]
+
+
+def printer(references: Sequence[Sequence[str]], training: Sequence[str]) -> Row:
+    """Prints the head of a table; gives what prints its rows."""
+    right: dict[Id, Sequence[str]] = dict(enumerate(references))
+    print(f"tokens: {TOKENISER}\n")
+    print("| captions | BLEU-1 / 2 / 3 / 4 | ROUGE-L | CIDEr | copied | distinct | words | length |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+
+    def row(name: str, captions: Sequence[str]) -> None:
+        said: dict[Id, str] = dict(enumerate(captions))
+        found, varied = caption_metrics(said, right), diversity(said, training)
+        *bleu, rouge, cider = (f"{100 * found[figure]:.1f}" for figure in FIGURES)
+        variety = [f"{100 * varied['in_training']:.1f}", f"{varied['distinct_captions']:,}"]
+        variety += [f"{varied['vocabulary']:,}", f"{varied['mean_length']:.1f}"]
+        print(f"| {' | '.join([name, ' / '.join(bleu), rouge, cider, *variety])} |", flush=True)
+
+    return row
+
+
+def decoded(run: Describer, count: int, look: Look, width: int) -> list[str]:
+    """The best caption of each of `count` things that `look` gives by number."""
+    return [best.text for best, *_ in run.say(map(look, torch.arange(count).split(ROWS)), beam=width)]
+
+
+def appearances(table: FeatureTable, blocks: Mapping[str, slice]) -> torch.Tensor:
+    """`appearance` of all pictures of a table, some at a time."""
+    return torch.cat([appearance(table.gather(rows), blocks) for rows in torch.arange(len(table)).split(ROWS)])
+
+
+def of_pictures(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen: Seen, split: str) -> None:
+    """The table of whole pictures."""
+    (known, table), (pictures, shown) = (
+        seen.split(align, name) for name in (align.checkpoint.recipe.data.train, split)
+    )
+    sentences = [picture.sentences for picture in known]
+    print(f"{len(pictures):,} pictures of {split}, {len(known):,} to copy from")
+    written = [sentence for some in sentences for sentence in some]
+    row = printer([picture.sentences for picture in pictures], written)
+    ours, theirs = (appearances(some, align.encoder.blocks) for some in (shown, table))
+    row("nearest neighbour", nearest_captions(ours, theirs, sentences))
+    count = min(NEIGHBOURS, len(known))
+    row(f"consensus of {count} neighbours", consensus_captions(ours, theirs, sentences, count))
+    images, _ = encode(align.model, pairs(pictures, shown, align.vocabulary))
+    found = best_sentences(align.model, images, align.vocabulary.encode(written))
+    row("best training sentence by alignment", [written[number] for number in found.tolist()])
+    labels, detector = align.encoder.blocks.get("labels"), align.encoder.detector
+    if labels is None or detector is None:
+        seen.progress.say(f"no template: {align.folder} has no regions.evidence, which says what detections are called")
+    else:
+        everything = shown.gather(torch.arange(len(shown)))
+        row("template of detections", template_captions(everything, labels, detector.names))
+    for run in runs:
+        if not run.of_regions:
+            own = seen.split(run, split)[1]
+            for width in beams:
+                row(f"{run.folder.name}, beam {width}", decoded(run, len(own), own.gather, width))
+
+
+def of_regions(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen: Seen, split: str) -> None:
+    """The table of annotated regions."""
+    pictures, _ = seen.split(align, split)
+    regions = annotated_regions(load_phrases(seen.dataset.root, [picture.name for picture in pictures]))
+    print(f"{len(regions):,} annotated regions of {len({region.picture for region in regions}):,} pictures of {split}")
+    training = training_snippets(align, pairs(*seen.split(align, align.checkpoint.recipe.data.train), align.vocabulary))
+    row = printer([region.references for region in regions], training)
+    images = alone(align.model, seen.boxes(align, split, regions))
+    found = best_sentences(align.model, images, align.vocabulary.encode(training))
+    row("best training snippet by alignment", [training[number] for number in found.tolist()])
+    for run in runs:
+        both = seen.boxes(run, split, regions)
+        kind, shown = ("regions", 2) if run.of_regions else ("whole pictures", 1)
+
+        def look(some: torch.Tensor, both: Regions = both, shown: int = shown) -> Regions:
+            return Regions(both.features[some, :shown], both.mask[some, :shown], both.boxes[some, :shown])
+
+        for width in beams:
+            name = f"{run.folder.name}, learned from {kind}, beam {width}"
+            row(name, decoded(run, len(regions), look, width))
+
+
+def training_snippets(align: Run, known: Pairs) -> list[str]:
+    """What the alignment cuts the training sentences into, each different one once, without unknown words."""
+    words = snippets(align.model, align.vocabulary, known).words
+    different = dict.fromkeys(tuple(ids[mask].tolist()) for ids, mask in zip(words.ids, words.mask, strict=True))
+    unknown = align.vocabulary.number[UNKNOWN]
+    return [" ".join(align.vocabulary.words[word] for word in ids) for ids in different if unknown not in ids]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Captions of pictures or regions beside the baselines.")
+    parser.add_argument("align", metavar="ALIGN_RUN", type=Path)
+    parser.add_argument("--runs", metavar="RUN", type=Path, nargs="+", default=[], help="captioners")
+    parser.add_argument("--regions", action="store_true", help="describe annotated regions, not whole pictures")
+    parser.add_argument("--beams", type=int, nargs="+", default=BEAMS)
+    parser.add_argument("--data", default="", help="a dataset; the one of the alignment's training by default")
+    parser.add_argument("--split", default="val")
+    args = parser.parse_args()
+    try:
+        align, runs = load(args.align), [load_captioner(folder) for folder in args.runs]
+        seen = Seen(load_dataset(find(args.data or align.checkpoint.recipe.data.path, "dataset")))
+        (of_regions if args.regions else of_pictures)(align, runs, args.beams, seen, args.split)
+    except InputError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Say what is there. One idea a file; `MODELS` says which there are."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.captioning.captioner import Captioner
+
+MODELS = {
+    "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
+    "lstm": "wordsight.captioning.lstm:ShowAndTell",
+}
+
+
+def model_class(name: str) -> type["Captioner"]:
+    """The class behind a model's name; a KeyError for a name that is not in `MODELS`."""
+    module, _, attribute = MODELS[name].partition(":")
+    found: type[Captioner] = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,248 @@
+"""From a captioner to captions: greedy, beam search and sampling, for anything with `start` and `step`.
+
+All pictures and all their beams go through the model together, a row each; what is done leaves. A caption is never
+empty, never says "<unk>" unless asked to, no word twice in a row, and no three words in a row twice. So it cannot run
+round in a circle, which would come to the same three words again. These rules only take words out of the choice:
+probabilities are the model's own, over all of its words.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Regions
+from wordsight.captioning.beams import Beams, extend
+from wordsight.captioning.captioner import END, UNKNOWN, State, full, pick
+
+
+class Steps(Protocol):
+    """What decoding needs of a model; a `Captioner` in evaluation mode has it."""
+
+    def start(self, regions: Regions) -> State:
+        """Regions (I, R, F) -> the state before any word, a row a picture."""
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """The last words (B,), 0 before the first -> logits (B, V) of the next ones, and the state after them."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said about a picture.
+
+    Attributes:
+        ids: numbers of its words, without "<end>".
+        log_prob: natural logarithm of its probability, "<end>" included unless it was cut at the longest length.
+        confidence: the geometric mean of the probabilities of its words, "<end>" counted as one, 0 to 1. It does not
+            fall with length as the probability does, so captions of all lengths can be held to one threshold.
+    """
+
+    ids: tuple[int, ...]
+    log_prob: float
+    confidence: float
+
+
+def greedy(model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False) -> list[list[Caption]]:
+    """The most probable word at every step.
+
+    Args:
+        model: what says the words.
+        regions: (I, R, F), of I pictures.
+        longest: most words of a caption; one that has not ended by then is returned as it is.
+        unknown: allow "<unk>".
+
+    Returns:
+        For each picture a list of one caption.
+    """
+    return _walk(model, regions, lambda log_probs, going, t: log_probs.argmax(dim=1), 1, longest, unknown)
+
+
+def sample(
+    model: Steps,
+    regions: Regions,
+    *,
+    count: int = 1,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+    longest: int = 20,
+    unknown: bool = False,
+) -> list[list[Caption]]:
+    """Words drawn by chance; the same generator draws the same captions in one batch as in several.
+
+    Args:
+        model: what says the words.
+        regions: (I, R, F), of I pictures.
+        count: captions a picture.
+        temperature: above 0; below 1 prefers what is probable, above 1 makes words more alike.
+        top_k: draw from the k most probable words only; 0 for all.
+        top_p: draw from the fewest words that have this probability together (the nucleus), above 0, to 1.
+        generator: where chance comes from; None for torch's own.
+        longest: most words of a caption; one that has not ended by then is returned as it is.
+        unknown: allow "<unk>".
+
+    Returns:
+        For each picture `count` captions, most probable first.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+    if count < 1 or temperature <= 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            f"count = {count}, temperature = {temperature}, top_k = {top_k}, top_p = {top_p}: "
+            "expected at least 1, above 0, at least 0, and above 0 to 1"
+        )
+    rows, where = count * len(regions.mask), generator.device if generator else "cpu"
+    chance = torch.rand(rows, longest, generator=generator, device=where).to(regions.mask.device)
+
+    def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
+        return _draw(log_probs / temperature, top_k, top_p, chance[going, t])
+
+    found = _walk(model, regions, choose, count, longest, unknown)
+    return [sorted(captions, key=lambda caption: -caption.log_prob) for captions in found]
+
+
+@torch.inference_mode()
+def beam(
+    model: Steps,
+    regions: Regions,
+    *,
+    width: int = 7,
+    n_best: int = 1,
+    length_normalise: float = 0.0,
+    longest: int = 20,
+    unknown: bool = False,
+) -> list[list[Caption]]:
+    """Beam search: of each picture the `width` most probable beginnings of captions go on, word by word.
+
+    A caption has ended when its "<end>" is among the `width` best continuations; another beginning takes its place. A
+    picture is done when none of its beginnings can become better than the `n_best` that have ended. Width 1 is greedy.
+
+    Args:
+        model: what says the words.
+        regions: (I, R, F), of I pictures.
+        width: W, beginnings that go on.
+        n_best: captions to return, at most W.
+        length_normalise: captions are ranked by log-probability / words^this, "<end>" counted as a word: 0 (or False)
+            ranks by probability, which prefers short ones, 1 (or True) by confidence.
+        longest: most words of a caption; those that have not ended by then come last, as they are.
+        unknown: allow "<unk>".
+
+    Returns:
+        For each picture `n_best` captions, best first; fewer where there are no more.
+
+    Raises:
+        ValueError: a number out of its range, or a beam wider than the vocabulary.
+    """
+    if not 1 <= n_best <= width or length_normalise < 0:
+        raise ValueError(
+            f"width = {width}, n_best = {n_best}, length_normalise = {length_normalise}: "
+            "expected n_best from 1 to width, and at least 0"
+        )
+    _check(longest)
+    state, device = model.start(regions), regions.mask.device
+    going = torch.arange(len(regions.mask), device=device)  # (P,), the pictures that are not done
+    live = Beams.blank(len(going), 1, longest, 0.0, device)
+    ended = Beams.blank(len(going), n_best, longest, -torch.inf, device)
+    captions: list[list[Caption]] = [[] for _ in range(len(going))]
+    for t in range(longest):
+        logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
+        log_probs = _allowed(logits, live.ids[..., :t].flatten(0, 1), unknown)
+        longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
+        ending = longer.ids[..., t] == END
+        ended = ended.joined(longer.only(ending & (torch.arange(2 * width, device=device) < width)))
+        ended = ended.pick(ended.score(length_normalise).topk(n_best).indices)
+        going_on = longer.only(~ending)
+        order = going_on.log_prob.topk(width).indices  # (P, W)
+        live, rows = going_on.pick(order), rows.gather(1, order)
+        hope = live.log_prob[:, 0] / longest**length_normalise  # a word adds no probability, and none has more words
+        done = (ended.score(length_normalise)[:, -1] >= hope) | (t + 1 == longest)
+        if done.any():
+            for picture, texts in zip(going[done].tolist(), _captions(ended.joined(live)[done]), strict=True):
+                captions[picture] = texts[:n_best]
+            going, live, ended, rows = going[~done], live[~done], ended[~done], rows[~done]
+            if not len(going):
+                break
+        state = pick(state, rows.flatten())
+    return captions
+
+
+@torch.inference_mode()
+def _walk(
+    model: Steps,
+    regions: Regions,
+    choose: Callable[[Tensor, Tensor, int], Tensor],
+    count: int,
+    longest: int,
+    unknown: bool,
+) -> list[list[Caption]]:
+    """`count` captions a picture, each on its own, word by word.
+
+    `choose` is given log-probabilities (B, V), which of all the captions these are (B,) and how many words they have;
+    it answers the next word of each (B,).
+    """
+    _check(longest)
+    rows = torch.arange(len(regions.mask), device=regions.mask.device).repeat_interleave(count)
+    going = torch.arange(len(rows), device=rows.device)  # (B,), the captions that are not done
+    state, ids = pick(model.start(regions), rows), rows.new_zeros(len(rows), longest)
+    log_prob = torch.zeros(len(rows), device=rows.device)
+    captions: list[list[Caption]] = [[] for _ in range(len(regions.mask))]
+    for t in range(longest):
+        logits, state = model.step(state, ids[:, t - 1])  # the last column, still 0, before any word
+        log_probs = _allowed(logits, ids[:, :t], unknown)
+        word = ids[:, t] = choose(log_probs, going, t)
+        log_prob = log_prob + log_probs.gather(1, word[:, None])[:, 0]
+        done = (word == END) | (t + 1 == longest)
+        if done.any():
+            for row, *text in zip(going[done].tolist(), ids[done].tolist(), log_prob[done].tolist(), strict=True):
+                captions[row // count].append(_caption(*text))
+            going, ids, log_prob, state = going[~done], ids[~done], log_prob[~done], pick(state, ~done)
+            if not len(going):
+                break
+    return captions
+
+
+def _allowed(logits: Tensor, said: Tensor, unknown: bool) -> Tensor:
+    """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for words that may not come."""
+    log_probs = full(logits).log_softmax(dim=1)
+    if not unknown:
+        log_probs[:, UNKNOWN] = -torch.inf
+    if not said.shape[1]:
+        if log_probs.shape[1] > 2 or unknown:  # there is something to say
+            log_probs[:, END] = -torch.inf
+        return log_probs
+    again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words before
+    banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and the last word
+    words = torch.cat([said[:, 2:], said[:, -1:]], dim=1)  # (B, t - 1), or (B, 1) after one word
+    return log_probs.scatter_add_(1, words, log_probs.new_zeros(words.shape).masked_fill_(banned, -torch.inf))
+
+
+def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:
+    """Words (B,) by log-probabilities (B, V), which need not add up to 1, and chance (B,), 0 to 1."""
+    probability, words = log_probs.softmax(dim=1).sort(dim=1, descending=True)
+    probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
+    probability[:, top_k or words.shape[1] :] = 0.0
+    reached = probability.cumsum(dim=1)
+    place = (reached <= chance[:, None] * reached[:, -1:]).sum(dim=1)
+    return words.gather(1, torch.minimum(place, (probability > 0).sum(dim=1) - 1)[:, None])[:, 0]
+
+
+def _captions(beams: Beams) -> list[list[Caption]]:
+    """The texts of each picture, in their order."""
+    pictures = zip(beams.ids.tolist(), beams.log_prob.tolist(), strict=True)
+    return [[_caption(*text) for text in zip(*texts, strict=True) if text[1] > -math.inf] for texts in pictures]
+
+
+def _caption(ids: list[int], log_prob: float) -> Caption:
+    """A caption from a row as long as the longest, which "<end>" ends if there was room."""
+    length = ids.index(END) if END in ids else len(ids)
+    return Caption(tuple(ids[:length]), log_prob, math.exp(log_prob / min(length + 1, len(ids))))
+
+
+def _check(longest: int) -> None:
+    if longest < 1:
+        raise ValueError(f"longest = {longest}: expected at least 1")

@@ -1,0 +1,78 @@
+"""Show and Tell: an LSTM that reads the picture as if it were the first word, then tells.
+
+Vinyals et al. 2015, "Show and Tell: A Neural Image Caption Generator". The stronger default: its gates carry what was
+seen further than the plain recurrence of `multimodal_rnn.py`.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions
+from wordsight.captioning.captioner import Captioner, State, framed, pick, run
+
+
+class ShowAndTell(Captioner):
+    """The LSTM captioner.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        views: of how many of a picture's first regions the features are seen, one after the other.
+        average: see the mean of all regions too.
+        words: E, size of a word vector (512 in the paper).
+        hidden: H, size of the recurrent state (512 in the paper).
+        dropout: everywhere but on recurrent links, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int = 1,
+        average: bool = False,
+        words: int = 512,
+        hidden: int = 512,
+        dropout: float = 0.5,
+    ) -> None:
+        config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
+        )
+        self.config = config
+        self.picture = nn.Linear(self.seen, words)
+        self.recurrence = nn.LSTM(words, hidden, batch_first=True)
+        _, _, *biases = self.recurrence.all_weights[0]
+        for bias in biases:
+            nn.init.zeros_(bias)
+        nn.init.ones_(biases[0].detach()[hidden : 2 * hidden])  # the second gate: at first nothing is forgotten
+
+    def start(self, regions: Regions) -> State:
+        """The picture, read as a word before START: regions (I, R, F) -> h and c, (I, H) each."""
+        picture = self.read(self.dropout(self.picture(self.look(regions))))  # (I, 4H)
+        nothing = picture.new_zeros(len(picture), self.recurrence.hidden_size)
+        return self._cell(picture, nothing, nothing)
+
+    def read(self, words: Tensor) -> Tensor:
+        """What word vectors give the four gates: (..., E) -> (..., 4H)."""
+        weight, _, bias, other = self.recurrence.all_weights[0]
+        return functional.linear(words, weight, bias + other)
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """One step of the LSTM: words (B,) -> logits (B, V) and the state after them."""
+        h, c = self._cell(self.said(words), *state)
+        return self.output(self.dropout(h)), (h, c)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """The LSTM over whole sentences -> (M, V), as stepping through them would give."""
+        given, _, mask = framed(batch.words)
+        h, c = pick(self.start(batch.regions), batch.picture)  # (N, H)
+        values = self.dropout(self.words(given))  # (N, T + 1, E)
+        return self.output(self.dropout(run(self.recurrence, values, mask, (h[None], c[None]))))
+
+    def _cell(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Gates' inputs (B, 4H), h and c (B, H) -> the next h and c; torch's order of gates."""
+        _, recurrent, *_ = self.recurrence.all_weights[0]
+        i, f, g, o = (given + functional.linear(h, recurrent)).chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c

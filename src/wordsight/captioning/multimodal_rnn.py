@@ -1,0 +1,85 @@
+"""The paper's generator: a recurrent network whose first step is told what is to be seen.
+
+Karpathy & Fei-Fei 2015, equations 13 to 15. The same network describes whole pictures and regions: what differs is
+only which features it is given.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions
+from wordsight.captioning.captioner import Captioner, State, framed, run
+
+
+class MultimodalRNN(Captioner):
+    """The multimodal RNN.
+
+    `nn.RNN` runs equation 14 over whole sentences with its input weights held at the identity, because what it is
+    given, the word's part and the picture's, is summed before.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        views: of how many of a picture's first regions the features are seen, one after the other.
+        average: see the mean of all regions too.
+        words: E, size of a word vector.
+        hidden: H, size of the recurrent state (512 in the paper).
+        image: when b_v is added: at the `first` step, as in the paper, or at `every`.
+        dropout: everywhere but on recurrent links, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int = 1,
+        average: bool = False,
+        words: int = 512,
+        hidden: int = 512,
+        image: Literal["first", "every"] = "first",
+        dropout: float = 0.5,
+    ) -> None:
+        config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if image not in ("first", "every"):
+            raise ValueError(f"image = {image!r}: expected 'first' or 'every'")
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
+        )
+        self.config, self.image = config, image
+        self.picture = nn.Linear(self.seen, hidden, bias=False)  # W_hi
+        self.input = nn.Linear(words, hidden)  # W_hx, b_h
+        self.recurrence = nn.RNN(hidden, hidden, nonlinearity="relu", batch_first=True)  # W_hh
+        identity, recurrent, *biases = self.recurrence.all_weights[0]
+        nn.init.eye_(identity).requires_grad_(False)
+        nn.init.orthogonal_(recurrent)
+        for bias in biases:
+            nn.init.zeros_(bias).requires_grad_(False)
+
+    def start(self, regions: Regions) -> State:
+        """h_0 = 0 and b_v, equation 13: regions (I, R, F) -> two of (I, H)."""
+        bias = self.dropout(self.picture(self.look(regions)))
+        return torch.zeros_like(bias), bias
+
+    def read(self, words: Tensor) -> Tensor:
+        """W_hx x + b_h: (..., E) -> (..., H)."""
+        return self.input(words)
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """Equations 14 and 15: words (B,) -> logits (B, V) and the state after them."""
+        h, bias = state
+        _, recurrent, *_ = self.recurrence.all_weights[0]
+        h = (self.said(words) + functional.linear(h, recurrent) + bias).relu()
+        return self.output(self.dropout(h)), (h, bias if self.image == "every" else torch.zeros_like(bias))
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Equations 13 to 15 over whole sentences -> (M, V), as stepping through them would give."""
+        given, _, mask = framed(batch.words)
+        bias = self.start(batch.regions)[1][batch.picture, None]  # (N, 1, H)
+        if self.image == "first":
+            bias = functional.pad(bias, (0, 0, 0, given.shape[1] - 1))  # (N, T + 1, H), zero after the first step
+        h = run(self.recurrence, self.said(given) + bias, mask)
+        return self.output(self.dropout(h))

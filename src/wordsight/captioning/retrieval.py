@@ -1,0 +1,164 @@
+"""Captions that are copied, never made: what a captioner has to beat.
+
+Nearest neighbour: the first sentence of the training picture that looks most alike, by L2 distance of whole-picture
+features (Karpathy & Fei-Fei 2015, section 4.2). Consensus: of all sentences of the k most alike, the one that says what
+the others say (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Ranking: of all
+training sentences, or of all snippets for a region, the one of the greatest alignment score.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.batch import Regions, Vectors, Words
+from wordsight.text.tokens import tokenise
+
+N = 4  # the longest n-gram
+NEIGHBOURS = 60  # whose consensus is sought; on Flickr8K val 30 to 90 are within half a point of CIDEr
+ROWS = 256  # pictures, or sentences, that are compared at once
+NO_PICTURE = ("place", "labels")  # blocks of features that are not what a picture looks like
+
+
+class Scores(Protocol):
+    """What ranking needs of a model; a `Matcher` in evaluation mode has it."""
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Words (N, T) -> vectors (N, T, D)."""
+
+    def score(self, images: Vectors, texts: Vectors) -> Tensor:
+        """Every picture with every sentence -> (I, N), greater fits better."""
+
+
+def appearance(regions: Regions, blocks: Mapping[str, slice]) -> Tensor:
+    """What the whole pictures look like, without their first regions' place and label: (I, R, F) -> (I, S).
+
+    Args:
+        regions: the first of each picture is the whole picture.
+        blocks: which columns come from what, as a `RegionEncoder` says it.
+    """
+    parts = [regions.features[:, 0, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
+    return torch.cat(parts, dim=1)
+
+
+def neighbours(pictures: Tensor, known: Tensor, count: int = 1) -> Tensor:
+    """The known pictures that are most alike.
+
+    Args:
+        pictures: (I, S).
+        known: (M, S).
+        count: how many are wanted, 1 to M.
+
+    Returns:
+        (I, count) int64 rows of `known`, by L2 distance, nearest first.
+
+    Raises:
+        ValueError: a count out of its range.
+    """
+    if not 1 <= count <= len(known):
+        raise ValueError(f"count = {count}: expected from 1 to {len(known)}, the number of known pictures")
+    blocks = [torch.cdist(some, known).topk(count, largest=False).indices for some in pictures.split(ROWS)]
+    return torch.cat(blocks)
+
+
+def nearest_captions(pictures: Tensor, known: Tensor, sentences: Sequence[Sequence[str]]) -> list[str]:
+    """The first sentence of the known picture that is nearest to each.
+
+    Args:
+        pictures: (I, S), as `appearance` gives them.
+        known: (M, S) of the training pictures.
+        sentences: of each of these, at least one.
+    """
+    return [sentences[row][0] for row in neighbours(pictures, known)[:, 0].tolist()]
+
+
+def consensus_captions(
+    pictures: Tensor, known: Tensor, sentences: Sequence[Sequence[str]], count: int = NEIGHBOURS
+) -> list[str]:
+    """Of all sentences of the known pictures that are nearest to each, the one that is most like the others on average.
+
+    Args:
+        pictures: (I, S), as `appearance` gives them.
+        known: (M, S) of the training pictures.
+        sentences: of each of these, at least one.
+        count: how many are nearest, 1 to M.
+
+    Raises:
+        ValueError: a count out of its range.
+    """
+    likeness = _Likeness(sentences)
+    return [likeness.central(rows) for rows in neighbours(pictures, known, count).tolist()]
+
+
+class _Likeness:
+    """How like sentences are: CIDEr without the changes of CIDEr-D (Vedantam et al. 2015, equation 2).
+
+    The cosine of tf-idf vectors of n-grams, summed over n = 1 to 4. That is a product of two sentences' vectors, so the
+    likeness of one to many is its product with their sum.
+    """
+
+    def __init__(self, sentences: Sequence[Sequence[str]]) -> None:
+        """Make the vectors; how rare an n-gram is, the pictures tell whose sentences these are."""
+        self.sentences, number = sentences, dict[tuple[str, ...], int]()
+        grams = [[_numbers(sentence, number) for sentence in some] for some in sentences]
+        pictures = np.bincount(np.concatenate([np.unique(np.concatenate(some)) for some in grams]))  # with the n-gram
+        self.rarity = np.log(len(sentences) / pictures)
+        self.n = np.array([len(gram) for gram in number], dtype=np.int64)
+        self.vectors = [[self._vector(ids) for ids in some] for some in grams]
+
+    def central(self, pictures: Sequence[int]) -> str:
+        """The sentence of these pictures that is most like the others; of equals the first."""
+        texts = [sentence for picture in pictures for sentence in self.sentences[picture]]
+        vectors = [vector for picture in pictures for vector in self.vectors[picture]]
+        columns, weights = (np.concatenate(parts) for parts in zip(*vectors, strict=True))
+        total = np.bincount(columns, weights, minlength=len(self.n))
+        text = np.repeat(np.arange(len(texts)), [len(one) for one, _ in vectors])
+        likeness = np.bincount(text, weights * (total[columns] - weights), minlength=len(texts))
+        return texts[int(likeness.argmax())]
+
+    def _vector(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Columns and weights of a sentence's n-grams; those of each n have length 1, or are 0."""
+        columns, counts = np.unique(ids, return_counts=True)
+        weights, n = counts * self.rarity[columns], self.n[columns]
+        squares = np.bincount(n, weights**2, minlength=N + 1)
+        return columns, weights / np.sqrt(np.where(squares > 0, squares, 1.0))[n]
+
+
+def _numbers(sentence: str, number: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
+    """The numbers of a sentence's n-grams, as often as each is there; new ones are given the next number."""
+    words = tokenise(sentence)
+    grams = (gram for n in range(1, N + 1) for gram in zip(*(words[first:] for first in range(n)), strict=False))
+    return np.array([number.setdefault(gram, len(number)) for gram in grams], dtype=np.int64)
+
+
+@torch.no_grad()
+def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -> Tensor:
+    """The sentence of the greatest score for each picture; only some sentences are encoded at a time.
+
+    The hubness of sentences counts only where that of the pictures is known. It was learned from whole pictures, and
+    would take the plainest words away from a region alone, because they fit some region of almost any picture.
+
+    Args:
+        model: encodes sentences and scores them.
+        images: I pictures encoded, in blocks; what stands for a region alone is a picture of that region.
+        sentences: (N, T), of the model's vocabulary, on any device.
+
+    Returns:
+        (I,) int64 rows of `sentences`, of equals the first.
+    """
+    device = images[0].values.device
+    best = torch.full((sum(len(some.mask) for some in images),), -torch.inf, device=device)
+    found = torch.zeros_like(best, dtype=torch.long)
+    for rows in torch.arange(len(sentences.ids)).split(ROWS):
+        mask = sentences.mask[rows]
+        longest = int(mask.sum(dim=1).max())
+        texts = model.encode_texts(Words(sentences.ids[rows, :longest], mask[:, :longest]).to(device))
+        if images[0].hubness is None:
+            texts = Vectors(texts.values, texts.mask, texts.places)
+        score, place = torch.cat([model.score(some, texts) for some in images]).max(dim=1)  # (I,) each
+        better = score > best
+        best, found = torch.where(better, score, best), torch.where(better, place + rows[0].to(device), found)
+    return found.cpu()

@@ -1,0 +1,65 @@
+"""What a captioner says, in words, and which of many regions' snippets are worth showing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wordsight.captioning.decode import Caption
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.vision.boxes import nms
+
+MOST = 6  # regions that are shown
+OVERLAP = 0.5  # IoU above which two regions are too much alike
+
+
+@dataclass(frozen=True)
+class Said:
+    """A caption in words.
+
+    Attributes:
+        text: its words, between single spaces.
+        log_prob: natural logarithm of its probability.
+        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Caption`.
+    """
+
+    text: str
+    log_prob: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Snippet(Said):
+    """A caption of a region.
+
+    Attributes:
+        box: the region, `xyxy` fractions of the picture.
+    """
+
+    box: tuple[float, ...]
+
+
+def in_words(caption: Caption, vocabulary: Vocabulary) -> Said:
+    """A caption's numbers as their words."""
+    return Said(" ".join(vocabulary.words[word] for word in caption.ids), caption.log_prob, caption.confidence)
+
+
+def distinct(snippets: Sequence[Snippet], *, most: int = MOST, overlap: float = OVERLAP) -> list[Snippet]:
+    """The surest snippets that differ, on regions that differ.
+
+    A snippet is left out when a surer one has the same words, or its region overlaps a surer one's by an IoU above
+    `overlap`.
+
+    Args:
+        snippets: of one picture.
+        most: how many are taken at most.
+        overlap: an IoU, 0 to 1.
+
+    Returns:
+        Surest first.
+    """
+    surest: dict[str, Snippet] = {}
+    for one in snippets:
+        if one.text not in surest or one.confidence > surest[one.text].confidence:
+            surest[one.text] = one
+    different = list(surest.values())
+    kept = nms([one.box for one in different], [one.confidence for one in different], overlap)
+    return [different[place] for place in kept[:most]]

@@ -1,0 +1,264 @@
+"""A trained captioner, ready to use: pictures and their regions in words."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wordsight.batch import Regions
+from wordsight.captioning import decode
+from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.decode import Caption
+from wordsight.captioning.said import Said, Snippet, distinct, in_words
+from wordsight.errors import InputError
+from wordsight.run import Run
+from wordsight.training import checkpoint, steps
+from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.material import encoder_of
+from wordsight.vision.regions import RegionEncoder
+
+Picture = str | Path | bytes | Image.Image
+BEAM = 3  # the width of the beam where none is said
+
+
+class Decoding(TypedDict, total=False):
+    """How words are chosen.
+
+    Attributes:
+        beam: the width of the beam (3), not for `sample`; 1 takes the most probable word at every step.
+        n_best: captions of each picture (1); at most as many as the beam is wide.
+        length_normalise: captions are ranked by log-probability / words^this (0), not for `sample`.
+        sample: draw words by chance (False).
+        temperature: only for `sample`: below 1 prefers what is probable (1).
+        top_k: only for `sample`: draw from the k most probable words; 0 for all (0).
+        top_p: only for `sample`: draw from the fewest words that have this probability together (1).
+        seed: of `sample` (0).
+    """
+
+    beam: int
+    n_best: int
+    length_normalise: float
+    sample: bool
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+
+
+class Describer:
+    """A trained captioner with its vocabulary and its way of seeing.
+
+    A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
+    sees the region and beside it the whole picture; asked for the whole picture, it sees that twice.
+
+    Attributes:
+        folder: the checkpoint's folder.
+        checkpoint: everything in it.
+        model: the captioner itself.
+        vocabulary: the words it knows.
+        device: where it computes.
+        of_regions: whether it learned to describe regions.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.folder, self.checkpoint, self.device = folder, checkpoint, device
+        if not isinstance(checkpoint.model, Captioner):
+            name = checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{folder}: this run aligns words and regions ({name}), expected one that describes pictures, such as "
+                "'lstm'; this one is for `wordsight ground`."
+            )
+        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
+        self.of_regions = bool(checkpoint.recipe.data.alignment)
+
+    @cached_property
+    def encoder(self) -> RegionEncoder:
+        """Pictures -> regions, as in training.
+
+        Raises:
+            InputError: its weights are missing, or are not those of the training.
+        """
+        return encoder_of(self.checkpoint, self.folder)
+
+    def caption(self, pictures: Sequence[Picture], **decoding: Unpack[Decoding]) -> list[list[Said]]:
+        """Describe whole pictures.
+
+        Args:
+            pictures: I paths, encoded files or PIL pictures.
+            **decoding: how words are chosen, see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first; fewer where there are no more.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a number out of its range.
+        """
+        return list(self.say([self.whole(self.encoder.encode(pictures))], **decoding)) if pictures else []
+
+    def caption_regions(
+        self, picture: Picture, boxes: Sequence[Sequence[float]] | None = None, **decoding: Unpack[Decoding]
+    ) -> list[Snippet]:
+        """Describe regions of a picture, each by its best caption.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            boxes: (R, 4) `xyxy` fractions; None for the proposals of the run's recipe but the whole picture, of which
+                the surest and clearly different ones are kept (`said.distinct`).
+            **decoding: how words are chosen, see `Decoding`.
+
+        Returns:
+            A snippet for each box, in their order; or those kept, surest first.
+
+        Raises:
+            InputError: a picture that cannot be opened, a region outside it, or a number out of its range.
+        """
+        if boxes is None:
+            return self.snippets(self.encoder.encode([picture]), **decoding)
+        seen = self.encoder.encode([picture], [boxes])
+        return self.each(seen, self.encoder.encode([picture]) if self.of_regions else seen, **decoding)[0]
+
+    def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[Snippet]:
+        """The snippets worth showing of one picture's proposals (1, R, F), surest first.
+
+        Raises:
+            InputError: there are none but the whole picture.
+        """
+        mask = seen.mask.clone()
+        mask[:, 0] = False  # the whole picture
+        if not mask.any():
+            raise InputError(
+                f"{self.folder}: looks at whole pictures only (regions.regions = 1); give boxes of your own."
+            )
+        return distinct(self.each(Regions(seen.features, mask, seen.boxes), seen, **decoding)[0])
+
+    def each(self, seen: Regions, wholes: Regions, **decoding: Unpack[Decoding]) -> list[list[Snippet]]:
+        """Describe every region.
+
+        Args:
+            seen: (I, R, F), the regions.
+            wholes: (I, ...), whose first regions are the whole pictures.
+            **decoding: how words are chosen, see `Decoding`; of `n_best` only the first is given.
+
+        Returns:
+            For each picture a snippet for each of its regions.
+        """
+        picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
+        views = _at(seen, picture, place)
+        if self.of_regions:
+            views = _beside(views, _at(wholes, picture, torch.zeros_like(place)))  # (S, 2, F)
+        found: list[list[Snippet]] = [[] for _ in range(len(seen.mask))]
+        said = zip(picture.tolist(), views.boxes[:, 0].tolist(), self.say([views], **decoding), strict=True)
+        for row, box, (best, *_) in said:
+            found[row].append(Snippet(best.text, best.log_prob, best.confidence, tuple(box)))
+        return found
+
+    def whole(self, seen: Regions) -> Regions:
+        """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""
+        if not self.of_regions:
+            return seen
+        rows = torch.arange(len(seen.mask))
+        first = _at(seen, rows, torch.zeros_like(rows))
+        return _beside(first, first)
+
+    def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+        """Words for what the model sees.
+
+        Args:
+            views: blocks of (I, R, F), as the model is to see them; chance goes on from block to block.
+            **decoding: see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first.
+
+        Raises:
+            InputError: a number out of its range, now or at the first block.
+        """
+        choose = decoder(**decoding)
+        return (said for block in views for said in self._say(choose, block))
+
+    def _say(self, choose: "Decoder", block: Regions) -> list[list[Said]]:
+        try:
+            found = choose(self.model, block.to(self.device))
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+        return [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
+
+
+Decoder = Callable[[Captioner, Regions], list[list[Caption]]]
+
+
+def decoder(
+    *,
+    beam: int = BEAM,
+    n_best: int = 1,
+    length_normalise: float = 0.0,
+    sample: bool = False,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Decoder:
+    """From a captioner and what it sees to captions, as `Decoding` says.
+
+    Raises:
+        InputError: a number out of its range, or one that is for `sample` without it.
+    """
+    if beam < 1:
+        raise InputError(f"beam = {beam}: expected at least 1.")
+    if n_best < 1 or (n_best > beam and not sample):
+        raise InputError(f"n_best = {n_best}: expected at least 1, and at most {beam}, the width of the beam.")
+    if not all(map(math.isfinite, (length_normalise, temperature, top_p))):
+        raise InputError("length_normalise, temperature and top_p: expected finite numbers.")
+    if not sample:
+        if (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 0):
+            raise InputError("temperature, top_k, top_p and seed: expected together with sample.")
+        return lambda model, seen: decode.beam(
+            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise
+        )
+    chance = torch.Generator().manual_seed(seed)
+    return lambda model, seen: decode.sample(
+        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance
+    )
+
+
+def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
+    """A trained model of either kind from its folder; see `load` and `load_captioner`."""
+    where = steps.device(device)
+    found = checkpoint.load(run, where)
+    kind = Describer if isinstance(found.model, Captioner) else Run
+    return kind(Path(run), found, where)
+
+
+def load_captioner(run: str | Path, device: str = "auto") -> Describer:
+    """A trained captioner from the folder that `wordsight train -o` wrote.
+
+    Args:
+        run: the folder.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
+    """
+    where = steps.device(device)
+    return Describer(Path(run), checkpoint.load(run, where), where)
+
+
+def _at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:
+    """Some regions, each as a picture of its own: rows (S,) and places (S,) -> (S, 1, F)."""
+    return Regions(*(part[picture, place][:, None] for part in (seen.features, seen.mask, seen.boxes)))
+
+
+def _beside(first: Regions, second: Regions) -> Regions:
+    """The regions of the first, then those of the second."""
+    features, mask, boxes = (
+        torch.cat(parts, dim=1)
+        for parts in zip(
+            (first.features, first.mask, first.boxes), (second.features, second.mask, second.boxes), strict=True
+        )
+    )
+    return Regions(features, mask, boxes)

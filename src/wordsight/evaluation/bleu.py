@@ -1,0 +1,58 @@
+"""BLEU of captions: how many of their n-grams are in the references (Papineni et al., 2002), as coco-caption has it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import exp
+
+N = 4  # the longest n-gram, here and in CIDEr-D
+TINY, SMALL = 1e-15, 1e-9  # coco-caption's: nothing right of nothing said scores 0, and nothing is divided by 0
+
+
+def ngrams(tokens: Sequence[str]) -> Counter[tuple[str, ...]]:
+    """How often each run of 1 to `N` tokens is in a caption."""
+    return Counter(gram for n in range(1, N + 1) for gram in zip(*(tokens[first:] for first in range(n)), strict=False))
+
+
+def bleu(
+    candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> tuple[list[float], list[list[float]]]:
+    """BLEU-1 to BLEU-4 of all captions together and of each.
+
+    An n-gram counts as often as it is in the reference that has it most often. Too short captions are punished by
+    exp(1 - r / c), where r sums, over captions, the length of the reference nearest in length (the shorter of equals).
+    BLEU of all is not the mean of BLEU of each: it counts over all first.
+
+    Args:
+        candidates: I captions, tokenised.
+        references: of each, at least one, tokenised.
+
+    Returns:
+        BLEU-1 ... BLEU-4 of all, and a list of the same four for each caption; 0 to 1.
+    """
+    total, each = [0] * (2 * N + 2), []
+    for candidate, right in zip(candidates, references, strict=True):
+        counts = _counts(candidate, right)
+        total = [sum(pair) for pair in zip(total, counts, strict=True)]
+        each.append(_scores(counts))
+    return _scores(total), each
+
+
+def _counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
+    """Right n-grams of each n, all n-grams of each n, the caption's length and that of the nearest reference."""
+    known = [ngrams(reference) for reference in references]
+    right = [0] * N
+    for gram, count in ngrams(candidate).items():
+        right[len(gram) - 1] += min(count, max(one.get(gram, 0) for one in known))
+    said = len(candidate)
+    _, nearest = min((abs(len(reference) - said), len(reference)) for reference in references)
+    return [*right, *(max(said - n, 0) for n in range(N)), said, nearest]
+
+
+def _scores(counts: Sequence[int]) -> list[float]:
+    """BLEU-1 to BLEU-4 from such counts."""
+    product, scores = 1.0, []
+    for n in range(N):
+        product *= (counts[n] + TINY) / (counts[N + n] + SMALL)
+        scores.append(product ** (1 / (n + 1)))
+    ratio = (counts[-2] + TINY) / (counts[-1] + SMALL)
+    return [score * exp(1 - 1 / ratio) for score in scores] if ratio < 1 else scores

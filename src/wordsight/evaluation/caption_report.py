@@ -1,0 +1,188 @@
+"""The report of a captioner: one page that shows what it says about pictures and regions, beside what people said."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from wordsight.captioning.said import Said, Snippet
+from wordsight.data.records import Picture
+from wordsight.evaluation.curves import curves
+from wordsight.evaluation.evidence import labelled
+from wordsight.evaluation.panels import boxed
+from wordsight.evaluation.report import page, training
+from wordsight.files import write_text
+
+SAY = {
+    "figures": "How near captions are to what people said of the same pictures, as coco-caption counts: BLEU, ROUGE-L "
+    "and METEOR from 0 to 1, CIDEr from 0 to 10. Papers print 100 times these. Perplexity, 1 is best: among how many "
+    "words, as it were, the model wavered at each word that people said.",
+    "captions": "Drawn by lot, not chosen. On the right what the model says, best first, with its confidence: the "
+    "geometric mean of the probabilities of the words. Below it what people said.",
+    "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
+    "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "
+    "Nobody told it what is there. Rest the mouse on a snippet to see its box alone.",
+    "often": "Captions that it gave to more than one picture. A model that is not sure says what is often true.",
+}
+NAMES = {"CIDEr": "CIDEr", "Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4"}
+NAMES |= {"METEOR": "METEOR", "ROUGE_L": "ROUGE-L", "perplexity": "perplexity"}
+VARIETY = {  # what it is, and how it is written
+    "diversity_distinct_captions": ("different captions", "{:,}"),
+    "diversity_vocabulary": ("different words in them", "{:,}"),
+    "diversity_mean_length": ("words a caption", "{:.1f}"),
+    "diversity_in_training": ("share that is word for word a training sentence", "{:.1%}"),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture, what is said about it, best first, and about its regions, if that was asked."""
+
+    picture: Picture
+    captions: Sequence[Said]
+    regions: Sequence[Snippet] = ()
+
+
+@dataclass(frozen=True)
+class CaptionSubject:
+    """A captioner and a split it was measured on.
+
+    Attributes:
+        title: of the page.
+        figures: flat metrics, as `measure_captions` gives them.
+        captions: the best of every picture.
+        examples: pictures to show.
+        history: a record per evaluation of the training.
+        recipe: the experiment, as text.
+        of_regions: whether it learned to describe regions.
+    """
+
+    title: str
+    figures: Mapping[str, float | str]
+    captions: Sequence[str]
+    examples: Sequence[Example]
+    history: Sequence[Mapping[str, float]] = ()
+    recipe: str = ""
+    of_regions: bool = False
+
+
+def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
+    """Write the page.
+
+    Args:
+        subject: the captioner and the split.
+        out: the HTML file; written beside and renamed.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    parts = [
+        ("figures", "Figures", _figures(subject.figures)),
+        ("captions", "What it says", _captions(subject.examples)),
+        ("regions", "Regions", _regions(subject.examples)),
+        ("often", "Said more than once", _often(subject.captions)),
+        ("training", "Training", _training(subject)),
+    ]
+    write_text(out, page(subject.title, _head(subject), parts, SAY))
+    return out
+
+
+def _head(subject: CaptionSubject) -> str:
+    """The title and the figures at a glance."""
+    figures = subject.figures
+    shown = [key for key in ("CIDEr", "Bleu_1", "Bleu_4", "METEOR", "perplexity") if key in figures]
+    cards = "".join(f'<div class="card"><b>{_value(figures, key)}</b><span>{NAMES[key]}</span></div>' for key in shown)
+    size = f"{figures['pictures']:,} pictures with {figures['sentences']:,} sentences that people wrote"
+    say = f"Measured on {size}; decoded with a beam of {figures['beam']}."
+    if subject.of_regions:
+        say += " It learned to describe regions, and says of a whole picture what it would say of a region."
+    return f'<header><h1>{escape(subject.title)}</h1><p class="say">{say}</p><div class="cards">{cards}</div></header>'
+
+
+def _figures(figures: Mapping[str, float | str]) -> str:
+    """The figures in a table, over annotated regions too if they were measured, and how varied the captions are."""
+    keys = [key for key in NAMES if key in figures]
+    rows = [("whole pictures", "")]
+    rows += [(f"{figures['regions']:,} annotated regions", "region_")] if "regions" in figures else []
+    body = "".join(
+        f"<tr><td>{name}</td>{''.join(f'<td>{_value(figures, key, before)}</td>' for key in keys)}</tr>"
+        for name, before in rows
+    )
+    heads = "".join(f"<th>{NAMES[key]}</th>" for key in keys)
+    tokens = f'<p class="sub">Tokens: {escape(str(figures["tokeniser"]))}</p>'
+    varied = "".join(
+        f"<tr><td>{name}</td><td>{form.format(figures[key])}</td></tr>"
+        for key, (name, form) in VARIETY.items()
+        if key in figures
+    )
+    table = f'<div class="scroll"><table><tr><th></th>{heads}</tr>{body}</table></div>{tokens}'
+    return f'{table}<h3>How varied</h3><div class="scroll"><table class="narrow">{varied}</table></div>'
+
+
+def _value(figures: Mapping[str, float | str], key: str, before: str = "") -> str:
+    """A figure as coco-caption prints it."""
+    if before + key not in figures:
+        return "–"
+    return f"{float(figures[before + key]):.{2 if key == 'perplexity' else 3}f}"
+
+
+def _captions(examples: Sequence[Example]) -> str:
+    """Pictures, each with its candidates and what people said."""
+    views = []
+    for example in examples:
+        said = "".join(
+            f'<li><span>{_rated(one)}</span><span class="sub">{one.confidence:.2f}</span></li>'
+            for one in example.captions
+        )
+        people = "".join(f"<li>{escape(sentence)}</li>" for sentence in example.picture.sentences)
+        text = (
+            f'<ol class="said told">{said}</ol><p class="ask"><em>people said</em></p><ul class="people">{people}</ul>'
+        )
+        view = f'<div class="tell">{boxed(example.picture, ())}<div>{text}</div></div>'
+        views.append(f'<div class="query">{view}</div>')
+    return f'<div class="two">{"".join(views)}</div>' if views else ""
+
+
+def _rated(one: Said) -> str:
+    """A text with a bar for its confidence."""
+    return f'{escape(one.text)}<div class="bar"><i style="width:{100 * one.confidence:.0f}%"></i></div>'
+
+
+def _regions(examples: Sequence[Example]) -> str:
+    """Pictures under their regions, each in the colour of its snippet."""
+    views = []
+    for example in examples:
+        if not example.regions:
+            continue
+        shown = labelled((one.box, one.text, (number,)) for number, one in enumerate(example.regions))
+        words = "".join(
+            f'<span class="word on" data-b="{number}" style="--c:{mark.colour}">{_rated(one)}</span>'
+            for number, (mark, one) in enumerate(zip(shown, example.regions, strict=True))
+        )
+        view = f'{boxed(example.picture, shown)}<figcaption><div class="words">{words}</div></figcaption>'
+        views.append(f'<figure class="scene">{view}</figure>')
+    return f'<div class="grid">{"".join(views)}</div>' if views else ""
+
+
+def _often(captions: Sequence[str], most: int = 15) -> str:
+    """The captions that were given most often."""
+    rows = [(text, count) for text, count in Counter(captions).most_common(most) if count > 1]
+    if not rows:
+        return ""
+    body = "".join(f"<tr><td>{escape(text)}</td><td>{count:,}</td></tr>" for text, count in rows)
+    heads = f"<tr><th>caption</th><th>of {len(captions):,} pictures</th></tr>"
+    return f'<div class="scroll"><table class="narrow">{heads}{body}</table></div>'
+
+
+def _training(subject: CaptionSubject) -> str:
+    """Curves, and the recipe."""
+    drawn = [
+        curves(subject.history, {"loss": "loss"}, "loss"),
+        curves(subject.history, {"perplexity": "perplexity"}, "perplexity, on the split that chose the best"),
+        curves(subject.history, {"CIDEr": "CIDEr", "Bleu_4": "BLEU-4"}, "greedy captions of that split"),
+    ]
+    return training(drawn, subject.recipe)

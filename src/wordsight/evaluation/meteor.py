@@ -1,0 +1,72 @@
+"""METEOR (Denkowski and Lavie, 2014), where the `metrics` extra and Java are there: it runs coco-caption's own jar."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from wordsight.errors import InputError
+
+
+def meteor(
+    candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> tuple[float, list[float]]:
+    """METEOR 1.5 of all captions together and of each; starting it takes some ten seconds and up to 2 GB.
+
+    Args:
+        candidates: I captions, tokenised.
+        references: of each, at least one, tokenised.
+
+    Returns:
+        The score of all, which is not the mean, and of each; 0 to 1.
+
+    Raises:
+        InputError: it cannot run here, or Java gave up.
+    """
+    jar, java = _jar(), shutil.which("java")
+    if jar is None:
+        raise InputError("METEOR needs the extra 'metrics': pip install 'wordsight[metrics]'")
+    if java is None:
+        raise InputError("METEOR needs Java, and there is no 'java' on the PATH.")
+    command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    pipe = subprocess.PIPE
+    try:
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as process:
+            try:
+                return _converse(process, candidates, references)
+            finally:
+                process.kill()
+    except (OSError, ValueError) as error:
+        raise InputError("METEOR gave no score: Java stopped; it may need 2 GB of memory.") from error
+
+
+def _converse(
+    process: "subprocess.Popen[str]", candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> tuple[float, list[float]]:
+    """Ask for the statistics of each caption, then for the scores they come to."""
+
+    def ask(line: str) -> str:
+        assert process.stdin and process.stdout
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    statistics = []
+    for candidate, right in zip(candidates, references, strict=True):
+        fields = [*(" ".join(one) for one in right), " ".join(candidate)]
+        statistics.append(ask(" ||| ".join(["SCORE", *(field.replace("|||", "") for field in fields)])))
+    first = float(ask(" ||| ".join(["EVAL", *statistics])))
+    assert process.stdout
+    scores = [first, *(float(process.stdout.readline()) for _ in candidates)]
+    return scores[-1], scores[:-1]
+
+
+def _jar() -> Path | None:
+    """The jar in the package, which is found but not imported."""
+    package = find_spec("pycocoevalcap")
+    for folder in package.submodule_search_locations or () if package else ():
+        jar = Path(folder) / "meteor" / "meteor-1.5.jar"
+        if jar.is_file():
+            return jar
+    return None

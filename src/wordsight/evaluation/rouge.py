@@ -1,0 +1,42 @@
+"""ROUGE-L: the longest run of words, gaps allowed, that caption and reference share (Lin, 2004), as in coco-caption."""
+
+from collections.abc import Sequence
+
+BETA = 1.2  # how much more recall weighs than precision
+
+
+def rouge_l(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
+    """ROUGE-L of each caption; that of all is their mean.
+
+    F = (1 + beta^2) P R / (R + beta^2 P) of the best precision and the best recall over the references, which may come
+    from different ones.
+
+    Args:
+        candidates: I captions, tokenised.
+        references: of each, at least one, tokenised.
+
+    Returns:
+        (I) scores, 0 to 1; a caption without words scores 0.
+    """
+    return [_f_measure(candidate, right) for candidate, right in zip(candidates, references, strict=True)]
+
+
+def _f_measure(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    shared = [common(candidate, reference) for reference in references]
+    if not any(shared):
+        return 0.0
+    precision = max(shared) / len(candidate)
+    recall = max(count / len(one) for count, one in zip(shared, references, strict=True) if one)
+    return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+
+
+def common(one: Sequence[str], other: Sequence[str]) -> int:
+    """The length of the longest common subsequence."""
+    best = [0] * (len(other) + 1)  # best[j]: of what was read of `one` and the first j of `other`
+    for word in one:
+        diagonal = 0
+        for j, same in enumerate(other, 1):
+            above = best[j]
+            best[j] = diagonal + 1 if word == same else max(above, best[j - 1])
+            diagonal = above
+    return best[-1]

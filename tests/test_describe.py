@@ -1,0 +1,522 @@
+"""Captioners put to use: what they are shown, what they say, and what becomes of it in files, figures and pages."""
+
+import copy
+import json
+import math
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wordsight.batch import Regions
+from wordsight.caption_files import caption_files, fractions, pixels
+from wordsight.captioning import decode
+from wordsight.captioning.captioner import END, State
+from wordsight.captioning.said import Said, Snippet, distinct
+from wordsight.data import load_dataset
+from wordsight.data.entities import load_phrases
+from wordsight.data.pictures import picture_files
+from wordsight.data.records import Picture
+from wordsight.describe import Describer, load_captioner, load_run
+from wordsight.errors import InputError
+from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report
+from wordsight.evaluation.captions import caption_metrics, caption_metrics_of_files, read_candidates
+from wordsight.evaluation.coco_results import image_ids, write_results
+from wordsight.evaluation.draw import draw_regions
+from wordsight.evaluation.regions import annotated_regions
+from wordsight.measure_captions import measure_captions, of_regions, perplexity, table
+from wordsight.run import Run, load
+from wordsight.training import checkpoint
+from wordsight.training.card import model_card
+from wordsight.training.progress import Progress
+from wordsight.vision.boxes import iou
+from wordsight.vision.cache import FeatureCache, default_cache
+from wordsight.vision.proposals import Kind
+from wordsight.vision.regions import RegionEncoder, RegionSettings
+
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def teller(captioner: Path) -> Describer:
+    """Describes whole pictures."""
+    return load_captioner(captioner, "cpu")
+
+
+@pytest.fixture(scope="module")
+def region_teller(region_captioner: Path) -> Describer:
+    """Describes regions."""
+    return load_captioner(region_captioner, "cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(world: Path) -> list[Path]:
+    return sorted((world / "images").iterdir())[:5]
+
+
+def shown(describer: Describer, monkeypatch: pytest.MonkeyPatch) -> list[Regions]:
+    """What the model is shown from now on."""
+    seen: list[Regions] = []
+    start = describer.model.start
+
+    def watch(regions: Regions) -> State:
+        seen.append(regions)
+        return start(regions)
+
+    monkeypatch.setattr(describer.model, "start", watch)
+    return seen
+
+
+def snippet(text: str, confidence: float, *box: float) -> Snippet:
+    return Snippet(text, -1.0, confidence, box)
+
+
+# --- whole pictures
+
+
+def test_captions_are_those_of_a_beam_search_in_words(teller: Describer, pictures: list[Path]) -> None:
+    found = teller.caption(pictures, beam=4, n_best=2)
+    plain = decode.beam(teller.model, teller.encoder.encode(pictures), width=4, n_best=2)
+    assert [[one.log_prob for one in said] for said in found] == [[one.log_prob for one in said] for said in plain]
+    assert found[0][0].text.split() == [teller.vocabulary.words[word] for word in plain[0][0].ids]
+    assert found[0][0].confidence == plain[0][0].confidence
+
+
+def test_a_picture_alone_is_described_as_among_many(teller: Describer, pictures: list[Path]) -> None:
+    together = teller.caption(pictures)
+    alone = [teller.caption([picture])[0] for picture in pictures]
+    assert [said[0].text for said in together] == [said[0].text for said in alone]
+    assert teller.caption([]) == []
+
+
+def test_paths_bytes_and_open_pictures_are_the_same(teller: Describer, pictures: list[Path]) -> None:
+    with Image.open(pictures[0]) as image:
+        found = teller.caption([pictures[0], str(pictures[0]), pictures[0].read_bytes(), image])
+    assert len({said[0].text for said in found}) == 1
+
+
+def test_chance_goes_on_from_block_to_block(teller: Describer, pictures: list[Path]) -> None:
+    seen = teller.whole(teller.encoder.encode([pictures[0]] * 6))
+
+    def say(size: int, seed: int) -> list[str]:
+        parts = (torch.arange(6).split(size)[n] for n in range(6 // size))
+        blocks = (Regions(seen.features[rows], seen.mask[rows], seen.boxes[rows]) for rows in parts)
+        return [said[0].text for said in teller.say(blocks, sample=True, temperature=2.0, seed=seed)]
+
+    assert say(2, seed=1) == say(6, seed=1) == say(1, seed=1)
+    assert len(set(say(1, seed=1))) > 1, "the same picture six times, and not six times the same chance"
+    assert say(6, seed=2) != say(6, seed=1)
+
+
+def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Describer, pictures: list[Path]) -> None:
+    endless = copy.copy(teller)
+    endless.model = copy.deepcopy(teller.model)
+    with torch.no_grad():
+        endless.model.output.bias[END] = -1e4
+    for sampling in (False, True):
+        for said in endless.caption(pictures[:2], sample=sampling):
+            assert len(said[0].text.split()) == 20
+            assert 0 < said[0].confidence < 1
+
+
+@pytest.mark.parametrize(
+    ("decoding", "message"),
+    [
+        ({"beam": 0}, "beam = 0"),
+        ({"beam": 10_000}, "wider than the vocabulary"),
+        ({"beam": 2, "n_best": 3}, "n_best = 3.* 2, the width of the beam"),
+        ({"n_best": 0}, "n_best = 0"),
+        ({"length_normalise": -1.0}, "length_normalise = -1"),
+        ({"length_normalise": float("nan")}, "finite"),
+        ({"sample": True, "temperature": 0.0}, "temperature = 0"),
+        ({"sample": True, "top_p": 1.5}, "top_p = 1.5"),
+        ({"sample": True, "top_k": -1}, "top_k = -1"),
+        ({"temperature": 0.5}, "together with sample"),
+    ],
+)
+def test_a_number_out_of_its_range_is_one_sentence(
+    teller: Describer, pictures: list[Path], decoding: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        teller.caption(pictures[:1], **decoding)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        caption_files(teller, pictures[:1], progress=QUIET, **decoding)  # type: ignore[arg-type]
+
+
+def test_each_kind_of_run_is_only_for_its_own_verbs(trained: Path, captioner: Path) -> None:
+    with pytest.raises(InputError, match=r"aligns words and regions \(align\).*`wordsight ground`"):
+        load_captioner(trained)
+    with pytest.raises(InputError, match=r"describes pictures \(lstm\).*`wordsight caption`"):
+        load(captioner)
+    assert isinstance(load_run(trained, "cpu"), Run)
+    assert isinstance(load_run(captioner, "cpu"), Describer)
+
+
+# --- regions
+
+
+BOXES = [[0.1, 0.2, 0.5, 0.6], [0.5, 0.5, 1.0, 1.0]]
+
+
+def test_a_captioner_of_pictures_sees_a_region_alone(
+    teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = shown(teller, monkeypatch)
+    found = teller.caption_regions(pictures[0], BOXES)
+    assert [one.box for one in found] == [pytest.approx(box) for box in BOXES]
+    assert seen[0].features.shape[:2] == (2, 1)
+    right = teller.encoder.encode([pictures[0]], [BOXES]).features[0]
+    torch.testing.assert_close(seen[0].features[:, 0], right)
+    assert seen[0].mask.all()
+
+
+def test_a_captioner_of_regions_sees_a_region_and_the_whole_picture(
+    region_teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = shown(region_teller, monkeypatch)
+    region_teller.caption_regions(pictures[0], BOXES)
+    whole = region_teller.encoder.encode(pictures[:1]).features[0, 0]
+    right = region_teller.encoder.encode([pictures[0]], [BOXES]).features[0]
+    assert seen[0].features.shape[:2] == (2, 2)
+    torch.testing.assert_close(seen[0].features[:, 0], right)
+    torch.testing.assert_close(seen[0].features[:, 1], whole.expand(2, -1))
+
+
+def test_a_captioner_of_regions_sees_a_whole_picture_twice(
+    region_teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = shown(region_teller, monkeypatch)
+    said = region_teller.caption(pictures[:3])
+    wholes = region_teller.encoder.encode(pictures[:3]).features[:, 0]
+    torch.testing.assert_close(seen[0].features, torch.stack([wholes, wholes], dim=1))
+    assert all(one[0].text for one in said)
+
+
+@pytest.mark.parametrize("kind", ["teller", "region_teller"])
+def test_proposals_that_are_padding_are_not_described(
+    kind: str, pictures: list[Path], request: pytest.FixtureRequest
+) -> None:
+    describer: Describer = request.getfixturevalue(kind)
+    seen = describer.encoder.encode(pictures[:2])
+    mask = seen.mask.clone()
+    mask[0, 3:] = False
+    features = seen.features.masked_fill(~mask[..., None], torch.nan)
+    found = describer.each(Regions(features, mask, seen.boxes), seen)
+    assert [len(one) for one in found] == [3, seen.mask.shape[1]]
+    assert found == [describer.each(seen, seen)[0][:3], describer.each(seen, seen)[1]]
+
+
+def test_of_the_proposals_the_surest_that_differ_are_kept(region_teller: Describer, pictures: list[Path]) -> None:
+    seen = region_teller.encoder.encode(pictures[:1])
+    every = region_teller.each(seen, seen)[0][1:]  # the first is the whole picture
+    found = region_teller.caption_regions(pictures[0])
+    assert found == distinct(every)
+    assert 1 <= len(found) <= 6
+    assert found[0].confidence == max(one.confidence for one in every)
+
+
+def test_distinct_snippets_against_a_plain_count() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        corner, side = random.uniform(0, 0.6, (12, 2)), random.uniform(0.1, 0.4, (12, 2))
+        boxes = np.concatenate([corner, corner + side], 1)
+        words = random.choice(["a dog", "a cat", "a man", "a hat", "a tree", "the sea", "a boat", "sand"], 12)
+        every = [snippet(word, sure, *box) for word, sure, box in zip(words, random.random(12), boxes, strict=True)]
+        surest: dict[str, Snippet] = {}
+        for one in sorted(every, key=lambda one: -one.confidence):
+            surest.setdefault(one.text, one)
+        right: list[Snippet] = []
+        for one in surest.values():
+            if all(iou([one.box], [other.box])[0, 0] <= 0.5 for other in right):
+                right.append(one)
+        assert distinct(every) == right[:6]
+    assert distinct([]) == []
+
+
+def test_a_run_without_proposals_asks_for_boxes(teller: Describer, pictures: list[Path]) -> None:
+    seen = teller.encoder.encode(pictures[:1])
+    only = Regions(seen.features[:, :1], seen.mask[:, :1], seen.boxes[:, :1])
+    with pytest.raises(InputError, match=r"regions\.regions = 1.*boxes of your own"):
+        teller.snippets(only)
+
+
+def test_a_region_outside_the_picture_is_refused(teller: Describer, pictures: list[Path]) -> None:
+    for box in ([0.5, 0.5, 1.2, 1.0], [0.5, 0.5, 0.4, 1.0], [-0.1, 0, 1, 1]):
+        with pytest.raises(InputError, match="expected left, top, right, bottom"):
+            teller.caption_regions(pictures[0], [box])
+    image = Image.new("RGB", (200, 100))
+    for text in ("150,0,51,50", "0,60,10,41", "-1,0,10,10", "0,0,0,10", "0,0,10,nan"):
+        with pytest.raises(
+            InputError, match=r"a\.png: the region .* not inside the picture, which is 200 x 100 pixels"
+        ):
+            fractions([pixels(text)], image, "a.png")
+    assert fractions([pixels("50, 25,150,75")], image, "a.png") == [[0.25, 0.25, 1.0, 1.0]]
+    for text in ("1,2,3", "a,b,c,d", "1,2,3,4,5", ""):
+        with pytest.raises(InputError, match="expected left,top,width,height"):
+            pixels(text)
+
+
+def test_a_given_box_passes_for_a_detection() -> None:
+    encoder = RegionEncoder(RegionSettings(regions=3, detections=0, size=64, place=True))
+    place = encoder.encode([Image.new("RGB", (80, 60))], [[[0.0, 0.0, 0.5, 0.5]]]).features[
+        0, 0, encoder.blocks["place"]
+    ]
+    assert place[: len(Kind)].nonzero().tolist() == [[Kind.DETECTION]], "a kind that no training saw means nothing"
+
+
+# --- files
+
+
+def test_files_are_described_as_pictures_are(teller: Describer, pictures: list[Path]) -> None:
+    found = caption_files(teller, pictures, progress=QUIET, n_best=2)
+    assert list(found.captions) == pictures
+    assert not found.broken
+    plain = teller.caption(pictures, n_best=2)
+    same = [
+        [one.text for one in found.captions[path]] == [one.text for one in said]
+        for path, said in zip(pictures, plain, strict=True)
+    ]
+    assert sum(same) >= 4, "features in the cache are of 16 bits, which may change a caption that is as good as another"
+    assert len(str(found).splitlines()) == 1 + 3 * len(pictures)
+    assert json.dumps(found.to_json())
+
+
+def test_broken_files_are_left_out_and_listed(
+    teller: Describer, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = [tmp_path / "cut.jpg", tmp_path / "missing.jpg"]
+    broken[0].write_bytes(pictures[0].read_bytes()[:300])
+    for boxes in ([], [pixels("0,0,20,20")]):
+        found = caption_files(teller, [broken[0], pictures[1], broken[1]], boxes=boxes)
+        assert list(found.captions) == [pictures[1]]
+        assert list(found.broken) == broken
+        told = capsys.readouterr().err
+        assert "2 of 3 pictures left out:" in told
+        assert all(path.name in told for path in broken)
+    with pytest.raises(InputError, match=r"None of the 2 pictures can be used: .*cut\.jpg"):
+        caption_files(teller, broken, progress=QUIET)
+    with pytest.raises(InputError, match=r"missing\.jpg: no such picture"):
+        caption_files(teller, broken[1:], progress=QUIET)
+
+
+def test_regions_of_files(region_teller: Describer, pictures: list[Path], tmp_path: Path) -> None:
+    found = caption_files(region_teller, pictures[:2], regions=True, progress=QUIET)
+    assert all(isinstance(one, Snippet) for said in found.captions.values() for one in said)
+    with pytest.raises(InputError, match="expected one picture to draw"):
+        found.save(tmp_path / "out.png")
+    with pytest.raises(InputError, match="n_best = 2: expected 1 for regions"):
+        caption_files(region_teller, pictures[:2], regions=True, progress=QUIET, n_best=2)
+    one = caption_files(region_teller, pictures[:1], boxes=[pixels("5,6,30,40")], progress=QUIET)
+    with Image.open(pictures[0]) as image:
+        left, top, right, bottom = (5 / image.width, 6 / image.height, 35 / image.width, 46 / image.height)
+    assert one.to_json()["pictures"][0]["regions"][0]["box"] == pytest.approx((left, top, right, bottom))
+    one.save(tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as drawn:
+        assert drawn.width == 900
+
+
+def test_picture_files_are_found_by_name_folder_pattern_and_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b.jpg", "a.PNG", "notes.txt", "in/c.webp", ".hidden/d.jpg", "in/.e.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def names(*named: str, listed: tuple[str, ...] = ()) -> list[str]:
+        return [path.as_posix() for path in picture_files(named, listed)]
+
+    monkeypatch.chdir(tmp_path)
+    assert names(".") == ["a.PNG", "b.jpg", "in/c.webp"]
+    assert names("gone.jpg", "b.jpg", "*.jpg", "in") == ["gone.jpg", "b.jpg", "in/c.webp"], "each file once"
+    assert names("**/*.webp") == ["in/c.webp"]
+    assert names("-", listed=("b.jpg\r\n", "\n", " spaced.jpg\n", "last.jpg")) == ["b.jpg", " spaced.jpg", "last.jpg"]
+    (tmp_path / "x[1].jpg").touch()
+    assert names("x[1].jpg") == ["x[1].jpg"]
+    (tmp_path / "empty").mkdir()
+    for name, message in (("empty", "no picture in this folder"), ("*.bmp", "no file matches"), ("-", "is empty")):
+        with pytest.raises(InputError, match=message):
+            names(name)
+
+
+def test_results_files_are_coco_s(tmp_path: Path) -> None:
+    names = ["in/000000391895.jpg", "COCO_val2014_000000000042.jpg", "beach.jpg", "7_b.png"]
+    assert image_ids(names) == [391895, 42, "beach.jpg", "7_b.png"]
+    assert image_ids(["a/1.jpg", "b/001.png", "c.jpg"]) == ["a/1.jpg", "b/001.png", "c.jpg"], "two would be 1"
+    write_results(tmp_path / "x.json", names, ["one", "two", "three", "né"])
+    assert read_candidates(tmp_path / "x.json") == {391895: "one", 42: "two", "beach.jpg": "three", "7_b.png": "né"}
+
+
+def test_snippets_are_drawn_on_their_boxes_whatever_their_number() -> None:
+    image = Image.new("RGB", (60, 40), "white")
+    for count in (0, 1, 12):
+        said = [snippet("a very long snippet that says more than fits", 0.5, 0.1, 0.1, 0.9, 0.9) for _ in range(count)]
+        drawn = draw_regions(image, said, width=300)
+        assert drawn.width == 300
+        coloured = bool((np.asarray(drawn.crop((0, 0, 300, 200))) != 255).any())
+        assert coloured == (count > 0)
+
+
+# --- figures and pages
+
+
+@pytest.fixture(scope="module")
+def measured(
+    captioner: Path, world: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, float | str], Path]]:
+    out = tmp_path_factory.mktemp("report")
+    yield (
+        measure_captions(load_captioner(captioner, "cpu"), split="test", grounding=True, report=out, progress=QUIET),
+        out,
+    )
+
+
+def test_figures_are_those_of_the_captions_beside_the_report(
+    measured: tuple[dict[str, float | str], Path], world: Path
+) -> None:
+    figures, out = measured
+    said = read_candidates(out / "captions.json")
+    references = {picture.name: picture.sentences for picture in load_dataset(world).split("test")}
+    right = caption_metrics(said, references)  # type: ignore[arg-type]
+    assert {key: figures[key] for key in right} == pytest.approx(right)
+    assert figures["pictures"] == len(references) == len(said)
+    assert figures["sentences"] == sum(map(len, references.values()))
+    assert figures["diversity_distinct_captions"] == len(set(said.values()))
+    assert 0 <= float(figures["diversity_in_training"]) <= 1
+    assert "PTB" in str(figures["tokeniser"])
+    assert figures["beam"] == 3
+    assert {"region_Bleu_1", "region_CIDEr"} <= figures.keys()
+    assert 1 < int(figures["regions"]) <= 100
+    assert not any(isinstance(value, dict | list) for value in figures.values())
+
+
+@pytest.mark.parametrize("kind", ["teller", "region_teller"])
+def test_perplexity_is_of_all_words_that_people_said(kind: str, world: Path, request: pytest.FixtureRequest) -> None:
+    teller: Describer = request.getfixturevalue(kind)
+    pictures = load_dataset(world).split("test")[:4]
+    rows = FeatureCache(default_cache(), teller.encoder).regions([picture.path for picture in pictures])
+    total, count = 0.0, 0
+    for row, picture in enumerate(pictures):
+        for sentence in picture.sentences:
+            state, last = teller.model.start(teller.whole(rows.gather(torch.tensor([row])))), 0
+            for word in [*teller.vocabulary.encode([sentence]).ids[0].tolist(), END]:
+                logits, state = teller.model.step(state, torch.tensor([last]))
+                total, count, last = total - logits.log_softmax(1)[0, word].item(), count + 1, word
+    assert perplexity(teller, pictures, rows) == pytest.approx(math.exp(total / count), rel=1e-4)
+
+
+def test_the_report_stands_alone_and_shows_what_was_said(
+    measured: tuple[dict[str, float | str], Path], world: Path
+) -> None:
+    page = (measured[1] / "report.html").read_text()
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page), "it asks nothing of a network"
+    said = read_candidates(measured[1] / "captions.json")
+    named = set(re.findall(r'<img alt="([^"]+)"', page))
+    assert len(named) == 24
+    sentences = {picture.name: picture.sentences for picture in load_dataset(world).split("test")}
+    for name in named:
+        assert said[name] in page
+        assert all(f"<li>{sentence}</li>" in page for sentence in sentences[name])
+    assert page.count("<svg viewBox") >= 9
+    assert f"{float(measured[0]['CIDEr']):.3f}" in page
+
+
+def test_what_is_said_cannot_break_the_page(world: Path, tmp_path: Path) -> None:
+    image = min((world / "images").iterdir())
+    picture = Picture("<b>.png", image, "val", ("<script>alert(1)</script>",))
+    evil = snippet('"><i onmouseover=x>', 0.5, 0.1, 0.1, 0.9, 0.9)
+    figures = {"pictures": 1, "sentences": 1, "beam": 3, "tokeniser": "<u>", "CIDEr": 0.5, "diversity_mean_length": 1.0}
+    example = Example(picture, [Said("<em>", -1.0, 0.5)], [evil])
+    out = write_caption_report(CaptionSubject("<title>", figures, ["<p>", "<p>"], [example]), tmp_path / "x.html")
+    page = out.read_text()
+    for text in ("<script>alert", "<i onmouseover", "<b>.png", "<u>", "<em></", "<p></td>"):
+        assert text not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_without_the_training_data_copies_are_not_counted(captioner: Path, world: Path, tmp_path: Path) -> None:
+    describer = load_captioner(captioner, "cpu")
+    recipe = describer.checkpoint.recipe
+    describer.checkpoint = replace(describer.checkpoint, recipe=replace(recipe, data=replace(recipe.data, path="gone")))
+    figures = measure_captions(describer, world, "test", progress=QUIET)
+    assert "diversity_in_training" not in figures
+    assert "diversity_mean_length" in figures
+    assert "training sentence" not in table(figures)
+    with pytest.raises(InputError, match="gone"):
+        measure_captions(describer, None, "test", progress=QUIET)
+
+
+def test_a_captioner_of_regions_is_measured_on_annotated_regions(
+    region_captioner: Path, world: Path, tmp_path: Path
+) -> None:
+    describer = load_captioner(region_captioner, "cpu")
+    figures = measure_captions(describer, world, "test", beam=2, grounding=True, report=tmp_path, progress=QUIET)
+    assert {"region_Bleu_4", "regions", "Bleu_4", "perplexity"} <= figures.keys()
+    assert "regions" in table(figures)
+    assert "learned to describe regions" in (tmp_path / "report.html").read_text()
+
+
+def test_annotated_regions_are_seen_beside_their_own_pictures(
+    region_teller: Describer, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = load_dataset(world).split("test")[:3]
+    rows = FeatureCache(default_cache(), region_teller.encoder).regions([picture.path for picture in pictures])
+    phrases = load_phrases(world, [picture.name for picture in pictures[1:]])
+    right = Counter(region.picture for region in annotated_regions(phrases))
+    seen = shown(region_teller, monkeypatch)
+    figures = of_regions(region_teller, phrases, pictures, rows, 2, QUIET)
+    assert figures["regions"] == sum(right.values()) == len(seen[0].features)
+    wholes = [rows.gather(torch.tensor([n])).features[0, 0] for n in (1, 2) for _ in range(right[pictures[n].name])]
+    torch.testing.assert_close(seen[0].features[:, 1], torch.stack(wholes))
+
+
+def test_captions_beside_the_report_are_read_back_as_coco_results(
+    measured: tuple[dict[str, float | str], Path], world: Path, tmp_path: Path
+) -> None:
+    pictures = load_dataset(world).split("test")
+    images = [{"id": picture.name, "file_name": picture.name} for picture in pictures]
+    notes = [{"image_id": picture.name, "caption": one} for picture in pictures for one in picture.sentences]
+    (tmp_path / "captions_test.json").write_text(json.dumps({"images": images, "annotations": notes}))
+    found = caption_metrics_of_files(measured[1] / "captions.json", tmp_path / "captions_test.json")
+    assert found["CIDEr"] == pytest.approx(float(measured[0]["CIDEr"]))
+
+
+def test_figures_are_not_lost_where_the_report_cannot_be_written(
+    captioner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report").write_text("in the way")
+    figures = measure_captions(load_captioner(captioner, "cpu"), split="test", report=tmp_path / "report")
+    assert "CIDEr" in figures
+    assert "no report:" in capsys.readouterr().err
+
+
+# --- the card
+
+
+def test_the_card_says_what_the_run_is_for(captioner: Path, region_captioner: Path, trained: Path) -> None:
+    cards = {run: (run / "README.md").read_text() for run in (captioner, region_captioner, trained)}
+    assert "wordsight caption THIS_FOLDER picture.jpg\n" in cards[captioner]
+    assert "CIDEr" in cards[captioner]
+    assert "--regions" in cards[region_captioner]
+    assert "least perplexity" in cards[region_captioner]
+    assert trained.as_posix() in cards[region_captioner]
+    assert "wordsight ground" in cards[trained]
+    for run, card in cards.items():
+        assert ("wordsight ground" in card) == (run == trained)
+        assert ("R@1" in card) == (run == trained)
+        assert "{" not in card
+    loaded = checkpoint.load(captioner)
+    assert "Not measured yet." in model_card("lstm", loaded.recipe, {})
+
+
+def test_a_run_that_was_moved_still_describes(captioner: Path, pictures: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(captioner, tmp_path / "moved")
+    assert load_captioner(tmp_path / "moved", "cpu").caption(pictures[:1]) == load_captioner(captioner, "cpu").caption(
+        pictures[:1]
+    )

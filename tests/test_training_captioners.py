@@ -1,0 +1,110 @@
+"""Captioners go through the same training as matchers: on whole sentences, or on what an alignment inferred of them."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from test_training import QUIET, CtrlC, same
+from wordsight.captioning.captioner import Captioner
+from wordsight.errors import InputError
+from wordsight.matching.matcher import Matcher
+from wordsight.run import load
+from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.training import checkpoint
+from wordsight.training.material import Material, prepare
+from wordsight.training.recipe import Recipe, parse
+from wordsight.training.trainer import Interrupted, train
+from wordsight.training.validation import goodness
+
+RECIPE = """
+data = {{path = "{world}", min_count = 2, alignment = "{alignment}"}}
+train = {{epochs = 2, batch = 50, lr = 0.01, clip_value = 5.0, optimiser = "rmsprop", device = "cpu"}}
+regions = {{backbones = ["filters"], regions = 40, detections = 0, size = 128}}
+model = {{name = "{name}", words = 24, hidden = 32, views = {views}}}
+"""
+
+
+def recipe(world: Path, name: str = "lstm", alignment: str = "", views: int = 1) -> Recipe:
+    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views))
+
+
+@pytest.fixture(scope="module")
+def snippets(world: Path, trained: Path) -> Material:
+    return prepare(recipe(world, alignment=trained.as_posix()), QUIET)
+
+
+@pytest.mark.parametrize("name", ["multimodal_rnn", "lstm"])
+def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, name: str) -> None:
+    train(recipe(world, name), tmp_path / "run", progress=QUIET)
+    metrics = checkpoint.read_metrics(tmp_path / "run")
+    first, last = metrics["history"]
+    assert last["loss"] < first["loss"]
+    assert last["perplexity"] < first["perplexity"] < 30, "far below the number of words"
+    assert metrics["best"]["CIDEr"] == max(first["CIDEr"], last["CIDEr"])
+    assert {"Bleu_1", "Bleu_4", "ROUGE_L"} <= set(metrics["best"])
+    assert isinstance(checkpoint.load(tmp_path / "run").model, Captioner)
+
+
+def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path: Path) -> None:
+    train(recipe(world), tmp_path / "whole", progress=QUIET)
+    with pytest.raises(Interrupted):
+        train(recipe(world), tmp_path / "parts", progress=CtrlC(3))
+    train(recipe(world), tmp_path / "parts", resume=True, progress=QUIET)
+    assert same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, snippets: Material) -> None:
+    aligned, split = load(trained), snippets.train
+    assert isinstance(aligned.model, Matcher)
+    assert snippets.encoder.fingerprint == aligned.checkpoint.fingerprint
+    assert not snippets.references
+    said = [
+        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
+        for ids, mask in zip(split.words.ids, split.words.mask, strict=True)
+    ]
+    assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in said)
+    pictures = prepare(recipe(world), QUIET)
+    sentences = pictures.train.words
+    whole = {
+        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
+        for ids, mask in zip(sentences.ids, sentences.mask, strict=True)
+    }
+    assert all(any(snippet in sentence for sentence in whole) for snippet in said[:50])
+    assert len(said) > len(split.words.mask) * 0.99
+    assert len(said) > len(sentences.ids), "sentences are cut"
+
+
+def test_a_region_is_seen_beside_its_whole_picture(snippets: Material) -> None:
+    seen = snippets.train.table.gather(torch.tensor([3, 700, 3]))
+    assert seen.features.shape[:2] == seen.mask.shape == (3, 2)
+    assert torch.equal(seen.boxes[:, 1], torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(3, 4))
+    assert torch.equal(seen.features[0], seen.features[2])
+    assert not torch.equal(seen.features[0], seen.features[1])
+
+
+def test_a_captioner_of_regions_is_chosen_by_perplexity(world: Path, trained: Path, tmp_path: Path) -> None:
+    train(recipe(world, "multimodal_rnn", trained.as_posix(), views=2), tmp_path / "run", progress=QUIET)
+    metrics = checkpoint.read_metrics(tmp_path / "run")
+    assert "CIDEr" not in metrics["best"]
+    assert metrics["best"]["perplexity"] == min(row["perplexity"] for row in metrics["history"])
+    assert checkpoint.load(tmp_path / "run").regions == checkpoint.load(trained).regions
+
+
+def test_a_better_model_is_one_of_higher_recall_or_cider_or_lower_perplexity() -> None:
+    assert goodness({"rsum": 300.0}) > goodness({"rsum": 200.0})
+    assert goodness({"CIDEr": 0.5, "perplexity": 30.0}) > goodness({"CIDEr": 0.4, "perplexity": 10.0})
+    assert goodness({"perplexity": 10.0}) > goodness({"perplexity": 30.0}) > -math.inf
+
+
+def test_an_alignment_that_is_a_captioner_is_refused(world: Path, tmp_path: Path) -> None:
+    train(recipe(world), tmp_path / "lstm", progress=QUIET)
+    with pytest.raises(InputError, match="expected a run that aligns, found one of 'lstm'"):
+        prepare(recipe(world, alignment=(tmp_path / "lstm").as_posix()), QUIET)
+
+
+def test_captioners_do_not_decide_together(world: Path) -> None:
+    text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1)
+    with pytest.raises(InputError, match=r"train\.members = 2: only models that align"):
+        parse(text, ["train.members=2"])
