@@ -164,13 +164,12 @@ class Run:
             raise InputError(f"beta: expected a finite number of at least 0, found {beta:g}.")
         regions = self.encoder.encode([picture], None if boxes is None else [boxes])
         found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence, beta=beta)
-        images = self.model.encode_images(regions.to(self.device))
         return Alignment(
             words=found.words,
             known=tuple(self.vocabulary.number.get(word, UNKNOWN) > UNKNOWN for word in found.words),
             boxes=found.boxes,
             strengths=found.strengths,
-            score=self.score(images, [sentence]).item(),
+            score=found.score,
             segments=found.segments,
             beta=beta,
         )

@@ -36,12 +36,13 @@ class Aligned(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """An `Aligned` as plain values, and its segments where it was made of them."""
+    """An `Aligned` as plain values, its segments where it was made of them, and how well the sentence fits."""
 
     words: tuple[str, ...]
     boxes: tuple[Box, ...]
     strengths: tuple[float, ...]
     segments: tuple[Segment, ...] = ()
+    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ def align(
     device = next(model.parameters()).device
     images = model.encode_images(look([picture]).to(device))
     words = vocabulary.encode([sentence]).to(device)
-    found = tuple(segments(images, model.encode_texts(words), beta, naming_nothing(words, vocabulary))[0])
+    texts = model.encode_texts(words)
+    found = tuple(segments(images, texts, beta, naming_nothing(words, vocabulary))[0])
     boxes = tuple(segment.box for segment in found for _ in segment.strengths)
     strengths = tuple(strength for segment in found for strength in segment.strengths)
-    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found)
+    score = model.score(images, texts).item()
+    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found, score)
 
 
 def shares(strengths: Sequence[float]) -> list[float]:
