@@ -265,12 +265,16 @@ def _allowed(logits: Tensor, said: Tensor, unknown: bool) -> Tensor:
 
 def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:
     """Words (B,) by log-probabilities (B, V), which need not add up to 1, and chance (B,), 0 to 1."""
-    probability, words = log_probs.softmax(dim=1).sort(dim=1, descending=True)
-    probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
-    probability[:, top_k or words.shape[1] :] = 0.0
+    probability, words = log_probs.softmax(dim=1), None
+    if top_k or top_p < 1:  # only then does the order matter
+        probability, words = probability.sort(dim=1, descending=True)
+        probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
+        probability[:, top_k or probability.shape[1] :] = 0.0
     reached = probability.cumsum(dim=1)
     place = (reached <= chance[:, None] * reached[:, -1:]).sum(dim=1)
-    return words.gather(1, torch.minimum(place, (probability > 0).sum(dim=1) - 1)[:, None])[:, 0]
+    last = probability.shape[1] - 1 - (probability > 0).flip(1).int().argmax(dim=1)  # that there is
+    place = torch.minimum(place, last)
+    return place if words is None else words.gather(1, place[:, None])[:, 0]
 
 
 def _captions(beams: Beams) -> list[list[Caption]]:
