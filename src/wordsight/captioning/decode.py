@@ -1,10 +1,9 @@
 """From a captioner to captions: greedy, beam search and sampling, for anything with `start` and `step`.
 
 Pictures and all their beams go through the model together, a row each, in blocks that a processor's cache can hold;
-what is done leaves. A caption is never
-empty, never says "<unk>" unless asked to, no word twice in a row, and no three words in a row twice. So it cannot run
-round in a circle, which would come to the same three words again. These rules only take words out of the choice:
-probabilities are the model's own, over all of its words.
+what is done leaves. A caption is never empty, never says "<unk>" unless asked to, no word twice in a row, and no three
+words in a row twice. So it cannot run round in a circle, which would come to the same three words again. These rules
+only take words out of the choice: probabilities are the model's own, over all of its words.
 """
 
 import math
