@@ -1,6 +1,7 @@
 """Captioners go through the same training as matchers: on whole sentences, or on what an alignment inferred of them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 from wordsight.run import load
-from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.training import checkpoint
 from wordsight.training.material import Material, prepare
+from wordsight.training.snippets import trimmed
 from wordsight.training.recipe import Recipe, parse
 from wordsight.training.trainer import Interrupted, train
 from wordsight.training.validation import goodness
@@ -26,13 +28,27 @@ model = {{name = "{name}", words = 24, hidden = 32, views = {views}}}
 """
 
 
-def recipe(world: Path, name: str = "lstm", alignment: str = "", views: int = 1) -> Recipe:
-    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views))
+def recipe(world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()) -> Recipe:
+    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views), settings)
+
+
+def said(material: Material) -> list[str]:
+    """What is learned."""
+    words = material.train.words
+    return [
+        " ".join(material.vocabulary.words[word] for word in ids[mask])
+        for ids, mask in zip(words.ids, words.mask, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
 def snippets(world: Path, trained: Path) -> Material:
     return prepare(recipe(world, alignment=trained.as_posix()), QUIET)
+
+
+@pytest.fixture(scope="module")
+def untrimmed(world: Path, trained: Path) -> Material:
+    return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.trim=false"]), QUIET)
 
 
 @pytest.mark.parametrize("name", ["multimodal_rnn", "lstm"])
@@ -55,25 +71,46 @@ def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path
     assert same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, snippets: Material) -> None:
-    aligned, split = load(trained), snippets.train
+def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, untrimmed: Material) -> None:
+    aligned, found = load(trained), said(untrimmed)
     assert isinstance(aligned.model, Matcher)
-    assert snippets.encoder.fingerprint == aligned.checkpoint.fingerprint
-    assert not snippets.references
-    said = [
-        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
-        for ids, mask in zip(split.words.ids, split.words.mask, strict=True)
-    ]
-    assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in said)
-    pictures = prepare(recipe(world), QUIET)
-    sentences = pictures.train.words
-    whole = {
-        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
-        for ids, mask in zip(sentences.ids, sentences.mask, strict=True)
-    }
-    assert all(any(snippet in sentence for sentence in whole) for snippet in said[:50])
-    assert len(said) > len(split.words.mask) * 0.99
-    assert len(said) > len(sentences.ids), "sentences are cut"
+    assert untrimmed.encoder.fingerprint == aligned.checkpoint.fingerprint
+    assert not untrimmed.references
+    assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in found)
+    sentences = said(prepare(recipe(world), QUIET))
+    assert all(any(snippet in sentence for sentence in set(sentences)) for snippet in found[:50])
+    assert len(found) > len(sentences), "sentences are cut"
+
+
+def test_words_that_name_nothing_are_taken_off_the_ends(snippets: Material, untrimmed: Material) -> None:
+    for short, long in zip(said(snippets), said(untrimmed), strict=True):
+        assert short in long
+        assert short.split()[-1] not in FUNCTION_WORDS
+        assert short.split()[0] not in JOINING_WORDS
+    assert sum(short != long for short, long in zip(said(snippets), said(untrimmed), strict=True)) > 50
+    for span, name in {
+        "and a dog on the": "a dog",
+        "in the water": "the water",
+        "two of them": "two of them",
+        "is running": "running",
+        "with a": "",
+        "there is": "",
+    }.items():
+        words = span.split()
+        nothing, joins = ([word in some for word in words] for some in (FUNCTION_WORDS, JOINING_WORDS))
+        start, end = trimmed(0, len(words), nothing, joins)
+        assert " ".join(words[start:end]) == name
+
+
+def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, trained: Path, snippets: Material) -> None:
+    counts = [len(snippets.train)]
+    for beta in ("0", "1e9"):
+        settings = [f"data.beta={beta}"]
+        counts.append(len(prepare(recipe(world, alignment=trained.as_posix(), settings=settings), QUIET).train))
+    same, apart, together = counts
+    assert apart > same > together == len(prepare(recipe(world), QUIET).train)
+    with pytest.raises(InputError, match=r"data\.beta = -1.0: expected a finite number of at least 0"):
+        recipe(world, settings=["data.beta=-1"])
 
 
 def test_a_region_is_seen_beside_its_whole_picture(snippets: Material) -> None:
