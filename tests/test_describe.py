@@ -38,7 +38,6 @@ from wordsight.training.card import model_card
 from wordsight.training.progress import Progress
 from wordsight.vision.boxes import iou
 from wordsight.vision.cache import FeatureCache, default_cache
-from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 QUIET = Progress(quiet=True)
 

@@ -11,11 +11,11 @@ from test_training import QUIET, CtrlC, same
 from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.segments import Segment
 from wordsight.run import load
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.training import checkpoint
 from wordsight.training.material import Material, prepare
-from wordsight.training.snippets import trimmed
 from wordsight.training.recipe import Recipe, parse
 from wordsight.training.trainer import Interrupted, train
 from wordsight.training.validation import goodness
@@ -28,7 +28,9 @@ model = {{name = "{name}", words = 24, hidden = 32, views = {views}}}
 """
 
 
-def recipe(world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()) -> Recipe:
+def recipe(
+    world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()
+) -> Recipe:
     return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views), settings)
 
 
@@ -47,8 +49,8 @@ def snippets(world: Path, trained: Path) -> Material:
 
 
 @pytest.fixture(scope="module")
-def untrimmed(world: Path, trained: Path) -> Material:
-    return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.trim=false"]), QUIET)
+def segments(world: Path, trained: Path) -> Material:
+    return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
 @pytest.mark.parametrize("name", ["multimodal_rnn", "lstm"])
@@ -71,41 +73,46 @@ def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path
     assert same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, untrimmed: Material) -> None:
-    aligned, found = load(trained), said(untrimmed)
+def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, segments: Material) -> None:
+    aligned, found = load(trained), said(segments)
     assert isinstance(aligned.model, Matcher)
-    assert untrimmed.encoder.fingerprint == aligned.checkpoint.fingerprint
-    assert not untrimmed.references
+    assert segments.encoder.fingerprint == aligned.checkpoint.fingerprint
+    assert not segments.references
     assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in found)
     sentences = said(prepare(recipe(world), QUIET))
     assert all(any(snippet in sentence for sentence in set(sentences)) for snippet in found[:50])
     assert len(found) > len(sentences), "sentences are cut"
 
 
-def test_words_that_name_nothing_are_taken_off_the_ends(snippets: Material, untrimmed: Material) -> None:
-    for short, long in zip(said(snippets), said(untrimmed), strict=True):
-        assert short in long
-        assert short.split()[-1] not in FUNCTION_WORDS
-        assert short.split()[0] not in JOINING_WORDS
-    assert sum(short != long for short, long in zip(said(snippets), said(untrimmed), strict=True)) > 50
-    for span, name in {
-        "and a dog on the": "a dog",
-        "in the water": "the water",
-        "two of them": "two of them",
-        "is running": "running",
-        "with a": "",
-        "there is": "",
-    }.items():
-        words = span.split()
-        nothing, joins = ([word in some for word in words] for some in (FUNCTION_WORDS, JOINING_WORDS))
-        start, end = trimmed(0, len(words), nothing, joins)
-        assert " ".join(words[start:end]) == name
+def test_names_are_learned_rather_than_segments(world: Path, snippets: Material, segments: Material) -> None:
+    found, sentences = said(snippets), said(prepare(recipe(world), QUIET))
+    assert all(any(name in sentence for sentence in sentences) for name in found[:50])
+    assert not any(name.split()[-1] in FUNCTION_WORDS or name.split()[0] in JOINING_WORDS for name in found)
+    assert not any("<unk>" in name for name in found)
+    assert any(
+        segment.split()[-1] in FUNCTION_WORDS or segment.split()[0] in JOINING_WORDS for segment in said(segments)
+    )
 
 
-def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, trained: Path, snippets: Material) -> None:
-    counts = [len(snippets.train)]
+def test_what_is_said_of_the_whole_picture_names_no_region(
+    world: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "wordsight.training.snippets.segments",
+        lambda images, texts, *_: [
+            [Segment(0, length, 0, (0.0, 0.0, 1.0, 1.0), ())] for length in texts.mask.sum(dim=1).tolist()
+        ],
+    )
+    plain = recipe(world, alignment=trained.as_posix(), settings=["data.names=false"])
+    assert said(prepare(plain, QUIET)) == said(prepare(recipe(world), QUIET))
+    with pytest.raises(InputError, match="no region is named"):
+        prepare(recipe(world, alignment=trained.as_posix()), QUIET)
+
+
+def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, trained: Path, segments: Material) -> None:
+    counts = [len(segments.train)]
     for beta in ("0", "1e9"):
-        settings = [f"data.beta={beta}"]
+        settings = ["data.names=false", f"data.beta={beta}"]
         counts.append(len(prepare(recipe(world, alignment=trained.as_posix(), settings=settings), QUIET).train))
     same, apart, together = counts
     assert apart > same > together == len(prepare(recipe(world), QUIET).train)

@@ -15,7 +15,7 @@ they would be as loud as the others. They have no say in the chain and go with t
 the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -112,12 +112,8 @@ def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = No
 
 def naming_nothing(words: Words, vocabulary: Vocabulary) -> Tensor:
     """Which words name nothing: (N, T) bool; a word that the vocabulary does not know may well name something."""
-    return which(vocabulary, FUNCTION_WORDS).to(words.ids.device)[words.ids]
-
-
-def which(vocabulary: Vocabulary, words: Collection[str]) -> Tensor:
-    """Which words of a vocabulary are among these: (V,) bool."""
-    return torch.tensor([word in words for word in vocabulary.words])
+    silent = torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words], device=words.ids.device)  # (V,)
+    return silent[words.ids]
 
 
 def spread(scores: Tensor, mask: Tensor) -> Tensor:

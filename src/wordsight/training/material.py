@@ -94,7 +94,7 @@ def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSett
     aligned.model.forget()
     made = []
     for split in splits:
-        made.append(snippets(aligned.model, aligned.vocabulary, split, beta=settings.beta, trim=settings.trim))
+        made.append(snippets(aligned.model, aligned.vocabulary, split, beta=settings.beta, names=settings.names))
         count(len(made), len(splits))
     return made
 

@@ -36,7 +36,8 @@ class DataSettings:
             each region, and sees regions as the matcher does; empty for whole sentences.
         beta: with `alignment`, what it is worth to two neighbouring words to go to one region, at least 0; see
             `matching/segments.py`.
-        trim: with `alignment`, take words that name nothing off the ends of what went to a region.
+        names: with `alignment`, learn the names of things rather than all that went to a region, as it is; see
+            `training/snippets.py`.
     """
 
     path: str
@@ -46,7 +47,7 @@ class DataSettings:
     min_count: int = 5
     alignment: str = ""
     beta: float = BETA
-    trim: bool = True
+    names: bool = True
 
 
 @dataclass(frozen=True)
