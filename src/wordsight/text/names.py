@@ -1,4 +1,4 @@
-"""From spans of a sentence to the names of things in them: "and a man in a pink" | "shirt is" -> "a man" | "a pink shirt".
+"""From spans of a sentence to the names of things: "and a man in a pink" | "shirt is" -> "a man" | "a pink shirt".
 
 Nobody tells what an adjective is. But what a word does shows in many sentences: after "red" nearly always comes a word
 that names something, after "dog" as often as not the sentence ends or "is" or "on" follows. So the words that lead on

@@ -1,8 +1,8 @@
 """What an alignment infers is what a captioner of regions learns from: a region, and the words that went there.
 
 Karpathy & Fei-Fei 2015, sections 3.1.4 and 3.2: the chain MRF cuts each training sentence into segments, each on one
-region of its picture. A segment is a span of words such as "and a dog on the"; what its region is called is "a dog", and
-that is learned unless segments are asked for as they are.
+region of its picture. A segment is a span of words such as "and a dog on the"; what its region is called is "a dog",
+and that is learned unless segments are asked for as they are.
 """
 
 from dataclasses import dataclass
