@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, model_class
+from wordsight.captioning import MODELS, decode, model_class
 from wordsight.captioning.captioner import END, UNKNOWN
 from wordsight.captioning.decode import Caption, beam, greedy, sample
 
@@ -218,6 +218,23 @@ def test_n_best_are_all_different_and_ordered() -> None:
 
 
 # --- together and alone
+
+
+def test_blocks_say_what_all_together_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, regions, rows = Toy(25, seed=1), pictures(10), []
+    step = model.step
+    model.step = lambda state, words: (rows.append(len(words)), step(state, words))[1]  # type: ignore[method-assign]
+    for way in (
+        greedy,
+        lambda *given: beam(*given, width=3, n_best=3),
+        lambda *given: sample(*given, count=3, generator=torch.Generator().manual_seed(5)),
+    ):
+        together = way(model, regions)
+        with monkeypatch.context() as patch:
+            patch.setattr(decode, "ROWS", 7)
+            rows.clear()
+            close(way(model, regions), together)
+        assert max(rows) in (6, 7), "as many pictures as fit, whole"
 
 
 def test_a_batch_of_one_says_what_a_batch_of_many_says() -> None:

@@ -91,10 +91,18 @@ class Captioner(nn.Module):
             logits.append(found)
         return torch.stack(logits, dim=1)[mask]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The mean cross-entropy of a word in nats, "<end>" counted as one, a scalar."""
+    def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of a word in nats, "<end>" counted as one, a scalar.
+
+        Args:
+            batch: pictures and sentences.
+            weights: (N,), what each sentence's words are multiplied by; None for 1.
+        """
         _, right, mask = framed(batch.words)
-        return functional.cross_entropy(full(self.predict(batch)), right[mask])
+        losses = functional.cross_entropy(full(self.predict(batch)), right[mask], reduction="none")
+        if weights is not None:
+            losses = losses * weights[:, None].expand(mask.shape)[mask]
+        return losses.mean()
 
     @torch.no_grad()
     def perplexity(self, batches: Iterable[Batch]) -> float:

@@ -1,13 +1,14 @@
 """From a captioner to captions: greedy, beam search and sampling, for anything with `start` and `step`.
 
-All pictures and all their beams go through the model together, a row each; what is done leaves. A caption is never
+Pictures and all their beams go through the model together, a row each, in blocks that a processor's cache can hold;
+what is done leaves. A caption is never
 empty, never says "<unk>" unless asked to, no word twice in a row, and no three words in a row twice. So it cannot run
 round in a circle, which would come to the same three words again. These rules only take words out of the choice:
 probabilities are the model's own, over all of its words.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from torch import Tensor
 from wordsight.batch import Regions
 from wordsight.captioning.beams import Beams, extend
 from wordsight.captioning.captioner import END, UNKNOWN, State, full, pick
+
+ROWS = 768  # through the model at once: fewer and its products are slow, more and their logits fall out of the cache
 
 
 class Steps(Protocol):
@@ -57,7 +60,13 @@ def greedy(model: Steps, regions: Regions, *, longest: int = 20, unknown: bool =
     Returns:
         For each picture a list of one caption.
     """
-    return _walk(model, regions, lambda log_probs, going, t: log_probs.argmax(dim=1), 1, longest, unknown)
+    _check(longest)
+
+    def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
+        return log_probs.argmax(dim=1)
+
+    blocks = _blocks(regions, 1)
+    return [captions for block in blocks for captions in _walk(model, block, choose, 1, longest, unknown)]
 
 
 def sample(
@@ -96,17 +105,22 @@ def sample(
             f"count = {count}, temperature = {temperature}, top_k = {top_k}, top_p = {top_p}: "
             "expected at least 1, above 0, at least 0, and above 0 to 1"
         )
-    rows, where = count * len(regions.mask), generator.device if generator else "cpu"
-    chance = torch.rand(rows, longest, generator=generator, device=where).to(regions.mask.device)
+    _check(longest)
+    where = generator.device if generator else "cpu"
 
-    def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
-        return _draw(log_probs / temperature, top_k, top_p, chance[going, t])
+    def drawn(block: Regions) -> list[list[Caption]]:
+        rows = count * len(block.mask)
+        chance = torch.rand(rows, longest, generator=generator, device=where).to(block.mask.device)
 
-    found = _walk(model, regions, choose, count, longest, unknown)
+        def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
+            return _draw(log_probs / temperature, top_k, top_p, chance[going, t])
+
+        return _walk(model, block, choose, count, longest, unknown)
+
+    found = (captions for block in _blocks(regions, count) for captions in drawn(block))
     return [sorted(captions, key=lambda caption: -caption.log_prob) for captions in found]
 
 
-@torch.inference_mode()
 def beam(
     model: Steps,
     regions: Regions,
@@ -144,6 +158,22 @@ def beam(
             "expected n_best from 1 to width, and at least 0"
         )
     _check(longest)
+    given = width, n_best, length_normalise, longest, unknown
+    return [captions for block in _blocks(regions, width) for captions in _search(model, block, *given)]
+
+
+def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
+    """The pictures in their order, so many at once that with `texts` of each there are about ROWS rows."""
+    pictures = max(1, ROWS // texts)
+    parts = (part.split(pictures) for part in (regions.features, regions.mask, regions.boxes))
+    return (Regions(*block) for block in zip(*parts, strict=True))
+
+
+@torch.inference_mode()
+def _search(
+    model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, unknown: bool
+) -> list[list[Caption]]:
+    """Beam search in one block."""
     state, device = model.start(regions), regions.mask.device
     going = torch.arange(len(regions.mask), device=device)  # (P,), the pictures that are not done
     live = Beams.blank(len(going), 1, longest, 0.0, device)
@@ -152,15 +182,9 @@ def beam(
     for t in range(longest):
         logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
         log_probs = _allowed(logits, live.ids[..., :t].flatten(0, 1), unknown)
-        longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
-        ending = longer.ids[..., t] == END
-        ended = ended.joined(longer.only(ending & (torch.arange(2 * width, device=device) < width)))
-        ended = ended.pick(ended.score(length_normalise).topk(n_best).indices)
-        going_on = longer.only(~ending)
-        order = going_on.log_prob.topk(width).indices  # (P, W)
-        live, rows = going_on.pick(order), rows.gather(1, order)
-        hope = live.log_prob[:, 0] / longest**length_normalise  # a word adds no probability, and none has more words
-        done = (ended.score(length_normalise)[:, -1] >= hope) | (t + 1 == longest)
+        live, ended, rows = _grow(live, ended, log_probs, t, width, power)
+        hope = live.log_prob[:, 0] / longest**power  # a word adds no probability, and none has more words
+        done = (ended.score(power)[:, -1] >= hope) | (t + 1 == longest)
         if done.any():
             for picture, texts in zip(going[done].tolist(), _captions(ended.joined(live)[done]), strict=True):
                 captions[picture] = texts[:n_best]
@@ -169,6 +193,25 @@ def beam(
                 break
         state = pick(state, rows.flatten())
     return captions
+
+
+def _grow(
+    live: Beams, ended: Beams, log_probs: Tensor, t: int, width: int, power: float
+) -> tuple[Beams, Beams, Tensor]:
+    """A word further.
+
+    Returns:
+        The `width` best that go on, the best of all that have ended, as many as before, and which rows of `log_probs`
+        the former continue, (P, W).
+    """
+    longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
+    ending = longer.ids[..., t] == END
+    among = torch.arange(2 * width, device=rows.device) < width
+    ended_too = ended.joined(longer.only(ending & among))
+    going_on = longer.only(~ending)
+    order = going_on.log_prob.topk(width).indices  # (P, W)
+    best = ended_too.score(power).topk(ended.log_prob.shape[1]).indices
+    return going_on.pick(order), ended_too.pick(best), rows.gather(1, order)
 
 
 @torch.inference_mode()
@@ -180,12 +223,11 @@ def _walk(
     longest: int,
     unknown: bool,
 ) -> list[list[Caption]]:
-    """`count` captions a picture, each on its own, word by word.
+    """`count` captions a picture of one block, each on its own, word by word.
 
     `choose` is given log-probabilities (B, V), which of all the captions these are (B,) and how many words they have;
     it answers the next word of each (B,).
     """
-    _check(longest)
     rows = torch.arange(len(regions.mask), device=regions.mask.device).repeat_interleave(count)
     going = torch.arange(len(rows), device=rows.device)  # (B,), the captions that are not done
     state, ids = pick(model.start(regions), rows), rows.new_zeros(len(rows), longest)
@@ -223,12 +265,16 @@ def _allowed(logits: Tensor, said: Tensor, unknown: bool) -> Tensor:
 
 def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:
     """Words (B,) by log-probabilities (B, V), which need not add up to 1, and chance (B,), 0 to 1."""
-    probability, words = log_probs.softmax(dim=1).sort(dim=1, descending=True)
-    probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
-    probability[:, top_k or words.shape[1] :] = 0.0
+    probability, words = log_probs.softmax(dim=1), None
+    if top_k or top_p < 1:  # only then does the order matter
+        probability, words = probability.sort(dim=1, descending=True)
+        probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
+        probability[:, top_k or probability.shape[1] :] = 0.0
     reached = probability.cumsum(dim=1)
     place = (reached <= chance[:, None] * reached[:, -1:]).sum(dim=1)
-    return words.gather(1, torch.minimum(place, (probability > 0).sum(dim=1) - 1)[:, None])[:, 0]
+    last = probability.shape[1] - 1 - (probability > 0).flip(1).int().argmax(dim=1)  # that there is
+    place = torch.minimum(place, last)
+    return place if words is None else words.gather(1, place[:, None])[:, 0]
 
 
 def _captions(beams: Beams) -> list[list[Caption]]:

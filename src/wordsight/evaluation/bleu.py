@@ -1,21 +1,21 @@
 """BLEU of captions: how many of their n-grams are in the references (Papineni et al., 2002), as coco-caption has it."""
 
 from collections import Counter
-from collections.abc import Sequence
-from math import exp
+from collections.abc import Hashable, Sequence
+from math import exp, prod
 
 N = 4  # the longest n-gram, here and in CIDEr-D
 TINY, SMALL = 1e-15, 1e-9  # coco-caption's: nothing right of nothing said scores 0, and nothing is divided by 0
 
+Tokens = Sequence[Hashable]  # words, or their numbers
 
-def ngrams(tokens: Sequence[str]) -> Counter[tuple[str, ...]]:
+
+def ngrams(tokens: Tokens) -> Counter[Tokens]:
     """How often each run of 1 to `N` tokens is in a caption."""
     return Counter(gram for n in range(1, N + 1) for gram in zip(*(tokens[first:] for first in range(n)), strict=False))
 
 
-def bleu(
-    candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
-) -> tuple[list[float], list[list[float]]]:
+def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[list[float], list[list[float]]]:
     """BLEU-1 to BLEU-4 of all captions together and of each.
 
     An n-gram counts as often as it is in the reference that has it most often. Too short captions are punished by
@@ -37,7 +37,21 @@ def bleu(
     return _scores(total), each
 
 
-def _counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
+def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1) -> float:
+    """BLEU-4 of one caption alone, 0 to 1, where an n-gram length of which nothing is right does not make it 0.
+
+    Args:
+        candidate: a caption, tokenised.
+        references: at least one, tokenised.
+        more: added to the right n-grams and to all n-grams of each length.
+    """
+    *counts, said, nearest = _counts(candidate, references)
+    pairs = zip(counts[:N], counts[N:], strict=True)
+    mean = prod((right + more) / (every + more) for right, every in pairs) ** (1 / N)
+    return mean * min(1.0, exp(1 - nearest / said)) if said else 0.0
+
+
+def _counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
     """Right n-grams of each n, all n-grams of each n, the caption's length and that of the nearest reference."""
     known = [ngrams(reference) for reference in references]
     right = [0] * N

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.training import checkpoint, steps
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
-from wordsight.training.recipe import Recipe, parse, to_dict
+from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
+from wordsight.training.self_critical import TRIES, Critic
 
 MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
 
@@ -57,22 +59,29 @@ class Learner:
         self.place = Place()
         self.place.loss = self.place.loss.to(self.device)
         self.epoch_steps = material.train.steps(recipe.train.batch)
+        self.critic = Critic(material.train) if recipe.train.reward_epochs else None
 
     def step(self, chosen: Tensor) -> None:
         """Learn from the pairs numbered `chosen`."""
         settings, place = self.recipe.train, self.place
-        batch = self.material.train.batch(chosen).to(self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = steps.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
         self.model.train()
         with steps.autocast(settings.precision, self.device):
-            loss = self.model.loss(batch)
+            loss = self._loss(chosen)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         steps.clip(self.model, settings)
         self.optimiser.step()
         place.loss += loss.detach().float()
         place.position += 1
+
+    def _loss(self, chosen: Tensor) -> Tensor:
+        pairs, settings = self.material.train, self.recipe.train
+        if not self.critic or not isinstance(self.model, Captioner) or not is_rewarded(settings, self.place.epoch):
+            return self.model.loss(pairs.batch(chosen).to(self.device))
+        rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
+        return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
 
     @property
     def steps_done(self) -> int:
@@ -107,6 +116,11 @@ class Learner:
         torch.set_rng_state(state["random"])
         if state["random_device"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_device"])
+
+
+def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
+    """Whether in that epoch, 0 for the first, a captioner learns from captions of its own."""
+    return epoch >= settings.epochs - settings.reward_epochs
 
 
 def build(recipe: Recipe, material: Material) -> Model:

@@ -79,6 +79,8 @@ class TrainSettings:
         evaluate_every: epochs between two looks at the val split.
         patience: stop after this many looks without a better one; 0 for never.
         seed: the same seed gives the same result on the same machine.
+        reward_epochs: so many of the epochs, the last ones, learn from captions of the model's own: see
+            `training/self_critical.py`; only for captioners of whole pictures.
         members: models trained with seeds `seed`, `seed + 1`, ... that decide together.
         precision: `auto` computes in bf16 where the hardware is fast at it.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -97,6 +99,7 @@ class TrainSettings:
     evaluate_every: int = 1
     patience: int = 0
     seed: int = 0
+    reward_epochs: int = 0
     members: int = 1
     precision: Literal["auto", "float32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -251,6 +254,7 @@ def _check(recipe: Recipe, source: str) -> None:
         ("train.batch", train.batch, 2),
         ("train.evaluate_every", train.evaluate_every, 1),
         ("train.members", train.members, 1),
+        ("train.reward_epochs", train.reward_epochs, 0),
         ("train.warmup", train.warmup, 0),
         ("train.patience", train.patience, 0),
         ("train.seed", train.seed, 0),
@@ -272,6 +276,14 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
     if train.members > 1 and recipe.model["name"] not in matching.MODELS:
         raise InputError(f"{source}: train.members = {train.members}: only models that align can decide together.")
+    if train.reward_epochs and (recipe.model["name"] in matching.MODELS or recipe.data.alignment):
+        raise InputError(
+            f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."
+        )
+    if train.reward_epochs > train.epochs:
+        raise InputError(
+            f"{source}: train.reward_epochs = {train.reward_epochs}: expected at most {train.epochs}, all epochs."
+        )
     if text.freeze and not text.vectors:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
 

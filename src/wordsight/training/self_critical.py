@@ -1,0 +1,72 @@
+"""Learning from captions of one's own: of several tries, those nearer to what people said become more probable.
+
+Self-critical sequence training (Rennie et al. 2017, equation 6). A captioner that learned by teacher forcing has only
+ever gone on from true words, and was told that every other word is equally wrong. Here it goes on from its own, and is
+told how good the whole caption became: r is its CIDEr-D against the picture's sentences plus its BLEU-4, without which
+captions become ever shorter. As in Luo 2020, "A Better Variant of Self-Critical Sequence Training", what a try is held
+against is the mean of the picture's other tries:
+
+    gradient of the loss = - mean over words of (r - mean of the others' r) * gradient of log p(word)
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from wordsight.batch import Batch, Regions, Words
+from wordsight.captioning import decode
+from wordsight.captioning.captioner import END, Captioner
+from wordsight.captioning.decode import Caption
+from wordsight.evaluation.bleu import smoothed
+from wordsight.evaluation.cider import CiderD
+from wordsight.training.batches import Pairs
+
+TRIES = 5  # captions drawn of each picture
+
+
+class Critic:
+    """Judges captions by the sentences of their pictures.
+
+    "<end>" is a word like others here: else captions would stop in the middle of a phrase, where what follows is rare
+    and costs more than it brings.
+
+    Args:
+        pairs: every sentence with its picture.
+    """
+
+    def __init__(self, pairs: Pairs) -> None:
+        said: list[list[tuple[int, ...]]] = [[] for _ in range(len(pairs.table))]
+        for picture, ids, mask in zip(pairs.picture.tolist(), pairs.words.ids, pairs.words.mask, strict=True):
+            said[picture].append((*ids[mask].tolist(), END))
+        self.said, self.consensus = said, CiderD(said)
+
+    def reward(self, row: int, caption: Caption) -> float:
+        """How good a caption of the picture of that row is, 0 to 11."""
+        words = (*caption.ids, END)
+        return self.consensus.score(row, words) + smoothed(words, self.said[row])
+
+    def loss(self, model: Captioner, regions: Regions, rows: Tensor) -> Tensor:
+        """The loss whose gradient is above and whose value is the mean reward, made negative.
+
+        Args:
+            model: in training mode; only its tries are drawn without dropout.
+            regions: (I, R, F).
+            rows: (I,), which pictures of the pairs these are.
+
+        Returns:
+            A scalar, -11 to 0.
+        """
+        device = regions.mask.device
+        tries = decode.sample(model.eval(), regions, count=TRIES)
+        model.train()
+        judged = [
+            [self.reward(row, caption) for caption in captions]
+            for row, captions in zip(rows.tolist(), tries, strict=True)
+        ]
+        rewards = torch.tensor(judged, device=device)  # (I, TRIES)
+        others = (rewards.sum(dim=1, keepdim=True) - rewards) / (TRIES - 1)
+        ids = pad_sequence([torch.tensor(one.ids) for some in tries for one in some], batch_first=True)
+        words = Words(ids, ids > 0).to(device)  # 0 is "<end>", which no caption says
+        batch = Batch(regions, words, torch.arange(len(rows), device=device).repeat_interleave(TRIES))
+        loss = model.loss(batch, weights=(rewards - others).flatten())
+        return loss - loss.detach() - rewards.mean()
