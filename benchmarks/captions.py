@@ -5,8 +5,8 @@
 
 Pictures: nearest neighbour and consensus by the features of ALIGN_RUN, the training sentence of the greatest alignment
 score, a template filled from its detector, and the captioners of whole pictures among the runs. Regions: boxes of the
-dataset's entities.json, described as they are given; the training snippet of the greatest alignment score with the
-region alone, captioners of whole pictures that are shown the region as if it were one, and captioners of regions.
+dataset's entities.json; the training segment, and the name in one, of the greatest alignment score with the region
+alone; captioners of whole pictures that are shown the region as if it were one; captioners of regions.
 
 BLEU, ROUGE-L and CIDEr times 100, tokens as coco-caption's. `copied` is the share of captions that stand in the
 training sentences (or snippets) word for word, in percent; `distinct` and `words` how many different ones there are.
@@ -143,11 +143,14 @@ def of_regions(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen
     pictures, _ = seen.split(align, split)
     regions = annotated_regions(load_phrases(seen.dataset.root, [picture.name for picture in pictures]))
     print(f"{len(regions):,} annotated regions of {len({region.picture for region in regions}):,} pictures of {split}")
-    training = training_snippets(align, pairs(*seen.split(align, align.checkpoint.recipe.data.train), align.vocabulary))
-    row = printer([region.references for region in regions], training)
+    align.model.forget()  # strangers were met with whole pictures, and say nothing of regions
+    known = pairs(*seen.split(align, align.checkpoint.recipe.data.train), align.vocabulary)
+    cut, names = (training_snippets(align, known, names) for names in (False, True))
+    row = printer([region.references for region in regions], cut + names)
     images = alone(align.model, seen.boxes(align, split, regions))
-    found = best_sentences(align.model, images, align.vocabulary.encode(training))
-    row("best training snippet by alignment", [training[number] for number in found.tolist()])
+    for name, training in (("segment", cut), ("name", names)):
+        found = best_sentences(align.model, images, align.vocabulary.encode(training))
+        row(f"best training {name} by alignment", [training[number] for number in found.tolist()])
     for run in runs:
         both = seen.boxes(run, split, regions)
         kind, shown = ("regions", 2) if run.of_regions else ("whole pictures", 1)
@@ -160,9 +163,9 @@ def of_regions(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen
             row(name, decoded(run, len(regions), look, width))
 
 
-def training_snippets(align: Run, known: Pairs) -> list[str]:
+def training_snippets(align: Run, known: Pairs, names: bool) -> list[str]:
     """What the alignment cuts the training sentences into, each different one once, without unknown words."""
-    words = snippets(align.model, align.vocabulary, known).words
+    words = snippets(align.model, align.vocabulary, known, names=names).words
     different = dict.fromkeys(tuple(ids[mask].tolist()) for ids, mask in zip(words.ids, words.mask, strict=True))
     unknown = align.vocabulary.number[UNKNOWN]
     return [" ".join(align.vocabulary.words[word] for word in ids) for ids in different if unknown not in ids]

@@ -68,6 +68,17 @@ def test_only_what_is_new_is_computed(encoder: RegionEncoder, pictures: list[Pat
     assert counts == [(6, 7), (7, 7)] and len(cache) == 6
 
 
+def test_some_regions_of_each_picture_are_gathered(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    table, rows = FeatureCache(tmp_path / "cache", encoder).regions(pictures), torch.tensor([3, 0, 3])
+    some, places = table.gather(rows, torch.tensor([[1, 0], [2, 2], [0, 1]])), [[1, 0], [2, 2], [0, 1]]
+    every = table.gather(rows)
+    for part in ("features", "mask", "boxes"):
+        found = [[getattr(every, part)[row, place] for place in two] for row, two in enumerate(places)]
+        assert torch.equal(getattr(some, part), torch.stack([torch.stack(two) for two in found]))
+
+
 def test_broken_pictures_are_skipped_and_listed(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
     pictures[1].write_bytes(b"no picture")
     pictures[3].unlink()

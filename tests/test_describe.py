@@ -38,8 +38,6 @@ from wordsight.training.card import model_card
 from wordsight.training.progress import Progress
 from wordsight.vision.boxes import iou
 from wordsight.vision.cache import FeatureCache, default_cache
-from wordsight.vision.proposals import Kind
-from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 QUIET = Progress(quiet=True)
 
@@ -261,14 +259,6 @@ def test_a_region_outside_the_picture_is_refused(teller: Describer, pictures: li
     for text in ("1,2,3", "a,b,c,d", "1,2,3,4,5", ""):
         with pytest.raises(InputError, match="expected left,top,width,height"):
             pixels(text)
-
-
-def test_a_given_box_passes_for_a_detection() -> None:
-    encoder = RegionEncoder(RegionSettings(regions=3, detections=0, size=64, place=True))
-    place = encoder.encode([Image.new("RGB", (80, 60))], [[[0.0, 0.0, 0.5, 0.5]]]).features[
-        0, 0, encoder.blocks["place"]
-    ]
-    assert place[: len(Kind)].nonzero().tolist() == [[Kind.DETECTION]], "a kind that no training saw means nothing"
 
 
 # --- files

@@ -213,7 +213,7 @@ class Rows:
     def __len__(self) -> int:
         return self.pictures
 
-    def gather(self, indices: torch.Tensor) -> Regions:
+    def gather(self, indices: torch.Tensor, places: torch.Tensor | None = None) -> Regions:
         rows = indices.float()[:, None, None]
         return Regions(rows, torch.ones(len(rows), 1, dtype=torch.bool), torch.zeros(len(rows), 1, 4))
 

@@ -1,6 +1,7 @@
 """Captioners go through the same training as matchers: on whole sentences, or on what an alignment inferred of them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from test_training import QUIET, CtrlC, same
 from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.segments import Segment
 from wordsight.run import load
-from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.training import checkpoint
 from wordsight.training.material import Material, prepare
 from wordsight.training.recipe import Recipe, parse
@@ -26,13 +28,29 @@ model = {{name = "{name}", words = 24, hidden = 32, views = {views}}}
 """
 
 
-def recipe(world: Path, name: str = "lstm", alignment: str = "", views: int = 1) -> Recipe:
-    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views))
+def recipe(
+    world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()
+) -> Recipe:
+    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views), settings)
+
+
+def said(material: Material) -> list[str]:
+    """What is learned."""
+    words = material.train.words
+    return [
+        " ".join(material.vocabulary.words[word] for word in ids[mask])
+        for ids, mask in zip(words.ids, words.mask, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
 def snippets(world: Path, trained: Path) -> Material:
     return prepare(recipe(world, alignment=trained.as_posix()), QUIET)
+
+
+@pytest.fixture(scope="module")
+def segments(world: Path, trained: Path) -> Material:
+    return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
 @pytest.mark.parametrize("name", ["multimodal_rnn", "lstm"])
@@ -55,25 +73,51 @@ def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path
     assert same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, snippets: Material) -> None:
-    aligned, split = load(trained), snippets.train
+def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, segments: Material) -> None:
+    aligned, found = load(trained), said(segments)
     assert isinstance(aligned.model, Matcher)
-    assert snippets.encoder.fingerprint == aligned.checkpoint.fingerprint
-    assert not snippets.references
-    said = [
-        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
-        for ids, mask in zip(split.words.ids, split.words.mask, strict=True)
-    ]
-    assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in said)
-    pictures = prepare(recipe(world), QUIET)
-    sentences = pictures.train.words
-    whole = {
-        " ".join(aligned.vocabulary.words[word] for word in ids[mask])
-        for ids, mask in zip(sentences.ids, sentences.mask, strict=True)
-    }
-    assert all(any(snippet in sentence for sentence in whole) for snippet in said[:50])
-    assert len(said) > len(split.words.mask) * 0.99
-    assert len(said) > len(sentences.ids), "sentences are cut"
+    assert segments.encoder.fingerprint == aligned.checkpoint.fingerprint
+    assert not segments.references
+    assert not any(set(snippet.split()) <= FUNCTION_WORDS for snippet in found)
+    sentences = said(prepare(recipe(world), QUIET))
+    assert all(any(snippet in sentence for sentence in set(sentences)) for snippet in found[:50])
+    assert len(found) > len(sentences), "sentences are cut"
+
+
+def test_names_are_learned_rather_than_segments(world: Path, snippets: Material, segments: Material) -> None:
+    found, sentences = said(snippets), said(prepare(recipe(world), QUIET))
+    assert all(any(name in sentence for sentence in sentences) for name in found[:50])
+    assert not any(name.split()[-1] in FUNCTION_WORDS or name.split()[0] in JOINING_WORDS for name in found)
+    assert not any("<unk>" in name for name in found)
+    assert any(
+        segment.split()[-1] in FUNCTION_WORDS or segment.split()[0] in JOINING_WORDS for segment in said(segments)
+    )
+
+
+def test_what_is_said_of_the_whole_picture_names_no_region(
+    world: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "wordsight.training.snippets.segments",
+        lambda images, texts, *_: [
+            [Segment(0, length, 0, (0.0, 0.0, 1.0, 1.0), ())] for length in texts.mask.sum(dim=1).tolist()
+        ],
+    )
+    plain = recipe(world, alignment=trained.as_posix(), settings=["data.names=false"])
+    assert said(prepare(plain, QUIET)) == said(prepare(recipe(world), QUIET))
+    with pytest.raises(InputError, match="no region is named"):
+        prepare(recipe(world, alignment=trained.as_posix()), QUIET)
+
+
+def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, trained: Path, segments: Material) -> None:
+    counts = [len(segments.train)]
+    for beta in ("0", "1e9"):
+        settings = ["data.names=false", f"data.beta={beta}"]
+        counts.append(len(prepare(recipe(world, alignment=trained.as_posix(), settings=settings), QUIET).train))
+    same, apart, together = counts
+    assert apart > same > together == len(prepare(recipe(world), QUIET).train)
+    with pytest.raises(InputError, match=r"data\.beta = -1.0: expected a finite number of at least 0"):
+        recipe(world, settings=["data.beta=-1"])
 
 
 def test_a_region_is_seen_beside_its_whole_picture(snippets: Material) -> None:

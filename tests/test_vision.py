@@ -22,6 +22,7 @@ from wordsight.vision.proposals import (
     letterbox,
     parts_of,
     propose,
+    whole,
 )
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
@@ -160,7 +161,25 @@ def test_labels_say_what_a_region_is_called() -> None:
 @pytest.mark.parametrize("boxes", [[[0, 0, 2, 1]], [[0.5, 0, 0.2, 1]], [0, 0, 1, 1], np.zeros((0, 4))])
 def test_given_boxes_are_checked(boxes: object) -> None:
     with pytest.raises(InputError, match="given boxes"):
-        given(boxes)  # type: ignore[arg-type]
+        given(boxes, whole())  # type: ignore[arg-type]
+
+
+def test_a_given_box_is_what_it_is_drawn_around() -> None:
+    seen = propose(painting(), OneThing(), regions=7, detections=19, parts=True)
+    boxes = np.array([[0.1, 0.2, 0.3, 0.9], [0.5, 0.6, 0.9, 0.7], [0, 0, 1, 0.9], [0.8, 0, 0.9, 0.1]], np.float32)
+    found = given(boxes, seen)  # the person, half of the dog, nearly the whole picture, nothing
+    assert found.kinds.tolist() == [Kind.DETECTION, Kind.WINDOW, Kind.WHOLE, Kind.WINDOW]
+    assert found.boxes == pytest.approx(boxes)
+    assert found.scores == pytest.approx([0.9, 0, 0, 0])
+
+
+def test_what_a_proposal_is_seen_with_goes_with_the_same_box_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wordsight.vision.regions._detector", lambda *_: OneThing())
+    encoder = RegionEncoder(replace(SMALL, detector="one thing", parts=True, place=True, evidence=True))
+    seen = encoder.encode([painting()])
+    again = encoder.encode([painting()], [seen.boxes[0].numpy()])
+    assert again.features.numpy() == pytest.approx(seen.features.numpy(), abs=1e-6)
+    assert seen.features[0, :, encoder.blocks["labels"]].any(dim=1).sum() > 4
 
 
 def test_letterbox_keeps_the_shape_and_fills_with_grey() -> None:

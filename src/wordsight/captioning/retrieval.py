@@ -138,9 +138,6 @@ def _numbers(sentence: str, number: dict[tuple[str, ...], int]) -> NDArray[np.in
 def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -> Tensor:
     """The sentence of the greatest score for each picture; only some sentences are encoded at a time.
 
-    The hubness of sentences counts only where that of the pictures is known. It was learned from whole pictures, and
-    would take the plainest words away from a region alone, because they fit some region of almost any picture.
-
     Args:
         model: encodes sentences and scores them.
         images: I pictures encoded, in blocks; what stands for a region alone is a picture of that region.
@@ -156,8 +153,6 @@ def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -
         mask = sentences.mask[rows]
         longest = int(mask.sum(dim=1).max())
         texts = model.encode_texts(Words(sentences.ids[rows, :longest], mask[:, :longest]).to(device))
-        if images[0].hubness is None:
-            texts = Vectors(texts.values, texts.mask, texts.places)
         score, place = torch.cat([model.score(some, texts) for some in images]).max(dim=1)  # (I,) each
         better = score > best
         best, found = torch.where(better, score, best), torch.where(better, place + rows[0].to(device), found)

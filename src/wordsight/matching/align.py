@@ -151,6 +151,11 @@ class Align(Matcher):
             pairs = [(self.encode_images(batch.regions), self.encode_texts(batch.words)) for batch in here]
             self.strangers.meet(*zip(*pairs, strict=True))
 
+    def forget(self) -> None:
+        """Know no strangers: nothing has a hubness then, which costs time and moves no word."""
+        if self.strangers:
+            self.strangers.forget()
+
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
         return features * self.region_dropout(torch.ones_like(features[:, :1]))

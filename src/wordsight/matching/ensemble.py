@@ -24,6 +24,11 @@ class Ensemble(Matcher):
         self.config = {"members": [dict(member.config) for member in members]}
         self.members = nn.ModuleList(members)
 
+    def forget(self) -> None:
+        """Every member forgets."""
+        for member in self._all():
+            member.forget()
+
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, sum of D)."""
         return _joined([member.encode_images(regions) for member in self._all()])

@@ -33,6 +33,9 @@ class Matcher(nn.Module):
             strangers: gives so many pictures of the training split, always the same, each with some of its sentences.
         """
 
+    def forget(self) -> None:
+        """Know nothing of what `meet` looked at: scores are then of one picture and one sentence alone."""
+
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, D) standing at their boxes."""
         raise TypeError(f"{type(self).__name__} has no encode_images")

@@ -1,10 +1,12 @@
 """Sentence -> words, the paper's way: lowercase, only letters and digits."""
 
-_NAME_NOTHING = (
-    "a an the this that these those some any each other another its his her their it he she they in on at of with and "
-    "or to from by for as than then there is are was be one two three four five six several many few both all while"
+_DETERMINERS = (
+    "a an the this that these those some any each other another its his her their one two three four five six several "
+    "many few both all"
 )
-FUNCTION_WORDS = frozenset(_NAME_NOTHING.split())  # they are seen nowhere in a picture
+_JOINING = "it he she they in on at of with and or to from by for as than then there is are was be while"
+JOINING_WORDS = frozenset(_JOINING.split())  # the name of a thing does not begin with them
+FUNCTION_WORDS = JOINING_WORDS.union(_DETERMINERS.split())  # they are seen nowhere in a picture
 
 
 def tokenise(sentence: str) -> list[str]:

@@ -17,8 +17,8 @@ class Table(Protocol):
 
     def __len__(self) -> int: ...
 
-    def gather(self, indices: Tensor) -> Regions:
-        """Rows (I,) -> their regions, float32."""
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
+        """Rows (I,) -> their regions, float32; those at some places (I, K) of each, where these are given."""
 
 
 @dataclass(frozen=True)

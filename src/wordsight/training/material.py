@@ -71,7 +71,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
     references = [picture.sentences for picture in seen[1][0]]
     if aligned:
         with progress.task("snippets") as count:
-            made, references = snippets_of(aligned, made, count), []
+            made, references = snippets_of(aligned, made, recipe.data, count), []
     classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
     counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
     vectors = near = None
@@ -83,7 +83,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
     return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references)
 
 
-def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], count: Count) -> list[Pairs]:
+def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSettings, count: Count) -> list[Pairs]:
     """The snippets of each split, as a trained matcher infers them.
 
     Raises:
@@ -91,9 +91,10 @@ def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], count: Count) -> l
     """
     if not isinstance(aligned.model, Matcher):
         raise InputError(f"data.alignment: expected a run that aligns, found one of {aligned.recipe.model['name']!r}.")
+    aligned.model.forget()
     made = []
     for split in splits:
-        made.append(snippets(aligned.model, aligned.vocabulary, split))
+        made.append(snippets(aligned.model, aligned.vocabulary, split, beta=settings.beta, names=settings.names))
         count(len(made), len(splits))
     return made
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from wordsight import matching
 from wordsight.errors import InputError
+from wordsight.matching.segments import BETA
 from wordsight.training.models import MODELS, model_class
 from wordsight.vision.regions import RegionSettings
 
@@ -33,6 +34,10 @@ class DataSettings:
         min_count: words seen less often become unknown.
         alignment: the folder of a trained matcher, for a captioner of regions: it learns from the words that went to
             each region, and sees regions as the matcher does; empty for whole sentences.
+        beta: with `alignment`, what it is worth to two neighbouring words to go to one region, at least 0; see
+            `matching/segments.py`.
+        names: with `alignment`, learn the names of things rather than all that went to a region, as it is; see
+            `training/snippets.py`.
     """
 
     path: str
@@ -41,6 +46,8 @@ class DataSettings:
     val_share: float = 0.1
     min_count: int = 5
     alignment: str = ""
+    beta: float = BETA
+    names: bool = True
 
 
 @dataclass(frozen=True)
@@ -263,6 +270,8 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: train.seed = {train.seed}: expected less than 2**32.")
     if not (math.isfinite(train.lr) and train.lr > 0):
         raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
+    if not 0 <= recipe.data.beta < math.inf:
+        raise InputError(f"{source}: data.beta = {recipe.data.beta}: expected a finite number of at least 0.")
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
     if train.members > 1 and recipe.model["name"] not in matching.MODELS:

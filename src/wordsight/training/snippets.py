@@ -1,7 +1,8 @@
 """What an alignment infers is what a captioner of regions learns from: a region, and the words that went there.
 
 Karpathy & Fei-Fei 2015, sections 3.1.4 and 3.2: the chain MRF cuts each training sentence into segments, each on one
-region of its picture.
+region of its picture. A segment is a span of words such as "and a dog on the"; what its region is called is "a dog",
+and that is learned unless segments are asked for as they are.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Regions, Words
+from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import BETA, naming_nothing, segments
-from wordsight.text.vocabulary import Vocabulary
+from wordsight.text.names import Roles
+from wordsight.text.vocabulary import UNKNOWN, Vocabulary
 from wordsight.training.batches import Pairs, Table
 
 ROWS = 50  # pictures whose sentences are aligned at once
@@ -36,36 +39,50 @@ class RegionTable:
         """S: how many there are."""
         return len(self.picture)
 
-    def gather(self, indices: Tensor) -> Regions:
-        """Rows (I,) -> (I, 2, F): the region, then the whole picture."""
-        seen, rows = self.table.gather(self.picture[indices]), torch.arange(len(indices))[:, None]
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
+        """Rows (I,) -> (I, 2, F): the region, then the whole picture; `places` (I, K) of these where given."""
         views = torch.stack([self.region[indices], torch.zeros_like(indices)], dim=1)  # (I, 2)
-        return Regions(seen.features[rows, views], seen.mask[rows, views], seen.boxes[rows, views])
+        return self.table.gather(self.picture[indices], views if places is None else views.gather(1, places))
 
 
 @torch.no_grad()
-def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, beta: float = BETA) -> Pairs:
-    """The segments of all sentences that name something, with their regions.
+def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: float = BETA, names: bool = True) -> Pairs:
+    """What all sentences say of regions.
 
     Args:
-        model: aligns; in evaluation mode.
+        model: aligns; in evaluation mode. It need know no strangers (`forget`), and is faster without.
         vocabulary: of the pairs.
         pairs: pictures and sentences.
         beta: how much neighbouring words hold together, as in `matching/segments.py`.
+        names: only the name in each segment (see `text/names.py`), where it has no unknown word and its region is not
+            the whole picture; else all segments that name something, as they are.
+
+    Raises:
+        InputError: there are none.
     """
     pictures, regions, said = [], [], []
     device, first = next(model.parameters()).device, 0
+    roles, unknown = Roles.count(pairs.words, vocabulary), vocabulary.number[UNKNOWN]
     for batch in pairs.by_picture(ROWS):
         images, words = model.encode_images(batch.regions.to(device)), batch.words.to(device)
         silent = naming_nothing(words, vocabulary)
         found = segments(images[batch.picture.to(device)], model.encode_texts(words), beta, silent)
-        for row, ids, nothing, phrases in zip(batch.picture.tolist(), words.ids, silent, found, strict=True):
-            for phrase in phrases:
-                if not nothing[phrase.start : phrase.end].all():
+        for row, padded, mask, phrases in zip(
+            batch.picture.tolist(), batch.words.ids, batch.words.mask, found, strict=True
+        ):
+            ids = padded[mask].tolist()
+            spans = [(phrase.start, phrase.end) for phrase in phrases]
+            for phrase, span, (start, end) in zip(phrases, spans, roles.names(ids, spans), strict=True):
+                some = ids[start:end] if names else ids[slice(*span)]
+                if names and (phrase.region == 0 or unknown in some):
+                    continue
+                if not all(roles.nothing[word] for word in some):
                     pictures.append(first + row)
                     regions.append(phrase.region)
-                    said.append(ids[phrase.start : phrase.end].cpu())
+                    said.append(torch.tensor(some))
         first += len(batch.regions.mask)
+    if not said:
+        raise InputError("data.alignment: no region is named by any sentence; expected a run that tells regions apart.")
     lengths = torch.tensor([len(ids) for ids in said])
     padded = torch.nn.utils.rnn.pad_sequence(said, batch_first=True)
     words = Words(padded, torch.arange(padded.shape[1]) < lengths[:, None])

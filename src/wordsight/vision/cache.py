@@ -51,12 +51,11 @@ class FeatureTable:
         """Pictures that have a row."""
         return len(self._rows)
 
-    def gather(self, indices: Tensor) -> Regions:
-        """Rows (I,) int64, to their regions (I, R, F) float32."""
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
+        """Rows (I,) int64, to their regions (I, R, F) float32, or to those at some places (I, K) of each: (I, K, F)."""
         rows = self._rows[np.asarray(indices)]
-        features, kinds, boxes = (
-            torch.from_numpy(self._records[part][rows]) for part in ("features", "kinds", "boxes")
-        )
+        at = rows if places is None else (rows[:, None], np.asarray(places))
+        features, kinds, boxes = (torch.from_numpy(self._records[part][at]) for part in ("features", "kinds", "boxes"))
         return Regions(features.float(), kinds != _EMPTY, boxes)
 
     def kinds(self, indices: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a region is called: the detector's class, several of that class, a part of a person, or the whole picture.
 
 With C classes there are 2 C + 4 labels: the classes, groups of each class, head, torso, legs, whole picture. Windows
-and given boxes are called nothing.
+are called nothing.
 """
 
 from collections.abc import Sequence

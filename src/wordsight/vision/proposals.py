@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.vision.boxes import WHOLE, Boxes, area, nms, windows
+from wordsight.vision.boxes import WHOLE, Boxes, area, iou, nms, windows
 from wordsight.vision.onnx_session import OnnxNet
 
 # fmt: off
@@ -30,12 +30,11 @@ COCO_NAMES = (
 
 
 class Kind(IntEnum):
-    """Where a box comes from."""
+    """Where a box comes from; features have a column for each number, and 3 is not in use."""
 
     WHOLE = 0
     DETECTION = 1
     WINDOW = 2
-    GIVEN = 3
     HEAD = 4
     TORSO = 5
     LEGS = 6
@@ -49,6 +48,7 @@ _BODY = {  # left, top, right, bottom of each part of a person, as fractions of 
 }
 _PERSONS, _GROUPS = 4, 3  # of how many persons parts are looked at, and how many groups
 _SURE = 0.15  # the least score of a thing that is counted into a group
+_SAME = 0.5  # IoU above which a box is drawn around the same thing
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,13 @@ def whole(classes: int = 0) -> Proposals:
     return Proposals.of(Kind.WHOLE, [WHOLE], classes)
 
 
-def given(boxes: ArrayLike, classes: int = 0) -> Proposals:
-    """Boxes the user gives: (R, 4) `xyxy` fractions.
+def given(boxes: ArrayLike, proposals: Proposals) -> Proposals:
+    """Boxes the user gives, taken for the things that they are drawn around.
+
+    Args:
+        boxes: (R, 4) `xyxy` fractions.
+        proposals: of the picture. Each box has the kind and the classes of the one that it overlaps most, if by an IoU
+            above 0.5; else it is a window.
 
     Raises:
         InputError: not of this shape, outside the picture, or turned inside out.
@@ -189,7 +194,10 @@ def given(boxes: ArrayLike, classes: int = 0) -> Proposals:
         raise InputError(f"given boxes: expected at least one row of four numbers, found shape {checked.shape}")
     if not ((checked >= 0) & (checked <= 1)).all() or (checked[:, 2:] <= checked[:, :2]).any():
         raise InputError("given boxes: expected left, top, right, bottom, 0 to 1, with left < right and top < bottom")
-    return Proposals.of(Kind.GIVEN, checked, classes)
+    overlaps = iou(checked, proposals.boxes)  # (R, proposals)
+    best, alike = overlaps.argmax(1), overlaps.max(1) > _SAME
+    kinds = np.where(alike, proposals.kinds[best], Kind.WINDOW).astype(np.int8)
+    return Proposals(checked, kinds, proposals.classes[best] * alike[:, None])
 
 
 def grid_windows(count: int, classes: int = 0) -> Proposals:

@@ -31,7 +31,7 @@ from wordsight.vision.settings import RegionSettings
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
 _FORMAT = 1  # of the values: a new number makes every cached feature be computed again
-_PLACE = len(Kind) + 8
+_PLACE = max(Kind) + 1 + 8
 
 
 class Row(NamedTuple):
@@ -127,9 +127,8 @@ class RegionEncoder:
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals]:
         settings = self.settings
         image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
-        if boxes is not None:
-            return image, given(boxes, len(self.detector.names) if self.detector else 0)
-        return image, propose(image, self.detector, settings.regions, settings.detections, settings.parts)
+        proposals = propose(image, self.detector, settings.regions, settings.detections, settings.parts)
+        return image, proposals if boxes is None else given(boxes, proposals)
 
     def _describe(self, images: Sequence[Image.Image], proposals: Sequence[Proposals]) -> list[Row]:
         """Every block of columns for a few pictures."""
@@ -160,12 +159,8 @@ def as_regions(rows: Sequence[Row], size: int) -> Regions:
 
 
 def _place(proposal: Proposals) -> NDArray[np.float32]:
-    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score.
-
-    Given boxes pass for detections: no training sees a given one, and like detections they are drawn around things.
-    """
-    kinds = np.where(proposal.kinds == Kind.GIVEN, Kind.DETECTION, proposal.kinds)
-    kinds = np.eye(len(Kind), dtype=np.float32)[kinds]
+    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score."""
+    kinds = np.eye(max(Kind) + 1, dtype=np.float32)[proposal.kinds]
     sides = to_xywh(proposal.boxes)[:, 2:]
     last = np.stack([area(proposal.boxes), proposal.scores], 1)
     return np.concatenate([kinds, proposal.boxes, sides, last], 1)
