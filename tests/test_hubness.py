@@ -11,6 +11,7 @@ from wordsight.matching import score
 from wordsight.matching.align import Align
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.hubness import LONGEST, Strangers
+from wordsight.matching.matcher import Matcher
 
 FEATURES, VOCABULARY = 9, 12
 
@@ -40,7 +41,7 @@ def model() -> Align:
     return made
 
 
-def encoded(model: Align, some: Batch) -> tuple[Vectors, Vectors]:
+def encoded(model: Matcher, some: Batch) -> tuple[Vectors, Vectors]:
     return model.encode_images(some.regions), model.encode_texts(some.words)
 
 
@@ -160,3 +161,15 @@ def test_an_ensemble_takes_away_what_its_members_do(model: Align) -> None:
         ensemble.score(ensemble.encode_images(some.regions), ensemble.encode_texts(some.words)),
         2 * model.score(*encoded(model, some)),
     )
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_who_forgets_strangers_knows_no_hubs_and_encodes_the_same(model: Align, together: bool) -> None:
+    matcher: Matcher = Ensemble([model]).eval() if together else model
+    some = batch(seed=3)
+    before = encoded(matcher, some)
+    matcher.forget()
+    after = encoded(matcher, some)
+    for one, other in zip(before, after, strict=True):
+        assert one.hubness is not None and other.hubness is None
+        assert torch.equal(one.values, other.values)
