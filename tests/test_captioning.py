@@ -13,7 +13,6 @@ from wordsight.captioning import MODELS, model_class
 from wordsight.captioning.captioner import END, Captioner, framed
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.multimodal_rnn import MultimodalRNN
-from wordsight.errors import InputError
 
 PICTURES, REGIONS, FEATURES, VOCABULARY = 4, 5, 6, 15
 NONE = torch.zeros(0, dtype=torch.bool)
@@ -246,11 +245,10 @@ def test_what_is_seen_are_the_first_regions_and_the_mean(batch: Batch) -> None:
         torch.testing.assert_close(net.look(batch.regions), expected)
 
 
-def test_a_region_alone_is_enough_for_one_view_and_not_for_two() -> None:
+def test_a_region_that_is_not_there_is_seen_as_zeros() -> None:
     regions = Regions(torch.randn(2, 1, FEATURES), torch.ones(2, 1, dtype=torch.bool), torch.zeros(2, 1, 4))
-    assert MultimodalRNN(VOCABULARY, FEATURES, words=8, hidden=10).look(regions).shape == (2, FEATURES)
-    with pytest.raises(InputError, match=r"views = 2.*found 1"):
-        MultimodalRNN(VOCABULARY, FEATURES, views=2, words=8, hidden=10).look(regions)
+    seen = MultimodalRNN(VOCABULARY, FEATURES, views=2, words=8, hidden=10).look(regions)
+    assert torch.equal(seen, torch.cat([regions.features[:, 0], torch.zeros(2, FEATURES)], dim=1))
 
 
 @pytest.mark.parametrize("keywords", [{"views": 0}, {"image": "last"}])

@@ -160,8 +160,8 @@ def test_a_perfect_caption_scores_one_and_ten() -> None:
     texts = ["a dog runs in the snow", "two men sit on a red bench", "the cat sleeps near an old ball"]
     figures = caption_metrics(dict(enumerate(texts)), {i: [text] for i, text in enumerate(texts)})
     assert figures.pop("CIDEr") == pytest.approx(10)
-    assert list(figures) == ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L"]
-    assert list(figures.values()) == pytest.approx([1] * 5)
+    assert list(figures) == ["Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "exact"]
+    assert list(figures.values()) == pytest.approx([1] * 6)
 
 
 def test_neither_order_nor_capitals_nor_full_stops_change_a_figure() -> None:
@@ -177,7 +177,7 @@ def test_empty_captions_score_nothing() -> None:
     figures = caption_metrics({1: "", 2: " . "}, references)
     assert set(figures.values()) == {0.0}
     mixed = caption_metrics({1: "", 2: "a cat"}, references)
-    assert mixed["ROUGE_L"] == 0.5
+    assert mixed["ROUGE_L"] == mixed["exact"] == 0.5
 
 
 def test_one_picture_alone_has_no_cider() -> None:
@@ -312,6 +312,7 @@ def anchor_files(anchor: Path) -> tuple[Path, Path]:
 def test_figures_equal_the_official_ones(anchor: Path) -> None:
     expected = json.loads((anchor / "expected.json").read_text())
     figures = caption_metrics_of_files(*anchor_files(anchor))
+    assert figures.pop("exact") == 0, "which coco-caption does not have"
     assert len(figures) == 6
     for key, figure in figures.items():
         assert round(figure, 3) == expected[key], key

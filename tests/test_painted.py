@@ -11,12 +11,14 @@ from PIL import Image
 from wordsight.data import brush, load_dataset
 from wordsight.data.entities import load_phrases
 from wordsight.data.painted import paint_world
-from wordsight.data.scenes import SYNONYMS, Scene, Thing, paint_scene
+from wordsight.data.scenes import Scene, Thing, paint_scene
+from wordsight.data.truth import is_true, names
 from wordsight.errors import InputError
+from wordsight.evaluation import painter
+from wordsight.evaluation.regions import annotated_regions
 from wordsight.text.tokens import tokenise
 
 PICTURES = 36
-MEANING = {said: word for word, synonyms in SYNONYMS.items() for said in synonyms}
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,6 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def matches(thing: Thing, phrase: str) -> bool:
-    """Whether everything a phrase says is true of a thing."""
-    words = [MEANING.get(word, word) for word in phrase.split()[1:]]
-    return set(words) <= {thing.shape, thing.colour, thing.texture, thing.size}
 
 
 def test_same_seed_same_bytes(painted: Path, tmp_path: Path) -> None:
@@ -73,7 +69,7 @@ def test_each_phrase_fits_its_things_and_no_other(painted: Path) -> None:
                 assert named == {i for i, thing in enumerate(scene.things) if thing.shape == shape} and len(named) == 2
                 several += 1
             else:
-                assert named == {i for i, thing in enumerate(scene.things) if matches(thing, phrase["text"])}
+                assert named == {i for i, thing in enumerate(scene.things) if names(phrase["text"], thing)}
             boxes = [
                 [x - 1, y - 1, right, bottom] for x, y, right, bottom in record["boxes_xyxy_1based"][phrase["chain"]]
             ]
@@ -119,6 +115,48 @@ def test_some_things_are_never_named(painted: Path) -> None:
         assert 2 <= len(scene.things) <= 4
         named = {int(digit) - 1 for chain in record["boxes_xyxy_1based"] for digit in chain}
         assert named <= set(range(len(scene.named)))
+
+
+def test_what_the_painter_says_is_true_of_that_picture_and_seldom_of_another(painted: Path) -> None:
+    scenes = [paint_scene(3, number) for number in range(PICTURES)]
+    sentences = [picture.sentences for picture in load_dataset(painted).pictures]
+    assert all(is_true(text, scene) for scene, said in zip(scenes, sentences, strict=True) for text in said)
+    elsewhere = [is_true(text, scene) for scene in scenes[1:] for text in sentences[0]]
+    assert sum(elsewhere) < 0.1 * len(elsewhere)
+
+
+def test_a_sentence_is_false_when_a_word_is() -> None:
+    image = Image.new("RGB", (200, 200))
+    ring = Thing("ring", "red", "plain", "small", (20, 20, 70, 70))
+    star = Thing("star", "blue", "dotted", "large", (110, 60, 200, 150))
+    scene = Scene(image, (ring, star))
+    true = ["a red hoop", "a small red ring left of a spotted star", "a big star and a ring", "a ring at the top left"]
+    assert [is_true(text, scene) for text in true] == [False, True, True, True], "a phrase alone is no sentence"
+    false = [
+        "a red ring right of a star",
+        "a red star and a ring",
+        "a ring and a ring",
+        "two rings",
+        "a ring with a ring",
+    ]
+    false += ["a star in the middle", "the red ring left of a star", "a ring left of", "", "a red red ring and a star"]
+    assert not any(is_true(text, scene) for text in false)
+    assert is_true("two rings", Scene(image, (ring, ring._replace(colour="blue"), star)))
+    said = ("a hoop", "a little red ring", "a blue ring", "red ring", "a ring star", "a red")
+    assert [names(text, ring) for text in said] == [True, True, False, False, False, False]
+
+
+def test_captions_are_judged_by_the_painter(painted: Path) -> None:
+    pictures = load_dataset(painted).pictures[:6]
+    said = [picture.sentences[0] for picture in pictures[:4]] + ["a unicorn", "a green ring"]
+    found = painter.of_pictures(said, pictures, seed=3)
+    assert found["exact"] == found["true"] == 4 / 6
+    regions = annotated_regions(load_phrases(painted, [picture.name for picture in pictures]))
+    called = painter.of_regions([region.references[0] for region in regions], regions, seed=3)
+    assert called["exact"] == 1
+    pairs = sum(region.references[0].startswith("two ") for region in regions)
+    assert called["true"] == pytest.approx(1 - pairs / len(regions)), "no region shows two"
+    assert painter.of_regions(["a thing"] * len(regions), regions, seed=3)["true"] == 0
 
 
 def test_things_do_not_touch() -> None:

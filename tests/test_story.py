@@ -1,5 +1,6 @@
 """The whole story on a painted world: paint, train, measure, load, point at things."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,17 @@ def test_a_sentence_without_words_and_of_unknown_words_has_an_alignment(run: Run
 
 
 def test_the_demo_tells_its_story_and_does_not_start_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = recipe_path().read_text().replace("epochs = ", "epochs = 1 # ")
-    (tmp_path / "demo.toml").write_text(short)
-    monkeypatch.setattr("wordsight.demo.recipe_path", lambda: tmp_path / "demo.toml")
+    for name in ("demo", "demo-captions", "demo-regions"):
+        short = re.sub(r"epochs = \d+", "epochs = 1", recipe_path(name).read_text())
+        (tmp_path / f"{name}.toml").write_text(short)
+    monkeypatch.setattr("wordsight.demo.recipe_path", lambda name: tmp_path / f"{name}.toml")
     figures = demo(tmp_path / "demo", Progress(quiet=True), pictures=30)
     told = story(figures, tmp_path / "demo")
-    assert "chance" in told
-    assert (tmp_path / "demo" / "run" / "report-test" / "report.html").exists()
-    assert str(tmp_path / "demo" / "run" / "report-test" / "report.html") in told
+    assert "chance" in told and "BLEU-4" in told
+    for run in ("run", "captions", "regions"):
+        report = tmp_path / "demo" / run / "report-test" / "report.html"
+        assert report.exists()
+        assert str(report) in told
+    for what in ("captions", "captions_lot", "regions", "regions_lot"):
+        assert 0 <= figures[f"{what}_exact"] <= figures[f"{what}_true"] <= 1
     assert demo(tmp_path / "demo", Progress(quiet=True), pictures=30) == figures

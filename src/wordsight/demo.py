@@ -1,27 +1,48 @@
-"""Paint a world, learn it from pictures and sentences, and measure against the painter's truth."""
+"""Paint a world, learn it from pictures and sentences, describe it, and measure against the painter's truth."""
 
+import random
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
+from wordsight.data import load_dataset
+from wordsight.data.entities import load_phrases
 from wordsight.data.painted import paint_world
+from wordsight.describe import load_captioner
+from wordsight.evaluation import painter
+from wordsight.evaluation.regions import annotated_regions, grouped
 from wordsight.measure import measure, table
+from wordsight.measure_captions import measure_captions
 from wordsight.run import load
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
 
 PICTURES = 600
+REPORT = "report-test"
+ROWS = {  # prefix of the figures: what was described
+    "captions_": "{pictures:,} pictures",
+    "captions_lot_": "  training sentences by lot",
+    "regions_": "{regions:,} regions",
+    "regions_lot_": "  training phrases by lot",
+}
 
 
 def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) -> dict[str, float]:
     """Paint, train, measure; the second time, what is there already is used.
 
     Args:
-        out: the folder for the world (`world`), the model (`run`) and the report (`run/report-test`).
+        out: the folder for the world (`world`), the models (`run`, which aligns, and `captions` and `regions`, which
+            describe) and a report in each of them (`report-test`).
         progress: who is told how far it is.
         pictures: how large a world.
 
     Returns:
-        The figures of `measure` on the world's test split, grounding with them.
+        Figures of the world's test split: those of `measure`, grounding with them; `captions_...` and `regions_...`,
+        `painter.FIGURES` of its pictures and of its annotated boxes, `regions` in number; `captions_lot_...` and
+        `regions_lot_...`, the same of sentences and phrases of the train split that were drawn by lot.
 
     Raises:
         InputError: the folder holds something else, or cannot be written.
@@ -29,34 +50,85 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
     progress = progress or Progress()
     progress.say(f"painting {pictures} pictures in {out / 'world'}")
     world = paint_world(out / "world", pictures=pictures)
-    recipe = read(recipe_path(), [f"data.path='{world.as_posix()}'"])
     progress.say("learning which words name which parts of them, from pictures and sentences alone")
-    train(recipe, out / "run", resume=True, progress=progress)
+    _train("demo", world, out / "run", progress)
     progress.say("measuring against what was really painted")
-    return measure(load(out / "run"), world, "test", grounding=True, report=report_folder(out), progress=progress)
+    figures = measure(load(out / "run"), world, "test", grounding=True, report=out / "run" / REPORT, progress=progress)
+    progress.say("learning to describe pictures")
+    _train("demo-captions", world, out / "captions", progress)
+    progress.say("learning to describe regions, from the words that went there")
+    _train("demo-regions", world, out / "regions", progress, alignment=out / "run")
+    progress.say("describing, and measuring against what the painter said")
+    return figures | _captions(out, world, progress)
+
+
+def _train(name: str, world: Path, folder: Path, progress: Progress, **data: Path) -> None:
+    """Train one of the demo's recipes on the world."""
+    paths = {"path": world, **data}
+    recipe = read(recipe_path(name), [f"data.{key}='{path.as_posix()}'" for key, path in paths.items()])
+    train(recipe, folder, resume=True, progress=progress)
+
+
+def _captions(out: Path, world: Path, progress: Progress) -> dict[str, float]:
+    """What the captioners say of the test split, judged by the painter; and what the train split says, by lot."""
+    lots, dataset = random.Random(0), load_dataset(world)
+    known, test = dataset.split("train"), dataset.split("test")
+    of_whole, of_parts = load_captioner(out / "captions"), load_captioner(out / "regions")
+    for describer in (of_whole, of_parts):
+        measure_captions(describer, world, "test", report=describer.folder / REPORT, progress=progress)
+    said = [best.text for best, *_ in of_whole.caption([picture.path for picture in test])]
+    sentences = [sentence for picture in known for sentence in picture.sentences]
+
+    regions = annotated_regions(load_phrases(world, [picture.name for picture in test]))
+    boxes = dict(zip(*grouped(regions), strict=True))
+    seen = [(picture.path, boxes[picture.name]) for picture in test if picture.name in boxes]
+    called = [snippet.text for one in seen for snippet in of_parts.caption_regions(*one, beam=1)]
+    phrases = [phrase.text for phrase in load_phrases(world, [picture.name for picture in known])]
+
+    figures = {
+        "captions_": painter.of_pictures(said, test),
+        "captions_lot_": painter.of_pictures([lots.choice(sentences) for _ in test], test),
+        "regions_": painter.of_regions(called, regions),
+        "regions_lot_": painter.of_regions([lots.choice(phrases) for _ in regions], regions),
+    }
+    flat = {prefix + key: value for prefix, row in figures.items() for key, value in row.items()}
+    return {"regions": len(regions), **flat}
 
 
 def story(figures: dict[str, float], out: Path) -> str:
     """What came out, for a person, and where to look."""
     recall, by_chance = figures["t2i_R@1"], figures["chance_t2i_R@1"]
     pointing, lots = figures["grounding_pointing"], figures["grounding_random_pointing"]
+    reports = [out / run / REPORT / "report.html" for run in ("run", "captions", "regions")]
+    picture = f"{out / 'world' / 'images'}/PICTURE"
     return (
-        f"{table(figures)}\n\n"
+        f"{table(figures)}\n\n{_described(figures)}\n\n"
         f"Of {figures['pictures']:,} pictures, the right one comes first for {recall:.0f} % of the sentences "
         f"(chance: {by_chance:.1f} %).\n"
         f"It was never told where anything is, and points at the right thing for {pointing:.0f} % of the phrases "
-        f"(chance: {lots:.0f} %).\n\n"
-        f"Look at   {report_folder(out) / 'report.html'}\n"
-        f'Try       wordsight ground {out / "run"} {out / "world" / "images"}/PICTURE "a red circle" -o out.png'
+        f"(chance: {lots:.0f} %).\n"
+        f"What it says of a region is true to the last word for {100 * figures['regions_true']:.0f} % of them "
+        f"(by lot: {100 * figures['regions_lot_true']:.0f} %), of whole pictures for "
+        f"{100 * figures['captions_true']:.0f} %.\n\n"
+        f"Look at   {reports[0]}\n          {reports[1]}\n          {reports[2]}\n"
+        f'Try       wordsight ground {out / "run"} {picture} "a red circle" -o out.png\n'
+        f"          wordsight caption {out / 'regions'} {picture} --regions -o out.png"
     )
 
 
-def report_folder(out: Path) -> Path:
-    """Where the demo's report is."""
-    return out / "run" / "report-test"
+def _described(figures: dict[str, float]) -> str:
+    """The table of captions, in percent."""
+    out = Console(file=StringIO(), width=100, highlight=False)
+    grid = Table("", *(key.replace("Bleu_", "BLEU-") for key in painter.FIGURES), box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for prefix, name in ROWS.items():
+        grid.add_row(name.format(**figures), *(f"{100 * figures[prefix + key]:.1f}" for key in painter.FIGURES))
+    out.print(grid)
+    return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
 
-def recipe_path() -> Path:
-    """The demo's recipe: in the installed package, or in the checkout's `recipes`."""
-    installed = Path(__file__).with_name("demo.toml")
-    return installed if installed.exists() else Path(__file__).parents[2] / "recipes" / "demo.toml"
+def recipe_path(name: str) -> Path:
+    """One of the demo's recipes: in the installed package, or in the checkout's `recipes`."""
+    installed = Path(__file__).with_name(f"{name}.toml")
+    return installed if installed.exists() else Path(__file__).parents[2] / "recipes" / f"{name}.toml"

@@ -169,7 +169,7 @@ def table(figures: Mapping[str, float | str]) -> str:
     out = Console(file=StringIO(), width=110, highlight=False)
     out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences, beam {figures['beam']}")
     names = {"Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4", "METEOR": "METEOR"}
-    names |= {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr", "perplexity": "perplexity"}
+    names |= {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr", "exact": "exact", "perplexity": "perplexity"}
     shown = [key for key in names if key in figures]
     grid = Table("", *(names[key] for key in shown), box=None, header_style="bold")
     for column in grid.columns[1:]:

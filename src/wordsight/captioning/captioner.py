@@ -13,7 +13,6 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.errors import InputError
 
 END, UNKNOWN = 0, 1  # the same in every vocabulary; 0 as an input is START
 
@@ -32,8 +31,8 @@ class Captioner(nn.Module):
     Args:
         vocabulary: V, how many words there are, "<end>" and "<unk>" among them.
         features: F, size of a region's features.
-        views: 1 sees the whole picture, which is always the first region, or a region alone; 2 sees a region and,
-            second, the whole picture.
+        views: 1 sees the whole picture, which is always the first region, or a region alone; a captioner of regions
+            with 2 sees a region and, second, the whole picture. A region that is not there is seen as zeros.
         average: see the mean of all regions too.
         words: E, size of a word vector.
         hidden: H, size of what the last layer reads.
@@ -157,9 +156,8 @@ class Captioner(nn.Module):
     def _view(self, regions: Regions) -> Tensor:
         """Regions (I, R, F) -> (I, S) as they come."""
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
-        if features.shape[1] < self.views:
-            raise InputError(f"views = {self.views}: expected as many regions a picture, found {features.shape[1]}.")
-        seen = features[:, : self.views].flatten(1)
+        missing = max(0, self.views - features.shape[1])
+        seen = functional.pad(features, (0, 0, 0, missing))[:, : self.views].flatten(1)
         if not self.average:
             return seen
         mean = features.sum(dim=1) / regions.mask.sum(dim=1, keepdim=True).clamp(min=1)

@@ -106,10 +106,12 @@ def _sentence(scene: Scene, rng: random.Random) -> list[Part]:
     if kind < 0.72:
         first, second = rng.sample(named, 2)
         lead = rng.choice(("", "", "", "there is"))
-        parts = [lead, _phrase(scene, first, rng), _relation(scene, first, second, rng), _phrase(scene, second, rng)]
+        a, b = scene.things[first], scene.things[second]
+        parts = [lead, _phrase(scene, first, rng), rng.choice(relations(a, b)), _phrase(scene, second, rng)]
     else:
         one = rng.choice(named)
-        parts = [_phrase(scene, one, rng), _place(scene, one, rng)]
+        where = places(scene, scene.things[one])
+        parts = [_phrase(scene, one, rng), rng.choice(where) if len(where) > 1 else where[0]]
         twins = [i for i in named if scene.things[i].shape == scene.things[one].shape]
         same = sum(thing.shape == scene.things[one].shape for thing in scene.things)
         if same == len(twins) == 2:
@@ -139,9 +141,8 @@ def _phrase(scene: Scene, which: int, rng: random.Random) -> Part:
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}", (which,)
 
 
-def _relation(scene: Scene, first: int, second: int, rng: random.Random) -> str:
-    """Words that truly relate the first thing to the second."""
-    a, b = scene.things[first], scene.things[second]
+def relations(a: Thing, b: Thing) -> list[str]:
+    """All words that truly relate one thing to another, as often as they are to be said."""
     dx, dy = b.centre[0] - a.centre[0], b.centre[1] - a.centre[1]
     true = ["and", "with"]
     if abs(dx) > max(40, 1.2 * abs(dy)):
@@ -153,19 +154,18 @@ def _relation(scene: Scene, first: int, second: int, rng: random.Random) -> str:
         true += ["next to", "beside"]
     if a.size != b.size:
         true.append("bigger than" if a.size == "large" else "smaller than")
-    return rng.choice(true)
+    return true
 
 
-def _place(scene: Scene, which: int, rng: random.Random) -> str:
-    """Words for where a thing truly stands in the picture; none when it stands nowhere in particular."""
-    x, y = scene.things[which].centre
-    x, y = x / scene.image.width, y / scene.image.height
+def places(scene: Scene, thing: Thing) -> tuple[str, ...]:
+    """All words for where a thing truly stands in the picture."""
+    x, y = thing.centre[0] / scene.image.width, thing.centre[1] / scene.image.height
     side = "left" if x < 0.36 else "right" if x > 0.64 else ""
     level = "top" if y < 0.36 else "bottom" if y > 0.64 else ""
     if side and level:
-        return rng.choice((f"in the {level} {side} corner", f"at the {level} {side}"))
+        return f"in the {level} {side} corner", f"at the {level} {side}"
     if side:
-        return f"on the {side}"
+        return (f"on the {side}",)
     if level:
-        return f"at the {level}"
-    return rng.choice(("in the middle", "in the centre"))
+        return (f"at the {level}",)
+    return "in the middle", "in the centre"

@@ -44,8 +44,9 @@ def caption_metrics(
         say: told in one line why METEOR is left out.
 
     Returns:
-        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10. Papers
-        print 100 times these.
+        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10; `exact`,
+        the share of captions, 0 to 1, that are a reference of their picture word for word, which coco-caption does not
+        have. Papers print 100 times these.
 
     Raises:
         InputError: the pictures are not the same, there are none, or one has no reference with a word in it.
@@ -64,6 +65,8 @@ def caption_metrics(
             say(f"left out: {lacking}")
     figures["ROUGE_L"] = sum(rouge_l(said, right)) / len(said)
     figures["CIDEr"] = sum(cider_d(said, right)) / len(said)
+    copies = (caption in sentences for caption, sentences in zip(said, right, strict=True) if caption)
+    figures["exact"] = sum(copies) / len(said)
     return figures
 
 
