@@ -20,6 +20,7 @@ KINDS: dict[str, Callable[..., Captioner]] = {
     **{name: model_class(name) for name in MODELS},
     "rnn, image at every step": lambda *sizes, **keywords: MultimodalRNN(*sizes, image="every", **keywords),
     "rnn, two views": lambda *sizes, **keywords: MultimodalRNN(*sizes, views=2, **keywords),
+    "lstm, image at every step": lambda *sizes, **keywords: ShowAndTell(*sizes, image="every", **keywords),
     "lstm, two views and the average": lambda *sizes, **keywords: ShowAndTell(
         *sizes, views=2, average=True, **keywords
     ),

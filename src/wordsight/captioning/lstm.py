@@ -4,6 +4,8 @@ Vinyals et al. 2015, "Show and Tell: A Neural Image Caption Generator". The stro
 seen further than the plain recurrence of `multimodal_rnn.py`.
 """
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,6 +23,7 @@ class ShowAndTell(Captioner):
         average: see the mean of all regions too.
         words: E, size of a word vector (512 in the paper).
         hidden: H, size of the recurrent state (512 in the paper).
+        image: when the picture is seen: `first`, as in the paper, or added to the vector of `every` word too.
         dropout: everywhere but on recurrent links, 0 to 1.
     """
 
@@ -33,13 +36,16 @@ class ShowAndTell(Captioner):
         average: bool = False,
         words: int = 512,
         hidden: int = 512,
+        image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:
         config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if image not in ("first", "every"):
+            raise ValueError(f"image = {image!r}: expected 'first' or 'every'")
         super().__init__(
             vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
         )
-        self.config = config
+        self.config, self.image = config, image
         self.picture = nn.Linear(self.seen, words)
         self.recurrence = nn.LSTM(words, hidden, batch_first=True)
         _, _, *biases = self.recurrence.all_weights[0]
@@ -48,10 +54,15 @@ class ShowAndTell(Captioner):
         nn.init.ones_(biases[0].detach()[hidden : 2 * hidden])  # the second gate: at first nothing is forgotten
 
     def start(self, regions: Regions) -> State:
-        """The picture, read as a word before START: regions (I, R, F) -> h and c, (I, H) each."""
-        picture = self.read(self.dropout(self.picture(self.look(regions))))  # (I, 4H)
-        nothing = picture.new_zeros(len(picture), self.recurrence.hidden_size)
-        return self._cell(picture, nothing, nothing)
+        """The picture, read as a word before START.
+
+        Args:
+            regions: (I, R, F).
+
+        Returns:
+            h and c, (I, H) each; if the picture is seen at every word, also what it gives the four gates, (I, 4H).
+        """
+        return self._start(self._picture(regions))
 
     def read(self, words: Tensor) -> Tensor:
         """What word vectors give the four gates: (..., E) -> (..., 4H)."""
@@ -60,15 +71,31 @@ class ShowAndTell(Captioner):
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
         """One step of the LSTM: words (B,) -> logits (B, V) and the state after them."""
-        h, c = self._cell(self.said(words), *state)
-        return self.output(self.dropout(h)), (h, c)
+        h, c, *picture = state
+        h, c = self._cell(sum(picture, self.said(words)), h, c)
+        return self.output(self.dropout(h)), (h, c, *picture)
 
     def predict(self, batch: Batch) -> Tensor:
         """The LSTM over whole sentences -> (M, V), as stepping through them would give."""
         given, _, mask = framed(batch.words)
-        h, c = pick(self.start(batch.regions), batch.picture)  # (N, H)
+        picture = self._picture(batch.regions)  # (I, E)
+        h, c, *_ = pick(self._start(picture), batch.picture)  # (N, H)
         values = self.dropout(self.words(given))  # (N, T + 1, E)
+        if self.image == "every":
+            values = values + picture[batch.picture, None]
         return self.output(self.dropout(run(self.recurrence, values, mask, (h[None], c[None]))))
+
+    def _picture(self, regions: Regions) -> Tensor:
+        """The picture as a word: regions (I, R, F) -> (I, E)."""
+        return self.dropout(self.picture(self.look(regions)))
+
+    def _start(self, picture: Tensor) -> State:
+        """See `start`; pictures as words (I, E)."""
+        first, nothing = self.read(picture), picture.new_zeros(len(picture), self.recurrence.hidden_size)
+        state = self._cell(first, nothing, nothing)
+        if self.image == "first":
+            return state
+        return *state, functional.linear(picture, self.recurrence.all_weights[0][0])
 
     def _cell(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """Gates' inputs (B, 4H), h and c (B, H) -> the next h and c; torch's order of gates."""
