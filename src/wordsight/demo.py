@@ -75,7 +75,8 @@ def _captions(out: Path, world: Path, progress: Progress) -> dict[str, float]:
     known, test = dataset.split("train"), dataset.split("test")
     of_whole, of_parts = load_captioner(out / "captions"), load_captioner(out / "regions")
     for describer in (of_whole, of_parts):
-        measure_captions(describer, world, "test", report=describer.folder / REPORT, progress=progress)
+        report, boxes_too = describer.folder / REPORT, describer.of_regions
+        measure_captions(describer, world, "test", grounding=boxes_too, report=report, progress=progress)
     said = [best.text for best, *_ in of_whole.caption([picture.path for picture in test])]
     sentences = [sentence for picture in known for sentence in picture.sentences]
 

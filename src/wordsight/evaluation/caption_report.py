@@ -80,10 +80,13 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
     Raises:
         InputError: it cannot be written.
     """
-    parts = [
-        ("figures", "Figures", _figures(subject.figures)),
+    said = [
         ("captions", "What it says", _captions(subject.examples)),
         ("regions", "Regions", _regions(subject.examples)),
+    ]
+    parts = [
+        ("figures", "Figures", _figures(subject.figures)),
+        *(reversed(said) if subject.of_regions else said),
         ("often", "Said more than once", _often(subject.captions)),
         ("training", "Training", _training(subject)),
     ]
@@ -94,12 +97,17 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
 def _head(subject: CaptionSubject) -> str:
     """The title and the figures at a glance."""
     figures = subject.figures
-    shown = [key for key in ("CIDEr", "Bleu_1", "Bleu_4", "METEOR", "perplexity") if key in figures]
-    cards = "".join(f'<div class="card"><b>{_value(figures, key)}</b><span>{NAMES[key]}</span></div>' for key in shown)
+    before = "region_" if subject.of_regions and "regions" in figures else ""
+    shown = [key for key in ("CIDEr", "Bleu_1", "Bleu_4", "METEOR", "perplexity") if before + key in figures]
+    cards = "".join(
+        f'<div class="card"><b>{_value(figures, key, before)}</b><span>{NAMES[key]}</span></div>' for key in shown
+    )
     size = f"{figures['pictures']:,} pictures with {figures['sentences']:,} sentences that people wrote"
     say = f"Measured on {size}; decoded with a beam of {figures['beam']}."
     if subject.of_regions:
         say += " It learned to describe regions, and says of a whole picture what it would say of a region."
+    if before:
+        say += f" The figures here are of {figures['regions']:,} annotated regions."
     return f'<header><h1>{escape(subject.title)}</h1><p class="say">{say}</p><div class="cards">{cards}</div></header>'
 
 
