@@ -252,10 +252,11 @@ def test_a_region_that_is_not_there_is_seen_as_zeros() -> None:
     assert torch.equal(seen, torch.cat([regions.features[:, 0], torch.zeros(2, FEATURES)], dim=1))
 
 
+@pytest.mark.parametrize("kind", [MultimodalRNN, ShowAndTell])
 @pytest.mark.parametrize("keywords", [{"views": 0}, {"image": "last"}])
-def test_keywords_out_of_range_are_refused(keywords: dict[str, object]) -> None:
+def test_keywords_out_of_range_are_refused(kind: Callable[..., Captioner], keywords: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(keywords))} = .*expected"):
-        MultimodalRNN(VOCABULARY, FEATURES, **keywords)  # type: ignore[arg-type]
+        kind(VOCABULARY, FEATURES, **keywords)
 
 
 def test_fitting_says_words_as_often_as_they_are_said_and_centres_what_is_seen(batch: Batch) -> None:

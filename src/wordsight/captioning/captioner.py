@@ -6,6 +6,7 @@ w_1 .. w_T, 0.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ class Captioner(nn.Module):
         average: see the mean of all regions too.
         words: E, size of a word vector.
         hidden: H, size of what the last layer reads.
+        image: when the picture is seen: at the `first` step or at `every` one.
         dropout: 0 to 1.
     """
 
@@ -44,12 +46,23 @@ class Captioner(nn.Module):
     scale: Tensor
 
     def __init__(
-        self, vocabulary: int, features: int, *, views: int, average: bool, words: int, hidden: int, dropout: float
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int,
+        average: bool,
+        words: int,
+        hidden: int,
+        image: Literal["first", "every"],
+        dropout: float,
     ) -> None:
         super().__init__()
+        if image not in ("first", "every"):
+            raise ValueError(f"image = {image!r}: expected 'first' or 'every'")
         if views < 1:
             raise ValueError(f"views = {views}: expected at least 1")
-        self.views, self.average, self.seen = views, average, features * (views + average)
+        self.views, self.average, self.image, self.seen = views, average, image, features * (views + average)
         self.register_buffer("middle", torch.zeros(self.seen))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.words = nn.Embedding(vocabulary, words)
