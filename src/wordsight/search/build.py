@@ -115,7 +115,10 @@ class Builder:
                     continue
                 new = _look(key, path)
             except (OSError, ValueError) as error:
-                self._broken(key, f"{path}: {_why(error)}")
+                if old and isinstance(error, FileNotFoundError):  # until it is pruned
+                    self.built.unchanged += 1
+                else:
+                    self.built.broken[key] = f"{path}: {_why(error)}"
                 continue
             if old and old.hash == new.hash:
                 self._touched.append((key, new.bytes, new.mtime_ns))
@@ -124,12 +127,9 @@ class Builder:
             waiting.append(new)
             yield path
 
-    def _broken(self, key: str, why: str) -> None:
-        self.built.broken[key] = why
-
     def _take(self, entry: Entry, row: Row | InputError) -> None:
         if isinstance(row, InputError):
-            self._broken(entry.path, str(row))
+            self.built.broken[entry.path] = str(row)
         else:
             self._ready.append((entry, row))
             (self.built.refreshed if entry.path in self._known else self.built.added).append(entry.path)

@@ -31,6 +31,7 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
         segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, hubness REAL NOT NULL,
         meta TEXT NOT NULL DEFAULT '{}'
     );
+    CREATE INDEX pictures_in_files ON pictures (segment, first);
     CREATE TABLE broken (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
     """,
 )
@@ -153,6 +154,11 @@ class Catalog:
     def batches(self) -> list[Batch]:
         """Every batch, in the order of the files."""
         return [Batch(*row) for row in self.db.execute("SELECT * FROM batches ORDER BY segment, first")]
+
+    def inside(self, batch: Batch) -> list[str]:
+        """The pictures whose rows are in a batch."""
+        query = "SELECT path FROM pictures WHERE segment = ? AND first >= ? AND first < ? ORDER BY number"
+        return [row[0] for row in self.db.execute(query, (batch.segment, batch.first, batch.first + batch.rows))]
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""

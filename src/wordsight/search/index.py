@@ -6,65 +6,27 @@
     INDEX/lock              held by the one process that writes
 """
 
-import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
 from wordsight.search.build import Builder, Built
-from wordsight.search.catalog import FILE, Catalog, Entry
+from wordsight.search.catalog import Catalog
+from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, locked, size_of
+from wordsight.search.find import Wanted, find
 from wordsight.search.places import Places
-from wordsight.search.scan import Ints, Spans
+from wordsight.search.query import Ask
+from wordsight.search.results import Found
+from wordsight.search.snapshot import Snapshot
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
-
-MODEL = ("config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json", "README.md")
-KNOWN_BY = MODEL[:3]  # the files that say which model it is
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """An index as it was at one moment.
-
-    Attributes:
-        generation: counts its changes.
-        numbers: (I,) the pictures' numbers in the catalogue, ascending.
-        spans: where their rows are.
-        vectors: the rows of each segment, mapped.
-        boxes: likewise.
-    """
-
-    generation: str
-    numbers: Ints
-    spans: Spans
-    vectors: Mapping[int, NDArray[np.float32]]
-    boxes: Mapping[int, NDArray[np.float32]]
-
-    def images(self, places: Sequence[int]) -> Vectors:
-        """The regions of some pictures: (pictures, R, D), padded to the one with most."""
-        some = self.spans[np.asarray(places, np.int64)]
-        longest = int(some.count.max(initial=0))
-        size = next(iter(self.vectors.values())).shape[1] if self.vectors else 0
-        values, boxes = torch.zeros(len(some), longest, size), torch.zeros(len(some), longest, 4)
-        mask = torch.arange(longest) < torch.from_numpy(some.count)[:, None]
-        for row, (segment, first, count) in enumerate(zip(some.segment, some.first, some.count, strict=True)):
-            values[row, :count] = torch.from_numpy(self.vectors[segment][first : first + count])
-            boxes[row, :count] = torch.from_numpy(self.boxes[segment][first : first + count])
-        return Vectors(values, mask, boxes, torch.from_numpy(some.hubness))
 
 
 class Index:
@@ -109,17 +71,12 @@ class Index:
             if fingerprint(run) != index.facts["model"]:
                 raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
             return index
-        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - _OURS):
-            raise InputError(f"{folder}: expected an index, or a folder that is empty or new.")
-        size = _size(load(run, device))
+        check_free(folder)
+        size = size_of(load(run, device))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder):
-                shutil.rmtree(folder / "model", ignore_errors=True)
-                (folder / "model").mkdir()
-                for name in MODEL:
-                    if (run / name).exists():
-                        shutil.copyfile(run / name, folder / "model" / name)
+                copy_model(run, folder / "model")
                 with Catalog(folder, write=True) as catalog, catalog.change():
                     catalog.set_fact("size", str(size))
                     catalog.set_fact("model", fingerprint(folder / "model"))
@@ -167,6 +124,22 @@ class Index:
             if prune:
                 builder.prune()
             return builder.built
+
+    def search(self, ask: Ask, **wanted: Any) -> Found:
+        """The pictures that fit a query best.
+
+        Args:
+            ask: a sentence, a `Sentence` or `Like`, or several of these, whose weighted scores are added up.
+            **wanted: which hits, and how many, see `find.Wanted`.
+
+        Raises:
+            InputError: the query cannot be used, or the index is damaged.
+        """
+        return find(self, [ask], Wanted(**wanted))[0]
+
+    def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[Found]:
+        """The same for many queries, which is faster for each of them."""
+        return find(self, asks, Wanted(**wanted)) if asks else []
 
     def remove(self, pictures: Sequence[str | Path]) -> int:
         """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.
@@ -224,18 +197,7 @@ class Index:
         generation, last = catalog.fact("generation"), self._last
         if last is not None and last.generation == generation:
             return last
-        query = "SELECT number, segment, first, rows, hubness FROM pictures ORDER BY number"
-        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 5)
-        numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
-        needed = {int(one): int((first + count)[segment == one].max()) for one in np.unique(segment)}
-        maps = {number: self.segments.map(number, rows) for number, rows in needed.items()}
-        self._last = Snapshot(
-            generation,
-            numbers,
-            Spans(segment, first, count, table[:, 4].astype(np.float32)),
-            {number: vectors for number, (vectors, _) in maps.items()},
-            {number: boxes for number, (_, boxes) in maps.items()},
-        )
+        self._last = Snapshot.read(catalog, self.segments)
         return self._last
 
     @contextmanager
@@ -251,70 +213,4 @@ class Index:
     def _damaged(self, catalog: Catalog) -> list[str]:
         """Names of the pictures that have a row in a batch that is not as it was written."""
         bad = [one for one in catalog.batches() if self.segments.checksum(*one[:3]) != one.checksum]
-        return [entry.path for entry in catalog.entries() if any(_within(entry, one.segment, one.first, one.rows) for one in bad)]
-
-
-_OURS = {"model", "lock", FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal"}  # of an index that was never finished
-
-
-def is_index(folder: Path) -> bool:
-    """Whether an index was made here, to its end."""
-    if not (folder / FILE).exists():
-        return False
-    with Catalog(folder, write=os.access(folder, os.W_OK)) as catalog:
-        return bool(catalog.fact("model"))
-
-
-def fingerprint(run: Path) -> str:
-    """What a model is known by: its weights, vocabulary and hyper-parameters, wherever it is.
-
-    Raises:
-        InputError: one of them is missing.
-    """
-    found = hashlib.blake2b(digest_size=16)
-    for name in KNOWN_BY:
-        try:
-            found.update(hashlib.blake2b((run / name).read_bytes()).digest())
-        except OSError as error:
-            raise InputError(f"{run / name}: cannot be read ({error.strerror}).") from None
-    return found.hexdigest()
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The right to write, which one process has at a time and loses when it ends, however it ends.
-
-    Raises:
-        InputError: another has it, or the folder cannot be written.
-    """
-    path = folder / "lock"
-    try:
-        lock = open(path, "ab")  # noqa: SIM115
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}).") from None
-    with lock:
-        try:
-            import fcntl
-        except ImportError:  # Windows: left to SQLite, which lets one write at a time
-            yield
-            return
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another process is writing to this index; wait until it is done.") from None
-        yield
-
-
-def _size(run: Run) -> int:
-    """D of a model's vectors.
-
-    Raises:
-        InputError: its scores are no sum over words of the best region.
-    """
-    if run.model.rule is None:
-        raise InputError(f"{run.folder}: a model that looks at pictures and sentences together cannot be indexed.")
-    return run.encode_texts(["a"]).values.shape[2]
-
-
-def _within(entry: Entry, segment: int, first: int, rows: int) -> bool:
-    return entry.segment == segment and entry.first < first + rows and first < entry.first + entry.rows
+        return [path for one in bad for path in catalog.inside(one)]

@@ -1,7 +1,7 @@
 """What a search gives: pictures, and the boxes that made them come."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,6 @@ class Found:
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)
                 lines.append(f"       {phrase.text:{width}}  {phrase.strength:7.3f} {places}")
         return "\n".join(lines)
-
-    def alone(self, hits: Sequence[Hit]) -> "Found":
-        """The same answer with other hits."""
-        return replace(self, hits=tuple(hits))
 
 
 def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
