@@ -143,7 +143,9 @@ class Builder:
         touched, self._touched = self._touched, []
         self._since = time.monotonic()
         if ready:
-            images = self.run.model.encode_images(as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)).to("cpu")
+            images = self.run.model.encode_images(
+                as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
+            ).to("cpu")
             batch = self.segments.append(
                 self.catalog.segments(), images.values[images.mask].numpy(), images.places[images.mask].numpy()
             )

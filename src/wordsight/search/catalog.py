@@ -210,7 +210,9 @@ class Catalog:
                 f"{len(MIGRATIONS)}); use that one, or build the index again."
             )
         if version < len(MIGRATIONS) and not write:
-            raise InputError(f"{self.path}: not finished, or made by an older wordsight; `wordsight index build` mends it.")
+            raise InputError(
+                f"{self.path}: not finished, or made by an older wordsight; `wordsight index build` mends it."
+            )
         if write:
             self.db.execute("PRAGMA journal_mode = WAL")
         for number in range(version, len(MIGRATIONS)):

@@ -42,7 +42,7 @@ def parse(text: str) -> list[Condition]:
         kinds = [kind for kind, _ in part[:3]]
         if len(kinds) < 3 or kinds[0] == "operator" or kinds[1] != "operator" or kinds[2] == "operator":
             raise InputError(f"{text!r}, condition {start // 4 + 1}: {_HELP}.")
-        if len(part) == 4 and (part[3] != ("word", "and") and part[3] != ("word", "AND") or start + 4 == len(tokens)):
+        if len(part) == 4 and ((part[3] != ("word", "and") and part[3] != ("word", "AND")) or start + 4 == len(tokens)):
             raise InputError(f"{text!r}, after condition {start // 4 + 1}: expected 'and' and another condition.")
         found.append(Condition(*(value for _, value in part[:3])))
     return found

@@ -17,7 +17,6 @@ from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.query import Ask, Term, asked, divisor, terms
 from wordsight.search.results import Found, Hit, evidence
 from wordsight.search.scan import Ints, scan, top
-from wordsight.search.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from wordsight.search.index import Index
@@ -92,7 +91,9 @@ class _Search:
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
         count = max(stop, GROUPED) if self.wanted.group else stop
         order = left.numpy()[top(scores[left], count)]
-        sets = groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
+        sets = (
+            groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
+        )
         page = [order[ranks] for ranks in sets[start:stop]]
         hits = self._hits(query, page, scores, normalised, sure)
         total = len(left) - len(order) + len(sets)

@@ -1,9 +1,9 @@
 """A folder of pictures, ready to be asked: `Index.create`, `build`, `search`.
 
-    INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
-    INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
-    INDEX/model/            the model that made them, and encodes what is asked
-    INDEX/lock              held by the one process that writes
+INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
+INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
+INDEX/model/            the model that made them, and encodes what is asked
+INDEX/lock              held by the one process that writes
 """
 
 import json
@@ -14,13 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
 from wordsight.search.build import Builder, Built
+from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
-from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, locked, size_of
 from wordsight.search.find import Wanted, find
+from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, locked, size_of
+from wordsight.search.meta import matched, read_meta
 from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.results import Found
@@ -140,6 +144,30 @@ class Index:
     def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[Found]:
         """The same for many queries, which is faster for each of them."""
         return find(self, asks, Wanted(**wanted)) if asks else []
+
+    def annotate(self, table: Path) -> list[str]:
+        """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.
+
+        Returns:
+            The names in it that no picture of the index has.
+
+        Raises:
+            InputError: the file cannot be used, or the index cannot be written.
+        """
+        named = read_meta(table)
+        with self.writing() as catalog:
+            keys = [entry.path for entry in catalog.entries()]
+            found, lost = matched(named, table.parent, keys, self.places)
+            with catalog.change():
+                catalog.annotate(found.items())
+        return lost
+
+    def calibrate(self, normalised: Tensor, picture: Tensor) -> Calibration:
+        """Learn how sure scores are, see `calibrate.py`, and keep it; (I, N) scores and (N,) the right pictures."""
+        found = calibrate(normalised, picture)
+        with self.writing() as catalog, catalog.change():
+            catalog.set_fact("calibration", found.to_json())
+        return found
 
     def remove(self, pictures: Sequence[str | Path]) -> int:
         """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.

@@ -86,7 +86,9 @@ def _sentence(run: Run, part: Sentence) -> Term:
     if not any(map(str.isalnum, part.text)):
         raise InputError("The query is empty: expected a sentence of at least one word.")
     if set(unknown) == set(said):
-        raise InputError(f"{part.text!r}: the model knows none of these words; it has learned {len(run.vocabulary) - 2:,} others.")
+        raise InputError(
+            f"{part.text!r}: the model knows none of these words; it has learned {len(run.vocabulary) - 2:,} others."
+        )
     texts = run.encode_texts([part.text]).to("cpu")
     return Term(texts, said, unknown, naming_nothing(words, run.vocabulary), part.weight)
 

@@ -76,7 +76,7 @@ class Segments:
         except OSError as error:
             why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
             raise InputError(
-                f"{self.folder}: cannot write vectors ({why}); what was added before is kept, and the same command goes on."
+                f"{self.folder}: cannot write vectors ({why}); what was added is kept, and the same command goes on."
             ) from None
         return Batch(number, first, len(values), self.checksum(number, first, len(values)))
 
