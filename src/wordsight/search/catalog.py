@@ -81,9 +81,10 @@ class Batch(NamedTuple):
 
 
 _COLUMNS = ", ".join(Entry._fields)
+_UPDATED = [f"{name} = excluded.{name}" for name in Entry._fields if name not in ("path", "meta")]
 _UPSERT = (
-    f"INSERT INTO pictures ({_COLUMNS}) VALUES ({', '.join('?' * len(Entry._fields))}) ON CONFLICT (path) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in Entry._fields if name not in ("path", "meta"))
+    f"INSERT INTO pictures ({_COLUMNS}) VALUES ({', '.join('?' * len(Entry._fields))}) "
+    f"ON CONFLICT (path) DO UPDATE SET {', '.join(_UPDATED)}"
 )
 
 

@@ -134,6 +134,8 @@ def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, .
     Returns:
         For each picture its words and its phrases.
     """
+    if not len(images.mask):
+        return []
     found: list[tuple[list[Word], list[Phrase]]] = [([], []) for _ in range(len(images.mask))]
     for term in terms:
         texts = Vectors(*(part.expand(len(found), *part.shape[1:]) for part in _parts(term)))

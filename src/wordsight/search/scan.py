@@ -83,7 +83,7 @@ def top(scores: Tensor, count: int) -> Ints:
     """The places of the greatest of (I,) scores, greatest first; of equal ones the first comes first."""
     values = scores.numpy()
     places = np.arange(len(values))
-    if count < len(values):
+    if 0 < count < len(values):
         least = np.partition(values, len(values) - count)[len(values) - count]
         places = np.flatnonzero(values >= least)
     order = np.argsort(-values[places], kind="stable")[:count]
