@@ -5,7 +5,7 @@ import os
 import stat
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ class Builder:
             InputError: the index cannot be written; what was committed is kept.
             KeyboardInterrupt: likewise.
         """
-        force = set(damaged)
+        force = dict.fromkeys(damaged)
         work = self._named([*paths, *(self.places.path(key) for key in force)])
         waiting: deque[Entry] = deque()
         done = len(paths) + len(force) - len(work)
@@ -104,7 +104,7 @@ class Builder:
                 self.built.broken[str(path).encode(errors="backslashreplace").decode()] = str(error)
         return work
 
-    def _wanted(self, work: Mapping[str, Path], force: set[str], waiting: deque[Entry]) -> Iterator[Path]:
+    def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[Entry]) -> Iterator[Path]:
         """The files that must be encoded; what is known of each is put into `waiting`."""
         for key, path in work.items():
             old = None if key in force else self._known.get(key)
