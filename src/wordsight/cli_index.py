@@ -70,7 +70,7 @@ def remove(
     from wordsight.search.index import Index
 
     count = Index(index).remove(pictures)
-    show({"removed": count}, f"{index}: {count:,} pictures removed", as_json)
+    show({"removed": count}, f"{index}: {count:,} removed", as_json)
 
 
 @app.command()

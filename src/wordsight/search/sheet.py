@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wordsight.errors import InputError
 from wordsight.evaluation.draw import PAPER, save
@@ -61,7 +61,7 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
         pen.rectangle((0, 0, SIDE - 1, SIDE - 1), fill=MISSING)
         image = None
     if image is not None:
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        image = ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
         left, top = (SIDE - image.width) // 2, SIDE - image.height
         tile.paste(image, (left, top))
         for phrase in hit.phrases:
