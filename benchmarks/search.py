@@ -1,6 +1,6 @@
 """What a trained model finds through an index, next to `wordsight eval`, and how fast the exact scan is.
 
-    .venv/bin/python benchmarks/search.py RUN [--data DATA] [--split val]
+    .venv/bin/python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
     .venv/bin/python benchmarks/search.py --scan 10000
 
 The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
@@ -53,10 +53,10 @@ class Cached:
             yield Row(seen.features[0, mask].numpy(), seen.boxes[0, mask].numpy(), np.zeros(int(mask.sum()), np.int8))
 
 
-def quality(run_folder: Path, data: Path | None, split: str) -> dict[str, Any]:
+def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -> dict[str, Any]:
     run, progress = load(run_folder, "cpu"), Progress()
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
-    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
+    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
     pictures, table = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
     known = pairs(pictures, table, run.vocabulary)
     whole = ranking.score_matrix(run.model, *encode(run.model, known))
@@ -170,11 +170,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--split", default="val")
+    parser.add_argument("--most", type=int, help="the first pictures of the split; else all")
     parser.add_argument("--scan", type=int, default=0, metavar="PICTURES")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.run:
-        print(json.dumps(quality(chosen.run, chosen.data, chosen.split), indent=1))
+        print(json.dumps(quality(chosen.run, chosen.data, chosen.split, chosen.most), indent=1))
     if chosen.scan:
         print(json.dumps(speed(chosen.scan), indent=1))
 
