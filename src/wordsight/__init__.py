@@ -1,8 +1,9 @@
 """wordsight: which words name which parts of a picture.
 
 `load(run)` gives a trained model that aligns as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
-`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. Importing this costs
-nothing; each name below is loaded when it is first used.
+`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. `Index(folder)` is a
+collection of pictures made ready: `.build`, `.search`. Importing this costs nothing; each name below is loaded when it
+is first used.
 """
 
 from importlib import import_module
@@ -16,19 +17,36 @@ if TYPE_CHECKING:
     from wordsight.run import Alignment as Alignment
     from wordsight.run import Run as Run
     from wordsight.run import load as load
+    from wordsight.search.index import Index as Index
+    from wordsight.search.query import Like as Like
+    from wordsight.search.query import Sentence as Sentence
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "wordsight.run",
     "Describer": "wordsight.describe",
+    "Index": "wordsight.search.index",
     "InputError": "wordsight.errors",
+    "Like": "wordsight.search.query",
     "Run": "wordsight.run",
+    "Sentence": "wordsight.search.query",
     "load": "wordsight.run",
     "load_captioner": "wordsight.describe",
     "load_dataset": "wordsight.data",
 }
-__all__ = ["Alignment", "Describer", "InputError", "Run", "load", "load_captioner", "load_dataset"]
+__all__ = [
+    "Alignment",
+    "Describer",
+    "Index",
+    "InputError",
+    "Like",
+    "Run",
+    "Sentence",
+    "load",
+    "load_captioner",
+    "load_dataset",
+]
 
 
 def __getattr__(name: str) -> object:

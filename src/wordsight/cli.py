@@ -1,21 +1,17 @@
 """The command line: one command a verb, thin. Results go to stdout, everything else to stderr."""
 
-import functools
 import io
-import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 
+from wordsight import cli_index
+from wordsight.command import Device, Json, show, verb
 from wordsight.errors import InputError
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 app = typer.Typer(
     help="Learn which words name which parts of a picture, and put it to work.",
@@ -26,28 +22,11 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(cli_index.app, name="index")
+app.command()(cli_index.search)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `train -o` wrote.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and only JSON, on stdout.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-
-
-def verb(command: Callable[P, R]) -> Callable[P, R]:
-    """A command whose errors are one sentence: exit code 2 for bad input, 130 for Ctrl-C."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except InputError as error:
-            print(f"wordsight: {error}", file=sys.stderr)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt as stop:
-            print(f"\nwordsight: {str(stop) or 'Stopped.'}", file=sys.stderr)
-            raise typer.Exit(130) from None
-
-    return run
 
 
 @app.command()
@@ -210,16 +189,12 @@ def demo(
     show(figures, story(figures, out), as_json)
 
 
-def show(result: dict[str, Any], text: str, as_json: bool) -> None:
-    """The result on stdout: as JSON, or as text for a person."""
-    print(json.dumps(result, indent=1) if as_json else text)
-
-
 def main() -> None:
     """The `wordsight` command."""
     # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # it is an error here, and said as one
+    warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is an error here, and said as one
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # words that the terminal has no letters for

@@ -116,3 +116,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # no such folder, or one that cannot be written
             part.unlink(missing_ok=True)
+
+
+def write_at(path: Path, start: int, content: bytes) -> None:
+    """Write behind `start`, dropping anything there; on failure the file ends at `start` again."""
+    with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
+        try:
+            file.truncate(start)
+            file.seek(start)
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(start)
+            raise

@@ -93,7 +93,7 @@ class Align(Matcher):
         self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
         self.trust = lexicon
         self.strangers, self.count = Strangers(2 * temperature) if strangers else None, strangers
-        self.normalise, self.mean, self.thresholded_sum = normalise, mean, thresholded_sum
+        self.normalise, self.rule = normalise, score.Rule(mean, thresholded_sum)
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
     def encode_images(self, regions: Regions) -> Vectors:
@@ -117,10 +117,6 @@ class Align(Matcher):
             values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
         texts = Vectors(values, words.mask, spans(words.mask))
         return texts if self.training or not self.strangers else self.strangers.of_texts(texts, self.score)
-
-    def score(self, images: Vectors, texts: Vectors) -> Tensor:
-        """S_kl, equation 8 (or 7): every picture with every sentence -> (I, N)."""
-        return score.sum_of_max(images, texts, mean=self.mean, thresholded_sum=self.thresholded_sum)
 
     def loss(self, batch: Batch) -> Tensor:
         """The ranking objective, equation 9."""

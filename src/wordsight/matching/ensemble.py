@@ -13,7 +13,7 @@ class Ensemble(Matcher):
     """Members trained apart, with vectors put end to end: the score of a word and a region is the sum of the members'.
 
     So all members choose one region for a word together, and an ensemble is searched and explained like a single model.
-    Its hubness is the sum of the members' own.
+    Its words make a score as the first member's do; its hubness is the sum of the members' own.
 
     Args:
         members: of the same vocabulary and features, trained; at least one.
@@ -23,6 +23,7 @@ class Ensemble(Matcher):
         super().__init__()
         self.config = {"members": [dict(member.config) for member in members]}
         self.members = nn.ModuleList(members)
+        self.rule = members[0].rule if members else None
 
     def forget(self) -> None:
         """Every member forgets."""
@@ -36,10 +37,6 @@ class Ensemble(Matcher):
     def encode_texts(self, words: Words) -> Vectors:
         """Words (N, T) -> vectors (N, T, sum of D)."""
         return _joined([member.encode_texts(words) for member in self._all()])
-
-    def score(self, images: Vectors, texts: Vectors) -> Tensor:
-        """As the first member scores: (I, N)."""
-        return next(iter(self._all())).score(images, texts)
 
     def loss(self, batch: Batch) -> Tensor:
         """The mean of the members' losses: what a validation shows; members are trained one by one."""

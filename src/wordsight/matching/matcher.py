@@ -12,10 +12,12 @@ class Matcher(nn.Module):
     """Does this sentence fit this picture?
 
     A subclass writes `encode_images`, `encode_texts` and `loss`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters; it stores them in `config`, which is all that is needed to build it again.
+    keywords are its hyper-parameters; it stores them in `config`, which is all that is needed to build it again. `rule`
+    says how its words make a score.
     """
 
     config: Mapping[str, object]
+    rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
@@ -46,7 +48,9 @@ class Matcher(nn.Module):
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """Every picture with every sentence -> (I, N), greater fits better."""
-        return score.sum_of_max(images, texts)
+        if self.rule is None:
+            raise TypeError(f"{type(self).__name__} has no score")
+        return score.sum_of_max(images, texts, mean=self.rule.mean, thresholded_sum=self.rule.thresholded_sum)
 
     def loss(self, batch: Batch) -> Tensor:
         """What training minimises on this batch, a scalar."""

@@ -4,12 +4,19 @@ The words of all sentences are packed end to end, so one matrix product meets ev
 no (I, N, R, T) intermediate, no work on padding.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors
+
+
+class Rule(NamedTuple):
+    """How words make a score, equation 8 unless it says otherwise; see `sum_of_max`."""
+
+    mean: bool = False
+    thresholded_sum: bool = False
 
 
 def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, thresholded_sum: bool = False) -> Tensor:

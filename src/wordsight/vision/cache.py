@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.files import read_json, write_text
+from wordsight.files import read_json, write_at, write_text
 
 if TYPE_CHECKING:
     from wordsight.vision.regions import RegionEncoder, Row
@@ -163,8 +163,8 @@ class FeatureCache:
         """Data first, then the index, each behind its last complete entry."""
         start = len(self._known)
         try:
-            _write_at(self._data, start * self._record.itemsize, b"".join(record.tobytes() for record in records))
-            _write_at(self._index, start * _KEY, b"".join(keys))
+            write_at(self._data, start * self._record.itemsize, b"".join(record.tobytes() for record in records))
+            write_at(self._index, start * _KEY, b"".join(keys))
         except OSError as error:
             why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
             raise InputError(
@@ -222,21 +222,6 @@ class FeatureCache:
                 pass
             self._known = self._read_index()
             yield
-
-
-def _write_at(path: Path, start: int, content: bytes) -> None:
-    """Write behind `start`, dropping anything there; on failure the file ends at `start` again."""
-    with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
-        try:
-            file.truncate(start)
-            file.seek(start)
-            view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
-            os.fsync(file.fileno())
-        except BaseException:
-            file.truncate(start)
-            raise
 
 
 def _contents(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:

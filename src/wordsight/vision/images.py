@@ -1,8 +1,10 @@
 """Open any picture safely, always as upright 8-bit RGB, and turn it into numbers."""
 
 import io
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from wordsight.errors import InputError
 MAX_PIXELS = 80_000_000  # below Pillow's own limit; a photograph of a large camera has 50 to 60 million
 
 Source = str | Path | bytes | Image.Image
+_ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Image.Image:
@@ -57,6 +60,32 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
         return _to_rgb(_upright(image))
     except Exception as error:  # decoders of damaged files raise nearly anything
         raise InputError(f"{name}: the picture is damaged or cut short ({error})") from None
+
+
+class Header(NamedTuple):
+    """What a picture's file says of it: width and height in pixels, upright, and when it was taken (EXIF), or None."""
+
+    width: int
+    height: int
+    taken: datetime | None
+
+
+def read_header(content: bytes) -> Header | None:
+    """What the bytes of a picture's file say of it, without decoding it; None where they are not a picture."""
+    try:
+        image = _read(content)
+        width, height = image.size
+    except Exception:  # decoders of damaged files raise nearly anything
+        return None
+    try:
+        exif = image.getexif()
+        if exif.get(_ORIENTATION) in (5, 6, 7, 8):
+            width, height = height, width
+        text = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
+        taken = datetime.strptime(str(text)[:19], "%Y:%m:%d %H:%M:%S")
+    except Exception:  # none, or damaged
+        return Header(width, height, None)
+    return Header(width, height, taken)
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -1,0 +1,156 @@
+"""What `wordsight index` and `wordsight search` do with files and words, for the command line and for other faces."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wordsight.caption_files import fractions, pixels
+from wordsight.errors import InputError
+from wordsight.files import read_text
+from wordsight.search.build import Built
+from wordsight.search.index import Index
+from wordsight.search.merge import merge
+from wordsight.search.query import Like, Part, Sentence
+from wordsight.search.sentences import best_sentences
+from wordsight.search.split_scores import split_scores
+from wordsight.training.progress import Progress
+from wordsight.vision.images import open_image
+
+_WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
+
+
+def build(
+    index: Index,
+    pictures: Sequence[Path],
+    *,
+    prune: bool = False,
+    repair: bool = True,
+    meta: Path | None = None,
+    calibrate: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Bring an index up to date; what cannot be read is left out and listed.
+
+    Args:
+        index: the index.
+        pictures: files.
+        prune: forget pictures whose files are gone.
+        repair: make damaged rows anew.
+        meta: a CSV or JSON file of what the user knows of pictures.
+        calibrate: a dataset on whose val split it learns how sure scores are.
+        progress: who is told how far it is.
+
+    Returns:
+        `added`, `refreshed`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`: names in
+        `meta` that no picture has.
+
+    Raises:
+        InputError: the index cannot be written, or a file cannot be used.
+    """
+    progress = progress or Progress()
+    built = index.build(pictures, prune=prune, repair=repair, progress=progress)
+    lost = index.annotate(meta) if meta else []
+    if lost:
+        progress.say(f"{meta}: {len(lost):,} names are no picture of the index, the first is {lost[0]}")
+    if calibrate:
+        index.calibrate(*split_scores(index.run, calibrate, progress))
+    _list(built, progress)
+    counts = {"added": len(built.added), "refreshed": len(built.refreshed), "unchanged": built.unchanged}
+    counts |= {"forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
+    return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
+
+
+def _list(built: Built, progress: Progress) -> None:
+    if built.broken:
+        progress.say(f"{len(built.broken):,} pictures left out:")
+        for why in built.broken.values():
+            progress.say(f"  {why}")
+
+
+def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
+    """Add the pictures of other indexes.
+
+    Raises:
+        InputError: one is no index, or of another model.
+    """
+    counts = [merge(into, Index(other, into.device)) for other in others]
+    pictures = into.info()["pictures"]
+    return {"added": sum(new for new, _ in counts), "known": sum(old for _, old in counts), "pictures": pictures}
+
+
+def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None) -> list[Part]:
+    """What is asked on a command line.
+
+    Args:
+        sentences: each may end in `^` and its weight, as in "grass^-0.5".
+        pictures: each counts as much as a sentence.
+        box: left,top,width,height in pixels, of the only picture.
+
+    Raises:
+        InputError: nothing is asked, or a box is not inside its picture.
+    """
+    asked: list[Part] = []
+    for text in sentences:
+        weighted = _WEIGHT.fullmatch(text)
+        asked.append(Sentence(weighted[1], float(weighted[2])) if weighted else Sentence(text))
+    if box and len(pictures) != 1:
+        raise InputError(f"--box {box}: expected together with one --picture, found {len(pictures)}.")
+    asked += [like(picture, box) for picture in pictures]
+    if not asked:
+        raise InputError("The query is empty: expected a sentence or --picture.")
+    return asked
+
+
+def like(picture: Path, box: str | None) -> Like:
+    """A picture, or a box of it in pixels: left,top,width,height.
+
+    Raises:
+        InputError: it cannot be opened, or the box is not inside it.
+    """
+    if not box:
+        return Like(picture)
+    image = open_image(picture)
+    return Like(image, tuple(fractions([pixels(box)], image, str(picture))[0]))
+
+
+def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -> dict[str, Any]:
+    """The lines of a text file that fit a picture best.
+
+    Raises:
+        InputError: something else than one picture is asked, or the file cannot be read.
+    """
+    if len(asked) != 1 or not isinstance(asked[0], Like):
+        raise InputError(f"--captions {file}: expected one --picture, and no sentence.")
+    lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{file}: expected a caption a line, found none.")
+    found = best_sentences(index.run, asked[0], lines, count)
+    return {"captions": [{"caption": text, "score": score} for text, score in found]}
+
+
+def built_text(figures: dict[str, Any]) -> str:
+    """What a build did, in a line."""
+    parts = [f"{figures[key]:,} {key}" for key in ("added", "refreshed", "unchanged", "forgotten") if figures[key]]
+    parts += [f"{len(figures['broken']):,} broken"] if figures["broken"] else []
+    return f"{figures['index']}: {figures['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
+
+
+def info_text(figures: dict[str, Any]) -> str:
+    """What is in an index, in lines."""
+    fitted = figures["calibration"]
+    sure = f"on {fitted['pictures']:,} pictures with {fitted['sentences']:,} sentences" if fitted else "no"
+    lines = [
+        f"pictures    {figures['pictures']:,}",
+        f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
+        f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
+        f"model       {figures['model']}",
+        f"calibrated  {sure}",
+        f"broken      {len(figures['broken']):,}",
+    ]
+    return "\n".join([*lines, *(f"  {why}" for why in figures["broken"].values())])
+
+
+def captions_text(found: dict[str, Any]) -> str:
+    """A line a caption, its score before it."""
+    return "\n".join(f"{one['score']:8.3f}  {one['caption']}" for one in found["captions"])

@@ -1,0 +1,155 @@
+"""The walk of a search: what is asked, encoded; every picture scored; the best of them with their evidence."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordsight.errors import InputError
+from wordsight.search import filters
+from wordsight.search.calibrate import Calibration
+from wordsight.search.catalog import Catalog
+from wordsight.search.duplicates import GROUPED, groups
+from wordsight.search.query import Ask, Term, asked, divisor, terms
+from wordsight.search.results import Found, Hit, evidence
+from wordsight.search.scan import Ints, scan, top
+
+if TYPE_CHECKING:
+    from wordsight.search.index import Index
+
+TOGETHER = 128  # queries scanned for at once
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which hits are wanted, and how many.
+
+    Attributes:
+        top: hits on a page; at least 1.
+        page: the number of the page, 1 is the first.
+        min_score: leave pictures out that score less.
+        min_sure: leave pictures out that are less sure, 0 to 1.
+        where: an expression of `filters.py`.
+        under: only pictures in this folder and below.
+        group: show near-duplicates as one.
+    """
+
+    top: int = 10
+    page: int = 1
+    min_score: float | None = None
+    min_sure: float | None = None
+    where: str = ""
+    under: str = ""
+    group: bool = False
+
+
+def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
+    """The pictures that fit some queries best, exactly: as if every picture were scored in memory.
+
+    Args:
+        index: where to look.
+        asks: Q queries, which are scored together.
+        wanted: which hits of each.
+
+    Raises:
+        InputError: nothing is asked, a query cannot be used, or the index is damaged.
+    """
+    if wanted.top < 1 or wanted.page < 1:
+        raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
+    queries = terms(index.run, asks)
+    with Catalog(index.folder) as catalog:
+        search = _Search(index, catalog, wanted)
+        blocks = [queries[first : first + TOGETHER] for first in range(0, len(queries), TOGETHER)]
+        return [
+            search.answer(query, column)
+            for block in blocks
+            for query, column in zip(block, search.scores(block), strict=True)
+        ]
+
+
+class _Search:
+    """One look at an index: everything in it is of the same moment."""
+
+    def __init__(self, index: "Index", catalog: Catalog, wanted: Wanted) -> None:
+        self.index, self.catalog, self.wanted = index, catalog, wanted
+        self.snapshot = index.snapshot(catalog)
+        self.calibration = Calibration.parse(catalog.fact("calibration"))
+        self.chosen = self._chosen()
+
+    def _chosen(self) -> Ints:
+        """The places in the snapshot of the pictures that may be found."""
+        numbers = self.snapshot.numbers
+        if not self.wanted.where and not self.wanted.under:
+            return np.arange(len(numbers))
+        found = filters.numbers(self.catalog.db, self.index.places, self.wanted.where, self.wanted.under)
+        return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
+
+    def scores(self, queries: Sequence[Sequence[Term]]) -> Tensor:
+        """The score of each chosen picture with each query: (Q, I)."""
+        spans = self.snapshot.spans[self.chosen]
+        return scan(self.snapshot.vectors, spans, asked(queries, self.index.rule), self.index.rule).T.contiguous()
+
+    def answer(self, query: Sequence[Term], scores: Tensor) -> Found:
+        """A page of hits: scores (I,) of the chosen pictures."""
+        normalised = scores / divisor(query, self.index.rule)
+        sure = self._sure(query, normalised)
+        left = self._fits(scores, sure).nonzero()[:, 0]
+        start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
+        count = max(stop, GROUPED) if self.wanted.group else stop
+        order = left.numpy()[top(scores[left], count)]
+        sets = (
+            groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
+        )
+        page = [order[ranks] for ranks in sets[start:stop]]
+        hits = self._hits(query, page, scores, normalised, sure)
+        total = len(left) - len(order) + len(sets)
+        unknown = dict.fromkeys(word for term in query for word in term.unknown)
+        return Found(tuple(hits), total, start + 1, tuple(unknown))
+
+    def _sure(self, query: Sequence[Term], normalised: Tensor) -> Tensor | None:
+        """How sure each picture is, where the query is a sentence and nothing else."""
+        if len(query) == 1 and query[0].words and query[0].weight > 0:
+            return self.calibration.sure(normalised) if self.calibration else None
+        return None
+
+    def _fits(self, scores: Tensor, sure: Tensor | None) -> Tensor:
+        """Which pictures are good enough: (I,) bool."""
+        fits = torch.ones(len(scores), dtype=torch.bool)
+        if self.wanted.min_score is not None:
+            fits &= scores >= self.wanted.min_score
+        if self.wanted.min_sure is None:
+            return fits
+        if self.calibration is None:
+            raise InputError(f"{self.index.folder}: knows of no sentence how sure it is; build it with --calibrate.")
+        if sure is None:
+            raise InputError("min_sure: expected a single sentence; of other queries nobody knows how sure they are.")
+        return fits & (sure >= self.wanted.min_sure)
+
+    def _hits(
+        self, query: Sequence[Term], page: Sequence[Ints], scores: Tensor, normalised: Tensor, sure: Tensor | None
+    ) -> Iterator[Hit]:
+        """The first of each group of places among the chosen, with the others beside it."""
+        places = [int(self.chosen[group[0]]) for group in page]
+        shown = evidence(query, self.snapshot.images(places))
+        for group, (words, phrases) in zip(page, shown, strict=True):
+            numbers = self.snapshot.numbers[self.chosen[group]].tolist()
+            entry, *others = self.catalog.numbered(numbers)
+            path = self.index.places.path(entry.path)
+            yield Hit(
+                path=path,
+                score=float(scores[group[0]]),
+                normalised=float(normalised[group[0]]),
+                sure=None if sure is None else float(sure[group[0]]),
+                words=words,
+                phrases=phrases,
+                missing=not path.exists(),
+                width=entry.width,
+                height=entry.height,
+                taken=entry.taken,
+                meta=json.loads(entry.meta),
+                alike=tuple(self.index.places.path(other.path) for other in others),
+            )

@@ -1,0 +1,94 @@
+"""An index's folder: whether it is one, the model that travels in it, and who may write."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.run import Run
+from wordsight.search.catalog import FILE, Catalog
+
+MODEL = ("config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json", "README.md")
+KNOWN_BY = MODEL[:3]  # the files that say which model it is
+_OURS = {"model", "lock", FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal"}  # of an index that was never finished
+
+
+def check_free(folder: Path) -> None:
+    """Whether an index may be made here.
+
+    Raises:
+        InputError: there is something else.
+    """
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - _OURS):
+        raise InputError(f"{folder}: expected an index, or a folder that is empty or new.")
+
+
+def copy_model(run: Path, folder: Path) -> None:
+    """Put a model into an index, without what only training needs."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in MODEL:
+        if (run / name).exists():
+            shutil.copyfile(run / name, folder / name)
+
+
+def is_index(folder: Path) -> bool:
+    """Whether an index was made here, to its end."""
+    if not (folder / FILE).exists():
+        return False
+    with Catalog(folder, write=os.access(folder, os.W_OK)) as catalog:
+        return bool(catalog.fact("model"))
+
+
+def fingerprint(run: Path) -> str:
+    """What a model is known by: its weights, vocabulary and hyper-parameters, wherever it is.
+
+    Raises:
+        InputError: one of them is missing.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    for name in KNOWN_BY:
+        try:
+            found.update(hashlib.blake2b((run / name).read_bytes()).digest())
+        except OSError as error:
+            raise InputError(f"{run / name}: cannot be read ({error.strerror}).") from None
+    return found.hexdigest()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The right to write, which one process has at a time and loses when it ends, however it ends.
+
+    Raises:
+        InputError: another has it, or the folder cannot be written.
+    """
+    path = folder / "lock"
+    try:
+        lock = open(path, "ab")  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from None
+    with lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows: left to SQLite, which lets one write at a time
+            yield
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process is writing to this index; wait until it is done.") from None
+        yield
+
+
+def size_of(run: Run) -> int:
+    """D of a model's vectors.
+
+    Raises:
+        InputError: its scores are no sum over words of the best region.
+    """
+    if run.model.rule is None:
+        raise InputError(f"{run.folder}: a model that looks at pictures and sentences together cannot be indexed.")
+    return run.encode_texts(["a"]).values.shape[2]

@@ -1,0 +1,165 @@
+"""What an index is asked: sentences, pictures and regions of pictures, each with a weight; scores are added up."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Vectors
+from wordsight.errors import InputError
+from wordsight.matching.score import Rule
+from wordsight.matching.segments import naming_nothing
+from wordsight.run import Box, Picture, Run
+from wordsight.search.scan import Asked
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+TOGETHER = 256  # sentences encoded at once
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Pictures that this is about; with a weight below 0, rather those that it is not about."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Like:
+    """Pictures that look like this one, or hold what is in a box of it.
+
+    Attributes:
+        picture: a path, an encoded file or a PIL picture.
+        box: `xyxy` fractions; None for the whole picture with all its regions.
+        weight: how much it counts.
+    """
+
+    picture: Picture
+    box: Box | None = None
+    weight: float = 1.0
+
+
+Part = Sentence | Like
+Ask = str | Part | Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a query, encoded.
+
+    Attributes:
+        texts: (1, T, D): the words of a sentence, or the regions of a picture in their place.
+        words: T words as the model reads them; empty for a picture.
+        unknown: those of the words that the model does not know.
+        silent: (1, T) bool, the words that name nothing.
+        weight: how much it counts.
+    """
+
+    texts: Vectors
+    words: tuple[str, ...]
+    unknown: tuple[str, ...]
+    silent: Tensor
+    weight: float
+
+
+def terms(run: Run, asks: Sequence[Ask]) -> list[list[Term]]:
+    """Some queries, each as its encoded parts.
+
+    Raises:
+        InputError: nothing is asked, a sentence has no word that the model knows, a picture cannot be opened, a box
+            is not inside its picture, or a weight is 0 or no number.
+    """
+    queries = [_parts(ask) for ask in asks]
+    texts = dict.fromkeys(part.text for query in queries for part in query if isinstance(part, Sentence))
+    encoded = dict(zip(texts, _sentences(run, list(texts)), strict=True))
+    return [
+        [
+            replace(encoded[part.text], weight=part.weight) if isinstance(part, Sentence) else _like(run, part)
+            for part in query
+        ]
+        for query in queries
+    ]
+
+
+def _parts(ask: Ask) -> Sequence[Part]:
+    parts: Sequence[Part] = [Sentence(ask)] if isinstance(ask, str) else [ask] if isinstance(ask, Part) else ask
+    if not parts:
+        raise InputError("The query is empty: expected a sentence or a picture.")
+    for part in parts:
+        if not math.isfinite(part.weight) or part.weight == 0:
+            raise InputError(f"weight {part.weight:g}: expected a finite number other than 0.")
+    return parts
+
+
+def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
+    """Each of some sentences, with the weight 1."""
+    for text in texts:
+        if not any(map(str.isalnum, text)):
+            raise InputError("The query is empty: expected a sentence of at least one word.")
+        if not any(word in run.vocabulary for word in run.vocabulary.tokens(text)):
+            known = len(run.vocabulary) - 2
+            raise InputError(f"{text!r}: the model knows none of these words; it has learned {known:,} others.")
+    for first in range(0, len(texts), TOGETHER):
+        some = texts[first : first + TOGETHER]
+        said = run.encode_texts(some).to("cpu")
+        silent = naming_nothing(run.vocabulary.encode(some), run.vocabulary)  # (N, T)
+        for row, text in enumerate(some):
+            words = tuple(run.vocabulary.tokens(text))
+            unknown = tuple(dict.fromkeys(word for word in words if word not in run.vocabulary))
+            one = slice(row, row + 1)
+            own = Vectors(
+                said.values[one, : len(words)],
+                said.mask[one, : len(words)],
+                said.places[one, : len(words)],
+                None if said.hubness is None else said.hubness[one],
+            )
+            yield Term(own, words, unknown, silent[one, : len(words)], 1.0)
+
+
+def _like(run: Run, part: Like) -> Term:
+    if part.box is None:
+        images = run.encode_images([part.picture]).to("cpu")
+        values = images.values[:, images.mask[0]]
+    else:
+        _check(part.box)
+        seen = run.encode_images([part.picture], [torch.tensor([WHOLE, part.box])]).to("cpu")
+        values = seen.values[:, 1:]  # a model may take the first region for the whole picture
+    mask = torch.ones(values.shape[:2], dtype=torch.bool)
+    return Term(Vectors(values, mask, torch.zeros(*mask.shape, 2)), (), (), ~mask, part.weight)
+
+
+def _check(box: Box) -> None:
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise InputError(f"box {box}: expected left, top, right, bottom as fractions of the picture, inside it.")
+
+
+def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
+    """Some queries as the scan wants them.
+
+    The hubness of pictures, which is known of sentences, counts in scores with sentences only.
+
+    Args:
+        queries: Q queries of at least one term each.
+        rule: how words make a score.
+    """
+    words, shares = [], []
+    crowd, less = torch.zeros(len(queries)), torch.zeros(len(queries))
+    for number, query in enumerate(queries):
+        for term in query:
+            values = term.texts.values[0]  # (T, D)
+            share = torch.zeros(len(values), len(queries))
+            share[:, number] = term.weight / (len(values) if rule.mean else 1)
+            words.append(values)
+            shares.append(share)
+            if term.words:
+                crowd[number] += term.weight
+            if term.texts.hubness is not None:
+                less[number] += term.weight * term.texts.hubness[0]
+    return Asked(torch.cat(words), torch.cat(shares), crowd, less)
+
+
+def divisor(query: Sequence[Term], rule: Rule) -> float:
+    """What a query's scores are divided by so that longer and heavier ones do not score higher for that: above 0."""
+    return sum(abs(term.weight) * (1 if rule.mean else term.texts.values.shape[1]) for term in query)

@@ -1,0 +1,171 @@
+"""What a search gives: pictures, and the boxes that made them come."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.batch import Vectors
+from wordsight.matching.segments import BETA, segments
+from wordsight.run import Box
+from wordsight.search.query import Term
+
+REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the query on its best box.
+
+    Attributes:
+        text: the word.
+        box: `xyxy` fractions.
+        strength: the product of word and region: what it adds to the score, before weights and means.
+        known: whether the model knows it.
+    """
+
+    text: str
+    box: Box
+    strength: float
+    known: bool
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Neighbouring words that share a box, or a region that was asked for.
+
+    Attributes:
+        text: the words; of a region "this".
+        box: `xyxy` fractions.
+        strength: the sum of its words' products with the region.
+        weight: of its part of the query.
+    """
+
+    text: str
+    box: Box
+    strength: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A picture that was found.
+
+    Attributes:
+        path: its file.
+        score: as the model scores it; greater fits better, only comparable within one query.
+        normalised: the same without the effect of weights and the number of words.
+        sure: how probable it is that the sentence is about this picture, 0 to 1 (`calibrate.py`); None where the index
+            is not calibrated, or more than one sentence was asked.
+        words: each word on its own best box.
+        phrases: the same words as phrases, each on one box.
+        missing: whether the file is gone.
+        width: pixels.
+        height: pixels.
+        taken: when, by EXIF or the file, ISO.
+        meta: what the user knows of it.
+        alike: near-duplicates that are not shown, where they are grouped.
+    """
+
+    path: Path
+    score: float
+    normalised: float
+    sure: float | None
+    words: tuple[Word, ...]
+    phrases: tuple[Phrase, ...]
+    missing: bool
+    width: int
+    height: int
+    taken: str
+    meta: dict[str, Any]
+    alike: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values for `json.dumps`."""
+        return asdict(self) | {"path": str(self.path), "alike": [str(path) for path in self.alike]}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to a query.
+
+    Attributes:
+        hits: one page of them, best first.
+        total: how many pictures there are to page through.
+        first: the rank of the first of them, 1 is best.
+        unknown: words of the query that the model does not know.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    first: int
+    unknown: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values for `json.dumps`."""
+        hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
+        return {"total": self.total, "unknown": list(self.unknown), "hits": hits}
+
+    def __str__(self) -> str:
+        """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
+        if not self.hits:
+            return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
+        lines = []
+        for rank, hit in enumerate(self.hits, self.first):
+            sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"
+            notes = ("  (missing)" if hit.missing else "") + (f"  (+{len(hit.alike)} alike)" if hit.alike else "")
+            lines.append(f"{rank:3}  {hit.score:.3f}{sure}  {hit.path}{notes}")
+            width = max((len(phrase.text) for phrase in hit.phrases), default=0)
+            for phrase in hit.phrases:
+                places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)
+                lines.append(f"       {phrase.text:{width}}  {phrase.strength:7.3f} {places}")
+        return "\n".join(lines)
+
+
+def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
+    """Which words of a query went to which boxes.
+
+    Args:
+        terms: of the query.
+        images: (I, R, D), their places boxes.
+
+    Returns:
+        For each picture its words and its phrases.
+    """
+    if not len(images.mask):
+        return []
+    found: list[tuple[list[Word], list[Phrase]]] = [([], []) for _ in range(len(images.mask))]
+    for term in terms:
+        texts = Vectors(*(part.expand(len(found), *part.shape[1:]) for part in _parts(term)))
+        if not term.words:
+            for (_, phrases), some in zip(found, _regions(images, texts, term.weight), strict=True):
+                phrases += some
+            continue
+        alone = segments(images, texts, 0.0)
+        together = segments(images, texts, BETA, term.silent.expand(len(found), -1))
+        for (words, phrases), singles, spans in zip(found, alone, together, strict=True):
+            each = [(one.box, strength) for one in singles for strength in one.strengths]
+            for text, (box, strength) in zip(term.words, each, strict=True):
+                words.append(Word(text, box, strength, text not in term.unknown))
+            for span in spans:
+                text = " ".join(term.words[span.start : span.end])
+                phrases.append(Phrase(text, span.box, span.strength, term.weight))
+    return [(tuple(words), tuple(phrases)) for words, phrases in found]
+
+
+def _parts(term: Term) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return term.texts.values, term.texts.mask, term.texts.places
+
+
+def _regions(images: Vectors, texts: Vectors, weight: float) -> list[list[Phrase]]:
+    """Where the regions that were asked for went: the strongest, each box once."""
+    found = []
+    for row in segments(images, texts, 0.0):
+        pairs = sorted(((max(one.strengths), one.box) for one in row), reverse=True)
+        best: dict[Box, float] = {}
+        for strength, box in pairs:
+            best.setdefault(box, strength)
+        found.append([Phrase("this", box, strength, weight) for box, strength in list(best.items())[:REGIONS]])
+    return found

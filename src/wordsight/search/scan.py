@@ -1,0 +1,122 @@
+"""The exact scan: every picture's score with every query, from the vectors on disk, a block at a time.
+
+What `matching/score.py` computes for pictures in memory, without ever holding more than a block of products.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.matching.score import Rule
+
+PRODUCTS = 2**21  # rows x words in one block: 8 MB
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Where the rows of I pictures are, and what is taken from their scores with sentences.
+
+    Attributes:
+        segment: (I,) which file.
+        first: (I,) the first row there.
+        count: (I,) how many rows; at least 1.
+        hubness: (I,) float32.
+    """
+
+    segment: Ints
+    first: Ints
+    count: Ints
+    hubness: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints) -> "Spans":
+        """Some of the pictures."""
+        return Spans(self.segment[rows], self.first[rows], self.count[rows], self.hubness[rows])
+
+
+class Asked(NamedTuple):
+    """Q queries as W words put end to end.
+
+    Attributes:
+        words: (W, D) float32.
+        shares: (W, Q) how much each word counts in each query.
+        crowd: (Q,) how much a picture's hubness counts in each query.
+        less: (Q,) what is taken from each query's scores.
+    """
+
+    words: Tensor
+    shares: Tensor
+    crowd: Tensor
+    less: Tensor
+
+
+def scan(segments: Mapping[int, NDArray[np.float32]], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
+    """The score of every picture with every query, exactly.
+
+    Args:
+        segments: the rows of each file, (rows, D) float32.
+        spans: I pictures.
+        asked: Q queries.
+        rule: how words make a score; what it says of the mean is already in `asked.shares`.
+
+    Returns:
+        (I, Q) float32.
+    """
+    found = torch.empty(len(spans), asked.shares.shape[1])
+    for block in _blocks(spans, max(1, PRODUCTS // max(1, len(asked.words)))):
+        some = spans[block]
+        rows = torch.from_numpy(_rows(segments[int(some.segment[0])], some))
+        best = _best(rows @ asked.words.T, some.count, rule)  # (pictures, W)
+        found[torch.from_numpy(block)] = best @ asked.shares
+    return found - torch.from_numpy(spans.hubness)[:, None] * asked.crowd - asked.less
+
+
+def top(scores: Tensor, count: int) -> Ints:
+    """The places of the greatest of (I,) scores, greatest first; of equal ones the first comes first."""
+    values = scores.numpy()
+    places = np.arange(len(values))
+    if 0 < count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        places = np.flatnonzero(values >= least)
+    order = np.argsort(-values[places], kind="stable")[:count]
+    return places[order].astype(np.int64)
+
+
+def _blocks(spans: Spans, most: int) -> Iterator[Ints]:
+    """The places of all pictures in the order of the files: of one segment each time, and at most `most` rows."""
+    order = np.lexsort((spans.first, spans.segment))
+    segment, ends = spans.segment[order], np.cumsum(spans.count[order])
+    start = 0
+    while start < len(order):
+        behind = ends[start - 1] if start else 0
+        full = int(np.searchsorted(ends, behind + most, side="right"))
+        other = int(np.searchsorted(segment, segment[start], side="right"))
+        stop = min(max(full, start + 1), other)
+        yield order[start:stop]
+        start = stop
+
+
+def _rows(segment: NDArray[np.float32], some: Spans) -> NDArray[np.float32]:
+    """The rows of pictures, end to end: as they lie on disk where nothing is between them, else copied."""
+    if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
+        return segment[some.first[0] : some.first[-1] + some.count[-1]]
+    begins = np.cumsum(some.count) - some.count
+    return segment[np.repeat(some.first - begins, some.count) + np.arange(some.count.sum())]
+
+
+def _best(products: Tensor, count: Ints, rule: Rule) -> Tensor:
+    """What the regions of each picture make of each word: (rows, W) -> (pictures, W)."""
+    products = products.relu_() if rule.thresholded_sum else products
+    if (count == count[0]).all():
+        regions = products.view(len(count), int(count[0]), -1)
+        return regions.sum(dim=1) if rule.thresholded_sum else regions.amax(dim=1)
+    how = "sum" if rule.thresholded_sum else "max"
+    return torch.segment_reduce(products, how, lengths=torch.from_numpy(count), axis=0)

@@ -1,0 +1,88 @@
+"""A contact sheet: the hits of a page in a grid, each with the boxes of its phrases and its score."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from wordsight.errors import InputError
+from wordsight.evaluation.draw import PAPER, save
+from wordsight.evaluation.evidence import COLOURS
+from wordsight.search.results import Found, Hit, Phrase
+from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.vision.images import open_image
+
+SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; tiles in a row at most
+INK, MISSING = "#20242b", "#d5d8de"
+
+
+def write_sheet(found: Found, out: Path) -> None:
+    """Draw a page of hits in the format that `out` ends in; a picture that is gone is an empty tile.
+
+    Raises:
+        InputError: there is nothing to draw, or the file cannot be written.
+    """
+    if not found.hits:
+        raise InputError(f"{out}: nothing was found, so there is nothing to draw.")
+    save(sheet(found), out)
+
+
+def sheet(found: Found) -> Image.Image:
+    """A page of hits as one picture."""
+    colours = colours_of(found.hits)
+    tiles = [_tile(hit, rank, colours) for rank, hit in enumerate(found.hits, found.first)]
+    columns = min(COLUMNS, len(tiles))
+    rows = -(-len(tiles) // columns)
+    high = max(tile.height for tile in tiles)
+    canvas = Image.new("RGB", (columns * (SIDE + GAP) + GAP, rows * (high + GAP) + GAP), PAPER)
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        canvas.paste(tile, (GAP + column * (SIDE + GAP), GAP + row * (high + GAP)))
+    return canvas
+
+
+def colours_of(hits: Sequence[Hit]) -> dict[str, str]:
+    """A colour for each word of the query, the same in all pictures; phrases have that of their last word."""
+    words = dict.fromkeys(phrase.text.split()[-1] for hit in hits for phrase in hit.phrases)
+    naming = [word for word in words if word not in FUNCTION_WORDS]
+    return {word: COLOURS[number % len(COLOURS)] for number, word in enumerate(naming)}
+
+
+def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
+    """One hit: its picture, and below it its rank, score and name, then its phrases in their colours."""
+    font = ImageFont.load_default(13)
+    lines = [(f"{rank}. {_figures(hit)}  {hit.path.name}{'  (missing)' if hit.missing else ''}", INK)]
+    lines += [(f"{phrase.text}  {phrase.strength:.2f}", _colour(phrase, colours)) for phrase in hit.phrases]
+    tile = Image.new("RGB", (SIDE, SIDE + LINE * len(lines) + 6), PAPER)
+    pen = ImageDraw.Draw(tile)
+    try:
+        image = open_image(hit.path, at_least=SIDE)
+    except InputError:  # gone or changed since it was indexed
+        pen.rectangle((0, 0, SIDE - 1, SIDE - 1), fill=MISSING)
+        image = None
+    if image is not None:
+        image = ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
+        left, top = (SIDE - image.width) // 2, SIDE - image.height
+        tile.paste(image, (left, top))
+        for phrase in hit.phrases:
+            if phrase.strength > 0 and _colour(phrase, colours) != INK:
+                _box(pen, phrase, (left, top, image.width, image.height), _colour(phrase, colours))
+    for number, (text, colour) in enumerate(lines):
+        pen.text((0, SIDE + 4 + number * LINE), text, font=font, fill=colour)
+    return tile
+
+
+def _figures(hit: Hit) -> str:
+    return f"{hit.score:.3f}" if hit.sure is None else f"{hit.score:.3f} ({100 * hit.sure:.0f} %)"
+
+
+def _colour(phrase: Phrase, colours: dict[str, str]) -> str:
+    return colours.get(phrase.text.split()[-1], INK)
+
+
+def _box(pen: ImageDraw.ImageDraw, phrase: Phrase, frame: tuple[int, int, int, int], colour: str) -> None:
+    left, top, width, height = frame
+    x1, y1, x2, y2 = phrase.box
+    corners = (left + x1 * (width - 1), top + y1 * (height - 1), left + x2 * (width - 1), top + y2 * (height - 1))
+    pen.rectangle(corners, outline=PAPER, width=4)
+    pen.rectangle(corners, outline=colour, width=2)

@@ -1,0 +1,378 @@
+"""An index finds what scoring every picture would find, and shows where."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wordsight.batch import Vectors
+from wordsight.data import load_dataset
+from wordsight.errors import InputError
+from wordsight.evaluation import ranking
+from wordsight.matching.score import Rule, sum_of_max
+from wordsight.matching.segments import BETA
+from wordsight.run import load
+from wordsight.search.catalog import Catalog
+from wordsight.search.index import Index
+from wordsight.search.query import Like, Sentence, Term, asked
+from wordsight.search.scan import Spans, scan, top
+from wordsight.search.sheet import sheet, write_sheet
+from wordsight.search.split_scores import split_scores
+from wordsight.training.batches import pairs
+from wordsight.training.progress import Progress
+from wordsight.training.validation import encode
+from wordsight.vision.regions import FeatureCache
+
+QUIET = Progress(quiet=True)
+ASKS = ["a red circle", "a blue square and a green cross", "a stripy yellow triangle", "two circles"]
+
+
+def few(world: Path, count: int, skip: int = 0) -> list[Path]:
+    return sorted((world / "images").iterdir())[skip : skip + count]
+
+
+@pytest.fixture(scope="module")
+def index(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """Thirty pictures, indexed; tests must not change it."""
+    made = Index.create(tmp_path_factory.mktemp("search") / "index", trained, "cpu")
+    made.build(few(world, 30), progress=QUIET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def images(index: Index, world: Path) -> Vectors:
+    return index.run.encode_images(few(world, 30))
+
+
+def names(index: Index, ask: object, **wanted: object) -> list[str]:
+    return [hit.path.name for hit in index.search(ask, **wanted).hits]  # type: ignore[arg-type]
+
+
+def check(index: Index, world: Path, ask: object, scores: torch.Tensor) -> None:
+    """That a search gives the same pictures and scores as all scores (30,) sorted."""
+    hits = index.search(ask, top=30).hits  # type: ignore[arg-type]
+    order = scores.argsort(descending=True, stable=True)
+    paths = few(world, 30)
+    assert [hit.path for hit in hits] == [paths[place] for place in order]
+    assert [hit.score for hit in hits] == pytest.approx(scores[order].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("sentence", ASKS)
+def test_a_sentence_finds_what_scoring_every_picture_finds(
+    index: Index, world: Path, images: Vectors, sentence: str
+) -> None:
+    check(index, world, sentence, index.run.score(images, [sentence])[:, 0])
+
+
+def test_weighted_sentences_add_up(index: Index, world: Path, images: Vectors) -> None:
+    scores = index.run.score(images, ["a red circle", "a blue square"])
+    check(index, world, [Sentence("a red circle"), Sentence("a blue square", -0.5)], scores[:, 0] - 0.5 * scores[:, 1])
+
+
+def test_a_picture_is_asked_by_all_its_regions(index: Index, world: Path, images: Vectors) -> None:
+    like = few(world, 30)[7]
+    ours = images[7:8]
+    scores = sum_of_max(images, Vectors(ours.values, ours.mask, ours.places), mean=True)
+    check(index, world, Like(like), scores[:, 0])
+    assert names(index, Like(like), top=1) == [like.name]
+
+
+def test_a_region_is_asked_by_its_vector(index: Index, world: Path, images: Vectors) -> None:
+    like, region = few(world, 30)[4], 9
+    box = tuple(images.places[4, region].tolist())
+    best = (images.values @ images.values[4, region]).amax(dim=1)
+    check(index, world, Like(like, box), best)
+    first = index.search(Like(like, box), top=1).hits[0]
+    assert first.path == like
+    assert first.phrases[0].box == pytest.approx(box, abs=1e-6)
+
+
+def test_many_queries_at_once_are_as_one_by_one(index: Index) -> None:
+    together = index.search_many(ASKS, top=5)
+    for found, ask in zip(together, ASKS, strict=True):
+        alone = index.search(ask, top=5)
+        assert [hit.path for hit in found.hits] == [hit.path for hit in alone.hits]
+        assert [hit.score for hit in found.hits] == pytest.approx([hit.score for hit in alone.hits], abs=1e-5)
+    assert index.search_many([]) == []
+
+
+def test_the_evidence_is_that_of_align(index: Index, world: Path) -> None:
+    run = load(index.folder / "model", "cpu")
+    for hit in index.search("a red circle and a blue square", top=3).hits:
+        whole = run.align(hit.path, "a red circle and a blue square", beta=BETA)
+        assert [phrase.text.split() for phrase in hit.phrases] == [
+            list(whole.words[one.start : one.end]) for one in whole.segments
+        ]
+        for phrase, segment in zip(hit.phrases, whole.segments, strict=True):
+            assert phrase.box == pytest.approx(segment.box, abs=1e-6)
+            assert phrase.strength == pytest.approx(segment.strength, abs=1e-4)
+        alone = run.align(hit.path, "a red circle and a blue square")
+        assert [word.strength for word in hit.words] == pytest.approx(alone.strengths, abs=1e-4)
+        assert sum(word.strength for word in hit.words) / len(hit.words) == pytest.approx(hit.score, abs=1e-4)
+
+
+def test_figures_through_the_index_are_those_of_eval(index: Index, trained: Path, world: Path) -> None:
+    run, dataset = load(trained, "cpu"), load_dataset(world)
+    of_index = {path.name: number for number, path in enumerate(few(world, 30))}
+    pictures = [picture for picture in dataset.pictures if picture.path.name in of_index and picture.sentences]
+    table = FeatureCache(index.folder.parent / "features", run.encoder).regions([one.path for one in pictures])
+    known = pairs(pictures, table, run.vocabulary)
+    blocks, texts = encode(run.model, known)
+    expected = ranking.ranking_metrics(run.model, blocks, texts, known.picture)
+    sentences = [sentence for picture in pictures for sentence in picture.sentences]
+    row = {picture.path: number for number, picture in enumerate(pictures)}
+    scores = torch.full((len(pictures), len(sentences)), -torch.inf)
+    for column, found in enumerate(index.search_many(sentences, top=30)):
+        for hit in found.hits:
+            if hit.path in row:
+                scores[row[hit.path], column] = hit.score
+    found_figures = ranking.metrics(ranking.ranks(scores, known.picture), len(pictures))
+    assert found_figures == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(mean=True), Rule(thresholded_sum=True), Rule(True, True)])
+@pytest.mark.parametrize("uneven", [False, True])
+def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wordsight.search.scan.PRODUCTS", 150)  # many blocks
+    random = torch.Generator().manual_seed(0)
+    count = torch.randint(1, 6, (40,), generator=random) if uneven else torch.full((40,), 4)
+    mask = torch.arange(5 if uneven else 4) < count[:, None]
+    values = torch.randn(*mask.shape, 8, generator=random)
+    texts = Vectors(
+        torch.randn(6, 7, 8, generator=random),
+        torch.arange(7) < torch.tensor([7, 1, 3, 2, 7, 4])[:, None],
+        torch.zeros(6, 7, 2),
+        torch.randn(6, generator=random),
+    )
+    images = Vectors(values, mask, torch.zeros(*mask.shape, 4), torch.randn(40, generator=random))
+    order = torch.randperm(40, generator=random)  # in the files they stand in another order, in two of them
+    firsts, rows = np.zeros(40, np.int64), {1: [], 2: []}
+    segment = np.where(np.arange(40) % 3 == 0, 2, 1)
+    for place in order.tolist():
+        mine = rows[int(segment[place])]
+        firsts[place] = sum(map(len, mine))
+        mine.append(values[place, mask[place]].numpy())
+        mine.append(np.full((place % 2, 8), 99, np.float32))  # rows of pictures that are gone
+    maps = {number: np.concatenate(parts) for number, parts in rows.items()}
+    hubness = images.hubness
+    assert hubness is not None
+    spans = Spans(segment, firsts, count.numpy(), hubness.numpy())
+    nothing = torch.zeros(1, 7, dtype=torch.bool)
+    queries = [[Term(_one(texts, n), ("word",), (), nothing, 1.0)] for n in range(6)]
+    queries.append([Term(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
+    expected = sum_of_max(images, texts, mean=rule.mean, thresholded_sum=rule.thresholded_sum)
+    expected = torch.cat([expected, (2 * expected[:, 0] - 0.5 * expected[:, 3])[:, None]], dim=1)
+    found = scan(maps, spans, asked(queries, rule), rule)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def _one(texts: Vectors, number: int) -> Vectors:
+    """A sentence without its padding."""
+    length = int(texts.mask[number].sum())
+    assert texts.hubness is not None
+    return Vectors(
+        texts.values[number : number + 1, :length],
+        texts.mask[number : number + 1, :length],
+        texts.places[number : number + 1, :length],
+        texts.hubness[number : number + 1],
+    )
+
+
+def test_ties_go_by_the_order_of_the_catalogue() -> None:
+    scores = torch.tensor([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
+    assert [top(scores, count).tolist() for count in (0, 1, 3, 4, 9)] == [
+        [],
+        [1],
+        [1, 3, 2],
+        [1, 3, 2, 4],
+        [1, 3, 2, 4, 5, 0],
+    ]
+
+
+def test_pages_follow_each_other(index: Index) -> None:
+    every = names(index, "a red circle", top=30)
+    assert [name for page in (1, 2, 3, 4) for name in names(index, "a red circle", top=9, page=page)] == every
+    assert index.search("a red circle", top=9, page=2).first == 10
+    assert index.search("a red circle", top=9, page=9).hits == ()
+
+
+def test_the_least_score_holds(index: Index) -> None:
+    every = index.search("a red circle", top=30).hits
+    found = index.search("a red circle", min_score=every[4].score)
+    assert len(found.hits) == found.total == 5
+    nothing = index.search("a red circle", min_score=1e9)
+    assert str(nothing) == "nothing here matches" and nothing.total == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        ("", "query is empty"),
+        (" ... ", "query is empty"),
+        ([], "query is empty"),
+        ("zyzzyva quux", "knows none of these words"),
+        (Sentence("a red circle", 0.0), "weight 0"),
+        (Sentence("a red circle", float("nan")), "weight nan"),
+        (Like("nowhere.jpg"), "nowhere.jpg: no such picture"),
+        (Like(Image.new("RGB", (9, 9)), (0.5, 0.5, 0.5, 0.9)), "expected left, top, right, bottom"),
+        (Like(Image.new("RGB", (9, 9)), (0.5, 0.5, 1.5, 0.9)), "expected left, top, right, bottom"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(index: Index, ask: object, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        index.search(ask)  # type: ignore[arg-type]
+
+
+def test_unknown_words_are_named(index: Index) -> None:
+    found = index.search("a red zyzzyva", top=2)
+    assert found.unknown == ("zyzzyva",)
+    assert [word.known for word in found.hits[0].words] == [True, True, False]
+
+
+def test_calibration_is_a_probability_that_fits(world: Path, trained: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", trained, "cpu")
+    index.build(few(world, 12), progress=QUIET)
+    assert index.search("a red circle").hits[0].sure is None
+    with pytest.raises(InputError, match="--calibrate"):
+        index.search("a red circle", min_sure=0.5)
+    scores, picture = split_scores(index.run, world, QUIET)
+    fitted = index.calibrate(scores, picture)
+    sure = fitted.sure(scores)
+    assert sure.sum().item() == pytest.approx(len(picture), rel=1e-3)  # as many belong together as it expects
+    assert fitted.slope > 0
+    hits = index.search("a red circle", top=12).hits
+    assert [hit.sure for hit in hits] == sorted((hit.sure for hit in hits), reverse=True)
+    middle = hits[5].sure
+    assert middle is not None and 0 < middle < 1
+    assert len(index.search("a red circle", top=12, min_sure=middle).hits) == 6
+    with pytest.raises(InputError, match="single sentence"):
+        index.search([Sentence("a red circle"), Sentence("a cross")], min_sure=0.5)
+    assert index.info()["calibration"] == asdict(fitted)
+
+
+def test_near_duplicates_are_one_hit(world: Path, trained: Path, tmp_path: Path) -> None:
+    paths = []
+    for path in few(world, 5):
+        image = Image.open(path)
+        for quality in (95, 80):
+            paths.append(tmp_path / f"{path.stem}-{quality}.jpg")
+            image.save(paths[-1], quality=quality)
+    index = Index.create(tmp_path / "index", trained, "cpu")
+    index.build(paths, progress=QUIET)
+    found = index.search("a red circle", group=True)
+    shown = [path for hit in found.hits for path in (hit.path, *hit.alike)]
+    assert sorted(shown) == sorted(paths)
+    assert all(hit.path.stem[:-3] in {path.stem[:-3] for path in hit.alike} for hit in found.hits)
+    assert found.total == len(found.hits) <= 5
+    assert index.search("a red circle").hits[0].path == found.hits[0].path
+
+
+def test_a_sheet_shows_every_hit_and_marks_the_missing(world: Path, trained: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / path.name for path in few(world, 7)]
+    for path, source in zip(paths, few(world, 7), strict=True):
+        path.write_bytes(source.read_bytes())
+    index = Index.create(tmp_path / "index", trained, "cpu")
+    index.build(paths, progress=QUIET)
+    before = index.search("a red circle")
+    before.hits[0].path.unlink()
+    found = index.search("a red circle")
+    assert [hit.path for hit in found.hits] == [hit.path for hit in before.hits]
+    assert [hit.missing for hit in found.hits] == [True] + [False] * 6
+    drawn = sheet(found)
+    assert drawn.width > 4 * 320 and drawn.height > 2 * 320
+    write_sheet(found, tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").size == drawn.size
+    with pytest.raises(InputError, match="nothing to draw"):
+        write_sheet(index.search("a red circle", min_score=99), tmp_path / "other.png")
+
+
+@pytest.fixture(scope="module")
+def annotated(index: Index, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., set[str]]:
+    """Which of thirty pictures a filter leaves, where every third is of Oslo and they are numbered."""
+    paths = few(world, 30)
+    table = tmp_path_factory.mktemp("meta") / "meta.csv"
+    places = ["Oslo", "Rome's", "the lake"]
+    rows = [f'{path.name};{places[number % 3]};{number};"x; y"' for number, path in enumerate(paths)]
+    table.write_text("\n".join(["file;place;number;note", *rows, "nobody.jpg;Oslo;1;"]))
+    assert index.annotate(table) == ["nobody.jpg"]
+
+    def left(where: str = "", under: str = "") -> set[int]:
+        found = index.search("a red circle", top=30, where=where, under=under)
+        return {paths.index(hit.path) for hit in found.hits}
+
+    return left
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("number < 3", {0, 1, 2}),
+        ("number >= 28.5 and place = 'the lake'", {29}),
+        ('place = "Rome\'s" and number <= 4', {1, 4}),
+        ("place ~ 'O*' AND number<4", {0, 3}),
+        ("place != Oslo and number < 4", {1, 2}),
+        ("note = 'x; y' and number = 7", {7}),
+        ("path ~ '*00003*'", {3}),
+        ("width > 99999", set()),
+        ("height >= 1 and bytes > 10 and number = 2", {2}),
+        ("date >= 2001 and added > 2001-05 and number = 2", {2}),
+        ("date < 1999", set()),
+        ('place = "\' OR 1=1 --"', set()),
+        ('place = "Oslo\'); DROP TABLE pictures; --"', set()),
+        ("path = \"x' OR '1'='1\"", set()),
+        ('place ~ "*\' UNION SELECT 1 --"', set()),
+    ],
+)
+def test_filters_leave_what_they_say(annotated: Callable[..., set[int]], where: str, expected: set[int]) -> None:
+    assert annotated(where) == expected
+    assert len(annotated()) == 30
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "width",
+        "width >",
+        "> 3",
+        "width > 3 and",
+        "width > 3 or height > 3",
+        "width > big",
+        "width ~ 3",
+        "nothing = 3",
+        "plce = Oslo",
+        "1=1; DROP TABLE pictures",
+        "meta = 3",
+        "number) OR (1 = 1",
+        'place" = 3',
+        "''",
+    ],
+)
+def test_other_filters_are_refused(annotated: Callable[..., set[int]], where: str) -> None:
+    with pytest.raises(InputError):
+        annotated(where)
+    assert len(annotated()) == 30
+
+
+def test_under_leaves_a_folder(annotated: Callable[..., set[int]], world: Path, tmp_path: Path) -> None:
+    assert len(annotated(under=str(world / "images"))) == 30
+    assert len(annotated(under=str(world / "images") + "/")) == 30
+    assert annotated(under=str(world / "imag")) == set()
+    assert annotated(under=str(tmp_path)) == set()
+
+
+def test_metadata_may_be_json(index: Index, annotated: object, world: Path, tmp_path: Path) -> None:
+    one = few(world, 30)[2]
+    table = tmp_path / "meta.json"
+    table.write_text(json.dumps([{"path": str(one), "who": {"name": "Ann"}, "number": 2, "place": "the lake"}]))
+    assert index.annotate(table) == []
+    with Catalog(index.folder) as catalog:
+        assert [json.loads(entry.meta) for entry in catalog.entries()][2]["who"] == {"name": "Ann"}
+    for content in ("{}", "[1]", '[{"who": 1}]', '[{"path": 3}]', "nonsense"):
+        table.write_text(content)
+        with pytest.raises(InputError, match=r"meta\.json"):
+            index.annotate(table)
