@@ -6,7 +6,8 @@
 The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
 greatest difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown
 are those of `Run.align`. The second times one query of 8 words, and one of 100, on pictures of 20 regions of 256
-numbers, next to the same in plain numpy, and reading so much memory once; on one thread and in seconds of processor.
+numbers, exactly from the start and roughly first, next to the same in plain numpy, by maxsim-cpu where it is installed
+(the extra `bench`), and reading so much memory once; on one thread and in seconds of processor.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import asked, terms
+from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Asked, Spans, scan, top
 from wordsight.training.batches import pairs
 from wordsight.training.material import featured, pictures_of
@@ -138,25 +140,48 @@ def speed(pictures: int) -> dict[str, float]:
         path = Path(folder, "vectors")
         torch.randn(pictures * REGIONS, SIZE, generator=random).numpy().tofile(path)
         rows = np.memmap(path, "<f4", "c", shape=(pictures * REGIONS, SIZE))
-        every = np.arange(pictures)
+        every, all_there = np.arange(pictures), torch.ones(pictures, REGIONS, dtype=torch.bool)
         spans = Spans(
-            np.ones_like(every), every * REGIONS, np.full_like(every, REGIONS), np.zeros(pictures, np.float32)
+            np.ones_like(every),
+            every * REGIONS,
+            np.full_like(every, REGIONS),
+            np.zeros(pictures, np.float32),
+            *(part.numpy() for part in extent(torch.from_numpy(rows).view(pictures, REGIONS, SIZE), all_there)),
         )
+        halves = halved(rows)
         one, many = (_queries(count, random) for count in (1, 100))
         alone, together = ((lambda ask=ask: scan({1: rows}, spans, ask, Rule())) for ask in (one, many))
+        quick, quick_together = (
+            (lambda ask=ask: best_scores({1: rows}, {1: halves}, spans, ask, Rule(), 10)) for ask in (one, many)
+        )
         words = one.words.numpy()
 
         def plain() -> np.ndarray:
             return (rows @ words.T).reshape(pictures, REGIONS, WORDS).max(1).sum(1)
 
         best = np.argsort(-plain(), kind="stable")[:10]
-        assert top(alone()[:, 0], 10).tolist() == best.tolist()
+        assert top(alone()[:, 0], 10).tolist() == top(quick()[:, 0], 10).tolist() == best.tolist()
+        exact, rough = together(), quick_together()
+        assert all(top(exact[:, q], 10).tolist() == top(rough[:, q], 10).tolist() for q in range(100))
         return {
+            "quick: one query, ms": timed(quick),
+            "quick: of 100 queries, ms each": timed(quick_together) / 100,
             "one query, ms": timed(alone),
             "numpy, ms": timed(plain),
+            **peers(words, rows.reshape(pictures, REGIONS, SIZE)),
             "of 100 queries, ms each": timed(together) / 100,
             "reading the vectors, ms": timed(lambda: torch.from_numpy(rows).sum()),
         }
+
+
+def peers(words: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
+    """Milliseconds of libraries that do the same, of those that are installed."""
+    try:
+        import maxsim_cpu
+    except ImportError:
+        return {}
+    vectors = np.ascontiguousarray(vectors)
+    return {"maxsim-cpu, ms": timed(lambda: maxsim_cpu.maxsim_scores(words, vectors))}
 
 
 def _queries(count: int, random: torch.Generator) -> Asked:

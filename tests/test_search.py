@@ -20,6 +20,7 @@ from wordsight.run import load
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence, Term, asked
+from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
 from wordsight.search.sheet import sheet, write_sheet
 from wordsight.search.split_scores import split_scores
@@ -161,7 +162,7 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     maps = {number: np.concatenate(parts) for number, parts in rows.items()}
     hubness = images.hubness
     assert hubness is not None
-    spans = Spans(segment, firsts, count.numpy(), hubness.numpy())
+    spans = Spans(segment, firsts, count.numpy(), hubness.numpy(), *(part.numpy() for part in extent(values, mask)))
     nothing = torch.zeros(1, 7, dtype=torch.bool)
     queries = [[Term(_one(texts, n), ("word",), (), nothing, 1.0)] for n in range(6)]
     queries.append([Term(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
@@ -169,6 +170,14 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     expected = torch.cat([expected, (2 * expected[:, 0] - 0.5 * expected[:, 3])[:, None]], dim=1)
     found = scan(maps, spans, asked(queries, rule), rule)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    if not rule.thresholded_sum:
+        halves = {number: halved(rows) for number, rows in maps.items()}
+        for count in (1, 5, 39, 40):
+            quick = best_scores(maps, halves, spans, asked(queries, rule), rule, count)
+            for query in range(len(queries)):
+                best = top(quick[:, query], count)
+                assert best.tolist() == top(found[:, query], count).tolist()
+                torch.testing.assert_close(quick[best, query], found[best, query], atol=1e-4, rtol=1e-4)
 
 
 def _one(texts: Vectors, number: int) -> Vectors:

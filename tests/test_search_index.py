@@ -203,7 +203,7 @@ def test_a_file_of_vectors_is_not_endless(index: Index, photos: list[Path], monk
     monkeypatch.setattr(vectors, "MOST", 1)
     index.remove(photos[3:])
     index.build(photos, progress=QUIET)
-    assert len(list((index.folder / "vectors").iterdir())) == 2 * 3
+    assert len(list((index.folder / "vectors").iterdir())) == 3 * 3
     assert scores(index) == pytest.approx(before, abs=1e-6)
 
 

@@ -16,6 +16,7 @@ from wordsight.errors import InputError
 from wordsight.run import Run
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.places import Places
+from wordsight.search.rough import extent
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Count
 from wordsight.vision.images import read_header
@@ -157,8 +158,10 @@ class Builder:
             )
             hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
             entries, first = [], batch.first
-            for (entry, row), hub in zip(ready, hubness.tolist(), strict=True):
-                entries.append(entry._replace(segment=batch.segment, first=first, rows=len(row.boxes), hubness=hub))
+            extents = (part.tolist() for part in (hubness, *extent(images.values, images.mask)))
+            for (entry, row), hub, length, blur in zip(ready, *extents, strict=True):
+                known = entry._replace(rows=len(row.boxes), hubness=hub, length=length, blur=blur)
+                entries.append(known._replace(segment=batch.segment, first=first))
                 first += len(row.boxes)
         if not (ready or touched or refused):
             return
@@ -196,6 +199,8 @@ def _look(key: str, path: Path) -> Entry:
         first=0,
         rows=0,
         hubness=0.0,
+        length=0.0,
+        blur=0.0,
     )
 
 

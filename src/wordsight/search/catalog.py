@@ -28,7 +28,8 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
         number INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE,
         hash BLOB NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
         width INTEGER NOT NULL, height INTEGER NOT NULL, taken TEXT NOT NULL, added TEXT NOT NULL,
-        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, hubness REAL NOT NULL,
+        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL,
+        hubness REAL NOT NULL, length REAL NOT NULL, blur REAL NOT NULL,
         meta TEXT NOT NULL DEFAULT '{}'
     );
     CREATE INDEX pictures_in_files ON pictures (segment, first);
@@ -53,6 +54,8 @@ class Entry(NamedTuple):
         first: its first row there.
         rows: how many rows it has, one a region.
         hubness: what is taken from its scores with sentences.
+        length: of its longest vector.
+        blur: the most that rounding to bfloat16 moves one of its vectors.
         meta: what the user knows of it, a JSON object.
     """
 
@@ -68,11 +71,13 @@ class Entry(NamedTuple):
     first: int
     rows: int
     hubness: float
+    length: float
+    blur: float
     meta: str = "{}"
 
 
 class Batch(NamedTuple):
-    """Rows that were written at once, and the CRC-32 of their vectors and boxes."""
+    """Rows that were written at once, and the CRC-32 of all their files."""
 
     segment: int
     first: int

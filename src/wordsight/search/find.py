@@ -16,6 +16,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.query import Ask, Term, asked, divisor, terms
 from wordsight.search.results import Found, Hit, evidence
+from wordsight.search.rough import best_scores, is_quick
 from wordsight.search.scan import Ints, scan, top
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Wanted:
     where: str = ""
     under: str = ""
     group: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many of the best must be known for this page."""
+        return max(self.top * self.page, GROUPED if self.group else 0)
 
 
 def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
@@ -89,9 +95,12 @@ class _Search:
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
 
     def scores(self, queries: Sequence[Sequence[Term]]) -> Tensor:
-        """The score of each chosen picture with each query: (Q, I)."""
-        spans = self.snapshot.spans[self.chosen]
-        return scan(self.snapshot.vectors, spans, asked(queries, self.index.rule), self.index.rule).T.contiguous()
+        """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
+        now, rule, ask = self.snapshot, self.index.rule, asked(queries, self.index.rule)
+        spans = now.spans[self.chosen]
+        if self.wanted.min_score is None and self.wanted.min_sure is None and is_quick(spans, rule):
+            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
+        return scan(now.vectors, spans, ask, rule).T.contiguous()
 
     def answer(self, query: Sequence[Term], scores: Tensor) -> Found:
         """A page of hits: scores (I,) of the chosen pictures."""
@@ -99,8 +108,7 @@ class _Search:
         sure = self._sure(query, normalised)
         left = self._fits(scores, sure).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
-        count = max(stop, GROUPED) if self.wanted.group else stop
-        order = left.numpy()[top(scores[left], count)]
+        order = left.numpy()[top(scores[left], self.wanted.count)]
         sets = (
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )

@@ -4,8 +4,8 @@ What `matching/score.py` computes for pictures in memory, without ever holding m
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from wordsight.matching.score import Rule
 
 PRODUCTS = 2**21  # rows x words in one block: 8 MB
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Number = TypeVar("Number", np.float32, np.int16)
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,23 @@ class Spans:
         first: (I,) the first row there.
         count: (I,) how many rows; at least 1.
         hubness: (I,) float32.
+        length: (I,) float32, of each picture's longest vector.
+        blur: (I,) float32, the most that rounding to bfloat16 moves one of its vectors.
     """
 
     segment: Ints
     first: Ints
     count: Ints
-    hubness: NDArray[np.float32]
+    hubness: Floats
+    length: Floats
+    blur: Floats
 
     def __len__(self) -> int:
         return len(self.segment)
 
     def __getitem__(self, rows: NDArray[np.bool_] | Ints) -> "Spans":
         """Some of the pictures."""
-        return Spans(self.segment[rows], self.first[rows], self.count[rows], self.hubness[rows])
+        return Spans(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class Asked(NamedTuple):
@@ -57,8 +63,14 @@ class Asked(NamedTuple):
     crowd: Tensor
     less: Tensor
 
+    def only(self, query: int) -> "Asked":
+        """One of the queries, with its own words."""
+        own = self.shares[:, query] != 0
+        one = slice(query, query + 1)
+        return Asked(self.words[own], self.shares[own, one], self.crowd[one], self.less[one])
 
-def scan(segments: Mapping[int, NDArray[np.float32]], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
+
+def scan(segments: Mapping[int, Floats], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
 
     Args:
@@ -71,9 +83,9 @@ def scan(segments: Mapping[int, NDArray[np.float32]], spans: Spans, asked: Asked
         (I, Q) float32.
     """
     found = torch.empty(len(spans), asked.shares.shape[1])
-    for block in _blocks(spans, max(1, PRODUCTS // max(1, len(asked.words)))):
+    for block in blocks(spans, len(asked.words)):
         some = spans[block]
-        rows = torch.from_numpy(_rows(segments[int(some.segment[0])], some))
+        rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
         best = _best(rows @ asked.words.T, some.count, rule)  # (pictures, W)
         found[torch.from_numpy(block)] = best @ asked.shares
     return found - torch.from_numpy(spans.hubness)[:, None] * asked.crowd - asked.less
@@ -90,8 +102,9 @@ def top(scores: Tensor, count: int) -> Ints:
     return places[order].astype(np.int64)
 
 
-def _blocks(spans: Spans, most: int) -> Iterator[Ints]:
-    """The places of all pictures in the order of the files: of one segment each time, and at most `most` rows."""
+def blocks(spans: Spans, words: int) -> Iterator[Ints]:
+    """The places of all pictures in the order of the files: of one segment each time, and few rows for many words."""
+    most = max(1, PRODUCTS // max(1, words))
     order = np.lexsort((spans.first, spans.segment))
     segment, ends = spans.segment[order], np.cumsum(spans.count[order])
     start = 0
@@ -104,7 +117,7 @@ def _blocks(spans: Spans, most: int) -> Iterator[Ints]:
         start = stop
 
 
-def _rows(segment: NDArray[np.float32], some: Spans) -> NDArray[np.float32]:
+def rows_of(segment: NDArray[Number], some: Spans) -> NDArray[Number]:
     """The rows of pictures, end to end: as they lie on disk where nothing is between them, else copied."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]

@@ -9,8 +9,9 @@ import torch
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Catalog
-from wordsight.search.scan import Ints, Spans
-from wordsight.search.vectors import Floats, Segments
+from wordsight.search.rough import Halves
+from wordsight.search.scan import Floats, Ints, Spans
+from wordsight.search.vectors import Segments
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Snapshot:
         spans: where their rows are.
         vectors: the rows of each segment, mapped.
         boxes: likewise.
+        rough: the vectors as bfloat16, likewise.
     """
 
     generation: str
@@ -30,6 +32,7 @@ class Snapshot:
     spans: Spans
     vectors: Mapping[int, Floats]
     boxes: Mapping[int, Floats]
+    rough: Mapping[int, Halves]
 
     @classmethod
     def read(cls, catalog: Catalog, segments: Segments) -> Self:
@@ -38,17 +41,18 @@ class Snapshot:
         Raises:
             InputError: a file of vectors is cut short.
         """
-        query = "SELECT number, segment, first, rows, hubness FROM pictures ORDER BY number"
-        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 5)
+        query = "SELECT number, segment, first, rows, hubness, length, blur FROM pictures ORDER BY number"
+        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 7)
         numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
         needed = {int(one): int((first + count)[segment == one].max()) for one in np.unique(segment)}
         maps = {number: segments.map(number, rows) for number, rows in needed.items()}
         return cls(
             catalog.fact("generation"),
             numbers,
-            Spans(segment, first, count, table[:, 4].astype(np.float32)),
-            {number: vectors for number, (vectors, _) in maps.items()},
-            {number: boxes for number, (_, boxes) in maps.items()},
+            Spans(segment, first, count, *table[:, 4:].T.astype(np.float32)),
+            {number: vectors for number, (vectors, _, _) in maps.items()},
+            {number: boxes for number, (_, boxes, _) in maps.items()},
+            {number: rough for number, (_, _, rough) in maps.items()},
         )
 
     def images(self, places: Sequence[int]) -> Vectors:

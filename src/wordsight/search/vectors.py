@@ -1,4 +1,4 @@
-"""Vectors on disk: files that only grow, memory-mapped; a row a region, its box in a second file beside.
+"""Vectors on disk: files that only grow, memory-mapped; a row a region, its box and its bfloat16 in files beside.
 
 Rows are written and flushed to disk before the catalogue names them. What lies behind the rows that it names is left
 from an interruption, and the next writer cuts it off.
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.files import write_at
 from wordsight.search.catalog import Batch
+from wordsight.search.rough import Halves, halved
+from wordsight.search.scan import Floats, Number
 
-Floats = NDArray[np.float32]
 MOST = 256 * 2**20  # bytes of vectors after which a new file is begun
 STEP = 16 * 2**20  # bytes that are checked at once
 
@@ -32,17 +33,17 @@ class Segments:
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size = folder, size
 
-    def files(self, number: int) -> tuple[tuple[Path, int], tuple[Path, int]]:
-        """The two files of a segment, vectors and boxes, and how many bytes a row of each has."""
-        name = f"{number:05}"
-        return (self.folder / f"{name}.vectors", 4 * self.size), (self.folder / f"{name}.boxes", 16)
+    def files(self, number: int) -> list[tuple[Path, int]]:
+        """The files of a segment, vectors, boxes and rough vectors, and how many bytes a row of each has."""
+        widths = {"vectors": 4 * self.size, "boxes": 16, "rough": 2 * self.size}
+        return [(self.folder / f"{number:05}.{kind}", width) for kind, width in widths.items()]
 
     def rows(self, number: int) -> int:
         """How many complete rows a segment has on disk, whether they hold or not."""
         return min(path.stat().st_size // width if path.exists() else 0 for path, width in self.files(number))
 
-    def map(self, number: int, rows: int) -> tuple[Floats, Floats]:
-        """The vectors (rows, D) and boxes (rows, 4) of a segment; nothing is read until it is looked at.
+    def map(self, number: int, rows: int) -> tuple[Floats, Floats, Halves]:
+        """The vectors (rows, D), boxes (rows, 4) and rough vectors of a segment; nothing is read until looked at.
 
         Raises:
             InputError: it is shorter.
@@ -52,7 +53,12 @@ class Segments:
                 f"{self.files(number)[0][0]}: cut short, {self.rows(number):,} rows of {rows:,}; `wordsight index "
                 "verify` lists the pictures, `wordsight index build` repairs them."
             )
-        return _map(*self.files(number)[0], rows), _map(*self.files(number)[1], rows)
+        vectors, boxes, rough = (path for path, _ in self.files(number))
+        return (
+            _map(vectors, np.float32, rows, self.size),
+            _map(boxes, np.float32, rows, 4),
+            _map(rough, np.int16, rows, self.size),
+        )
 
     def append(self, committed: Mapping[int, int], values: Floats, boxes: Floats) -> Batch:
         """Write rows behind those that hold, onto the disk; they hold once the catalogue has the batch.
@@ -71,8 +77,9 @@ class Segments:
             number, first = number + 1, 0
         try:
             self.folder.mkdir(exist_ok=True)
-            for (path, width), rows in zip(self.files(number), (values, boxes), strict=True):
-                write_at(path, first * width, np.ascontiguousarray(rows, "<f4").tobytes())
+            parts = (values.astype("<f4"), boxes.astype("<f4"), halved(values).astype("<i2"))
+            for (path, width), rows in zip(self.files(number), parts, strict=True):
+                write_at(path, first * width, rows.tobytes())
         except OSError as error:
             why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
             raise InputError(
@@ -81,7 +88,7 @@ class Segments:
         return Batch(number, first, len(values), self.checksum(number, first, len(values)))
 
     def checksum(self, number: int, first: int, rows: int) -> int:
-        """CRC-32 of some rows' vectors, then of their boxes; -1 where they are not all there."""
+        """CRC-32 of some rows in one file after the other; -1 where they are not all there."""
         found = 0
         for path, width in self.files(number):
             if self.rows(number) < first + rows:
@@ -95,8 +102,8 @@ class Segments:
         return found
 
 
-def _map(path: Path, width: int, rows: int) -> Floats:
+def _map(path: Path, kind: type[Number], rows: int, size: int) -> NDArray[Number]:
     if not rows:
-        return np.zeros((0, width // 4), np.float32)
-    mapped: Floats = np.memmap(path, "<f4", "c", shape=(rows, width // 4))  # "c": torch wants no read-only memory
-    return mapped
+        return np.zeros((0, size), kind)
+    little = np.dtype(kind).newbyteorder("<")
+    return np.memmap(path, little, "c", shape=(rows, size))  # "c": torch wants no read-only memory

@@ -1,0 +1,94 @@
+"""The quick scan: every picture roughly, in half the memory, then exactly those that can be among the best.
+
+With v and s rounded to bfloat16, v' and s', their product is off by at most
+
+    |v' . s' - v . s|  <=  |v' - v| |s'| + |v| |s' - s|  +  2^-8 |v' . s'|
+
+the last for its own rounding. Of a picture whose rough score is further below the k-th best than such bounds allow
+nothing more need be known; all others are scored again in float32. What comes out is the order that the exact scan
+alone would give.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.matching.score import Rule
+from wordsight.search.scan import Asked, Floats, Ints, Spans, blocks, rows_of, scan
+
+ROUNDING = 1.05 * 2**-8  # of a product to 8 bits, and a little for sums in float32
+FEW = 64  # words up to which a product with the words in front is faster
+LEAST = 20_000  # rows below which the exact scan is as quick
+Halves = NDArray[np.int16]  # bfloat16 by its bits
+
+
+def is_quick(spans: Spans, rule: Rule) -> bool:
+    """Whether the quick scan pays: many rows, a processor that multiplies bfloat16, and the score of equation 8."""
+    able = (
+        getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() or getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    )
+    return bool(able) and not rule.thresholded_sum and int(spans.count.sum()) >= LEAST
+
+
+def halved(values: Floats) -> Halves:
+    """Vectors as bfloat16."""
+    found: Halves = torch.from_numpy(np.ascontiguousarray(values)).bfloat16().view(torch.int16).numpy()
+    return found
+
+
+def extent(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The longest vector of each picture, and the most that rounding moves one: (I, R, D) -> (I,) each."""
+    lengths, blurs = values.norm(dim=2), (values - values.bfloat16()).norm(dim=2)
+    return lengths.masked_fill(~mask, 0).amax(dim=1), blurs.masked_fill(~mask, 0).amax(dim=1)
+
+
+def best_scores(
+    segments: Mapping[int, Floats], halves: Mapping[int, Halves], spans: Spans, asked: Asked, rule: Rule, count: int
+) -> Tensor:
+    """Scores of which the `count` best of each query are exact, and no other is greater than they are.
+
+    Args:
+        segments: the rows of each file, (rows, D) float32.
+        halves: the same rows as bfloat16.
+        spans: I pictures.
+        asked: Q queries.
+        rule: how words make a score.
+        count: how many are wanted.
+
+    Returns:
+        (I, Q) float32.
+    """
+    if count >= len(spans):
+        return scan(segments, spans, asked, rule)
+    found, error = _rough(halves, spans, asked)
+    surely = (found - error).topk(count, dim=0).values[-1]  # (Q,): the k-th best is not below this
+    for query in range(found.shape[1]):
+        near = (found[:, query] + error[:, query] >= surely[query]).nonzero()[:, 0].numpy()
+        found[near, query] = scan(segments, spans[near], asked.only(query), rule)[:, 0]
+    return found
+
+
+def _rough(halves: Mapping[int, Halves], spans: Spans, asked: Asked) -> tuple[Tensor, Tensor]:
+    """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
+    words, shares = asked.words.bfloat16(), asked.shares.abs()
+    found, error = torch.empty(2, len(spans), asked.shares.shape[1])
+    for block in blocks(spans, len(words)):
+        some, place = spans[block], torch.from_numpy(block)
+        rows = torch.from_numpy(rows_of(halves[int(some.segment[0])], some)).view(torch.bfloat16)
+        best = _best(rows, words, some.count)  # (pictures, W)
+        found[place], error[place] = best @ asked.shares, ROUNDING * best.abs() @ shares
+    error += torch.from_numpy(spans.blur)[:, None] * (words.float().norm(dim=1) @ shares)
+    error += torch.from_numpy(spans.length)[:, None] * ((asked.words - words).norm(dim=1) @ shares)
+    return found - torch.from_numpy(spans.hubness)[:, None] * asked.crowd - asked.less, error
+
+
+def _best(rows: Tensor, words: Tensor, count: Ints) -> Tensor:
+    """The best region of each word: (rows, D), (W, D) -> (pictures, W) float32."""
+    if (count != count[0]).any():
+        return torch.segment_reduce((rows @ words.T).float(), "max", lengths=torch.from_numpy(count), axis=0)
+    if len(words) <= FEW:
+        return (words @ rows.T).float().view(len(words), len(count), -1).amax(dim=2).T
+    return (rows @ words.T).view(len(count), -1, len(words)).amax(dim=1).float()
