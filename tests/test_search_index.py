@@ -242,7 +242,7 @@ def test_damage_without_the_picture_is_listed(index: Index, photos: list[Path]) 
     assert set(scores(index)) == set(photos[:7])
 
 
-@pytest.mark.parametrize("at", range(1, 7))
+@pytest.mark.parametrize("at", range(1, 8))
 def test_a_full_disk_loses_nothing(
     index: Index, photos: list[Path], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -256,12 +256,12 @@ def test_a_full_disk_loses_nothing(
         sync(number)
 
     monkeypatch.setattr(os, "fsync", full)
-    if at <= 4:  # two batches of six pictures, two files each
+    if at <= 6:  # two batches of three pictures, three files each
         with pytest.raises(InputError, match="the disk is full"):
             index.build(photos, progress=QUIET)
         now = scores(index)
         assert before.items() <= now.items()
-        assert len(now) == 2 + 3 * ((at - 1) // 2)
+        assert len(now) == 2 + 3 * ((at - 1) // 3)
     monkeypatch.setattr(os, "fsync", sync)
     index.build(photos, progress=QUIET)
     assert len(scores(index)) == 8 and index.verify() == []
