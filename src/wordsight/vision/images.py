@@ -88,6 +88,14 @@ def read_header(content: bytes) -> Header | None:
     return Header(width, height, taken)
 
 
+def media_type(content: bytes) -> str:
+    """What kind of picture a file's bytes are, such as "image/jpeg"; empty where they are none."""
+    try:
+        return Image.MIME.get(_read(content).format or "", "")
+    except Exception:  # decoders of damaged files raise nearly anything
+        return ""
+
+
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
     """A picture as numbers, stretched to a size.
 
