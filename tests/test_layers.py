@@ -27,7 +27,7 @@ ALLOWED = {  # part -> the parts it may import
 }
 ALLOWED["describe"] = ALLOWED["run"] | {"run"}
 ALLOWED["search"] = ALLOWED["run"] | {"run"}
-ALLOWED["web"] = ALLOWED["search"] | {"search", "describe"}
+ALLOWED["web"] = ALLOWED["search"] | {"search", "describe", "web"}
 ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
 FINER = {f"search/{name}.py": STORE for name in ("catalog", "vectors", "scan", "places", "snapshot")}

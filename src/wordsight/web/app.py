@@ -15,8 +15,8 @@ import wordsight
 from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.search.index import Index
-from wordsight.vision.images import media_type
-from wordsight.web.engine import Engine, NotAPicture, TooManyPixels
+from wordsight.vision.images import TooManyPixels, media_type
+from wordsight.web.engine import Engine, NotAPicture
 from wordsight.web.guard import Guard
 from wordsight.web.pictures import Gone
 from wordsight.web.schemas import (

@@ -1,17 +1,17 @@
 """What the routes do: from a request that was checked to its answer, without a word of HTTP."""
 
 import os
+from collections.abc import Sequence
 from threading import Lock
 
-from PIL import Image
-
+from wordsight.captioning.said import Snippet
 from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.run import UNKNOWN
 from wordsight.search import query, results
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
-from wordsight.vision.images import MAX_PIXELS, open_image, read_header
+from wordsight.vision.images import MAX_PIXELS, TooManyPixels, open_image
 from wordsight.web import schemas
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.pictures import Gone, Pictures
@@ -22,10 +22,6 @@ CAPTIONS, EXAMPLES = 3, 12  # how many are given
 
 class NotAPicture(InputError):
     """What was sent cannot be read as a picture."""
-
-
-class TooManyPixels(InputError):
-    """What was sent is too large to be opened."""
 
 
 class Engine:
@@ -80,7 +76,7 @@ class Engine:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the query cannot be used.
         """
-        picture = _opened(asked.picture.filename, asked.picture.file.read())
+        picture = _checked(asked.picture.filename, asked.picture.file.read())
         return self._found([query.Like(picture, _box(asked.box))], asked)
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
@@ -94,7 +90,7 @@ class Engine:
         if self.captioner is None and self.region_captioner is None:
             raise Gone("This server cannot describe pictures: it was started without --captioner and --regions.")
         if asked.picture is not None:
-            picture = _opened(asked.picture.filename, asked.picture.file.read())
+            picture = _checked(asked.picture.filename, asked.picture.file.read())
         else:
             picture = self._indexed(asked.number or 0)
         with self._turn:
@@ -102,26 +98,26 @@ class Engine:
                 return CaptionResponse(captions=[], snippets=self._region(picture, asked.box))
             return CaptionResponse(captions=self._captions(picture), snippets=self._snippets(picture))
 
-    def _captions(self, picture: Image.Image) -> list[schemas.Said]:
+    def _captions(self, picture: bytes) -> list[schemas.Said]:
         if self.captioner is None:
             return []
         said = self.captioner.caption([picture], beam=CAPTIONS, n_best=CAPTIONS)[0]
         return [schemas.Said(text=one.text, confidence=one.confidence) for one in said]
 
-    def _snippets(self, picture: Image.Image) -> list[schemas.Snippet]:
+    def _snippets(self, picture: bytes) -> list[schemas.Snippet]:
         if self.region_captioner is None:
             return []
         return _snippets(self.region_captioner.caption_regions(picture))
 
-    def _region(self, picture: Image.Image, box: list[float]) -> list[schemas.Snippet]:
+    def _region(self, picture: bytes, box: list[float]) -> list[schemas.Snippet]:
         describer = self.region_captioner or self.captioner
         assert describer is not None  # checked above
         checked = _box(box)
         return _snippets(describer.caption_regions(picture, [checked]))
 
-    def _indexed(self, number: int) -> Image.Image:
+    def _indexed(self, number: int) -> bytes:
         entry, content = self.pictures.read(number)
-        return _opened(entry.path, content)
+        return _checked(entry.path, content)
 
     def _found(self, parts: list[query.Part], wanted: schemas.Wanted) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
@@ -160,7 +156,7 @@ def _hit(rank: int, hit: results.Hit) -> schemas.Hit:
     return schemas.Hit.model_validate(plain | {"rank": rank, "name": hit.path.name, "words": words})
 
 
-def _snippets(said: list) -> list[schemas.Snippet]:
+def _snippets(said: Sequence[Snippet]) -> list[schemas.Snippet]:
     return [schemas.Snippet(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
 
 
@@ -168,18 +164,17 @@ def _box(box: list[float] | None) -> tuple[float, ...] | None:
     return None if box is None else tuple(box)
 
 
-def _opened(name: str | None, content: bytes) -> Image.Image:
-    """A picture of its bytes; errors call it by its name.
+def _checked(name: str | None, content: bytes) -> bytes:
+    """A picture's bytes, once it is known that it can be opened; errors call it by its name.
 
     Raises:
         NotAPicture: it cannot be read.
         TooManyPixels: or not by us.
     """
-    called = (name or "").replace("\\", "/").rpartition("/")[2][:80] or "the picture"
-    header = read_header(content)
-    if header and header.width * header.height > MAX_PIXELS:
-        raise TooManyPixels(f"{called}: {header.width} x {header.height} pixels are more than {MAX_PIXELS:,}.")
     try:
-        return open_image(content)
+        open_image(content, at_least=1)
     except InputError as error:
-        raise NotAPicture(str(error).replace("picture given in memory", called)) from None
+        called = (name or "").replace("\\", "/").rpartition("/")[2][:80] or "the picture"
+        kind = TooManyPixels if isinstance(error, TooManyPixels) else NotAPicture
+        raise kind(str(error).replace("picture given in memory", called)) from None
+    return content

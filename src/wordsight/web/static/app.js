@@ -1,7 +1,7 @@
 // The page: a query comes from the form, the address or a picture; its results go into the grid.
 
 import * as api from "./api.js";
-import { boxed, coloursOf } from "./boxes.js";
+import { boxed, coloursOf, usual } from "./boxes.js";
 import { $, count, make, percent } from "./dom.js";
 import { arrows, result } from "./grid.js";
 import * as queries from "./query.js";
@@ -54,6 +54,7 @@ async function start() {
 }
 
 function clear() {
+  light(null);
   $("grid").replaceChildren();
   $("legend").hidden = $("more").hidden = true;
 }
@@ -87,7 +88,7 @@ function add(found, number) {
   const before = shown.hits.length;
   shown = { ...found, colours, hits: [...shown.hits, ...found.hits], page: number };
   if (number === 1) {
-    $("legend").replaceChildren(...legend(found.words, colours, light));
+    $("legend").replaceChildren(...legend(found.words, usual(found.hits, colours), light));
     $("legend").hidden = found.words.length === 0;
   }
   $("grid").append(...found.hits.map((hit) => result(hit, found.words, colours, { open, light })));
@@ -151,11 +152,11 @@ function welcome(wanted) {
   const words = server.examples.map((word) => make("button.chip", {
     type: "button", onclick: () => { $("q").value = `${$("q").value} ${word}`.trim(); $("q").focus(); },
   }, word));
-  $("start").replaceChildren(
+  $("start").replaceChildren(make("div", {},
     make("h1", {}, `${count(server.pictures, "picture")} in ${server.name}`),
     make("p", {}, "Type a sentence, or drop, paste or pick a picture. Every result shows which part of it matched which word."),
     make("p.soft", {}, `The model knows ${count(server.words, "word")}, such as`), make("div.chips", {}, ...words),
-    server.broken > 0 && make("p.soft", {}, `${count(server.broken, "file")} could not be read when the index was built; \`wordsight index info\` lists them.`));
+    server.broken > 0 && make("p.soft", {}, `${count(server.broken, "file")} could not be read when the index was built; \`wordsight index info\` lists them.`)));
 }
 
 /** Search by a picture file. */

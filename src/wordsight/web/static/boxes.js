@@ -28,6 +28,17 @@ export function marksOf(hit, colours) {
   });
 }
 
+/** The colour that each word has in most of the hits, or null where it is seen in none. */
+export function usual(hits, colours) {
+  const marks = hits.map((hit) => marksOf(hit, colours));
+  return colours.map((colour, word) => {
+    if (!colour) return null;
+    const seen = marks.map((some) => some.find((mark) => !mark.weak && word >= mark.start && word < mark.end)?.colour);
+    const times = (one) => seen.filter((other) => other === one).length;
+    return seen.filter(Boolean).sort((one, other) => times(other) - times(one))[0] ?? null;
+  });
+}
+
 /** A picture under its boxes; `alt` says what is to be seen. */
 export function boxed(source, alt, marks, { lazy = true, fallback = "" } = {}) {
   const image = make("img", { src: source, alt, loading: lazy ? "lazy" : "eager", decoding: "async", draggable: "false" });
