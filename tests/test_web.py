@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from wordsight.describe import load_captioner
 from wordsight.errors import InputError
@@ -81,11 +83,9 @@ def error(answer: Any, status: int) -> str:
 
 
 def png(width: int, height: int) -> bytes:
-    """The head of a picture of a size, without its pixels."""
-    out = io.BytesIO()
-    Image.new("1", (1, 1)).save(out, "PNG")
-    content = out.getvalue()
-    return content[:16] + width.to_bytes(4, "big") + height.to_bytes(4, "big") + content[24:]
+    """A PNG file of a size that has no pixels."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + head + zlib.crc32(head).to_bytes(4, "big")
 
 
 # What it answers
@@ -566,7 +566,8 @@ def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: Gene
     def check(case: schemathesis.Case) -> None:
         answer = case.call()
         assert answer.status_code < 500
-        case.validate_response(answer)
+        # Not all words are known and not all files are pictures, which no schema can say.
+        case.validate_response(answer, excluded_checks=[positive_data_acceptance])
 
     check()
 
