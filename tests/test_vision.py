@@ -218,10 +218,10 @@ def test_blocks_tell_where_columns_come_from() -> None:
     regions = encoder.encode([painting(0), painting(1)])
     assert regions.features.shape == (2, 8, encoder.size) and bool(regions.mask.all())
     filters, place = (regions.features[..., encoder.blocks[name]] for name in ("filters", "place"))
-    assert filters.norm(dim=-1).numpy() == pytest.approx(np.ones((2, 8)), abs=1e-4)
+    assert filters.norm(dim=-1).numpy() == pytest.approx(np.ones((2, 8)), abs=1e-3)
     assert place.shape[-1] == 16
     assert place[0, :, :8].argmax(-1).tolist() == [Kind.WHOLE, *[Kind.WINDOW] * 7]
-    assert place[..., 8:12].numpy() == pytest.approx(regions.boxes.numpy())
+    assert place[..., 8:12].numpy() == pytest.approx(regions.boxes.numpy(), abs=1e-3)
 
 
 def test_a_picture_alone_is_as_in_company() -> None:

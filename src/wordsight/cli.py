@@ -211,7 +211,8 @@ def main() -> None:
     """The `wordsight` command."""
     # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # it is an error here, and said as one
+    warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is an error here, and said as one
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # words that the terminal has no letters for

@@ -42,8 +42,8 @@ def build(
         progress: who is told how far it is.
 
     Returns:
-        `added`, `refreshed`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`, the names
-        in `meta` that no picture has.
+        `added`, `refreshed`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`: names in
+        `meta` that no picture has.
 
     Raises:
         InputError: the index cannot be written, or a file cannot be used.

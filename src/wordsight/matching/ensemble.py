@@ -23,7 +23,7 @@ class Ensemble(Matcher):
         super().__init__()
         self.config = {"members": [dict(member.config) for member in members]}
         self.members = nn.ModuleList(members)
-        self.rule = members[0].rule
+        self.rule = members[0].rule if members else None
 
     def forget(self) -> None:
         """Every member forgets."""

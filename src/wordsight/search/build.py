@@ -53,6 +53,7 @@ class Builder:
         self._known = {entry.path: entry for entry in catalog.entries()}
         self._ready: list[tuple[Entry, Row]] = []
         self._touched: list[tuple[str, int, int]] = []
+        self._refused: list[tuple[str, str]] = []
         self._since = time.monotonic()
 
     def add(self, paths: Sequence[Path], damaged: Iterable[str] = (), count: Count = lambda done, total: None) -> Built:
@@ -101,7 +102,7 @@ class Builder:
             try:
                 work.setdefault(self.places.key(path), path)
             except InputError as error:
-                self.built.broken[str(path).encode(errors="backslashreplace").decode()] = str(error)
+                self._refuse(str(path).encode(errors="backslashreplace").decode(), str(error))
         return work
 
     def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[Entry]) -> Iterator[Path]:
@@ -118,7 +119,7 @@ class Builder:
                 if old and isinstance(error, FileNotFoundError):  # until it is pruned
                     self.built.unchanged += 1
                 else:
-                    self.built.broken[key] = f"{path}: {_why(error)}"
+                    self._refuse(key, f"{path}: {_why(error)}")
                 continue
             if old and old.hash == new.hash:
                 self._touched.append((key, new.bytes, new.mtime_ns))
@@ -127,9 +128,13 @@ class Builder:
             waiting.append(new)
             yield path
 
+    def _refuse(self, key: str, why: str) -> None:
+        self.built.broken[key] = why
+        self._refused.append((key, why))
+
     def _take(self, entry: Entry, row: Row | InputError) -> None:
         if isinstance(row, InputError):
-            self.built.broken[entry.path] = str(row)
+            self._refuse(entry.path, str(row))
         else:
             self._ready.append((entry, row))
             (self.built.refreshed if entry.path in self._known else self.built.added).append(entry.path)
@@ -141,6 +146,7 @@ class Builder:
         """Encode what is ready; first onto the disk, then into the catalogue."""
         ready, self._ready = self._ready, []
         touched, self._touched = self._touched, []
+        refused, self._refused = self._refused, []
         self._since = time.monotonic()
         if ready:
             images = self.run.model.encode_images(
@@ -154,12 +160,14 @@ class Builder:
             for (entry, row), hub in zip(ready, hubness.tolist(), strict=True):
                 entries.append(entry._replace(segment=batch.segment, first=first, rows=len(row.boxes), hubness=hub))
                 first += len(row.boxes)
+        if not (ready or touched or refused):
+            return
         with self.catalog.change():
             if ready:
                 self.catalog.put(batch, entries)
             for key, size, mtime_ns in touched:
                 self.catalog.touch(key, size, mtime_ns)
-            self.catalog.break_(self.built.broken.items())
+            self.catalog.break_(refused)
 
 
 def _look(key: str, path: Path) -> Entry:
@@ -174,7 +182,7 @@ def _look(key: str, path: Path) -> Entry:
         raise ValueError("expected a picture, but this is no file")
     content = path.read_bytes()
     header = read_header(content)
-    when = header.taken if header and header.taken else datetime.fromtimestamp(found.st_mtime)
+    when = header.taken if header and header.taken else _date(found.st_mtime)
     return Entry(
         path=key,
         hash=hashlib.blake2b(content, digest_size=16).digest(),
@@ -189,6 +197,14 @@ def _look(key: str, path: Path) -> Entry:
         rows=0,
         hubness=0.0,
     )
+
+
+def _date(seconds: float) -> datetime:
+    """When a file was changed, local time; 1970 for what no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds)
+    except (OverflowError, OSError, ValueError):
+        return datetime(1970, 1, 1)
 
 
 def _why(error: OSError | ValueError) -> str:

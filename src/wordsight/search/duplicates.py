@@ -1,4 +1,8 @@
-"""Near-duplicates among hits: the same picture scaled, saved again, or cut a little."""
+"""Near-duplicates among hits: the same picture saved again, a little brighter, or cut a little.
+
+Of 600 pictures of Flickr8K val no two are as alike as 0.88 to the default recipe; a copy of low JPEG quality or cut by
+3 % on each side is at 0.90 to 0.98, one of good quality at 0.99. One of half the size is at 0.5 to 0.87: not found.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +12,7 @@ from torch.nn.functional import normalize
 from wordsight.search.scan import Ints
 from wordsight.search.snapshot import Snapshot
 
-ALIKE = 0.95  # cosine of the vectors of two whole pictures above which they are taken for one
+ALIKE = 0.9  # cosine of the vectors of two whole pictures above which they are taken for one
 GROUPED = 500  # so many of the best hits are looked at
 
 

@@ -21,6 +21,8 @@ from wordsight.search.scan import Ints, scan, top
 if TYPE_CHECKING:
     from wordsight.search.index import Index
 
+TOGETHER = 128  # queries scanned for at once
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -58,12 +60,15 @@ def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
     """
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
-    queries = [terms(index.run, ask) for ask in asks]
+    queries = terms(index.run, asks)
     with Catalog(index.folder) as catalog:
         search = _Search(index, catalog, wanted)
-        spans = search.snapshot.spans[search.chosen]
-        scores = scan(search.snapshot.vectors, spans, asked(queries, index.rule), index.rule)  # (I, Q)
-        return [search.answer(query, column) for query, column in zip(queries, scores.T.contiguous(), strict=True)]
+        blocks = [queries[first : first + TOGETHER] for first in range(0, len(queries), TOGETHER)]
+        return [
+            search.answer(query, column)
+            for block in blocks
+            for query, column in zip(block, search.scores(block), strict=True)
+        ]
 
 
 class _Search:
@@ -82,6 +87,11 @@ class _Search:
             return np.arange(len(numbers))
         found = filters.numbers(self.catalog.db, self.index.places, self.wanted.where, self.wanted.under)
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
+
+    def scores(self, queries: Sequence[Sequence[Term]]) -> Tensor:
+        """The score of each chosen picture with each query: (Q, I)."""
+        spans = self.snapshot.spans[self.chosen]
+        return scan(self.snapshot.vectors, spans, asked(queries, self.index.rule), self.index.rule).T.contiguous()
 
     def answer(self, query: Sequence[Term], scores: Tensor) -> Found:
         """A page of hits: scores (I,) of the chosen pictures."""

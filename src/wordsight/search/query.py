@@ -1,8 +1,8 @@
 """What an index is asked: sentences, pictures and regions of pictures, each with a weight; scores are added up."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,10 +11,11 @@ from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule
 from wordsight.matching.segments import naming_nothing
-from wordsight.run import UNKNOWN, Box, Picture, Run
+from wordsight.run import Box, Picture, Run
 from wordsight.search.scan import Asked
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
+TOGETHER = 256  # sentences encoded at once
 
 
 @dataclass(frozen=True)
@@ -63,34 +64,58 @@ class Term:
     weight: float
 
 
-def terms(run: Run, ask: Ask) -> list[Term]:
-    """The parts of a query, encoded.
+def terms(run: Run, asks: Sequence[Ask]) -> list[list[Term]]:
+    """Some queries, each as its encoded parts.
 
     Raises:
         InputError: nothing is asked, a sentence has no word that the model knows, a picture cannot be opened, a box
             is not inside its picture, or a weight is 0 or no number.
     """
+    queries = [_parts(ask) for ask in asks]
+    texts = dict.fromkeys(part.text for query in queries for part in query if isinstance(part, Sentence))
+    encoded = dict(zip(texts, _sentences(run, list(texts)), strict=True))
+    return [
+        [
+            replace(encoded[part.text], weight=part.weight) if isinstance(part, Sentence) else _like(run, part)
+            for part in query
+        ]
+        for query in queries
+    ]
+
+
+def _parts(ask: Ask) -> Sequence[Part]:
     parts: Sequence[Part] = [Sentence(ask)] if isinstance(ask, str) else [ask] if isinstance(ask, Part) else ask
     if not parts:
         raise InputError("The query is empty: expected a sentence or a picture.")
     for part in parts:
         if not math.isfinite(part.weight) or part.weight == 0:
             raise InputError(f"weight {part.weight:g}: expected a finite number other than 0.")
-    return [_sentence(run, part) if isinstance(part, Sentence) else _like(run, part) for part in parts]
+    return parts
 
 
-def _sentence(run: Run, part: Sentence) -> Term:
-    words = run.vocabulary.encode([part.text])
-    said = tuple(run.vocabulary.tokens(part.text))
-    unknown = tuple(dict.fromkeys(word for word in said if run.vocabulary.number.get(word, UNKNOWN) <= UNKNOWN))
-    if not any(map(str.isalnum, part.text)):
-        raise InputError("The query is empty: expected a sentence of at least one word.")
-    if set(unknown) == set(said):
-        raise InputError(
-            f"{part.text!r}: the model knows none of these words; it has learned {len(run.vocabulary) - 2:,} others."
-        )
-    texts = run.encode_texts([part.text]).to("cpu")
-    return Term(texts, said, unknown, naming_nothing(words, run.vocabulary), part.weight)
+def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
+    """Each of some sentences, with the weight 1."""
+    for text in texts:
+        if not any(map(str.isalnum, text)):
+            raise InputError("The query is empty: expected a sentence of at least one word.")
+        if not any(word in run.vocabulary for word in run.vocabulary.tokens(text)):
+            known = len(run.vocabulary) - 2
+            raise InputError(f"{text!r}: the model knows none of these words; it has learned {known:,} others.")
+    for first in range(0, len(texts), TOGETHER):
+        some = texts[first : first + TOGETHER]
+        said = run.encode_texts(some).to("cpu")
+        silent = naming_nothing(run.vocabulary.encode(some), run.vocabulary)  # (N, T)
+        for row, text in enumerate(some):
+            words = tuple(run.vocabulary.tokens(text))
+            unknown = tuple(dict.fromkeys(word for word in words if word not in run.vocabulary))
+            one = slice(row, row + 1)
+            own = Vectors(
+                said.values[one, : len(words)],
+                said.mask[one, : len(words)],
+                said.places[one, : len(words)],
+                None if said.hubness is None else said.hubness[one],
+            )
+            yield Term(own, words, unknown, silent[one, : len(words)], 1.0)
 
 
 def _like(run: Run, part: Like) -> Term:

@@ -117,7 +117,7 @@ class Found:
     def __str__(self) -> str:
         """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
         if not self.hits:
-            return f"nothing here matches ({self.total:,} pictures do)" if self.total else "nothing here matches"
+            return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
         lines = []
         for rank, hit in enumerate(self.hits, self.first):
             sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"

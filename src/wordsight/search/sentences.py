@@ -33,7 +33,9 @@ def best_sentences(run: Run, like: Like, sentences: Sequence[str], count: int = 
     if like.box is None:
         images = run.encode_images([like.picture])
     else:
-        seen = terms(run, like)[0].texts.to(run.device)  # the region's vector; what is a hub is known of pictures only
+        seen = terms(run, [like])[0][0].texts.to(
+            run.device
+        )  # the region's vector; what is a hub is known of pictures only
         images = Vectors(seen.values, seen.mask, seen.places)
     blocks = [run.score(images, known[first : first + ROWS])[0] for first in range(0, len(known), ROWS)]
     scores = torch.cat(blocks).float().cpu()

@@ -142,7 +142,9 @@ class RegionEncoder:
                 parts.append(_place(proposal))
             if self.settings.evidence:
                 parts.append(held(proposal))
-        features = (np.concatenate(parts, 1, dtype=np.float16, casting="same_kind").astype(np.float32) for parts in pooled)
+        features = (
+            np.concatenate(parts, 1, dtype=np.float16, casting="same_kind").astype(np.float32) for parts in pooled
+        )
         return [Row(row, found.boxes, found.kinds) for row, found in zip(features, proposals, strict=True)]
 
 

@@ -1,0 +1,184 @@
+"""What a trained model finds through an index, next to `wordsight eval`, and how fast the exact scan is.
+
+    .venv/bin/python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
+    .venv/bin/python benchmarks/search.py --scan 10000
+
+The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
+greatest difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown
+are those of `Run.align`. The second times one query of 8 words, and one of 100, on pictures of 20 regions of 256
+numbers, next to the same in plain numpy, and reading so much memory once; on one thread and in seconds of processor.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordsight.data import find, load_dataset
+from wordsight.evaluation import ranking
+from wordsight.matching.score import Rule
+from wordsight.run import load
+from wordsight.search.calibrate import calibrate
+from wordsight.search.catalog import Catalog
+from wordsight.search.index import Index
+from wordsight.search.query import asked, terms
+from wordsight.search.scan import Asked, Spans, scan, top
+from wordsight.training.batches import pairs
+from wordsight.training.material import featured, pictures_of
+from wordsight.training.progress import Progress
+from wordsight.training.validation import encode
+from wordsight.vision.regions import FeatureCache, FeatureTable, Row, default_cache
+
+ROUNDS, REGIONS, SIZE, WORDS = 7, 20, 256, 8
+
+
+class Cached:
+    """A region encoder that takes everything from the feature cache."""
+
+    def __init__(self, encoder: Any, table: FeatureTable, paths: Sequence[Path]) -> None:
+        self.size, self.table, self.at = encoder.size, table, {path: row for row, path in enumerate(paths)}
+
+    def stream(self, paths: Iterator[Path]) -> Iterator[Row]:
+        """The rows of pictures, in order."""
+        for path in paths:
+            seen = self.table.gather(torch.tensor([self.at[path]]))
+            mask = seen.mask[0]
+            yield Row(seen.features[0, mask].numpy(), seen.boxes[0, mask].numpy(), np.zeros(int(mask.sum()), np.int8))
+
+
+def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -> dict[str, Any]:
+    run, progress = load(run_folder, "cpu"), Progress()
+    dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
+    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
+    pictures, table = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
+    known = pairs(pictures, table, run.vocabulary)
+    whole = ranking.score_matrix(run.model, *encode(run.model, known))
+    paths = [picture.path for picture in pictures]
+    with tempfile.TemporaryDirectory() as folder:
+        index = Index.create(Path(folder, "index"), run_folder, "cpu")
+        index.run.__dict__["encoder"] = Cached(run.encoder, table, paths)
+        index.build(paths, progress=progress)
+        queries = terms(index.run, [sentence for picture in pictures for sentence in picture.sentences])
+        with Catalog(index.folder) as catalog:
+            snapshot = index.snapshot(catalog)
+            blocks = [asked(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
+            found = torch.cat([scan(snapshot.vectors, snapshot.spans, one, index.rule) for one in blocks], dim=1)
+        boxes = same_boxes(index, run, pictures[0].sentences[0])
+    figures = {"eval": whole, "index": found}
+    told: dict[str, Any] = {
+        name: ranking.metrics(ranking.ranks(scores, known.picture), len(pictures)) for name, scores in figures.items()
+    }
+    told["greatest difference"] = (whole - found).abs().max().item()
+    return told | {"boxes as align": boxes, "sure": sureness(found, known.picture, queries, index.rule)}
+
+
+def same_boxes(index: Index, run: Any, sentence: str) -> bool:
+    from wordsight.matching.segments import BETA, naming_nothing, segments
+
+    hits = index.search(sentence, top=20).hits
+    words = run.vocabulary.encode([sentence])
+    for hit in hits:
+        seen = index.run.encoder.table.gather(torch.tensor([index.run.encoder.at[hit.path]]))
+        with torch.inference_mode():
+            images, texts = run.model.encode_images(seen), run.model.encode_texts(words)
+        expected = segments(images, texts, BETA, naming_nothing(words, run.vocabulary))[0]
+        if [phrase.box for phrase in hit.phrases] != [segment.box for segment in expected]:
+            return False
+    return True
+
+
+def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, float]]:
+    """Fitted on the even pictures, held against the odd: how sure the first hit is, and how often it is right."""
+    lengths = torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
+    scores = scores / lengths
+    even, odd = torch.arange(0, len(scores), 2), torch.arange(1, len(scores), 2)
+    halves = [
+        (scores[half][:, picture % 2 == number], picture[picture % 2 == number] // 2)
+        for number, half in ((0, even), (1, odd))
+    ]
+    best, which = halves[1][0].max(dim=0)
+    sure, right = calibrate(*halves[0]).sure(best), (which == halves[1][1]).double()
+    told = []
+    for low in (0.0, 0.1, 0.2, 0.4, 0.6, 0.8):
+        high = {0.0: 0.1, 0.1: 0.2, 0.8: 1.01}.get(low, low + 0.2)
+        some = (sure >= low) & (sure < high)
+        if some.any():
+            told.append(
+                {
+                    "from": low,
+                    "hits": int(some.sum()),
+                    "sure": sure[some].mean().item(),
+                    "right": right[some].mean().item(),
+                }
+            )
+    return told
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Milliseconds of processor, the best of some rounds."""
+    work()
+    spent = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        work()
+        spent.append(1000 * (time.process_time() - began))
+    return min(spent)
+
+
+def speed(pictures: int) -> dict[str, float]:
+    random = torch.Generator().manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "vectors")
+        torch.randn(pictures * REGIONS, SIZE, generator=random).numpy().tofile(path)
+        rows = np.memmap(path, "<f4", "c", shape=(pictures * REGIONS, SIZE))
+        every = np.arange(pictures)
+        spans = Spans(
+            np.ones_like(every), every * REGIONS, np.full_like(every, REGIONS), np.zeros(pictures, np.float32)
+        )
+        one, many = (_queries(count, random) for count in (1, 100))
+        alone, together = ((lambda ask=ask: scan({1: rows}, spans, ask, Rule())) for ask in (one, many))
+        words = one.words.numpy()
+
+        def plain() -> np.ndarray:
+            return (rows @ words.T).reshape(pictures, REGIONS, WORDS).max(1).sum(1)
+
+        best = np.argsort(-plain(), kind="stable")[:10]
+        assert top(alone()[:, 0], 10).tolist() == best.tolist()
+        return {
+            "one query, ms": timed(alone),
+            "numpy, ms": timed(plain),
+            "of 100 queries, ms each": timed(together) / 100,
+            "reading the vectors, ms": timed(lambda: torch.from_numpy(rows).sum()),
+        }
+
+
+def _queries(count: int, random: torch.Generator) -> Asked:
+    words = torch.randn(count * WORDS, SIZE, generator=random)
+    shares = torch.eye(count).repeat_interleave(WORDS, dim=0)
+    return Asked(words, shares, torch.zeros(count), torch.zeros(count))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--most", type=int, help="the first pictures of the split; else all")
+    parser.add_argument("--scan", type=int, default=0, metavar="PICTURES")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.run:
+        print(json.dumps(quality(chosen.run, chosen.data, chosen.split, chosen.most), indent=1))
+    if chosen.scan:
+        print(json.dumps(speed(chosen.scan), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`wordsight index` and `wordsight search` on the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from wordsight.cli import app
+
+
+def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of a command in this process."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def said(*arguments: str | Path, stdin: str = "") -> dict:
+    code, out, err = run(*arguments, "--json", stdin=stdin)
+    assert code == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def photos(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for number, path in enumerate(sorted((world / "images").iterdir())[:6]):
+        shutil.copy2(path, folder / ("deep" if number < 2 else ".") / path.name)
+    (folder / "broken.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(photos: Path, trained: Path, world: Path) -> Path:
+    folder = photos.parent / "index"
+    made = said("index", "build", folder, photos, "--model", trained, "--device", "cpu", "--calibrate", world)
+    assert (made["added"], made["pictures"], list(made["broken"])) == (6, 6, ["photos/broken.jpg"])
+    return folder
+
+
+def test_an_index_is_built_and_told_about(index: Path, photos: Path) -> None:
+    code, out, err = run("index", "build", index, "-", stdin=f"{photos}/deep\n")
+    assert code == 0 and "6 pictures (1 broken)" in out and "this is no file" in err
+    code, out, err = run("index", "build", index, photos)
+    assert code == 0 and "6 pictures (6 unchanged, 1 broken)" in out and "broken.jpg" in err
+    figures = said("index", "info", index)
+    assert figures["pictures"] == 6 and figures["calibration"]["pictures"] > 0
+    code, out, _ = run("index", "info", index)
+    assert "pictures    6" in out and "broken.jpg" in out
+    assert run("index", "verify", index)[:2] == (0, f"{index}: sound\n")
+
+
+def test_hits_are_printed_with_their_boxes(index: Path) -> None:
+    found = said("search", index, "a red circle and a zyzzyva", "--top", "3")
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3] and found["unknown"] == ["zyzzyva"]
+    assert all(0 <= hit["sure"] <= 1 for hit in found["hits"])
+    code, out, err = run("search", index, "a red circle and a zyzzyva", "--top", "3")
+    assert code == 0 and "zyzzyva" in err and found["hits"][0]["path"] in out and "red" in out
+
+
+def test_weights_pages_filters_and_folders(index: Path, photos: Path) -> None:
+    plain, heavy = (said("search", index, text)["hits"][0] for text in ("a circle", "a circle^2.5"))
+    assert heavy["score"] == pytest.approx(2.5 * plain["score"], abs=1e-5)
+    both = said("search", index, "a circle", "a cross^-.5", "--top", "2", "--page", "2")
+    assert [hit["rank"] for hit in both["hits"]] == [3, 4] and both["total"] == 6
+    assert said("search", index, "a circle", "--under", photos / "deep")["total"] == 2
+    assert said("search", index, "a circle", "--where", "path ~ '*/deep/*' and width > 1")["total"] == 2
+    assert run("search", index, "a circle", "--min-score", "99")[1] == "nothing here matches\n"
+
+
+def test_pictures_and_their_regions_are_asked(index: Path, photos: Path, tmp_path: Path) -> None:
+    picture = min((photos / "deep").iterdir())
+    assert said("search", index, "--picture", picture)["hits"][0]["path"] == str(picture)
+    wide = Image.open(picture).width
+    found = said("search", index, "--picture", picture, "--box", f"0,0,{wide // 2},40", "-o", tmp_path / "sheet.png")
+    assert found["hits"][0]["phrases"][0]["text"] == "this"
+    assert Image.open(tmp_path / "sheet.png").width > 320
+
+
+def test_captions_are_found_for_a_picture(index: Path, photos: Path, world: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "captions.txt"
+    lines.write_text("a red circle\n\na blue square\na red circle\nzyzzyva\n")
+    picture = min((photos / "deep").iterdir())
+    for box in ([], ["--box", "0,0,30,30"]):
+        found = said("search", index, "--picture", picture, *box, "--captions", lines)["captions"]
+        assert {one["caption"] for one in found} == {"a red circle", "a blue square"}
+        assert found[0]["score"] >= found[1]["score"]
+    code, _, err = run("search", index, "a cross", "--captions", lines)
+    assert code == 2 and "expected one --picture" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "query is empty"),
+        (("zyzzyva",), "knows none of these words"),
+        (("a circle", "--where", "widht > 3"), "did you mean 'width'?"),
+        (("a circle", "--box", "1,2,3,4"), "expected together with one --picture"),
+        (("--picture", "nowhere.jpg"), "no such picture"),
+        (("a circle", "--min-sure", "0.5", "a cross"), "expected a single sentence"),
+        (("a circle", "-o", "sheet.txt"), "sheet.txt: expected a name that ends in"),
+    ],
+)
+def test_mistakes_are_one_sentence(index: Path, arguments: tuple[str, ...], says: str) -> None:
+    code, out, err = run("search", index, *arguments)
+    assert (code, out) == (2, "") and says in err
+
+
+def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained: Path, world: Path) -> None:
+    other = photos.parent / "other"
+    more = sorted((world / "images").iterdir())[10:13]
+    table = photos.parent / "meta.json"
+    table.write_text(json.dumps([{"file": path.name, "place": "Oslo"} for path in more] + [{"file": "x.jpg"}]))
+    made = said("index", "build", other, *more, "--model", trained, "--device", "cpu", "--meta", table)
+    assert made["unknown"] == ["x.jpg"]
+    assert said("search", other, "a circle", "--where", "place = Oslo")["total"] == 3
+    copy = photos.parent / "copy"
+    shutil.copytree(index, copy)
+    assert said("index", "merge", copy, other) == {"added": 3, "known": 0, "pictures": 9}
+    assert said("index", "remove", copy, more[0]) == {"removed": 1}
+    assert said("index", "add", copy, more[0])["pictures"] == 9
+    (file,) = (copy / "vectors").glob("*.vectors")
+    file.write_bytes(file.read_bytes()[:-1])
+    code, out, err = run("index", "verify", copy)
+    assert (code, out) == (2, f"{more[0]}\n") and "`wordsight index build` repairs them" in err
+    code, out, err = run("search", copy, "a circle")
+    assert code == 2 and "cut short" in err
+    assert said("index", "build", copy, more[0])["refreshed"] == 1
+    assert said("index", "verify", copy) == {"damaged": []}
