@@ -39,6 +39,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+Responses = dict[int | str, dict[str, Any]]
 STATUS = {Gone: 404, InputError: 400, NotAPicture: 415, TooManyPixels: 413}
 SAYS = {
     400: "It cannot be used.",
@@ -91,9 +92,12 @@ def create_app(
 def _api(engine: Engine) -> APIRouter:
     """The routes of the API; they run in threads of their own."""
     api = APIRouter(responses={400: _error(400), 401: _error(401), 422: _error(422)})
-    sends = {status: _error(status) for status in (403, 404, 413)}
+    sends: Responses = {status: _error(status) for status in (403, 404, 413)}
     uploads = sends | {415: _error(415)}
-    bytes_ = {200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}, 404: _error(404)}
+    bytes_: Responses = {
+        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        404: _error(404),
+    }
 
     @api.get("/info", operation_id="info")
     def info() -> Info:

@@ -112,8 +112,7 @@ class Engine:
     def _region(self, picture: bytes, box: list[float]) -> list[schemas.Snippet]:
         describer = self.region_captioner or self.captioner
         assert describer is not None  # checked above
-        checked = _box(box)
-        return _snippets(describer.caption_regions(picture, [checked]))
+        return _snippets(describer.caption_regions(picture, [box]))
 
     def _indexed(self, number: int) -> bytes:
         entry, content = self.pictures.read(number)
