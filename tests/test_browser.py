@@ -87,6 +87,16 @@ def ask(page: Any, sentence: str = SENTENCE) -> Any:
     return page.locator("#grid > li")
 
 
+def seen(page: Any, count: int) -> None:
+    """Wait until the first pictures of the grid are there."""
+    images = f"[...document.querySelectorAll('#grid img')].slice(0, {count}).every(image => image.naturalWidth)"
+    for _ in range(600):
+        if page.evaluate(images):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the pictures do not come")
+
+
 def drag(page: Any, frame: Any) -> None:
     """A rectangle over the middle of a picture."""
     frame.scroll_into_view_if_needed()
@@ -109,7 +119,7 @@ def test_a_sentence_finds_pictures_and_the_back_button_comes_back(page: Any, ind
     assert results.locator(".name").all_text_contents() == names[:24]
     expect(results.first.locator(".figures")).to_contain_text(re.compile(r"score \d\.\d+.*% sure"))
     assert results.first.locator("img").get_attribute("alt").startswith(names[0])
-    page.wait_for_function("document.querySelector('#grid img').naturalWidth > 0")
+    seen(page, 1)
     page.click("#more")
     expect(results).to_have_count(30)
     assert results.locator(".name").all_text_contents() == names
@@ -316,12 +326,11 @@ def test_a_picture_of_the_page_is_made(browser: Any) -> None:
     """WORDSIGHT_APP_PICTURE is the folder of a demo; what it has learned is shown."""
     app = create_app(Index(Path(os.environ["WORDSIGHT_APP_PICTURE"], "index"), "cpu"))
     with served(app) as where:
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page = browser.new_page(viewport={"width": 1200, "height": 760})
         page.goto(where)
-        ask(page, "a red circle and a striped blue square")
-        loaded = "[...document.querySelectorAll('#grid img')].slice(0, 8).every(image => image.naturalWidth)"
-        page.wait_for_function(loaded)
-        page.locator("#legend button", has_text="circle").hover()
+        ask(page, "a yellow star and a red square")
+        seen(page, 8)
+        page.locator("#legend button", has_text="star").hover()
         page.wait_for_timeout(400)
         page.screenshot(path=Path(__file__).parents[1] / "docs" / "app.png")
         page.close()
