@@ -242,6 +242,15 @@ def test_when_nothing_matches_well_that_is_said(page: Any) -> None:
     )
 
 
+def test_who_is_faster_than_the_script_searches_too(page: Any) -> None:
+    page.route("**/app.js", lambda route: None)  # it never comes
+    page.goto("/", wait_until="commit")
+    page.fill("#q", SENTENCE)
+    page.unroute("**/app.js")
+    page.press("#q", "Enter")
+    expect(page.locator("#grid > li")).to_have_count(24)
+
+
 def test_an_unknown_word_is_said(page: Any) -> None:
     ask(page, "a red zebra")
     expect(page.locator("#notice")).to_contain_text("does not know “zebra”")
