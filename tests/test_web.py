@@ -544,7 +544,7 @@ def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:
         with urllib.request.urlopen(f"{where[0]}api/v1/info") as answer:
             assert answer.status == 200
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
+        assert running.wait(60) in (130, 0)  # 0 where the tests themselves were started to ignore Ctrl-C, as by `&`
 
 
 # Whatever the schema allows, and what it does not
