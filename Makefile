@@ -1,6 +1,8 @@
 # Needs python3 >= 3.11 and nothing else: the first command makes .venv. make demo PYTHON=python3.12 picks another.
+# make test EXTRAS=dev,browser tests the app in Chromium or Chrome too.
 PYTHON ?= python3
 BIN := .venv/bin
+EXTRAS ?= dev
 export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test lint bench clean
@@ -25,5 +27,5 @@ clean:  ## forget the environment
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("wordsight needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=...)" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	touch $@

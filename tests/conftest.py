@@ -147,3 +147,22 @@ def shared(name: str) -> Path:
         return find(name, "shared data")
     except InputError:
         pytest.skip(f"{name} is not at hand; set WORDSIGHT_SHARED to the folder that has it")
+
+
+@pytest.fixture(scope="session")
+def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an index of thirty painted pictures, which are in `pictures` beside it; not to be changed."""
+    import shutil
+
+    from wordsight.search.index import Index
+    from wordsight.search.split_scores import split_scores
+    from wordsight.training.progress import Progress
+
+    home, quiet = tmp_path_factory.mktemp("indexed"), Progress(quiet=True)
+    (home / "pictures").mkdir()
+    for path in sorted((world / "images").iterdir())[:30]:
+        shutil.copy(path, home / "pictures")
+    index = Index.create(home / "index", trained, "cpu")
+    index.build(sorted((home / "pictures").iterdir()), progress=quiet)
+    index.calibrate(*split_scores(index.run, world, quiet))
+    return home / "index"

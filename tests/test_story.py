@@ -10,6 +10,7 @@ import wordsight
 from wordsight.demo import demo, recipe_path, story
 from wordsight.measure import measure
 from wordsight.run import Run
+from wordsight.search.index import Index
 from wordsight.training.progress import Progress
 
 
@@ -77,6 +78,9 @@ def test_the_demo_tells_its_story_and_does_not_start_again(tmp_path: Path, monke
         report = tmp_path / "demo" / run / "report-test" / "report.html"
         assert report.exists()
         assert str(report) in told
+    index = Index(tmp_path / "demo" / "index")
+    assert f"wordsight serve {index.folder}" in told
+    assert index.info()["pictures"] == figures["pictures"] and index.info()["calibration"]
     for what in ("captions", "captions_lot", "regions", "regions_lot"):
         assert 0 <= figures[f"{what}_exact"] <= figures[f"{what}_true"] <= 1
     assert demo(tmp_path / "demo", Progress(quiet=True), pictures=30) == figures

@@ -147,6 +147,24 @@ def caption(
     show(described.to_json(), str(described), as_json)
 
 
+@app.command()
+@verb
+def serve(
+    index: cli_index.IndexFolder,
+    captioner: Annotated[Path | None, typer.Option(metavar="RUN", help="Describes whole pictures.")] = None,
+    regions: Annotated[Path | None, typer.Option(metavar="RUN", help="Describes regions of pictures.")] = None,
+    host: Annotated[str, typer.Option(help="Where to be found; beyond this machine only with a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    token: Annotated[str, typer.Option(help="Asked of everyone who comes; one is made where it is needed.")] = "",
+    open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Search an index in the browser, and as JSON under /api/v1."""
+    from wordsight.web.serve import serve
+
+    serve(index, captioner, regions, host, port, token, show=open_, device=device)
+
+
 @data_app.command()
 @verb
 def check(data: Data, as_json: Json = False) -> None:

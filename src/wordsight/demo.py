@@ -16,6 +16,8 @@ from wordsight.evaluation.regions import annotated_regions, grouped
 from wordsight.measure import measure, table
 from wordsight.measure_captions import measure_captions
 from wordsight.run import load
+from wordsight.search.index import Index
+from wordsight.search.split_scores import split_scores
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -35,7 +37,7 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
 
     Args:
         out: the folder for the world (`world`), the models (`run`, which aligns, and `captions` and `regions`, which
-            describe) and a report in each of them (`report-test`).
+            describe), a report in each of them (`report-test`), and an `index` of the world's test pictures.
         progress: who is told how far it is.
         pictures: how large a world.
 
@@ -59,7 +61,17 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
     progress.say("learning to describe regions, from the words that went there")
     _train("demo-regions", world, out / "regions", progress, alignment=out / "run")
     progress.say("describing, and measuring against what the painter said")
-    return figures | _captions(out, world, progress)
+    figures |= _captions(out, world, progress)
+    progress.say("making the test pictures ready to be searched")
+    _index(out, world, progress)
+    return figures
+
+
+def _index(out: Path, world: Path, progress: Progress) -> None:
+    """An index of the world's test pictures, which knows from the val split how sure it is."""
+    index = Index.create(out / "index", out / "run")
+    index.build([picture.path for picture in load_dataset(world).split("test")], progress=progress)
+    index.calibrate(*split_scores(index.run, world, progress))
 
 
 def _train(name: str, world: Path, folder: Path, progress: Progress, **data: Path) -> None:
@@ -113,7 +125,9 @@ def story(figures: dict[str, float], out: Path) -> str:
         f"{100 * figures['captions_true']:.0f} %.\n\n"
         f"Look at   {reports[0]}\n          {reports[1]}\n          {reports[2]}\n"
         f'Try       wordsight ground {out / "run"} {picture} "a red circle" -o out.png\n'
-        f"          wordsight caption {out / 'regions'} {picture} --regions -o out.png"
+        f"          wordsight caption {out / 'regions'} {picture} --regions -o out.png\n\n"
+        "Search it in the browser:\n"
+        f"          wordsight serve {out / 'index'} --captioner {out / 'captions'} --regions {out / 'regions'} --open"
     )
 
 

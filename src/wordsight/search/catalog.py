@@ -204,9 +204,10 @@ class Catalog:
         return (Entry(*row) for row in self.db.execute(f"SELECT {_COLUMNS} FROM pictures ORDER BY number"))
 
     def numbered(self, numbers: Sequence[int]) -> list[Entry]:
-        """The pictures of some numbers."""
+        """The pictures of some numbers, in their order, without those that there are not."""
         query = f"SELECT {_COLUMNS} FROM pictures WHERE number = ?"
-        return [Entry(*self.db.execute(query, (number,)).fetchone()) for number in numbers]
+        rows = (self.db.execute(query, (number,)).fetchone() for number in numbers)
+        return [Entry(*row) for row in rows if row]
 
     def _migrate(self, write: bool) -> None:
         version = int(self.db.execute("PRAGMA user_version").fetchone()[0])

@@ -148,6 +148,7 @@ class _Search:
             entry, *others = self.catalog.numbered(numbers)
             path = self.index.places.path(entry.path)
             yield Hit(
+                number=numbers[0],
                 path=path,
                 score=float(scores[group[0]]),
                 normalised=float(normalised[group[0]]),

@@ -38,12 +38,16 @@ class Phrase:
 
     Attributes:
         text: the words; of a region "this".
+        start: its first word among the words of the hit.
+        end: behind its last; of a region that was asked for, as `start`.
         box: `xyxy` fractions.
         strength: the sum of its words' products with the region.
         weight: of its part of the query.
     """
 
     text: str
+    start: int
+    end: int
     box: Box
     strength: float
     weight: float
@@ -54,6 +58,7 @@ class Hit:
     """A picture that was found.
 
     Attributes:
+        number: what the catalogue calls it; it keeps that for good.
         path: its file.
         score: as the model scores it; greater fits better, only comparable within one query.
         normalised: the same without the effect of weights and the number of words.
@@ -69,6 +74,7 @@ class Hit:
         alike: near-duplicates that are not shown, where they are grouped.
     """
 
+    number: int
     path: Path
     score: float
     normalised: float
@@ -146,12 +152,14 @@ def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, .
         alone = segments(images, texts, 0.0)
         together = segments(images, texts, BETA, term.silent.expand(len(found), -1))
         for (words, phrases), singles, spans in zip(found, alone, together, strict=True):
+            first = len(words)
             each = [(one.box, strength) for one in singles for strength in one.strengths]
             for text, (box, strength) in zip(term.words, each, strict=True):
                 words.append(Word(text, box, strength, text not in term.unknown))
             for span in spans:
                 text = " ".join(term.words[span.start : span.end])
-                phrases.append(Phrase(text, span.box, span.strength, term.weight))
+                place = first + span.start, first + span.end
+                phrases.append(Phrase(text, *place, span.box, span.strength, term.weight))
     return [(tuple(words), tuple(phrases)) for words, phrases in found]
 
 
@@ -167,5 +175,5 @@ def _regions(images: Vectors, texts: Vectors, weight: float) -> list[list[Phrase
         best: dict[Box, float] = {}
         for strength, box in pairs:
             best.setdefault(box, strength)
-        found.append([Phrase("this", box, strength, weight) for box, strength in list(best.items())[:REGIONS]])
+        found.append([Phrase("this", 0, 0, box, strength, weight) for box, strength in list(best.items())[:REGIONS]])
     return found

@@ -18,6 +18,10 @@ Source = str | Path | bytes | Image.Image
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
 
 
+class TooManyPixels(InputError):
+    """A picture that is too large to be decoded."""
+
+
 def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Image.Image:
     """Open a picture as upright RGB.
 
@@ -44,7 +48,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     except IsADirectoryError:
         raise InputError(f"{name}: expected a picture, but this is a folder") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{name}: too many pixels ({error})") from None
+        raise TooManyPixels(f"{name}: too many pixels ({error})") from None
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):  # which says where in memory the bytes were
             error = ValueError("empty, or of an unknown kind")
@@ -52,7 +56,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
         raise InputError(f"{name}: not a picture that can be read ({error}){hint}") from None
     if image.width * image.height > max_pixels:
         size = f"{image.width} x {image.height}"
-        raise InputError(f"{name}: {size} pixels are more than the limit of {max_pixels:,}")
+        raise TooManyPixels(f"{name}: {size} pixels are more than the limit of {max_pixels:,}")
     try:
         if at_least and not isinstance(source, Image.Image):
             image.draft(None, (at_least, at_least))
@@ -86,6 +90,14 @@ def read_header(content: bytes) -> Header | None:
     except Exception:  # none, or damaged
         return Header(width, height, None)
     return Header(width, height, taken)
+
+
+def media_type(content: bytes) -> str:
+    """What kind of picture a file's bytes are, such as "image/jpeg"; empty where they are none."""
+    try:
+        return Image.MIME.get(_read(content).format or "", "")
+    except Exception:  # decoders of damaged files raise nearly anything
+        return ""
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:

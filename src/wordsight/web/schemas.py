@@ -1,0 +1,191 @@
+"""What goes over the wire: the JSON of the API, as models that check it and describe it."""
+
+from typing import Annotated, Any, Self
+
+from fastapi import UploadFile
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
+LINE = 0.05  # a hit that is less sure does not match well: wrong 19 times of 20
+
+Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Box = Annotated[list[Edge], Field(min_length=4, max_length=4, description="left, top, right, bottom; fractions")]
+Number = Annotated[int, Field(ge=1, le=2**53, description="of a picture in the index")]
+Text = Annotated[str, StringConstraints(max_length=TEXT)]
+Weight = Annotated[FiniteFloat, Field(ge=-100, le=100, description="how much it counts; not 0")]
+
+
+class Strict(BaseModel):
+    """What a client sends: a misspelt name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sentence(Strict):
+    """Pictures that this is about; with a weight below 0, rather those that it is not about."""
+
+    text: Text
+    weight: Weight = 1.0
+
+
+class Like(Strict):
+    """Pictures that look like one of the index, or hold what is in a box of it."""
+
+    picture: Number
+    box: Box | None = None
+    weight: Weight = 1.0
+
+
+class Wanted(Strict):
+    """Which hits are wanted, and how many."""
+
+    top: Annotated[int, Field(ge=1, le=TOP, description="hits on a page")] = 24
+    page: Annotated[int, Field(ge=1, le=PAGES)] = 1
+    min_score: Annotated[FiniteFloat | None, Field(description="leave out what scores less")] = None
+    min_sure: Annotated[Edge | None, Field(description="leave out what is less sure")] = None
+    where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
+    under: Annotated[Text, Field(description="only pictures in this folder and below")] = ""
+    group: Annotated[bool, Field(description="show near-duplicates as one")] = False
+
+
+class SearchRequest(Wanted):
+    """Sentences and a picture of the index, whose weighted scores are added up."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"sentences": [{"text": "a dog on the beach"}], "top": 12, "min_sure": 0.05}]},
+    )
+
+    sentences: Annotated[list[Sentence], Field(max_length=PARTS)] = []
+    like: Like | None = None
+
+    @model_validator(mode="after")
+    def something(self) -> Self:
+        """There is something to look for."""
+        if not self.sentences and self.like is None:
+            raise ValueError("expected a sentence, or a picture to be like")
+        return self
+
+
+class UploadSearch(Wanted):
+    """A picture file to look for, or a box of it."""
+
+    picture: Annotated[UploadFile, Field(description="a picture file")]
+    box: Box | None = None
+
+
+class CaptionRequest(Strict):
+    """A picture to describe, a file or one of the index; with a box only what is in it."""
+
+    picture: Annotated[UploadFile | None, Field(description="a picture file")] = None
+    number: Number | None = None
+    box: Box | None = None
+
+    @model_validator(mode="after")
+    def one(self) -> Self:
+        """There is one picture."""
+        if (self.picture is None) == (self.number is None):
+            raise ValueError("expected either a picture file or the number of a picture in the index")
+        return self
+
+
+class Error(BaseModel):
+    """What went wrong, in one sentence."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"error": "The query is empty: expected a sentence."}]})
+
+    error: str
+
+
+class Info(BaseModel):
+    """What this server can do, and with what."""
+
+    name: str
+    pictures: int
+    regions: int
+    broken: Annotated[int, Field(description="pictures that could not be read when the index was built")]
+    calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
+    line: Annotated[float, Field(description="hits that are less sure do not match well")] = LINE
+    captions: Annotated[bool, Field(description="whether it describes whole pictures")]
+    snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
+    words: Annotated[int, Field(description="how many words the model knows")]
+    examples: Annotated[list[str], Field(description="some of them, the most frequent")]
+    max_bytes: Annotated[int, Field(description="of a picture that is sent")]
+    max_pixels: Annotated[int, Field(description="of a picture that is sent")]
+
+
+class QueryWord(BaseModel):
+    """A word of the query, the same for all hits."""
+
+    text: str
+    known: Annotated[bool, Field(description="whether the model knows it")]
+    naming: Annotated[bool, Field(description="whether it may name something in a picture, unlike 'a' and 'of'")]
+    weight: Annotated[float, Field(description="of its sentence")]
+
+
+class Word(BaseModel):
+    """Where a word of the query went in a picture."""
+
+    box: Box
+    strength: Annotated[float, Field(description="what it adds to the score, before weights and means")]
+
+
+class Phrase(BaseModel):
+    """Neighbouring words that share a box, or a region that was asked for."""
+
+    text: Annotated[str, Field(description="of a region 'this'")]
+    start: Annotated[int, Field(description="its first word among the words of the query")]
+    end: Annotated[int, Field(description="behind its last; of a region as `start`")]
+    box: Box
+    strength: float
+    weight: float
+
+
+class Hit(BaseModel):
+    """A picture that was found."""
+
+    rank: int
+    number: int
+    name: str
+    path: str
+    score: Annotated[float, Field(description="only comparable within one query")]
+    sure: Annotated[
+        float | None, Field(description="how probable it is that the sentence is about this picture, 0 to 1")
+    ]
+    words: Annotated[list[Word], Field(description="each word of the query on its own best box")]
+    phrases: list[Phrase]
+    missing: Annotated[bool, Field(description="whether the file is gone")]
+    width: int
+    height: int
+    taken: str
+    meta: dict[str, Any]
+    alike: Annotated[list[str], Field(description="paths of near-duplicates that are not shown")]
+
+
+class SearchResponse(BaseModel):
+    """A page of hits, best first."""
+
+    total: Annotated[int, Field(description="how many pictures there are to page through")]
+    words: list[QueryWord]
+    unknown: Annotated[list[str], Field(description="words that the model does not know")]
+    hits: list[Hit]
+
+
+class Said(BaseModel):
+    """A caption; its confidence is the geometric mean of the probabilities of its words."""
+
+    text: str
+    confidence: float
+
+
+class Snippet(Said):
+    """A caption of a region."""
+
+    box: Box
+
+
+class CaptionResponse(BaseModel):
+    """What a picture shows, in words; what there is no captioner for is empty."""
+
+    captions: list[Said]
+    snippets: list[Snippet]

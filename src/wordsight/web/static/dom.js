@@ -1,0 +1,32 @@
+// Elements without a library. Text is always text: nothing that comes from data is read as HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+/** An element: `make("p.sub", {title: "x", onclick: f}, "text", other)`; what is null or false is left out. */
+export function make(kind, given = {}, ...inside) {
+  const [name, ...classes] = kind.split(".");
+  const made = document.createElement(name);
+  if (classes.length) made.className = classes.join(" ");
+  for (const [key, value] of Object.entries(given)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key.startsWith("--")) made.style.setProperty(key, value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...inside.filter((part) => part !== null && part !== undefined && part !== false));
+  return made;
+}
+
+/** An element of SVG. */
+export function draw(name, given = {}, ...inside) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(given)) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+}
+
+export const percent = (share) => {
+  const value = 100 * share;
+  return value >= 10 ? `${Math.round(value)} %` : value >= 1 ? `${value.toFixed(1)} %` : value > 0 ? "< 1 %" : "0 %";
+};
+export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

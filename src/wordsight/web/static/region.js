@@ -1,0 +1,78 @@
+// What can be done with a picture, or a rectangle of it: search by it, or have it described.
+
+import { caption } from "./api.js";
+import { draggable, region } from "./boxes.js";
+import { draw, make, percent } from "./dom.js";
+
+const COLOURS = ["#0082c8", "#e6194b", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5"];
+
+/**
+ * The tools of a large picture: a line of help, buttons, and what the captioner says.
+ *
+ * frame: as `boxed` makes it; a rectangle can be dragged on it.
+ * subject: fields that name the picture for the server: `{number}` or `{picture: file}`.
+ * can: `{describe, region}`: what the server is able to describe.
+ * searchBy: called with the chosen box, or null for the whole picture.
+ * boxOf: a click on a box of evidence chooses it.
+ */
+export function tools(frame, { subject, can, searchBy, boxOf = () => null, chosen = null }) {
+  let box = chosen;
+  const help = make("p.help", {}, "Drag a rectangle on the picture to search by what is in it.");
+  const search = make("button.main", { type: "button", onclick: () => searchBy(box) });
+  const describe = make("button", { type: "button", onclick: () => say() });
+  const whole = make("button.quiet", { type: "button", onclick: () => choose(null) }, "Clear region");
+  const told = make("div.told", { "aria-live": "polite" });
+  const show = () => {
+    search.textContent = box ? "Search by this region" : "Search by this picture";
+    describe.textContent = box ? "Describe this region" : "Describe";
+    describe.hidden = !can.captions && !can.snippets;
+    whole.hidden = !box;
+  };
+  const choose = (wanted, focus = false) => {
+    box = wanted;
+    region(frame, box);
+    show();
+    if (focus) search.focus({ preventScroll: true });
+  };
+  draggable(frame, (dragged, mark) => choose(dragged ?? (mark === null ? null : boxOf(mark)), Boolean(dragged)));
+
+  async function say() {
+    told.replaceChildren(make("p.help", {}, "Looking…"));
+    try {
+      const found = await caption({ ...subject, box });
+      told.replaceChildren(...lists(found, frame));
+    } catch (error) {
+      told.replaceChildren(make("p.wrong", {}, error.message));
+    }
+  }
+
+  choose(box);
+  return { element: make("div.tools", {}, help, make("div.buttons", {}, search, describe, whole), told), choose };
+}
+
+/** What was said, and the boxes of it drawn on the picture. */
+function lists({ captions, snippets }, frame) {
+  const lines = frame.querySelector("svg");
+  for (const old of lines.querySelectorAll("g.said")) old.remove();
+  frame.classList.toggle("describing", snippets.length > 0);
+  const rows = snippets.map((snippet, number) => {
+    const colour = COLOURS[number % COLOURS.length];
+    const [left, top, right, bottom] = snippet.box.map((edge) => Math.min(Math.max(100 * edge, 0.6), 99.4));
+    const place = { x: left, y: top, width: Math.max(right - left, 0.4), height: Math.max(bottom - top, 0.4) };
+    const group = draw("g", { class: "said" }, draw("rect", { class: "edge", ...place }), draw("rect", { class: "line", ...place }));
+    group.style.setProperty("--c", colour);
+    lines.append(group);
+    const light = (on) => () => { group.classList.toggle("lit-up", on); lines.classList.toggle("lit-one", on); };
+    return row(snippet, { tabindex: "0", "--c": colour, onpointerenter: light(true), onpointerleave: light(false), onfocus: light(true), onblur: light(false) });
+  });
+  return [
+    captions.length > 0 && make("h3", {}, "It may show"), captions.length > 0 && make("ol.said", {}, ...captions.map((one) => row(one))),
+    rows.length > 0 && make("h3", {}, "In its regions"), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
+    !captions.length && !rows.length && make("p.help", {}, "Nothing to say."),
+  ].filter(Boolean);
+}
+
+function row(said, given = {}) {
+  const sure = make("span.confidence", { title: "The mean probability of its words" }, percent(said.confidence));
+  return make("li", given, make("span", {}, said.text), sure);
+}

@@ -1,0 +1,579 @@
+"""The API answers as the index does, says what is wrong, and gives nobody anything else."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from PIL import Image
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from wordsight.describe import load_captioner
+from wordsight.errors import InputError
+from wordsight.search.index import Index
+from wordsight.search.query import Like, Sentence
+from wordsight.vision.images import MAX_PIXELS
+from wordsight.web import serve
+from wordsight.web.app import STATIC, create_app
+from wordsight.web.engine import Engine
+from wordsight.web.guard import HEADERS, MAX_BYTES, MAX_JSON
+from wordsight.web.pictures import KEPT, Pictures
+
+API = "/api/v1"
+SECRET = b"the secret that nobody may read"
+ASK = {"sentences": [{"text": "a red circle and a blue square"}]}
+
+
+def client(index: Index, **given: Any) -> TestClient:
+    return TestClient(create_app(index, **given), base_url="http://localhost", raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def index(indexed: Path) -> Index:
+    return Index(indexed, "cpu")
+
+
+@pytest.fixture(scope="module")
+def web(index: Index) -> TestClient:
+    return client(index)
+
+
+@pytest.fixture(scope="module")
+def talking(index: Index, captioner: Path, region_captioner: Path) -> TestClient:
+    """The same with captioners."""
+    return client(
+        index, captioner=load_captioner(captioner, "cpu"), region_captioner=load_captioner(region_captioner, "cpu")
+    )
+
+
+@pytest.fixture
+def moved(indexed: Path, tmp_path: Path) -> tuple[Index, list[Path]]:
+    """A copy of the index with its pictures, which a test may spoil."""
+    shutil.copytree(indexed.parent, tmp_path / "home")
+    copy = Index(tmp_path / "home" / "index", "cpu")
+    copy.places.roots = copy.places.roots[:1]  # pictures that are gone are not looked for where they were copied from
+    return copy, [hit.path for hit in copy.search("a red circle", top=30).hits]
+
+
+def picture_of(index: Index, number: int) -> Path:
+    hits = index.search("a red circle", top=30).hits
+    return next(hit.path for hit in hits if hit.number == number)
+
+
+def error(answer: Any, status: int) -> str:
+    """That an answer is an error of one sentence, which is given."""
+    assert answer.status_code == status, answer.text
+    said = answer.json()
+    assert list(said) == ["error"] and len(said["error"]) > 10
+    return str(said["error"])
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG file that says it is of a size, and is not."""
+    out = io.BytesIO()
+    Image.new("1", (1, 1)).save(out, "PNG")
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + out.getvalue()[24:29]
+    return out.getvalue()[:12] + head + zlib.crc32(head).to_bytes(4, "big") + out.getvalue()[33:]
+
+
+# What it answers
+
+
+def test_a_search_is_that_of_the_index(web: TestClient, index: Index) -> None:
+    answer = web.post(f"{API}/search", json=ASK | {"top": 5, "page": 2}).json()
+    found = index.search(ASK["sentences"][0]["text"], top=5, page=2)
+    assert answer["total"] == 30
+    assert [hit["number"] for hit in answer["hits"]] == [hit.number for hit in found.hits]
+    assert [hit["rank"] for hit in answer["hits"]] == [6, 7, 8, 9, 10]
+    for said, hit in zip(answer["hits"], found.hits, strict=True):
+        assert said["score"] == hit.score and said["sure"] == hit.sure and 0 < said["sure"] < 1
+        assert said["path"] == str(hit.path) and said["name"] == hit.path.name
+        assert [one["box"] for one in said["words"]] == [list(word.box) for word in hit.words]
+        assert [one["strength"] for one in said["phrases"]] == [phrase.strength for phrase in hit.phrases]
+
+
+def test_phrases_name_the_words_that_they_are_made_of(web: TestClient) -> None:
+    asked = {"sentences": [{"text": "A red circle"}, {"text": "a blue square!", "weight": -0.5}]}
+    answer = web.post(f"{API}/search", json=asked).json()
+    words = [word["text"] for word in answer["words"]]
+    assert words == ["a", "red", "circle", "a", "blue", "square"]
+    assert [word["naming"] for word in answer["words"]] == [False, True, True] * 2
+    assert [word["weight"] for word in answer["words"]] == [1, 1, 1, -0.5, -0.5, -0.5]
+    for hit in answer["hits"]:
+        assert hit["sure"] is None, "of several sentences nobody knows"
+        assert hit["phrases"][0]["start"] == 0
+        for phrase in hit["phrases"]:
+            assert phrase["text"] == " ".join(words[phrase["start"] : phrase["end"]])
+            assert phrase["weight"] == (1 if phrase["end"] <= 3 else -0.5)
+        ends = [phrase["end"] for phrase in hit["phrases"]]
+        assert ends[-1] == len(words) and 3 in ends
+
+
+def test_an_unknown_word_is_named(web: TestClient) -> None:
+    answer = web.post(f"{API}/search", json={"sentences": [{"text": "a red zebra"}]}).json()
+    assert answer["unknown"] == ["zebra"]
+    assert [word["known"] for word in answer["words"]] == [True, True, False]
+
+
+def test_a_picture_of_the_index_and_a_region_of_it_are_looked_for(web: TestClient, index: Index) -> None:
+    number = index.search("a red circle").hits[0].number
+    path = picture_of(index, number)
+    for box in (None, [0.2, 0.1, 0.7, 0.6]):
+        answer = web.post(f"{API}/search", json={"like": {"picture": number, "box": box}, "top": 30}).json()
+        found = index.search(Like(path, box=tuple(box) if box else None), top=30)
+        assert [hit["number"] for hit in answer["hits"]] == [hit.number for hit in found.hits]
+        assert answer["words"] == []
+        assert all(phrase["text"] == "this" for hit in answer["hits"] for phrase in hit["phrases"])
+
+
+def test_sentences_and_a_picture_are_added_up(web: TestClient, index: Index) -> None:
+    number = index.search("a red circle").hits[0].number
+    asked = {"sentences": [{"text": "a star"}], "like": {"picture": number, "weight": 0.5}}
+    answer = web.post(f"{API}/search", json=asked).json()
+    found = index.search([Sentence("a star"), Like(picture_of(index, number), weight=0.5)])
+    assert answer["hits"][0]["score"] == pytest.approx(found.hits[0].score, abs=1e-6)
+
+
+def test_a_picture_that_is_sent_is_looked_for(web: TestClient, index: Index) -> None:
+    path = index.search("a red circle").hits[0].path
+    for box in (None, (0.2, 0.1, 0.7, 0.6)):
+        form = {"top": "3"} | ({"box": [str(edge) for edge in box]} if box else {})
+        answer = web.post(f"{API}/search/upload", files={"picture": (path.name, path.read_bytes())}, data=form).json()
+        found = index.search(Like(path, box=box), top=3)
+        assert [hit["score"] for hit in answer["hits"]] == pytest.approx([hit.score for hit in found.hits], abs=1e-5)
+
+
+def test_filters_reach_the_index(web: TestClient, index: Index) -> None:
+    def total(**wanted: Any) -> int:
+        return int(web.post(f"{API}/search", json=ASK | wanted).json()["total"])
+
+    sure = [hit.sure for hit in index.search(ASK["sentences"][0]["text"], top=30).hits]
+    assert total(min_sure=sure[4]) == 5
+    assert total(where="width > 100000") == 0
+    assert total(under="pictures") == 30, "as seen from beside the index"
+    assert total(under=str(index.folder.parent / "pictures")) == 30
+    assert total(under="elsewhere") == 0
+    assert "unknown" not in error(web.post(f"{API}/search", json=ASK | {"where": "colour = red"}), 400)
+    assert total(group=True) <= 30
+
+
+def test_what_there_is(web: TestClient, index: Index) -> None:
+    said = web.get(f"{API}/info").json()
+    assert (said["pictures"], said["regions"], said["calibrated"]) == (30, index.info()["regions"], True)
+    assert (said["captions"], said["snippets"]) == (False, False)
+    assert said["words"] == len(index.run.vocabulary) - 2 and set(said["examples"]) <= set(index.run.vocabulary.words)
+
+
+def test_pictures_are_described(talking: TestClient, index: Index, captioner: Path, region_captioner: Path) -> None:
+    hit = index.search("a red circle").hits[0]
+    best = load_captioner(captioner, "cpu").caption([hit.path], beam=3, n_best=3)[0]
+    error(talking.post(f"{API}/caption", data={"nmuber": str(hit.number)}), 422)
+    sent = {"picture": (hit.path.name, hit.path.read_bytes())}
+    for answer in (
+        talking.post(f"{API}/caption", data={"number": str(hit.number)}).json(),
+        talking.post(f"{API}/caption", files=sent).json(),
+    ):
+        assert [one["text"] for one in answer["captions"]] == [one.text for one in best]
+        assert [one["confidence"] for one in answer["captions"]] == pytest.approx([one.confidence for one in best])
+        assert all(0 <= edge <= 1 for one in answer["snippets"] for edge in one["box"])
+    box = (0.1, 0.1, 0.6, 0.6)
+    region = talking.post(f"{API}/caption", files=sent, data={"box": [str(edge) for edge in box]}).json()
+    said = load_captioner(region_captioner, "cpu").caption_regions(hit.path, [box])[0]
+    assert region["captions"] == [] and region["snippets"][0]["text"] == said.text
+    assert region["snippets"][0]["box"] == pytest.approx(box)
+
+
+def test_without_a_captioner_that_is_said(web: TestClient) -> None:
+    assert "--captioner" in error(web.post(f"{API}/caption", data={"number": "1"}), 404)
+
+
+def test_a_picture_is_its_file_and_a_thumbnail_is_small(moved: tuple[Index, list[Path]]) -> None:
+    index, paths = moved
+    large = paths[0]
+    Image.effect_noise((2000, 900), 50).convert("RGB").save(large)
+    index.build([large])
+    web, number = client(index), next(hit.number for hit in index.search("red", top=30).hits if hit.path == large)
+    whole = web.get(f"{API}/pictures/{number}")
+    assert whole.content == large.read_bytes() and whole.headers["content-type"] == "image/jpeg"
+    thumb = web.get(f"{API}/pictures/{number}/thumb")
+    assert thumb.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(thumb.content)).size == (512, 230)
+
+
+def test_thumbnails_are_kept_but_not_all(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wordsight.web.pictures.KEPT", 2)
+    pictures, reads = Pictures(index), []
+    first, second, third = (hit.number for hit in index.search("a red circle", top=3).hits)
+    read = pictures.read
+    monkeypatch.setattr(pictures, "read", lambda number: reads.append(number) or read(number))
+    for number in (first, second, first, third, first, second):
+        pictures.thumbnail(number)
+    assert reads == [first, second, third, second] and KEPT > 100
+
+
+# What is wrong is said
+
+BAD = {
+    "nothing": ({}, 422),
+    "no words": ({"sentences": [{"text": " ... "}]}, 400),
+    "unknown words only": ({"sentences": [{"text": "zebra xylophone"}]}, 400),
+    "weight 0": ({"sentences": [{"text": "red", "weight": 0}]}, 400),
+    "too many sentences": ({"sentences": [{"text": "red"}] * 9}, 422),
+    "long sentence": ({"sentences": [{"text": "red " * 200}]}, 422),
+    "misspelt": (ASK | {"tpo": 3}, 422),
+    "top 0": (ASK | {"top": 0}, 422),
+    "top 101": (ASK | {"top": 101}, 422),
+    "page 0": (ASK | {"page": 0}, 422),
+    "sure 2": (ASK | {"min_sure": 2}, 422),
+    "where": (ASK | {"where": "width >"}, 400),
+    "no such picture": ({"like": {"picture": 10**6}}, 404),
+    "picture 0": ({"like": {"picture": 0}}, 422),
+    "number too large": ({"like": {"picture": 10**30}}, 422),
+    "box outside": ({"like": {"picture": 1, "box": [0, 0, 2, 1]}}, 422),
+    "box of nothing": ({"like": {"picture": 1, "box": [0.5, 0.5, 0.5, 0.5]}}, 400),
+    "box of three": ({"like": {"picture": 1, "box": [0, 0, 1]}}, 422),
+    "sure of a picture": ({"like": {"picture": 1}, "min_sure": 0.5}, 400),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_search_is_an_error_of_one_sentence(web: TestClient, name: str) -> None:
+    body, status = BAD[name]
+    error(web.post(f"{API}/search", json=body), status)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"sentences":[{"text":"red","weight":NaN}]}', b"\xff\xfe", b'"\\ud800"']
+)
+def test_what_is_no_json_is_said(web: TestClient, body: bytes) -> None:
+    said = error(web.post(f"{API}/search", content=body, headers={"content-type": "application/json"}), 422)
+    assert "\ud800" not in said
+
+
+def test_surrogates_and_zero_bytes_are_no_accident(web: TestClient) -> None:
+    for text in ('"red \\ud800"', '"red\\u0000"'):
+        answer = web.post(f"{API}/search", content=f'{{"sentences":[{{"text":{text}}}],"under":{text},"where":{text}}}')
+        assert 200 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short", b"<svg/>", b"%PDF-1.4"])
+def test_a_file_that_is_no_picture_is_refused_by_its_name(web: TestClient, content: bytes) -> None:
+    answer = web.post(f"{API}/search/upload", files={"picture": ("../../holiday.jpg", content)})
+    assert error(answer, 415).startswith("holiday.jpg: ")
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(web: TestClient) -> None:
+    side = int(MAX_PIXELS**0.5) + 1
+    said = error(web.post(f"{API}/search/upload", files={"picture": ("bomb.png", png(side, side))}), 413)
+    assert f"{side} x {side}" in said
+    error(web.post(f"{API}/search/upload", files={"picture": ("bomb.png", png(2**31 - 1, 2**31 - 1))}), 413)
+
+
+def test_too_many_bytes_are_refused(web: TestClient) -> None:
+    answer = web.post(f"{API}/search/upload", files={"picture": ("x.jpg", bytes(MAX_BYTES))})
+    assert "20 MB" in error(answer, 413)
+    error(web.post(f"{API}/search", json=ASK | {"where": "x" * MAX_JSON}), 413)
+
+
+def test_too_many_bytes_are_refused_while_they_come(web: TestClient) -> None:
+    sent = 0
+
+    def parts(kind: str) -> Iterator[bytes]:
+        nonlocal sent
+        sent = 0
+        yield (
+            b'--b\r\nContent-Disposition: form-data; name="picture"; filename="x.jpg"\r\n\r\n'
+            if kind == "form"
+            else b'"'
+        )
+        while sent < 3 * MAX_BYTES:
+            sent += 2**20
+            yield bytes(2**20)
+
+    for kind, header in (("form", "multipart/form-data; boundary=b"), ("json", "application/json")):
+        path = "/search/upload" if kind == "form" else "/search"
+        answer = web.post(API + path, content=parts(kind), headers={"content-type": header})
+        error(answer, 413)
+
+
+def test_other_addresses_and_methods_are_errors_of_one_sentence(web: TestClient) -> None:
+    error(web.get("/nothing"), 404)
+    error(web.get(f"{API}/nothing"), 404)
+    error(web.delete(f"{API}/info"), 405)
+    error(web.get(f"{API}/search"), 405)
+
+
+def test_an_accident_is_said_without_its_details(
+    index: Index, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: Engine) -> None:
+        raise RuntimeError("inner workings")
+
+    monkeypatch.setattr(Engine, "info", fail)
+    answer = client(index).get(f"{API}/info")
+    assert "inner" not in error(answer, 500)
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert "inner workings" in capsys.readouterr().err
+
+
+# Nobody gets anything else
+
+
+def traversals(home: Path) -> list[str]:
+    """Addresses that try to read files: of the secret beside the pictures, and of what every machine has."""
+    up = ["..", "%2e%2e", "%2E%2e", "..%2f..", "..%5c..", "%252e%252e", "..%00", "....//", "%c0%ae%c0%ae", ".%2e"]
+    wanted = ["secret.txt", "etc/passwd", "other.jpg", "index/catalog.sqlite", "index/model/config.json"]
+    bases = [f"{API}/pictures/", f"{API}/pictures/1/", "/", "/app.js/", "/static/", f"{API}/docs/"]
+    found = [
+        f"{base}{'/'.join([step] * many)}/{name}" for base in bases for step in up for name in wanted for many in (1, 4)
+    ]
+    whole = [str(home / name) for name in wanted]
+    found += [f"{API}/pictures/{quote(path, safe='')}" for path in whole] + [f"{API}/pictures/{path}" for path in whole]
+    found += [
+        f"{API}/pictures/{one}"
+        for one in ("1%00", "1;x", "-1", "0", "1.0", "1e0", "0x1", "1/..", "1/../2", "%31%2f..", "file:///etc/passwd")
+    ]
+    return found + [f"//{path}" for path in whole]
+
+
+def test_no_address_leads_to_a_file(moved: tuple[Index, list[Path]]) -> None:
+    index, paths = moved
+    home = index.folder.parent
+    (home / "secret.txt").write_bytes(SECRET)
+    shutil.copy(paths[0], home / "other.jpg")
+    (home / "other.jpg").write_bytes((home / "other.jpg").read_bytes() + SECRET)
+    web, tried = client(index), traversals(home)
+    assert len(set(tried)) >= 200
+    inside = {path.read_bytes() for path in paths}
+    for address in tried:
+        answer = web.get(address)
+        assert SECRET not in answer.content and b"root:" not in answer.content and b"SQLite" not in answer.content, (
+            address
+        )
+        if answer.status_code == 200:
+            assert answer.content in inside or address.endswith("1/../2"), address
+        else:
+            assert answer.status_code in (400, 404, 422), address
+
+
+def swaps(home: Path) -> dict[str, Callable[[Path], object]]:
+    """What may come into the place of a picture after it was indexed."""
+    other = home / "other.jpg"
+
+    def link(to: Path) -> Callable[[Path], object]:
+        return lambda path: (path.unlink(), path.symlink_to(to))
+
+    def folder(path: Path) -> None:
+        """The picture's whole folder leads elsewhere, where a file of the same name and size lies."""
+        elsewhere = home / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / path.name).write_bytes(SECRET.ljust(path.stat().st_size, b"."))
+        path.parent.rename(home / "was")
+        path.parent.symlink_to(elsewhere)
+
+    def same_size(path: Path) -> None:
+        path.write_bytes(SECRET.ljust(path.stat().st_size, b"."))
+
+    return {
+        "gone": lambda path: path.unlink(),
+        "link to a secret": link(home / "secret.txt"),
+        "link to a picture": link(other),
+        "link to a device": link(Path("/dev/zero")),
+        "link to itself": lambda path: (path.unlink(), path.symlink_to(path)),
+        "pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+        "folder": lambda path: (path.unlink(), path.mkdir()),
+        "other content": same_size,
+        "folder that leads elsewhere": folder,
+    }
+
+
+@pytest.mark.parametrize("name", swaps(Path()))
+def test_what_comes_into_the_place_of_a_picture_is_not_read(moved: tuple[Index, list[Path]], name: str) -> None:
+    index, paths = moved
+    home = index.folder.parent
+    (home / "secret.txt").write_bytes(SECRET)
+    (home / "other.jpg").write_bytes(paths[1].read_bytes() + SECRET)
+    number = index.search("a red circle").hits[0].number
+    swaps(home)[name](paths[0])
+    web = client(index)
+    for address in (f"{API}/pictures/{number}", f"{API}/pictures/{number}/thumb"):
+        error(web.get(address), 404)
+    error(web.post(f"{API}/search", json={"like": {"picture": number}}), 404)
+    assert web.post(f"{API}/search", json=ASK).status_code == 200, "it is still found"
+
+
+def test_a_picture_that_was_indexed_through_a_link_is_shown(moved: tuple[Index, list[Path]], tmp_path: Path) -> None:
+    index, _ = moved
+    link = index.folder.parent / "pictures" / "link.jpg"
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "real.jpg")
+    link.symlink_to(tmp_path / "real.jpg")
+    index.build([link])
+    number = next(hit.number for hit in index.search("red", top=40).hits if hit.path == link)
+    assert client(index).get(f"{API}/pictures/{number}").content == (tmp_path / "real.jpg").read_bytes()
+
+
+def test_only_names_of_this_machine_are_answered(index: Index) -> None:
+    web = client(index)
+    for host in ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"):
+        assert web.get(f"{API}/info", headers={"host": host}).status_code == 200, host
+    for host in (
+        "evil.com",
+        "evil.com:8000",
+        "localhost.evil.com",
+        "127.0.0.1.evil.com",
+        "192.168.1.5",
+        "",
+        "[",
+        "a@b",
+        "[::1",
+    ):
+        error(web.get(f"{API}/info", headers={"host": host}), 400)
+        error(web.get("/", headers={"host": host}), 400)
+    everywhere = client(index, host="0.0.0.0", token="t")
+    known = {"authorization": "Bearer t"}
+    assert everywhere.get(f"{API}/info", headers=known | {"host": "192.168.1.5:8000"}).status_code == 200
+    error(everywhere.get(f"{API}/info", headers=known | {"host": "evil.com"}), 400)
+    here = client(index, host="box.lan", token="t")
+    assert here.get(f"{API}/info", headers=known | {"host": "box.lan:1"}).status_code == 200
+
+
+def test_other_pages_are_not_answered(web: TestClient) -> None:
+    others = ("http://evil.com", "null", "http://localhost:81", "http://localhost.evil.com", "https://localhost:1")
+    sites = [{"sec-fetch-site": site} for site in ("cross-site", "same-site")]
+    for headers in [{"origin": origin} for origin in others] + sites:
+        answer = web.post(f"{API}/search", json=ASK, headers=headers)
+        error(answer, 403)
+    for headers in (
+        {},
+        {"origin": "http://localhost"},
+        {"origin": "http://localhost", "sec-fetch-site": "same-origin"},
+    ):
+        answer = web.post(f"{API}/search", json=ASK, headers=headers)
+        assert answer.status_code == 200 and not any("access-control" in name for name in answer.headers)
+    assert web.options(f"{API}/search", headers={"origin": "http://evil.com"}).status_code == 403
+
+
+def test_a_token_is_asked_of_everyone(index: Index) -> None:
+    web = client(index, token="s3cret/ü")
+    for path in ("/", "/app.js", f"{API}/info", f"{API}/openapi.json", f"{API}/pictures/1", "/nothing"):
+        said = error(web.get(path), 401)
+        assert "s3cret" not in said
+    error(web.get("/?token=wrong"), 401)
+    error(web.get(f"{API}/info", headers={"authorization": "Bearer wrong"}), 401)
+    error(web.get(f"{API}/info", headers={"cookie": f"x; {'a' * 9}=1; wordsight=2"}), 401)
+    error(web.post(f"{API}/search?token={quote('s3cret/ü')}", json=ASK), 401)
+    assert client(index, token="abc").get(f"{API}/info", headers={"authorization": "bearer abc"}).status_code == 200
+    first = web.get(f"/?token={quote('s3cret/ü', safe='')}", follow_redirects=False)
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert "HttpOnly" in first.headers["set-cookie"] and "SameSite=Lax" in first.headers["set-cookie"]
+    assert web.get("/").status_code == 200, "by its cookie"
+    assert web.post(f"{API}/search", json=ASK).status_code == 200
+    away = web.get(f"//evil.com/?token={quote('s3cret/ü', safe='')}", follow_redirects=False)
+    assert not away.headers.get("location", "/").startswith("//")
+
+
+def test_every_answer_has_the_headers(web: TestClient) -> None:
+    answers = [
+        web.get(path) for path in ("/", "/app.js", "/nothing", f"{API}/info", f"{API}/pictures/1", f"{API}/docs")
+    ]
+    answers += [web.post(f"{API}/search", json={}), web.get("/", headers={"host": "evil.com"})]
+    for answer in answers:
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    policy = HEADERS["Content-Security-Policy"]
+    assert "default-src 'self'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+
+
+def test_the_pages_need_nothing_from_elsewhere(web: TestClient) -> None:
+    for path in STATIC.iterdir():
+        text = path.read_text()
+        assert web.get(f"/{path.name}").content == path.read_bytes()
+        outside = set(re.findall(r"https?://[^\s\"'`)]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert not outside, path
+        assert "innerHTML" not in text and not re.search(r"<script(?![^>]*src=)|\son\w+=\"|style=\"", text), path
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("box.lan", False)]
+)
+def test_beyond_this_machine_there_is_a_token(
+    host: str, local: bool, indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+    monkeypatch.setattr(serve, "create_app", lambda *given: asked.append(given[3]))
+    monkeypatch.setattr(serve, "_bound", lambda *where: type("Bound", (), {"getsockname": lambda self: (host, 81)})())
+    monkeypatch.setattr(serve.uvicorn.Server, "run", lambda self, sockets: None)
+    serve.serve(indexed, host=host)
+    told = capsys.readouterr().err
+    assert bool(asked[0]) == (not local)
+    assert ("?token=" in told) == (not local) and (not asked[0] or (asked[0] in told and len(asked[0]) > 20))
+    serve.serve(indexed, host=host, token="mine")
+    assert asked[1] == "mine"
+
+
+def test_an_address_that_is_taken_is_said(indexed: Path) -> None:
+    with serve._bound("127.0.0.1", 0) as taken, pytest.raises(InputError, match="cannot be served from"):
+        serve.serve(indexed, port=taken.getsockname()[1])
+    with pytest.raises(InputError, match=r"no\.such\.host\.invalid:8000"):
+        serve.serve(indexed, host="no.such.host.invalid", token="x")
+
+
+def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:
+    command = [sys.executable, "-m", "wordsight.cli", "serve", str(indexed), "--port", "0", "--device", "cpu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        told = running.stderr.readline()
+        where = re.search(r"http://127\.0\.0\.1:\d+/", told)
+        assert where, told + running.stderr.read()
+        with urllib.request.urlopen(f"{where[0]}api/v1/info") as answer:
+            assert answer.status == 200
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) in (130, 0)  # 0 where the tests themselves were started to ignore Ctrl-C, as by `&`
+
+
+# Whatever the schema allows, and what it does not
+
+
+@pytest.fixture(scope="module")
+def described(index: Index, captioner: Path) -> Any:
+    app = create_app(index, captioner=load_captioner(captioner, "cpu"), host="testserver")
+    return schemathesis.openapi.from_asgi(f"{API}/openapi.json", app)
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", ["info", "search", "search_upload", "caption", "picture", "thumb"])
+def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: GenerationMode) -> None:
+    operation = described.find_operation_by_id(name)
+    if name == "info" and mode is GenerationMode.NEGATIVE:
+        return  # there is nothing to send
+
+    @given(operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=50, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    def check(case: schemathesis.Case) -> None:
+        answer = case.call()
+        assert answer.status_code < 500
+        # Not all words are known and not all files are pictures, which no schema can say.
+        case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+
+    check()
+
+
+def test_the_description_has_every_operation(described: Any) -> None:
+    names = {one.ok().definition.raw["operationId"] for one in described.get_all_operations()}
+    assert names == {"info", "search", "search_upload", "caption", "picture", "thumb"}
