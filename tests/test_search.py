@@ -192,6 +192,20 @@ def _one(texts: Vectors, number: int) -> Vectors:
     )
 
 
+@pytest.mark.parametrize("wanted", [{"top": 4}, {"top": 3, "page": 4}, {"top": 4, "group": True}, {"top": 30}])
+@pytest.mark.parametrize("ask", ["a red circle", [Sentence("a red circle"), Sentence("a star", -0.7)]])
+def test_the_quick_scan_finds_what_the_exact_one_finds(
+    index: Index, monkeypatch: pytest.MonkeyPatch, ask: object, wanted: dict[str, int]
+) -> None:
+    found = {}
+    for quick in (False, True):
+        monkeypatch.setattr("wordsight.search.find.is_quick", lambda spans, rule, quick=quick: quick)
+        found[quick] = index.search(ask, **wanted)  # type: ignore[arg-type]
+    assert [hit.path for hit in found[True].hits] == [hit.path for hit in found[False].hits]
+    assert [hit.score for hit in found[True].hits] == pytest.approx([hit.score for hit in found[False].hits], abs=1e-5)
+    assert found[True].total == found[False].total
+
+
 def test_ties_go_by_the_order_of_the_catalogue() -> None:
     scores = torch.tensor([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
     assert [top(scores, count).tolist() for count in (0, 1, 3, 4, 9)] == [

@@ -152,3 +152,12 @@ def test_captioners_do_not_decide_together(world: Path) -> None:
     text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1)
     with pytest.raises(InputError, match=r"train\.members = 2: only models that align"):
         parse(text, ["train.members=2"])
+
+
+@pytest.mark.parametrize(("alignment", "settings", "most"), [("", ["regions.regions=4"], 4), ("run", [], 2)])
+def test_a_captioner_is_not_promised_more_regions_than_there_are(
+    world: Path, alignment: str, settings: Sequence[str], most: int
+) -> None:
+    with pytest.raises(InputError, match=rf"model\.views = {most + 1}: expected at most {most}"):
+        recipe(world, alignment=alignment, views=most + 1, settings=settings)
+    recipe(world, alignment=alignment, views=most, settings=settings)

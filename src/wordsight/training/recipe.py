@@ -276,6 +276,9 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
     if train.members > 1 and recipe.model["name"] not in matching.MODELS:
         raise InputError(f"{source}: train.members = {train.members}: only models that align can decide together.")
+    views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
+    if isinstance(views, int) and views > seen:
+        raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
     if train.reward_epochs and (recipe.model["name"] in matching.MODELS or recipe.data.alignment):
         raise InputError(
             f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."
