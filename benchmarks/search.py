@@ -96,31 +96,43 @@ def same_boxes(index: Index, run: Any, sentence: str) -> bool:
     return True
 
 
-def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, float]]:
-    """Fitted on the even pictures, held against the odd: how sure the first hit is, and how often it is right."""
-    lengths = torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
-    scores = scores / lengths
-    even, odd = torch.arange(0, len(scores), 2), torch.arange(1, len(scores), 2)
-    halves = [
-        (scores[half][:, picture % 2 == number], picture[picture % 2 == number] // 2)
-        for number, half in ((0, even), (1, odd))
-    ]
-    best, which = halves[1][0].max(dim=0)
-    sure, right = calibrate(*halves[0]).sure(best), (which == halves[1][1]).double()
-    told = []
-    for low in (0.0, 0.1, 0.2, 0.4, 0.6, 0.8):
-        high = {0.0: 0.1, 0.1: 0.2, 0.8: 1.01}.get(low, low + 0.2)
-        some = (sure >= low) & (sure < high)
-        if some.any():
-            told.append(
-                {
-                    "from": low,
-                    "hits": int(some.sum()),
-                    "sure": sure[some].mean().item(),
-                    "right": right[some].mean().item(),
-                }
-            )
+def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, Any]]:
+    """How sure the first hit is, how often it is right, and on which side of the line it falls.
+
+    Learned from the even pictures and held against the odd, all of them and fewer; each sentence is asked of them with
+    its picture and without.
+    """
+    scores = scores / torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
+    fitted = calibrate(*part(scores, picture, torch.arange(0, len(scores), 2)))
+    odd, told = torch.arange(1, len(scores), 2), []
+    for step in (1, 4, 20):
+        some, right = part(scores, picture, odd[::step])
+        others = torch.arange(len(some) - 1)[:, None]
+        absent = some.gather(0, others + (others >= right))
+        (there, which), (gone, _) = fitted.sure(some).max(dim=0), fitted.sure(absent).max(dim=0)
+        first = which == right
+        sure, good = torch.cat([there, gone]), torch.cat([first, torch.zeros_like(first)]).double()
+        bins = sure.argsort().chunk(10)
+        told.append(
+            {
+                "pictures": len(some),
+                "calibration error": sum((sure - good)[one].sum().abs().item() for one in bins) / len(sure),
+                "log loss": torch.nn.functional.binary_cross_entropy(sure.double(), good).item(),
+                "sure, right": [[round(100 * of[one].mean().item()) for of in (sure, good)] for one in bins],
+                "line": fitted.line,
+                "absent below the line": (gone < fitted.line).double().mean().item(),
+                "right below the line": (there[first] < fitted.line).double().mean().item(),
+            }
+        )
     return told
+
+
+def part(scores: Tensor, picture: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of some pictures with their own sentences, and the right picture of each."""
+    place = torch.full((len(scores),), -1)
+    place[rows] = torch.arange(len(rows))
+    own = place[picture] >= 0
+    return scores[rows][:, own], place[picture[own]]
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -233,6 +233,7 @@ def test_when_nothing_matches_well_that_is_said(page: Any) -> None:
         found = answer.json()
         for hit in found["hits"]:
             hit["sure"] = 0.002
+        found["doubtful"] = True
         route.fulfill(response=answer, json=found)
 
     page.route("**/api/v1/search", unsure)

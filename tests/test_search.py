@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from wordsight.search.query import Like, Sentence, Term, asked
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
 from wordsight.search.sheet import sheet, write_sheet
-from wordsight.search.split_scores import split_scores
 from wordsight.training.batches import pairs
 from wordsight.training.progress import Progress
 from wordsight.training.validation import encode
@@ -255,27 +253,6 @@ def test_unknown_words_are_named(index: Index) -> None:
     found = index.search("a red zyzzyva", top=2)
     assert found.unknown == ("zyzzyva",)
     assert [word.known for word in found.hits[0].words] == [True, True, False]
-
-
-def test_calibration_is_a_probability_that_fits(world: Path, trained: Path, tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "index", trained, "cpu")
-    index.build(few(world, 12), progress=QUIET)
-    assert index.search("a red circle").hits[0].sure is None
-    with pytest.raises(InputError, match="--calibrate"):
-        index.search("a red circle", min_sure=0.5)
-    scores, picture = split_scores(index.run, world, QUIET)
-    fitted = index.calibrate(scores, picture)
-    sure = fitted.sure(scores)
-    assert sure.sum().item() == pytest.approx(len(picture), rel=1e-3)  # as many belong together as it expects
-    assert fitted.slope > 0
-    hits = index.search("a red circle", top=12).hits
-    assert [hit.sure for hit in hits] == sorted((hit.sure for hit in hits), reverse=True)
-    middle = hits[5].sure
-    assert middle is not None and 0 < middle < 1
-    assert len(index.search("a red circle", top=12, min_sure=middle).hits) == 6
-    with pytest.raises(InputError, match="single sentence"):
-        index.search([Sentence("a red circle"), Sentence("a cross")], min_sure=0.5)
-    assert index.info()["calibration"] == asdict(fitted)
 
 
 def test_near_duplicates_are_one_hit(world: Path, trained: Path, tmp_path: Path) -> None:

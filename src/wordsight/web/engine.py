@@ -136,6 +136,7 @@ class Engine:
             total=found.total,
             words=self._words(parts),
             unknown=list(found.unknown),
+            doubtful=found.doubtful,
             hits=[_hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
 

@@ -6,7 +6,6 @@ from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
-LINE = 0.05  # a hit that is less sure does not match well: wrong 19 times of 20
 
 Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Box = Annotated[list[Edge], Field(min_length=4, max_length=4, description="left, top, right, bottom; fractions")]
@@ -105,7 +104,6 @@ class Info(BaseModel):
     regions: int
     broken: Annotated[int, Field(description="pictures that could not be read when the index was built")]
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
-    line: Annotated[float, Field(description="hits that are less sure do not match well")] = LINE
     captions: Annotated[bool, Field(description="whether it describes whole pictures")]
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
     words: Annotated[int, Field(description="how many words the model knows")]
@@ -150,7 +148,8 @@ class Hit(BaseModel):
     path: str
     score: Annotated[float, Field(description="only comparable within one query")]
     sure: Annotated[
-        float | None, Field(description="how probable it is that the sentence is about this picture, 0 to 1")
+        float | None,
+        Field(description="of such hits, what share were the picture the sentence was written for, 0 to 1"),
     ]
     words: Annotated[list[Word], Field(description="each word of the query on its own best box")]
     phrases: list[Phrase]
@@ -168,6 +167,7 @@ class SearchResponse(BaseModel):
     total: Annotated[int, Field(description="how many pictures there are to page through")]
     words: list[QueryWord]
     unknown: Annotated[list[str], Field(description="words that the model does not know")]
+    doubtful: Annotated[bool, Field(description="whether nothing matches well, by how sure the best hit is")]
     hits: list[Hit]
 
 

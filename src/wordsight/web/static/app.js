@@ -106,7 +106,7 @@ function tell(found, ms) {
   if (!best) {
     const filtered = query.where || query.under || query.sure !== "";
     said.push(filtered ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  } else if (best.sure !== null && best.sure < server.line) {
+  } else if (found.doubtful) {
     said.push(`Nothing here matches well: the best is ${percent(best.sure)} sure. These are the nearest.`);
   }
   notice(said.join(" "));

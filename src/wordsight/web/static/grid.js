@@ -14,7 +14,7 @@ export function altOf(hit, marks) {
 /** How well it fits: the score, and how sure that is where it is known. */
 export function figures(hit) {
   const sure = hit.sure === null ? null : make("span.sure", {
-    title: "How probable it is that the sentence is about this picture, as learned on pictures with known sentences",
+    title: "Of hits with this figure, so many were the picture that the sentence was written for, in pictures with known sentences; half of those sentences asked for a picture that was not there",
   }, make("i.bar", { "--share": hit.sure.toFixed(3) }), `${percent(hit.sure)} sure`);
   return make("span.figures", {}, make("span", { title: "Only comparable within one search" }, `score ${hit.score.toFixed(3)}`), sure);
 }
