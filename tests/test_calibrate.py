@@ -29,12 +29,12 @@ def index(world: Path, trained: Path, tmp_path: Path) -> Index:
 
 
 def asked_of(pictures: int, sentences: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores of a made-up model (I, N): 0.3 higher with the right picture, 1.5 higher with all of some sentences."""
+    """Scores of a made-up model (I, N), higher with the right picture, of some sentences much; and the latter (N,)."""
     random = torch.Generator().manual_seed(seed)
     picture = torch.randint(pictures, (sentences,), generator=random)
     scores = 0.1 * torch.randn(pictures, sentences, generator=random)
-    scores[picture, torch.arange(sentences)] += 0.3
-    return scores + 1.5 * (torch.arange(sentences) % 2), picture
+    scores[picture, torch.arange(sentences)] += 0.6 * torch.rand(sentences, generator=random)
+    return scores, picture
 
 
 def without(scores: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
@@ -50,10 +50,10 @@ def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
     right = which == picture
     sure, good = torch.cat([there, gone]), torch.cat([right, torch.zeros_like(right)]).double()
     for some in sure.argsort().chunk(8):
-        assert sure[some].mean().item() == pytest.approx(good[some].mean().item(), abs=0.08)
+        assert sure[some].mean().item() == pytest.approx(good[some].mean().item(), abs=0.05)
     assert there.mean() > 2 * gone.mean(), "it notices when a picture is not there"
     reached, missed = (there[right] >= fitted.line).double().mean(), (gone < fitted.line).double().mean()
-    assert reached + missed > 1.5
+    assert reached + missed > 1.6
     for other in torch.linspace(0.02, 0.9, 20):
         assert reached + missed > (there[right] >= other).double().mean() + (gone < other).double().mean() - 0.03
 
@@ -68,10 +68,11 @@ def test_sureness_is_in_the_order_of_scores_and_asks_what_else_there_is() -> Non
     assert fitted.sure(torch.zeros(1)).shape == (1,) and fitted.sure(torch.zeros(0, 3)).shape == (0, 3)
 
 
-def test_a_score_that_says_nothing_makes_no_order_of_its_own() -> None:
+def test_where_the_right_picture_comes_behind_others_sureness_does_not_turn_the_order_round() -> None:
     scores, picture = asked_of(50, 500, seed=0)
-    fitted = calibrate(-scores, picture)
-    assert fitted.lead == 0 and 0 <= fitted.sure(-scores).min() <= fitted.sure(-scores).max() < 0.1
+    fifth = scores.scatter(0, picture[None], -torch.inf).topk(5, dim=0).values[4:]
+    fitted = calibrate(scores.scatter(0, picture[None], fifth + 1e-6), picture)
+    assert fitted.lead == 0 and 0 < fitted.sure(scores).max() < 0.3
 
 
 @pytest.mark.parametrize(("pictures", "sentences"), [(2, 1), (3, 3), (7, 2)])
@@ -88,7 +89,7 @@ def test_too_few_of_them_are_refused(pictures: int, sentences: int) -> None:
         calibrate(torch.zeros(pictures, sentences), torch.zeros(sentences, dtype=torch.int64))
 
 
-def test_an_index_says_how_sure_its_hits_are(index: Index) -> None:
+def test_an_index_says_how_sure_its_hits_are(index: Index, world: Path) -> None:
     unsure = index.search("a red circle")
     assert unsure.hits[0].sure is None and not unsure.doubtful
     with pytest.raises(InputError, match="--calibrate"):
@@ -119,9 +120,7 @@ def test_when_the_best_hit_is_below_the_line_that_is_said(index: Index) -> None:
             found = index.search("a red circle", top=3, page=page)
             assert found.doubtful == doubtful == found.to_json()["doubtful"]
             assert str(found).startswith("nothing here matches well") == doubtful
-        assert not index.search([Sentence("a red circle"), Sentence("a cross")]).doubtful, (
-            "of several sentences nobody knows"
-        )
+        assert not index.search([Sentence("a red circle"), Sentence("a cross")]).doubtful, "of two nobody knows"
 
 
 def test_what_an_older_version_learned_is_learned_again(index: Index) -> None:
