@@ -64,20 +64,20 @@ class Engine:
             Gone: the picture is.
             InputError: the query cannot be used.
         """
-        parts: list[query.Part] = [query.Sentence(one.text, one.weight) for one in asked.sentences]
+        parts = _sentences(asked)
         if asked.like:
             parts.append(query.Like(self._indexed(asked.like.picture), _box(asked.like.box), asked.like.weight))
         return self._found(parts, asked)
 
     def search_upload(self, asked: UploadSearch) -> SearchResponse:
-        """A picture that was sent.
+        """A picture that was sent, and sentences.
 
         Raises:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the query cannot be used.
         """
         picture = _checked(asked.picture.filename, asked.picture.file.read())
-        return self._found([query.Like(picture, _box(asked.box))], asked)
+        return self._found([*_sentences(asked), query.Like(picture, _box(asked.box), asked.weight)], asked)
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
         """A picture in words.
@@ -157,6 +157,10 @@ def _hit(rank: int, hit: results.Hit) -> schemas.Hit:
 
 def _snippets(said: Sequence[Snippet]) -> list[schemas.Snippet]:
     return [schemas.Snippet(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
+
+
+def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
+    return [query.Sentence(one.text, one.weight) for one in asked.sentences]
 
 
 def _box(box: list[float] | None) -> tuple[float, ...] | None:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, StringConstraints, model_validator
 
 TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
 LINE = 0.05  # a hit that is less sure does not match well: wrong 19 times of 20
@@ -68,10 +68,14 @@ class SearchRequest(Wanted):
 
 
 class UploadSearch(Wanted):
-    """A picture file to look for, or a box of it."""
+    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
 
     picture: Annotated[UploadFile, Field(description="a picture file")]
     box: Box | None = None
+    weight: Weight = 1.0
+    sentences: Annotated[
+        list[Json[Sentence]], Field(max_length=PARTS, description='each as JSON: {"text": "on the beach"}')
+    ] = []
 
 
 class CaptionRequest(Strict):
@@ -141,6 +145,13 @@ class Phrase(BaseModel):
     weight: float
 
 
+class Alike(BaseModel):
+    """A near-duplicate that is not shown."""
+
+    number: int
+    path: str
+
+
 class Hit(BaseModel):
     """A picture that was found."""
 
@@ -148,7 +159,10 @@ class Hit(BaseModel):
     number: int
     name: str
     path: str
-    score: Annotated[float, Field(description="only comparable within one query")]
+    score: Annotated[float, Field(description="only comparable within one query; it may be below 0")]
+    common: Annotated[
+        float, Field(description="what is taken from it, as the picture and the sentences fit all kinds of others")
+    ]
     sure: Annotated[
         float | None, Field(description="how probable it is that the sentence is about this picture, 0 to 1")
     ]
@@ -159,7 +173,7 @@ class Hit(BaseModel):
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: Annotated[list[str], Field(description="paths of near-duplicates that are not shown")]
+    alike: list[Alike]
 
 
 class SearchResponse(BaseModel):
