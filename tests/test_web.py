@@ -199,6 +199,7 @@ def test_what_there_is(web: TestClient, index: Index) -> None:
     said = web.get(f"{API}/info").json()
     assert (said["pictures"], said["regions"], said["calibrated"]) == (30, index.info()["regions"], True)
     assert (said["captions"], said["snippets"]) == (False, False)
+    assert {"width", "date", "path"} < set(said["names"])
     assert said["words"] == len(index.run.vocabulary) - 2 and set(said["examples"]) <= set(index.run.vocabulary.words)
 
 

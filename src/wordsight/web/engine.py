@@ -8,7 +8,8 @@ from wordsight.captioning.said import Snippet
 from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.run import UNKNOWN
-from wordsight.search import query, results
+from wordsight.search import filters, query, results
+from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, TooManyPixels, open_image
@@ -42,6 +43,8 @@ class Engine:
     def info(self) -> Info:
         """What there is."""
         found, vocabulary = self.index.info(), self.index.run.vocabulary
+        with Catalog(self.index.folder) as catalog:
+            names = filters.columns(catalog.db)
         naming = [word for word in vocabulary.words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
@@ -53,6 +56,7 @@ class Engine:
             snippets=self.region_captioner is not None,
             words=len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
+            names=names,
             max_bytes=MAX_BYTES,
             max_pixels=MAX_PIXELS,
         )

@@ -114,6 +114,7 @@ class Info(BaseModel):
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
     words: Annotated[int, Field(description="how many words the model knows")]
     examples: Annotated[list[str], Field(description="some of them, the most frequent")]
+    names: Annotated[list[str], Field(description="what pictures can be chosen by in `where`")]
     max_bytes: Annotated[int, Field(description="of a picture that is sent")]
     max_pixels: Annotated[int, Field(description="of a picture that is sent")]
 
