@@ -1,9 +1,9 @@
 """An index finds what scoring every picture would find, and shows where."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-import shutil
 from pathlib import Path
 
 import numpy as np

@@ -111,9 +111,7 @@ function tell(found, ms) {
   }
   notice(said.join(" "));
   const all = found.total === shown.hits.length;
-  const well = shown.hits.filter((hit) => hit.sure !== null && hit.sure >= server.line).length;
-  const likely = well ? `, ${well === shown.hits.length && !all ? "all so far" : well} at least ${Math.round(100 * server.line)} % sure` : "";
-  status(best ? `${all ? "" : `${shown.hits.length} of `}${count(found.total, "picture")}, best first${likely} · ${ms} ms` : "");
+  status(best ? `${all ? "" : `${shown.hits.length} of `}${count(found.total, "picture")}, best first · ${ms} ms` : "");
 }
 
 /** A result, large. */
