@@ -347,6 +347,8 @@ def test_who_is_faster_than_the_script_searches_too(page: Any) -> None:
 def test_an_unknown_word_is_said(page: Any) -> None:
     ask(page, "a red zebra")
     expect(page.locator("#notice")).to_contain_text("does not know “zebra”")
+    expect(page.locator("#grid .word.unknown")).to_have_text(["zebra"] * 24)
+    expect(page.locator("#grid .word.unknown.on")).to_have_count(0)
     page.fill("#q", "zebra")
     page.press("#q", "Enter")
     expect(page.locator("#notice")).to_contain_text("knows none of these words")

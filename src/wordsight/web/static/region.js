@@ -42,7 +42,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
     told.replaceChildren(make("p.help", {}, "Looking…"));
     try {
       const found = await caption({ ...subject, box });
-      told.replaceChildren(...lists(found, frame));
+      told.replaceChildren(...lists(found, frame, box ? "In this region" : "In its regions"));
     } catch (error) {
       told.replaceChildren(make("p.wrong", {}, error.message));
     }
@@ -53,7 +53,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
 }
 
 /** What was said, and the boxes of it drawn on the picture. */
-function lists({ captions, snippets }, frame) {
+function lists({ captions, snippets }, frame, where) {
   const lines = frame.querySelector("svg");
   for (const old of lines.querySelectorAll("g.said")) old.remove();
   frame.classList.toggle("describing", snippets.length > 0);
@@ -69,7 +69,7 @@ function lists({ captions, snippets }, frame) {
   });
   return [
     captions.length > 0 && make("h3", {}, "It may show"), captions.length > 0 && make("ol.said", {}, ...captions.sort(surer).map((one) => row(one))),
-    rows.length > 0 && make("h3", {}, "In its regions"), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
+    rows.length > 0 && make("h3", {}, where), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
     make("p.help", {}, captions.length || rows.length ? "%: how sure the model is of its words, not that they are true." : "Nothing to say."),
   ].filter(Boolean);
 }
