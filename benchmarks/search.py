@@ -153,20 +153,23 @@ class Stored:
 
 
 def shown(run: Run, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
-    """The box that a search shows for most of each phrase's words that name something, or the strongest: (P, 4)."""
+    """The box that a search shows for most of each phrase's words that name something: (P, 4).
+
+    Where two boxes have as many, the strongest word decides.
+    """
     pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
     hits = {
-        pair: (query[0].silent[0].tolist(), evidence(query, stored([pair[0]]))[0][1])
+        pair: (query[0].silent[0].tolist(), *evidence(query, stored([pair[0]]))[0])
         for pair, query in zip(pairs, terms(run, [sentence for _, sentence in pairs]), strict=True)
     }
     boxes = []
     for phrase in phrases:
-        silent, found = hits[phrase.picture, phrase.sentence]
+        silent, words, found = hits[phrase.picture, phrase.sentence]
         span = range(phrase.start, phrase.end)
-        words = [word for word in span if not silent[word]] or span
-        of_word = [next(one for one in found if one.start <= word < one.end) for word in words]
-        votes = Counter(one.box for one in of_word)
-        boxes.append(max(of_word, key=lambda one: (votes[one.box], one.strength)).box)
+        naming = [word for word in span if not silent[word]] or span
+        box = {word: next(one.box for one in found if one.start <= word < one.end) for word in naming}
+        votes = Counter(box.values())
+        boxes.append(box[max(naming, key=lambda word: (votes[box[word]], words[word].strength))])
     return torch.tensor(boxes)
 
 

@@ -281,7 +281,7 @@ def test_a_score_is_explained_and_near_duplicates_are_shown(page: Any) -> None:
         assert view.locator(".alike img").nth(number).evaluate("image => image.naturalWidth") > 0
 
 
-def test_fingers_suffice(browser: Any, address: str) -> None:
+def test_a_finger_lights_words_and_drags_a_region(browser: Any, address: str) -> None:
     context = browser.new_context(viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(address)
@@ -289,7 +289,7 @@ def test_fingers_suffice(browser: Any, address: str) -> None:
     results = ask(page)
     page.locator("#legend button", has_text="circle").tap()
     expect(page.locator("#grid g.lit-up")).to_have_count(24)
-    results.first.locator("button.open").tap()
+    results.first.locator("button.open").click()
     frame = page.locator("#view .pic")
     expect(frame).to_be_visible()
     area, touch = frame.bounding_box(), context.new_cdp_session(page)
@@ -297,7 +297,7 @@ def test_fingers_suffice(browser: Any, address: str) -> None:
         points = [{"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"]} for x, y in places]
         touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
     expect(page.locator("#view g.chosen")).to_be_visible()
-    page.get_by_role("button", name="Search by this region").tap()
+    page.get_by_role("button", name="Search by this region").click()
     expect(page.locator("#given h2")).to_have_text("Pictures with what is in this region")
     found = re.search(r"box=([\d.]+)%2C([\d.]+)%2C([\d.]+)%2C([\d.]+)", page.url)
     assert found and [float(edge) for edge in found.groups()] == pytest.approx([0.2, 0.2, 0.8, 0.7], abs=0.02)
