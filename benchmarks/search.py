@@ -5,15 +5,18 @@
 
 The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
 greatest difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown
-are those of `Run.align`. The second times one query of 8 words, and one of 100, on pictures of 20 regions of 256
-numbers, exactly from the start and roughly first, next to the same in plain numpy, by maxsim-cpu where it is installed
-(the extra `bench`), and reading so much memory once; on one thread and in seconds of processor.
+are those of `Run.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval`
+chooses, that are chosen in its way from the vectors in the index, and that a search shows. The second times one query
+of 8 words, and one of 100, on pictures of 20 regions of 256 numbers, exactly from the start and roughly first, next to
+the same in plain numpy, by maxsim-cpu where it is installed (the extra `bench`), and reading so much memory once; on
+one thread and in seconds of processor.
 """
 
 import argparse
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,16 +25,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wordsight.batch import Vectors
 from wordsight.data import find, load_dataset
+from wordsight.data.entities import Phrase, load_phrases
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
 from wordsight.evaluation import ranking
+from wordsight.evaluation.grounding import Predict, evaluate, predictor
+from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
-from wordsight.run import load
+from wordsight.matching.segments import BETA, naming_nothing, segments
+from wordsight.measure import looking
+from wordsight.run import Run, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import asked, terms
+from wordsight.search.results import evidence
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Asked, Spans, scan, top
+from wordsight.search.snapshot import Snapshot
 from wordsight.training.batches import pairs
 from wordsight.training.material import featured, pictures_of
 from wordsight.training.progress import Progress
@@ -72,18 +85,95 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
             snapshot = index.snapshot(catalog)
             blocks = [asked(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
             found = torch.cat([scan(snapshot.vectors, snapshot.spans, one, index.rule) for one in blocks], dim=1)
-        boxes = same_boxes(index, run, pictures[0].sentences[0])
+            boxes = same_boxes(index, run, pictures[0].sentences[0])
+            grounded = grounding(run, dataset.root, pictures, table, snapshot)
     figures = {"eval": whole, "index": found}
     told: dict[str, Any] = {
         name: ranking.metrics(ranking.ranks(scores, known.picture), len(pictures)) for name, scores in figures.items()
     }
     told["greatest difference"] = (whole - found).abs().max().item()
-    return told | {"boxes as align": boxes, "sure": sureness(found, known.picture, queries, index.rule)}
+    return told | {
+        "boxes as align": boxes,
+        "grounding": grounded,
+        "sure": sureness(found, known.picture, queries, index.rule),
+    }
+
+
+def grounding(
+    run: Run, data: Path, pictures: Sequence[Picture], table: FeatureTable, snapshot: Snapshot
+) -> dict[str, Any]:
+    """How often boxes are right: by `eval`, by the same from the vectors of an index, and of those that a search shows.
+
+    A search is told no phrase: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
+    """
+    try:
+        phrases = load_phrases(data, [picture.name for picture in pictures])
+    except InputError as error:
+        return {"not measured": str(error)}
+    place = {picture.name: number for number, picture in enumerate(pictures)}
+
+    def stored(names: Sequence[str]) -> Vectors:
+        return snapshot.images([place[name] for name in names])
+
+    look, words = looking(pictures, table), run.vocabulary
+    ways: dict[str, Predict] = {
+        "eval": predictor(run.model, words, look),
+        "index": predictor(Stored(run.model), words, stored),
+        "eval by the chain": predictor(run.model, words, look, beta=BETA),
+        "index by the chain": predictor(Stored(run.model), words, stored, beta=BETA),
+        "shown by a search": lambda asked: shown(run, stored, asked),
+    }
+    chosen = {name: predict(phrases) for name, predict in ways.items()}
+    proposals = {name: stored([name]).places[0] for name in {phrase.picture for phrase in phrases}}
+    told = {}
+    for name, boxes in chosen.items():
+        figures = evaluate(lambda _, boxes=boxes: boxes, phrases, proposals)
+        middle = evaluate(lambda _, boxes=boxes: boxes[:, :4], phrases, proposals)
+        told[name] = {
+            "phrases": len(phrases),
+            "pointing, middle": middle["grounding_pointing"],
+            "iou": figures["grounding_iou"],
+            "boxes as by eval": (boxes[:, :4] == chosen["eval"][:, :4]).all(1).double().mean().item(),
+            "boxes as by the chain": (boxes[:, :4] == chosen["eval by the chain"][:, :4]).all(1).double().mean().item(),
+        }
+        if boxes.shape[1] == 6:
+            told[name]["pointing"] = figures["grounding_pointing"]
+    return told
+
+
+class Stored:
+    """A model to which pictures come encoded: out of an index."""
+
+    def __init__(self, model: Matcher) -> None:
+        self.parameters, self.encode_texts = model.parameters, model.encode_texts
+
+    def encode_images(self, images: Vectors) -> Vectors:
+        """They are."""
+        return images
+
+
+def shown(run: Run, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
+    """The box that a search shows for most of each phrase's words that name something: (P, 4).
+
+    Where two boxes have as many, the strongest word decides.
+    """
+    pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
+    hits = {
+        pair: (query[0].silent[0].tolist(), *evidence(query, stored([pair[0]]))[0])
+        for pair, query in zip(pairs, terms(run, [sentence for _, sentence in pairs]), strict=True)
+    }
+    boxes = []
+    for phrase in phrases:
+        silent, words, found = hits[phrase.picture, phrase.sentence]
+        span = range(phrase.start, phrase.end)
+        naming = [word for word in span if not silent[word]] or span
+        box = {word: next(one.box for one in found if one.start <= word < one.end) for word in naming}
+        votes = Counter(box.values())
+        boxes.append(box[max(naming, key=lambda word: (votes[box[word]], words[word].strength))])
+    return torch.tensor(boxes)
 
 
 def same_boxes(index: Index, run: Any, sentence: str) -> bool:
-    from wordsight.matching.segments import BETA, naming_nothing, segments
-
     hits = index.search(sentence, top=20).hits
     words = run.vocabulary.encode([sentence])
     for hit in hits:

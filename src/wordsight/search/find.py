@@ -15,7 +15,7 @@ from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.query import Ask, Term, asked, divisor, terms
-from wordsight.search.results import Found, Hit, evidence
+from wordsight.search.results import Alike, Found, Hit, evidence
 from wordsight.search.rough import best_scores, is_quick
 from wordsight.search.scan import Ints, scan, top
 
@@ -148,8 +148,9 @@ class _Search:
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
-        shown = evidence(query, self.snapshot.images(places))
-        for group, (words, phrases) in zip(page, shown, strict=True):
+        shown, ask = evidence(query, self.snapshot.images(places)), asked([query], self.index.rule)
+        common = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.crowd + ask.less
+        for group, (words, phrases), taken in zip(page, shown, common.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers)
             path = self.index.places.path(entry.path)
@@ -157,6 +158,7 @@ class _Search:
                 number=numbers[0],
                 path=path,
                 score=float(scores[group[0]]),
+                common=taken,
                 normalised=float(normalised[group[0]]),
                 sure=None if sure is None else float(sure[group[0]]),
                 words=words,
@@ -166,5 +168,8 @@ class _Search:
                 height=entry.height,
                 taken=entry.taken,
                 meta=json.loads(entry.meta),
-                alike=tuple(self.index.places.path(other.path) for other in others),
+                alike=tuple(
+                    Alike(number, self.index.places.path(other.path))
+                    for number, other in zip(numbers[1:], others, strict=True)
+                ),
             )

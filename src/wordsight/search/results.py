@@ -54,6 +54,14 @@ class Phrase:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """A near-duplicate that is not shown; `number` and `path` as of a hit."""
+
+    number: int
+    path: Path
+
+
+@dataclass(frozen=True)
 class Hit:
     """A picture that was found.
 
@@ -61,7 +69,9 @@ class Hit:
         number: what the catalogue calls it; it keeps that for good.
         path: its file.
         score: as the model scores it; greater fits better, only comparable within one query.
-        normalised: the same without the effect of weights and the number of words.
+        common: what is taken from the score because this picture and the sentences fit all kinds of others
+            (`matching/hubness.py`); it may well leave less than 0.
+        normalised: the score without the effect of weights and the number of words.
         sure: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
             (`calibrate.py`); None where the index is not calibrated, or something else than one sentence was asked.
         words: each word on its own best box.
@@ -77,6 +87,7 @@ class Hit:
     number: int
     path: Path
     score: float
+    common: float
     normalised: float
     sure: float | None
     words: tuple[Word, ...]
@@ -86,11 +97,12 @@ class Hit:
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: tuple[Path, ...] = ()
+    alike: tuple[Alike, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        return asdict(self) | {"path": str(self.path), "alike": [str(path) for path in self.alike]}
+        alike = [{"number": one.number, "path": str(one.path)} for one in self.alike]
+        return asdict(self) | {"path": str(self.path), "alike": alike}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, StringConstraints, model_validator
 
 TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
 
@@ -67,10 +67,14 @@ class SearchRequest(Wanted):
 
 
 class UploadSearch(Wanted):
-    """A picture file to look for, or a box of it."""
+    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
 
     picture: Annotated[UploadFile, Field(description="a picture file")]
     box: Box | None = None
+    weight: Weight = 1.0
+    sentences: Annotated[
+        list[Json[Sentence]], Field(max_length=PARTS, description='each as JSON: {"text": "on the beach"}')
+    ] = []
 
 
 class CaptionRequest(Strict):
@@ -108,6 +112,7 @@ class Info(BaseModel):
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
     words: Annotated[int, Field(description="how many words the model knows")]
     examples: Annotated[list[str], Field(description="some of them, the most frequent")]
+    names: Annotated[list[str], Field(description="what pictures can be chosen by in `where`")]
     max_bytes: Annotated[int, Field(description="of a picture that is sent")]
     max_pixels: Annotated[int, Field(description="of a picture that is sent")]
 
@@ -139,6 +144,13 @@ class Phrase(BaseModel):
     weight: float
 
 
+class Alike(BaseModel):
+    """A near-duplicate that is not shown."""
+
+    number: int
+    path: str
+
+
 class Hit(BaseModel):
     """A picture that was found."""
 
@@ -146,7 +158,10 @@ class Hit(BaseModel):
     number: int
     name: str
     path: str
-    score: Annotated[float, Field(description="only comparable within one query")]
+    score: Annotated[float, Field(description="only comparable within one query; it may be below 0")]
+    common: Annotated[
+        float, Field(description="what is taken from it, as the picture and the sentences fit all kinds of others")
+    ]
     sure: Annotated[
         float | None,
         Field(description="of such hits, what share were the picture the sentence was written for, 0 to 1"),
@@ -158,7 +173,7 @@ class Hit(BaseModel):
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: Annotated[list[str], Field(description="paths of near-duplicates that are not shown")]
+    alike: list[Alike]
 
 
 class SearchResponse(BaseModel):
