@@ -18,6 +18,7 @@ class Matcher(nn.Module):
 
     config: Mapping[str, object]
     rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
+    parsed = False  # whether it reads the trees of `Words`
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
