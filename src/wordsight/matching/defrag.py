@@ -87,7 +87,7 @@ class DeFrag(Matcher):
     def said(self, words: Words) -> tuple[Tensor, Tensor]:
         """The fragments of sentences, s = relu(W_R [W_e w_1; W_e w_2] + b_R): words (N, T) -> (W, D), and heads (N, T).
 
-        Each of the W real word is the w_2 of a pair, w_1 its head, and R their relation. The root is paired with itself.
+        Each of the W real words is the w_2 of a pair, w_1 its head, R their relation. The root is paired with itself.
         """
         heads, relations = trees(words, self.training).unbind(dim=-1)  # (N, T) each
         pairs = torch.stack([words.ids.gather(1, heads), words.ids], dim=-1)[words.mask]  # (W, 2)
