@@ -80,7 +80,7 @@ def test_the_loss_is_that_of_fragments_and_that_of_ranking(model: DeFrag, bags: 
             for i in range(len(seen)):
                 for j in range(len(said)):
                     y = own and right[i][j]
-                    hinges[y].append(max(0.0, 1 - (1 if y else -1) * float(products[i, j])))
+                    hinges[y].append(max(0.0, 1 - (1 if y else -1) * products[i, j].item()))
     expected = sum(sum(each) / len(each) for each in hinges.values())
     scores = model.score(model.encode_images(some.regions), model.encode_texts(some.words)).detach()
     ranked = 0.0

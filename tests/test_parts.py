@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from wordsight.batch import Batch, Regions
 from wordsight.evaluation.magnitudes import magnitudes
 from wordsight.run import Run, load
 from wordsight.search.index import Index
@@ -52,6 +53,18 @@ def test_every_word_has_a_box_and_the_phrases_are_rows_of_words(run: Run, world:
         assert found.segments[-1].end == 8
     if run.model.rule and not run.model.rule.thresholded_sum:
         assert sum(found.strengths) == pytest.approx(found.score, rel=1e-4)
+
+
+def test_they_learn_in_half_precision_too(run: Run) -> None:
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 4, run.encoder.size, generator=random)
+    regions = Regions(features, torch.ones(3, 4, dtype=torch.bool), torch.rand(3, 4, 4, generator=random))
+    words = run.vocabulary.encode([SENTENCE, "a green ring", "a star"])
+    some = Batch(regions, words, torch.arange(3))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = run.model.loss(some)
+    assert loss.item() == pytest.approx(run.model.loss(some).item(), rel=0.05)
+    assert all(torch.isfinite(found).all() for found in torch.autograd.grad(loss, list(run.model.parameters())))
 
 
 def test_words_have_magnitudes(run: Run) -> None:

@@ -1,7 +1,5 @@
 """SDT-RNN against its equation, word by word, and searched with one vector a picture."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -119,12 +117,10 @@ def test_ten_pairs_are_learned_by_heart() -> None:
     ten = Batch(regions, words, torch.arange(10))
     model.fit(lambda: [ten], torch.zeros(0, dtype=torch.bool), None)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    losses = []
     for _ in range(200):
         optimiser.zero_grad()
-        loss = model.train().loss(ten)
-        loss.backward()
+        model.train().loss(ten).backward()
         optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.01 * losses[0]
-    assert math.isfinite(losses[-1])
+    with torch.no_grad():
+        scores = model.eval().score(model.encode_images(regions), model.encode_texts(words))
+    assert scores.argmax(0).tolist() == scores.argmax(1).tolist() == list(range(10))
