@@ -43,10 +43,22 @@ class Words(Tensors):
     Attributes:
         ids: (N, T) int64, numbers of words in the vocabulary; 0 in the padding.
         mask: (N, T) bool, False in the padding, which is always at the end.
+        tree: (N, T, 2) int64, each word's head and relation as `text/trees.py` tells, or None where nothing is parsed.
     """
 
     ids: Tensor
     mask: Tensor
+    tree: Tensor | None = None
+
+    def __getitem__(self, rows: Tensor | slice) -> "Words":
+        """Some of the sentences."""
+        return Words(self.ids[rows], self.mask[rows], None if self.tree is None else self.tree[rows])
+
+    def trimmed(self) -> "Words":
+        """The same sentences, padded no further than the longest of them."""
+        longest = int(self.mask.sum(dim=1).max())
+        tree = None if self.tree is None else self.tree[:, :longest]
+        return Words(self.ids[:, :longest], self.mask[:, :longest], tree)
 
 
 @dataclass(frozen=True)

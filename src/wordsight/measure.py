@@ -21,7 +21,7 @@ from wordsight.evaluation.report import write_report
 from wordsight.evaluation.tables import ROWS
 from wordsight.run import Run
 from wordsight.training.batches import pairs
-from wordsight.training.material import featured, pictures_of
+from wordsight.training.material import featured, parses_of, pictures_of
 from wordsight.training.progress import Progress
 from wordsight.training.validation import encode
 from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
@@ -61,7 +61,7 @@ def measure(
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
     cache = FeatureCache(default_cache(), run.encoder)
     pictures, rows = featured(cache, wanted, progress, split)
-    known = pairs(pictures, rows, run.vocabulary)
+    known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
     scores = score_matrix(run.model, *encode(run.model, known))
     lots = chance(known.picture, len(pictures))
     figures = metrics(ranks(scores, known.picture), len(pictures))

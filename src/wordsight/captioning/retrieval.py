@@ -150,9 +150,7 @@ def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -
     best = torch.full((sum(len(some.mask) for some in images),), -torch.inf, device=device)
     found = torch.zeros_like(best, dtype=torch.long)
     for rows in torch.arange(len(sentences.ids)).split(ROWS):
-        mask = sentences.mask[rows]
-        longest = int(mask.sum(dim=1).max())
-        texts = model.encode_texts(Words(sentences.ids[rows, :longest], mask[:, :longest]).to(device))
+        texts = model.encode_texts(sentences[rows].trimmed().to(device))
         score, place = torch.cat([model.score(some, texts) for some in images]).max(dim=1)  # (I,) each
         better = score > best
         best, found = torch.where(better, score, best), torch.where(better, place + rows[0].to(device), found)

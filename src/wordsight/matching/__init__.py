@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 MODELS = {
     "align": "wordsight.matching.align:Align",
+    "defrag": "wordsight.matching.defrag:DeFrag",
+    "sdt_rnn": "wordsight.matching.sdt_rnn:SDTRNN",
 }
 
 

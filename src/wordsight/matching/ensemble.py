@@ -24,6 +24,7 @@ class Ensemble(Matcher):
         self.config = {"members": [dict(member.config) for member in members]}
         self.members = nn.ModuleList(members)
         self.rule = members[0].rule if members else None
+        self.parsed = any(member.parsed for member in members)
 
     def forget(self) -> None:
         """Every member forgets."""

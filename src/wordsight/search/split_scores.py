@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.batch import Words
 from wordsight.data import find, load_dataset
 from wordsight.evaluation.ranking import score_matrix
 from wordsight.run import Run
@@ -39,12 +38,14 @@ def split_scores(run: Run, data: str | Path | None, progress: Progress) -> tuple
         FeatureCache(default_cache(), run.encoder), pictures_of(dataset, split, own)[:MOST], progress, split
     )
     known = _fewer(pairs(pictures, rows, run.vocabulary))
-    scores = score_matrix(run.model, *encode(run.model, known))
-    lengths = torch.ones(()) if run.model.rule and run.model.rule.mean else known.words.mask.sum(dim=1)
+    images, texts = encode(run.model, known)
+    scores = score_matrix(run.model, images, texts)
+    parts = torch.cat([some.mask.sum(dim=1) for some in texts]).cpu()  # (N,)
+    lengths = torch.ones(()) if run.model.rule and run.model.rule.mean else parts
     return scores / lengths, known.picture
 
 
 def _fewer(known: Pairs) -> Pairs:
     """At most `MOST` of the pairs, spread evenly."""
     some = slice(None, None, -(-len(known) // MOST))
-    return Pairs(known.table, Words(known.words.ids[some], known.words.mask[some]), known.picture[some])
+    return Pairs(known.table, known.words[some], known.picture[some])

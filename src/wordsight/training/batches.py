@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Words
+from wordsight.data.parses import Parses, tree_of
 from wordsight.data.records import Picture
+from wordsight.text.trees import planted
 from wordsight.text.vocabulary import Vocabulary
 
 
@@ -42,8 +44,7 @@ class Pairs:
     def batch(self, chosen: Tensor) -> Batch:
         """The pairs numbered `chosen` (B,): their pictures once each, their words cut to the longest sentence."""
         rows, picture = self.picture[chosen].unique(return_inverse=True)
-        words = trim(Words(self.words.ids[chosen], self.words.mask[chosen]))
-        return Batch(self.table.gather(rows), words, picture)
+        return Batch(self.table.gather(rows), self.words[chosen].trimmed(), picture)
 
     def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
         """The batches of one epoch, as numbers of pairs: the same for the same seed and epoch, whatever came before.
@@ -61,8 +62,7 @@ class Pairs:
         """All pictures in order, `size` at a time, each with all its sentences."""
         for rows in torch.arange(len(self.table)).split(size):
             chosen = (self.picture >= rows[0]) & (self.picture <= rows[-1])
-            words = trim(Words(self.words.ids[chosen], self.words.mask[chosen]))
-            yield Batch(self.table.gather(rows), words, self.picture[chosen] - rows[0])
+            yield Batch(self.table.gather(rows), self.words[chosen].trimmed(), self.picture[chosen] - rows[0])
 
     def strangers(self, count: int, sentences: int = 2) -> Iterator[Batch]:
         """`count` pictures, or all, chosen by chance and always the same, with the first sentences of each."""
@@ -78,14 +78,11 @@ class Pairs:
         return max(1, len(self) // size)
 
 
-def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary) -> Pairs:
-    """The sentences of `pictures`, whose features are the table's rows in the same order."""
-    words = vocabulary.encode([sentence for picture in pictures for sentence in picture.sentences])
+def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:
+    """The sentences of `pictures`, whose features are the table's rows in the same order, and their parses."""
+    sentences = [sentence for picture in pictures for sentence in picture.sentences]
+    words = vocabulary.encode(sentences)
+    if parses:
+        words = planted(words, (tree_of(sentence, parses) for sentence in sentences))
     counts = torch.tensor([len(picture.sentences) for picture in pictures])
     return Pairs(table, words, torch.arange(len(pictures)).repeat_interleave(counts))
-
-
-def trim(words: Words) -> Words:
-    """The same sentences, padded no further than the longest of them."""
-    longest = int(words.mask.sum(dim=1).max())
-    return Words(words.ids[:, :longest], words.mask[:, :longest])

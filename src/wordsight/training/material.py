@@ -9,14 +9,17 @@ from torch import Tensor
 
 from wordsight.data import find, load_dataset
 from wordsight.data.check import require_trainable
+from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
+from wordsight.text.trees import letters
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.training import checkpoint
 from wordsight.training.batches import Pairs, pairs
 from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.models import Model, model_class
 from wordsight.training.progress import Count, Progress
 from wordsight.training.recipe import DataSettings, Recipe
 from wordsight.training.snippets import snippets
@@ -67,7 +70,8 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
     vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(cache, pictures, progress, name) for pictures, name in splits]
-    made = [pairs(*one, vocabulary) for one in seen]
+    parses = parses_of(dataset.root, model_class(str(recipe.model["name"])), train, progress)
+    made = [pairs(*one, vocabulary, parses) for one in seen]
     references = [picture.sentences for picture in seen[1][0]]
     if aligned:
         with progress.task("snippets") as count:
@@ -81,6 +85,19 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
         progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
         near = nearness(path, label_names(classes), vocabulary) if classes else None
     return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references)
+
+
+def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:
+    """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
+
+    Raises:
+        InputError: the file is not as it should be.
+    """
+    parses = load_parses(folder) if getattr(model, "parsed", False) else {}
+    if parses:
+        said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
+        progress.say(f"parses: {sum(said):,} of {len(said):,} sentences have one; the others are read as chains")
+    return parses
 
 
 def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSettings, count: Count) -> list[Pairs]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from wordsight.batch import Vectors, Words
+from wordsight.batch import Vectors
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import Captioner
 from wordsight.evaluation.captions import Id, caption_metrics
 from wordsight.evaluation.ranking import ranking_metrics, rsum
 from wordsight.matching.matcher import Matcher
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training.batches import Pairs, trim
+from wordsight.training.batches import Pairs
 from wordsight.training.material import Material
 from wordsight.training.models import Model
 
@@ -76,5 +76,5 @@ def encode(model: Matcher, pairs: Pairs) -> tuple[list[Vectors], list[Vectors]]:
     device = next(model.parameters()).device
     rows = torch.arange(len(pairs.table)).split(ROWS)
     images = [model.encode_images(pairs.table.gather(some).to(device)) for some in rows]
-    words = zip(pairs.words.ids.split(ROWS), pairs.words.mask.split(ROWS), strict=True)
-    return images, [model.encode_texts(trim(Words(ids, mask)).to(device)) for ids, mask in words]
+    texts = torch.arange(len(pairs)).split(ROWS)
+    return images, [model.encode_texts(pairs.words[some].trimmed().to(device)) for some in texts]

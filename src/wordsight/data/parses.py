@@ -1,0 +1,107 @@
+"""Parses of captions in CoNLL-U, by any parser: https://universaldependencies.org/format.html.
+
+A parse belongs to every sentence of the same letters and digits; so the order of the file, what it calls its sentences,
+and where its parser cuts words, are all the same to us.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import read_text
+from wordsight.text.tokens import tokenise
+from wordsight.text.trees import NUMBER, Token, letters, on_words
+
+NAME = "captions.conllu"  # the file beside the captions
+BRACKETS = frozenset(("-LRB-", "-RRB-", "-LSB-", "-RSB-", "-LCB-", "-RCB-"))  # as some parsers write them
+COLUMNS = 10  # ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
+
+Parses = Mapping[str, Sequence[Token]]  # the letters of a sentence -> its parse
+Line = tuple[int, list[str]]  # its number in the file, its columns
+
+
+def load_parses(folder: Path) -> Parses:
+    """The parses in the file `captions.conllu` of a folder; none where there is no such file.
+
+    Subtypes of relations are cut off ("nsubj:pass" is "nsubj"), and relations that are not universal become "dep".
+
+    Raises:
+        InputError: the file is not CoNLL-U with trees; the message names the line.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return {}
+    found: dict[str, Sequence[Token]] = {}
+    for tokens in read(path):
+        found.setdefault("".join(token.letters for token in tokens), tokens)
+    return found
+
+
+def tree_of(sentence: str, parses: Parses) -> list[tuple[int, int]] | None:
+    """The tree of a sentence's words (see `text/trees.py`), or None where nobody parsed it."""
+    tokens = parses.get(letters(sentence))
+    return on_words(tokens, words) if tokens and (words := tokenise(sentence)) else None
+
+
+def read(path: Path) -> Iterator[list[Token]]:
+    """The sentences of a CoNLL-U file.
+
+    Raises:
+        InputError: a line has another form; the message names it.
+    """
+    lines = enumerate(read_text(path).split("\n"), 1)
+    for real, group in groupby(lines, key=lambda line: bool(line[1].strip())):
+        if real:
+            rows = [(number, line.rstrip("\r").split("\t")) for number, line in group if not line.startswith("#")]
+            if rows:
+                yield _sentence(path, rows)
+
+
+def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
+    """The tokens of the lines of a sentence, checked."""
+    nodes: list[Line] = []
+    surface: dict[int, str] = {}  # node -> what the text has in its place, where that is one word for several nodes
+    for number, row in rows:
+        if len(row) != COLUMNS:
+            raise _wrong(path, number, f"{COLUMNS} columns between tabs", f"{len(row)}")
+        if "." in row[0]:  # a node that is not in the text
+            continue
+        first, dash, last = row[0].partition("-")
+        if dash:
+            if not (first.isdecimal() and last.isdecimal() and int(first) == len(nodes) + 1 < int(last)):
+                raise _wrong(path, number, f"a range that begins with {len(nodes) + 1}", repr(row[0]))
+            surface |= {node: "" for node in range(int(first), int(last) + 1)} | {int(first): row[1]}
+        elif row[0] != str(len(nodes) + 1):
+            raise _wrong(path, number, f"the ID {len(nodes) + 1}", repr(row[0]))
+        else:
+            nodes.append((number, row))
+    if not nodes:
+        raise _wrong(path, rows[0][0], "a word with the ID 1", "none")
+    tokens = []
+    for node, (number, row) in enumerate(nodes, 1):
+        if not (row[6].isdecimal() and int(row[6]) <= len(nodes) and int(row[6]) != node):
+            raise _wrong(path, number, f"as HEAD another word, 1 to {len(nodes)}, or 0", repr(row[6]))
+        relation = NUMBER.get(row[7].partition(":")[0], NUMBER["dep"])
+        form = surface.get(node, row[1])
+        tokens.append(Token("" if form in BRACKETS else letters(form), int(row[6]) - 1, relation))
+    _require_tree(path, nodes, tokens)
+    return tokens
+
+
+def _require_tree(path: Path, nodes: Sequence[Line], tokens: Sequence[Token]) -> None:
+    """Every word comes to a root, whose HEAD is 0."""
+    rooted = {-1}
+    for place, (number, _) in enumerate(nodes):
+        way: list[int] = []
+        here = place
+        while here not in rooted:
+            if here in way:
+                raise _wrong(path, number, "a tree whose root has the HEAD 0", f"a ring at ID {here + 1}")
+            way.append(here)
+            here = tokens[here].head
+        rooted.update(way)
+
+
+def _wrong(path: Path, line: int, expected: str, found: str) -> InputError:
+    return InputError(f"{path}, line {line}: expected {expected}, found {found}.")

@@ -1,0 +1,152 @@
+"""DeFrag: a sentence is a bag of pairs of words, each related as in a dependency tree, a picture a bag of regions.
+
+Karpathy, Joulin & Fei-Fei 2014, "Deep Fragment Embeddings for Bidirectional Image Sentence Mapping". It is what DVSA
+came from. Beside ranking, it is told about fragments: which region of its picture a pair of words belongs to is a
+problem of learning from bags, solved in turns with the weights.
+"""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import losses, score
+from wordsight.matching.centred import Centred
+from wordsight.matching.matcher import Matcher
+from wordsight.text.trees import RELATIONS, trees
+
+
+class DeFrag(Matcher):
+    """Deep fragment embeddings.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of the space where fragments meet.
+        words: E, size of a word vector (200 in the paper, and fixed: `text.freeze`).
+        beta: how much the global objective counts beside that of fragments; 0 for not at all.
+        margin: Delta of the global objective, in units of the normalised score.
+        smoothing: n, so many words of nothing are added to every sentence's length, or short ones would score higher.
+        bags: which region a fragment belongs to is inferred; if not, it belongs to all regions of its picture.
+        dropout: on word vectors, 0 to 1.
+        region_dropout: on the columns of a picture's features, the same ones in all its regions.
+    """
+
+    rule = score.Rule(thresholded_sum=True)
+    parsed = True
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 512,
+        words: int = 300,
+        beta: float = 1.0,
+        margin: float = 1.0,
+        smoothing: float = 5.0,
+        bags: bool = True,
+        dropout: float = 0.0,
+        region_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.words = nn.Embedding(vocabulary, words)  # W_e
+        self.weight = nn.Parameter(torch.randn(len(RELATIONS), embedding, 2 * words) * (2 * words) ** -0.5)  # W_R
+        self.bias = nn.Parameter(torch.zeros(len(RELATIONS), embedding))  # b_R
+        self.centred = Centred(features, region_dropout)
+        self.region = nn.Linear(features, embedding)  # W_m, b_m
+        self.dropout = nn.Dropout(dropout)
+        self.beta, self.margin, self.smoothing, self.bags = beta, margin, smoothing, bags
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Divided by the number of regions, v / |g_k|: regions (I, R, F) -> vectors (I, R, D).
+
+        Dividing the vectors divides the score, as max(0, v . s) / c = max(0, v / c . s) for every c > 0.
+        """
+        values = self.seen(regions) / regions.mask.sum(dim=1)[:, None, None]
+        return Vectors(values, regions.mask, regions.boxes)
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Divided by the smoothed number of pairs, s / (|g_l| + n): words (N, T) -> vectors (N, T, D), a pair a word.
+
+        A pair stands from one of its words to the other, and at all words between them.
+        """
+        said, heads = self.said(words)
+        here = torch.arange(words.ids.shape[1], device=heads.device)
+        places = torch.stack([heads.minimum(here), heads.maximum(here) + 1], dim=-1)  # (N, T, 2)
+        values = said.new_zeros(*words.mask.shape, said.shape[1])
+        values[words.mask] = said
+        return Vectors(values / self.lengths(words)[:, None, None], words.mask, places)
+
+    def seen(self, regions: Regions) -> Tensor:
+        """The fragments of pictures, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> (I, R, D)."""
+        return self.region(self.centred(regions.features))
+
+    def said(self, words: Words) -> tuple[Tensor, Tensor]:
+        """The fragments of sentences, s = relu(W_R [W_e w_1; W_e w_2] + b_R): words (N, T) -> (W, D), and heads (N, T).
+
+        Each of the W real words is the w_2 of a pair, w_1 its head, R their relation. The root is paired with itself.
+        """
+        heads, relations = trees(words, self.training).unbind(dim=-1)  # (N, T) each
+        pairs = torch.stack([words.ids.gather(1, heads), words.ids], dim=-1)[words.mask]  # (W, 2)
+        embedded, related = self.dropout(self.words(pairs)).flatten(1), relations[words.mask]  # (W, 2 E), (W,)
+        said = embedded.new_zeros(len(embedded), self.bias.shape[1])
+        for relation in related.unique():
+            rows = (related == relation).nonzero()[:, 0]
+            found = nn.functional.linear(embedded[rows], self.weight[relation], self.bias[relation])
+            said = said.index_add(0, rows, found.relu().to(said.dtype))
+        return said, heads
+
+    def lengths(self, words: Words) -> Tensor:
+        """|g_l| + n of each sentence: (N,)."""
+        return words.mask.sum(dim=1) + self.smoothing
+
+    def loss(self, batch: Batch) -> Tensor:
+        """C_F + beta C_G, from the products v . s that both share; C_F wants them as they are, not yet divided."""
+        said, _ = self.said(batch.words)
+        products = (self.seen(batch.regions) @ said.T).float()  # (I, R, W)
+        sentence = batch.words.mask.nonzero()[:, 0]  # (W,): whose pair it is
+        loss = self.fragments(products, batch.regions.mask, batch.picture[sentence])
+        if self.beta:
+            sums = products.relu().masked_fill(~batch.regions.mask[:, :, None], 0).sum(dim=1)  # (I, W)
+            scores = sums.new_zeros(len(sums), len(batch.picture)).index_add(1, sentence, sums)
+            scores = scores / batch.regions.mask.sum(dim=1)[:, None] / self.lengths(batch.words)
+            loss = loss + self.beta * losses.ranking(scores, batch.picture, margin=self.margin)
+        return loss
+
+    def fragments(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
+        """The objective of fragments, C_F: sum over regions i and pairs of words j of max(0, 1 - y_ij v_i . s_j).
+
+        There are hundreds of times as many wrong ones as right ones, so either kind has its mean in place of its sum.
+
+        Args:
+            products: (I, R, W) of regions with pairs of words.
+            mask: (I, R) which regions are real.
+            picture: (W,) the right picture of each pair of words.
+        """
+        right, real = self.belongs(products.detach(), mask, picture), mask[:, :, None]
+        hinges = (1 - torch.where(right, products, -products)).relu()
+        wrong = real & ~right
+        return (hinges * right).sum() / right.sum() + (hinges * wrong).sum() / wrong.sum().clamp(min=1)
+
+    def belongs(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
+        """Where y_ij is 1: (I, R, W) bool; elsewhere it is -1. Arguments as in `fragments`.
+
+        With `bags`, a turn of mi-SVM (Andrews et al. 2003): of the regions of its own picture those are right whose
+        product is above zero, and that of the greatest product always.
+        """
+        words = torch.arange(len(picture), device=picture.device)
+        own = products[picture, :, words]  # (W, R): with the regions of the right picture
+        right = mask[picture]
+        if self.bags:
+            best = own.masked_fill(~right, -torch.inf).argmax(dim=1, keepdim=True)
+            right = right & ((own > 0) | torch.zeros_like(right).scatter(1, best, True))
+        found = torch.zeros_like(products, dtype=torch.bool)
+        found[picture, :, words] = right
+        return found
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread."""
+        self.centred.fit(batches())

@@ -1,0 +1,138 @@
+"""SDT-RNN: a sentence is put together along its dependency tree, and is one vector, and so is a picture.
+
+Socher, Karpathy, Le, Manning & Ng 2014, "Grounded Compositional Semantics for Finding and Describing Images with
+Sentences" (TACL). What a word hangs on decides what is done with it, and not where it stands; the root has all of it.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import losses
+from wordsight.matching.centred import Centred
+from wordsight.matching.matcher import Matcher
+from wordsight.text.trees import RELATIONS, trees
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+REACH = 4  # with `by = "position"`, the so many nearest children on either side have matrices of their own
+
+
+class SDTRNN(Matcher):
+    """The semantic dependency tree RNN, and the DT-RNN beside it.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of a sentence's vector and of all parts of it.
+        words: E, size of a word vector.
+        by: what chooses a child's matrix: its `relation` to its head (SDT-RNN), or its `position`, which child it is on
+            which side (DT-RNN).
+        margin: Delta of the ranking objective.
+        dropout: on word vectors, 0 to 1.
+        region_dropout: on the columns of a picture's features.
+    """
+
+    parsed = True
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 512,
+        words: int = 300,
+        by: Literal["relation", "position"] = "relation",
+        margin: float = 1.0,
+        dropout: float = 0.0,
+        region_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.words = nn.Embedding(vocabulary, words)  # x
+        self.word = nn.Linear(words, embedding, bias=False)  # W_v
+        kinds = len(RELATIONS) if by == "relation" else 2 * REACH
+        self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: at first a mean of all words
+        self.centred = Centred(features, region_dropout)
+        self.picture = nn.Linear(features, embedding)  # W_I
+        self.dropout = nn.Dropout(dropout)
+        self.by, self.margin = by, margin
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """The whole picture z as v = W_I z: regions (I, R, F) -> vectors (I, 1, D)."""
+        values = self.picture(self.centred(regions.features[:, :1]))
+        return Vectors(values, regions.mask[:, :1], values.new_tensor(WHOLE).expand(len(values), 1, 4))
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """The root's vector, words (N, T) -> vectors (N, 1, D).
+
+        h_i = tanh((W_v x_i + sum over children j of l(j) W_rel(i,j) h_j) / l(i)), l(i) how many words hang on word i,
+        itself among them: from the lowest words up, all words of one depth at once.
+        """
+        tree = trees(words, self.training)
+        heads = tree[..., 0] + torch.arange(len(tree), device=tree.device)[:, None] * tree.shape[1]  # among all N T
+        heads, mask = heads.flatten(), words.mask.flatten()
+        kinds = (tree[..., 1] if self.by == "relation" else positions(tree[..., 0], words.mask)).flatten()
+        depth = depths(heads).masked_fill(~mask, -1)  # (N T,)
+        own = self.word(self.dropout(self.words(words.ids))).flatten(0, 1)  # (N T, D): W_v x
+        level = (depth == depth.max()).nonzero()[:, 0]  # the lowest words, in order
+        given, sizes = torch.zeros_like(own[level]), torch.ones_like(own[level, :1])  # what children give, l
+        while True:
+            states = torch.tanh((own[level] + given) / sizes)  # (words of the level, D): h
+            if depth[level[0]] == 0:
+                break
+            messages = self._messages(sizes * states, kinds[level])
+            above = (depth == depth[level[0]] - 1).nonzero()[:, 0]
+            head = torch.searchsorted(above, heads[level])
+            given = torch.zeros_like(own[above]).index_add(0, head, messages)
+            sizes = torch.ones_like(own[above, :1]).index_add(0, head, sizes)
+            level = above
+        lengths = words.mask.sum(dim=1)  # (N,)
+        places = torch.stack([torch.zeros_like(lengths), lengths], dim=-1)[:, None]  # (N, 1, 2)
+        return Vectors(states[:, None], words.mask[:, :1], places)
+
+    def _messages(self, states: Tensor, kinds: Tensor) -> Tensor:
+        """W_rel h of some words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""
+        messages = torch.zeros_like(states)
+        for kind in kinds.unique():
+            rows = (kinds == kind).nonzero()[:, 0]
+            messages = messages.index_add(0, rows, states[rows] @ self.child[kind].T)
+        return messages
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The ranking objective of both sides, with sums over the wrong ones."""
+        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        return losses.ranking(scores, batch.picture, margin=self.margin)
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread."""
+        self.centred.fit(batches())
+
+
+def depths(heads: Tensor) -> Tensor:
+    """How many words stand above each: heads (W,) among the same words, a root its own -> (W,)."""
+    depth, here = torch.zeros_like(heads), heads
+    place = torch.arange(len(heads), device=heads.device)
+    while (rising := here != place).any():
+        depth, place, here = depth + rising, here, heads[here]
+    return depth
+
+
+def positions(heads: Tensor, mask: Tensor) -> Tensor:
+    """Which child of its head each word is: 0 for the nearest on the left, 1 for the next, ... `REACH` on the right.
+
+    Args:
+        heads: (N, T) places in the sentence.
+        mask: (N, T) bool.
+
+    Returns:
+        (N, T) int64, 0 to 2 REACH - 1; children out of reach count as the last in reach.
+    """
+    place = torch.arange(heads.shape[1], device=heads.device)
+    sister = (heads[:, :, None] == heads[:, None]) & mask[:, None]  # (N, T, T): of the word in the row
+    between = (place - place[:, None]) * torch.where(place < heads, 1, -1)[:, :, None] > 0  # nearer to the head
+    side = (place < heads)[:, :, None] == (place < heads)[:, None]
+    order = (sister & between & side & (place != heads)[:, None]).sum(dim=2).clamp(max=REACH - 1)  # (N, T)
+    return order + REACH * (place > heads)
