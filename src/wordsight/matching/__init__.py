@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
 MODELS = {
     "align": "wordsight.matching.align:Align",
+    "cca": "wordsight.matching.cca:CCA",
+    "deep_cca": "wordsight.matching.deep_cca:DeepCCA",
+    "vse": "wordsight.matching.vse:VSE",
 }
 
 
