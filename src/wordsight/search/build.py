@@ -158,11 +158,12 @@ class Builder:
             )
             hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
             entries, first = [], batch.first
-            extents = (part.tolist() for part in (hubness, *extent(images.values, images.mask)))
-            for (entry, row), hub, length, blur in zip(ready, *extents, strict=True):
-                known = entry._replace(rows=len(row.boxes), hubness=hub, length=length, blur=blur)
+            extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
+            each = (part.tolist() for part in extents)
+            for (entry, _), rows, hub, length, blur in zip(ready, *each, strict=True):
+                known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
                 entries.append(known._replace(segment=batch.segment, first=first))
-                first += len(row.boxes)
+                first += rows
         if not (ready or touched or refused):
             return
         with self.catalog.change():
