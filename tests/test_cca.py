@@ -109,7 +109,9 @@ def test_tfidf_by_hand() -> None:
     counts = TfIdf(6)
     counts.fit([Words(words.ids[:1], words.mask[:1]), Words(words.ids[1:], words.mask[1:])])
     rare, common = math.log(4 / 2), math.log(4 / 4)
-    torch.testing.assert_close(counts.weights, torch.tensor([math.log(4), math.log(4), rare, common, rare, math.log(4)]))
+    torch.testing.assert_close(
+        counts.weights, torch.tensor([math.log(4), math.log(4), rare, common, rare, math.log(4)])
+    )
     torch.testing.assert_close(counts(words)[0], torch.tensor([0, 0, 1.0, 0, 0, 0]))
     assert counts(words)[1].tolist() == [0] * 6, "what every sentence says, says nothing"
     assert counts(words)[2].tolist() == [0, 0, 0, 0, 1, 0]

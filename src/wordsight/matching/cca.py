@@ -68,11 +68,11 @@ class CCA(Matcher):
         self.requires_grad_(False)
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """a' (x - mean) at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
+        """Pictures as A' (x - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
         return whole.of_pictures(normalize(self.picture(self._seen(regions)), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """b' (y - mean) at length 1: words (N, T) -> vectors (N, 1, D)."""
+        """Sentences as B' (y - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
         return whole.of_sentences(normalize(self.sentence(self._said(words)), dim=-1), words)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
@@ -132,12 +132,11 @@ class Canonical(NamedTuple):
 
 
 def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: float) -> Canonical:
-    """The `size` pairs of directions a, b that maximise, one after the other and uncorrelated with those before,
+    """The pairs of directions a, b in which two sides are most correlated, each uncorrelated with those before.
 
-        a' Sxy b / sqrt(a' Sxx a  b' Syy b),    Sxx, Syy with a ridge
-
-    They are the singular vectors of Lx^-1 Sxy Ly^-T, where Sxx = Lx Lx' and Syy = Ly Ly' (Cholesky; with the symmetric
-    roots Sxx^-1/2 Sxy Syy^-1/2 there are others, but the same a and b), and the singular values are the correlations.
+    They maximise a' Sxy b / sqrt(a' Sxx a  b' Syy b), with a ridge on Sxx and Syy (Hotelling 1936): with the Cholesky
+    factors Sxx = Lx Lx' and Syy = Ly Ly' they are Lx^-T u and Ly^-T v for the singular vectors u, v of Lx^-1 Sxy Ly^-T,
+    whose singular values are the correlations. (The symmetric roots Sxx^-1/2 and Syy^-1/2 give the same a and b.)
 
     Args:
         pairs: of some pictures x (I, P), their sentences y (N, Q), and the picture (N,) of each sentence; they are
@@ -145,11 +144,11 @@ def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: 
         size: D, at most the smaller of P and Q.
         ridge: added to every variance, in units of the mean variance of its side; > 0.
     """
-    count, seen, said, xx, xy, yy = 0, *[torch.zeros(1, dtype=torch.float64)] * 5
-    for some_x, some_y, picture in pairs:
-        x, y = some_x.cpu().double(), some_y.cpu().double()
-        often = torch.bincount(picture.cpu(), minlength=len(x)).double()  # (I,): sentences of each
-        sums = y.new_zeros(len(x), y.shape[1]).index_add(0, picture.cpu(), y)  # (I, Q)
+    count, (seen, said, xx, xy, yy) = 0, torch.zeros(5, 1, dtype=torch.float64)
+    for some in pairs:
+        x, y, picture = some[0].cpu().double(), some[1].cpu().double(), some[2].cpu()
+        often = torch.bincount(picture, minlength=len(x)).double()  # (I,): sentences of each
+        sums = y.new_zeros(len(x), y.shape[1]).index_add(0, picture, y)  # (I, Q)
         count, seen, said = count + len(y), seen + often @ x, said + y.sum(dim=0)
         xx, xy, yy = xx + (x * often[:, None]).T @ x, xy + x.T @ sums, yy + y.T @ y
     seen, said = seen / count, said / count

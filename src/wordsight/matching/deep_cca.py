@@ -57,7 +57,10 @@ class DeepCCA(Matcher):
         self.register_buffer("middle", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.counts = TfIdf(vocabulary)
-        self.picture, self.sentence = network(features, hidden, embedding, dropout), network(vocabulary, hidden, embedding, dropout)
+        self.picture, self.sentence = (
+            network(features, hidden, embedding, dropout),
+            network(vocabulary, hidden, embedding, dropout),
+        )
         self.a, self.b = (nn.Linear(embedding, embedding).requires_grad_(False) for _ in range(2))  # see `meet`
         for linear in (self.a, self.b):
             nn.init.eye_(linear.weight)
@@ -65,11 +68,11 @@ class DeepCCA(Matcher):
         self.top, self.ridge, self.power, self.pool = top, ridge, power, pool
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """a' (f(x) - mean) at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
+        """Pictures as A' (f(x) - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
         return whole.of_pictures(normalize(self.a(self._seen(regions)), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """b' (g(y) - mean) at length 1: words (N, T) -> vectors (N, 1, D)."""
+        """Sentences as B' (g(y) - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
         return whole.of_sentences(normalize(self.b(self.sentence(self.counts(words))), dim=-1), words)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -108,7 +111,7 @@ def correlations(x: Tensor, y: Tensor, ridge: float) -> Tensor:
     """The canonical correlations of pairs x, y (N, D) each -> (D,), 0 to 1, greatest first; with gradients.
 
     In float64 on the CPU, as not every device has it. By Cholesky factors and singular values alone: unlike those of
-    eigenvectors, their gradients do not divide by the gaps between eigenvalues, and so stay finite where some are equal.
+    eigenvectors, their gradients do not divide by gaps between eigenvalues, and so stay finite where some are equal.
 
     Args:
         x: (N, D).

@@ -59,12 +59,12 @@ class VSE(Matcher):
         self.objective, self.margin, self.pool = loss, margin, pool
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """x = W_I q + b at length 1, q the features: regions (I, R, F) -> vectors (I, 1, D)."""
+        """Pictures as x = W_I q + b at length 1, q their features: regions (I, R, F) -> vectors (I, 1, D)."""
         features = (whole.pooled(regions, self.pool) - self.middle) * self.scale
         return whole.of_pictures(normalize(self.picture(features), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """v = h_T, the last state, at length 1: words (N, T) -> vectors (N, 1, D)."""
+        """Sentences as v = h_T, the last state, at length 1: words (N, T) -> vectors (N, 1, D)."""
         lengths = words.mask.sum(dim=1)  # (N,)
         states = run_packed(self.sentence, self.words(words.ids), lengths)  # (N, T, D)
         last = states[torch.arange(len(states), device=states.device), lengths - 1]  # (N, D)

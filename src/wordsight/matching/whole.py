@@ -19,7 +19,7 @@ def pooled(regions: Regions, pool: Pool) -> Tensor:
 
 
 def centring(batches: Iterable[Batch], pool: Pool) -> tuple[Tensor, Tensor]:
-    """The mean (F,) of the pictures' features, and the number () that brings their mean squared length about it to 1."""
+    """The mean (F,) of the pictures' features, and the factor () that makes their mean squared length about it 1."""
     seen = torch.cat([pooled(batch.regions, pool) for batch in batches])  # (I, F)
     middle = seen.mean(dim=0)
     return middle, (seen - middle).square().sum(dim=1).mean().clamp(min=1e-12).rsqrt()

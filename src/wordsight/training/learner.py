@@ -134,8 +134,8 @@ def build(recipe: Recipe, material: Material) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
-        InputError: `model.words` is not the size of the vectors in the file, the model has no word vectors, or a keyword
-            is out of its range.
+        InputError: `model.words` is not the size of the vectors in the file, a model without word vectors is to have
+            some, or a keyword is out of its range.
     """
     keywords = {name: value for name, value in recipe.model.items() if name != "name"}
     vectors = material.vectors
