@@ -119,11 +119,13 @@ def test_tfidf_by_hand() -> None:
 
 def test_vectors_are_projections_weighed_by_their_correlations() -> None:
     batch, power = ten_pairs(), 1.5
-    model = CCA(30, 16, embedding=4, ridge=0.2, power=power, sentence="mean", words=7, pool="mean")
+    model = CCA(30, 16, embedding=4, ridge=0.2, power=power, sentence="vectors", words=7, pool="mean")
     model.fit(lambda: [batch], FLAGS, None)
     assert model.words is not None
     x = batch.regions.features.mean(1).double()
-    said = [model.words.weight[row[mask]].mean(0) for row, mask in zip(batch.words.ids, batch.words.mask, strict=True)]
+    said = [
+        sum(n * vector for n, vector in zip(row, model.words.weight, strict=True)) for row in model.counts(batch.words)
+    ]
     found = canonical([(x, y := torch.stack(said).double(), batch.picture)], 4, 0.2)
     for side, middle, directions, vectors in (
         (x, found.seen, found.a, model.encode_images(batch.regions)),
@@ -156,7 +158,7 @@ class NothingFound:
         pass
 
 
-@pytest.mark.parametrize("keywords", [{}, {"sentence": "mean"}, {"kernel": 50}, {"pool": "mean"}])
+@pytest.mark.parametrize("keywords", [{}, {"sentence": "vectors"}, {"kernel": 50}, {"pool": "mean"}])
 def test_ten_pairs_are_told_apart(keywords: dict[str, object]) -> None:
     torch.manual_seed(0)
     model = CCA(30, 16, ridge=0.01, **keywords)  # type: ignore[arg-type]
@@ -292,7 +294,7 @@ def test_word_vectors_are_kept_as_they_are_where_nothing_learns(world: Path, tmp
     file = tmp_path / "vectors.txt"
     file.write_text("red 1 2 3\nblue 3 2 1\ncircle 0 2 0\n")
     recipe, vectors = CLOSED.format(world=world.as_posix()), f'text.vectors="{file.as_posix()}"'
-    train(parse(recipe, [vectors, "model.sentence=mean"]), tmp_path / "run", progress=QUIET)
+    train(parse(recipe, [vectors, "model.sentence=vectors"]), tmp_path / "run", progress=QUIET)
     loaded = checkpoint.load(tmp_path / "run")
     assert loaded.model.state_dict()["words.weight"][loaded.vocabulary.number["red"]].tolist() == [1, 2, 3]
     with pytest.raises(InputError, match=r"text\.vectors: .* no word vectors"):

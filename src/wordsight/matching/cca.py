@@ -27,7 +27,7 @@ class CCA(Matcher):
         features: F, size of a region's features.
         embedding: D, how many directions are kept, those of the greatest correlations.
         words: E, size of a word vector.
-        sentence: a sentence is its `tfidf` counts (V), or the `mean` of its word vectors (E).
+        sentence: a sentence is its `tfidf` counts (V), or the sum of its word `vectors`, weighed by these (E).
         ridge: what is added to the variance of every direction before whitening, in units of each side's mean variance.
         power: directions count by their correlation to this power; 0 for all alike.
         kernel: random Fourier features of the picture's features that are taken in their place, which approximates CCA
@@ -45,7 +45,7 @@ class CCA(Matcher):
         *,
         embedding: int = 128,
         words: int = 300,
-        sentence: Literal["tfidf", "mean"] = "tfidf",
+        sentence: Literal["tfidf", "vectors"] = "tfidf",
         ridge: float = 1.0,
         power: float = 1.0,
         kernel: int = 0,
@@ -56,8 +56,8 @@ class CCA(Matcher):
             found = f"ridge = {ridge}, power = {power}, kernel = {kernel}"
             raise ValueError(f"{found}: expected a ridge above 0, the others at least 0")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        self.words = nn.Embedding(vocabulary, words) if sentence == "mean" else None
-        self.counts = TfIdf(vocabulary) if sentence == "tfidf" else None
+        self.counts = TfIdf(vocabulary)
+        self.words = nn.Embedding(vocabulary, words) if sentence == "vectors" else None
         self.register_buffer("middle", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.waves = nn.Linear(features, kernel) if kernel else None
@@ -80,8 +80,7 @@ class CCA(Matcher):
         middle, scale = whole.centring(batches(), self.pool)
         self.middle.copy_(middle)
         self.scale.copy_(scale)
-        if self.counts is not None:
-            self.counts.fit(batch.words for batch in batches())
+        self.counts.fit(batch.words for batch in batches())
         if self.waves is not None:  # of a Gaussian as wide as pictures are apart: their mean squared distance is 2
             nn.init.normal_(self.waves.weight, std=math.sqrt(0.5))
             nn.init.uniform_(self.waves.bias, 0, 2 * math.pi)
@@ -98,10 +97,8 @@ class CCA(Matcher):
 
     def _said(self, words: Words) -> Tensor:
         """What CCA is told of sentences (N, Q)."""
-        if self.counts is not None:
-            return self.counts(words)
-        vectors = self.words(words.ids) * words.mask[:, :, None]  # (N, T, E)
-        return vectors.sum(dim=1) / words.mask.sum(dim=1, keepdim=True)
+        counts: Tensor = self.counts(words)  # (N, V)
+        return counts if self.words is None else counts @ self.words.weight
 
 
 class Canonical(NamedTuple):

@@ -102,9 +102,9 @@ class DeepCCA(Matcher):
 
 def network(told: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
     """One hidden layer of rectified units: (B, told) -> (B, out)."""
-    return nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(told, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out)
-    )
+    first = nn.Linear(told, hidden)
+    nn.init.zeros_(first.bias)  # else, inputs being of length 1, it alone would decide which units are on at first
+    return nn.Sequential(nn.Dropout(dropout), first, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out))
 
 
 def correlations(x: Tensor, y: Tensor, ridge: float) -> Tensor:

@@ -56,6 +56,8 @@ class VSE(Matcher):
         self.register_buffer("middle", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.picture = nn.Linear(features, embedding)  # W_I
+        nn.init.xavier_uniform_(self.picture.weight)
+        nn.init.zeros_(self.picture.bias)  # else it would be most of every picture at first, and all pictures alike
         self.objective, self.margin, self.pool = loss, margin, pool
 
     def encode_images(self, regions: Regions) -> Vectors:

@@ -158,9 +158,9 @@ class Builder:
             )
             hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
             entries, first = [], batch.first
-            extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
-            each = (part.tolist() for part in extents)
-            for (entry, _), rows, hub, length, blur in zip(ready, *each, strict=True):
+            known_of = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
+            parts = (part.tolist() for part in known_of)
+            for (entry, _), rows, hub, length, blur in zip(ready, *parts, strict=True):
                 known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
                 entries.append(known._replace(segment=batch.segment, first=first))
                 first += rows

@@ -150,7 +150,7 @@ def build(recipe: Recipe, material: Material) -> Model:
     kind = model_class(str(recipe.model["name"]))
     told = {name: size for name, size in sizes.items() if name in inspect.signature(kind).parameters}
     try:
-        model = kind(**{**told, **keywords})  # type: ignore[arg-type]
+        model = kind(**{**told, **keywords})
     except (ValueError, RuntimeError) as error:
         raise InputError(f"The recipe's [model] cannot be built: {str(error).splitlines()[0]}.") from None
     if vectors is not None:
