@@ -8,8 +8,11 @@ if TYPE_CHECKING:
 
 MODELS = {
     "align": "wordsight.matching.align:Align",
+    "cca": "wordsight.matching.cca:CCA",
+    "deep_cca": "wordsight.matching.deep_cca:DeepCCA",
     "defrag": "wordsight.matching.defrag:DeFrag",
     "sdt_rnn": "wordsight.matching.sdt_rnn:SDTRNN",
+    "vse": "wordsight.matching.vse:VSE",
 }
 
 

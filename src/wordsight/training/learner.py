@@ -1,6 +1,7 @@
 """One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
 
 import inspect
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,11 +53,12 @@ class Learner:
         self.device = steps.device(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, material)
+        began = time.monotonic()
         if fit:
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
-        self.place = Place()
+        self.place = Place(seconds=time.monotonic() - began)
         self.place.loss = self.place.loss.to(self.device)
         self.epoch_steps = material.train.steps(recipe.train.batch)
         self.critic = Critic(material.train) if recipe.train.reward_epochs else None
@@ -82,6 +84,11 @@ class Learner:
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any weight is left to learn by steps, after the fit in closed form."""
+        return any(weight.requires_grad for weight in self.model.parameters())
 
     @property
     def steps_done(self) -> int:
@@ -127,28 +134,32 @@ def build(recipe: Recipe, material: Material) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
-        InputError: `model.words` is not the size of the vectors in the file, or a keyword is out of its range.
+        InputError: `model.words` is not the size of the vectors in the file, a model without word vectors is to have
+            some, or a keyword is out of its range.
     """
     keywords = {name: value for name, value in recipe.model.items() if name != "name"}
     vectors = material.vectors
-    if vectors is not None and keywords.setdefault("words", vectors.shape[1]) != vectors.shape[1]:
+    if vectors is not None and keywords.get("words", vectors.shape[1]) != vectors.shape[1]:
         raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
     sizes = {
         "vocabulary": len(material.vocabulary),
         "features": material.encoder.size,
         "labels": len(material.counted),
+        **({} if vectors is None else {"words": vectors.shape[1]}),
     }
     kind = model_class(str(recipe.model["name"]))
     told = {name: size for name, size in sizes.items() if name in inspect.signature(kind).parameters}
     try:
-        model = kind(**told, **keywords)  # type: ignore[arg-type]
+        model = kind(**{**told, **keywords})
     except (ValueError, RuntimeError) as error:
         raise InputError(f"The recipe's [model] cannot be built: {str(error).splitlines()[0]}.") from None
     if vectors is not None:
+        if getattr(model, "words", None) is None:
+            raise InputError("text.vectors: a model like the recipe's has no word vectors; leave the key out.")
         weight = model.get_parameter("words.weight")  # (V, E)
         with torch.no_grad():
             weight.copy_(vectors)
-        weight.requires_grad_(not recipe.text.freeze)
+        weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
     return model
 
 

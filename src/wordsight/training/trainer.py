@@ -95,6 +95,11 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
         learner.restore(checkpoint.load_state(folder), folder)
         progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
     total, place = recipe.train.epochs * learner.epoch_steps, learner.place
+    if not learner.learns:  # all was done by the fit
+        if not resumed:
+            _look(learner, folder, progress)
+            checkpoint.save_state(folder, learner.state())
+        return checkpoint.read_metrics(folder)
     with ctrl_c() as asked, progress.task("training") as count:
         while place.epoch < recipe.train.epochs and not _is_enough(recipe, place):
             _epoch(learner, folder, asked, lambda: count(learner.steps_done, total))
@@ -132,7 +137,8 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
             f"The loss is no longer a number in epoch {place.epoch}; lower train.lr or set train.clip_norm."
         )
     found = validate(learner.model, learner.material)
-    record = {"epoch": place.epoch, "loss": loss, **found, "seconds": place.seconds}
+    learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
+    record = {**learned, **found, "seconds": place.seconds}
     place.history.append(record)
     better = not place.best or goodness(found) > goodness(place.best)
     place.worse = 0 if better else place.worse + 1
@@ -143,9 +149,8 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
         checkpoint.save(folder, _finished(learner.model, learner.recipe, learner.material, metrics))
     else:
         checkpoint.save_metrics(folder, metrics)
-    progress.say(
-        f"epoch {place.epoch}: loss {loss:.4g}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}"
-    )
+    where = f"epoch {place.epoch}: loss {loss:.4g}" if learner.learns else "fitted"
+    progress.say(f"{where}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}")
 
 
 def _metrics(learner: Learner) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""Canonical correlation analysis: the directions in which pictures and what is said of them vary together.
+
+Hotelling 1936; Hodosh et al. 2013 rank Flickr8K by it; Gong et al. 2014, "A Multi-View Embedding Space for Modeling
+Internet Images, Tags, and Their Semantics", weigh each direction by its correlation and compare by the cosine. Nothing
+is learned step by step: covariances are summed once over the training pairs, and the rest is linear algebra.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import whole
+from wordsight.matching.matcher import Matcher
+from wordsight.text.tfidf import TfIdf
+
+
+class CCA(Matcher):
+    """Regularised linear CCA of pooled features and of the words of a sentence; no weight of it learns by steps.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, how many directions are kept, those of the greatest correlations.
+        words: E, size of a word vector.
+        sentence: a sentence is its `tfidf` counts (V), or the sum of its word `vectors`, weighed by these (E).
+        ridge: what is added to the variance of every direction before whitening, in units of each side's mean variance.
+        power: directions count by their correlation to this power; 0 for all alike.
+        kernel: random Fourier features of the picture's features that are taken in their place, which approximates CCA
+            with a Gaussian kernel (Rahimi & Recht 2007); 0 for the features themselves.
+        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+    """
+
+    middle: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 128,
+        words: int = 300,
+        sentence: Literal["tfidf", "vectors"] = "tfidf",
+        ridge: float = 1.0,
+        power: float = 1.0,
+        kernel: int = 0,
+        pool: whole.Pool = "whole",
+    ) -> None:
+        super().__init__()
+        if not (ridge > 0 and power >= 0 and kernel >= 0):
+            found = f"ridge = {ridge}, power = {power}, kernel = {kernel}"
+            raise ValueError(f"{found}: expected a ridge above 0, the others at least 0")
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.counts = TfIdf(vocabulary)
+        self.words = nn.Embedding(vocabulary, words) if sentence == "vectors" else None
+        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("scale", torch.ones(()))
+        self.waves = nn.Linear(features, kernel) if kernel else None
+        seen, said = kernel or features, vocabulary if sentence == "tfidf" else words
+        self.size = min(embedding, seen, said)
+        self.picture, self.sentence = nn.Linear(seen, self.size), nn.Linear(said, self.size)  # a and b
+        self.ridge, self.power, self.pool = ridge, power, pool
+        self.requires_grad_(False)
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Pictures as A' (x - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
+        return whole.of_pictures(normalize(self.picture(self._seen(regions)), dim=-1), regions)
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Sentences as B' (y - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
+        return whole.of_sentences(normalize(self.sentence(self._said(words)), dim=-1), words)
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """Everything: the features' middle and spread and how often words are, then the covariances."""
+        middle, scale = whole.centring(batches(), self.pool)
+        self.middle.copy_(middle)
+        self.scale.copy_(scale)
+        self.counts.fit(batch.words for batch in batches())
+        if self.waves is not None:  # of a Gaussian as wide as pictures are apart: their mean squared distance is 2
+            nn.init.normal_(self.waves.weight, std=math.sqrt(0.5))
+            nn.init.uniform_(self.waves.bias, 0, 2 * math.pi)
+        pairs = ((self._seen(batch.regions), self._said(batch.words), batch.picture) for batch in batches())
+        found = canonical(pairs, self.size, self.ridge)
+        found.onto(self.picture, self.sentence, self.power)
+
+    def _seen(self, regions: Regions) -> Tensor:
+        """What CCA is told of pictures (I, P)."""
+        features = (whole.pooled(regions, self.pool) - self.middle) * self.scale
+        if self.waves is None:
+            return features
+        return math.sqrt(2 / self.waves.out_features) * self.waves(features).cos()
+
+    def _said(self, words: Words) -> Tensor:
+        """What CCA is told of sentences (N, Q)."""
+        counts: Tensor = self.counts(words)  # (N, V)
+        return counts if self.words is None else counts @ self.words.weight
+
+
+class Canonical(NamedTuple):
+    """What CCA finds, in float64.
+
+    Attributes:
+        seen: (P,) the mean of x.
+        said: (Q,) the mean of y.
+        a: (P, D) directions of x; on the training pairs a' (x - seen) has variances of at most 1 and no covariances.
+        b: (Q, D) directions of y, likewise.
+        correlations: (D,) of the two in each direction, 0 to 1, greatest first.
+    """
+
+    seen: Tensor
+    said: Tensor
+    a: Tensor
+    b: Tensor
+    correlations: Tensor
+
+    def onto(self, picture: nn.Linear, sentence: nn.Linear, power: float) -> None:
+        """Make two linear maps those onto the directions, each weighed by its correlation to a power."""
+        weights = self.correlations.clamp(0, 1) ** power  # (D,)
+        for linear, middle, directions in ((picture, self.seen, self.a), (sentence, self.said, self.b)):
+            directions = directions * weights
+            with torch.no_grad():
+                linear.weight.copy_(directions.T)
+                linear.bias.copy_(-middle @ directions)
+
+
+def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: float) -> Canonical:
+    """The pairs of directions a, b in which two sides are most correlated, each uncorrelated with those before.
+
+    They maximise a' Sxy b / sqrt(a' Sxx a  b' Syy b), with a ridge on Sxx and Syy (Hotelling 1936): with the Cholesky
+    factors Sxx = Lx Lx' and Syy = Ly Ly' they are Lx^-T u and Ly^-T v for the singular vectors u, v of Lx^-1 Sxy Ly^-T,
+    whose singular values are the correlations. (The symmetric roots Sxx^-1/2 and Syy^-1/2 give the same a and b.)
+
+    Args:
+        pairs: of some pictures x (I, P), their sentences y (N, Q), and the picture (N,) of each sentence; they are
+            looked at once, and their moments summed in float64.
+        size: D, at most the smaller of P and Q.
+        ridge: added to every variance, in units of the mean variance of its side; > 0.
+    """
+    count, (seen, said, xx, xy, yy) = 0, torch.zeros(5, 1, dtype=torch.float64)
+    for some in pairs:
+        x, y, picture = some[0].cpu().double(), some[1].cpu().double(), some[2].cpu()
+        often = torch.bincount(picture, minlength=len(x)).double()  # (I,): sentences of each
+        sums = y.new_zeros(len(x), y.shape[1]).index_add(0, picture, y)  # (I, Q)
+        count, seen, said = count + len(y), seen + often @ x, said + y.sum(dim=0)
+        xx, xy, yy = xx + (x * often[:, None]).T @ x, xy + x.T @ sums, yy + y.T @ y
+    seen, said = seen / count, said / count
+    x_root = root(xx / count - torch.outer(seen, seen), ridge)
+    y_root = root(yy / count - torch.outer(said, said), ridge)
+    u, s, v = torch.linalg.svd(whitened(xy / count - torch.outer(seen, said), x_root, y_root), full_matrices=False)
+    a = torch.linalg.solve_triangular(x_root.T, u[:, :size], upper=True)
+    b = torch.linalg.solve_triangular(y_root.T, v[:size].T, upper=True)
+    return Canonical(seen, said, a, b, s[:size])
+
+
+def root(covariance: Tensor, ridge: float) -> Tensor:
+    """The Cholesky factor (P, P), lower, of a covariance with a ridge in units of its mean variance."""
+    variance = covariance.diagonal().mean().clamp(min=1e-12)
+    return torch.linalg.cholesky(covariance + ridge * variance * torch.eye(len(covariance), dtype=covariance.dtype))
+
+
+def whitened(xy: Tensor, x_root: Tensor, y_root: Tensor) -> Tensor:
+    """Lx^-1 Sxy Ly^-T (P, Q), whose singular values are the correlations."""
+    half = torch.linalg.solve_triangular(x_root, xy, upper=False)  # (P, Q)
+    return torch.linalg.solve_triangular(y_root, half.T, upper=False).T

@@ -1,0 +1,123 @@
+"""Deep CCA: two networks whose outputs are to be as correlated as linear CCA can make them.
+
+Andrew et al. 2013, "Deep Canonical Correlation Analysis"; for pictures and sentences Yan & Mikolajczyk 2015. The
+objective is of a whole batch and not of pairs, so batches have to be large: several times the size of the outputs.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import whole
+from wordsight.matching.cca import canonical, root, whitened
+from wordsight.matching.matcher import Matcher
+from wordsight.text.tfidf import TfIdf
+
+
+class DeepCCA(Matcher):
+    """A network on the pooled features of a picture, one on the tf-idf counts of a sentence, and linear CCA on both.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of both networks' outputs.
+        hidden: H, size of their hidden layer.
+        top: of how many correlations, the greatest, the objective is the sum; 0 for all.
+        ridge: what is added to the variance of every output before whitening, in units of each side's mean variance.
+        power: directions of the linear CCA count by their correlation to this power; 0 for all alike.
+        dropout: on what both networks are told and on their hidden layers, 0 to 1.
+        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+    """
+
+    middle: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 128,
+        hidden: int = 1024,
+        top: int = 0,
+        ridge: float = 0.01,
+        power: float = 1.0,
+        dropout: float = 0.0,
+        pool: whole.Pool = "whole",
+    ) -> None:
+        super().__init__()
+        if not (ridge > 0 and power >= 0 and 0 <= top <= embedding):
+            found = f"ridge = {ridge}, power = {power}, top = {top}"
+            raise ValueError(f"{found}: expected a ridge above 0, a power of at least 0, and a top of 0 to {embedding}")
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("scale", torch.ones(()))
+        self.counts = TfIdf(vocabulary)
+        self.picture, self.sentence = (
+            network(features, hidden, embedding, dropout),
+            network(vocabulary, hidden, embedding, dropout),
+        )
+        self.a, self.b = (nn.Linear(embedding, embedding).requires_grad_(False) for _ in range(2))  # see `meet`
+        for linear in (self.a, self.b):
+            nn.init.eye_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        self.top, self.ridge, self.power, self.pool = top, ridge, power, pool
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Pictures as A' (f(x) - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
+        return whole.of_pictures(normalize(self.a(self._seen(regions)), dim=-1), regions)
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Sentences as B' (g(y) - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
+        return whole.of_sentences(normalize(self.b(self.sentence(self.counts(words))), dim=-1), words)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Minus the sum of the correlations of f(x) and g(y), in full precision whatever the training's."""
+        with torch.autocast(self.middle.device.type, enabled=False):
+            x, y = self._seen(batch.regions)[batch.picture], self.sentence(self.counts(batch.words))  # (N, D) each
+            return -correlations(x, y, self.ridge)[: self.top or None].sum()
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread, so that they start centred and of length 1; how often words are."""
+        middle, scale = whole.centring(batches(), self.pool)
+        self.middle.copy_(middle)
+        self.scale.copy_(scale)
+        self.counts.fit(batch.words for batch in batches())
+
+    @torch.no_grad()
+    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
+        """Linear CCA of what the networks give now, over all pictures of the training split; in evaluation mode."""
+        here = (batch.to(self.middle.device) for batch in strangers(sys.maxsize))
+        pairs = ((self._seen(one.regions), self.sentence(self.counts(one.words)), one.picture) for one in here)
+        canonical(pairs, self.a.out_features, self.ridge).onto(self.a, self.b, self.power)
+
+    def _seen(self, regions: Regions) -> Tensor:
+        """f(x): regions (I, R, F) -> (I, D)."""
+        return self.picture((whole.pooled(regions, self.pool) - self.middle) * self.scale)
+
+
+def network(told: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
+    """One hidden layer of rectified units: (B, told) -> (B, out)."""
+    first = nn.Linear(told, hidden)
+    nn.init.zeros_(first.bias)  # else, inputs being of length 1, it alone would decide which units are on at first
+    return nn.Sequential(nn.Dropout(dropout), first, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out))
+
+
+def correlations(x: Tensor, y: Tensor, ridge: float) -> Tensor:
+    """The canonical correlations of pairs x, y (N, D) each -> (D,), 0 to 1, greatest first; with gradients.
+
+    In float64 on the CPU, as not every device has it. By Cholesky factors and singular values alone: unlike those of
+    eigenvectors, their gradients do not divide by gaps between eigenvalues, and so stay finite where some are equal.
+
+    Args:
+        x: (N, D).
+        y: (N, D).
+        ridge: added to every variance, in units of the mean variance of its side; > 0.
+    """
+    x, y = (side.cpu().double() - side.cpu().double().mean(dim=0) for side in (x, y))
+    xx, xy, yy = (first.T @ second / len(x) for first, second in ((x, x), (x, y), (y, y)))  # (D, D) each
+    return torch.linalg.svdvals(whitened(xy, root(xx, ridge), root(yy, ridge)))

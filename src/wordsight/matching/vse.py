@@ -1,0 +1,87 @@
+"""VSE and VSE++: a whole picture and a whole sentence are one vector each, and a triplet loss brings pairs together.
+
+Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models" (the LSTM, the sum over
+all wrong pairs: UVSE); Faghri et al. 2018, "VSE++: Improving Visual-Semantic Embeddings with Hard Negatives" (the GRU,
+the worst wrong pair only).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import losses, whole
+from wordsight.matching.matcher import Matcher
+from wordsight.text.encoders import run_packed
+
+NETWORKS = {"gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class VSE(Matcher):
+    """The visual-semantic embedding.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of the common space, and of the recurrent state (the papers: 1024).
+        words: E, size of a word vector (the papers: 300).
+        encoder: `gru` (VSE, VSE++) or `lstm` (UVSE).
+        loss: `ranking`, the sum over all wrong pairs of the batch, or `hardest`, the worst one on either side (VSE++).
+        margin: alpha.
+        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+    """
+
+    middle: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 1024,
+        words: int = 300,
+        encoder: Literal["gru", "lstm"] = "gru",
+        loss: Literal["ranking", "hardest"] = "ranking",
+        margin: float = 0.2,
+        pool: whole.Pool = "whole",
+    ) -> None:
+        super().__init__()
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.words = nn.Embedding(vocabulary, words)
+        self.sentence = NETWORKS[encoder](words, embedding, batch_first=True)
+        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("scale", torch.ones(()))
+        self.picture = nn.Linear(features, embedding)  # W_I
+        nn.init.xavier_uniform_(self.picture.weight)
+        nn.init.zeros_(self.picture.bias)  # else it would be most of every picture at first, and all pictures alike
+        self.objective, self.margin, self.pool = loss, margin, pool
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Pictures as x = W_I q + b at length 1, q their features: regions (I, R, F) -> vectors (I, 1, D)."""
+        features = (whole.pooled(regions, self.pool) - self.middle) * self.scale
+        return whole.of_pictures(normalize(self.picture(features), dim=-1), regions)
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Sentences as v = h_T, the last state, at length 1: words (N, T) -> vectors (N, 1, D)."""
+        lengths = words.mask.sum(dim=1)  # (N,)
+        states = run_packed(self.sentence, self.words(words.ids), lengths)  # (N, T, D)
+        last = states[torch.arange(len(states), device=states.device), lengths - 1]  # (N, D)
+        return whole.of_sentences(normalize(last, dim=-1), words)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Sum of max(0, alpha - s(x, v) + s(x, v')) over wrong sentences v', and the same over wrong pictures.
+
+        s is the cosine. `hardest` takes the greatest term on either side in place of the sum (VSE++, equation 6).
+        """
+        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread, so that they start centred and of length 1 on average."""
+        middle, scale = whole.centring(batches(), self.pool)
+        self.middle.copy_(middle)
+        self.scale.copy_(scale)
