@@ -111,3 +111,13 @@ def test_places_are_boxes_and_spans(model: Matcher, batch: Batch) -> None:
     assert images.places.shape == (*images.mask.shape, 4)
     assert texts.places.shape == (*texts.mask.shape, 2)
     assert (texts.places[texts.mask][:, 1] > texts.places[texts.mask][:, 0]).all()
+
+
+def test_evidence_has_a_row_a_word_and_a_column_a_region(model: Matcher, batch: Batch) -> None:
+    with torch.no_grad():
+        images, texts = model.eval().encode_images(batch.regions), model.encode_texts(batch.words)
+        images = images[batch.picture]
+        found = model.evidence(images, texts)
+    assert found.shape == (*batch.words.mask.shape, images.mask.shape[1])
+    assert (found[~batch.words.mask][images.mask.repeat_interleave((~batch.words.mask).sum(1), 0)] == 0).all()
+    assert (found == -torch.inf).equal(~images.mask[:, None].expand_as(found))

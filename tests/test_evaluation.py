@@ -24,6 +24,7 @@ from wordsight.evaluation.examples import Subject
 from wordsight.evaluation.magnitudes import magnitudes
 from wordsight.evaluation.report import write_report
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.score import spans
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
 WORDS = Vocabulary((*SPECIAL, "red", "circle", "blue", "square", "a", "dog"))
@@ -40,8 +41,7 @@ class Lookup(Matcher):
         return Vectors(regions.features, regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        places = torch.zeros(*words.ids.shape, 2, dtype=torch.long)
-        return Vectors(self.table[words.ids], words.mask, places)
+        return Vectors(self.table[words.ids], words.mask, spans(words.mask))
 
 
 def vectors(count: int, parts: int, size: int = 6, seed: int = 0) -> Vectors:

@@ -23,7 +23,7 @@ def vectors(rows: int, parts: int, size: int, seed: int, dtype: torch.dtype = to
     random = torch.Generator().manual_seed(seed)
     values = torch.randn(rows, parts, size, generator=random, dtype=dtype)
     mask = torch.arange(parts) < torch.randint(1, parts + 1, (rows, 1), generator=random)
-    return Vectors(values, mask, torch.zeros(rows, parts, 4))
+    return Vectors(values, mask, score.spans(mask))
 
 
 def words_of(lengths: list[int], vocabulary: int = 20, longest: int = 0, seed: int = 0) -> Words:
@@ -80,6 +80,8 @@ def test_regions_that_fit_a_word_equally_well_share_its_gradient() -> None:
 
 def test_padded_regions_and_words_are_never_evidence() -> None:
     images, texts = vectors(3, 5, 4, seed=1), vectors(3, 6, 4, seed=2)
+    texts = Vectors(texts.values, torch.arange(6) < torch.tensor([2, 6, 1])[:, None], texts.places)
+    texts = Vectors(texts.values, texts.mask, score.spans(texts.mask))
     found = score.word_regions(images, texts)  # (B, T, R)
     assert found.shape == (3, 6, 5)
     for row in range(3):
@@ -88,6 +90,21 @@ def test_padded_regions_and_words_are_never_evidence() -> None:
         torch.testing.assert_close(real, expected)
         assert (found[row][:, ~images.mask[row]] == -torch.inf).all()
         assert (found[row][~texts.mask[row]][:, images.mask[row]] == 0).all()
+
+
+def test_words_share_the_evidence_of_the_parts_that_cover_them() -> None:
+    images, texts = vectors(2, 4, 5, seed=1), vectors(2, 3, 5, seed=2)
+    places = torch.tensor([[[0, 2], [1, 2], [1, 4]], [[0, 3], [0, 0], [7, 9]]])
+    texts = Vectors(texts.values, torch.tensor([[True] * 3, [True, False, False]]), places)
+    assert score.spoken(texts).tolist() == [[True] * 4, [True, True, True, False]]
+    found = score.word_regions(images, texts)  # (2, 4 words, 4 regions)
+    for row in range(2):
+        expected = torch.zeros(4, int(images.mask[row].sum()))
+        for part in range(3 if row == 0 else 1):
+            first, last = places[row, part].tolist()
+            for word in range(first, last):
+                expected[word] += images.values[row, images.mask[row]] @ texts.values[row, part] / (last - first)
+        torch.testing.assert_close(found[row][:, images.mask[row]], expected)
 
 
 # --- losses

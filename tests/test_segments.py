@@ -19,7 +19,7 @@ from wordsight.evaluation.evidence import Evidence, marks
 from wordsight.evaluation.grounding import predictor
 from wordsight.matching.locate import locate
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.score import word_regions
+from wordsight.matching.score import spans, word_regions
 from wordsight.matching.segments import Segment, assign, naming_nothing, segments, spans_of_equals, spread, viterbi
 from wordsight.run import Run
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
@@ -158,7 +158,8 @@ def test_segments_cover_the_sentence_and_carry_box_and_strengths() -> None:
     said, seen = torch.tensor([6, 1, 3]), torch.tensor([4, 4, 2])
     places = torch.rand(3, 4, 4, generator=random)
     images = Vectors(torch.randn(3, 4, 8, generator=random), torch.arange(4) < seen[:, None], places)
-    texts = Vectors(torch.randn(3, 6, 8, generator=random), torch.arange(6) < said[:, None], torch.zeros(3, 6, 2))
+    words = torch.arange(6) < said[:, None]
+    texts = Vectors(torch.randn(3, 6, 8, generator=random), words, spans(words))
     scores = word_regions(images, texts)
     for beta in (0.0, 0.8, 1e6):
         for row, parts in enumerate(segments(images, texts, beta)):
@@ -171,6 +172,15 @@ def test_segments_cover_the_sentence_and_carry_box_and_strengths() -> None:
                 assert part.strengths == pytest.approx(expected.tolist())
                 assert part.strength == pytest.approx(expected.sum().item(), abs=1e-5)
             assert beta < 1e6 or len(parts) == 1
+
+
+def test_segments_go_by_the_evidence_that_a_model_gives() -> None:
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    images, texts = Vectors(torch.zeros(1, 2, 4), mask[:, :2], torch.eye(4)[None, :2]), torch.zeros(1, 1, 4)
+    sentence = Vectors(texts, mask[:, :1], torch.tensor([[[0, 3]]]))  # one vector of three words
+    given = torch.tensor([[[3.0, 0.0], [2.0, 0.0], [0.0, 5.0]]])
+    (found,) = segments(images, sentence, 0.1, None, lambda *_: given)
+    assert [(part.start, part.end, part.strengths) for part in found] == [(0, 2, (3, 2)), (2, 3, (5,))]
 
 
 def test_spans_are_as_long_as_they_can_be() -> None:
@@ -199,7 +209,7 @@ class Given(Matcher):
         return Vectors(torch.eye(3).expand(len(regions.mask), 3, 3), regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        return Vectors(self.table[words.ids], words.mask, torch.zeros(*words.ids.shape, 2))
+        return Vectors(self.table[words.ids], words.mask, spans(words.mask))
 
 
 def test_a_phrase_goes_where_most_of_its_words_were_put() -> None:

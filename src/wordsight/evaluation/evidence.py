@@ -82,7 +82,7 @@ def align(
     images = model.encode_images(look([picture]).to(device))
     words = vocabulary.encode([sentence]).to(device)
     texts = model.encode_texts(words)
-    found = tuple(segments(images, texts, beta, naming_nothing(words, vocabulary))[0])
+    found = tuple(segments(images, texts, beta, naming_nothing(words, vocabulary), model.evidence)[0])
     boxes = tuple(segment.box for segment in found for _ in segment.strengths)
     strengths = tuple(strength for segment in found for strength in segment.strengths)
     score = model.score(images, texts).item()

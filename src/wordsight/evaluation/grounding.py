@@ -14,10 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase
 from wordsight.evaluation.evidence import Look
-from wordsight.matching import score
 from wordsight.matching.locate import locate
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import assign, naming_nothing
@@ -26,7 +24,6 @@ from wordsight.text.vectors import load_vectors
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
 Predict = Callable[[Sequence[Phrase]], Tensor]  # P phrases -> (P, 4) boxes, or (P, 6) with a point x, y; fractions
-Evidence = Callable[[Vectors, Vectors], Tensor]  # pictures and sentences, a pair a row -> (B, T, R)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -119,11 +116,10 @@ def predictor(
     vocabulary: Vocabulary,
     look: Look,
     *,
-    evidence: Evidence = score.word_regions,
     beta: float | None = None,
     rows: int = 256,
 ) -> Predict:
-    """A trained model's choice: the region its words agree on, argmax over r of sum over t of v_r . s_t, and its point.
+    """A trained model's choice: the region its words agree on, argmax over r of its words' evidence, and its point.
 
     Only the words of a phrase that name something are asked, where there are any: "the" is seen nowhere.
 
@@ -131,7 +127,6 @@ def predictor(
         model: in evaluation mode.
         vocabulary: the model's.
         look: gives the regions of pictures by name.
-        evidence: v_r . s_t of each picture with the sentence in the same row.
         beta: choose by segments instead (`matching/segments.py`): the region on which the chain put most of a phrase's
             words, of several the one of the greatest sum.
         rows: sentences that are read at once.
@@ -152,7 +147,7 @@ def predictor(
             which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
             images = seen[which]
             words = vocabulary.encode([sentence for _, sentence in block])
-            found = evidence(images, model.encode_texts(words.to(device))).cpu()  # (B, T, R)
+            found = model.evidence(images, model.encode_texts(words.to(device))).cpu()  # (B, T, R)
             boxes = images.places.cpu()
             silent = naming_nothing(words, vocabulary)  # (B, T)
             chain = None if beta is None else assign(found, words.mask, beta, silent)  # (B, T)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.score import shares
 from wordsight.text.vocabulary import Vocabulary
 
 
@@ -23,6 +24,8 @@ def magnitudes(
 ) -> list[Magnitude]:
     """How long each word's vector is, on average over the sentences it stands in (DVSA, section 4.4).
 
+    Words that share a vector share its length.
+
     Args:
         model: in evaluation mode.
         vocabulary: the model's; unknown words are left out.
@@ -37,7 +40,9 @@ def magnitudes(
     lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
     for first in range(0, len(sentences), rows):
         words = vocabulary.encode(sentences[first : first + rows])
-        vectors = model.encode_texts(words.to(device)).values.norm(dim=2).cpu().float()  # (B, T)
+        texts = model.encode_texts(words.to(device))
+        parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
+        vectors = (shares(texts) @ parts)[..., 0].cpu()  # (B, T)
         ids = words.ids[words.mask]
         lengths.index_add_(0, ids, vectors[words.mask])
         counts.index_add_(0, ids, torch.ones(len(ids)))

@@ -120,5 +120,5 @@ def alone(model: Matcher, seen: Regions, rows: int = 256) -> list[Vectors]:
     for some in torch.arange(len(seen.mask)).split(rows):
         parts = (part[some].flip(1) for part in (seen.features, seen.mask, seen.boxes))  # a matcher's whole comes first
         images = model.encode_images(Regions(*parts).to(device))
-        found.append(Vectors(images.values[:, 1:], images.mask[:, 1:], images.places[:, 1:]))
+        found.append(Vectors(images.values[:, -1:], images.mask[:, -1:], images.places[:, -1:]))
     return found

@@ -115,7 +115,7 @@ class Align(Matcher):
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         if self.lexicon is not None:
             values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
-        texts = Vectors(values, words.mask, spans(words.mask))
+        texts = Vectors(values, words.mask, score.spans(words.mask))
         return texts if self.training or not self.strangers else self.strangers.of_texts(texts, self.score)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -165,9 +165,3 @@ def some(regions: Regions, count: int) -> Regions:
     others = torch.randperm(regions.mask.shape[1] - 1)[: count - 1] + 1
     chosen = torch.cat([torch.zeros(1, dtype=torch.long), others]).to(regions.mask.device)
     return Regions(regions.features[:, chosen], regions.mask[:, chosen], regions.boxes[:, chosen])
-
-
-def spans(mask: Tensor) -> Tensor:
-    """The places of single words: (N, T, 2) spans [t, t + 1)."""
-    starts = mask.long().cumsum(dim=1) - 1  # (N, T)
-    return torch.stack([starts, starts + 1], dim=-1)

@@ -43,7 +43,7 @@ class Matcher(nn.Module):
         raise TypeError(f"{type(self).__name__} has no encode_images")
 
     def encode_texts(self, words: Words) -> Vectors:
-        """Words (N, T) -> vectors (N, T, D) standing at their words."""
+        """Words (N, T) -> vectors (N, K, D) standing at spans of their words, which together cover all words."""
         raise TypeError(f"{type(self).__name__} has no encode_texts")
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
@@ -51,6 +51,14 @@ class Matcher(nn.Module):
         if self.rule is None:
             raise TypeError(f"{type(self).__name__} has no score")
         return score.sum_of_max(images, texts, mean=self.rule.mean, thresholded_sum=self.rule.thresholded_sum)
+
+    def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
+        """What each word has to do with each region, of each picture with the sentence in the same row.
+
+        Returns:
+            (B, T, R) as `score.word_regions` gives it, which is what this is unless a subclass scores pairs jointly.
+        """
+        return score.word_regions(images, texts)
 
     def loss(self, batch: Batch) -> Tensor:
         """What training minimises on this batch, a scalar."""

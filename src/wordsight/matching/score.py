@@ -80,15 +80,37 @@ class _BestRegion(torch.autograd.Function):
 
 
 def word_regions(images: Vectors, texts: Vectors) -> Tensor:
-    """v_i . s_t of each picture with the sentence in the same row: the evidence for one pair a row.
+    """What each word has to do with each region, of each picture with the sentence in the same row.
+
+    v_i . s_t where a part is a word. Where it is several, each word of its span has an equal share of its products: a
+    word's row is the sum over the parts that cover it, and the sum over words is that over parts.
 
     Args:
         images: values (B, R, D).
-        texts: values (B, T, D).
+        texts: values (B, K, D), their places spans.
 
     Returns:
-        (B, T, R); minus infinity at padded regions, 0 in the rows of padded words.
+        (B, T, R), T the words of the longest sentence; minus infinity at padded regions, 0 in the rows of padded words.
     """
-    products = texts.values @ images.values.transpose(1, 2)  # (B, T, R)
-    products = products.masked_fill(~texts.mask[:, :, None], 0)
-    return products.masked_fill(~images.mask[:, None, :], -torch.inf)
+    products = texts.values @ images.values.transpose(1, 2)  # (B, K, R)
+    return (shares(texts).to(products.dtype) @ products).masked_fill(~images.mask[:, None, :], -torch.inf)
+
+
+def shares(texts: Vectors) -> Tensor:
+    """How much of each part is each word's: (B, T, K), one over the part's words where it covers the word, else 0."""
+    first, last = texts.places[:, None].unbind(dim=-1)  # (B, 1, K) each
+    word = torch.arange(spoken(texts).shape[1], device=first.device)[:, None]  # (T, 1)
+    covers = (first <= word) & (word < last) & texts.mask[:, None]  # (B, T, K)
+    return covers / (last - first).clamp(min=1)
+
+
+def spoken(texts: Vectors) -> Tensor:
+    """Which words there are: (B, T) bool, up to the last that a part of the sentence covers."""
+    ends = (texts.places[..., 1] * texts.mask).amax(dim=1)  # (B,)
+    return torch.arange(int(ends.max()), device=ends.device) < ends[:, None]
+
+
+def spans(mask: Tensor) -> Tensor:
+    """The places of single words: words (N, T) -> (N, T, 2) spans [t, t + 1)."""
+    starts = mask.long().cumsum(dim=1) - 1  # (N, T)
+    return torch.stack([starts, starts + 1], dim=-1)

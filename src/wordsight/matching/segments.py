@@ -15,7 +15,7 @@ they would be as loud as the others. They have no say in the chain and go with t
 the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors, Words
-from wordsight.matching.score import word_regions
+from wordsight.matching.score import spoken, word_regions
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
+Evidence = Callable[[Vectors, Vectors], Tensor]  # pictures and sentences, a pair a row -> (B, T, R)
 BETA = 0.5  # chosen by `benchmarks/segments.py` on Flickr8K val, where 0.25 to 1 are within half a point
 
 
@@ -55,14 +56,21 @@ class Segment:
 
 
 @torch.no_grad()
-def segments(images: Vectors, texts: Vectors, beta: float = BETA, silent: Tensor | None = None) -> list[list[Segment]]:
+def segments(
+    images: Vectors,
+    texts: Vectors,
+    beta: float = BETA,
+    silent: Tensor | None = None,
+    evidence: Evidence = word_regions,
+) -> list[list[Segment]]:
     """The phrases of each sentence in the picture of the same row, and where they are.
 
     Args:
         images: values (B, R, D), their places boxes; at least one region a picture.
-        texts: values (B, T, D).
+        texts: values (B, K, D), their places spans of the T words.
         beta: as in `assign`.
         silent: as in `assign`.
+        evidence: `Matcher.evidence` of the model that encoded them.
 
     Returns:
         B lists; the segments of a sentence follow each other without a gap.
@@ -70,11 +78,11 @@ def segments(images: Vectors, texts: Vectors, beta: float = BETA, silent: Tensor
     Raises:
         ValueError: beta is below 0 or not finite.
     """
-    scores = word_regions(images, texts)  # (B, T, R)
-    regions = assign(scores, texts.mask, beta, silent)  # (B, T)
+    scores, mask = evidence(images, texts), spoken(texts)  # (B, T, R), (B, T)
+    regions = assign(scores, mask, beta, silent)  # (B, T)
     strengths = scores.gather(2, regions[:, :, None])[:, :, 0]  # (B, T)
     boxes = images.places.gather(1, regions[:, :, None].expand(-1, -1, 4))  # (B, T, 4)
-    rows = zip(regions.tolist(), boxes.tolist(), strengths.tolist(), texts.mask.sum(dim=1).tolist(), strict=True)
+    rows = zip(regions.tolist(), boxes.tolist(), strengths.tolist(), mask.sum(dim=1).tolist(), strict=True)
     return [
         [
             Segment(start, end, region[start], tuple(box[start]), tuple(strength[start:end]))
@@ -88,7 +96,7 @@ def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = No
     """The region of each word.
 
     Args:
-        scores: (B, T, R) as `word_regions` gives them, minus infinity at padded regions.
+        scores: (B, T, R) as `Matcher.evidence` gives them, minus infinity at padded regions.
         mask: (B, T) bool, False in the padding, which is at the end.
         beta: what it is worth to two neighbouring words to share a region, in units of `spread`; 0 gives each word its
             own best region, and the greater it is, the longer the segments: in the end the whole sentence is one.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
-from wordsight.matching.score import Rule
+from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import naming_nothing
 from wordsight.run import Box, Picture, Run
 from wordsight.search.scan import Asked
@@ -50,7 +50,7 @@ class Term:
     """A part of a query, encoded.
 
     Attributes:
-        texts: (1, T, D): the words of a sentence, or the regions of a picture in their place.
+        texts: (1, K, D): the parts of a sentence, or the regions of a picture in their place.
         words: T words as the model reads them; empty for a picture.
         unknown: those of the words that the model does not know.
         silent: (1, T) bool, the words that name nothing.
@@ -108,14 +108,9 @@ def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
         for row, text in enumerate(some):
             words = tuple(run.vocabulary.tokens(text))
             unknown = tuple(dict.fromkeys(word for word in words if word not in run.vocabulary))
-            one = slice(row, row + 1)
-            own = Vectors(
-                said.values[one, : len(words)],
-                said.mask[one, : len(words)],
-                said.places[one, : len(words)],
-                None if said.hubness is None else said.hubness[one],
-            )
-            yield Term(own, words, unknown, silent[one, : len(words)], 1.0)
+            one = said[row : row + 1]
+            own = Vectors(one.values[one.mask][None], one.mask[one.mask][None], one.places[one.mask][None], one.hubness)
+            yield Term(own, words, unknown, silent[row : row + 1, : len(words)], 1.0)
 
 
 def _like(run: Run, part: Like) -> Term:
@@ -125,9 +120,11 @@ def _like(run: Run, part: Like) -> Term:
     else:
         _check(part.box)
         seen = run.encode_images([part.picture], [torch.tensor([WHOLE, part.box])]).to("cpu")
-        values = seen.values[:, 1:]  # a model may take the first region for the whole picture
+        if seen.values.shape[1] == 1:  # a model of one vector a picture: the box is all there is of it
+            seen = run.encode_images([part.picture], [torch.tensor([part.box])]).to("cpu")
+        values = seen.values[:, -1:]  # else a model may take the first region for the whole picture
     mask = torch.ones(values.shape[:2], dtype=torch.bool)
-    return Term(Vectors(values, mask, torch.zeros(*mask.shape, 2)), (), (), ~mask, part.weight)
+    return Term(Vectors(values, mask, spans(mask)), (), (), ~mask, part.weight)
 
 
 def _check(box: Box) -> None:
@@ -148,7 +145,7 @@ def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
     crowd, less = torch.zeros(len(queries)), torch.zeros(len(queries))
     for number, query in enumerate(queries):
         for term in query:
-            values = term.texts.values[0]  # (T, D)
+            values = term.texts.values[0]  # (K, D)
             share = torch.zeros(len(values), len(queries))
             share[:, number] = term.weight / (len(values) if rule.mean else 1)
             words.append(values)

@@ -29,6 +29,8 @@ def split_scores(run: Run, data: str | Path, progress: Progress, split: str = "v
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:MOST]
     pictures, rows = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
     known = pairs(pictures, rows, run.vocabulary)
-    scores = score_matrix(run.model, *encode(run.model, known))
-    lengths = torch.ones(()) if run.model.rule and run.model.rule.mean else known.words.mask.sum(dim=1)
+    images, texts = encode(run.model, known)
+    scores = score_matrix(run.model, images, texts)
+    parts = torch.cat([some.mask.sum(dim=1) for some in texts]).cpu()  # (N,)
+    lengths = torch.ones(()) if run.model.rule and run.model.rule.mean else parts
     return scores / lengths, known.picture

@@ -66,7 +66,8 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     for batch in pairs.by_picture(ROWS):
         images, words = model.encode_images(batch.regions.to(device)), batch.words.to(device)
         silent = naming_nothing(words, vocabulary)
-        found = segments(images[batch.picture.to(device)], model.encode_texts(words), beta, silent)
+        texts = model.encode_texts(words)
+        found = segments(images[batch.picture.to(device)], texts, beta, silent, model.evidence)
         for row, padded, mask, phrases in zip(
             batch.picture.tolist(), batch.words.ids, batch.words.mask, found, strict=True
         ):
