@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 MODELS = {
     "align": "wordsight.matching.align:Align",
+    "sm_lstm": "wordsight.matching.sm_lstm:SMLSTM",
     "stacked_attention": "wordsight.matching.stacked_attention:StackedAttention",
 }
 

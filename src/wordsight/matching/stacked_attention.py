@@ -20,9 +20,9 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses
-from wordsight.matching.align import spans
 from wordsight.matching.centred import Centred
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.score import spans
 from wordsight.text.encoders import BiGRU
 
 TINY = 1e-12  # a squared length is at least this: nothing is divided by 0, and roots have a slope
