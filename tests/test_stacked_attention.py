@@ -90,5 +90,5 @@ def test_ten_pairs_are_learned_by_heart() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="sharpness = 0.0"):
+    with pytest.raises(ValueError, match=r"sharpness = 0\.0"):
         StackedAttention(9, 4, sharpness=0.0)

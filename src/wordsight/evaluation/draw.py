@@ -74,8 +74,8 @@ def draw_glances(
         width: of the result, pixels; at least 200.
 
     Returns:
-        A picture a step, one below the other: the boxes it looked at most with their shares in percent, and below them the
-        sentence, a bar below each word for its share of the step, relative to the greatest.
+        A picture a step, one below the other: the boxes that it looked at most with their shares in percent, and below
+        them the sentence, a bar below each word for its share, relative to the greatest of the step.
     """
     views = [_draw(image, _glanced(glance), words, shares(glance.words), width) for glance in glances]
     canvas = Image.new("RGB", (width, sum(view.height for view in views)), PAPER)

@@ -75,7 +75,7 @@ class SMLSTM(Matcher):
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        embedding: D, size of a region's vector and of a word's, both directions of the sentence's LSTM end to end; even.
+        embedding: D, size of a region's vector and of a word's (both directions of an LSTM end to end); even.
         words: E, size of a word vector.
         hidden: H, size of the state that walks and of s_t (1024 in the paper).
         attention: A, size of the layer inside sigma.
@@ -168,7 +168,7 @@ class SMLSTM(Matcher):
         return loss
 
     def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
-        """p and q of every step, of the picture and the sentence in the same row; q shared out to words."""
+        """Shares p and q of every step, of the picture and the sentence in the same row; q shared out to words."""
         rows = [slice(row, row + 1) for row in range(len(images.mask))]
         walks = [self._walk(images[row], texts[row]) for row in rows]
         return [
@@ -207,7 +207,7 @@ class SMLSTM(Matcher):
         if "product" in f: s = x * y
         elif "tanh" in f: s = x.tanh() * y.tanh()
         elif "sq" in f: s = (x - y).square()
-        elif "cos" in f: s = torch.nn.functional.normalize(x, dim=-1) * torch.nn.functional.normalize(y, dim=-1) * 128**.5
+        elif "cos" in f: s = torch.nn.functional.normalize(x, dim=-1) * torch.nn.functional.normalize(y, dim=-1) * x.shape[-1]
         else: s = (x + y).relu()
         if "ln" in f: s = torch.nn.functional.layer_norm(s, s.shape[-1:])
         return s

@@ -36,7 +36,7 @@ class StackedAttention(Matcher):
         features: F, size of a region's features.
         embedding: D, size of the space where words and regions meet (1024 in the paper).
         words: E, size of a word vector (300).
-        hidden: H, size of the GRU's state, either way; both ways are averaged and mapped to D (the paper: H = D, no map).
+        hidden: H, size of the GRU's state, either way; both ways are averaged, then mapped to D (the paper: H = D).
         sharpness: lambda_1, above 0; the greater, the more a word looks at few regions.
         pooling: how words make a score: their `mean`, or `lse`, LogSumExp.
         pooling_sharpness: lambda_2 of `lse`, above 0; the greater, the more the best word decides.

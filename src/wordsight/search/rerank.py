@@ -26,8 +26,8 @@ AMONG = 50  # so many are scored again where nobody says how many
 def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Found:
     """The first pictures of an index in the order, and with the evidence, of another run.
 
-    Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be read
-    come last, as the index has them.
+    Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be
+    read come last, as the index has them.
 
     Args:
         index: finds the pictures, by its own scores and filters.
@@ -44,7 +44,7 @@ def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Fo
         raise InputError(f"rerank_top = {among}: expected at least 1.")
     query = terms(run, [ask])[0]
     if len(query) != 1 or not query[0].words or query[0].weight < 0:
-        raise InputError("rerank: expected a single sentence; pictures, boxes and sums of several are not scored again.")
+        raise InputError("rerank: expected a single sentence; pictures, boxes and sums are not scored again.")
     first = find(index, [ask], replace(wanted, top=among, page=1))[0]
     hits = sorted(_again(run, query[0], first.hits), key=_order)
     start, stop = (wanted.page - 1) * wanted.top, wanted.page * wanted.top
