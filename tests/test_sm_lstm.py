@@ -49,7 +49,8 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
         else:
             p, q = torch.full((len(a),), 1 / len(a)).double(), torch.full((len(w),), 1 / len(w)).double()
         seen, said = (m, n) if variant == "ctx" else (p @ a, q @ w)
-        s = model.seen(seen) * model.said(said)
+        x, y = model.seen(seen), model.said(said)
+        s = 4 * (x / x.norm()) * (y / y.norm())
         cell = model.aggregate
         i, f, g, o = (cell.weight_ih @ s + cell.bias_ih + cell.weight_hh @ h + cell.bias_hh).chunk(4)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
@@ -144,8 +145,8 @@ def test_ten_pairs_are_learned_by_heart(variant: str) -> None:
         Words(torch.randint(2, 40, (10, 6)) * mask, mask),
         torch.arange(10),
     )
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
-    for _ in range(100):
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.003)
+    for _ in range(150):
         optimiser.zero_grad()
         model.loss(batch).backward()
         optimiser.step()

@@ -6,9 +6,12 @@ regions a_i and words w_j; m and n, the whole picture and the whole sentence, ar
     p_i  = softmax over regions of  f_p . sigma(m M_p + a_i A_p + h_{t-1} H_p + b_p)      where it looks
     q_j  = softmax over words of    f_q . sigma(n M_q + w_j A_q + h_{t-1} H_q + b_q)      what it reads
     a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
-    s_t  = MLP(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1})
+    s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T)
 
-and S = MLP(h_T). The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when
+fit(a', w') = H (a' U + c)/|a' U + c| * (w' V + d)/|w' V + d|, number by number, whose mean over the H numbers is a
+cosine. (The paper's is a perceptron on both; what it has to find out here is there from the first step.)
+
+The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when
 all its terms do, so m and h, which are the same for all i, would drop out, and every step would look at the same. They
 modulate only inside one sigma, as here.
 
@@ -21,6 +24,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses
@@ -100,7 +104,7 @@ class SMLSTM(Matcher):
         embedding: int = 512,
         words: int = 300,
         hidden: int = 128,
-        attention: int = 64,
+        attention: int = 32,
         steps: int = 3,
         variant: Literal["full", "att", "ctx", "mean"] = "full",
         penalty: float = 0.0,
@@ -108,7 +112,6 @@ class SMLSTM(Matcher):
         margin: float = 0.2,
         dropout: float = 0.0,
         region_dropout: float = 0.0,
-        fusion: str = "product",
     ) -> None:
         super().__init__()
         if embedding % 2 or steps < 1 or penalty < 0:
@@ -129,7 +132,6 @@ class SMLSTM(Matcher):
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
         self.hardest, self.margin = loss == "hardest", margin
-        self.fusion = fusion
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread."""
@@ -199,18 +201,8 @@ class SMLSTM(Matcher):
             words.append(read(state))  # (I or 1, N, T)
             seen = torch.einsum("inr,ird->ind", regions[-1].to(images.values.dtype), images.values)  # a'
             said = torch.einsum("int,ntd->ind", words[-1].to(texts.values.dtype), texts.values)  # w'
-            state, cell = self._step(self.fuse(seen, said), state, cell)
+            state, cell = self._step(self._fit(seen, said), state, cell)
         return Walk(self.verdict(state)[..., 0].float(), regions, words)
-
-    def fuse(self, seen, said):
-        x, y, f = self.seen(seen), self.said(said), self.fusion
-        if "product" in f: s = x * y
-        elif "tanh" in f: s = x.tanh() * y.tanh()
-        elif "sq" in f: s = (x - y).square()
-        elif "cos" in f: s = torch.nn.functional.normalize(x, dim=-1) * torch.nn.functional.normalize(y, dim=-1) * x.shape[-1]
-        else: s = (x + y).relu()
-        if "ln" in f: s = torch.nn.functional.layer_norm(s, s.shape[-1:])
-        return s
 
     def _looking(self, images: Vectors) -> Shares:
         if self.look is None:
@@ -223,6 +215,11 @@ class SMLSTM(Matcher):
             return lambda _: _equal(texts.mask)[None]
         read, known = self.read, self.read.known(texts.values, _whole(texts.values, texts.mask))  # (N, T, A)
         return lambda state: read(known, state, texts.mask)
+
+    def _fit(self, seen: Tensor, said: Tensor) -> Tensor:
+        """s_t, how a' and w' fit in each of H ways: (I, N or 1, D) and (I or 1, N, D) -> (I, N, H)."""
+        sides = (functional.normalize(side, dim=-1) for side in (self.seen(seen), self.said(said)))
+        return next(sides) * next(sides) * self.aggregate.hidden_size
 
     def _step(self, fit: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """The LSTM on s_t (I, N, H): state and cell, (I, N, H) each."""
