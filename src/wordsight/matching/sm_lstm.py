@@ -8,12 +8,12 @@ regions a_i and words w_j; m and n, the whole picture and the whole sentence, ar
     a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
     s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T)
 
-fit(a', w') = H (a' U + c)/|a' U + c| * (w' V + d)/|w' V + d|, number by number, whose mean over the H numbers is a
-cosine. (The paper's is a perceptron on both; what it has to find out here is there from the first step.)
+with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, number by number: their mean is a cosine. (The
+paper's is a perceptron on both sides, which would first have to find out that they are to be compared.)
 
-The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when
-all its terms do, so m and h, which are the same for all i, would drop out, and every step would look at the same. They
-modulate only inside one sigma, as here.
+The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do, so
+m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only inside
+one sigma, as here.
 
 h knows picture and sentence, so every pair is walked through by itself, and there is nothing to index. Only the first
 step is the same for all pairs, as h_0 = 0: the sides look at themselves.
@@ -139,8 +139,9 @@ class SMLSTM(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> a_i (I, R, D), the first of which is m; the variant `ctx` gives no more than that."""
-        images = Vectors(self.region(self.centred(regions.features)), regions.mask, regions.boxes)
-        return Vectors(images.values[:, :1], images.mask[:, :1], images.places[:, :1]) if self.only_context else images
+        some = slice(1 if self.only_context else None)
+        values = self.region(self.centred(regions.features[:, some]))
+        return Vectors(values, regions.mask[:, some], regions.boxes[:, some])
 
     def encode_texts(self, words: Words) -> Vectors:
         """Words (N, T) -> w_j (N, T, D); the variant `ctx` gives n (N, 1, D), which stands at the whole sentence."""
