@@ -11,9 +11,9 @@ regions a_i and words w_j; m and n, the whole picture and the whole sentence, ar
 with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, number by number: their mean is a cosine. (The
 paper's is a perceptron on both sides, which would first have to find out that they are to be compared.)
 
-The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do, so
-m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only inside
-one sigma, as here.
+The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
+so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
+inside one sigma, as here.
 
 h knows picture and sentence, so every pair is walked through by itself, and there is nothing to index. Only the first
 step is the same for all pairs, as h_0 = 0: the sides look at themselves.
