@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wordsight.command import Device, Json, show, verb
+from wordsight.errors import InputError
 
 app = typer.Typer(help="Make pictures ready to be searched.", no_args_is_help=True)
 
@@ -138,22 +139,27 @@ def search(
     captions: Annotated[
         Path | None, typer.Option(metavar="FILE.txt", help="Find captions for the picture, of these lines.")
     ] = None,
+    rerank: Annotated[Path | None, typer.Option(metavar="RUN", help="Score the first hits again by this run.")] = None,
+    rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many of them.")] = 50,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="SHEET.png", help="Draw a contact sheet.")] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Find pictures by sentences, by a picture or by a region of one, and show which box matched which words."""
     from wordsight import index_files
+    from wordsight.run import load
     from wordsight.search.index import Index
     from wordsight.search.sheet import write_sheet
 
     opened, asked = Index(index, device), index_files.query(sentences or [], picture or [], box)
+    if captions and rerank:
+        raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if captions:
         lines = index_files.sentences_for(opened, asked, captions, top)
         return show(lines, index_files.captions_text(lines), as_json)
-    found = opened.search(
-        asked, top=top, page=page, min_score=min_score, min_sure=min_sure, where=where, under=under, group=group
-    )
+    wanted = {"top": top, "page": page, "min_score": min_score, "min_sure": min_sure, "where": where, "under": under}
+    again = load(rerank, device) if rerank else None
+    found = opened.search(asked, reranker=again, rerank_top=rerank_top, group=group, **wanted)
     if found.unknown:
         print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
     if out:

@@ -13,7 +13,8 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.evaluation import evidence
-from wordsight.evaluation.draw import draw, save
+from wordsight.evaluation.draw import draw, draw_glances, save
+from wordsight.evaluation.evidence import GLANCED, Glance
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
 from wordsight.training import checkpoint, steps
@@ -40,6 +41,7 @@ class Alignment:
             the model knows strangers (`matching/hubness.py`).
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
+        glances: where a model that looks several times looked each time; of others none.
     """
 
     words: tuple[str, ...]
@@ -49,6 +51,7 @@ class Alignment:
     score: float
     segments: tuple[Segment, ...]
     beta: float
+    glances: tuple[Glance, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
@@ -67,10 +70,13 @@ class Alignment:
     def draw(self, picture: Picture, out: Path) -> None:
         """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
 
+        Of a model that looks several times it is a picture a step, one below the other.
+
         Raises:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
-        save(draw(open_image(picture), self), out)
+        image = open_image(picture)
+        save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
 
     def __str__(self) -> str:
         """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
@@ -85,7 +91,15 @@ class Alignment:
             unknown = [self.words[place] for place in range(start, end) if not self.known[place]]
             note = f"  (unknown word: {', '.join(unknown)})" if unknown else ""
             lines.append(f"{text:{width}}  {sum(self.strengths[start:end]):8.3f}  {places}{note}")
+        lines += [f"step {number}: {self._glance(glance)}" for number, glance in enumerate(self.glances, 1)]
         return "\n".join(lines)
+
+    def _glance(self, glance: Glance) -> str:
+        """The words that were read most, and the box that was looked at most."""
+        most = sorted(zip(glance.words, self.words, strict=True), reverse=True)[:GLANCED]
+        read = ", ".join(f"{word} {share:.2f}" for share, word in most)
+        places = " ".join(f"{100 * edge:.0f}" for edge in glance.boxes[0])
+        return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
 
 
 class Run:
@@ -172,6 +186,7 @@ class Run:
             score=found.score,
             segments=found.segments,
             beta=beta,
+            glances=found.glances,
         )
 
 

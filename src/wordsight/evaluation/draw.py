@@ -9,7 +9,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from wordsight.captioning.said import Snippet
 from wordsight.errors import InputError
-from wordsight.evaluation.evidence import Aligned, Mark, labelled, marks, shares
+from wordsight.evaluation.evidence import Aligned, Glance, Mark, labelled, marks, shares
 from wordsight.files import write_bytes
 
 INK, FAINT, PAPER = "#22242a", "#8a8f9a", "#ffffff"
@@ -60,6 +60,36 @@ def draw_regions(image: Image.Image, regions: Sequence[Snippet], *, width: int =
         line=1.7 * size / _height(image, width),
     )
     return _draw(image, shown, [one.text for one in regions], [one.confidence for one in regions], width)
+
+
+def draw_glances(
+    image: Image.Image, words: Sequence[str], glances: Sequence[Glance], *, width: int = 900
+) -> Image.Image:
+    """Draw where a model looked, step by step.
+
+    Args:
+        image: the picture.
+        words: of the sentence, T.
+        glances: one a step, at least one.
+        width: of the result, pixels; at least 200.
+
+    Returns:
+        A picture a step, one below the other: the boxes that it looked at most with their shares in percent, and below
+        them the sentence, a bar below each word for its share, relative to the greatest of the step.
+    """
+    views = [_draw(image, _glanced(glance), words, shares(glance.words), width) for glance in glances]
+    canvas = Image.new("RGB", (width, sum(view.height for view in views)), PAPER)
+    top = 0
+    for view in views:
+        canvas.paste(view, (0, top))
+        top += view.height
+    return canvas
+
+
+def _glanced(glance: Glance) -> list[Mark]:
+    """The boxes of a step."""
+    percent = (f"{100 * share:.0f} %" for share in glance.shares)
+    return labelled((box, text, ()) for box, text in zip(glance.boxes, percent, strict=True))
 
 
 def save(image: Image.Image, out: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import torch
 
-from wordsight.batch import Regions
-from wordsight.matching.matcher import Matcher
+from wordsight.batch import Regions, Vectors
+from wordsight.matching.matcher import Matcher, Step
 from wordsight.matching.segments import Segment, naming_nothing, segments, spans_of_equals
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
@@ -15,6 +15,7 @@ from wordsight.text.vocabulary import Vocabulary
 Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
 Look = Callable[[Sequence[str]], Regions]  # names of I pictures -> their regions
 
+GLANCED = 3  # boxes that are shown of a glance
 COLOURS = ("#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324")  # of boxes, in turn
 
 
@@ -35,14 +36,30 @@ class Aligned(Protocol):
 
 
 @dataclass(frozen=True)
+class Glance:
+    """Where a model that looks several times looked once.
+
+    Attributes:
+        words: T shares of the words, which sum to 1.
+        boxes: those that it looked at most, `GLANCED` at most, the first the most; `xyxy` fractions.
+        shares: of these boxes, 0 to 1.
+    """
+
+    words: tuple[float, ...]
+    boxes: tuple[Box, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """An `Aligned` as plain values, its segments where it was made of them, and how well the sentence fits."""
+    """An `Aligned` as plain values, its segments where it was made of them, how well the sentence fits, and glances."""
 
     words: tuple[str, ...]
     boxes: tuple[Box, ...]
     strengths: tuple[float, ...]
     segments: tuple[Segment, ...] = ()
     score: float = 0.0
+    glances: tuple[Glance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,15 @@ def align(
     boxes = tuple(segment.box for segment in found for _ in segment.strengths)
     strengths = tuple(strength for segment in found for strength in segment.strengths)
     score = model.score(images, texts).item()
-    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found, score)
+    glances = tuple(_glance(step, images) for step in model.steps(images, texts))
+    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found, score, glances)
+
+
+def _glance(step: Step, images: Vectors) -> Glance:
+    """A step of one picture and one sentence as plain values."""
+    shares, regions = step.regions[0].topk(min(GLANCED, int(images.mask.sum())))
+    boxes = tuple(tuple(box) for box in images.places[0, regions].tolist())
+    return Glance(tuple(step.words[0].tolist()), boxes, tuple(shares.tolist()))
 
 
 def shares(strengths: Sequence[float]) -> list[float]:

@@ -12,6 +12,8 @@ MODELS = {
     "deep_cca": "wordsight.matching.deep_cca:DeepCCA",
     "defrag": "wordsight.matching.defrag:DeFrag",
     "sdt_rnn": "wordsight.matching.sdt_rnn:SDTRNN",
+    "sm_lstm": "wordsight.matching.sm_lstm:SMLSTM",
+    "stacked_attention": "wordsight.matching.stacked_attention:StackedAttention",
     "vse": "wordsight.matching.vse:VSE",
 }
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, score
+from wordsight.matching.centred import Centred
 from wordsight.matching.hubness import Strangers
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import Matcher
@@ -128,12 +129,10 @@ class Align(Matcher):
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
-        count, total, squares = 0, torch.zeros_like(self.middle), torch.zeros_like(self.middle)
-        for batch in batches():
-            seen = batch.regions.features[batch.regions.mask]  # (regions, F)
-            count, total, squares = count + len(seen), total + seen.sum(0), squares + seen.square().sum(0)
-        self.middle.copy_(total / count)
-        self.scale.copy_((squares / count - self.middle.square()).sum().clamp(min=1e-12).rsqrt())
+        centred = Centred(len(self.middle))
+        centred.fit(batches())
+        self.middle.copy_(centred.middle)
+        self.scale.copy_(centred.scale)
         if self.lexicon is not None:
             self.lexicon.fit(batches(), counted, nearness)
 

@@ -1,11 +1,24 @@
 """What every matcher is: two encoders, a score between what they give, and its own loss."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import score
+
+
+class Step(NamedTuple):
+    """Where a model looked at one of its steps: shares that sum to 1, and are 0 in the padding.
+
+    Attributes:
+        words: (B, T).
+        regions: (B, R).
+    """
+
+    words: Tensor
+    regions: Tensor
 
 
 class Matcher(nn.Module):
@@ -60,6 +73,10 @@ class Matcher(nn.Module):
             (B, T, R) as `score.word_regions` gives it, which is what this is unless a subclass scores pairs jointly.
         """
         return score.word_regions(images, texts)
+
+    def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
+        """Where a model that looks several times looked each time, of one pair a row; by default none."""
+        return []
 
     def loss(self, batch: Batch) -> Tensor:
         """What training minimises on this batch, a scalar."""

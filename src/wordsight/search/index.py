@@ -25,6 +25,7 @@ from wordsight.search.folder import check_free, copy_model, fingerprint, is_inde
 from wordsight.search.meta import matched, read_meta
 from wordsight.search.places import Places
 from wordsight.search.query import Ask
+from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import Found
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.split_scores import split_scores
@@ -128,16 +129,20 @@ class Index:
                 builder.prune()
             return builder.built
 
-    def search(self, ask: Ask, **wanted: Any) -> Found:
+    def search(self, ask: Ask, *, reranker: Run | None = None, rerank_top: int = AMONG, **wanted: Any) -> Found:
         """The pictures that fit a query best.
 
         Args:
             ask: a sentence, a `Sentence` or `Like`, or several of these, whose weighted scores are added up.
+            reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
+            rerank_top: how many of the first.
             **wanted: which hits, and how many, see `find.Wanted`.
 
         Raises:
             InputError: the query cannot be used, or the index is damaged.
         """
+        if reranker is not None:
+            return rerank(self, ask, reranker, rerank_top, Wanted(**wanted))
         return find(self, [ask], Wanted(**wanted))[0]
 
     def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[Found]:

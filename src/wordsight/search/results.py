@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from wordsight.batch import Vectors
-from wordsight.matching.segments import BETA, segments
+from wordsight.matching.score import word_regions
+from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.run import Box
 from wordsight.search.query import Term
 
@@ -82,6 +83,7 @@ class Hit:
         taken: when, by EXIF or the file, ISO.
         meta: what the user knows of it.
         alike: near-duplicates that are not shown, where they are grouped.
+        reranked: the score of the run that looked again, whose words and phrases these are then (`rerank.py`).
     """
 
     number: int
@@ -98,6 +100,7 @@ class Hit:
     taken: str
     meta: dict[str, Any]
     alike: tuple[Alike, ...] = ()
+    reranked: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
@@ -136,7 +139,8 @@ class Found:
         for rank, hit in enumerate(self.hits, self.first):
             sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"
             notes = ("  (missing)" if hit.missing else "") + (f"  (+{len(hit.alike)} alike)" if hit.alike else "")
-            lines.append(f"{rank:3}  {hit.score:.3f}{sure}  {hit.path}{notes}")
+            again = "" if hit.reranked is None else f"{hit.reranked:.3f}, before "
+            lines.append(f"{rank:3}  {again}{hit.score:.3f}{sure}  {hit.path}{notes}")
             width = max((len(phrase.text) for phrase in hit.phrases), default=0)
             for phrase in hit.phrases:
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)
@@ -144,12 +148,15 @@ class Found:
         return "\n".join(lines)
 
 
-def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
+def evidence(
+    terms: Sequence[Term], images: Vectors, look: Evidence = word_regions
+) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
     """Which words of a query went to which boxes.
 
     Args:
         terms: of the query.
         images: (I, R, D), their places boxes.
+        look: `Matcher.evidence` of the model that encoded them.
 
     Returns:
         For each picture its words and its phrases.
@@ -163,8 +170,8 @@ def evidence(terms: Sequence[Term], images: Vectors) -> list[tuple[tuple[Word, .
             for (_, phrases), some in zip(found, _regions(images, texts, term.weight), strict=True):
                 phrases += some
             continue
-        alone = segments(images, texts, 0.0)
-        together = segments(images, texts, BETA, term.silent.expand(len(found), -1))
+        alone = segments(images, texts, 0.0, evidence=look)
+        together = segments(images, texts, BETA, term.silent.expand(len(found), -1), look)
         for (words, phrases), singles, spans in zip(found, alone, together, strict=True):
             first = len(words)
             each = [(one.box, strength) for one in singles for strength in one.strengths]

@@ -73,6 +73,8 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
 
 
 def _figures(hit: Hit) -> str:
+    if hit.reranked is not None:
+        return f"{hit.reranked:.3f}"
     return f"{hit.score:.3f}" if hit.sure is None else f"{hit.score:.3f} ({100 * hit.sure:.0f} %)"
 
 

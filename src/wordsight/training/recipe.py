@@ -274,8 +274,10 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: data.beta = {recipe.data.beta}: expected a finite number of at least 0.")
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
-    if train.members > 1 and recipe.model["name"] not in matching.MODELS:
-        raise InputError(f"{source}: train.members = {train.members}: only models that align can decide together.")
+    name = str(recipe.model["name"])
+    if train.members > 1 and (name not in matching.MODELS or matching.model_class(name).rule is None):
+        why = "only models that give words and regions vectors can decide together"
+        raise InputError(f"{source}: train.members = {train.members}: {why}.")
     views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
     if isinstance(views, int) and views > seen:
         raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")

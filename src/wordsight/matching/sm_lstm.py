@@ -1,0 +1,241 @@
+"""The selective multimodal LSTM: it looks at a picture and a sentence several times, each time knowing what it saw.
+
+Huang, Wang and Wang 2017, "Instance-aware Image and Sentence Matching with Selective Multimodal LSTM". Instances are
+regions a_i and words w_j; m and n, the whole picture and the whole sentence, are the context. At each of some steps
+
+    p_i  = softmax over regions of  f_p . sigma(m M_p + a_i A_p + h_{t-1} H_p + b_p)      where it looks
+    q_j  = softmax over words of    f_q . sigma(n M_q + w_j A_q + h_{t-1} H_q + b_q)      what it reads
+    a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
+    s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T)
+
+with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, number by number: their mean is a cosine. (The
+paper's is a perceptron on both sides, which would first have to find out that they are to be compared.)
+
+The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
+so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
+inside one sigma, as here.
+
+h knows picture and sentence, so every pair is walked through by itself, and there is nothing to index. Only the first
+step is the same for all pairs, as h_0 = 0: the sides look at themselves.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import losses
+from wordsight.matching.centred import Centred
+from wordsight.matching.matcher import Matcher, Step
+from wordsight.matching.score import shares, spans
+from wordsight.text.encoders import run_packed
+
+TOGETHER = 16  # pictures scored at once: what (16, N, R, A) numbers take stays near the processor
+
+Shares = Callable[[Tensor], Tensor]  # states (I, N, H), or (1, 1, H) of the first step -> shares (I, N, K) of the parts
+
+
+class Walk(NamedTuple):
+    """All steps of I pictures and N sentences.
+
+    Attributes:
+        scores: (I, N).
+        regions: of each step p, (I, N, R), or (I, 1, R) where it is the same for all sentences.
+        words: of each step q, (I, N, T) or (1, N, T).
+    """
+
+    scores: Tensor
+    regions: list[Tensor]
+    words: list[Tensor]
+
+
+class Attention(nn.Module):
+    """Shares of the parts of one side: softmax over parts of f . sigma(context M + part A + state H + b)."""
+
+    def __init__(self, size: int, state: int, hidden: int, *, context: bool) -> None:
+        super().__init__()
+        self.part = nn.Linear(size, hidden)  # A, b
+        self.context = nn.Linear(size, hidden, bias=False) if context else None  # M
+        self.state = nn.Linear(state, hidden, bias=False)  # H
+        self.vote = nn.Linear(hidden, 1, bias=False)  # f
+
+    def known(self, parts: Tensor, context: Tensor) -> Tensor:
+        """What no state changes, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
+        known = self.part(parts)
+        return known if self.context is None else known + self.context(context)[:, None]
+
+    def forward(self, known: Tensor, state: Tensor, mask: Tensor) -> Tensor:
+        """`known` (..., K, A), states (..., H) and a mask (..., K), which broadcast -> shares (..., K) float32."""
+        votes = self.vote(torch.sigmoid(known + self.state(state)[..., None, :]))[..., 0]
+        return votes.float().masked_fill(~mask, -torch.inf).softmax(dim=-1)
+
+
+class SMLSTM(Matcher):
+    """sm-LSTM.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        embedding: D, size of a region's vector and of a word's (both directions of an LSTM end to end); even.
+        words: E, size of a word vector.
+        hidden: H, size of the state that walks and of s_t (1024 in the paper).
+        attention: A, size of the layer inside sigma.
+        steps: how often it looks, at least 1 (3 is the paper's best).
+        variant: `full`; `att`, attention that does not know m and n; `ctx`, m and n alone, in place of what attention
+            gives; `mean`, the mean of the regions and of the words.
+        penalty: lambda, at least 0: how much it counts that everything is looked at, sum over i of (1 - sum over steps
+            of p_i)^2 and the same of q; of right pairs, mean over the sentences.
+        loss: `ranking`, all violations, as in the paper; or `hardest`, the worst on either side.
+        margin: of either.
+        dropout: on word vectors and on the words' states, 0 to 1.
+        region_dropout: on the columns of a picture's features, the same ones in all its regions.
+    """
+
+    rule = None
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        embedding: int = 512,
+        words: int = 300,
+        hidden: int = 128,
+        attention: int = 32,
+        steps: int = 3,
+        variant: Literal["full", "att", "ctx", "mean"] = "full",
+        penalty: float = 0.0,
+        loss: Literal["ranking", "hardest"] = "ranking",
+        margin: float = 0.2,
+        dropout: float = 0.0,
+        region_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if embedding % 2 or steps < 1 or penalty < 0:
+            found = f"embedding = {embedding}, steps = {steps}, penalty = {penalty}"
+            raise ValueError(f"{found}: expected an even number, at least 1, and at least 0")
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self.words = nn.Embedding(vocabulary, words)
+        self.dropout = nn.Dropout(dropout)
+        self.sentence = nn.LSTM(words, embedding // 2, bidirectional=True, batch_first=True)
+        self.centred = Centred(features, region_dropout)
+        self.region = nn.Linear(features, embedding)
+        self.look = self.read = None
+        if variant in ("full", "att"):
+            self.look = Attention(embedding, hidden, attention, context=variant == "full")
+            self.read = Attention(embedding, hidden, attention, context=variant == "full")
+        self.seen, self.said = nn.Linear(embedding, hidden), nn.Linear(embedding, hidden)
+        self.aggregate = nn.LSTMCell(hidden, hidden)
+        self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
+        self.hardest, self.margin = loss == "hardest", margin
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """The features' middle and spread."""
+        self.centred.fit(batches())
+
+    def encode_images(self, regions: Regions) -> Vectors:
+        """Regions (I, R, F) -> a_i (I, R, D), the first of which is m; the variant `ctx` gives no more than that."""
+        some = slice(1 if self.only_context else None)
+        values = self.region(self.centred(regions.features[:, some]))
+        return Vectors(values, regions.mask[:, some], regions.boxes[:, some])
+
+    def encode_texts(self, words: Words) -> Vectors:
+        """Words (N, T) -> w_j (N, T, D); the variant `ctx` gives n (N, 1, D), which stands at the whole sentence."""
+        embedded, lengths = self.dropout(self.words(words.ids)), words.mask.sum(dim=1)  # (N, T, E), (N,)
+        values = self.dropout(run_packed(self.sentence, embedded, lengths))
+        if not self.only_context:
+            return Vectors(values, words.mask, spans(words.mask))
+        place = torch.stack([torch.zeros_like(lengths), lengths], dim=1)[:, None]  # (N, 1, 2)
+        return Vectors(_whole(values, words.mask)[:, None], words.mask[:, :1], place)
+
+    def score(self, images: Vectors, texts: Vectors) -> Tensor:
+        """Every picture with every sentence -> (I, N), unbounded."""
+        blocks = (images[first : first + TOGETHER] for first in range(0, len(images.mask), TOGETHER))
+        return torch.cat([self._walk(block, texts).scores for block in blocks])
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Hinges of the wrong pairs, and that right ones leave nothing out."""
+        walk = self._walk(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        loss = losses.ranking(walk.scores, batch.picture, margin=self.margin, hardest=self.hardest)
+        if not self.penalty:
+            return loss
+        right = batch.picture, torch.arange(len(batch.picture), device=batch.picture.device)
+        sides = ((walk.regions, batch.regions.mask[batch.picture]), (walk.words, batch.words.mask))
+        for steps, mask in sides:
+            total = torch.stack([step.expand(*walk.scores.shape, -1)[right] for step in steps]).sum(dim=0)  # (N, K)
+            loss = loss + self.penalty * ((1 - total).square() * mask).sum(dim=1).mean()
+        return loss
+
+    def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
+        """Shares p and q of every step, of the picture and the sentence in the same row; q shared out to words."""
+        rows = [slice(row, row + 1) for row in range(len(images.mask))]
+        walks = [self._walk(images[row], texts[row]) for row in rows]
+        return [
+            Step(
+                (shares(texts) @ torch.cat([walk.words[step] for walk in walks]).transpose(1, 2))[..., 0],
+                torch.cat([walk.regions[step] for walk in walks])[:, 0],
+            )
+            for step in range(self.count)
+        ]
+
+    def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
+        """How much each word and each region were attended to together: the sum over steps of q_j p_i.
+
+        Returns:
+            (B, T, R), 0 or more; minus infinity at padded regions, 0 in the rows of padded words.
+        """
+        steps = self.steps(images, texts)
+        together = torch.stack([step.words[:, :, None] * step.regions[:, None] for step in steps]).sum(dim=0)
+        return together.masked_fill(~images.mask[:, None], -torch.inf)
+
+    def _walk(self, images: Vectors, texts: Vectors) -> Walk:
+        """All steps of every picture with every sentence."""
+        look, read = self._looking(images), self._reading(texts)
+        state = cell = images.values.new_zeros(1, 1, self.aggregate.hidden_size)  # h_0 and its cell: of all pairs
+        regions, words = [], []
+        for _ in range(self.count):
+            regions.append(look(state))  # (I, N or 1, R)
+            words.append(read(state))  # (I or 1, N, T)
+            seen = torch.einsum("inr,ird->ind", regions[-1].to(images.values.dtype), images.values)  # a'
+            said = torch.einsum("int,ntd->ind", words[-1].to(texts.values.dtype), texts.values)  # w'
+            state, cell = self._step(self._fit(seen, said), state, cell)
+        return Walk(self.verdict(state)[..., 0].float(), regions, words)
+
+    def _looking(self, images: Vectors) -> Shares:
+        if self.look is None:
+            return lambda _: _equal(images.mask)[:, None]
+        look, known = self.look, self.look.known(images.values, images.values[:, 0])[:, None]  # (I, 1, R, A)
+        return lambda state: look(known, state, images.mask[:, None])
+
+    def _reading(self, texts: Vectors) -> Shares:
+        if self.read is None:
+            return lambda _: _equal(texts.mask)[None]
+        read, known = self.read, self.read.known(texts.values, _whole(texts.values, texts.mask))  # (N, T, A)
+        return lambda state: read(known, state, texts.mask)
+
+    def _fit(self, seen: Tensor, said: Tensor) -> Tensor:
+        """s_t, how a' and w' fit in each of H ways: (I, N or 1, D) and (I or 1, N, D) -> (I, N, H)."""
+        sides = (functional.normalize(side, dim=-1) for side in (self.seen(seen), self.said(said)))
+        return next(sides) * next(sides) * self.aggregate.hidden_size
+
+    def _step(self, fit: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The LSTM on s_t (I, N, H): state and cell, (I, N, H) each."""
+        flat = [part.expand_as(fit).flatten(0, 1) for part in (fit, state, cell)]
+        state, cell = self.aggregate(flat[0].to(state.dtype), (flat[1], flat[2]))
+        return state.unflatten(0, fit.shape[:2]), cell.unflatten(0, fit.shape[:2])
+
+
+def _whole(values: Tensor, mask: Tensor) -> Tensor:
+    """The last states of both directions: words (N, T, D) -> n (N, D)."""
+    last = mask.sum(dim=1) - 1  # (N,)
+    forward, backward = values.chunk(2, dim=2)
+    return torch.cat([forward[torch.arange(len(last), device=last.device), last], backward[:, 0]], dim=1)
+
+
+def _equal(mask: Tensor) -> Tensor:
+    """Equal shares of the real parts: (B, K)."""
+    return mask / mask.sum(dim=1, keepdim=True)

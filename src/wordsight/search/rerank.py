@@ -1,0 +1,72 @@
+"""A second look: the first pictures of a search are scored again, from their files, by a run of any matcher.
+
+An index holds vectors, so its own model scores every picture quickly. One that looks at picture and sentence together,
+which cannot be indexed, is too slow for all of them, but not for the first fifty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from wordsight.errors import InputError
+from wordsight.run import Run
+from wordsight.search.find import Wanted, find
+from wordsight.search.query import Ask, Term, terms
+from wordsight.search.results import Found, Hit, evidence
+from wordsight.vision.regions import FeatureCache, default_cache
+
+if TYPE_CHECKING:
+    from wordsight.search.index import Index
+
+AMONG = 50  # so many are scored again where nobody says how many
+
+
+def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Found:
+    """The first pictures of an index in the order, and with the evidence, of another run.
+
+    Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be
+    read come last, as the index has them.
+
+    Args:
+        index: finds the pictures, by its own scores and filters.
+        ask: a single sentence.
+        run: scores them again.
+        among: how many of the first; there are no hits behind them.
+        wanted: which hits, and how many.
+
+    Raises:
+        InputError: something else than one sentence is asked, the run knows none of its words or lacks its weights,
+            or what `find` raises.
+    """
+    if among < 1:
+        raise InputError(f"rerank_top = {among}: expected at least 1.")
+    query = terms(run, [ask])[0]
+    if len(query) != 1 or not query[0].words or query[0].weight < 0:
+        raise InputError("rerank: expected a single sentence; pictures, boxes and sums are not scored again.")
+    first = find(index, [ask], replace(wanted, top=among, page=1))[0]
+    hits = sorted(_again(run, query[0], first.hits), key=_order)
+    start, stop = (wanted.page - 1) * wanted.top, wanted.page * wanted.top
+    unknown = dict.fromkeys((*first.unknown, *query[0].unknown))
+    return replace(first, hits=tuple(hits[start:stop]), total=len(hits), first=start + 1, unknown=tuple(unknown))
+
+
+@torch.inference_mode()
+def _again(run: Run, term: Term, hits: Sequence[Hit]) -> list[Hit]:
+    """The same hits, those whose files can be read with the run's score and evidence."""
+    table = FeatureCache(default_cache(), run.encoder).regions([hit.path for hit in hits])
+    if not len(table):
+        return list(hits)
+    images = run.model.encode_images(table.gather(torch.arange(len(table))).to(run.device))
+    term = replace(term, texts=term.texts.to(run.device), silent=term.silent.to(run.device))
+    scores = run.model.score(images, term.texts)[:, 0].tolist()
+    shown = evidence([term], images, run.model.evidence)
+    found = list(hits)
+    for place, score, (words, phrases) in zip(table.kept, scores, shown, strict=True):
+        found[place] = replace(hits[place], reranked=score, words=words, phrases=phrases)
+    return found
+
+
+def _order(hit: Hit) -> tuple[bool, float]:
+    return hit.reranked is None, -(hit.reranked or 0.0)
