@@ -78,12 +78,13 @@ class LanguageCNN(Captioner):
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
         """One word further: words (B,) -> logits (B, V) and the state after them."""
-        before, (*r, seen) = state[: len(KERNELS)], state[len(KERNELS) :]
+        before, r, seen = state[: len(KERNELS)], state[len(KERNELS) : -1], state[-1]
         y, given = self._parts(words)
         after = []
         for convolution, values in zip(self.convolutions, before, strict=True):
+            weight, bias = convolution.parameters()  # (H, H, k), (H,)
             values = torch.cat([values, y[:, :, None].to(values)], dim=2)  # (B, H, k)
-            y = functional.linear(values.flatten(1), convolution.weight.flatten(1), convolution.bias).relu()
+            y = functional.linear(values.flatten(1), weight.flatten(1), bias).relu()
             after.append(values[:, :, 1:])
         r = self.recurrence.step(given + self._joint(y, seen), tuple(r))
         return self.output(self.dropout(r[0])), (*after, *r, seen)

@@ -63,10 +63,10 @@ class MRNN(Captioner):
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
         """One word further: words (B,) -> logits (B, V) and the state after them."""
-        *r, seen = state
+        r, seen = state
         w = self.said(words)
-        r = self.recurrence.step(w, tuple(r))
-        return self._predicted(w, r[0], seen), (*r, seen)
+        (r,) = self.recurrence.step(w, (r,))
+        return self._predicted(w, r, seen), (r, seen)
 
     def predict(self, batch: Batch) -> Tensor:
         """Whole sentences -> (M, V), as stepping through them would give."""
