@@ -73,7 +73,8 @@ class LogBilinear(Captioner):
         given, _, mask = framed(batch.words)
         *_, seen = self.start(batch.regions)
         added = self.said(given).unflatten(2, (self.window, -1))  # (N, T + 1, n, E)
-        later = [functional.pad(part, (0, 0, i, -i)) for i, part in enumerate(added.unbind(dim=2))]
+        near = added.unbind(dim=2)[: given.shape[1]]  # what reaches further reaches nothing
+        later = [functional.pad(part, (0, 0, i, -i)) for i, part in enumerate(near)]
         return self._predicted((torch.stack(later).sum(dim=0) + seen[batch.picture, None])[mask])
 
     def _predicted(self, r_hat: Tensor) -> Tensor:
