@@ -26,7 +26,7 @@ from wordsight.evaluation.ranking import metrics, ranks
 PICTURES, SENTENCES = 4, 256  # together through the model: about as many rows as a processor's cache can hold
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference mode would make autocast turn weights into bf16 at every step
 def log_likelihoods(model: Steps, blocks: Iterable[Regions], words: Words) -> Tensor:
     """How probable each sentence is for each picture.
 
