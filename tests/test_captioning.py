@@ -11,19 +11,27 @@ from torch.nn import functional
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, model_class
 from wordsight.captioning.captioner import END, Captioner, framed
+from wordsight.captioning.language_cnn import LanguageCNN
+from wordsight.captioning.log_bilinear import LogBilinear
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.multimodal_rnn import MultimodalRNN
+from wordsight.captioning.recurrence import GATES
 
 PICTURES, REGIONS, FEATURES, VOCABULARY = 4, 5, 6, 15
 NONE = torch.zeros(0, dtype=torch.bool)
 KINDS: dict[str, Callable[..., Captioner]] = {
     **{name: model_class(name) for name in MODELS},
+    "log_bilinear": lambda *sizes, hidden, **keywords: LogBilinear(*sizes, **keywords),  # it has no hidden layer
     "rnn, image at every step": lambda *sizes, **keywords: MultimodalRNN(*sizes, image="every", **keywords),
     "rnn, two views": lambda *sizes, **keywords: MultimodalRNN(*sizes, views=2, **keywords),
     "lstm, image at every step": lambda *sizes, **keywords: ShowAndTell(*sizes, image="every", **keywords),
     "lstm, two views and the average": lambda *sizes, **keywords: ShowAndTell(
         *sizes, views=2, average=True, **keywords
     ),
+    **{
+        f"language_cnn, {kind}": lambda *sizes, kind=kind, **keywords: LanguageCNN(*sizes, recurrence=kind, **keywords)
+        for kind in GATES
+    },
 }
 
 
@@ -113,7 +121,7 @@ def test_padding_changes_nothing(model: Captioner, batch: Batch) -> None:
 def test_loss_falls_on_a_tiny_batch(model: Captioner, batch: Batch) -> None:
     optimiser = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.03)
     losses = []
-    for _ in range(80):
+    for _ in range(100):
         loss = model.train().loss(batch)
         optimiser.zero_grad()
         loss.backward()

@@ -58,23 +58,34 @@ def evaluate(
     grounding: Annotated[bool, typer.Option("--grounding", help="Also measure boxes against entities.json.")] = False,
     beam: Annotated[int | None, typer.Option(help="Captions: the width of the beam; else 3.")] = None,
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, which needs Java.")] = False,
+    rank: Annotated[bool, typer.Option("--rank", help="Captions: rank by likelihood instead of describing.")] = False,
+    most: Annotated[int | None, typer.Option(metavar="N", help="--rank: only the first N pictures.")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
-    from wordsight import measure, measure_captions
+    from wordsight import measure, measure_captions, measure_likelihood
     from wordsight.describe import BEAM, Describer, load_run
 
     loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
+    if most is not None and not rank:
+        raise InputError("--most goes with --rank: it says how many pictures are ranked.")
+    if isinstance(loaded, Describer) and rank:
+        if beam is not None or meteor or grounding:
+            raise InputError("--rank writes no captions; leave out --beam, --meteor and --grounding.")
+        ranked = measure_likelihood.measure_likelihood(loaded, data, split, most=most)
+        return show(ranked, measure_likelihood.table(ranked), as_json)
     if isinstance(loaded, Describer):
         wide = BEAM if beam is None else beam
         told = measure_captions.measure_captions(
             loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder
         )
         return show(told, measure_captions.table(told), as_json)
-    if beam is not None or meteor:
-        raise InputError(f"{run}: this run aligns words and regions; --beam and --meteor are for runs that describe.")
+    if beam is not None or meteor or rank:
+        raise InputError(
+            f"{run}: this run aligns words and regions; --beam, --meteor and --rank are for runs that describe."
+        )
     figures = measure.measure(loaded, data, split, grounding=grounding, report=folder)
     return show(figures, measure.table(figures), as_json)
 

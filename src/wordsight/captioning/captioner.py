@@ -54,7 +54,7 @@ class Captioner(nn.Module):
         average: bool,
         words: int,
         hidden: int,
-        image: Literal["first", "every"],
+        image: Literal["first", "every"] = "every",
         dropout: float,
     ) -> None:
         super().__init__()

@@ -1,0 +1,117 @@
+"""Language CNN: convolutions over the last 16 words, a layer where the picture joins, and a recurrence above.
+
+Gu et al. 2017, "An Empirical Study of Language CNN for Image Captioning".
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions
+from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.m_rnn import scaled_tanh
+from wordsight.captioning.recurrence import Kind, Recurrence
+
+KERNELS = (5, 5, 3, 3, 3, 2)  # 16 words -> 12 -> 8 -> 6 -> 4 -> 2 -> 1
+
+
+class LanguageCNN(Captioner):
+    """The language CNN.
+
+        y_t = CNN_L(x_{t-15} .. x_t)                        convolutions with ReLU, no pooling
+        m_t = 1.7159 tanh(2/3 (W_y y_t + W_v v))            v is what is seen
+        r_t = recurrence(r_{t-1}, [x_t, m_t])
+        P(word) = softmax(W_o r_t + b)
+
+    x_t is START or the word before, beside m_t as in the authors' program; before START all x are 0. A convolution over
+    windows that move on by one word is one convolution over the sentence, so nothing is computed twice: `step` keeps
+    the last inputs of each.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        views: of how many of a picture's first regions the features are seen, one after the other.
+        average: see the mean of all regions too.
+        words: E, size of a word vector (512 in the paper).
+        hidden: H, size of what convolutions give, of m_t and of the recurrent state (512 in the paper).
+        recurrence: `rnn`, `lstm`, `gru` or `rhn`.
+        dropout: on words, what is seen, m_t and r_t, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int = 1,
+        average: bool = False,
+        words: int = 512,
+        hidden: int = 512,
+        recurrence: Kind = "rhn",
+        dropout: float = 0.5,
+    ) -> None:
+        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
+        )
+        self.config = config
+        sizes = (words, *[hidden] * (len(KERNELS) - 1))
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, hidden, k) for size, k in zip(sizes, KERNELS, strict=True))
+        self.recurrence = Recurrence(recurrence, hidden)
+        self.input = nn.Linear(words, self.recurrence.size)  # from x_t
+        self.joint = nn.Linear(hidden, self.recurrence.size, bias=False)  # from m_t
+        self.heard = nn.Linear(hidden, hidden)  # W_y
+        self.picture = nn.Linear(self.seen, hidden, bias=False)  # W_v
+
+    def start(self, regions: Regions) -> State:
+        """What each convolution was given before START, r_0 = 0, and W_v v: regions (I, R, F) -> (I, ...)."""
+        seen = self.dropout(self.picture(self.look(regions)))
+        before = [values.expand(len(seen), -1, k - 1) for values, k in zip(self._silence(), KERNELS, strict=True)]
+        return *before, *self.recurrence.blank(seen), seen
+
+    def read(self, words: Tensor) -> Tensor:
+        """Word vectors, and beside them what they give the recurrence: (..., E) -> (..., E + size)."""
+        return torch.cat([words, self.input(words)], dim=-1)
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        before, r, seen = state[: len(KERNELS)], state[len(KERNELS) : -1], state[-1]
+        y, given = self._parts(words)
+        after = []
+        for convolution, values in zip(self.convolutions, before, strict=True):
+            weight, bias = convolution.parameters()  # (H, H, k), (H,)
+            values = torch.cat([values, y[:, :, None].to(values)], dim=2)  # (B, H, k)
+            y = functional.linear(values.flatten(1), weight.flatten(1), bias).relu()
+            after.append(values[:, :, 1:])
+        r = self.recurrence.step(given + self._joint(y, seen), tuple(r))
+        return self.output(self.dropout(r[0])), (*after, *r, seen)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Whole sentences -> (M, V), as stepping through them would give."""
+        ids, _, mask = framed(batch.words)
+        *_, seen = self.start(batch.regions)
+        x, given = self._parts(ids)
+        y = x.mT  # (N, E, T + 1)
+        for convolution, silence, k in zip(self.convolutions, self._silence(), KERNELS, strict=True):
+            y = convolution(torch.cat([silence.expand(len(y), -1, k - 1).to(y), y], dim=2)).relu()
+        r = self.recurrence(given + self._joint(y.mT, seen[batch.picture, None]))
+        return self.output(self.dropout(r[mask]))
+
+    def _parts(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Words (...) -> their vectors (..., E) and what these give the recurrence (..., size)."""
+        x, given = self.said(words).split([self.words.embedding_dim, self.recurrence.size], dim=-1)
+        return x, given
+
+    def _joint(self, y: Tensor, seen: Tensor) -> Tensor:
+        """What m_t gives the recurrence: y_t (..., H) and W_v v -> (..., size)."""
+        return self.joint(self.dropout(scaled_tanh(self.heard(y) + seen)))
+
+    def _silence(self) -> Iterator[Tensor]:
+        """What each convolution is given where no word has been said yet: 0 the first, (1, H, 1) the others."""
+        values = self.words.weight.new_zeros(1, self.words.embedding_dim, 1)
+        for convolution, k in zip(self.convolutions, KERNELS, strict=True):
+            yield values
+            values = convolution(values.expand(-1, -1, k)).relu()

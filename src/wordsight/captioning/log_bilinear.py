@@ -1,0 +1,82 @@
+"""Log-bilinear: no network at all. The last few words, each through a matrix for its place, and the picture add up.
+
+Kiros et al. 2014, "Multimodal Neural Language Models", the modality-biased log-bilinear model.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions
+from wordsight.captioning.captioner import Captioner, State, framed
+
+
+class LogBilinear(Captioner):
+    """The modality-biased log-bilinear model.
+
+        r_hat = sum over the last n words of C_i r_(word i before the next) + C_m x
+        P(word w) = softmax(r_hat . r_w + b_w)
+
+    with one vector r_w for each word, read or said. Before START there is nothing.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        views: of how many of a picture's first regions the features are seen, one after the other.
+        average: see the mean of all regions too.
+        words: E, size of a word vector.
+        window: n, how many words are looked back at, "<start>" counted as one, at least 1.
+        dropout: of words, picture and r_hat, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int = 1,
+        average: bool = False,
+        words: int = 512,
+        window: int = 5,
+        dropout: float = 0.5,
+    ) -> None:
+        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if window < 1:
+            raise ValueError(f"window = {window}: expected at least 1")
+        super().__init__(vocabulary, features, views=views, average=average, words=words, hidden=words, dropout=dropout)
+        self.config, self.window = config, window
+        self.picture = nn.Linear(self.seen, words)  # C_m
+        self.context = nn.Linear(words, window * words, bias=False)  # C_1 .. C_n
+        nn.init.normal_(self.words.weight, std=words**-0.5)  # of length 1, since they are also what is said
+        del self.output.weight  # the word vectors take its place
+
+    def start(self, regions: Regions) -> State:
+        """What words said before will add to the next n sums, nothing yet, and C_m x: (I, n, E) and (I, E)."""
+        seen = self.dropout(self.picture(self.look(regions)))
+        return seen.new_zeros(len(seen), self.window, seen.shape[1]), seen
+
+    def read(self, words: Tensor) -> Tensor:
+        """What words add to the next n sums: (..., E) -> (..., nE)."""
+        return self.context(words)
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        waiting, seen = state
+        added = self.said(words).view(waiting.shape)
+        waiting = functional.pad(waiting[:, 1:], (0, 0, 0, 1)) + added  # the first was used
+        return self._predicted(waiting[:, 0] + seen), (waiting, seen)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Whole sentences -> (M, V), as stepping through them would give."""
+        given, _, mask = framed(batch.words)
+        *_, seen = self.start(batch.regions)
+        added = self.said(given).unflatten(2, (self.window, -1))  # (N, T + 1, n, E)
+        near = added.unbind(dim=2)[: given.shape[1]]  # what reaches further reaches nothing
+        later = [functional.pad(part, (0, 0, i, -i)) for i, part in enumerate(near)]
+        return self._predicted((torch.stack(later).sum(dim=0) + seen[batch.picture, None])[mask])
+
+    def _predicted(self, r_hat: Tensor) -> Tensor:
+        """Logits (B, V) of the next words from r_hat (B, E)."""
+        return functional.linear(self.dropout(r_hat), self.words.weight, self.output.bias)

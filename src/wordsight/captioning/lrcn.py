@@ -1,0 +1,75 @@
+"""LRCN: two LSTMs one above the other; the lower hears words only, the upper also sees the picture at every step.
+
+Donahue et al. 2015, "Long-term Recurrent Convolutional Networks for Visual Recognition and Description", the factored
+two-layer variant (LRCN-2f): the lower layer keeps what was said, apart from what is seen.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from wordsight.batch import Batch, Regions
+from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.recurrence import Recurrence
+
+
+class LRCN(Captioner):
+    """The factored two-layer LSTM captioner.
+
+        h1_t = LSTM_1(h1_{t-1}, x_t)
+        h2_t = LSTM_2(h2_{t-1}, [h1_t, W_I I])
+        P(word) = softmax(W_o h2_t + b)
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        views: of how many of a picture's first regions the features are seen, one after the other.
+        average: see the mean of all regions too.
+        words: E, size of a word vector.
+        hidden: H, size of either recurrent state (1000 in the paper) and of W_I I.
+        dropout: everywhere but on recurrent links, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        views: int = 1,
+        average: bool = False,
+        words: int = 512,
+        hidden: int = 512,
+        dropout: float = 0.5,
+    ) -> None:
+        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(**config)
+        self.config = config
+        self.lower, self.upper = Recurrence("lstm", hidden), Recurrence("lstm", hidden)
+        self.input = nn.Linear(words, self.lower.size)
+        self.between = nn.Linear(hidden, self.upper.size)
+        self.picture = nn.Linear(self.seen, hidden)  # W_I
+        self.beside = nn.Linear(hidden, self.upper.size, bias=False)
+
+    def start(self, regions: Regions) -> State:
+        """Both layers' h and c, 0, and what the picture gives the upper one's gates: regions (I, R, F) -> (I, ...)."""
+        seen = self.beside(self.dropout(self.picture(self.look(regions))))
+        return *self.lower.blank(seen), *self.upper.blank(seen), seen
+
+    def read(self, words: Tensor) -> Tensor:
+        """What word vectors give the lower layer's gates: (..., E) -> (..., 4H)."""
+        return self.input(words)
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        h1, c1, h2, c2, seen = state
+        h1, c1 = self.lower.step(self.said(words), (h1, c1))
+        h2, c2 = self.upper.step(self.between(self.dropout(h1)) + seen, (h2, c2))
+        return self.output(self.dropout(h2)), (h1, c1, h2, c2, seen)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Whole sentences -> (M, V), as stepping through them would give."""
+        given, _, mask = framed(batch.words)
+        *_, seen = self.start(batch.regions)
+        h1 = self.lower(self.said(given))  # (N, T + 1, H)
+        h2 = self.upper(self.between(self.dropout(h1)) + seen[batch.picture, None])
+        return self.output(self.dropout(h2[mask]))
