@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, model_class
+from wordsight.captioning.attend_and_tell import AttendAndTell
 from wordsight.captioning.captioner import END, Captioner, framed
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.multimodal_rnn import MultimodalRNN
@@ -24,6 +25,8 @@ KINDS: dict[str, Callable[..., Captioner]] = {
     "lstm, two views and the average": lambda *sizes, **keywords: ShowAndTell(
         *sizes, views=2, average=True, **keywords
     ),
+    "hard attention": lambda *sizes, **keywords: AttendAndTell(*sizes, attention="hard", **keywords),
+    "attention, image at every step": lambda *sizes, **keywords: AttendAndTell(*sizes, image="every", **keywords),
 }
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 MODELS = {
     "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
     "lstm": "wordsight.captioning.lstm:ShowAndTell",
+    "attend_and_tell": "wordsight.captioning.attend_and_tell:AttendAndTell",
 }
 
 

@@ -187,7 +187,7 @@ def framed(words: Words) -> tuple[Tensor, Tensor, Tensor]:
     return functional.pad(ids, (1, 0)), functional.pad(ids, (0, 1)), functional.pad(words.mask, (1, 0), value=True)
 
 
-def pick(state: State, rows: Tensor) -> State:
+def pick(state: State, rows: Tensor | slice) -> State:
     """Rows (B,) of a state, in that order."""
     return state[rows] if isinstance(state, Tensor) else tuple(part[rows] for part in state)
 
