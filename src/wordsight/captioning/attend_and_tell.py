@@ -94,7 +94,8 @@ class AttendAndTell(Captioner):
         h, c = self.dropout(self.first(seen)).tanh().chunk(2, dim=1)
         size = regions.features.shape[2]
         values = (regions.features - self.middle[-size:]) * self.scale
-        annotations = self.dropout(self.annotation(values.masked_fill(~regions.mask[..., None], 0.0)))
+        annotations = self.annotation(values.masked_fill(~regions.mask[..., None], 0.0))
+        annotations = annotations * self.dropout(torch.ones_like(annotations[:, :1]))  # the same columns of all regions
         state = (h, c, annotations, self.key(annotations), regions.mask)
         return state if self.picture is None else (*state, self.dropout(self.picture(seen)))
 
@@ -160,9 +161,12 @@ class AttendAndTell(Captioner):
         single = torch.rand(len(order), device=mask.device) < DRAWN if draw else None  # (N,)
         steps = []
         for t, count in enumerate(counts.tolist()):
-            state = pick(state, slice(count))
-            steps.append(self._next(state, said[:count, t], None if single is None else single[:count]))
-            state = (*steps[-1][3:], *state[2:])
+            if count < 0.75 * len(state[0]):  # not at every step, since the way back through a slice costs, too
+                state = pick(state, slice(count))
+            rows = slice(len(state[0]))
+            found = self._next(state, said[rows, t], None if single is None else single[rows])
+            state = (*found[3:], *state[2:])
+            steps.append([part[:count] for part in found])
         alpha, drawn, z, h, _ = (torch.cat(parts) for parts in zip(*steps, strict=True))  # all first words, all second
         rank = order.argsort()
         place = (counts.cumsum(dim=0) - counts + rank[:, None])[mask]  # (M,), where each word is among those
