@@ -126,7 +126,10 @@ def caption(
     top_p: Annotated[float, typer.Option(help="Draw from the words that are so probable together.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or drawn regions (.png).")
+        Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or a drawing (.png).")
+    ] = None,
+    alignment: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Draw the boxes where this run puts the words of the caption.")
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -135,15 +138,20 @@ def caption(
     from wordsight.caption_files import caption_files, check_out, pixels
     from wordsight.data.pictures import picture_files
     from wordsight.describe import Decoding, load_captioner
+    from wordsight.run import load
 
     paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
+    if alignment and (not out or regions or boxes):
+        raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
+    describer, aligned = load_captioner(run, device), load(alignment, device) if alignment else None
     if out:
-        check_out(out, len(paths), regions=regions or bool(boxes))
+        words = describer.model.attends or aligned is not None
+        check_out(out, len(paths), regions=regions or bool(boxes), words=words)
     how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
     how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    described = caption_files(load_captioner(run, device), paths, regions=regions, boxes=boxes, **how)
+    described = caption_files(describer, paths, regions=regions, boxes=boxes, **how)
     if out:
-        described.save(out)
+        described.save(out, aligned)
     show(described.to_json(), str(described), as_json)
 
 

@@ -27,7 +27,7 @@ from wordsight.training.validation import ROWS
 from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
 
 BLOCK = 50  # pictures whose annotated regions are described at once
-SHOWN, CANDIDATES, WITH_REGIONS = 24, 5, 9  # of the report: pictures, captions of each, pictures with regions
+SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with more than these
 Figures = dict[str, float | str]
 
 
@@ -154,14 +154,17 @@ def of_regions(
 
 
 def examples(describer: Describer, pictures: Sequence[Picture], rows: FeatureTable, beam: int) -> list[Example]:
-    """Pictures drawn by lot with their candidates, the first of them with the snippets of their regions."""
+    """Pictures drawn by lot with their candidates, the first of them with their regions and where it looks."""
     chosen = lot(range(len(pictures)), SHOWN)
     blocks = (describer.whole(rows.gather(torch.tensor([row]))) for row in chosen)
     found: list[list[Said]] = list(describer.say(blocks, beam=beam, n_best=min(beam, CANDIDATES)))
-    count = WITH_REGIONS if describer.checkpoint.regions.regions > 1 else 0
-    snippets = [describer.snippets(rows.gather(torch.tensor([row])), beam=beam) for row in chosen[:count]]
-    snippets += [[]] * (len(chosen) - count)
-    return [Example(pictures[row], said, regions) for row, said, regions in zip(chosen, found, snippets, strict=True)]
+    shown = []
+    for number, (row, said) in enumerate(zip(chosen, found, strict=True)):
+        seen, more = rows.gather(torch.tensor([row])), number < WITH_MORE
+        regions = describer.snippets(seen, beam=beam) if more and seen.mask.shape[1] > 1 else []
+        looked = describer.attend(describer.whole(seen), said[0].text) if more and describer.model.attends else None
+        shown.append(Example(pictures[row], said, regions, looked))
+    return shown
 
 
 def table(figures: Mapping[str, float | str]) -> str:

@@ -44,6 +44,8 @@ class AttendAndTell(Captioner):
         dropout: everywhere but on recurrent links, 0 to 1.
     """
 
+    attends = True
+
     def __init__(
         self,
         vocabulary: int,
@@ -53,7 +55,7 @@ class AttendAndTell(Captioner):
         words: int = 512,
         hidden: int = 512,
         attention: Literal["soft", "hard"] = "soft",
-        penalty: float = 1.0,
+        penalty: float = 0.1,
         image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:
@@ -133,15 +135,7 @@ class AttendAndTell(Captioner):
 
     @torch.no_grad()
     def attention(self, regions: Regions, ids: Tensor) -> Tensor:
-        """Where it looks before each word of a finished caption.
-
-        Args:
-            regions: (1, R, F), of one picture.
-            ids: (T,), its words.
-
-        Returns:
-            alpha (T, R); every row sums to 1.
-        """
+        """The alpha of each word of a caption (T,) -> (T, R); see `Captioner.attention`."""
         words = Words(ids[None], torch.ones_like(ids[None], dtype=torch.bool))
         _, alpha, _ = self._unroll(Batch(regions, words, ids.new_zeros(1)))
         return alpha[:-1]
@@ -157,23 +151,22 @@ class AttendAndTell(Captioner):
         lengths, order = mask.sum(dim=1).sort(descending=True)
         counts = (lengths[:, None] > torch.arange(mask.shape[1], device=mask.device)).sum(dim=0)  # (T + 1,)
         state = pick(self.start(batch.regions), batch.picture[order])
-        said = self.said(given[order])  # (N, T + 1, G)
         single = torch.rand(len(order), device=mask.device) < DRAWN if draw else None  # (N,)
+        place = (counts.cumsum(dim=0) - counts + order.argsort()[:, None])[
+            mask
+        ]  # (M,), below: all first words, all second
+        said = self.said(given[mask][place.argsort()])  # (M, G)
         steps = []
-        for t, count in enumerate(counts.tolist()):
-            if count < 0.75 * len(state[0]):  # not at every step, since the way back through a slice costs, too
-                state = pick(state, slice(count))
-            rows = slice(len(state[0]))
-            found = self._next(state, said[rows, t], None if single is None else single[rows])
-            state = (*found[3:], *state[2:])
-            steps.append([part[:count] for part in found])
-        alpha, drawn, z, h, _ = (torch.cat(parts) for parts in zip(*steps, strict=True))  # all first words, all second
-        rank = order.argsort()
-        place = (counts.cumsum(dim=0) - counts + rank[:, None])[mask]  # (M,), where each word is among those
-        logits = self._tell(said[rank][mask], h[place], z[place])
-        return logits, alpha[place], drawn[place]
+        for some in said.split(counts.tolist()):
+            state = pick(state, slice(len(some)))
+            steps.append(self._next(state, some, None if single is None else single[: len(some)]))
+            state = (*steps[-1][3:], *state[2:])
+        alpha, drawn, z, h, _ = (torch.cat(parts) for parts in zip(*steps, strict=True))
+        return self._tell(said, h, z)[place], alpha[place], drawn[place]
 
-    def _next(self, state: State, said: Tensor, single: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _next(
+        self, state: State, said: Tensor, single: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """A look and a step of the LSTM.
 
         Args:

@@ -42,6 +42,7 @@ class Captioner(nn.Module):
     """
 
     config: Mapping[str, object]
+    attends = False  # whether there is an `attention`
     middle: Tensor
     scale: Tensor
 
@@ -85,6 +86,18 @@ class Captioner(nn.Module):
             (B, V) logits of the next words, and the state after `words`.
         """
         raise TypeError(f"{type(self).__name__} has no step")
+
+    def attention(self, regions: Regions, ids: Tensor) -> Tensor:
+        """Where a captioner that attends looks before each word of a finished caption.
+
+        Args:
+            regions: (1, R, F), of one picture.
+            ids: (T,), the words.
+
+        Returns:
+            (T, R); every row sums to 1.
+        """
+        raise TypeError(f"{type(self).__name__} has no attention")
 
     def read(self, words: Tensor) -> Tensor:
         """Word vectors (..., E) -> (..., G), all that the recurrence takes from them."""

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from wordsight.captioning.said import Said, Snippet
 from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import Attention, lit
 from wordsight.evaluation.curves import curves
 from wordsight.evaluation.evidence import labelled
-from wordsight.evaluation.panels import boxed
+from wordsight.evaluation.panels import boxed, inline
 from wordsight.evaluation.report import page, training
 from wordsight.files import write_text
+from wordsight.vision.images import open_image
 
 SAY = {
     "figures": "How near captions are to what people said of the same pictures, as coco-caption counts: BLEU, ROUGE-L "
@@ -23,6 +26,8 @@ SAY = {
     "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
     "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "
     "Nobody told it what is there. Rest the mouse on a snippet to see its box alone.",
+    "attention": "The first of these pictures again, once for each word of the best caption: light is what it looked "
+    "at before it said the word, and lightest what it looked at most.",
     "often": "Captions that it gave to more than one picture. A model that is not sure says what is often true.",
 }
 NAMES = {"CIDEr": "CIDEr", "Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4"}
@@ -34,14 +39,17 @@ VARIETY = {  # what it is, and how it is written
     "diversity_in_training": ("share that is word for word a training sentence", "{:.1%}"),
 }
 
+PANEL = 180  # pixels a picture is wide in "where it looks"
+
 
 @dataclass(frozen=True)
 class Example:
-    """A picture, what is said about it, best first, and about its regions, if that was asked."""
+    """A picture, what is said about it, best first, about its regions, if that was asked, and where it looked."""
 
     picture: Picture
     captions: Sequence[Said]
     regions: Sequence[Snippet] = ()
+    attention: Attention | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
     parts = [
         ("figures", "Figures", _figures(subject.figures)),
         *(reversed(said) if subject.of_regions else said),
+        ("attention", "Where it looks", _attention(subject.examples)),
         ("often", "Said more than once", _often(subject.captions)),
         ("training", "Training", _training(subject)),
     ]
@@ -174,6 +183,25 @@ def _regions(examples: Sequence[Example]) -> str:
         view = f'{boxed(example.picture, shown)}<figcaption><div class="words">{words}</div></figcaption>'
         views.append(f'<figure class="scene">{view}</figure>')
     return f'<div class="grid">{"".join(views)}</div>' if views else ""
+
+
+def _attention(examples: Sequence[Example]) -> str:
+    """Pictures, each once a word of its caption."""
+    views = []
+    for example in examples:
+        if not example.attention:
+            continue
+        try:
+            panels = lit(open_image(example.picture.path), example.attention, PANEL)
+        except InputError:  # gone since it was described
+            continue
+        shown = "".join(
+            f'<figure class="hit"><div class="pic" style="--shape:{panel.width / panel.height:.4f}">'
+            f"{inline(panel, example.picture.name)}</div><figcaption>{escape(word)}</figcaption></figure>"
+            for panel, word in zip(panels, example.attention.words, strict=True)
+        )
+        views.append(f'<div class="query"><div class="strip">{shown}</div></div>')
+    return "".join(views)
 
 
 def _often(captions: Sequence[str], most: int = 15) -> str:

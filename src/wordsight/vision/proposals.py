@@ -1,4 +1,4 @@
-"""Where to look: the whole picture, a grid, what a detector finds, parts and groups of that, windows, or given boxes."""
+"""Where to look: the whole picture, a grid, what a detector finds, parts and groups of that, windows, given boxes."""
 
 import hashlib
 from collections.abc import Sequence

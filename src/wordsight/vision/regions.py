@@ -127,9 +127,7 @@ class RegionEncoder:
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals]:
         settings = self.settings
         image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
-        proposals = propose(
-            image, self.detector, settings.regions, settings.detections, settings.parts, settings.grid
-        )
+        proposals = propose(image, self.detector, settings.regions, settings.detections, settings.parts, settings.grid)
         return image, proposals if boxes is None else given(boxes, proposals)
 
     def _describe(self, images: Sequence[Image.Image], proposals: Sequence[Proposals]) -> list[Row]:
