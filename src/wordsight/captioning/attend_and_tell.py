@@ -24,8 +24,8 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning.captioner import Captioner, State, framed, full, pick
 
 DRAWN = 0.5  # of the sentences that hard attention learns from; the others see the expected value
-MEMORY = 0.9  # of the moving average of rewards
-ENTROPY = 0.01  # what a nat of entropy of hard attention is worth, beside a nat of a word
+REWARD, ENTROPY = 0.1, 0.01  # lambda_r and lambda_e of its learning rule
+MEMORY = 0.9  # of its moving average
 
 
 class AttendAndTell(Captioner):
@@ -196,12 +196,11 @@ class AttendAndTell(Captioner):
         return self.output(self.dropout(said[:, 4 * self.hidden :] + self.deep(torch.cat([h, z], dim=1))))
 
     def _reinforce(self, losses: Tensor, alpha: Tensor, drawn: Tensor, mask: Tensor) -> Tensor:
-        """Where hard attention looked becomes more probable if the words went better than usual.
+        """Where hard attention looked becomes more probable if the sentence became more probable than usual.
 
-        The paper's learning rule, whose reward is here the mean of a sentence's log-probabilities and not their sum, so
-        that one baseline b holds for all lengths:
+        The paper's learning rule. Its baseline is here a log-probability a word, b, since sentences differ in length:
 
-            gradient = - (log p(y | s) - b) * gradient of log p(s) - ENTROPY * gradient of the entropy of alpha
+            gradient = - lambda_r (log p(y | s) - T b) * gradient of log p(s) - lambda_e * gradient of entropy of alpha
 
         Args:
             losses: (M,) - log p of each word.
@@ -209,11 +208,11 @@ class AttendAndTell(Captioner):
             drawn: (M,) p(s_t); 1 where nothing was drawn.
             mask: (N, T + 1).
         """
-        reward = -_by_sentence(losses, mask) / mask.sum(dim=1)  # (N,)
-        better = (reward - self.baseline).repeat_interleave(mask.sum(dim=1))  # (M,)
-        self.baseline.lerp_(reward.mean(), 1 - MEMORY)
+        lengths = mask.sum(dim=1)  # (N,)
+        better = -_by_sentence(losses, mask) - lengths * self.baseline
+        self.baseline.lerp_(-losses.mean(), 1 - MEMORY)
         entropy = -(alpha * _log(alpha)).sum(dim=1)  # (M,)
-        return -(better * _log(drawn) + ENTROPY * entropy).mean()
+        return -(REWARD * better.repeat_interleave(lengths) * _log(drawn) + ENTROPY * entropy).mean()
 
 
 def _log(probability: Tensor) -> Tensor:
