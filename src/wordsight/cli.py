@@ -58,6 +58,9 @@ def evaluate(
     grounding: Annotated[bool, typer.Option("--grounding", help="Also measure boxes against entities.json.")] = False,
     beam: Annotated[int | None, typer.Option(help="Captions: the width of the beam; else 3.")] = None,
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, which needs Java.")] = False,
+    alignment: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Captions: show in the report where this run puts their words.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
     device: Device = "auto",
     as_json: Json = False,
@@ -65,16 +68,18 @@ def evaluate(
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
     from wordsight import measure, measure_captions
     from wordsight.describe import BEAM, Describer, load_run
+    from wordsight.run import load
 
     loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
     if isinstance(loaded, Describer):
-        wide = BEAM if beam is None else beam
+        wide, aligned = BEAM if beam is None else beam, load(alignment, device) if alignment else None
         told = measure_captions.measure_captions(
-            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder
+            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder, alignment=aligned
         )
         return show(told, measure_captions.table(told), as_json)
-    if beam is not None or meteor:
-        raise InputError(f"{run}: this run aligns words and regions; --beam and --meteor are for runs that describe.")
+    if beam is not None or meteor or alignment:
+        only = "--beam, --meteor and --alignment"
+        raise InputError(f"{run}: this run aligns words and regions; {only} are for runs that describe.")
     figures = measure.measure(loaded, data, split, grounding=grounding, report=folder)
     return show(figures, measure.table(figures), as_json)
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from wordsight.evaluation.draw import INK, PAPER
-from wordsight.vision.pooling import axis_weights
 
 SIDE = 28  # places of a map, across and down
 DARK = 0.2  # what is left of the light where it did not look
@@ -33,10 +32,14 @@ class Attention:
 def maps(attention: Attention) -> NDArray[np.float32]:
     """How much of the attention went to regions that a place lies in -> (T, SIDE, SIDE), 0 to 1."""
     left, top, right, bottom = attention.boxes.T
-    across = axis_weights(left, right, SIDE) * ((right - left) * SIDE)[:, None]  # (R, SIDE), the share that is covered
-    down = axis_weights(top, bottom, SIDE) * ((bottom - top) * SIDE)[:, None]
-    covered = np.clip(down, 0, 1)[:, :, None] * np.clip(across, 0, 1)[:, None, :]  # (R, SIDE, SIDE)
+    covered = _share(top, bottom)[:, :, None] * _share(left, right)[:, None, :]  # (R, SIDE, SIDE)
     return np.einsum("tr,ryx->tyx", attention.weights, covered)
+
+
+def _share(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much of each step along an axis lies between two ends (R,), fractions of it -> (R, SIDE), 0 to 1."""
+    steps = np.arange(SIDE + 1, dtype=np.float32) / SIDE
+    return np.clip(np.minimum(high[:, None], steps[1:]) - np.maximum(low[:, None], steps[:-1]), 0, None) * SIDE
 
 
 def lit(image: Image.Image, attention: Attention, width: int) -> Iterator[Image.Image]:
