@@ -350,15 +350,15 @@ def test_attention_is_of_the_words_and_regions_there_are(attender: Describer, te
         teller.attention(picture, "a red circle")
 
 
-def test_a_map_is_the_share_of_attention_that_each_place_has() -> None:
+def test_a_place_has_the_weight_of_the_strongest_region_on_it() -> None:
     boxes = np.array([[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 1]], np.float32)
-    weights = np.array([[0.5, 0.3, 0.2], [0, 0, 1]], np.float32)
-    first, second = maps(Attention(("a", "b"), weights, boxes))
-    assert first[0, 0] == pytest.approx(0.8) and first[-1, -1] == pytest.approx(0.5)
-    assert first[10, 10] == pytest.approx(1.0) and first[20, 20] == pytest.approx(0.7)
-    assert (
-        second[:7].max() < 1e-5 and second[7:, 7:21].min() == pytest.approx(1, abs=1e-5) and second[:, 21:].max() < 1e-5
-    )
+    weights = np.array([[0.2, 0.5, 0.3], [0, 0, 1], [1, 1, 1]], np.float32)
+    first, second, even = maps(Attention(("a", "b", "c"), weights, boxes))
+    places = first[0, 0], first[-1, -1], first[10, 10], first[20, 20]
+    assert places == pytest.approx((0.5, 0.2, 0.5, 0.3), abs=1e-5)
+    assert second[:7].max() < 1e-5 and second[7:, :7].max() < 1e-5 and second[7:, 21:].max() < 1e-5
+    assert second[7:, 7:21] == pytest.approx(np.ones((21, 14)), abs=1e-5)
+    assert even == pytest.approx(np.ones((28, 28)), abs=1e-5), "however many regions there are"
 
 
 def test_what_was_not_looked_at_is_dark() -> None:

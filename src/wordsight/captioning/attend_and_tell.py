@@ -55,7 +55,7 @@ class AttendAndTell(Captioner):
         words: int = 512,
         hidden: int = 512,
         attention: Literal["soft", "hard"] = "soft",
-        penalty: float = 0.1,
+        penalty: float = 0.01,
         image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:

@@ -30,10 +30,13 @@ class Attention:
 
 
 def maps(attention: Attention) -> NDArray[np.float32]:
-    """How much of the attention went to regions that a place lies in -> (T, SIDE, SIDE), 0 to 1."""
+    """The weight of the strongest region that covers a place -> (T, SIDE, SIDE), 0 to 1.
+
+    Not their sum, which would be great wherever many boxes lie on each other, whatever the weights.
+    """
     left, top, right, bottom = attention.boxes.T
     covered = _share(top, bottom)[:, :, None] * _share(left, right)[:, None, :]  # (R, SIDE, SIDE)
-    return np.einsum("tr,ryx->tyx", attention.weights, covered)
+    return np.stack([(weights[:, None, None] * covered).max(axis=0) for weights in attention.weights])
 
 
 def _share(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
