@@ -52,7 +52,7 @@ detections = 0
 size = 64
 
 [model]
-name = "lstm"
+name = "{name}"
 views = {views}
 words = 24
 hidden = 32
@@ -107,14 +107,21 @@ def trained(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def captioner(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that describes whole pictures, not well; tests must not change it."""
-    return train_captioner(CAPTIONER.format(world=world.as_posix(), more="", views=1), tmp_path_factory)
+    return train_captioner(CAPTIONER.format(world=world.as_posix(), more="", name="lstm", views=1), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def attending(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of one that looks at regions before each word."""
+    recipe = CAPTIONER.format(world=world.as_posix(), more="", name="attend_and_tell", views=1)
+    return train_captioner(recipe, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def region_captioner(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of a run that describes regions."""
     more = f"alignment = '{trained.as_posix()}'"
-    return train_captioner(CAPTIONER.format(world=world.as_posix(), more=more, views=2), tmp_path_factory)
+    return train_captioner(CAPTIONER.format(world=world.as_posix(), more=more, name="lstm", views=2), tmp_path_factory)
 
 
 def train_captioner(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, model_class
+from wordsight.captioning import MODELS, decode, model_class
+from wordsight.captioning.attend_and_tell import AttendAndTell
 from wordsight.captioning.captioner import END, Captioner, framed
 from wordsight.captioning.language_cnn import LanguageCNN
 from wordsight.captioning.log_bilinear import LogBilinear
@@ -32,6 +33,8 @@ KINDS: dict[str, Callable[..., Captioner]] = {
         f"language_cnn, {kind}": lambda *sizes, kind=kind, **keywords: LanguageCNN(*sizes, recurrence=kind, **keywords)
         for kind in GATES
     },
+    "hard attention": lambda *sizes, **keywords: AttendAndTell(*sizes, attention="hard", **keywords),
+    "attention, image at every step": lambda *sizes, **keywords: AttendAndTell(*sizes, image="every", **keywords),
 }
 
 
@@ -170,6 +173,33 @@ def test_a_changed_weight_changes_the_next_step(model: Captioner, batch: Batch) 
     expected = first_words()
     with torch.no_grad():
         torch.testing.assert_close(first_words(), expected)
+
+
+def test_pictures_are_described_together_as_alone(model: Captioner, batch: Batch) -> None:
+    together = decode.beam(model, batch.regions, width=3, n_best=2, longest=6)
+    greedy = [captions[0].ids for captions in decode.greedy(model, batch.regions, longest=6)]
+    for picture in range(PICTURES):
+        one = slice(picture, picture + 1)
+        real = batch.regions.mask[picture]
+        alone = Regions(batch.regions.features[one, real], real[None, real], batch.regions.boxes[one, real])
+        found = decode.beam(model, alone, width=3, n_best=2, longest=6)[0]
+        assert [caption.ids for caption in found] == [caption.ids for caption in together[picture]]
+        assert [caption.log_prob for caption in found] == pytest.approx([one.log_prob for one in together[picture]])
+        assert decode.greedy(model, alone, longest=6)[0][0].ids == greedy[picture]
+
+
+def test_one_that_attends_looks_at_all_regions_in_proportion(model: Captioner, batch: Batch) -> None:
+    one = Regions(batch.regions.features[1:2], batch.regions.mask[1:2], batch.regions.boxes[1:2])
+    words = torch.tensor([3, 4, 5])
+    if not model.attends:
+        with pytest.raises(TypeError, match="has no attention"):
+            model.attention(one, words)
+        return
+    weights = model.attention(one, words)
+    assert weights.shape == (3, REGIONS)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(3, dtype=weights.dtype))
+    assert not weights[:, ~one.mask[0]].any()
+    assert (weights[:, one.mask[0]] > 0).all()
 
 
 def test_it_computes_in_bf16(model: Captioner, batch: Batch) -> None:

@@ -125,6 +125,18 @@ def test_caption_skips_broken_pictures_and_writes_coco_results(captioner: Path, 
     assert results[0]["caption"] == results[1]["caption"] == json.loads(out)["pictures"][0]["captions"][0]["text"]
 
 
+def test_caption_draws_what_words_are_about(
+    captioner: Path, attending: Path, trained: Path, world: Path, tmp_path: Path
+) -> None:
+    picture, drawn = first_picture(world), tmp_path / "out.png"
+    for arguments in ([attending], [captioner, "--alignment", trained]):
+        code, _, err = run("caption", *arguments, picture, "-o", drawn)
+        assert code == 0, err
+        with Image.open(drawn) as image:
+            assert image.width == 900
+        drawn.unlink()
+
+
 def test_caption_describes_regions_and_draws_them(region_captioner: Path, world: Path, tmp_path: Path) -> None:
     picture, drawn = first_picture(world), tmp_path / "out.png"
     code, out, err = run("caption", region_captioner, picture, "--regions", "-o", drawn)
@@ -213,6 +225,8 @@ def test_broken_and_missing_pictures_are_left_out_and_listed(recipe_file: Path, 
         (["caption", "{captioner}", "{picture}", "--box", "0,0,9999,5"], ["not inside the picture", "pixels"]),
         (["caption", "{captioner}", "{picture}", "--box", "1;2;3;4"], ["left,top,width,height"]),
         (["caption", "{captioner}", "{picture}", "-o", "out.png"], [".json"]),
+        (["caption", "{captioner}", "{picture}", "--alignment", "{run}"], ["--alignment", "-o OUT.png"]),
+        (["caption", "{captioner}", "{picture}", "-o", "x.png", "--alignment", "{captioner}"], ["describes pictures"]),
         (["caption", "{captioner}", "{picture}", "--regions", "-o", "out.json"], [".png"]),
         (["caption", "{captioner}", "{world}", "--regions", "-o", "out.png"], ["one picture"]),
         (["eval", "{captioner}", "--no-report", "--split", "tset"], ["tset", "test"]),

@@ -26,11 +26,13 @@ from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
 from wordsight.describe import Describer, load_captioner, load_run
 from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import Attention, draw_attention, lit, maps
 from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.evaluation.captions import caption_metrics, caption_metrics_of_files, read_candidates
 from wordsight.evaluation.coco_results import image_ids, write_results
 from wordsight.evaluation.draw import draw_regions
 from wordsight.evaluation.regions import annotated_regions
+from wordsight.matching.segments import BETA
 from wordsight.measure_captions import measure_captions, of_regions, perplexity, table
 from wordsight.run import Run, load
 from wordsight.training import checkpoint
@@ -46,6 +48,12 @@ QUIET = Progress(quiet=True)
 def teller(captioner: Path) -> Describer:
     """Describes whole pictures."""
     return load_captioner(captioner, "cpu")
+
+
+@pytest.fixture(scope="module")
+def attender(attending: Path) -> Describer:
+    """Looks at regions before each word."""
+    return load_captioner(attending, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +320,57 @@ def test_regions_of_files(region_teller: Describer, pictures: list[Path], tmp_pa
         assert drawn.width == 900
 
 
+def test_captions_are_drawn_word_by_word(
+    attender: Describer, teller: Describer, trained: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    said, out = caption_files(attender, pictures[:1], progress=QUIET), tmp_path / "out.png"
+    said.save(out)
+    words = said.captions[pictures[0]][0].text.split()
+    with Image.open(out) as drawn, Image.open(pictures[0]) as image:
+        rows = -(-(len(words) + 1) // 4)
+        assert drawn.width == 900 and drawn.height > rows * 217 * image.height / image.width
+    plain = caption_files(teller, pictures[:1], progress=QUIET)
+    with pytest.raises(InputError, match=r"out\.png: expected a name that ends in \.json, or an alignment"):
+        plain.save(out)
+    plain.save(out, load(trained, "cpu"))
+    load(trained, "cpu").align(pictures[0], plain.captions[pictures[0]][0].text, beta=BETA).draw(
+        pictures[0], tmp_path / "aligned.png"
+    )
+    assert out.read_bytes() == (tmp_path / "aligned.png").read_bytes()
+    with pytest.raises(InputError, match="expected one picture to draw"):
+        caption_files(attender, pictures[:2], progress=QUIET).save(out)
+
+
+def test_attention_is_of_the_words_and_regions_there_are(attender: Describer, teller: Describer, world: Path) -> None:
+    picture = min((world / "images").iterdir())
+    found = attender.attention(picture, "a red circle")
+    assert found.words == ("a", "red", "circle")
+    assert found.weights.shape == (3, 8) and found.boxes.shape == (8, 4)
+    with pytest.raises(InputError, match="expected a captioner that attends, such as 'attend_and_tell', not 'lstm'"):
+        teller.attention(picture, "a red circle")
+
+
+def test_a_place_has_the_weight_of_the_strongest_region_on_it() -> None:
+    boxes = np.array([[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 1]], np.float32)
+    weights = np.array([[0.2, 0.5, 0.3], [0, 0, 1], [1, 1, 1]], np.float32)
+    first, second, even = maps(Attention(("a", "b", "c"), weights, boxes))
+    places = first[0, 0], first[-1, -1], first[10, 10], first[20, 20]
+    assert places == pytest.approx((0.5, 0.2, 0.5, 0.3), abs=1e-5)
+    assert second[:7].max() < 1e-5 and second[7:, :7].max() < 1e-5 and second[7:, 21:].max() < 1e-5
+    assert second[7:, 7:21] == pytest.approx(np.ones((21, 14)), abs=1e-5)
+    assert even == pytest.approx(np.ones((28, 28)), abs=1e-5), "however many regions there are"
+
+
+def test_what_was_not_looked_at_is_dark() -> None:
+    image = Image.new("RGB", (200, 100), "white")
+    attention = Attention(("left",), np.ones((1, 1), np.float32), np.array([[0, 0, 0.5, 1]], np.float32))
+    (panel,) = lit(image, attention, 100)
+    grey = np.asarray(panel.convert("L"))
+    assert panel.size == (100, 50)
+    assert grey[:, :40].min() > 240 and grey[:, 60:].max() < 70
+    assert draw_attention(image, attention, width=400).width == 400
+
+
 def test_picture_files_are_found_by_name_folder_pattern_and_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,6 +474,23 @@ def test_the_report_stands_alone_and_shows_what_was_said(
         assert all(f"<li>{sentence}</li>" in page for sentence in sentences[name])
     assert page.count("<svg viewBox") >= 9
     assert f"{float(measured[0]['CIDEr']):.3f}" in page
+
+
+def test_the_report_shows_what_words_are_about(attender: Describer, trained: Path, world: Path, tmp_path: Path) -> None:
+    def words(alignment: Run | None) -> str:
+        figures = measure_captions(
+            attender, world, "test", beam=1, report=tmp_path, alignment=alignment, progress=QUIET
+        )
+        assert figures["Bleu_4_any_length"] >= figures["Bleu_4"]
+        return (tmp_path / "report.html").read_text().partition(">Word by word</h2>")[2].partition("</section>")[0]
+
+    looked, aligned = words(None), words(load(trained, "cpu"))
+    said = read_candidates(tmp_path / "captions.json")
+    named = re.findall(r'<img alt="([^"]+)"', looked)
+    shown = re.findall(r"<figcaption>(\w+)</figcaption>", looked)
+    assert shown == [word for name in dict.fromkeys(named) for word in said[name].split()]
+    assert list(dict.fromkeys(named)) == re.findall(r'<img alt="([^"]+)"', aligned) and len(set(named)) == 9
+    assert "<rect" in aligned and "<rect" not in looked
 
 
 def test_what_is_said_cannot_break_the_page(world: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from test_training import QUIET, CtrlC, same
+from wordsight.captioning import MODELS
 from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
@@ -53,7 +54,7 @@ def segments(world: Path, trained: Path) -> Material:
     return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
-@pytest.mark.parametrize("name", ["multimodal_rnn", "lstm"])
+@pytest.mark.parametrize("name", MODELS)
 def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, name: str) -> None:
     train(recipe(world, name), tmp_path / "run", progress=QUIET)
     metrics = checkpoint.read_metrics(tmp_path / "run")

@@ -129,6 +129,20 @@ def test_the_whole_picture_then_detections_then_windows() -> None:
     assert len(propose(painting(), None, regions=20, detections=19, parts=False)) == 20
 
 
+def test_a_grid_tiles_the_picture_after_the_whole_of_it() -> None:
+    found = propose(painting(), OneThing(), regions=12, detections=19, parts=False, cells=3)
+    assert found.kinds.tolist() == [Kind.WHOLE, *[Kind.WINDOW] * 9, Kind.DETECTION, Kind.DETECTION]
+    corners = {(round(3 * left), round(3 * top)) for left, top, _, _ in found.boxes[1:10].tolist()}
+    assert corners == {(x, y) for x in range(3) for y in range(3)}
+    assert found.boxes[1:10, 2:] - found.boxes[1:10, :2] == pytest.approx(np.full((9, 2), 1 / 3))
+    encoder = RegionEncoder(replace(SMALL, grid=3, regions=10))
+    cells = encoder.encode([painting()], [found.boxes[1:10]]).features
+    assert encoder.encode([painting()]).features[:, 1:].equal(cells)
+    assert RegionEncoder(replace(SMALL, regions=10)).fingerprint != encoder.fingerprint
+    with pytest.raises(InputError, match=r"regions\.regions = 9, expected at least 10: .*grid = 3"):
+        RegionEncoder(replace(SMALL, grid=3, regions=9))
+
+
 def test_parts_are_of_persons_and_keep_their_classes() -> None:
     parts = parts_of(OneThing().detect(painting()), person=0)
     assert parts.kinds.tolist() == [Kind.HEAD, Kind.TORSO, Kind.LEGS]

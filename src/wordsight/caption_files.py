@@ -11,8 +11,11 @@ from PIL import Image
 from wordsight.captioning.said import Said, Snippet
 from wordsight.describe import Decoding, Describer, decoder
 from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import draw_attention
 from wordsight.evaluation.coco_results import write_results
 from wordsight.evaluation.draw import draw_regions, picture_format, save
+from wordsight.matching.segments import BETA
+from wordsight.run import Run
 from wordsight.training.progress import Progress
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
@@ -26,11 +29,13 @@ class Described:
     """What is said about some picture files.
 
     Attributes:
+        describer: who says it.
         captions: path -> captions of the picture, best first; or snippets of its regions.
         broken: path -> why nothing is said.
         regions: whether these are snippets.
     """
 
+    describer: Describer
     captions: Mapping[Path, Sequence[Said]]
     broken: Mapping[Path, str]
     regions: bool
@@ -51,34 +56,51 @@ class Described:
                 lines.append(f"  {one.confidence:10.2f}{f'{place:23}' if place else ''}  {one.text}")
         return "\n".join(lines)
 
-    def save(self, out: Path) -> None:
-        """Write the best captions as COCO results; or draw the regions of the only picture.
+    def save(self, out: Path, alignment: Run | None = None) -> None:
+        """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
+
+        A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked.
 
         Raises:
             InputError: it cannot be written, or `check_out` would refuse it.
         """
-        check_out(out, len(self.captions), regions=self.regions)
-        if not self.regions:
+        words = self.describer.model.attends or alignment is not None
+        check_out(out, len(self.captions), regions=self.regions, words=words)
+        if out.suffix.lower() == ".json":
             return write_results(
                 out, [str(path) for path in self.captions], [said[0].text for said in self.captions.values()]
             )
         ((path, said),) = self.captions.items()
-        snippets = [one for one in said if isinstance(one, Snippet)]
-        return save(draw_regions(open_image(path), snippets), out)
+        if self.regions:
+            snippets = [one for one in said if isinstance(one, Snippet)]
+            return save(draw_regions(open_image(path), snippets), out)
+        if alignment:
+            return alignment.align(path, said[0].text, beta=BETA).draw(path, out)
+        return save(draw_attention(open_image(path), self.describer.attention(path, said[0].text)), out)
 
 
-def check_out(out: Path, pictures: int, *, regions: bool) -> None:
+def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
     """Whether `Described.save` will know what to do.
+
+    Args:
+        out: where to write.
+        pictures: how many there are.
+        regions: whether they are described by regions.
+        words: whether it is known what each word of a caption is about.
 
     Raises:
         InputError: a name of another ending than is expected, or several pictures to draw.
     """
-    if not regions and out.suffix.lower() != ".json":
-        raise InputError(f"{out}: expected a name that ends in .json for captions; pictures are drawn of regions.")
-    if regions:
-        picture_format(out)
-        if pictures != 1:
-            raise InputError(f"{out}: expected one picture to draw the regions of, found {pictures:,}.")
+    if not regions and out.suffix.lower() == ".json":
+        return
+    if not regions and not words:
+        raise InputError(
+            f"{out}: expected a name that ends in .json, or an alignment, since this captioner does not look at single "
+            "regions: a run that aligns, whose boxes are drawn."
+        )
+    picture_format(out)
+    if pictures != 1:
+        raise InputError(f"{out}: expected one picture to draw on, found {pictures:,}.")
 
 
 def caption_files(
@@ -126,7 +148,7 @@ def caption_files(
         progress.say(f"{len(broken):,} of {len(paths):,} pictures left out:")
         for why in broken.values():
             progress.say(f"  {why}")
-    return Described(captions, broken, regions)
+    return Described(describer, captions, broken, regions)
 
 
 Found = Iterator[tuple[Path, Sequence[Said]]]

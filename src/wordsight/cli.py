@@ -60,6 +60,9 @@ def evaluate(
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, which needs Java.")] = False,
     rank: Annotated[bool, typer.Option("--rank", help="Captions: rank by likelihood instead of describing.")] = False,
     most: Annotated[int | None, typer.Option(metavar="N", help="--rank: only the first N pictures.")] = None,
+    alignment: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Captions: show in the report where this run puts their words.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
     device: Device = "auto",
     as_json: Json = False,
@@ -67,25 +70,25 @@ def evaluate(
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
     from wordsight import measure, measure_captions, measure_likelihood
     from wordsight.describe import BEAM, Describer, load_run
+    from wordsight.run import load
 
     loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
     if most is not None and not rank:
         raise InputError("--most goes with --rank: it says how many pictures are ranked.")
     if isinstance(loaded, Describer) and rank:
-        if beam is not None or meteor or grounding:
-            raise InputError("--rank writes no captions; leave out --beam, --meteor and --grounding.")
+        if beam is not None or meteor or grounding or alignment:
+            raise InputError("--rank writes no captions; leave out --beam, --meteor, --grounding and --alignment.")
         ranked = measure_likelihood.measure_likelihood(loaded, data, split, most=most)
         return show(ranked, measure_likelihood.table(ranked), as_json)
     if isinstance(loaded, Describer):
-        wide = BEAM if beam is None else beam
+        wide, aligned = BEAM if beam is None else beam, load(alignment, device) if alignment else None
         told = measure_captions.measure_captions(
-            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder
+            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder, alignment=aligned
         )
         return show(told, measure_captions.table(told), as_json)
-    if beam is not None or meteor or rank:
-        raise InputError(
-            f"{run}: this run aligns words and regions; --beam, --meteor and --rank are for runs that describe."
-        )
+    if beam is not None or meteor or rank or alignment:
+        only = "--beam, --meteor, --rank and --alignment"
+        raise InputError(f"{run}: this run aligns words and regions; {only} are for runs that describe.")
     figures = measure.measure(loaded, data, split, grounding=grounding, report=folder)
     return show(figures, measure.table(figures), as_json)
 
@@ -137,7 +140,10 @@ def caption(
     top_p: Annotated[float, typer.Option(help="Draw from the words that are so probable together.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or drawn regions (.png).")
+        Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or a drawing (.png).")
+    ] = None,
+    alignment: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Draw the boxes where this run puts the words of the caption.")
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -146,15 +152,20 @@ def caption(
     from wordsight.caption_files import caption_files, check_out, pixels
     from wordsight.data.pictures import picture_files
     from wordsight.describe import Decoding, load_captioner
+    from wordsight.run import load
 
     paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
+    if alignment and (not out or regions or boxes):
+        raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
+    describer, aligned = load_captioner(run, device), load(alignment, device) if alignment else None
     if out:
-        check_out(out, len(paths), regions=regions or bool(boxes))
+        words = describer.model.attends or aligned is not None
+        check_out(out, len(paths), regions=regions or bool(boxes), words=words)
     how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
     how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    described = caption_files(load_captioner(run, device), paths, regions=regions, boxes=boxes, **how)
+    described = caption_files(describer, paths, regions=regions, boxes=boxes, **how)
     if out:
-        described.save(out)
+        described.save(out, aligned)
     show(described.to_json(), str(described), as_json)
 
 

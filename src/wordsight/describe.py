@@ -16,6 +16,7 @@ from wordsight.captioning.captioner import Captioner
 from wordsight.captioning.decode import Caption
 from wordsight.captioning.said import Said, Snippet, distinct, in_words
 from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import Attention
 from wordsight.run import Run
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
@@ -156,6 +157,30 @@ class Describer:
         for row, box, (best, *_) in said:
             found[row].append(Snippet(best.text, best.log_prob, best.confidence, tuple(box)))
         return found
+
+    def attention(self, picture: Picture, text: str) -> Attention:
+        """Where a captioner that attends looks before each word of a caption.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            text: the caption, of words that it knows.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a captioner that does not attend.
+        """
+        if not self.model.attends:
+            name = self.checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{self.folder}: expected a captioner that attends, such as 'attend_and_tell', not {name!r}."
+            )
+        return self.attend(self.whole(self.encoder.encode([picture])), text)
+
+    def attend(self, seen: Regions, text: str) -> Attention:
+        """The same of a picture as the model sees it, (1, R, F)."""
+        weights = self.model.attention(seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device))
+        there = seen.mask[0]
+        words = tuple(self.vocabulary.tokens(text))
+        return Attention(words, weights.cpu()[:, there].numpy(), seen.boxes[0, there].numpy())
 
     def whole(self, seen: Regions) -> Regions:
         """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""

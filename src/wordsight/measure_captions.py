@@ -8,7 +8,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from wordsight.captioning.said import Said
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
@@ -19,6 +18,8 @@ from wordsight.evaluation.captions import TOKENISER, Id, caption_metrics, divers
 from wordsight.evaluation.coco_results import write_results
 from wordsight.evaluation.examples import lot
 from wordsight.evaluation.regions import annotated_regions, region_metrics
+from wordsight.matching.segments import BETA
+from wordsight.run import Run
 from wordsight.training.batches import pairs
 from wordsight.training.material import featured, pictures_of
 from wordsight.training.progress import Progress
@@ -27,7 +28,7 @@ from wordsight.training.validation import ROWS
 from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
 
 BLOCK = 50  # pictures whose annotated regions are described at once
-SHOWN, CANDIDATES, WITH_REGIONS = 24, 5, 9  # of the report: pictures, captions of each, pictures with regions
+SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with more than these
 Figures = dict[str, float | str]
 
 
@@ -40,6 +41,7 @@ def measure_captions(
     meteor: bool = False,
     grounding: bool = False,
     report: Path | None = None,
+    alignment: Run | None = None,
     progress: Progress | None = None,
 ) -> Figures:
     """Every figure of a captioner on one split of a dataset.
@@ -52,6 +54,7 @@ def measure_captions(
         meteor: also METEOR, where it can run.
         grounding: also describe the boxes of the dataset's `entities.json`; their phrases are the references.
         report: a folder for `report.html` and `captions.json`; where it cannot be written, that is only said.
+        alignment: in the report, draw the boxes where this puts the words of some captions.
         progress: who is told how far it is.
 
     Returns:
@@ -80,7 +83,7 @@ def measure_captions(
             title=f"{describer.folder.resolve().name} on {dataset.name}, {split}",
             figures=figures,
             captions=captions,
-            examples=examples(describer, pictures, rows, beam),
+            examples=examples(describer, pictures, rows, beam, alignment),
             history=describer.checkpoint.metrics.get("history", ()),
             recipe=describer.checkpoint.recipe.to_toml(),
             of_regions=describer.of_regions,
@@ -153,15 +156,23 @@ def of_regions(
     return {key if key == "regions" else f"region_{key}": value for key, value in found.items()}
 
 
-def examples(describer: Describer, pictures: Sequence[Picture], rows: FeatureTable, beam: int) -> list[Example]:
-    """Pictures drawn by lot with their candidates, the first of them with the snippets of their regions."""
+def examples(
+    describer: Describer, pictures: Sequence[Picture], rows: FeatureTable, beam: int, alignment: Run | None = None
+) -> list[Example]:
+    """Pictures drawn by lot with their candidates, the first of them with their regions and what words are about."""
     chosen = lot(range(len(pictures)), SHOWN)
-    blocks = (describer.whole(rows.gather(torch.tensor([row]))) for row in chosen)
-    found: list[list[Said]] = list(describer.say(blocks, beam=beam, n_best=min(beam, CANDIDATES)))
-    count = WITH_REGIONS if describer.checkpoint.regions.regions > 1 else 0
-    snippets = [describer.snippets(rows.gather(torch.tensor([row])), beam=beam) for row in chosen[:count]]
-    snippets += [[]] * (len(chosen) - count)
-    return [Example(pictures[row], said, regions) for row, said, regions in zip(chosen, found, snippets, strict=True)]
+    seen = [rows.gather(torch.tensor([row])) for row in chosen]
+    said = list(describer.say(map(describer.whole, seen), beam=beam, n_best=min(beam, CANDIDATES)))
+    found = [Example(pictures[row], captions) for row, captions in zip(chosen, said, strict=True)]
+    for number, one in enumerate(found[:WITH_MORE]):
+        text, looked = one.captions[0].text, None
+        regions = describer.snippets(seen[number], beam=beam) if describer.checkpoint.regions.regions > 1 else []
+        if alignment:
+            looked = alignment.align(one.picture.path, text, beta=BETA)
+        elif describer.model.attends:
+            looked = describer.attend(describer.whole(seen[number]), text)
+        found[number] = Example(one.picture, one.captions, regions, looked)
+    return found
 
 
 def table(figures: Mapping[str, float | str]) -> str:

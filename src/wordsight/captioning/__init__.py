@@ -13,6 +13,7 @@ MODELS = {
     "lrcn": "wordsight.captioning.lrcn:LRCN",
     "log_bilinear": "wordsight.captioning.log_bilinear:LogBilinear",
     "language_cnn": "wordsight.captioning.language_cnn:LanguageCNN",
+    "attend_and_tell": "wordsight.captioning.attend_and_tell:AttendAndTell",
 }
 
 

@@ -42,6 +42,7 @@ class Captioner(nn.Module):
     """
 
     config: Mapping[str, object]
+    attends = False  # whether there is an `attention`
     middle: Tensor
     scale: Tensor
 
@@ -85,6 +86,18 @@ class Captioner(nn.Module):
             (B, V) logits of the next words, and the state after `words`.
         """
         raise TypeError(f"{type(self).__name__} has no step")
+
+    def attention(self, regions: Regions, ids: Tensor) -> Tensor:
+        """Where a captioner that attends looks before each word of a finished caption.
+
+        Args:
+            regions: (1, R, F), of one picture.
+            ids: (T,), the words.
+
+        Returns:
+            (T, R); every row sums to 1.
+        """
+        raise TypeError(f"{type(self).__name__} has no attention")
 
     def read(self, words: Tensor) -> Tensor:
         """Word vectors (..., E) -> (..., G), all that the recurrence takes from them."""
@@ -187,7 +200,7 @@ def framed(words: Words) -> tuple[Tensor, Tensor, Tensor]:
     return functional.pad(ids, (1, 0)), functional.pad(ids, (0, 1)), functional.pad(words.mask, (1, 0), value=True)
 
 
-def pick(state: State, rows: Tensor) -> State:
+def pick(state: State, rows: Tensor | slice) -> State:
     """Rows (B,) of a state, in that order."""
     return state[rows] if isinstance(state, Tensor) else tuple(part[rows] for part in state)
 

@@ -15,7 +15,9 @@ def ngrams(tokens: Tokens) -> Counter[Tokens]:
     return Counter(gram for n in range(1, N + 1) for gram in zip(*(tokens[first:] for first in range(n)), strict=False))
 
 
-def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[list[float], list[list[float]]]:
+def bleu(
+    candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
+) -> tuple[list[float], list[list[float]], list[float]]:
     """BLEU-1 to BLEU-4 of all captions together and of each.
 
     An n-gram counts as often as it is in the reference that has it most often. Too short captions are punished by
@@ -27,14 +29,15 @@ def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -
         references: of each, at least one, tokenised.
 
     Returns:
-        BLEU-1 ... BLEU-4 of all, and a list of the same four for each caption; 0 to 1.
+        BLEU-1 ... BLEU-4 of all; a list of the same four for each caption; and those of all without the punishment, as
+        some papers print them. 0 to 1.
     """
     total, each = [0] * (2 * N + 2), []
     for candidate, right in zip(candidates, references, strict=True):
         counts = _counts(candidate, right)
         total = [sum(pair) for pair in zip(total, counts, strict=True)]
         each.append(_scores(counts))
-    return _scores(total), each
+    return _scores(total), each, _precisions(total)
 
 
 def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1) -> float:
@@ -64,9 +67,14 @@ def _counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
 
 def _scores(counts: Sequence[int]) -> list[float]:
     """BLEU-1 to BLEU-4 from such counts."""
+    ratio = (counts[-2] + TINY) / (counts[-1] + SMALL)
+    return [score * exp(min(0.0, 1 - 1 / ratio)) for score in _precisions(counts)]
+
+
+def _precisions(counts: Sequence[int]) -> list[float]:
+    """The same, but nothing is taken off for being too short."""
     product, scores = 1.0, []
     for n in range(N):
         product *= (counts[n] + TINY) / (counts[N + n] + SMALL)
         scores.append(product ** (1 / (n + 1)))
-    ratio = (counts[-2] + TINY) / (counts[-1] + SMALL)
-    return [score * exp(1 - 1 / ratio) for score in scores] if ratio < 1 else scores
+    return scores

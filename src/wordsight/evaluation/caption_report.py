@@ -8,11 +8,15 @@ from pathlib import Path
 
 from wordsight.captioning.said import Said, Snippet
 from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import Attention, lit
 from wordsight.evaluation.curves import curves
-from wordsight.evaluation.evidence import labelled
-from wordsight.evaluation.panels import boxed
+from wordsight.evaluation.evidence import Aligned, labelled, marks
+from wordsight.evaluation.panels import boxed, inline
+from wordsight.evaluation.panels import words as coloured
 from wordsight.evaluation.report import page, training
 from wordsight.files import write_text
+from wordsight.vision.images import open_image
 
 SAY = {
     "figures": "How near captions are to what people said of the same pictures, as coco-caption counts: BLEU, ROUGE-L "
@@ -23,6 +27,9 @@ SAY = {
     "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
     "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "
     "Nobody told it what is there. Rest the mouse on a snippet to see its box alone.",
+    "words": "The first of these pictures again, with the best caption word by word. A captioner that attends shows "
+    "where it looked before each word: light is what it looked at, and lightest what it looked at most. With an "
+    "alignment, words stand in the colours of the boxes where that puts them.",
     "often": "Captions that it gave to more than one picture. A model that is not sure says what is often true.",
 }
 NAMES = {"CIDEr": "CIDEr", "Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4"}
@@ -34,14 +41,17 @@ VARIETY = {  # what it is, and how it is written
     "diversity_in_training": ("share that is word for word a training sentence", "{:.1%}"),
 }
 
+PANEL = 180  # pixels a picture is wide in "word by word"
+
 
 @dataclass(frozen=True)
 class Example:
-    """A picture, what is said about it, best first, and about its regions, if that was asked."""
+    """A picture, what is said about it, best first, about its regions, if that was asked, and what words are about."""
 
     picture: Picture
     captions: Sequence[Said]
     regions: Sequence[Snippet] = ()
+    words: Attention | Aligned | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
     parts = [
         ("figures", "Figures", _figures(subject.figures)),
         *(reversed(said) if subject.of_regions else said),
+        ("words", "Word by word", _words(subject.examples)),
         ("often", "Said more than once", _often(subject.captions)),
         ("training", "Training", _training(subject)),
     ]
@@ -174,6 +185,34 @@ def _regions(examples: Sequence[Example]) -> str:
         view = f'{boxed(example.picture, shown)}<figcaption><div class="words">{words}</div></figcaption>'
         views.append(f'<figure class="scene">{view}</figure>')
     return f'<div class="grid">{"".join(views)}</div>' if views else ""
+
+
+def _words(examples: Sequence[Example]) -> str:
+    """What each word of a caption is about: where it looked, or the box of an alignment."""
+    looked, aligned = [], []
+    for example in examples:
+        if isinstance(example.words, Attention):
+            looked.append(
+                f'<div class="query"><div class="strip">{_panels(example.picture, example.words)}</div></div>'
+            )
+        elif example.words:
+            shown = marks(example.words)
+            text = f"<figcaption>{coloured(example.words, shown)}</figcaption>"
+            aligned.append(f'<figure class="scene">{boxed(example.picture, shown)}{text}</figure>')
+    return "".join(looked) + (f'<div class="grid">{"".join(aligned)}</div>' if aligned else "")
+
+
+def _panels(picture: Picture, attention: Attention) -> str:
+    """A picture once a word."""
+    try:
+        panels = lit(open_image(picture.path), attention, PANEL)
+    except InputError:
+        return f'<p class="sub">{escape(picture.name)}: cannot be opened</p>'
+    return "".join(
+        f'<figure class="hit"><div class="pic" style="--shape:{panel.width / panel.height:.4f}">'
+        f"{inline(panel, picture.name)}</div><figcaption>{escape(word)}</figcaption></figure>"
+        for panel, word in zip(panels, attention.words, strict=True)
+    )
 
 
 def _often(captions: Sequence[str], most: int = 15) -> str:

@@ -44,9 +44,10 @@ def caption_metrics(
         say: told in one line why METEOR is left out.
 
     Returns:
-        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10; `exact`,
-        the share of captions, 0 to 1, that are a reference of their picture word for word, which coco-caption does not
-        have. Papers print 100 times these.
+        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10. And what
+        coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, in which short captions are not
+        punished; `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word. Papers
+        print 100 times these.
 
     Raises:
         InputError: the pictures are not the same, there are none, or one has no reference with a word in it.
@@ -57,7 +58,9 @@ def caption_metrics(
     for picture, sentences in zip(references, right, strict=True):
         if not any(sentences):
             raise InputError(f"No reference of picture {picture!r} has a word in it: {references[picture][0]!r}.")
-    figures = {f"Bleu_{n}": score for n, score in enumerate(bleu(said, right)[0], 1)}
+    scores, _, unpunished = bleu(said, right)
+    figures = {f"Bleu_{n}": score for n, score in enumerate(scores, 1)}
+    figures |= {f"Bleu_{n}_any_length": score for n, score in enumerate(unpunished, 1)}
     if meteor:
         try:
             figures["METEOR"] = meteor_scores(said, right)[0]

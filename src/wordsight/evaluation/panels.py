@@ -5,6 +5,8 @@ import io
 from collections.abc import Sequence
 from html import escape
 
+from PIL import Image
+
 from wordsight.data.entities import Phrase
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -16,15 +18,20 @@ from wordsight.vision.images import open_image
 
 def thumbnail(picture: Picture, side: int) -> tuple[str, float]:
     """A picture as an `<img>` that carries its own bytes, at most `side` pixels wide and high; width over height."""
-    content = io.BytesIO()
     try:
         image = open_image(picture.path)
     except InputError:
         return f'<p class="sub">{escape(picture.name)}: cannot be opened</p>', 1.0
     image.thumbnail((side, side))
+    return inline(image, picture.name), image.width / image.height
+
+
+def inline(image: Image.Image, name: str) -> str:
+    """An `<img>` that carries its own bytes."""
+    content = io.BytesIO()
     image.save(content, "JPEG", quality=82)
     data = base64.b64encode(content.getvalue()).decode()
-    return f'<img alt="{escape(picture.name)}" src="data:image/jpeg;base64,{data}">', image.width / image.height
+    return f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{data}">'
 
 
 def boxed(picture: Picture, shown: Sequence[Mark], side: int = 420, truth: Sequence[Box] = ()) -> str:

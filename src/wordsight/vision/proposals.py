@@ -1,4 +1,4 @@
-"""Where to look: the whole picture, what a detector finds, parts and groups of that, windows, or given boxes."""
+"""Where to look: the whole picture, a grid, what a detector finds, parts and groups of that, windows, given boxes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.vision.boxes import WHOLE, Boxes, area, iou, nms, windows
+from wordsight.vision.boxes import WHOLE, Boxes, area, grid, iou, nms, windows
 from wordsight.vision.onnx_session import OnnxNet
 
 # fmt: off
@@ -247,8 +247,10 @@ def groups_of(objects: Proposals) -> Proposals:
     return Proposals.join(found[: 1 + _GROUPS])
 
 
-def propose(image: Image.Image, detector: Detector | None, regions: int, detections: int, parts: bool) -> Proposals:
-    """Boxes worth looking at: the whole picture, the best detections, what they make up, windows for the rest.
+def propose(
+    image: Image.Image, detector: Detector | None, regions: int, detections: int, parts: bool, cells: int = 0
+) -> Proposals:
+    """Boxes worth looking at: the whole picture, a grid, the best detections, what they make up, windows for the rest.
 
     The paper's recipe is 20 regions of which 19 are detections (Karpathy & Fei-Fei 2015, section 3.1.1).
 
@@ -259,12 +261,15 @@ def propose(image: Image.Image, detector: Detector | None, regions: int, detecti
         detections: how many of them may be detections.
         parts: whether groups of things of one class, and heads, torsos and legs of persons, are added behind the
             detections.
+        cells: how many cells of a grid there are across, and down, as in a feature map; 0 for none.
 
     Returns:
         Exactly `regions` boxes, as long as the list of windows is not at its end.
     """
     classes = len(detector.names) if detector else 0
     found = [whole(classes)]
+    if cells:
+        found.append(Proposals.of(Kind.WINDOW, grid(1 / cells, 1 / cells, cells, cells), classes))
     if detector:
         objects = detector.detect(image).first(detections)
         found.append(objects)

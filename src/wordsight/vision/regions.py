@@ -127,7 +127,7 @@ class RegionEncoder:
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals]:
         settings = self.settings
         image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
-        proposals = propose(image, self.detector, settings.regions, settings.detections, settings.parts)
+        proposals = propose(image, self.detector, settings.regions, settings.detections, settings.parts, settings.grid)
         return image, proposals if boxes is None else given(boxes, proposals)
 
     def _describe(self, images: Sequence[Image.Image], proposals: Sequence[Proposals]) -> list[Row]:
@@ -216,6 +216,8 @@ def _fingerprint(settings: RegionSettings, nets: Sequence[Backbone], detector: D
         "backbones": [net.content for net in nets],
         "detector": detector.content if detector else "",
     }
+    if not settings.grid:  # without it, the fingerprint of features that were made before there were grids
+        del plain["grid"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

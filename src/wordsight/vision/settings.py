@@ -16,6 +16,7 @@ class RegionSettings:
         detector: a YOLOX ONNX file; `blobs`, which needs none and finds things on a calm ground; empty for
             windows only.
         regions: boxes a picture, the whole picture among them.
+        grid: so many cells across and down are among them, which tile the picture; 0 for none.
         detections: how many of them may be detections.
         threshold: the least score of a detection, 0 to 1.
         overlap: of two detections whose IoU is above this, the worse is dropped.
@@ -33,6 +34,7 @@ class RegionSettings:
     weights: str = "weights"
     detector: str = ""
     regions: int = 20
+    grid: int = 0
     detections: int = 19
     threshold: float = 0.05
     overlap: float = 0.5
@@ -53,10 +55,15 @@ class RegionSettings:
         """Raise InputError for a value out of range, or values that do not go together."""
         if not self.backbones:
             raise InputError("regions.backbones is empty, expected at least one, such as 'filters'")
-        least = {"regions": 1, "detections": 0, "size": 1, "crop": 1}
+        least = {"regions": 1, "grid": 0, "detections": 0, "size": 1, "crop": 1}
         for key, low in least.items():
             if getattr(self, key) < low:
                 raise InputError(f"regions.{key} = {getattr(self, key)}, expected at least {low}")
+        if self.regions <= self.grid**2:
+            raise InputError(
+                f"regions.regions = {self.regions}, expected at least {1 + self.grid**2}: "
+                f"the whole picture and regions.grid = {self.grid} times as many cells"
+            )
         for key in ("threshold", "overlap"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(f"regions.{key} = {getattr(self, key)}, expected 0 to 1")
