@@ -13,13 +13,14 @@ from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
 from wordsight.describe import BEAM, Describer, decoder
 from wordsight.errors import InputError
+from wordsight.evaluation.attention_maps import Attention
 from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.evaluation.captions import TOKENISER, Id, caption_metrics, diversity
 from wordsight.evaluation.coco_results import write_results
 from wordsight.evaluation.examples import lot
 from wordsight.evaluation.regions import annotated_regions, region_metrics
 from wordsight.matching.segments import BETA
-from wordsight.run import Run
+from wordsight.run import Alignment, Run
 from wordsight.training.batches import pairs
 from wordsight.training.material import featured, pictures_of
 from wordsight.training.progress import Progress
@@ -165,7 +166,8 @@ def examples(
     said = list(describer.say(map(describer.whole, seen), beam=beam, n_best=min(beam, CANDIDATES)))
     found = [Example(pictures[row], captions) for row, captions in zip(chosen, said, strict=True)]
     for number, one in enumerate(found[:WITH_MORE]):
-        text, looked = one.captions[0].text, None
+        text = one.captions[0].text
+        looked: Attention | Alignment | None = None
         regions = describer.snippets(seen[number], beam=beam) if describer.checkpoint.regions.regions > 1 else []
         if alignment:
             looked = alignment.align(one.picture.path, text, beta=BETA)
