@@ -26,6 +26,7 @@ ALLOWED = {  # part -> the parts it may import
     "run": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation", "training"} | LEAVES,
 }
 ALLOWED["describe"] = ALLOWED["run"] | {"run"}
+ALLOWED["comparison"] = ALLOWED["describe"] | {"describe"}
 ALLOWED["search"] = ALLOWED["run"] | {"run"}
 ALLOWED["web"] = ALLOWED["search"] | {"search", "describe", "web"}
 ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}

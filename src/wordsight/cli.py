@@ -95,6 +95,24 @@ def evaluate(
 
 @app.command()
 @verb
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `train -o` wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables and pages.")],
+    data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the first run's own.")] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
+    beam: Annotated[int, typer.Option(min=1, help="Captions: the width of the beam.")] = 5,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Put any runs side by side: tables, curves, which differences are real, what each said of the same pictures."""
+    from wordsight.comparison.compare import compare
+
+    done = compare(runs, out, data, split, beam=beam, device=device)
+    show(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
+
+
+@app.command()
+@verb
 def ground(
     run: RunFolder,
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file.")],

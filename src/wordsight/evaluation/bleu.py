@@ -34,9 +34,9 @@ def bleu(
     """
     total, each = [0] * (2 * N + 2), []
     for candidate, right in zip(candidates, references, strict=True):
-        counts = _counts(candidate, right)
-        total = [sum(pair) for pair in zip(total, counts, strict=True)]
-        each.append(_scores(counts))
+        found = counts(candidate, right)
+        total = [sum(pair) for pair in zip(total, found, strict=True)]
+        each.append(_scores(found))
     return _scores(total), each, _precisions(total)
 
 
@@ -48,13 +48,13 @@ def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1)
         references: at least one, tokenised.
         more: added to the right n-grams and to all n-grams of each length.
     """
-    *counts, said, nearest = _counts(candidate, references)
-    pairs = zip(counts[:N], counts[N:], strict=True)
+    *found, said, nearest = counts(candidate, references)
+    pairs = zip(found[:N], found[N:], strict=True)
     mean = prod((right + more) / (every + more) for right, every in pairs) ** (1 / N)
     return mean * min(1.0, exp(1 - nearest / said)) if said else 0.0
 
 
-def _counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
+def counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
     """Right n-grams of each n, all n-grams of each n, the caption's length and that of the nearest reference."""
     known = [ngrams(reference) for reference in references]
     right = [0] * N

@@ -1,0 +1,148 @@
+"""Measure any set of runs on one split and put them side by side."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.comparison import tables
+from wordsight.comparison.outcomes import outcome
+from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
+from wordsight.comparison.rows import Member, compared, rows
+from wordsight.data import find, load_dataset
+from wordsight.data.records import Picture
+from wordsight.describe import BEAM, load_run
+from wordsight.errors import InputError
+from wordsight.evaluation.examples import lot
+from wordsight.files import write_text
+from wordsight.training.checkpoint import make_folder
+from wordsight.training.material import featured, pictures_of
+from wordsight.training.progress import Progress
+from wordsight.vision.regions import FeatureCache, default_cache
+
+PAGES = 24  # pictures with a page of their own
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found, and where it was written."""
+
+    shown: Shown
+    page: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything the tables show."""
+        shown = self.shown
+        kinds = {
+            name: {
+                "rows": [row.to_json() for row in shown.kind(name)],
+                "differences": {
+                    figure: [[{**asdict(one), "real": one.real} for one in line] for line in found]
+                    for figure, found in shown.differences[name].items()
+                },
+            }
+            for name in KINDS
+            if shown.kind(name)
+        }
+        return {"title": shown.title, "about": shown.about, "page": str(self.page), **kinds}
+
+    def markdown(self) -> str:
+        """The tables, as in comparison.md."""
+        shown, parts = self.shown, [f"# {self.shown.title}", self.shown.about]
+        for name, heading in KINDS.items():
+            some = shown.kind(name)
+            if not some:
+                continue
+            parts += [f"## {heading}", tables.systems(some).markdown()]
+            for figure, found in shown.differences[name].items():
+                if len(some) > 1:
+                    what, times = UNITS[figure]
+                    parts += [f"A row less a column, in {what}; in brackets what may be chance (paired bootstrap):"]
+                    parts += [tables.between(some, found, times).markdown()]
+        return "\n\n".join(parts) + "\n"
+
+
+def compare(
+    folders: Sequence[Path],
+    out: Path,
+    data: str | Path | None = None,
+    split: str = "val",
+    *,
+    beam: int = BEAM,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Measure runs on a split and write `comparison.md`, `comparison.json`, `index.html` and pages of pictures.
+
+    What was measured is kept in `out/outcomes`, so that the same command goes on where it stopped, and a further run is
+    added in the time of that run alone.
+
+    Args:
+        folders: of runs that rank, that describe, or both.
+        out: a folder.
+        data: a dataset; None for the one of the first run's training.
+        split: its name.
+        beam: of captions.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        progress: who is told how far it is.
+
+    Raises:
+        InputError: no runs, one of them twice, a folder that is no run, or data that is missing.
+    """
+    progress = progress or Progress()
+    _check(folders)
+    make_folder(out)
+    members: list[Member] = []
+    pictures: list[Picture] = []
+    name = ""
+    for number, folder in enumerate(folders):
+        run = load_run(folder, device)
+        if not members:
+            recipe = run.checkpoint.recipe
+            dataset = load_dataset(find(data or recipe.data.path, "dataset"))
+            wanted = pictures_of(dataset, split, recipe.data)
+            pictures = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)[0]
+            name = f"{dataset.name}, {split}"
+        found = outcome(run, pictures, beam, out / "outcomes", progress)
+        members.append(Member.of(run, found))
+        progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
+    every = rows(members)
+    kinds = {kind: [row for row in every if row.ranks == (kind == "ranking")] for kind in KINDS}
+    differences = {kind: compared(some, pictures) for kind, some in kinds.items() if some}
+    sentences = sum(len(picture.sentences) for picture in pictures)
+    about = (
+        f"{len(pictures):,} pictures with {sentences:,} sentences; captions with a beam of {beam}; measured in float32 "
+        f"on {_machine()}, {date.today():%d %B %Y}. Minutes are of training from features at hand."
+    )
+    shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
+    done = Comparison(shown, write_pages(shown, out))
+    write_text(out / "comparison.json", json.dumps(done.to_json(), indent=1) + "\n")
+    write_text(out / "comparison.md", done.markdown())
+    return done
+
+
+def _check(folders: Sequence[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        if folder.resolve() in seen:
+            raise InputError(f"{folder}: named twice; each run is compared once.")
+        seen[folder.resolve()] = folder
+    names = [folder.resolve().name for folder in folders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{twice[0]}: two runs have this name; rename one of the folders, names tell rows apart.")
+
+
+def _in_short(member: Member) -> str:
+    figures = member.outcome.figures
+    return f"sum of recalls {figures['rsum']:.1f}" if member.outcome.ranks else f"CIDEr {100 * figures['CIDEr']:.1f}"
+
+
+def _machine() -> str:
+    where = "GPU" if torch.cuda.is_available() else f"{os.cpu_count()} cores"
+    return f"{platform.system()} {platform.machine()}, {where}, {torch.get_num_threads()} threads"

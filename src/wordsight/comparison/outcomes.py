@@ -1,0 +1,184 @@
+"""What one run did with each picture of a split: all that a comparison needs, kept so that it is measured once."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wordsight.batch import Vectors
+from wordsight.data.records import Picture
+from wordsight.describe import Describer
+from wordsight.errors import InputError
+from wordsight.evaluation.bleu import counts
+from wordsight.evaluation.captions import caption_metrics
+from wordsight.evaluation.cider import cider_d
+from wordsight.evaluation.ptb import tokenise
+from wordsight.evaluation.ranking import metrics, ranks, rsum, score_matrix
+from wordsight.files import read_json, write_text
+from wordsight.run import Run
+from wordsight.training.batches import pairs
+from wordsight.training.material import featured
+from wordsight.training.progress import Count, Progress
+from wordsight.training.validation import encode
+from wordsight.vision.regions import FeatureCache, default_cache
+
+FORMAT = 1
+SHOWN = 3  # sentences found for a picture that are kept
+BLOCK = 50  # pictures described at once
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run did; I pictures with N sentences.
+
+    Attributes:
+        ranks: whether it ranks; else it describes.
+        figures: flat metrics, as `eval` has them; of one that ranks also `rsum`.
+        speed: pictures a second of processor, from features at hand: encoded, or described.
+        images: (I) the rank of the first of each picture's own sentences, 1 is best.
+        texts: (N) the rank of each sentence's picture.
+        found: (I, SHOWN) the numbers of the first sentences for each picture.
+        captions: (I) what it said.
+        cider: (I) CIDEr-D of each.
+        counts: (I, 10) what BLEU counts in each; see `bleu.counts`.
+    """
+
+    ranks: bool
+    figures: dict[str, float]
+    speed: float
+    images: list[int]
+    texts: list[int]
+    found: list[list[int]]
+    captions: list[str]
+    cider: list[float]
+    counts: list[list[int]]
+
+    @property
+    def leading(self) -> float:
+        """The figure that rows are ordered by: the sum of recalls, 0 to 600, or CIDEr, 0 to 10."""
+        return self.figures["rsum" if self.ranks else "CIDEr"]
+
+
+def outcome(run: Run | Describer, pictures: Sequence[Picture], beam: int, kept: Path, progress: Progress) -> Outcome:
+    """What a run does with some pictures, measured now or as it was kept.
+
+    Args:
+        run: a trained run.
+        pictures: I pictures with their sentences.
+        beam: of captions.
+        kept: a folder for outcomes.
+        progress: who is told how far it is.
+
+    Raises:
+        InputError: a picture has no features, or the folder cannot be written.
+    """
+    path = kept / f"{_key(run, pictures, beam)}.json"
+    if path.exists() and (known := _read(path)):
+        return known
+    name = run.folder.resolve().name
+    seen, rows = featured(FeatureCache(default_cache(), run.encoder), pictures, progress, name)
+    if [picture.name for picture in seen] != [picture.name for picture in pictures]:
+        raise InputError(f"{name}: {len(pictures) - len(seen)} of the pictures cannot be read; all runs need the same.")
+    with progress.task(name) as count:
+        found = (
+            _described(run, pictures, rows, beam, count)
+            if isinstance(run, Describer)
+            else _ranked(run, pictures, rows, count)
+        )
+    write_text(path, json.dumps({"format": FORMAT, **asdict(found)}) + "\n")
+    return found
+
+
+def _ranked(run: Run, pictures: Sequence[Picture], rows: Any, count: Count) -> Outcome:
+    known = pairs(pictures, rows, run.vocabulary)
+    began = time.process_time()
+    images, texts = encode(run.model, known)
+    speed = len(pictures) / (time.process_time() - began)
+    scores = score_matrix(run.model, images, _counted(texts, count))
+    found = ranks(scores, known.picture)
+    figures = metrics(found, len(pictures))
+    return Outcome(
+        ranks=True,
+        figures=figures | {"rsum": rsum(figures)},
+        speed=speed,
+        images=found.images.tolist(),
+        texts=found.texts.tolist(),
+        found=scores.topk(min(SHOWN, scores.shape[1]), dim=1).indices.tolist(),
+        captions=[],
+        cider=[],
+        counts=[],
+    )
+
+
+def _counted(texts: Sequence[Vectors], count: Count) -> Iterator[Vectors]:
+    for number, block in enumerate(texts):
+        count(number, len(texts))
+        yield block
+
+
+def _described(run: Describer, pictures: Sequence[Picture], rows: Any, beam: int, count: Count) -> Outcome:
+    captions: list[str] = []
+    began = time.process_time()
+    blocks = (run.whole(rows.gather(some)) for some in torch.arange(len(pictures)).split(BLOCK))
+    for said in run.say(blocks, beam=beam):
+        captions.append(said[0].text)
+        count(len(captions), len(pictures))
+    speed = len(pictures) / (time.process_time() - began)
+    said_words = [tokenise(caption) for caption in captions]
+    right = [[tokenise(sentence) for sentence in picture.sentences] for picture in pictures]
+    figures = caption_metrics(
+        dict(enumerate(captions)), {row: picture.sentences for row, picture in enumerate(pictures)}
+    )
+    return Outcome(
+        ranks=False,
+        figures=figures | {"pictures": len(pictures), "beam": beam},
+        speed=speed,
+        images=[],
+        texts=[],
+        found=[],
+        captions=captions,
+        cider=cider_d(said_words, right),
+        counts=[counts(one, several) for one, several in zip(said_words, right, strict=True)],
+    )
+
+
+def _key(run: Run | Describer, pictures: Sequence[Picture], beam: int) -> str:
+    """A name for what would be measured: the same run, pictures, sentences and beam have the same."""
+    digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
+    digest.update((run.folder / "vocabulary.json").read_bytes())
+    digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
+    digest.update(str(beam if isinstance(run, Describer) else 0).encode())
+    return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
+
+
+def _read(path: Path) -> Outcome | None:
+    """What was kept; None where another version wrote it, or somebody else."""
+    try:
+        content = read_json(path)
+        return Outcome(**content) if content.pop("format") == FORMAT else None
+    except (InputError, AttributeError, KeyError, TypeError):
+        return None
+
+
+def hits(found: Outcome, sentences: Sequence[int]) -> np.ndarray:
+    """What each picture adds to the six recalls.
+
+    Args:
+        found: of a run that ranks.
+        sentences: (I) how many sentences each picture has, at least one.
+
+    Returns:
+        (I, 8): whether one of its sentences is among the first 1, 5, 10; how many of its sentences find it among the
+        first 1, 5, 10; 1; how many sentences it has.
+    """
+    own = np.array(found.images)[:, None] <= (1, 5, 10)  # (I, 3)
+    texts = np.array(found.texts)[:, None] <= (1, 5, 10)  # (N, 3)
+    starts = np.concatenate([[0], np.cumsum(sentences)[:-1]])
+    counted = np.add.reduceat(texts.astype(float), starts, axis=0)  # (I, 3)
+    return np.column_stack([own, counted, np.ones(len(own)), sentences]).astype(float)

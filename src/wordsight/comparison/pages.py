@@ -1,0 +1,174 @@
+"""The pages of a comparison: an overview, and a page a picture with what every system said or found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from wordsight.comparison import tables
+from wordsight.comparison.bootstrap import Difference
+from wordsight.comparison.plot import Series, plot
+from wordsight.comparison.rows import Row
+from wordsight.data.records import Picture
+from wordsight.evaluation.panels import thumbnail
+from wordsight.evaluation.report import page
+from wordsight.files import write_text
+
+SAY = {
+    "ranking": "Each picture is ranked among all sentences (i2t) and each sentence among all pictures (t2i). R@K: how "
+    "often, in percent, a right answer is among the first K. Med r: the middle rank of the right answer. Published "
+    "figures are of the test split and of other features.",
+    "captions": "BLEU, ROUGE-L and CIDEr as coco-caption counts them, times 100. Published figures are of the test "
+    "split, of other features and partly of other scripts.",
+    "pictures": "Drawn by lot, not chosen.",
+}
+BETWEEN = (
+    "A row less a column, in {figure}. In brackets: what the choice of pictures may have made; the interval of 95 % "
+    "over 2,000 paired bootstrap draws has zero inside."
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the pages are made of.
+
+    Attributes:
+        title: of the overview.
+        about: a sentence on data, gallery, machine and date.
+        rows: those that rank, then those that describe.
+        differences: of each kind ("ranking", "captions"), by figure.
+        pictures: I, the gallery.
+        chosen: the numbers of those that have a page.
+    """
+
+    title: str
+    about: str
+    rows: Sequence[Row]
+    differences: Mapping[str, Mapping[str, list[list[Difference]]]]
+    pictures: Sequence[Picture]
+    chosen: Sequence[int]
+
+    def kind(self, name: str) -> list[Row]:
+        """The rows of "ranking" or "captions"."""
+        return [row for row in self.rows if row.ranks == (name == "ranking")]
+
+
+def write_pages(shown: Shown, out: Path) -> Path:
+    """Write `index.html` and `pictures/*.html` into a folder.
+
+    Returns:
+        The overview.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    for place, number in enumerate(shown.chosen):
+        write_text(out / "pictures" / _file(number), _picture(shown, place))
+    parts = [(name, heading, _kind(shown, name)) for name, heading in KINDS.items() if shown.kind(name)]
+    parts.append(("pictures", "The same picture", _thumbnails(shown)))
+    head = f'<header><h1>{escape(shown.title)}</h1><p class="say">{escape(shown.about)}</p></header>'
+    write_text(out / "index.html", page(shown.title, head, parts, SAY))
+    return out / "index.html"
+
+
+KINDS = {"ranking": "Ranking", "captions": "Captions"}
+UNITS = {"rsum": ("the sum of recalls", 1.0), "CIDEr": ("CIDEr", 100.0), "Bleu_4": ("BLEU-4", 100.0)}
+
+
+def _kind(shown: Shown, name: str) -> str:
+    """Table, differences and curves of the rows of one kind."""
+    rows = shown.kind(name)
+    parts = [tables.systems(rows).html()]
+    if len(rows) > 1:
+        for figure, found in shown.differences[name].items():
+            what, times = UNITS[figure]
+            parts.append(f"<h3>What is real: {escape(what)}</h3>")
+            parts.append(f'<p class="say">{escape(BETWEEN.format(figure=what))}</p>')
+            parts.append(tables.between(rows, found, times).html())
+    figure = "rsum" if name == "ranking" else "CIDEr"
+    what, times = UNITS[figure]
+    drawn = (
+        plot(_learning(rows, figure, times), "minutes of training", what),
+        plot([(row.name, [(row.parameters, times * row.leading)]) for row in rows], "parameters", what, ratio=True),
+        plot([(row.name, [(row.speed, times * row.leading)]) for row in rows], "pictures a second", what, ratio=True),
+    )
+    cards = "".join(f'<div class="card curves">{one}</div>' for one in drawn if one)
+    return f'{"".join(parts)}<h3>What it costs</h3><div class="two">{cards}</div>'
+
+
+def _learning(rows: Sequence[Row], figure: str, times: float) -> Series:
+    """The figure after so many minutes, of each row's first member, as training saw it."""
+    series = []
+    for row in rows:
+        history = row.members[0].metrics.get("history", ())
+        points = [(record["seconds"] / 60, times * record[figure]) for record in history if figure in record]
+        series.append((row.name, points))
+    return series
+
+
+def _file(number: int) -> str:
+    return f"{number:05}.html"
+
+
+def _thumbnails(shown: Shown) -> str:
+    views = []
+    for number in shown.chosen:
+        image, shape = thumbnail(shown.pictures[number], 300)
+        pic = f'<div class="pic" style="--shape:{shape:.4f}">{image}</div>'
+        views.append(f'<figure class="hit"><a href="pictures/{_file(number)}">{pic}</a></figure>')
+    return f'<div class="strip">{"".join(views)}</div>'
+
+
+def _picture(shown: Shown, place: int) -> str:
+    """One picture: what people said, what each system says, and what each finds."""
+    number = shown.chosen[place]
+    picture = shown.pictures[number]
+    image, shape = thumbnail(picture, 720)
+    people = "".join(f"<li>{escape(sentence)}</li>" for sentence in picture.sentences)
+    view = f'<div class="pic" style="--shape:{shape:.4f}">{image}</div>'
+    own = f'<p class="ask"><em>people said</em></p><ul class="people">{people}</ul>'
+    steps = [("← before", place - 1), ("after →", place + 1)]
+    around = " · ".join(
+        f'<a href="{_file(shown.chosen[there])}">{text}</a>' for text, there in steps if 0 <= there < len(shown.chosen)
+    )
+    head = (
+        f'<header><p class="sub"><a href="../index.html">{escape(shown.title)}</a> · {around}</p>'
+        f"<h1>{escape(picture.name)}</h1></header>"
+        f'<div class="query"><div class="tell">{view}<div>{own}</div></div></div>'
+    )
+    parts = [
+        ("said", "What each says", _said(shown.kind("captions"), number)),
+        ("found", "What each finds first", _found(shown, number)),
+    ]
+    return page(picture.name, head, parts, {"said": "CIDEr of this picture alone, times 100."})
+
+
+def _said(rows: Sequence[Row], number: int) -> str:
+    lines = "".join(
+        f"<tr><td>{escape(row.name)}</td><td>{escape(row.members[0].outcome.captions[number])}</td>"
+        f"<td>{100 * row.members[0].outcome.cider[number]:.0f}</td></tr>"
+        for row in rows
+    )
+    heads = "<tr><th>run</th><th>caption</th><th>CIDEr</th></tr>"
+    return f'<div class="scroll"><table class="narrow">{heads}{lines}</table></div>' if lines else ""
+
+
+def _found(shown: Shown, number: int) -> str:
+    """Of each system that ranks: its first sentences, whether they are right, and the rank of the first right one."""
+    owner = [row for row, picture in enumerate(shown.pictures) for _ in picture.sentences]
+    sentences = [sentence for picture in shown.pictures for sentence in picture.sentences]
+    lines = []
+    for row in shown.kind("ranking"):
+        outcome = row.members[0].outcome
+        first = "<br>".join(f"{_sign(owner[one] == number)} {escape(sentences[one])}" for one in outcome.found[number])
+        own = [rank for rank, whose in zip(outcome.texts, owner, strict=True) if whose == number]
+        ranks = ", ".join(f"{rank:,}" for rank in own)
+        lines.append(
+            f"<tr><td>{escape(row.name)}</td><td>{first}</td><td>{outcome.images[number]:,}</td><td>{ranks}</td></tr>"
+        )
+    heads = "<tr><th>run</th><th>first sentences</th><th>rank of its own</th><th>its rank for each of its own</th></tr>"
+    return f'<div class="scroll"><table class="narrow">{heads}{"".join(lines)}</table></div>' if lines else ""
+
+
+def _sign(right: bool) -> str:
+    return '<span class="ok">✓</span>' if right else '<span class="no">✗</span>'

@@ -1,0 +1,146 @@
+"""What papers report on Flickr8K's test split, for the rows of a comparison.
+
+Each row belongs to runs whose model has the given name and keywords. The flag says where a figure was read: `F`, in a
+public document; `R`, recalled from the literature and not checked again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Figures = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A system of the literature.
+
+    Attributes:
+        system: what it is called.
+        paper: authors and year.
+        model: the model's name here.
+        keywords: of the model here, that make it this system; others may be anything.
+        recalls: R@1, 5, 10 of picture to text, then of text to picture, percent; empty where none are published.
+        bleu: BLEU-1 to BLEU-4, 0 to 100, where published.
+        flag: `F` or `R`, see above.
+        note: what must be known to compare.
+    """
+
+    system: str
+    paper: str
+    model: str
+    keywords: Mapping[str, object] = field(default_factory=dict)
+    recalls: Figures = ()
+    bleu: Figures = ()
+    flag: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        """The figures as a table has them: "12.6/32.9/44.0, 9.7/29.6/42.5 [F]"."""
+        recalls = [_joined(self.recalls[:3]), _joined(self.recalls[3:])] if self.recalls else []
+        parts = [*recalls, *([_joined(self.bleu)] if self.bleu else [])]
+        return f"{', '.join(parts)} [{self.flag}]" if parts else ""
+
+
+PUBLISHED = (
+    Published(
+        "DVSA",
+        "Karpathy & Fei-Fei 2015",
+        "align",
+        {"encoder": "brnn", "loss": "ranking", "lexicon": 0.0},
+        recalls=(16.5, 40.6, 54.2, 11.8, 32.1, 44.7),
+        flag="F",
+    ),
+    Published("alignment, as we would use it", "this project", "align", {"loss": "contrastive"}),
+    Published("CCA", "Hotelling 1936; Hardoon et al. 2004", "cca", note="no plain CCA is published on Flickr8K"),
+    Published(
+        "Deep CCA",
+        "Andrew et al. 2013; Yan & Mikolajczyk 2015",
+        "deep_cca",
+        recalls=(17.9, 40.3, 51.9, 12.7, 31.2, 44.1),
+        flag="R",
+    ),
+    Published(
+        "UVSE",
+        "Kiros et al. 2014",
+        "vse",
+        {"loss": "ranking"},
+        recalls=(13.5, 36.2, 45.7, 10.4, 31.0, 43.7),
+        flag="F",
+        note="AlexNet; with VGG 18.0/40.9/55.0, 12.5/37.0/51.5",
+    ),
+    Published("VSE++", "Faghri et al. 2018", "vse", {"loss": "hardest"}, note="not published on Flickr8K"),
+    Published(
+        "DeFrag",
+        "Karpathy, Joulin & Fei-Fei 2014",
+        "defrag",
+        recalls=(12.6, 32.9, 44.0, 9.7, 29.6, 42.5),
+        flag="F",
+    ),
+    Published("SDT-RNN", "Socher et al. 2014", "sdt_rnn", recalls=(6.0, 22.7, 34.0, 6.6, 21.6, 31.7), flag="F"),
+    Published("sm-LSTM", "Huang et al. 2017", "sm_lstm", note="not published on Flickr8K"),
+    Published(
+        "SCAN, text to image",
+        "Lee et al. 2018",
+        "stacked_attention",
+        recalls=(52.2, 81.0, 89.2, 38.3, 67.8, 78.9),
+        flag="F",
+        note="both directions together, features of a detector of 1,600 classes",
+    ),
+    Published(
+        "m-RNN",
+        "Mao et al. 2015",
+        "m_rnn",
+        recalls=(14.5, 37.2, 48.5, 11.5, 31.0, 42.4),
+        flag="F",
+        note="ranked by likelihood, AlexNet",
+    ),
+    Published(
+        "multimodal RNN",
+        "Karpathy & Fei-Fei 2015",
+        "rnn",
+        bleu=(57.9, 38.3, 24.5, 16.0),
+        flag="R",
+    ),
+    Published(
+        "NIC",
+        "Vinyals et al. 2015",
+        "lstm",
+        bleu=(63.0, 41.0, 27.0, None),
+        flag="F",
+    ),
+    Published("LRCN", "Donahue et al. 2015", "lrcn", note="not published on Flickr8K"),
+    Published("log-bilinear", "Kiros et al. 2014", "log_bilinear", bleu=(65.6, 42.4, 27.7, 17.7), flag="F"),
+    Published(
+        "Show, Attend and Tell, soft",
+        "Xu et al. 2015",
+        "attend_and_tell",
+        {"attention": "soft"},
+        bleu=(67.0, 44.8, 29.9, 19.5),
+        flag="F",
+        note="without brevity penalty",
+    ),
+    Published(
+        "Show, Attend and Tell, hard",
+        "Xu et al. 2015",
+        "attend_and_tell",
+        {"attention": "hard"},
+        bleu=(67.0, 45.7, 31.4, 21.3),
+        flag="F",
+        note="without brevity penalty",
+    ),
+    Published("language CNN", "Gu et al. 2017", "language_cnn", note="not published on Flickr8K"),
+)
+
+
+def published(name: str, config: Mapping[str, Any]) -> Published | None:
+    """The first row that a model belongs to; None where there is none."""
+
+    def fits(row: Published) -> bool:
+        return row.model == name and all(config.get(key) == value for key, value in row.keywords.items())
+
+    return next(filter(fits, PUBLISHED), None)
+
+
+def _joined(figures: Figures) -> str:
+    return "/".join("-" if figure is None else f"{figure:.1f}" for figure in figures)

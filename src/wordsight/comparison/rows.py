@@ -1,0 +1,168 @@
+"""The rows of a comparison: runs of one recipe that differ in their seed only are one row."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.comparison.bootstrap import Difference, Floats, bleu_4, differences, mean, recalls
+from wordsight.comparison.outcomes import Outcome, hits
+from wordsight.comparison.published import Published, published
+from wordsight.data.records import Picture
+from wordsight.describe import Describer
+from wordsight.run import Run
+from wordsight.training.recipe import Recipe, to_dict
+
+RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
+BLEUS = tuple(f"Bleu_{n}" for n in range(1, 5))
+NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("train", "seed"))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run and what it did."""
+
+    name: str
+    recipe: Recipe
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, run: Run | Describer, outcome: Outcome) -> "Member":
+        """From a loaded run."""
+        checkpoint = run.checkpoint
+        return cls(
+            run.folder.resolve().name,
+            checkpoint.recipe,
+            dict(run.model.config),
+            dict(checkpoint.metrics),
+            outcome,
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs of one recipe, one a seed.
+
+    Attributes:
+        members: at least one.
+    """
+
+    members: tuple[Member, ...]
+
+    @property
+    def name(self) -> str:
+        """The first run's."""
+        return self.members[0].name
+
+    @property
+    def ranks(self) -> bool:
+        """Whether they rank; else they describe."""
+        return self.members[0].outcome.ranks
+
+    @property
+    def published(self) -> Published | None:
+        """The system of the literature that they are."""
+        first = self.members[0]
+        config = first.config.get("members", [first.config])[0]
+        return published(str(first.recipe.model["name"]), config)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the members."""
+        return [member.recipe.train.seed for member in self.members]
+
+    @property
+    def features(self) -> str:
+        """What they see, in a line."""
+        regions = self.members[0].recipe.regions
+        names = [name.removesuffix(".onnx") for name in (*regions.backbones, regions.detector) if name]
+        return f"{' + '.join(names)}, {regions.regions} regions"
+
+    @property
+    def minutes(self) -> float:
+        """Of training, from features at hand, the mean."""
+        return float(np.mean([member.metrics.get("seconds", 0.0) for member in self.members])) / 60
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are learned."""
+        return int(self.members[0].metrics.get("parameters", 0))
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second, the mean."""
+        return float(np.mean([member.outcome.speed for member in self.members]))
+
+    def figure(self, key: str) -> float:
+        """The mean over seeds."""
+        return float(np.mean([member.outcome.figures[key] for member in self.members]))
+
+    def spread(self, key: str) -> float:
+        """The greatest less the least over seeds; 0 for one seed."""
+        found = [member.outcome.figures[key] for member in self.members]
+        return max(found) - min(found)
+
+    @property
+    def leading(self) -> float:
+        """What rows are ordered by."""
+        return float(np.mean([member.outcome.leading for member in self.members]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything the tables show."""
+        known = self.published
+        keys = list(self.members[0].outcome.figures)
+        return {
+            "name": self.name,
+            "runs": [member.name for member in self.members],
+            "seeds": self.seeds,
+            "system": known.system if known else None,
+            "paper": known.paper if known else None,
+            "published": str(known) if known else "",
+            "published_note": known.note if known else "",
+            "model": str(self.members[0].recipe.model["name"]),
+            "features": self.features,
+            "figures": {key: self.figure(key) for key in keys},
+            "spread": {key: self.spread(key) for key in keys},
+            "minutes": self.minutes,
+            "parameters": self.parameters,
+            "pictures_per_second": self.speed,
+        }
+
+
+def rows(members: Sequence[Member]) -> list[Row]:
+    """Members grouped by recipe, those that rank first, best first."""
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        groups.setdefault(_recipe_without_seed(member.recipe), []).append(member)
+    found = [Row(tuple(sorted(group, key=lambda member: member.recipe.train.seed))) for group in groups.values()]
+    return sorted(found, key=lambda row: (not row.ranks, -row.leading))
+
+
+def _recipe_without_seed(recipe: Recipe) -> str:
+    tables = to_dict(recipe)
+    for table, key in NO_SEED:
+        tables[table].pop(key)
+    return json.dumps(tables, sort_keys=True)
+
+
+def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list[list[Difference]]]:
+    """The differences of rows of one kind, each less each, by the name of the figure.
+
+    A row of several seeds counts with what its seeds add on average.
+    """
+    if some[0].ranks:
+        sentences = [len(picture.sentences) for picture in pictures]
+        added = [_mean([hits(member.outcome, sentences) for member in row.members]) for row in some]
+        return {"rsum": differences(added, recalls)}
+    ones = np.ones(len(pictures))
+    cider = [_mean([np.column_stack([member.outcome.cider, ones]) for member in row.members]) for row in some]
+    bleu = [_mean([np.array(member.outcome.counts, float) for member in row.members]) for row in some]
+    return {"CIDEr": differences(cider, mean), "Bleu_4": differences(bleu, bleu_4)}
+
+
+def _mean(several: Sequence[Floats]) -> Floats:
+    return np.mean(several, axis=0)

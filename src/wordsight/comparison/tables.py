@@ -1,0 +1,84 @@
+"""The tables of a comparison, once as cells: Markdown and HTML are made of the same ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from wordsight.comparison.bootstrap import Difference
+from wordsight.comparison.rows import BLEUS, RECALLS, Row
+
+CAPTIONS = {key: key.replace("Bleu_", "BLEU-") for key in BLEUS} | {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Heads and cells of text; the first column is of names."""
+
+    heads: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """For a file such as docs/results.md."""
+        lines = [self.heads, tuple("---" for _ in self.heads), *self.cells]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def html(self) -> str:
+        """For the page."""
+        head = "".join(f"<th>{escape(text)}</th>" for text in self.heads)
+        body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in self.cells)
+        return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def systems(rows: Sequence[Row]) -> Table:
+    """What each row reaches: rows of one kind. A spread over seeds stands behind ± as half of it."""
+    ranks = rows[0].ranks
+    heads = ("run", "system", "published (test)", *(_ranking_heads() if ranks else CAPTIONS.values()))
+    heads += ("minutes", "parameters", "pictures/s", "seeds", "features")
+    return Table(heads, tuple(_system(row) for row in rows))
+
+
+def _ranking_heads() -> tuple[str, ...]:
+    return ("i2t R@1", "R@5", "R@10", "Med r", "t2i R@1", "R@5", "R@10", "Med r", "sum")
+
+
+def _system(row: Row) -> tuple[str, ...]:
+    known = row.published
+    paper = f"{known.system} ({known.paper})" if known else str(row.members[0].recipe.model["name"])
+    reported = f"{known}{f' ({known.note})' if known.note else ''}" if known else ""
+    if row.ranks:
+        keys = (*RECALLS[:3], "i2t_medr", *RECALLS[3:], "t2i_medr", "rsum")
+        figures = tuple(_figure(row, key, 1) for key in keys)
+    else:
+        figures = tuple(_figure(row, key, 100) for key in CAPTIONS)
+    seeds = ", ".join(map(str, row.seeds))
+    return (
+        row.name,
+        paper,
+        reported.strip() or "–",
+        *figures,
+        f"{row.minutes:.0f}",
+        f"{row.parameters / 1e6:.1f} M",
+        f"{row.speed:,.0f}",
+        seeds,
+        row.features,
+    )
+
+
+def _figure(row: Row, key: str, times: float) -> str:
+    spread = times * row.spread(key) / 2
+    return f"{times * row.figure(key):.1f}" + (f" ± {spread:.1f}" if len(row.members) > 1 else "")
+
+
+def between(rows: Sequence[Row], found: Sequence[Sequence[Difference]], times: float) -> Table:
+    """Each row less each row below it; what may be chance stands in brackets."""
+    names = [row.name for row in rows]
+    lines = []
+    for number, name in enumerate(names[:-1]):
+        cells = [_difference(one, times) if other > number else "" for other, one in enumerate(found[number])]
+        lines.append((name, *cells[1:]))
+    return Table(("less", *names[1:]), tuple(lines))
+
+
+def _difference(one: Difference, times: float) -> str:
+    text = f"{times * one.value:+.1f}"
+    return text if one.real else f"({text})"

@@ -1,0 +1,223 @@
+"""Runs side by side: what is measured, what is real, what is written, and that it is measured once."""
+
+import json
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from wordsight.cli import app
+from wordsight.comparison import bootstrap
+from wordsight.comparison.compare import Comparison, compare
+from wordsight.comparison.outcomes import Outcome, hits
+from wordsight.comparison.plot import Axis, plot
+from wordsight.comparison.published import PUBLISHED, published
+from wordsight.errors import InputError
+from wordsight.evaluation.bleu import bleu, counts
+from wordsight.training.models import MODELS
+from wordsight.training.progress import Progress
+from wordsight.training.recipe import read
+from wordsight.training.trainer import train
+
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def other(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same recipe with another seed, after fewer epochs of it."""
+    out = tmp_path_factory.mktemp("runs") / "other"
+    train(read(recipe_file, ["train.epochs=1"]), out, progress=QUIET)
+    return out
+
+
+@pytest.fixture(scope="module")
+def seeded(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "seeded"
+    train(read(recipe_file, ["train.seed=1"]), out, progress=QUIET)
+    return out
+
+
+@pytest.fixture(scope="module")
+def done(
+    trained: Path, other: Path, seeded: Path, captioner: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Comparison:
+    out = tmp_path_factory.mktemp("comparison")
+    return compare([other, trained, captioner, seeded], out, beam=2, device="cpu", progress=QUIET)
+
+
+def test_figures_are_those_of_eval(done: Comparison, trained: Path, captioner: Path) -> None:
+    for run, kind, keys in (
+        (trained, "ranking", ("i2t_R@1", "t2i_R@10", "i2t_medr")),
+        (captioner, "captions", ("Bleu_4", "CIDEr", "ROUGE_L")),
+    ):
+        more = ["--beam", "2"] if kind == "captions" else []
+        result = CliRunner().invoke(app, ["eval", str(run), "--no-report", "--json", *more])
+        told = json.loads(result.stdout)
+        member = next(one for row in done.shown.kind(kind) for one in row.members if one.name == run.name)
+        for key in keys:
+            assert member.outcome.figures[key] == pytest.approx(told[key], abs=1e-9), key
+
+
+def test_seeds_of_one_recipe_are_one_row_with_their_spread(done: Comparison, trained: Path, seeded: Path) -> None:
+    rows = done.shown.kind("ranking")
+    assert [len(row.members) for row in rows] == [2, 1]
+    both = rows[0]
+    assert both.seeds == [0, 1]
+    found = [member.outcome.figures["rsum"] for member in both.members]
+    assert both.figure("rsum") == pytest.approx(sum(found) / 2)
+    assert both.spread("rsum") == pytest.approx(max(found) - min(found))
+
+
+def test_the_better_row_comes_first(done: Comparison) -> None:
+    rows = done.shown.kind("ranking")
+    assert rows[0].leading > rows[1].leading
+
+
+def test_what_is_written_says_the_same_everywhere(done: Comparison) -> None:
+    folder = done.page.parent
+    told = json.loads((folder / "comparison.json").read_text())
+    markdown = (folder / "comparison.md").read_text()
+    page = (folder / "index.html").read_text()
+    for row in told["ranking"]["rows"]:
+        text = f"{row['figures']['rsum']:.1f}"
+        assert text in markdown
+        assert text in page
+    assert told["ranking"]["differences"]["rsum"][0][1]["value"] == pytest.approx(
+        -told["ranking"]["differences"]["rsum"][1][0]["value"]
+    )
+
+
+def test_every_picture_shown_has_a_page_that_says_what_each_run_said(done: Comparison) -> None:
+    folder = done.page.parent
+    links = re.findall(r'href="(pictures/\d+\.html)"', done.page.read_text())
+    assert len(links) == len(done.shown.chosen) > 5
+    row = done.shown.kind("captions")[0]
+    for link, number in zip(links, done.shown.chosen, strict=True):
+        text = (folder / link).read_text()
+        assert row.members[0].outcome.captions[number] in text
+        assert done.shown.pictures[number].sentences[0] in text
+        assert "http" not in re.sub(r"<svg.*?</svg>", "", text)
+
+
+def test_what_was_measured_is_not_measured_again(
+    done: Comparison, trained: Path, captioner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(done.page.parent / "outcomes", tmp_path / "outcomes")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("wordsight.comparison.outcomes.encode", never)
+    monkeypatch.setattr("wordsight.describe.Describer.say", never)
+    again = compare([trained, captioner], tmp_path, beam=2, device="cpu", progress=QUIET)
+    assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
+    with pytest.raises(AssertionError, match="measured again"):
+        compare([captioner], tmp_path, beam=3, device="cpu", progress=QUIET)
+
+
+def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(done.page.parent / "outcomes", tmp_path / "outcomes")
+    for path in (tmp_path / "outcomes").iterdir():
+        path.write_text('{"format": 1, "ranks"')
+    again = compare([trained], tmp_path, device="cpu", progress=QUIET)
+    assert again.shown.rows[0].leading == pytest.approx(done.shown.rows[0].members[0].outcome.leading)
+
+
+@pytest.mark.parametrize("same", ["the folder twice", "two of one name"])
+def test_runs_that_cannot_be_told_apart_are_refused(trained: Path, tmp_path: Path, same: str) -> None:
+    second = trained if same == "the folder twice" else tmp_path / trained.name
+    if second != trained:
+        shutil.copytree(trained, second)
+    with pytest.raises(InputError, match=trained.name):
+        compare([trained, second], tmp_path / "out", progress=QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["compare", str(tmp_path), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert str(tmp_path) in result.stderr
+
+
+# --- the bootstrap
+
+
+def outcome(images: list[int], texts: list[int]) -> Outcome:
+    return Outcome(True, {}, 1.0, images, texts, [], [], [], [])
+
+
+def test_sums_of_hits_make_the_recalls() -> None:
+    sums = hits(outcome([1, 3, 12], [1, 1, 7, 20]), [2, 1, 1]).sum(axis=0)[None]
+    expected = 100 * (1 / 3 + 2 / 3 + 2 / 3 + 2 / 4 + 2 / 4 + 3 / 4)
+    assert bootstrap.recalls(sums)[0] == pytest.approx(expected)
+
+
+def test_sums_of_counts_make_the_bleu_of_all() -> None:
+    said = [["a", "dog", "runs", "on", "the", "grass"], ["two", "men", "in", "a", "boat"]]
+    right = [[["a", "dog", "runs", "on", "grass"]], [["two", "men", "sit", "in", "a", "boat"]]]
+    sums = np.array([counts(one, some) for one, some in zip(said, right, strict=True)], float).sum(axis=0)[None]
+    assert bootstrap.bleu_4(sums)[0] == pytest.approx(bleu(said, right)[0][3])
+
+
+def test_a_difference_in_every_picture_is_real_and_noise_is_not() -> None:
+    random = np.random.default_rng(0)
+    base = random.random(400)
+    ones = np.ones(400)
+    better, noisy = base + 0.02, base + random.normal(0, 0.5, 400)
+    noisy += base.mean() - noisy.mean() + 0.005
+    found = bootstrap.differences([np.column_stack([one, ones]) for one in (base, better, noisy)], bootstrap.mean)
+    assert found[1][0].real
+    assert found[1][0].value == pytest.approx(0.02)
+    assert found[1][0].low == pytest.approx(0.02)  # paired: the same draw for both
+    assert not found[2][0].real
+    assert not found[0][0].real
+
+
+def test_the_interval_is_as_wide_as_theory_says() -> None:
+    random = np.random.default_rng(1)
+    one, other = random.normal(size=(2, 900))
+    ones = np.ones(900)
+    found = bootstrap.differences([np.column_stack([part, ones]) for part in (one, other)], bootstrap.mean)[0][1]
+    error = (one - other).std() / 30
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.08)
+
+
+# --- published rows and drawings
+
+
+def test_every_published_row_is_of_a_model_that_there_is() -> None:
+    assert {row.model for row in PUBLISHED} <= set(MODELS)
+
+
+def test_a_run_is_given_the_row_whose_keywords_it_has() -> None:
+    found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon": 0.0, "hidden": 3})
+    assert found is not None
+    assert str(found) == "16.5/40.6/54.2, 11.8/32.1/44.7 [F]"
+    assert published("nothing", {}) is None
+
+
+def test_a_drawing_has_a_label_for_each_system_and_leaves_out_those_without_points() -> None:
+    drawn = plot([("one", [(1, 2.0), (2, 3.0)]), ("none", []), ("<two>", [(5, 2.5)])], "minutes", "CIDEr")
+    assert "one 3" in drawn
+    assert "&lt;two&gt; 2.5" in drawn
+    assert "none" not in drawn
+    assert plot([("none", [])], "minutes", "CIDEr") == ""
+
+
+def test_labels_do_not_overlap() -> None:
+    drawn = plot([(str(n), [(1.0, 5.0)]) for n in range(12)], "x", "y")
+    heights = sorted(float(found) for found in re.findall(r'class="now" x="\d+" y="([\d.]+)"', drawn))
+    assert all(after - before >= 14.9 for before, after in pairwise(heights))
+
+
+@pytest.mark.parametrize("values", [[1.0], [3.0, 3.0], [0.1, 0.2], [20, 1e7], [0.0, 5.0]])
+def test_an_axis_has_marks_on_it_whatever_the_values(values: list[float]) -> None:
+    for ratio in (False, True):
+        axis = Axis(values, 0, 100, ratio=ratio)
+        assert all(0 <= axis.at(value) <= 100 for value in values)
+        assert 1 <= len(axis.marks()) <= 12
+        assert all(-1e-6 <= axis.at(mark) <= 100 + 1e-6 for mark in axis.marks())
