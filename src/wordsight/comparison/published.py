@@ -98,7 +98,7 @@ PUBLISHED = (
     Published(
         "multimodal RNN",
         "Karpathy & Fei-Fei 2015",
-        "rnn",
+        "multimodal_rnn",
         bleu=(57.9, 38.3, 24.5, 16.0),
         flag="R",
     ),
