@@ -57,7 +57,9 @@ def compare(run: Path, pictures: list[Path], folder: Path) -> dict[str, float]:
     for number, piece in enumerate(pieces):
         ways = [
             lambda piece=piece: alone.append(spent(lambda: list(encoder.stream(piece)))),
-            lambda piece=piece: built.append(spent(lambda: index.build(piece, repair=False, progress=Progress(quiet=True)))),
+            lambda piece=piece: built.append(
+                spent(lambda: index.build(piece, repair=False, progress=Progress(quiet=True)))
+            ),
         ]
         for way in ways if number % 2 else reversed(ways):
             way()

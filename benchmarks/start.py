@@ -1,4 +1,4 @@
-"""What a search costs before it scans: opening an index, the memory that it takes, `wordsight search` from a cold start.
+"""What a search costs before it scans: opening an index, its memory, and `wordsight search` from a cold start.
 
     python benchmarks/start.py [--pictures 100000] [--regions 20] [--size 256]
     python benchmarks/start.py --run RUN --pictures 10000
@@ -9,22 +9,22 @@ picture, as `wordsight index build` would write it; the files of the pictures ar
 
 Each figure is of processes of their own, the best of some, on the clock and of processor (user and system):
 
-- opening: `Index(folder)` and its snapshot, in which every picture and file of vectors is known; with the model, so
-  that a sentence can be asked, besides.
-- memory: what the process has for itself (anonymous pages) after one search of all vectors, less what it had when
-  all was imported; with the model, and without. Pages of the mapped files come and go as the system likes.
+- opening: `Index(folder)` and its snapshot, in which every picture and file of vectors is known; and then the model,
+  without which no sentence can be asked.
+- memory: what the process gained for itself (anonymous pages) by opening and by a first search of all vectors; and by
+  the model. Pages of the mapped files come and go as the system likes.
 - `wordsight search`: the command, from the start of the process to its end; and as much of it as Python and torch take.
 """
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -42,32 +42,31 @@ from wordsight.training import checkpoint
 from wordsight.training.recipe import parse
 from wordsight.vision.regions import RegionSettings
 
-ROUNDS, BLOCK, STRANGERS = 5, 1000, 600
+BLOCK, STRANGERS = 1000, 600
 SENTENCE = "a dog on the beach"
-MEASURED = """
+OPENING = """
 import json, sys, time
 from pathlib import Path
-import torch
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
-from wordsight.search.find import find
 
 def own():
-    told = Path("/proc/self/smaps_rollup").read_text().split("Anonymous:")[1]
-    return int(told.split()[0]) / 1024
+    anonymous = Path("/proc/self/smaps_rollup").read_text().split("Anonymous:")[1]
+    return int(anonymous.split()[0]) * 1024 / 1e6
 
-before, clock, computing = own(), time.perf_counter(), time.process_time()
+def now():
+    return time.perf_counter(), time.process_time(), own()
+
+laps = [now()]
 index = Index(sys.argv[1], "cpu")
 with Catalog(index.folder) as catalog:
     index.snapshot(catalog)
-opened = time.perf_counter() - clock, time.process_time() - computing
-open_only = own()
+laps.append(now())
 index.run
-ready = time.perf_counter() - clock, time.process_time() - computing
-loaded = own()
+laps.append(now())
 index.search(sys.argv[2])
-searched = own()
-print(json.dumps([*opened, *ready, open_only - before, searched - before - (loaded - open_only), searched - before]))
+laps.append(now())
+print(json.dumps(laps))
 """
 
 
@@ -130,7 +129,9 @@ def padded(blocks: list[Vectors]) -> Vectors:
     most = max(block.mask.shape[1] for block in blocks)
 
     def whole(parts: list[Tensor]) -> Tensor:
-        return torch.cat([torch.cat([one, one.new_zeros(len(one), most - one.shape[1], *one.shape[2:])], 1) for one in parts])
+        return torch.cat(
+            [torch.cat([one, one.new_zeros(len(one), most - one.shape[1], *one.shape[2:])], 1) for one in parts]
+        )
 
     parts = ([getattr(block, name) for block in blocks] for name in ("values", "mask", "places"))
     hubness = None if blocks[0].hubness is None else torch.cat([block.hubness for block in blocks])
@@ -145,7 +146,7 @@ def seconds(*command: str) -> tuple[float, float]:
     return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measure(folder: Path) -> dict[str, float]:
+def measure(folder: Path, rounds: int) -> dict[str, float]:
     python = sys.executable
     commands = {
         "wordsight search": (python, "-m", "wordsight.cli", "search", str(folder), SENTENCE),
@@ -153,17 +154,18 @@ def measure(folder: Path) -> dict[str, float]:
     }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     opened = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, command in commands.items():
             spent[name].append(seconds(*command))
-        told = subprocess.run((python, "-c", MEASURED, str(folder), SENTENCE), check=True, stdout=subprocess.PIPE)
-        opened.append(json.loads(told.stdout))
-    best = [min(column) for column in zip(*opened, strict=True)]
-    names = ["opening, s", "opening, processor s", "with the model, s", "with the model, processor s"]
-    names += ["opening takes, MB", "with a search, MB", "with the model too, MB"]
-    told = dict(zip(names, best, strict=True))
-    for name, rounds in spent.items():
-        clock, computing = (min(column) for column in zip(*rounds, strict=True))
+        told = subprocess.run((python, "-c", OPENING, str(folder), SENTENCE), check=True, stdout=subprocess.PIPE)
+        laps = pairwise(json.loads(told.stdout))
+        steps = [[now - then for then, now in zip(*pair, strict=True)] for pair in laps]
+        opened.append([*steps[0][:2], *steps[1][:2], steps[0][2] + steps[2][2], steps[1][2]])
+    names = ["opening, s", "opening, processor s", "the model, s", "the model, processor s"]
+    names += ["memory of the index, MB", "memory of the model, MB"]
+    told = {name: min(column) for name, column in zip(names, zip(*opened, strict=True), strict=True)}
+    for name, several in spent.items():
+        clock, computing = (min(column) for column in zip(*several, strict=True))
         told |= {f"{name}, s": clock, f"{name}, processor s": computing}
     return {name: round(value, 3) for name, value in told.items()}
 
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--regions", type=int, default=20, help="of random pictures")
     parser.add_argument("--size", type=int, default=256, help="of random vectors")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, metavar="INDEX", help="make the index here, or take the one that is here")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -184,7 +187,7 @@ def main() -> None:
             make(where, chosen, Path(folder))
         told = Index(where, "cpu").info()
         shape = {name: told[name] for name in ("pictures", "regions", "size", "bytes")}
-        print(json.dumps({**shape, **measure(where)}, indent=1))
+        print(json.dumps({**shape, **measure(where, chosen.rounds)}, indent=1))
 
 
 def make(where: Path, chosen: argparse.Namespace, folder: Path) -> None:
