@@ -278,14 +278,11 @@ def main() -> None:
         made = seen(chosen.run, chosen.data, chosen.split, chosen.pictures) if chosen.run else drawn(chosen.pictures)
         vectors = stored(folder / "vectors", chosen.pictures, *made)
         clock = time.process_time if chosen.cores == 1 else time.perf_counter
-        kind, unit = (chosen.run or "drawn", "of processor" if chosen.cores == 1 else "on the clock")
-        print(
-            f"{chosen.pictures:,} pictures x {REGIONS} x {vectors.rows.shape[1]}, {kind}; {chosen.cores} core(s), ms {unit}; x: times as"
-        )
-        print(
-            f"fast as one query of maxsim-cpu, or of numpy where there is none\n{'':32}{FIRST_ONE:>12}{'x':>8}", end=""
-        )
-        print(f"{TOGETHER:>12}{'x':>8}{'right':>10}")
+        kind, unit = chosen.run or "drawn", "of processor" if chosen.cores == 1 else "on the clock"
+        shape = f"{chosen.pictures:,} pictures x {REGIONS} x {vectors.rows.shape[1]}, {kind}"
+        print(f"{shape}; {chosen.cores} core(s), ms {unit}; x: times as fast as")
+        print("one query of maxsim-cpu, or of numpy where there is none")
+        print(f"{'':32}{FIRST_ONE:>12}{'x':>8}{TOGETHER:>12}{'x':>8}{'right':>10}")
         print("\n".join(measure(vectors, peers(vectors, folder, wanted), chosen.rounds, clock)))
 
 
