@@ -11,8 +11,8 @@ Each figure is of processes of their own, the best of some, on the clock and of 
 
 - opening: `Index(folder)` and its snapshot, in which every picture and file of vectors is known; and then the model,
   without which no sentence can be asked.
-- memory: what the process gained for itself (anonymous pages) by opening and by a first search of all vectors; and by
-  the model. Pages of the mapped files come and go as the system likes.
+- memory: what the process gained for itself (anonymous pages) by opening, and at most while it first searched all
+  vectors; and by the model. Pages of the mapped files come and go as the system likes.
 - `wordsight search`: the command, from the start of the process to its end; and as much of it as Python and torch take.
 """
 
@@ -45,14 +45,13 @@ from wordsight.vision.regions import RegionSettings
 BLOCK, STRANGERS = 1000, 600
 SENTENCE = "a dog on the beach"
 OPENING = """
-import json, sys, time
+import json, re, sys, threading, time
 from pathlib import Path
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 
 def own():
-    anonymous = Path("/proc/self/smaps_rollup").read_text().split("Anonymous:")[1]
-    return int(anonymous.split()[0]) * 1024 / 1e6
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024 / 1e6
 
 def now():
     return time.perf_counter(), time.process_time(), own()
@@ -64,9 +63,13 @@ with Catalog(index.folder) as catalog:
 laps.append(now())
 index.run
 laps.append(now())
-index.search(sys.argv[2])
-laps.append(now())
-print(json.dumps(laps))
+search = threading.Thread(target=index.search, args=(sys.argv[2],))
+search.start()
+highest = laps[-1][2]
+while search.is_alive():
+    highest = max(highest, own())
+    time.sleep(0.001)
+print(json.dumps([*laps, [*now()[:2], highest]]))
 """
 
 

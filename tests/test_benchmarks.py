@@ -46,7 +46,7 @@ def test_building_is_timed_beside_describing() -> None:
     assert 0 < told["speed of the build / the encoder's"] < 2
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="memory is read from Linux's /proc")
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from Linux's /proc")
 def test_the_start_of_a_search_is_timed(trained: Path) -> None:
     drawn = figures("start.py", "--pictures", "1200", "--regions", "3", "--size", "8", "--rounds", "1")
     assert (drawn["pictures"], drawn["regions"], drawn["size"]) == (1200, 3600, 8)
