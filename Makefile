@@ -20,7 +20,7 @@ lint: $(INSTALLED)  ## style and types
 	$(BIN)/mypy
 
 bench: $(INSTALLED)  ## speed, as ratios to the plain way
-	for file in features.py score.py decode.py "search.py --scan 10000"; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
+	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
 
 clean:  ## forget the environment
 	rm -rf .venv

@@ -1,34 +1,28 @@
-"""What a trained model finds through an index, next to `wordsight eval`, and how fast the exact scan is.
+"""What a trained model finds through an index, next to `wordsight eval`.
 
-    .venv/bin/python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
-    .venv/bin/python benchmarks/search.py --scan 10000
+    python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
 
-The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
-greatest difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown
-are those of `Run.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval`
-chooses, that are chosen in its way from the vectors in the index, and that a search shows. The second times one query
-of 8 words, and one of 100, on pictures of 20 regions of 256 numbers, exactly from the start and roughly first, next to
-the same in plain numpy, by maxsim-cpu where it is installed (the extra `bench`), and reading so much memory once; on
-one thread and in seconds of processor.
+Indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the greatest
+difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown are those
+of `Run.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval` chooses, that
+are chosen in its way from the vectors in the index, and that a search shows. How fast that is: `scan.py`, `start.py`
+and `build.py`.
 """
 
 import argparse
 import json
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from real import Cached, Split, encoded, split_of
 from torch import Tensor
 
 from wordsight.batch import Vectors
-from wordsight.data import find, load_dataset
 from wordsight.data.entities import Phrase, load_phrases
-from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.evaluation import ranking
 from wordsight.evaluation.grounding import Predict, evaluate, predictor
@@ -42,80 +36,53 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import asked, terms
 from wordsight.search.results import evidence
-from wordsight.search.rough import best_scores, extent, halved
-from wordsight.search.scan import Asked, Spans, scan, top
+from wordsight.search.scan import scan
 from wordsight.search.snapshot import Snapshot
-from wordsight.training.batches import pairs
-from wordsight.training.material import featured, pictures_of
 from wordsight.training.progress import Progress
-from wordsight.training.validation import encode
-from wordsight.vision.regions import FeatureCache, FeatureTable, Row, default_cache
-
-ROUNDS, REGIONS, SIZE, WORDS = 7, 20, 256, 8
-
-
-class Cached:
-    """A region encoder that takes everything from the feature cache."""
-
-    def __init__(self, encoder: Any, table: FeatureTable, paths: Sequence[Path]) -> None:
-        self.size, self.table, self.at = encoder.size, table, {path: row for row, path in enumerate(paths)}
-
-    def stream(self, paths: Iterator[Path]) -> Iterator[Row]:
-        """The rows of pictures, in order."""
-        for path in paths:
-            seen = self.table.gather(torch.tensor([self.at[path]]))
-            mask = seen.mask[0]
-            yield Row(seen.features[0, mask].numpy(), seen.boxes[0, mask].numpy(), np.zeros(int(mask.sum()), np.int8))
 
 
 def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -> dict[str, Any]:
-    run, progress = load(run_folder, "cpu"), Progress()
-    dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
-    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
-    pictures, table = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
-    known = pairs(pictures, table, run.vocabulary)
-    whole = ranking.score_matrix(run.model, *encode(run.model, known))
-    paths = [picture.path for picture in pictures]
+    run = load(run_folder, "cpu")
+    known = split_of(run, data, split, most)
+    whole = ranking.score_matrix(run.model, *encoded(run, known))
     with tempfile.TemporaryDirectory() as folder:
         index = Index.create(Path(folder, "index"), run_folder, "cpu")
-        index.run.__dict__["encoder"] = Cached(run.encoder, table, paths)
-        index.build(paths, progress=progress)
-        queries = terms(index.run, [sentence for picture in pictures for sentence in picture.sentences])
+        index.run.__dict__["encoder"] = Cached(run.encoder, known.table, known.paths)
+        index.build(known.paths, progress=Progress())
+        queries = terms(index.run, known.sentences)
         with Catalog(index.folder) as catalog:
             snapshot = index.snapshot(catalog)
             blocks = [asked(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
             found = torch.cat([scan(snapshot.vectors, snapshot.spans, one, index.rule) for one in blocks], dim=1)
-            boxes = same_boxes(index, run, pictures[0].sentences[0])
-            grounded = grounding(run, dataset.root, pictures, table, snapshot)
-    figures = {"eval": whole, "index": found}
+            boxes = same_boxes(index, run, known.sentences[0])
+            grounded = grounding(run, known, snapshot)
+    figures, picture = {"eval": whole, "index": found}, known.pairs.picture
     told: dict[str, Any] = {
-        name: ranking.metrics(ranking.ranks(scores, known.picture), len(pictures)) for name, scores in figures.items()
+        name: ranking.metrics(ranking.ranks(scores, picture), len(known.paths)) for name, scores in figures.items()
     }
     told["greatest difference"] = (whole - found).abs().max().item()
     return told | {
         "boxes as align": boxes,
         "grounding": grounded,
-        "sure": sureness(found, known.picture, queries, index.rule),
+        "sure": sureness(found, picture, queries, index.rule),
     }
 
 
-def grounding(
-    run: Run, data: Path, pictures: Sequence[Picture], table: FeatureTable, snapshot: Snapshot
-) -> dict[str, Any]:
+def grounding(run: Run, known: Split, snapshot: Snapshot) -> dict[str, Any]:
     """How often boxes are right: by `eval`, by the same from the vectors of an index, and of those that a search shows.
 
     A search is told no phrase: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
     """
     try:
-        phrases = load_phrases(data, [picture.name for picture in pictures])
+        phrases = load_phrases(known.root, [picture.name for picture in known.pictures])
     except InputError as error:
         return {"not measured": str(error)}
-    place = {picture.name: number for number, picture in enumerate(pictures)}
+    place = {picture.name: number for number, picture in enumerate(known.pictures)}
 
     def stored(names: Sequence[str]) -> Vectors:
         return snapshot.images([place[name] for name in names])
 
-    look, words = looking(pictures, table), run.vocabulary
+    look, words = looking(known.pictures, known.table), run.vocabulary
     ways: dict[str, Predict] = {
         "eval": predictor(run.model, words, look),
         "index": predictor(Stored(run.model), words, stored),
@@ -225,86 +192,15 @@ def part(scores: Tensor, picture: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]
     return scores[rows][:, own], place[picture[own]]
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Milliseconds of processor, the best of some rounds."""
-    work()
-    spent = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        work()
-        spent.append(1000 * (time.process_time() - began))
-    return min(spent)
-
-
-def speed(pictures: int) -> dict[str, float]:
-    random = torch.Generator().manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "vectors")
-        torch.randn(pictures * REGIONS, SIZE, generator=random).numpy().tofile(path)
-        rows = np.memmap(path, "<f4", "c", shape=(pictures * REGIONS, SIZE))
-        every, all_there = np.arange(pictures), torch.ones(pictures, REGIONS, dtype=torch.bool)
-        spans = Spans(
-            np.ones_like(every),
-            every * REGIONS,
-            np.full_like(every, REGIONS),
-            np.zeros(pictures, np.float32),
-            *(part.numpy() for part in extent(torch.from_numpy(rows).view(pictures, REGIONS, SIZE), all_there)),
-        )
-        halves = halved(rows)
-        one, many = (_queries(count, random) for count in (1, 100))
-        alone, together = ((lambda ask=ask: scan({1: rows}, spans, ask, Rule())) for ask in (one, many))
-        quick, quick_together = (
-            (lambda ask=ask: best_scores({1: rows}, {1: halves}, spans, ask, Rule(), 10)) for ask in (one, many)
-        )
-        words = one.words.numpy()
-
-        def plain() -> np.ndarray:
-            return (rows @ words.T).reshape(pictures, REGIONS, WORDS).max(1).sum(1)
-
-        best = np.argsort(-plain(), kind="stable")[:10]
-        assert top(alone()[:, 0], 10).tolist() == top(quick()[:, 0], 10).tolist() == best.tolist()
-        exact, rough = together(), quick_together()
-        assert all(top(exact[:, q], 10).tolist() == top(rough[:, q], 10).tolist() for q in range(100))
-        return {
-            "quick: one query, ms": timed(quick),
-            "quick: of 100 queries, ms each": timed(quick_together) / 100,
-            "one query, ms": timed(alone),
-            "numpy, ms": timed(plain),
-            **peers(words, rows.reshape(pictures, REGIONS, SIZE)),
-            "of 100 queries, ms each": timed(together) / 100,
-            "reading the vectors, ms": timed(lambda: torch.from_numpy(rows).sum()),
-        }
-
-
-def peers(words: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
-    """Milliseconds of libraries that do the same, of those that are installed."""
-    try:
-        import maxsim_cpu
-    except ImportError:
-        return {}
-    vectors = np.ascontiguousarray(vectors)
-    return {"maxsim-cpu, ms": timed(lambda: maxsim_cpu.maxsim_scores(words, vectors))}
-
-
-def _queries(count: int, random: torch.Generator) -> Asked:
-    words = torch.randn(count * WORDS, SIZE, generator=random)
-    shares = torch.eye(count).repeat_interleave(WORDS, dim=0)
-    return Asked(words, shares, torch.zeros(count), torch.zeros(count))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--split", default="val")
     parser.add_argument("--most", type=int, help="the first pictures of the split; else all")
-    parser.add_argument("--scan", type=int, default=0, metavar="PICTURES")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    if chosen.run:
-        print(json.dumps(quality(chosen.run, chosen.data, chosen.split, chosen.most), indent=1))
-    if chosen.scan:
-        print(json.dumps(speed(chosen.scan), indent=1))
+    print(json.dumps(quality(chosen.run, chosen.data, chosen.split, chosen.most), indent=1))
 
 
 if __name__ == "__main__":

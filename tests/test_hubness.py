@@ -45,7 +45,8 @@ def encoded(model: Matcher, some: Batch) -> tuple[Vectors, Vectors]:
     return model.encode_images(some.regions), model.encode_texts(some.words)
 
 
-def test_hubness_is_a_soft_maximum_over_strangers() -> None:
+def test_hubness_is_a_soft_maximum_over_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wordsight.matching.hubness.ROWS", 4)  # two blocks of them
     strangers = Strangers(temperature=0.1)
     met = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
     strangers.meet([vectors(met[:4]), vectors(met[4:])], [vectors(met)])

@@ -98,6 +98,11 @@ def test_importing_wordsight_costs_nothing() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_asking_an_index_runs_no_nets() -> None:
+    code = "import sys, wordsight.index_files; assert not {'onnxruntime', 'transformers'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_every_public_name_is_there() -> None:
     assert wordsight.__all__ == sorted(wordsight.__all__)
     for name in wordsight.__all__:

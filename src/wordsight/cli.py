@@ -1,5 +1,6 @@
 """The command line: one command a verb, thin. Results go to stdout, everything else to stderr."""
 
+import gc
 import io
 import os
 import sys
@@ -251,6 +252,7 @@ def main() -> None:
     """The `wordsight` command."""
     # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    gc.set_threshold(100_000)  # by default a fifth of a start goes into looking for garbage among what is imported
     warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is an error here, and said as one
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     for stream in (sys.stdout, sys.stderr):

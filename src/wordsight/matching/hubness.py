@@ -11,7 +11,7 @@ normalisation (Bogolin et al. 2022) and of CSLS (Conneau et al. 2018), for both 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from wordsight.batch import Vectors
 
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
-ROWS = 64  # pictures or sentences held against all strangers at once
+ROWS = 64  # strangers met at once: what they score is reduced while the processor still has it at hand
 LONGEST = 16  # words of a strange sentence that are kept: enough for most, and all take the same room
 
 
@@ -60,17 +60,17 @@ class Strangers(nn.Module):
 
     def of_images(self, images: Vectors, score: Score) -> Vectors:
         """The same pictures with their hubness beside them."""
-        return self._with_hubness(images, lambda some: score(some, _bare(self.said, self.said_mask)))
+        return self._with_hubness(images, [score(images, some) for some in _blocks(self.said, self.said_mask)])
 
     def of_texts(self, texts: Vectors, score: Score) -> Vectors:
         """The same sentences with their hubness beside them."""
-        return self._with_hubness(texts, lambda some: score(_bare(self.seen, self.seen_mask), some).T)
+        return self._with_hubness(texts, [score(some, texts).T for some in _blocks(self.seen, self.seen_mask)])
 
-    def _with_hubness(self, some: Vectors, scores: Callable[[Vectors], Tensor]) -> Vectors:
-        if not len(self.seen):
+    def _with_hubness(self, some: Vectors, scores: list[Tensor]) -> Vectors:
+        """With the hubness that follows from their scores (B, strangers), which come in blocks of strangers."""
+        if not scores:
             return some
-        blocks = [scores(some[first : first + ROWS]) for first in range(0, len(some.mask), ROWS)]
-        met = torch.cat(blocks) / self.temperature  # (B, strangers)
+        met = torch.cat(scores, dim=1) / self.temperature  # (B, strangers)
         hubness = self.temperature * (met.logsumexp(dim=1) - math.log(met.shape[1]))
         return Vectors(some.values, some.mask, some.places, hubness)
 
@@ -82,6 +82,8 @@ class Strangers(nn.Module):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def _bare(values: Tensor, mask: Tensor) -> Vectors:
-    """Vectors that stand nowhere."""
-    return Vectors(values.float(), mask, mask)
+def _blocks(values: Tensor, mask: Tensor) -> Iterator[Vectors]:
+    """Strangers in blocks, standing nowhere; none where there are none."""
+    for some, known in zip(values.split(ROWS), mask.split(ROWS), strict=True):
+        if len(some):
+            yield Vectors(some.float(), known, known)

@@ -53,7 +53,8 @@ def fingerprint(run: Path) -> str:
     found = hashlib.blake2b(digest_size=16)
     for name in KNOWN_BY:
         try:
-            found.update(hashlib.blake2b((run / name).read_bytes()).digest())
+            with (run / name).open("rb") as file:
+                found.update(hashlib.file_digest(file, "blake2b").digest())
         except OSError as error:
             raise InputError(f"{run / name}: cannot be read ({error.strerror}).") from None
     return found.hexdigest()

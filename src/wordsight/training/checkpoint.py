@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as read_tensors
+from safetensors.torch import load_file as read_tensors
 from safetensors.torch import save as tensor_bytes
 
 from wordsight.errors import InputError
@@ -174,7 +174,7 @@ def make_folder(folder: Path) -> None:
 
 def _load_weights(path: Path, model: Model) -> None:
     try:
-        model.load_state_dict(read_tensors(path.read_bytes()))
+        model.load_state_dict(read_tensors(path))
     except FileNotFoundError:
         raise InputError(f"{path}: missing from this checkpoint.") from None
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
@@ -67,6 +66,8 @@ class OnnxNet:
 
 
 def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, int] | None = None, out: str = "") -> Any:
+    import onnxruntime  # here, as whoever only asks an index runs no net
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

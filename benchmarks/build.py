@@ -1,0 +1,93 @@
+"""How much slower an index is built than its pictures are described: `index build` next to the region encoder alone.
+
+    python benchmarks/build.py [--pictures 240]
+    python benchmarks/build.py --run RUN --folder flickr8k/images
+
+The first needs no weights: painted pictures, and a model of the demo that nobody trained. Both ways see the same
+pieces of the pictures in turn, so that whatever else the machine does hits both; trust the ratio.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from wordsight.data import find, load_dataset
+from wordsight.data.painted import paint_world
+from wordsight.matching.align import Align
+from wordsight.search.index import Index
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.training import checkpoint
+from wordsight.training.material import region_encoder
+from wordsight.training.progress import Progress
+from wordsight.training.recipe import read
+
+PIECES = 6
+DEMO = Path(__file__).parents[1] / "recipes" / "demo.toml"
+
+
+def untrained(world: Path, folder: Path) -> Path:
+    """A run of the demo before its first step."""
+    recipe = read(DEMO)
+    vocabulary = Vocabulary.build(text for one in load_dataset(world).pictures for text in one.sentences)
+    encoder = region_encoder(recipe.regions)
+    settings = {name: value for name, value in recipe.model.items() if name != "name"}
+    model = Align(len(vocabulary), encoder.size, **settings)  # type: ignore[arg-type]
+    made = (model, vocabulary, recipe.regions, encoder.blocks, encoder.fingerprint, recipe, {"best": {}})
+    checkpoint.save(folder, checkpoint.Checkpoint(*made))
+    return folder
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the clock, and of processor over all cores."""
+    clock, computing = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - computing
+
+
+def compare(run: Path, pictures: list[Path], folder: Path) -> dict[str, float]:
+    index = Index.create(folder / "index", run)
+    encoder = index.run.encoder
+    pieces = [pictures[first::PIECES] for first in range(PIECES)]
+    list(encoder.stream(pieces[0][:4]))  # makes the sessions
+    alone, built = [], []
+    for number, piece in enumerate(pieces):
+        ways = [
+            lambda piece=piece: alone.append(spent(lambda: list(encoder.stream(piece)))),
+            lambda piece=piece: built.append(
+                spent(lambda: index.build(piece, repair=False, progress=Progress(quiet=True)))
+            ),
+        ]
+        for way in ways if number % 2 else reversed(ways):
+            way()
+    added = index.info()["pictures"]
+    assert added == len(pictures), f"{added} of {len(pictures)} pictures were added"
+    told: dict[str, float] = {"pictures": added}
+    for name, rounds in (("encoder alone", alone), ("index build", built)):
+        clock, computing = (sum(column) for column in zip(*rounds, strict=True))
+        told |= {f"{name}, pictures/s": added / clock, f"{name}, core ms a picture": 1000 * computing / added}
+    told["speed of the build / the encoder's"] = median(a[0] / b[0] for a, b in zip(alone, built, strict=True))
+    told["the same of processor"] = median(a[1] / b[1] for a, b in zip(alone, built, strict=True))
+    return {name: round(value, 3) for name, value in told.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, help="a run that aligns; else one of the demo before its first step")
+    parser.add_argument("--folder", help="pictures; else painted ones")
+    parser.add_argument("--pictures", type=int, default=240)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        world = None if chosen.run and chosen.folder else paint_world(folder / "world", chosen.pictures)
+        run = chosen.run or untrained(world, folder / "run")
+        where = find(chosen.folder, "pictures") if chosen.folder else world / "images"
+        pictures = sorted(where.iterdir())[: chosen.pictures]
+        print(json.dumps(compare(run, pictures, folder), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What the benchmarks of the search share: a run's own pictures and sentences, encoded from the feature cache."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordsight.batch import Vectors
+from wordsight.data import find, load_dataset
+from wordsight.data.records import Picture
+from wordsight.run import Run
+from wordsight.training.batches import Pairs, pairs
+from wordsight.training.material import featured, pictures_of
+from wordsight.training.progress import Progress
+from wordsight.training.validation import encode
+from wordsight.vision.regions import FeatureCache, FeatureTable, Row, default_cache
+
+
+class Split(NamedTuple):
+    """Some pictures of a dataset with their sentences, as a run sees them."""
+
+    root: Path
+    pictures: list[Picture]
+    table: FeatureTable
+    pairs: Pairs
+
+    @property
+    def paths(self) -> list[Path]:
+        """Of the pictures."""
+        return [picture.path for picture in self.pictures]
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of them, in the order of the pictures."""
+        return [sentence for picture in self.pictures for sentence in picture.sentences]
+
+
+def split_of(run: Run, data: Path | None, split: str, most: int | None = None) -> Split:
+    """The first pictures of a split; of the data that the run was trained on, where no other is named."""
+    dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
+    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
+    pictures, table = featured(FeatureCache(default_cache(), run.encoder), wanted, Progress(), split)
+    return Split(dataset.root, pictures, table, pairs(pictures, table, run.vocabulary))
+
+
+def encoded(run: Run, known: Split) -> tuple[list[Vectors], list[Vectors]]:
+    """The pictures and the sentences of a split, in blocks."""
+    return encode(run.model, known.pairs)
+
+
+class Cached:
+    """A region encoder that takes everything from the feature cache."""
+
+    def __init__(self, encoder: Any, table: FeatureTable, paths: Sequence[Path]) -> None:
+        self.size, self.table, self.at = encoder.size, table, {path: row for row, path in enumerate(paths)}
+
+    def stream(self, paths: Iterator[Path]) -> Iterator[Row]:
+        """The rows of pictures, in order."""
+        for path in paths:
+            seen = self.table.gather(torch.tensor([self.at[path]]))
+            mask = seen.mask[0]
+            yield Row(seen.features[0, mask].numpy(), seen.boxes[0, mask].numpy(), np.zeros(int(mask.sum()), np.int8))
+
+
+def more(values: Tensor, count: int, noise: float = 0.1, seed: int = 0) -> Iterator[Tensor]:
+    """As many pictures as are wanted, in blocks as large as what is repeated: (I, R, D) with noise of its own each.
+
+    Args:
+        values: (I, R, D), repeated.
+        count: how many pictures.
+        noise: its length as a share of the vector's.
+        seed: of the noise.
+    """
+    random = torch.Generator().manual_seed(seed)
+    length = noise * values.norm(dim=2, keepdim=True) / values.shape[2] ** 0.5
+    for first in range(0, count, len(values)):
+        some = values[: count - first]
+        yield some + length[: len(some)] * torch.randn(some.shape, generator=random)

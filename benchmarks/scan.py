@@ -1,0 +1,290 @@
+"""How fast the exact scan is, next to what one writes first, to libraries that do the same, and to reading memory.
+
+    python benchmarks/scan.py [--pictures 10000] [--cores 1]
+    python benchmarks/scan.py --run RUN --pictures 100000
+
+Queries of 8 words, one and 100 together, on pictures of 20 regions of 256 numbers. The first draws vectors of unequal
+lengths that lean one way, and words that are never below 0 (equation 6). The second takes a run's own regions and
+words of the val split (from the feature cache): the first 20 regions, 8 words of sentences of at least so many, both
+along the 256 directions in which regions are longest, repeated with noise of a tenth of their length.
+
+All ways take turns in one process, round after round; a ratio is the median of the rounds' ratios, a time the best of
+them: seconds of processor on one core, of the clock on several. maxsim-cpu, LanceDB and Qdrant take part where they
+are installed (the extra `bench`). They answer one query at a time, so 100 cost them 100 times as much. LanceDB scans
+its own file without an index, by "dot": an index of several vectors a row knows only "cosine", which is another score.
+Qdrant in its local mode scans memory; it takes minutes to fill, and is left out above 20,000 pictures, as it warns
+there itself.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from real import encoded, more, split_of
+from torch import Tensor
+
+from wordsight.matching.score import Rule
+from wordsight.run import load
+from wordsight.search.rough import best_scores, extent, halved, is_quick
+from wordsight.search.scan import Asked, Floats, Spans, scan, top
+
+REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
+BLOCK = 1000  # pictures
+Answer = Callable[[], object]
+FIRST_ONE, TOGETHER = "one query", "of 100"
+
+
+class Vectors(NamedTuple):
+    """I pictures on disk and in bfloat16, and 100 queries: (100, 8, D)."""
+
+    rows: Floats
+    rough: np.ndarray
+    spans: Spans
+    words: Tensor
+
+    @property
+    def pictures(self) -> Floats:
+        """(I, 20, D)."""
+        return self.rows.reshape(-1, REGIONS, self.rows.shape[1])
+
+
+def drawn(pictures: int) -> tuple[Iterator[Tensor], Tensor]:
+    """Random regions, a block at a time, and words."""
+    random = torch.Generator().manual_seed(0)
+    lean = 0.5 * torch.randn(SIZE, generator=random)
+
+    def uneven(*shape: int) -> Tensor:
+        lengths = (0.5 * torch.randn(*shape, 1, generator=random)).exp()
+        return lengths * (torch.randn(*shape, SIZE, generator=random) + lean)
+
+    words = uneven(QUERIES, WORDS).relu()
+    return (uneven(min(BLOCK, pictures - first), REGIONS) for first in range(0, pictures, BLOCK)), words
+
+
+@torch.inference_mode()
+def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tuple[Iterator[Tensor], Tensor]:
+    """A run's own regions, repeated with noise, and words."""
+    run = load(run_folder, "cpu")
+    run.model.forget()
+    images, texts = encoded(run, split_of(run, data, split))
+    regions = torch.cat([some.values[:, :REGIONS] for some in images if some.mask[:, :REGIONS].all()])
+    words = torch.cat([some.values[some.mask.sum(dim=1) >= WORDS, :WORDS] for some in texts])
+    rows = regions.flatten(0, 1)
+    directions = torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -SIZE:]  # (D, at most 256)
+    chosen = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))[:QUERIES]
+    return more(regions @ directions, pictures), words[chosen] @ directions
+
+
+def stored(path: Path, pictures: int, blocks: Iterator[Tensor], words: Tensor) -> Vectors:
+    """Vectors as an index keeps them."""
+    rows = np.memmap(path, "<f4", "w+", shape=(pictures * REGIONS, words.shape[2]))
+    rough, extents, at = np.empty(rows.shape, np.int16), [], 0
+    for block in blocks:
+        some = slice(at, at := at + len(block) * REGIONS)
+        rows[some] = block.flatten(0, 1).numpy()
+        rough[some] = halved(rows[some])
+        extents.append(extent(block, torch.ones(block.shape[:2], dtype=torch.bool)))
+    rows.flush()
+    every = np.arange(pictures)
+    where = np.ones_like(every), every * REGIONS, np.full_like(every, REGIONS), np.zeros(pictures, np.float32)
+    lengths = (torch.cat(parts).numpy() for parts in zip(*extents, strict=True))
+    return Vectors(np.memmap(path, "<f4", "c", shape=rows.shape), rough, Spans(*where, *lengths), words)
+
+
+def asked(words: Tensor) -> Asked:
+    """Queries (Q, 8, D)."""
+    shares = torch.eye(len(words)).repeat_interleave(WORDS, dim=0)
+    return Asked(words.flatten(0, 1), shares, torch.zeros(len(words)), torch.zeros(len(words)))
+
+
+def plain(vectors: Vectors, words: Tensor) -> np.ndarray:
+    """The scores (Q, I), as one writes it first: Q queries at once, in blocks of pictures that fit into memory."""
+    flat, found = words.flatten(0, 1).numpy().T, []
+    step = max(1, len(vectors.pictures) // len(words))
+    for first in range(0, len(vectors.pictures), step):
+        some = vectors.rows[first * REGIONS : (first + step) * REGIONS]
+        best = (some @ flat).reshape(-1, REGIONS, flat.shape[1]).max(axis=1)
+        found.append(best.reshape(len(best), -1, WORDS).sum(axis=2))
+    return np.concatenate(found).T
+
+
+def ours(vectors: Vectors, words: Tensor, quick: bool) -> list[list[int]]:
+    """The first ten of each query, as `Index.search` finds them."""
+    ask, one = asked(words), {1: vectors.rows}
+    if quick:
+        found = best_scores(one, {1: vectors.rough}, vectors.spans, ask, Rule(), FIRST)
+    else:
+        found = scan(one, vectors.spans, ask, Rule())
+    return [top(column, FIRST).tolist() for column in found.T.contiguous()]
+
+
+Peer = Callable[[np.ndarray], list[int]]  # the words of a query (8, D) -> its first ten pictures
+
+
+def maxsim(vectors: Vectors) -> Peer:
+    import maxsim_cpu
+
+    return lambda words: np.argsort(-maxsim_cpu.maxsim_scores(words, vectors.pictures), kind="stable")[:FIRST].tolist()
+
+
+def lance(vectors: Vectors, folder: Path) -> Peer:
+    import lancedb
+    import pyarrow as pa
+
+    def tables() -> Iterator[pa.RecordBatch]:
+        for first in range(0, len(vectors.pictures), BLOCK):
+            some = vectors.pictures[first : first + BLOCK]
+            each = pa.FixedSizeListArray.from_arrays(pa.array(some.reshape(-1)), some.shape[2])
+            lists = pa.ListArray.from_arrays(pa.array(np.arange(len(some) + 1, dtype=np.int32) * REGIONS), each)
+            ids = pa.array(np.arange(first, first + len(some)))
+            yield pa.record_batch([ids, lists], names=["id", "vector"])
+
+    batches = tables()
+    begin = next(batches)
+    table = lancedb.connect(folder).create_table("regions", chain([begin], batches), schema=begin.schema)
+
+    def answer(words: np.ndarray) -> list[int]:
+        found = table.search(words, vector_column_name="vector").distance_type("dot").limit(FIRST)
+        return found.select(["id", "_distance"]).to_arrow()["id"].to_pylist()
+
+    return answer
+
+
+def qdrant(vectors: Vectors) -> Peer:
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(":memory:")
+    how = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    shape = models.VectorParams(size=vectors.rows.shape[1], distance=models.Distance.DOT, multivector_config=how)
+    client.create_collection("regions", vectors_config=shape)
+    for first in range(0, len(vectors.pictures), BLOCK):
+        some = vectors.pictures[first : first + BLOCK]
+        client.upsert("regions", models.Batch(ids=list(range(first, first + len(some))), vectors=some.tolist()))
+
+    def answer(words: np.ndarray) -> list[int]:
+        found = client.query_points("regions", query=words.tolist(), limit=FIRST, with_payload=False)
+        return [int(point.id) for point in found.points]
+
+    return answer
+
+
+def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> dict[str, Peer]:
+    """The libraries that are wanted and installed, filled."""
+    makers: dict[str, Callable[[], Peer]] = {
+        "maxsim-cpu": lambda: maxsim(vectors),
+        "LanceDB": lambda: lance(vectors, folder / "lance"),
+        "Qdrant": lambda: qdrant(vectors),
+    }
+    found = {}
+    for name in wanted:
+        try:
+            found[name] = makers[name]()
+        except ImportError as error:
+            print(f"{name}: not installed ({error})", file=sys.stderr)
+    return found
+
+
+def right(found: list[int], scores: np.ndarray) -> float:
+    """The share of the first ten that are: their exact scores are not below the tenth best, but for rounding."""
+    least = np.sort(scores)[-FIRST]
+    return float(np.mean(scores[found] >= least - 1e-5 * np.abs(scores).max()))
+
+
+def measure(vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Callable[[], float]) -> list[str]:
+    """The table's rows."""
+    one, words, exact = vectors.words[:1], vectors.words, plain(vectors, vectors.words)
+    quick = is_quick(vectors.spans, Rule())
+    for several in (ours(vectors, words, quick), ours(vectors, words, False)):
+        assert all(right(found, scores) == 1 for found, scores in zip(several, exact, strict=True)), "not exact"
+    bytes_of = {"float32": vectors.rows, "bfloat16": vectors.rough}
+    reading = {f"reading all of it, {name}": np.asarray(some).view(np.int64) for name, some in bytes_of.items()}
+    ways: dict[tuple[str, str], Answer] = {
+        ("wordsight", FIRST_ONE): lambda: ours(vectors, one, quick),
+        ("wordsight, float32 alone", FIRST_ONE): lambda: ours(vectors, one, False),
+        ("numpy", FIRST_ONE): lambda: np.argsort(-plain(vectors, one)[0], kind="stable")[:FIRST],
+        ("wordsight", TOGETHER): lambda: ours(vectors, words, quick),
+        ("wordsight, float32 alone", TOGETHER): lambda: ours(vectors, words, False),
+        ("numpy", TOGETHER): lambda: plain(vectors, words),
+        **{(name, FIRST_ONE): lambda peer=peer: peer(one[0].numpy()) for name, peer in others.items()},
+        **{(name, FIRST_ONE): lambda some=some: torch.from_numpy(some).sum() for name, some in reading.items()},
+    }
+    spent: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, work in ways.items():
+            began = clock()
+            work()
+            spent[way].append(1000 * (clock() - began) / (QUERIES if way[1] == TOGETHER else 1))
+    share = {name: right_share(peer, words, exact) for name, peer in others.items()}
+    base = spent.get(("maxsim-cpu", FIRST_ONE), spent["numpy", FIRST_ONE])
+    rows = []
+    for name in dict.fromkeys(name for name, _ in ways):
+        row = f"{name:32}"
+        for way in (FIRST_ONE, TOGETHER):
+            times = spent.get((name, way))
+            row += (
+                f"{min(times):12.1f}{median(b / t for b, t in zip(base, times, strict=True)):8.2f}"
+                if times
+                else " " * 20
+            )
+        told = 1.0 if name.startswith(("wordsight", "numpy")) else share.get(name)
+        rows.append(row + (f"{told:10.2f}" if told is not None else ""))
+    return rows
+
+
+def right_share(peer: Peer, words: Tensor, exact: np.ndarray, most: float = 30.0) -> float:
+    """Of the first ten of the queries, as many as it answers in half a minute."""
+    shares, began = [], time.monotonic()
+    for query, scores in zip(words.numpy(), exact, strict=True):
+        shares.append(right(peer(query), scores))
+        if time.monotonic() - began > most:
+            break
+    return float(np.mean(shares))
+
+
+def with_cores(count: int) -> None:
+    """Start again on so many cores, all libraries told; returns where that was done."""
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+    wanted = dict.fromkeys(threads, str(count)) | {"LANCE_LOG": "error", "RUST_LOG": "error"}
+    if not wanted.items() <= os.environ.items():
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, help="a run that aligns; else vectors are drawn")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--peers", nargs="*", default=["maxsim-cpu", "LanceDB", "Qdrant"])
+    chosen = parser.parse_args()
+    with_cores(chosen.cores)
+    torch.set_num_threads(chosen.cores)
+    wanted = [name for name in chosen.peers if name != "Qdrant" or chosen.pictures <= 20_000]
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        made = seen(chosen.run, chosen.data, chosen.split, chosen.pictures) if chosen.run else drawn(chosen.pictures)
+        vectors = stored(folder / "vectors", chosen.pictures, *made)
+        clock = time.process_time if chosen.cores == 1 else time.perf_counter
+        kind, unit = chosen.run or "drawn", "of processor" if chosen.cores == 1 else "on the clock"
+        shape = f"{chosen.pictures:,} pictures x {REGIONS} x {vectors.rows.shape[1]}, {kind}"
+        print(f"{shape}; {chosen.cores} core(s), ms {unit}; x: times as fast as")
+        print("one query of maxsim-cpu, or of numpy where there is none")
+        print(f"{'':32}{FIRST_ONE:>12}{'x':>8}{TOGETHER:>12}{'x':>8}{'right':>10}")
+        print("\n".join(measure(vectors, peers(vectors, folder, wanted), chosen.rounds, clock)))
+
+
+if __name__ == "__main__":
+    main()

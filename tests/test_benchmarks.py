@@ -1,0 +1,58 @@
+"""The benchmarks of the search run, on little, and what they time is right."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def printed(name: str, *arguments: str) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, str(FOLDER / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def figures(name: str, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(printed(name, *arguments))
+    return found
+
+
+def test_the_scan_is_timed_and_finds_the_first_ten() -> None:
+    lines = printed("scan.py", "--pictures", "1100", "--rounds", "1", "--peers").splitlines()
+    rows = {line[:32].strip(): line[32:].split() for line in lines[3:]}
+    assert lines[0].startswith("1,100 pictures x 20 x 256, drawn; 1 core")
+    assert all(float(time) > 0 for row in rows.values() for time in row)
+    assert [rows[name][-1] for name in ("wordsight", "wordsight, float32 alone")] == ["1.00", "1.00"]
+    assert rows["numpy"][1] == "1.00"  # what the others are compared with where maxsim-cpu is not there
+    assert len(rows) == 5
+
+
+def test_a_run_is_timed_on_its_own_vectors(trained: Path) -> None:
+    lines = printed("scan.py", "--run", str(trained), "--pictures", "300", "--rounds", "1", "--peers").splitlines()
+    assert lines[0].startswith(f"300 pictures x 20 x 64, {trained}")
+
+
+def test_building_is_timed_beside_describing() -> None:
+    told = figures("build.py", "--pictures", "12")
+    assert told["pictures"] == 12
+    assert 0 < told["speed of the build / the encoder's"] < 2
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from Linux's /proc")
+def test_the_start_of_a_search_is_timed(trained: Path) -> None:
+    drawn = figures("start.py", "--pictures", "1200", "--regions", "3", "--size", "8", "--rounds", "1")
+    assert (drawn["pictures"], drawn["regions"], drawn["size"]) == (1200, 3600, 8)
+    own = figures("start.py", "--run", str(trained), "--pictures", "70", "--rounds", "1")
+    assert (own["pictures"], own["regions"], own["size"]) == (70, 2800, 64)
+    for told in (drawn, own):
+        assert 0 < told["opening, s"] < told["wordsight search, s"]
+        assert told["of that, import torch, processor s"] < told["wordsight search, processor s"]
+        assert -1 < told["memory of the index, MB"] < 200
