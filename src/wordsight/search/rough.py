@@ -90,5 +90,7 @@ def _best(rows: Tensor, words: Tensor, count: Ints) -> Tensor:
     if (count != count[0]).any():
         return torch.segment_reduce((rows @ words.T).float(), "max", lengths=torch.from_numpy(count), axis=0)
     if len(words) <= FEW:
-        return (words @ rows.T).view(len(words), len(count), -1).amax(dim=2).float().T
+        products = (words @ rows.T).view(len(words), len(count), -1)  # (W, pictures, R)
+        # A maximum over neighbours in memory is slow: first region with first region, and so on.
+        return products.transpose(1, 2).contiguous().amax(dim=1).float().T
     return (rows @ words.T).view(len(count), -1, len(words)).amax(dim=1).float()
