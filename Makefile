@@ -3,28 +3,29 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
+INSTALLED := .venv/installed-$(EXTRAS)
 export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test lint bench clean
 
-demo: .venv/installed  ## paint a world, train on it, show what was learned
+demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
 
-test: .venv/installed  ## the whole test suite
+test: $(INSTALLED)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-lint: .venv/installed  ## style and types
+lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## speed, as ratios to the plain way
+bench: $(INSTALLED)  ## speed, as ratios to the plain way
 	for file in features.py score.py decode.py "search.py --scan 10000"; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
 
 clean:  ## forget the environment
 	rm -rf .venv
 
-.venv/installed: pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("wordsight needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=...)" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"

@@ -5,15 +5,18 @@
 
 The first indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the
 greatest difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown
-are those of `Run.align`. The second times one query of 8 words, and one of 100, on pictures of 20 regions of 256
-numbers, exactly from the start and roughly first, next to the same in plain numpy, by maxsim-cpu where it is installed
-(the extra `bench`), and reading so much memory once; on one thread and in seconds of processor.
+are those of `Run.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval`
+chooses, that are chosen in its way from the vectors in the index, and that a search shows. The second times one query
+of 8 words, and one of 100, on pictures of 20 regions of 256 numbers, exactly from the start and roughly first, next to
+the same in plain numpy, by maxsim-cpu where it is installed (the extra `bench`), and reading so much memory once; on
+one thread and in seconds of processor.
 """
 
 import argparse
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,16 +25,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wordsight.batch import Vectors
 from wordsight.data import find, load_dataset
+from wordsight.data.entities import Phrase, load_phrases
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
 from wordsight.evaluation import ranking
+from wordsight.evaluation.grounding import Predict, evaluate, predictor
+from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
-from wordsight.run import load
+from wordsight.matching.segments import BETA, naming_nothing, segments
+from wordsight.measure import looking
+from wordsight.run import Run, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import asked, terms
+from wordsight.search.results import evidence
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Asked, Spans, scan, top
+from wordsight.search.snapshot import Snapshot
 from wordsight.training.batches import pairs
 from wordsight.training.material import featured, pictures_of
 from wordsight.training.progress import Progress
@@ -72,18 +85,95 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
             snapshot = index.snapshot(catalog)
             blocks = [asked(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
             found = torch.cat([scan(snapshot.vectors, snapshot.spans, one, index.rule) for one in blocks], dim=1)
-        boxes = same_boxes(index, run, pictures[0].sentences[0])
+            boxes = same_boxes(index, run, pictures[0].sentences[0])
+            grounded = grounding(run, dataset.root, pictures, table, snapshot)
     figures = {"eval": whole, "index": found}
     told: dict[str, Any] = {
         name: ranking.metrics(ranking.ranks(scores, known.picture), len(pictures)) for name, scores in figures.items()
     }
     told["greatest difference"] = (whole - found).abs().max().item()
-    return told | {"boxes as align": boxes, "sure": sureness(found, known.picture, queries, index.rule)}
+    return told | {
+        "boxes as align": boxes,
+        "grounding": grounded,
+        "sure": sureness(found, known.picture, queries, index.rule),
+    }
+
+
+def grounding(
+    run: Run, data: Path, pictures: Sequence[Picture], table: FeatureTable, snapshot: Snapshot
+) -> dict[str, Any]:
+    """How often boxes are right: by `eval`, by the same from the vectors of an index, and of those that a search shows.
+
+    A search is told no phrase: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
+    """
+    try:
+        phrases = load_phrases(data, [picture.name for picture in pictures])
+    except InputError as error:
+        return {"not measured": str(error)}
+    place = {picture.name: number for number, picture in enumerate(pictures)}
+
+    def stored(names: Sequence[str]) -> Vectors:
+        return snapshot.images([place[name] for name in names])
+
+    look, words = looking(pictures, table), run.vocabulary
+    ways: dict[str, Predict] = {
+        "eval": predictor(run.model, words, look),
+        "index": predictor(Stored(run.model), words, stored),
+        "eval by the chain": predictor(run.model, words, look, beta=BETA),
+        "index by the chain": predictor(Stored(run.model), words, stored, beta=BETA),
+        "shown by a search": lambda asked: shown(run, stored, asked),
+    }
+    chosen = {name: predict(phrases) for name, predict in ways.items()}
+    proposals = {name: stored([name]).places[0] for name in {phrase.picture for phrase in phrases}}
+    told = {}
+    for name, boxes in chosen.items():
+        figures = evaluate(lambda _, boxes=boxes: boxes, phrases, proposals)
+        middle = evaluate(lambda _, boxes=boxes: boxes[:, :4], phrases, proposals)
+        told[name] = {
+            "phrases": len(phrases),
+            "pointing, middle": middle["grounding_pointing"],
+            "iou": figures["grounding_iou"],
+            "boxes as by eval": (boxes[:, :4] == chosen["eval"][:, :4]).all(1).double().mean().item(),
+            "boxes as by the chain": (boxes[:, :4] == chosen["eval by the chain"][:, :4]).all(1).double().mean().item(),
+        }
+        if boxes.shape[1] == 6:
+            told[name]["pointing"] = figures["grounding_pointing"]
+    return told
+
+
+class Stored:
+    """A model to which pictures come encoded: out of an index."""
+
+    def __init__(self, model: Matcher) -> None:
+        self.parameters, self.encode_texts = model.parameters, model.encode_texts
+
+    def encode_images(self, images: Vectors) -> Vectors:
+        """They are."""
+        return images
+
+
+def shown(run: Run, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
+    """The box that a search shows for most of each phrase's words that name something: (P, 4).
+
+    Where two boxes have as many, the strongest word decides.
+    """
+    pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
+    hits = {
+        pair: (query[0].silent[0].tolist(), *evidence(query, stored([pair[0]]))[0])
+        for pair, query in zip(pairs, terms(run, [sentence for _, sentence in pairs]), strict=True)
+    }
+    boxes = []
+    for phrase in phrases:
+        silent, words, found = hits[phrase.picture, phrase.sentence]
+        span = range(phrase.start, phrase.end)
+        naming = [word for word in span if not silent[word]] or span
+        box = {word: next(one.box for one in found if one.start <= word < one.end) for word in naming}
+        votes = Counter(box.values())
+        boxes.append(box[max(naming, key=lambda word: (votes[box[word]], words[word].strength))])
+    return torch.tensor(boxes)
 
 
 def same_boxes(index: Index, run: Any, sentence: str) -> bool:
-    from wordsight.matching.segments import BETA, naming_nothing, segments
-
     hits = index.search(sentence, top=20).hits
     words = run.vocabulary.encode([sentence])
     for hit in hits:
@@ -96,31 +186,43 @@ def same_boxes(index: Index, run: Any, sentence: str) -> bool:
     return True
 
 
-def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, float]]:
-    """Fitted on the even pictures, held against the odd: how sure the first hit is, and how often it is right."""
-    lengths = torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
-    scores = scores / lengths
-    even, odd = torch.arange(0, len(scores), 2), torch.arange(1, len(scores), 2)
-    halves = [
-        (scores[half][:, picture % 2 == number], picture[picture % 2 == number] // 2)
-        for number, half in ((0, even), (1, odd))
-    ]
-    best, which = halves[1][0].max(dim=0)
-    sure, right = calibrate(*halves[0]).sure(best), (which == halves[1][1]).double()
-    told = []
-    for low in (0.0, 0.1, 0.2, 0.4, 0.6, 0.8):
-        high = {0.0: 0.1, 0.1: 0.2, 0.8: 1.01}.get(low, low + 0.2)
-        some = (sure >= low) & (sure < high)
-        if some.any():
-            told.append(
-                {
-                    "from": low,
-                    "hits": int(some.sum()),
-                    "sure": sure[some].mean().item(),
-                    "right": right[some].mean().item(),
-                }
-            )
+def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, Any]]:
+    """How sure the first hit is, how often it is right, and on which side of the line it falls.
+
+    Learned from the even pictures and held against the odd, all of them and fewer; each sentence is asked of them with
+    its picture and without.
+    """
+    scores = scores / torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
+    fitted = calibrate(*part(scores, picture, torch.arange(0, len(scores), 2)))
+    odd, told = torch.arange(1, len(scores), 2), []
+    for step in (1, 4, 20):
+        some, right = part(scores, picture, odd[::step])
+        others = torch.arange(len(some) - 1)[:, None]
+        absent = some.gather(0, others + (others >= right))
+        (there, which), (gone, _) = fitted.sure(some).max(dim=0), fitted.sure(absent).max(dim=0)
+        first = which == right
+        sure, good = torch.cat([there, gone]), torch.cat([first, torch.zeros_like(first)]).double()
+        bins = sure.argsort().chunk(10)
+        told.append(
+            {
+                "pictures": len(some),
+                "calibration error": sum((sure - good)[one].sum().abs().item() for one in bins) / len(sure),
+                "log loss": torch.nn.functional.binary_cross_entropy(sure.double(), good).item(),
+                "sure, right": [[round(100 * of[one].mean().item()) for of in (sure, good)] for one in bins],
+                "line": fitted.line,
+                "absent below the line": (gone < fitted.line).double().mean().item(),
+                "right below the line": (there[first] < fitted.line).double().mean().item(),
+            }
+        )
     return told
+
+
+def part(scores: Tensor, picture: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of some pictures with their own sentences, and the right picture of each."""
+    place = torch.full((len(scores),), -1)
+    place[rows] = torch.arange(len(rows))
+    own = place[picture] >= 0
+    return scores[rows][:, own], place[picture[own]]
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -155,7 +155,6 @@ def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
     import shutil
 
     from wordsight.search.index import Index
-    from wordsight.search.split_scores import split_scores
     from wordsight.training.progress import Progress
 
     home, quiet = tmp_path_factory.mktemp("indexed"), Progress(quiet=True)
@@ -164,5 +163,5 @@ def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
         shutil.copy(path, home / "pictures")
     index = Index.create(home / "index", trained, "cpu")
     index.build(sorted((home / "pictures").iterdir()), progress=quiet)
-    index.calibrate(*split_scores(index.run, world, quiet))
+    index.calibrate(world, quiet)
     return home / "index"

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from wordsight.describe import load_captioner
 from wordsight.search.index import Index
+from wordsight.search.query import Like, Sentence
 from wordsight.web.app import create_app
 from wordsight.web.serve import _bound
 
@@ -108,6 +109,15 @@ def drag(page: Any, frame: Any) -> None:
     page.mouse.up()
 
 
+def handed(page: Any, path: Path) -> Any:
+    """A file as it comes with a drop or a paste."""
+    return page.evaluate_handle(
+        """([name, bytes]) => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"})); return data; }""",
+        [path.name, list(path.read_bytes())],
+    )
+
+
 def opacity(place: Any) -> float:
     return float(place.evaluate("element => getComputedStyle(element).opacity"))
 
@@ -117,7 +127,7 @@ def test_a_sentence_finds_pictures_and_the_back_button_comes_back(page: Any, ind
     expect(results).to_have_count(24)
     names = [hit.path.name for hit in Index(indexed, "cpu").search(SENTENCE, top=30).hits]
     assert results.locator(".name").all_text_contents() == names[:24]
-    expect(results.first.locator(".figures")).to_contain_text(re.compile(r"score \d\.\d+.*% sure"))
+    expect(results.first.locator(".figures")).to_contain_text("% sure")
     assert results.first.locator("img").get_attribute("alt").startswith(names[0])
     seen(page, 1)
     page.click("#more")
@@ -199,16 +209,99 @@ def test_a_picture_is_given_searched_by_and_described(page: Any, indexed: Path) 
 
 def test_a_picture_is_dropped(page: Any, indexed: Path) -> None:
     path = sorted((indexed.parent / "pictures").iterdir())[5]
-    content = page.evaluate_handle(
-        """async ([name, bytes]) => { const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"})); return data; }""",
-        [path.name, list(path.read_bytes())],
-    )
+    content = handed(page, path)
     page.dispatch_event("body", "dragover", {"dataTransfer": content})
     expect(page.locator("#drop")).to_be_visible()
     page.dispatch_event("body", "drop", {"dataTransfer": content})
     expect(page.locator("#drop")).to_be_hidden()
     expect(page.locator("#grid > li").first.locator(".name")).to_have_text(path.name)
+
+
+def test_a_picture_is_pasted(page: Any, indexed: Path) -> None:
+    path = sorted((indexed.parent / "pictures").iterdir())[7]
+    page.locator("#q").focus()
+    page.evaluate(
+        """data => document.activeElement.dispatchEvent(
+        new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}))""",
+        handed(page, path),
+    )
+    expect(page.locator("#given h2")).to_have_text("Pictures like this one")
+    expect(page.locator("#grid > li").first.locator(".name")).to_have_text(path.name)
+
+
+def test_a_picture_and_a_sentence_are_asked_together(page: Any, indexed: Path) -> None:
+    path = sorted((indexed.parent / "pictures").iterdir())[3]
+    page.set_input_files("#file", path)
+    expect(page.locator("#status")).to_contain_text("best first")
+    ask(page, "a star")
+    expect(page.locator("#given h2")).to_have_text("Pictures like this one, and “a star”")
+    found = Index(indexed, "cpu").search([Sentence("a star"), Like(path)], top=24)
+    names = page.locator("#grid .name")
+    assert names.all_text_contents() == [hit.path.name for hit in found.hits]
+    expect(page.locator("#grid > li").first.locator("g.box:not(.weak)").first).to_be_visible()
+    page.get_by_role("button", name="Remove picture").click()
+    expect(page.locator("#given")).to_be_hidden()
+    alone = Index(indexed, "cpu").search("a star", top=24)
+    expect(names.first).to_have_text(alone.hits[0].path.name)
+    assert names.all_text_contents() == [hit.path.name for hit in alone.hits]
+
+
+def test_how_sure_is_asked_only_of_a_sentence_alone(page: Any) -> None:
+    page.click("#filters summary")
+    ask(page)
+    page.fill("#sure", "1")
+    page.press("#sure", "Enter")
+    expect(page.locator("#set")).to_have_text(" · 1")
+    page.fill("#not", "square")
+    page.press("#not", "Enter")
+    expect(page.locator("#sure")).to_be_disabled()
+    expect(page.locator("#set")).to_have_text(" · 1")
+    expect(page.locator("#grid > li")).to_have_count(24)
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_score_is_explained_and_near_duplicates_are_shown(page: Any) -> None:
+    def alike(route: Any) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        first, *others = found["hits"]
+        first["score"], first["common"] = -0.25, 0.75
+        first["alike"] = [{"number": one["number"], "path": one["path"]} for one in others[:2]]
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/api/v1/search", alike)
+    first = ask(page).first
+    expect(first.locator(".note")).to_have_text("+2 alike")
+    first.locator("button.open").click()
+    view = page.locator("#view")
+    expect(view).to_contain_text("Score −0.25 = 0.50 for what is asked − 0.75 for fitting anything.")
+    expect(view.locator(".alike img")).to_have_count(2)
+    for number in range(2):
+        expect(view.locator(".alike img").nth(number)).to_have_js_property("complete", True)
+        assert view.locator(".alike img").nth(number).evaluate("image => image.naturalWidth") > 0
+
+
+def test_a_finger_lights_words_and_drags_a_region(browser: Any, address: str) -> None:
+    context = browser.new_context(viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#start h1")).to_contain_text("30 pictures")
+    results = ask(page)
+    page.locator("#legend button", has_text="circle").tap()
+    expect(page.locator("#grid g.lit-up")).to_have_count(24)
+    results.first.locator("button.open").click()
+    frame = page.locator("#view .pic")
+    expect(frame).to_be_visible()
+    area, touch = frame.bounding_box(), context.new_cdp_session(page)
+    for kind, places in (("Start", [(0.2, 0.2)]), ("Move", [(0.5, 0.5)]), ("Move", [(0.8, 0.7)]), ("End", [])):
+        points = [{"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"]} for x, y in places]
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    expect(page.locator("#view g.chosen")).to_be_visible()
+    page.get_by_role("button", name="Search by this region").click()
+    expect(page.locator("#given h2")).to_have_text("Pictures with what is in this region")
+    found = re.search(r"box=([\d.]+)%2C([\d.]+)%2C([\d.]+)%2C([\d.]+)", page.url)
+    assert found and [float(edge) for edge in found.groups()] == pytest.approx([0.2, 0.2, 0.8, 0.7], abs=0.02)
+    context.close()
 
 
 def test_a_file_that_is_no_picture_is_said(page: Any, tmp_path: Path) -> None:
@@ -233,6 +326,7 @@ def test_when_nothing_matches_well_that_is_said(page: Any) -> None:
         found = answer.json()
         for hit in found["hits"]:
             hit["sure"] = 0.002
+        found["doubtful"] = True
         route.fulfill(response=answer, json=found)
 
     page.route("**/api/v1/search", unsure)
@@ -254,6 +348,8 @@ def test_who_is_faster_than_the_script_searches_too(page: Any) -> None:
 def test_an_unknown_word_is_said(page: Any) -> None:
     ask(page, "a red zebra")
     expect(page.locator("#notice")).to_contain_text("does not know “zebra”")
+    expect(page.locator("#grid .word.unknown")).to_have_text(["zebra"] * 24)
+    expect(page.locator("#grid .word.unknown.on")).to_have_count(0)
     page.fill("#q", "zebra")
     page.press("#q", "Enter")
     expect(page.locator("#notice")).to_contain_text("knows none of these words")

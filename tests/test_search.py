@@ -1,8 +1,8 @@
 """An index finds what scoring every picture would find, and shows where."""
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from wordsight.search.query import Like, Sentence, Term, asked
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
 from wordsight.search.sheet import sheet, write_sheet
-from wordsight.search.split_scores import split_scores
 from wordsight.training.batches import pairs
 from wordsight.training.progress import Progress
 from wordsight.training.validation import encode
@@ -115,6 +114,19 @@ def test_the_evidence_is_that_of_align(index: Index, world: Path) -> None:
         alone = run.align(hit.path, "a red circle and a blue square")
         assert [word.strength for word in hit.words] == pytest.approx(alone.strengths, abs=1e-4)
         assert sum(word.strength for word in hit.words) / len(hit.words) == pytest.approx(hit.score, abs=1e-4)
+
+
+def test_what_a_picture_scores_with_anything_is_told(index: Index, world: Path, tmp_path: Path) -> None:
+    shutil.copytree(index.folder, tmp_path / "copy")
+    copy = Index(tmp_path / "copy", "cpu")
+    with copy.writing() as catalog, catalog.change():
+        catalog.db.execute("UPDATE pictures SET hubness = 0.25")
+    red, both = "a red circle", [Sentence("a red circle"), Sentence("a star", -0.5)]
+    asks = {0.25: red, 0.125: both, 0.0: Like(few(world, 1)[0])}
+    for common, ask in asks.items():
+        before, hits = index.search(ask).hits, copy.search(ask).hits
+        assert [hit.common for hit in hits] == [common] * 10
+        assert [hit.score + common for hit in hits] == pytest.approx([hit.score for hit in before], abs=1e-6)
 
 
 def test_figures_through_the_index_are_those_of_eval(index: Index, trained: Path, world: Path) -> None:
@@ -257,27 +269,6 @@ def test_unknown_words_are_named(index: Index) -> None:
     assert [word.known for word in found.hits[0].words] == [True, True, False]
 
 
-def test_calibration_is_a_probability_that_fits(world: Path, trained: Path, tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "index", trained, "cpu")
-    index.build(few(world, 12), progress=QUIET)
-    assert index.search("a red circle").hits[0].sure is None
-    with pytest.raises(InputError, match="--calibrate"):
-        index.search("a red circle", min_sure=0.5)
-    scores, picture = split_scores(index.run, world, QUIET)
-    fitted = index.calibrate(scores, picture)
-    sure = fitted.sure(scores)
-    assert sure.sum().item() == pytest.approx(len(picture), rel=1e-3)  # as many belong together as it expects
-    assert fitted.slope > 0
-    hits = index.search("a red circle", top=12).hits
-    assert [hit.sure for hit in hits] == sorted((hit.sure for hit in hits), reverse=True)
-    middle = hits[5].sure
-    assert middle is not None and 0 < middle < 1
-    assert len(index.search("a red circle", top=12, min_sure=middle).hits) == 6
-    with pytest.raises(InputError, match="single sentence"):
-        index.search([Sentence("a red circle"), Sentence("a cross")], min_sure=0.5)
-    assert index.info()["calibration"] == asdict(fitted)
-
-
 def test_near_duplicates_are_one_hit(world: Path, trained: Path, tmp_path: Path) -> None:
     paths = []
     for path in few(world, 5):
@@ -288,9 +279,9 @@ def test_near_duplicates_are_one_hit(world: Path, trained: Path, tmp_path: Path)
     index = Index.create(tmp_path / "index", trained, "cpu")
     index.build(paths, progress=QUIET)
     found = index.search("a red circle", group=True)
-    shown = [path for hit in found.hits for path in (hit.path, *hit.alike)]
+    shown = [path for hit in found.hits for path in (hit.path, *(one.path for one in hit.alike))]
     assert sorted(shown) == sorted(paths)
-    assert all(hit.path.stem[:-3] in {path.stem[:-3] for path in hit.alike} for hit in found.hits)
+    assert all(hit.path.stem[:-3] in {one.path.stem[:-3] for one in hit.alike} for hit in found.hits)
     assert found.total == len(found.hits) <= 5
     assert index.search("a red circle").hits[0].path == found.hits[0].path
 

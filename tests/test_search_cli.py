@@ -36,9 +36,9 @@ def photos(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(photos: Path, trained: Path, world: Path) -> Path:
+def index(photos: Path, trained: Path) -> Path:
     folder = photos.parent / "index"
-    made = said("index", "build", folder, photos, "--model", trained, "--device", "cpu", "--calibrate", world)
+    made = said("index", "build", folder, photos, "--model", trained, "--device", "cpu")
     assert (made["added"], made["pictures"], list(made["broken"])) == (6, 6, ["photos/broken.jpg"])
     return folder
 
@@ -49,7 +49,7 @@ def test_an_index_is_built_and_told_about(index: Path, photos: Path) -> None:
     code, out, err = run("index", "build", index, photos)
     assert code == 0 and "6 pictures (6 unchanged, 1 broken)" in out and "broken.jpg" in err
     figures = said("index", "info", index)
-    assert figures["pictures"] == 6 and figures["calibration"]["pictures"] > 0
+    assert figures["pictures"] == 6 and figures["calibration"]["pictures"] > 1, "by default, from the model's own data"
     code, out, _ = run("index", "info", index)
     assert "pictures    6" in out and "broken.jpg" in out
     assert run("index", "verify", index)[:2] == (0, f"{index}: sound\n")
@@ -116,8 +116,13 @@ def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained:
     more = sorted((world / "images").iterdir())[10:13]
     table = photos.parent / "meta.json"
     table.write_text(json.dumps([{"file": path.name, "place": "Oslo"} for path in more] + [{"file": "x.jpg"}]))
-    made = said("index", "build", other, *more, "--model", trained, "--device", "cpu", "--meta", table)
+    made = said("index", "build", other, *more, "--model", trained, "--meta", table, "--calibrate", "none")
     assert made["unknown"] == ["x.jpg"]
+    assert "calibrated  no; " in run("index", "info", other)[1]
+    assert said("index", "add", other, more[0])["pictures"] == 3
+    assert said("index", "info", other)["calibration"] is None, "adding learns nothing"
+    said("index", "build", other, more[0], "--calibrate", world)
+    assert said("index", "info", other)["calibration"] == said("index", "info", index)["calibration"]
     assert said("search", other, "a circle", "--where", "place = Oslo")["total"] == 3
     copy = photos.parent / "copy"
     shutil.copytree(index, copy)

@@ -295,6 +295,23 @@ def test_a_folder_that_cannot_be_written_can_be_searched(
             change()
 
 
+def test_what_a_stopped_writer_committed_is_read_where_nothing_can_be_written(
+    index: Index, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    with index.writing() as written:
+        with written.change():
+            written.forget([next(written.entries()).path])
+        shutil.copytree(index.folder, copy)  # as a killed writer leaves it
+    assert (copy / f"{FILE}-wal").stat().st_size > 0
+    monkeypatch.setattr(catalog.os, "access", lambda path, mode: mode != os.W_OK)
+    assert Index(copy, "cpu").info()["pictures"] == 7
+    (copy / f"{FILE}-shm").unlink()
+    (copy / f"{FILE}-shm").symlink_to(tmp_path)  # it cannot be made anew, also not by root
+    with pytest.raises(InputError, match=f"{FILE}: a writer was stopped before it was done.*index info"):
+        Index(copy, "cpu")
+
+
 def test_an_index_of_a_newer_version_is_refused(index: Index, photos: list[Path]) -> None:
     with sqlite3.connect(index.folder / FILE) as db:
         db.execute("PRAGMA user_version = 99")

@@ -157,6 +157,20 @@ def test_a_picture_that_is_sent_is_looked_for(web: TestClient, index: Index) -> 
         assert [hit["score"] for hit in answer["hits"]] == pytest.approx([hit.score for hit in found.hits], abs=1e-5)
 
 
+def test_a_picture_that_is_sent_and_sentences_are_added_up(web: TestClient, index: Index) -> None:
+    path = index.search("a red circle").hits[0].path
+    sent = {"picture": (path.name, path.read_bytes())}
+    sentences = ['{"text": "a star"}', '{"text": "a blue square", "weight": -0.5}']
+    answer = web.post(f"{API}/search/upload", files=sent, data={"sentences": sentences, "weight": "2"}).json()
+    found = index.search([Sentence("a star"), Sentence("a blue square", -0.5), Like(path, weight=2)])
+    assert answer["hits"][0]["score"] == pytest.approx(found.hits[0].score, abs=1e-5)
+    assert answer["hits"][0]["number"] == found.hits[0].number
+    assert [word["text"] for word in answer["words"]] == ["a", "star", "a", "blue", "square"]
+    for bad in ("a star", '{"txet": "a star"}', '{"text": "a star", "weight": 1e9}', "[]"):
+        error(web.post(f"{API}/search/upload", files=sent, data={"sentences": [bad]}), 422)
+    error(web.post(f"{API}/search/upload", files=sent, data={"sentences": sentences * 5}), 422)
+
+
 def test_filters_reach_the_index(web: TestClient, index: Index) -> None:
     def total(**wanted: Any) -> int:
         return int(web.post(f"{API}/search", json=ASK | wanted).json()["total"])
@@ -171,10 +185,21 @@ def test_filters_reach_the_index(web: TestClient, index: Index) -> None:
     assert total(group=True) <= 30
 
 
+def test_near_duplicates_are_named_and_can_be_seen(moved: tuple[Index, list[Path]]) -> None:
+    index, paths = moved
+    copy = paths[0].with_name("copy.png")
+    Image.open(paths[0]).save(copy)
+    index.build([copy])
+    hits = client(index).post(f"{API}/search", json=ASK | {"group": True, "top": 40}).json()["hits"]
+    (other,) = (one for hit in hits for one in hit["alike"] if {hit["path"], one["path"]} == {str(paths[0]), str(copy)})
+    assert client(index).get(f"{API}/pictures/{other['number']}/thumb").status_code == 200
+
+
 def test_what_there_is(web: TestClient, index: Index) -> None:
     said = web.get(f"{API}/info").json()
     assert (said["pictures"], said["regions"], said["calibrated"]) == (30, index.info()["regions"], True)
     assert (said["captions"], said["snippets"]) == (False, False)
+    assert {"width", "date", "path"} < set(said["names"])
     assert said["words"] == len(index.run.vocabulary) - 2 and set(said["examples"]) <= set(index.run.vocabulary.words)
 
 

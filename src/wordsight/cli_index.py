@@ -27,7 +27,8 @@ def build(
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files are gone.")] = False,
     meta: Meta = None,
     calibrate: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Learn on its val split how sure scores are.")
+        Path | None,
+        typer.Option(metavar="DATA", help="Learn here how sure hits are, not from the model's own data; or none."),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -39,7 +40,9 @@ def build(
 
     paths = picture_files(pictures, sys.stdin)
     opened = Index.create(index, model, device) if model else Index(index, device)
-    done = index_files.build(opened, paths, prune=prune, meta=meta, calibrate=calibrate)
+    done = index_files.build(opened, paths, prune=prune, meta=meta)
+    if calibrate != Path("none"):
+        index_files.calibrate(opened, calibrate)
     show(done, index_files.built_text(done), as_json)
 
 

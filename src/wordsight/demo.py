@@ -17,7 +17,6 @@ from wordsight.measure import measure, table
 from wordsight.measure_captions import measure_captions
 from wordsight.run import load
 from wordsight.search.index import Index
-from wordsight.search.split_scores import split_scores
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -68,10 +67,10 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
 
 
 def _index(out: Path, world: Path, progress: Progress) -> None:
-    """An index of the world's test pictures, which knows from the val split how sure it is."""
+    """An index of the world's test pictures, which knows how sure its hits are."""
     index = Index.create(out / "index", out / "run")
     index.build([picture.path for picture in load_dataset(world).split("test")], progress=progress)
-    index.calibrate(*split_scores(index.run, world, progress))
+    index.calibrate(world, progress)
 
 
 def _train(name: str, world: Path, folder: Path, progress: Progress, **data: Path) -> None:

@@ -9,11 +9,11 @@ from wordsight.caption_files import fractions, pixels
 from wordsight.errors import InputError
 from wordsight.files import read_text
 from wordsight.search.build import Built
+from wordsight.search.calibrate import CALIBRATE
 from wordsight.search.index import Index
 from wordsight.search.merge import merge
 from wordsight.search.query import Like, Part, Sentence
 from wordsight.search.sentences import best_sentences
-from wordsight.search.split_scores import split_scores
 from wordsight.training.progress import Progress
 from wordsight.vision.images import open_image
 
@@ -27,7 +27,6 @@ def build(
     prune: bool = False,
     repair: bool = True,
     meta: Path | None = None,
-    calibrate: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Bring an index up to date; what cannot be read is left out and listed.
@@ -38,7 +37,6 @@ def build(
         prune: forget pictures whose files are gone.
         repair: make damaged rows anew.
         meta: a CSV or JSON file of what the user knows of pictures.
-        calibrate: a dataset on whose val split it learns how sure scores are.
         progress: who is told how far it is.
 
     Returns:
@@ -53,12 +51,31 @@ def build(
     lost = index.annotate(meta) if meta else []
     if lost:
         progress.say(f"{meta}: {len(lost):,} names are no picture of the index, the first is {lost[0]}")
-    if calibrate:
-        index.calibrate(*split_scores(index.run, calibrate, progress))
     _list(built, progress)
     counts = {"added": len(built.added), "refreshed": len(built.refreshed), "unchanged": built.unchanged}
     counts |= {"forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
     return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
+
+
+def calibrate(index: Index, data: Path | None = None, progress: Progress | None = None) -> None:
+    """See to it that an index knows how sure its hits are.
+
+    Args:
+        index: the index.
+        data: a dataset to learn it from; None for the model's own, where that is not learned yet and they are at hand.
+        progress: who is told how far it is, and why not if it cannot be learned from the model's own data.
+
+    Raises:
+        InputError: `data` cannot be used, or the index cannot be written.
+    """
+    progress = progress or Progress()
+    if data:
+        index.calibrate(data, progress)
+    elif not index.info()["calibration"]:
+        try:
+            index.calibrate(None, progress)
+        except InputError as error:
+            progress.say(f"{index.folder}: does not know how sure its hits are; {CALIBRATE} ({error})")
 
 
 def _list(built: Built, progress: Progress) -> None:
@@ -139,7 +156,9 @@ def built_text(figures: dict[str, Any]) -> str:
 def info_text(figures: dict[str, Any]) -> str:
     """What is in an index, in lines."""
     fitted = figures["calibration"]
-    sure = f"on {fitted['pictures']:,} pictures with {fitted['sentences']:,} sentences" if fitted else "no"
+    sure = (
+        f"on {fitted['pictures']:,} pictures with {fitted['sentences']:,} sentences" if fitted else f"no; {CALIBRATE}"
+    )
     lines = [
         f"pictures    {figures['pictures']:,}",
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",

@@ -236,6 +236,11 @@ class Catalog:
         text = str(error)
         if "full" in text:
             return InputError(f"{self.path}: cannot be written (the disk is full); what was committed before is kept.")
+        if "unable to open" in text and not os.access(self.path.parent, os.W_OK) and _unfinished(self.path):
+            return InputError(
+                f"{self.path}: a writer was stopped before it was done, and nothing can be finished in a folder that "
+                "cannot be written; run `wordsight index info` once where it can."
+            )
         if "readonly" in text or "unable to open" in text:
             return InputError(f"{self.path}: cannot be opened or written ({text}).")
         if "locked" in text:
@@ -244,8 +249,16 @@ class Catalog:
 
 
 def _uri(path: Path, write: bool) -> str:
-    """How SQLite is to open the file; in a folder that cannot be written it can only be taken as it is."""
+    """How SQLite is to open the file; in a folder that cannot be written it is taken as it is, if it is finished."""
     uri = path.absolute().as_uri()
     if write:
         return f"{uri}?mode=rwc"
-    return f"{uri}?mode=rw" if os.access(path.parent, os.W_OK) else f"{uri}?immutable=1"
+    if os.access(path.parent, os.W_OK):
+        return f"{uri}?mode=rw"
+    return f"{uri}?mode=ro" if _unfinished(path) else f"{uri}?immutable=1"
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a writer is at work, or was stopped: what it has committed is still beside the file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0

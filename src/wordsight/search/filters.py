@@ -89,7 +89,9 @@ def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | 
         return f"substr({DATES[name]}, 1, length(?)) {operator_sql} ?", [value, value]
     if name == "path":
         return f"place(path) {operator_sql} ?", [value]
-    _known(db, name)
+    there = columns(db)
+    if name not in there:
+        raise InputError(f"{name!r} is nothing to choose pictures by; {nearest(name, there)}")
     key = "$." + json.dumps(name, ensure_ascii=False)
     if (number := _as_number(value)) is not None and operator != "~":
         is_number = "json_type(meta, ?) IN ('integer', 'real')"
@@ -97,12 +99,10 @@ def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | 
     return f"CAST(json_extract(meta, ?) AS TEXT) {operator_sql} ?", [key, value]
 
 
-def _known(db: sqlite3.Connection, name: str) -> None:
-    """That some picture has metadata of this name."""
+def columns(db: sqlite3.Connection) -> list[str]:
+    """The names that pictures can be chosen by: those that all have, and those of what the user knows of some."""
     query = "SELECT DISTINCT key FROM pictures, json_each(pictures.meta)"
-    there = [row[0] for row in db.execute(query)]
-    if name not in there:
-        raise InputError(f"{name!r} is nothing to choose pictures by; {nearest(name, [*COLUMNS, *there])}")
+    return [*COLUMNS, *(row[0] for row in db.execute(query))]
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

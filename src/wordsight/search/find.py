@@ -11,11 +11,11 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.search import filters
-from wordsight.search.calibrate import Calibration
+from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.query import Ask, Term, asked, divisor, terms
-from wordsight.search.results import Found, Hit, evidence
+from wordsight.search.results import Alike, Found, Hit, evidence
 from wordsight.search.rough import best_scores, is_quick
 from wordsight.search.scan import Ints, scan, top
 
@@ -50,7 +50,7 @@ class Wanted:
     @property
     def count(self) -> int:
         """How many of the best must be known for this page."""
-        return max(self.top * self.page, GROUPED if self.group else 0)
+        return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
 
 
 def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
@@ -116,13 +116,19 @@ class _Search:
         hits = self._hits(query, page, scores, normalised, sure)
         total = len(left) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return Found(tuple(hits), total, start + 1, tuple(unknown))
+        return Found(tuple(hits), total, start + 1, tuple(unknown), self._doubtful(sure))
 
     def _sure(self, query: Sequence[Term], normalised: Tensor) -> Tensor | None:
         """How sure each picture is, where the query is a sentence and nothing else."""
         if len(query) == 1 and query[0].words and query[0].weight > 0:
             return self.calibration.sure(normalised) if self.calibration else None
         return None
+
+    def _doubtful(self, sure: Tensor | None) -> bool:
+        """Whether even the surest of the chosen is less sure than one that matches well."""
+        if self.calibration is None or sure is None or not len(sure):
+            return False
+        return bool(sure.max() < self.calibration.line)
 
     def _fits(self, scores: Tensor, sure: Tensor | None) -> Tensor:
         """Which pictures are good enough: (I,) bool."""
@@ -132,7 +138,7 @@ class _Search:
         if self.wanted.min_sure is None:
             return fits
         if self.calibration is None:
-            raise InputError(f"{self.index.folder}: knows of no sentence how sure it is; build it with --calibrate.")
+            raise InputError(f"{self.index.folder}: knows of no hit how sure it is; {CALIBRATE}")
         if sure is None:
             raise InputError("min_sure: expected a single sentence; of other queries nobody knows how sure they are.")
         return fits & (sure >= self.wanted.min_sure)
@@ -142,8 +148,9 @@ class _Search:
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
-        shown = evidence(query, self.snapshot.images(places))
-        for group, (words, phrases) in zip(page, shown, strict=True):
+        shown, ask = evidence(query, self.snapshot.images(places)), asked([query], self.index.rule)
+        common = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.crowd + ask.less
+        for group, (words, phrases), taken in zip(page, shown, common.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers)
             path = self.index.places.path(entry.path)
@@ -151,6 +158,7 @@ class _Search:
                 number=numbers[0],
                 path=path,
                 score=float(scores[group[0]]),
+                common=taken,
                 normalised=float(normalised[group[0]]),
                 sure=None if sure is None else float(sure[group[0]]),
                 words=words,
@@ -160,5 +168,8 @@ class _Search:
                 height=entry.height,
                 taken=entry.taken,
                 meta=json.loads(entry.meta),
-                alike=tuple(self.index.places.path(other.path) for other in others),
+                alike=tuple(
+                    Alike(number, self.index.places.path(other.path))
+                    for number, other in zip(numbers[1:], others, strict=True)
+                ),
             )

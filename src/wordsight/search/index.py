@@ -6,15 +6,13 @@ INDEX/model/            the model that made them, and encodes what is asked
 INDEX/lock              held by the one process that writes
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule
@@ -29,6 +27,7 @@ from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.results import Found
 from wordsight.search.snapshot import Snapshot
+from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
 
@@ -162,9 +161,17 @@ class Index:
                 catalog.annotate(found.items())
         return lost
 
-    def calibrate(self, normalised: Tensor, picture: Tensor) -> Calibration:
-        """Learn how sure scores are, see `calibrate.py`, and keep it; (I, N) scores and (N,) the right pictures."""
-        found = calibrate(normalised, picture)
+    def calibrate(self, data: str | Path | None = None, progress: Progress | None = None) -> Calibration:
+        """Learn how sure hits are, see `calibrate.py`, and keep it.
+
+        Args:
+            data: a dataset with a split `val`; None for the data that the model was trained on.
+            progress: who is told how far it is.
+
+        Raises:
+            InputError: the dataset cannot be used, or the index cannot be written.
+        """
+        found = calibrate(*split_scores(self.run, data, progress or Progress()))
         with self.writing() as catalog, catalog.change():
             catalog.set_fact("calibration", found.to_json())
         return found
@@ -194,7 +201,7 @@ class Index:
             pictures, used = catalog.db.execute("SELECT count(*), coalesce(sum(rows), 0) FROM pictures").fetchone()
             kept = sum(catalog.segments().values())
             broken = {str(self.places.path(key)): why for key, why in catalog.broken().items()}
-            calibration = json.loads(catalog.fact("calibration", "null"))
+            calibration = Calibration.parse(catalog.fact("calibration"))
         return {
             "index": str(self.folder),
             "pictures": pictures,
@@ -203,7 +210,7 @@ class Index:
             "size": self.segments.size,
             "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
             "model": self.facts["model"],
-            "calibration": calibration,
+            "calibration": calibration and asdict(calibration),
             "broken": broken,
         }
 

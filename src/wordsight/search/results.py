@@ -54,6 +54,14 @@ class Phrase:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """A near-duplicate that is not shown; `number` and `path` as of a hit."""
+
+    number: int
+    path: Path
+
+
+@dataclass(frozen=True)
 class Hit:
     """A picture that was found.
 
@@ -61,9 +69,11 @@ class Hit:
         number: what the catalogue calls it; it keeps that for good.
         path: its file.
         score: as the model scores it; greater fits better, only comparable within one query.
-        normalised: the same without the effect of weights and the number of words.
-        sure: how probable it is that the sentence is about this picture, 0 to 1 (`calibrate.py`); None where the index
-            is not calibrated, or more than one sentence was asked.
+        common: what is taken from the score because this picture and the sentences fit all kinds of others
+            (`matching/hubness.py`); it may well leave less than 0.
+        normalised: the score without the effect of weights and the number of words.
+        sure: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
+            (`calibrate.py`); None where the index is not calibrated, or something else than one sentence was asked.
         words: each word on its own best box.
         phrases: the same words as phrases, each on one box.
         missing: whether the file is gone.
@@ -77,6 +87,7 @@ class Hit:
     number: int
     path: Path
     score: float
+    common: float
     normalised: float
     sure: float | None
     words: tuple[Word, ...]
@@ -86,11 +97,12 @@ class Hit:
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: tuple[Path, ...] = ()
+    alike: tuple[Alike, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        return asdict(self) | {"path": str(self.path), "alike": [str(path) for path in self.alike]}
+        alike = [{"number": one.number, "path": str(one.path)} for one in self.alike]
+        return asdict(self) | {"path": str(self.path), "alike": alike}
 
 
 @dataclass(frozen=True)
@@ -102,23 +114,25 @@ class Found:
         total: how many pictures there are to page through.
         first: the rank of the first of them, 1 is best.
         unknown: words of the query that the model does not know.
+        doubtful: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
     """
 
     hits: tuple[Hit, ...]
     total: int
     first: int
     unknown: tuple[str, ...]
+    doubtful: bool
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
         hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
-        return {"total": self.total, "unknown": list(self.unknown), "hits": hits}
+        return {"total": self.total, "unknown": list(self.unknown), "doubtful": self.doubtful, "hits": hits}
 
     def __str__(self) -> str:
         """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
         if not self.hits:
             return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
-        lines = []
+        lines = ["nothing here matches well; these are the nearest"] if self.doubtful else []
         for rank, hit in enumerate(self.hits, self.first):
             sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"
             notes = ("  (missing)" if hit.missing else "") + (f"  (+{len(hit.alike)} alike)" if hit.alike else "")

@@ -111,7 +111,7 @@ def _api(engine: Engine) -> APIRouter:
 
     @api.post("/search/upload", operation_id="search_upload", responses=uploads)
     def search_upload(asked: Annotated[UploadSearch, Form(media_type="multipart/form-data")]) -> SearchResponse:
-        """The pictures that are like one that is sent, or hold what is in a box of it, best first."""
+        """The pictures that fit one that is sent, or what is in a box of it, and sentences, best first."""
         return engine.search_upload(asked)
 
     @api.post("/caption", operation_id="caption", responses=uploads)

@@ -8,7 +8,8 @@ from wordsight.captioning.said import Snippet
 from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.run import UNKNOWN
-from wordsight.search import query, results
+from wordsight.search import filters, query, results
+from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, TooManyPixels, open_image
@@ -42,6 +43,8 @@ class Engine:
     def info(self) -> Info:
         """What there is."""
         found, vocabulary = self.index.info(), self.index.run.vocabulary
+        with Catalog(self.index.folder) as catalog:
+            names = filters.columns(catalog.db)
         naming = [word for word in vocabulary.words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
@@ -53,6 +56,7 @@ class Engine:
             snippets=self.region_captioner is not None,
             words=len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
+            names=names,
             max_bytes=MAX_BYTES,
             max_pixels=MAX_PIXELS,
         )
@@ -64,20 +68,20 @@ class Engine:
             Gone: the picture is.
             InputError: the query cannot be used.
         """
-        parts: list[query.Part] = [query.Sentence(one.text, one.weight) for one in asked.sentences]
+        parts = _sentences(asked)
         if asked.like:
             parts.append(query.Like(self._indexed(asked.like.picture), _box(asked.like.box), asked.like.weight))
         return self._found(parts, asked)
 
     def search_upload(self, asked: UploadSearch) -> SearchResponse:
-        """A picture that was sent.
+        """A picture that was sent, and sentences.
 
         Raises:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the query cannot be used.
         """
         picture = _checked(asked.picture.filename, asked.picture.file.read())
-        return self._found([query.Like(picture, _box(asked.box))], asked)
+        return self._found([*_sentences(asked), query.Like(picture, _box(asked.box), asked.weight)], asked)
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
         """A picture in words.
@@ -136,6 +140,7 @@ class Engine:
             total=found.total,
             words=self._words(parts),
             unknown=list(found.unknown),
+            doubtful=found.doubtful,
             hits=[_hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
 
@@ -157,6 +162,10 @@ def _hit(rank: int, hit: results.Hit) -> schemas.Hit:
 
 def _snippets(said: Sequence[Snippet]) -> list[schemas.Snippet]:
     return [schemas.Snippet(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
+
+
+def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
+    return [query.Sentence(one.text, one.weight) for one in asked.sentences]
 
 
 def _box(box: list[float] | None) -> tuple[float, ...] | None:

@@ -3,10 +3,9 @@
 from typing import Annotated, Any, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, StringConstraints, model_validator
 
 TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
-LINE = 0.05  # a hit that is less sure does not match well: wrong 19 times of 20
 
 Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Box = Annotated[list[Edge], Field(min_length=4, max_length=4, description="left, top, right, bottom; fractions")]
@@ -68,10 +67,14 @@ class SearchRequest(Wanted):
 
 
 class UploadSearch(Wanted):
-    """A picture file to look for, or a box of it."""
+    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
 
     picture: Annotated[UploadFile, Field(description="a picture file")]
     box: Box | None = None
+    weight: Weight = 1.0
+    sentences: Annotated[
+        list[Json[Sentence]], Field(max_length=PARTS, description='each as JSON: {"text": "on the beach"}')
+    ] = []
 
 
 class CaptionRequest(Strict):
@@ -105,11 +108,11 @@ class Info(BaseModel):
     regions: int
     broken: Annotated[int, Field(description="pictures that could not be read when the index was built")]
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
-    line: Annotated[float, Field(description="hits that are less sure do not match well")] = LINE
     captions: Annotated[bool, Field(description="whether it describes whole pictures")]
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
     words: Annotated[int, Field(description="how many words the model knows")]
     examples: Annotated[list[str], Field(description="some of them, the most frequent")]
+    names: Annotated[list[str], Field(description="what pictures can be chosen by in `where`")]
     max_bytes: Annotated[int, Field(description="of a picture that is sent")]
     max_pixels: Annotated[int, Field(description="of a picture that is sent")]
 
@@ -141,6 +144,13 @@ class Phrase(BaseModel):
     weight: float
 
 
+class Alike(BaseModel):
+    """A near-duplicate that is not shown."""
+
+    number: int
+    path: str
+
+
 class Hit(BaseModel):
     """A picture that was found."""
 
@@ -148,9 +158,13 @@ class Hit(BaseModel):
     number: int
     name: str
     path: str
-    score: Annotated[float, Field(description="only comparable within one query")]
+    score: Annotated[float, Field(description="only comparable within one query; it may be below 0")]
+    common: Annotated[
+        float, Field(description="what is taken from it, as the picture and the sentences fit all kinds of others")
+    ]
     sure: Annotated[
-        float | None, Field(description="how probable it is that the sentence is about this picture, 0 to 1")
+        float | None,
+        Field(description="of such hits, what share were the picture the sentence was written for, 0 to 1"),
     ]
     words: Annotated[list[Word], Field(description="each word of the query on its own best box")]
     phrases: list[Phrase]
@@ -159,7 +173,7 @@ class Hit(BaseModel):
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: Annotated[list[str], Field(description="paths of near-duplicates that are not shown")]
+    alike: list[Alike]
 
 
 class SearchResponse(BaseModel):
@@ -168,6 +182,7 @@ class SearchResponse(BaseModel):
     total: Annotated[int, Field(description="how many pictures there are to page through")]
     words: list[QueryWord]
     unknown: Annotated[list[str], Field(description="words that the model does not know")]
+    doubtful: Annotated[bool, Field(description="whether nothing matches well, by how sure the best hit is")]
     hits: list[Hit]
 
 

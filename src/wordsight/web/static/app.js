@@ -84,7 +84,7 @@ async function page(number) {
 }
 
 function add(found, number) {
-  const colours = coloursOf(found.words);
+  const colours = number === 1 ? coloursOf(found.words, found.hits) : shown.colours;
   const before = shown.hits.length;
   shown = { ...found, colours, hits: [...shown.hits, ...found.hits], page: number };
   if (number === 1) {
@@ -106,7 +106,7 @@ function tell(found, ms) {
   if (!best) {
     const filtered = query.where || query.under || query.sure !== "";
     said.push(filtered ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  } else if (best.sure !== null && best.sure < server.line) {
+  } else if (found.doubtful) {
     said.push(`Nothing here matches well: the best is ${percent(best.sure)} sure. These are the nearest.`);
   }
   notice(said.join(" "));
@@ -130,19 +130,22 @@ function given() {
   const place = $("given");
   for (const old of place.querySelectorAll("img")) if (old.src.startsWith("blob:")) URL.revokeObjectURL(old.src);
   place.hidden = !query.like && !file;
+  $("q").placeholder = place.hidden ? "What is in the picture?" : "and what else?";
   if (place.hidden) return place.replaceChildren();
   const source = file ? URL.createObjectURL(file) : api.picture(query.like);
   const frame = boxed(source, file ? file.name || "your picture" : "the picture that is searched by", [], {
     lazy: false, fallback: file ? "" : api.thumb(query.like),
   });
   const kit = tools(frame, {
-    subject: file ? { picture: file } : { number: query.like }, can: server, chosen: query.box,
-    searchBy: (box) => ask({ ...NONE, like: query.like, upload: query.upload, box }),
+    subject: file ? { picture: file } : { number: query.like }, can: server, chosen: query.box, searched: true,
+    searchBy: (box) => ask({ box }),
   });
-  const title = query.box ? "Pictures with what is in this region" : "Pictures like this one";
-  const remove = make("button.quiet", { type: "button", onclick: () => ask(NONE) }, "Remove picture");
+  const what = query.box ? "Pictures with what is in this region" : "Pictures like this one";
+  const title = query.q.trim() ? `${what}, and “${query.q.trim()}”` : what;
+  const remove = make("button.quiet", { type: "button", onclick: () => ask({ like: null, upload: null, box: null }) }, "Remove picture");
   kit.element.querySelector(".buttons").append(remove);
-  place.replaceChildren(frame, make("div", {}, make("h2", {}, title), kit.element));
+  const legend = make("p.help", {}, "The grey boxes in the results are what is most alike.");
+  place.replaceChildren(frame, make("div", {}, make("h2", {}, title), legend, kit.element));
 }
 
 /** What can be asked, before anything is. */
@@ -150,11 +153,11 @@ function welcome(wanted) {
   $("start").hidden = !wanted;
   if (!wanted || !server) return;
   const words = server.examples.map((word) => make("button.chip", {
-    type: "button", onclick: () => { $("q").value = `${$("q").value} ${word}`.trim(); $("q").focus(); },
+    type: "button", onclick: () => ask({ q: word }),
   }, word));
   $("start").replaceChildren(make("div", {},
     make("h1", {}, `${count(server.pictures, "picture")} in ${server.name}`),
-    make("p", {}, "Type a sentence, or drop, paste or pick a picture. Every result shows which part of it matched which word."),
+    make("p", {}, "Type a sentence, or drop, paste or pick a picture, or both. Every result shows which part of it matched which word."),
     make("p.soft", {}, `The model knows ${count(server.words, "word")}, such as`), make("div.chips", {}, ...words),
     server.broken > 0 && make("p.soft", {}, `${count(server.broken, "file")} could not be read when the index was built; \`wordsight index info\` lists them.`)));
 }
@@ -171,8 +174,7 @@ function take(file) {
 function wire() {
   $("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    const same = $("q").value === query.q; // the filters of a search by picture were changed
-    ask(same ? {} : { ...NONE, q: $("q").value });
+    ask({ q: $("q").value });
   });
   $("filters").addEventListener("change", () => { if (queries.asked({ ...query, ...queries.filters() })) ask({}); });
   $("home").addEventListener("click", (event) => {
@@ -210,6 +212,7 @@ function wire() {
 try {
   server = await api.info();
   $("sure-field").hidden = !server.calibrated;
+  $("names").textContent = `Where: conditions joined by “and”, on ${server.names.join(", ")}.`;
   wire();
   await start();
 } catch (error) {

@@ -4,26 +4,27 @@ import { draw, make } from "./dom.js";
 
 // As in the reports: of words in turn, told apart by most people who are colour blind.
 const COLOURS = ["#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324"];
+const REGION = "#6b7380"; // of a region that was asked for
 const LEAST = 0.3; // of the strongest phrase: weaker ones are shown only when they are asked for
 const SMALL = 0.02; // of the picture: a shorter drag is a click
 
-/** The colour of each word of a query, the same in all pictures; null for "a" and "of". */
-export function coloursOf(words) {
+/** The colour of each word of a query, and how loud it is in some hits together; null for "a" and "of". */
+export function coloursOf(words, hits) {
   const seen = new Map();
-  return words.map((word) => {
+  return words.map((word, number) => {
     if (!word.naming || !word.known) return null;
     if (!seen.has(word.text)) seen.set(word.text, COLOURS[seen.size % COLOURS.length]);
-    return seen.get(word.text);
+    return { colour: seen.get(word.text), loud: hits.reduce((sum, hit) => sum + hit.words[number].strength, 0) };
   });
 }
 
-/** The phrases of a hit with their colours: of the last word that names something; `weak` ones hide until asked for. */
+/** The phrases of a hit with their colours: of the loudest word, so that "dog" and "dog runs" are alike; `weak` ones hide. */
 export function marksOf(hit, colours) {
   const top = Math.max(...hit.phrases.map((phrase) => phrase.strength), 1e-9);
   return hit.phrases.map((phrase) => {
     const region = phrase.start === phrase.end;
     const naming = colours.slice(phrase.start, phrase.end).filter(Boolean);
-    const colour = region ? COLOURS[1] : naming.at(-1) ?? null;
+    const colour = region ? REGION : naming.sort((one, other) => other.loud - one.loud)[0]?.colour ?? null;
     return { ...phrase, colour, region, weak: !colour || phrase.strength < LEAST * top };
   });
 }

@@ -14,7 +14,7 @@ function type(schema) {
     const many = schema.minItems !== undefined && schema.minItems === schema.maxItems ? `${schema.minItems} × ` : "list of ";
     return [many, ...type(schema.items)];
   }
-  return [schema.contentMediaType || schema.format === "binary" ? "file" : schema.type ?? "anything"];
+  return [schema.contentMediaType === "application/octet-stream" || schema.format === "binary" ? "file" : schema.type ?? "anything"];
 }
 
 function range(schema) {

@@ -29,4 +29,5 @@ export const percent = (share) => {
   const value = 100 * share;
   return value >= 10 ? `${Math.round(value)} %` : value >= 1 ? `${value.toFixed(1)} %` : value > 0 ? "< 1 %" : "0 %";
 };
+export const signed = (number) => number.toFixed(2).replace("-", "−");
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -2,7 +2,7 @@
 
 import { picture, thumb } from "./api.js";
 import { boxed, marksOf } from "./boxes.js";
-import { make, percent } from "./dom.js";
+import { make, percent, signed } from "./dom.js";
 import { chips, hoverable, lightMark } from "./words.js";
 
 /** What is to be seen in a hit, for those who do not see it. */
@@ -11,12 +11,12 @@ export function altOf(hit, marks) {
   return shown.length ? `${hit.name}, with boxes for ${shown.join(", ")}` : hit.name;
 }
 
-/** How well it fits: the score, and how sure that is where it is known. */
+/** How well it fits: how sure that is where it is known, else the score. */
 export function figures(hit) {
-  const sure = hit.sure === null ? null : make("span.sure", {
-    title: "How probable it is that the sentence is about this picture, as learned on pictures with known sentences",
+  if (hit.sure === null) return make("span.figures", { title: "Only comparable within one search" }, `score ${signed(hit.score)}`);
+  return make("span.figures", {
+    title: "Of hits with this figure, so many were the picture that the sentence was written for, in pictures with known sentences; half of those sentences asked for a picture that was not there",
   }, make("i.bar", { "--share": hit.sure.toFixed(3) }), `${percent(hit.sure)} sure`);
-  return make("span.figures", {}, make("span", { title: "Only comparable within one search" }, `score ${hit.score.toFixed(3)}`), sure);
 }
 
 /** One result; `open` is called when it is chosen, `light` when a word of it is pointed at. */
@@ -29,7 +29,7 @@ export function result(hit, words, colours, { open, light }) {
     make("span.rank", {}, `${hit.rank}`), figures(hit),
     make("span.name", { title: hit.path }, hit.name),
     hit.missing && make("span.note", {}, "file is gone"),
-    hit.alike.length > 0 && make("span.note", { title: hit.alike.join("\n") }, `+${hit.alike.length} alike`));
+    hit.alike.length > 0 && make("span.note", { title: "Near-duplicates: open it to see them" }, `+${hit.alike.length} alike`));
   const item = make("li.hit", { "data-hit": hit.number }, hit.words.length > 0 && chips(hit, words, marks, light), button, below);
   item.marks = marks;
   hoverable(item, frame);

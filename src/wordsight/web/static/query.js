@@ -42,6 +42,9 @@ export const kept = (name) => files.get(name) ?? null;
 /** Whether anything is asked. */
 export const asked = (query) => Boolean(query.q.trim() || query.not.trim() || query.like || query.upload);
 
+/** Whether it is known how sure the hits are: those of a sentence and nothing else. */
+const judged = (query) => Boolean(query.q.trim()) && !query.not && !query.like && !query.upload;
+
 /** Put a query into the form. */
 export function show(query) {
   $("q").value = query.q;
@@ -49,7 +52,8 @@ export function show(query) {
   if (![...$("top").options].some((option) => +option.value === query.top)) $("top").add(new Option(query.top));
   $("top").value = query.top;
   $("group").checked = query.group;
-  const set = NAMES.filter((name) => query[name]).length + (query.group ? 1 : 0);
+  $("sure").disabled = asked(query) && !judged(query);
+  const set = NAMES.filter((name) => query[name] && (name !== "sure" || judged(query))).length + (query.group ? 1 : 0);
   $("set").textContent = set ? ` · ${set}` : "";
 }
 
@@ -62,10 +66,12 @@ export function filters() {
 /** A query as the server wants it. */
 export function request(query, page) {
   const wanted = { top: query.top, page, where: query.where, under: query.under, group: query.group };
-  if (query.sure !== "" && query.q && !query.like && !query.upload) wanted.min_sure = Math.min(Math.max(+query.sure / 100, 0), 1);
-  if (query.upload) return { ...wanted, picture: kept(query.upload), box: query.box };
+  if (query.sure !== "" && judged(query)) wanted.min_sure = Math.min(Math.max(+query.sure / 100, 0), 1);
   const sentences = [];
   if (query.q.trim()) sentences.push({ text: query.q, weight: 1 });
   if (query.not.trim()) sentences.push({ text: query.not, weight: LESS });
+  if (query.upload) {
+    return { ...wanted, picture: kept(query.upload), box: query.box, sentences: sentences.map((one) => JSON.stringify(one)) };
+  }
   return { ...wanted, sentences, like: query.like ? { picture: query.like, box: query.box } : null };
 }

@@ -11,11 +11,12 @@ const COLOURS = ["#0082c8", "#e6194b", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5
  *
  * frame: as `boxed` makes it; a rectangle can be dragged on it.
  * subject: fields that name the picture for the server: `{number}` or `{picture: file}`.
- * can: `{describe, region}`: what the server is able to describe.
+ * can: what the server is able to do.
  * searchBy: called with the chosen box, or null for the whole picture.
  * boxOf: a click on a box of evidence chooses it.
+ * chosen, searched: the box that is chosen at first, and whether this is what is searched by already.
  */
-export function tools(frame, { subject, can, searchBy, boxOf = () => null, chosen = null }) {
+export function tools(frame, { subject, can, searchBy, boxOf = () => null, chosen = null, searched = false }) {
   let box = chosen;
   const help = make("p.help", {}, "Drag a rectangle on the picture to search by what is in it.");
   const search = make("button.main", { type: "button", onclick: () => searchBy(box) });
@@ -23,6 +24,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
   const whole = make("button.quiet", { type: "button", onclick: () => choose(null) }, "Clear region");
   const told = make("div.told", { "aria-live": "polite" });
   const show = () => {
+    search.hidden = searched && box === chosen;
     search.textContent = box ? "Search by this region" : "Search by this picture";
     describe.textContent = box ? "Describe this region" : "Describe";
     describe.hidden = !can.captions && !can.snippets;
@@ -40,7 +42,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
     told.replaceChildren(make("p.help", {}, "Looking…"));
     try {
       const found = await caption({ ...subject, box });
-      told.replaceChildren(...lists(found, frame));
+      told.replaceChildren(...lists(found, frame, box ? "In this region" : "In its regions"));
     } catch (error) {
       told.replaceChildren(make("p.wrong", {}, error.message));
     }
@@ -51,7 +53,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
 }
 
 /** What was said, and the boxes of it drawn on the picture. */
-function lists({ captions, snippets }, frame) {
+function lists({ captions, snippets }, frame, where) {
   const lines = frame.querySelector("svg");
   for (const old of lines.querySelectorAll("g.said")) old.remove();
   frame.classList.toggle("describing", snippets.length > 0);
@@ -66,11 +68,13 @@ function lists({ captions, snippets }, frame) {
     return row(snippet, { tabindex: "0", "--c": colour, onpointerenter: light(true), onpointerleave: light(false), onfocus: light(true), onblur: light(false) });
   });
   return [
-    captions.length > 0 && make("h3", {}, "It may show"), captions.length > 0 && make("ol.said", {}, ...captions.map((one) => row(one))),
-    rows.length > 0 && make("h3", {}, "In its regions"), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
-    !captions.length && !rows.length && make("p.help", {}, "Nothing to say."),
+    captions.length > 0 && make("h3", {}, "It may show"), captions.length > 0 && make("ol.said", {}, ...captions.sort(surer).map((one) => row(one))),
+    rows.length > 0 && make("h3", {}, where), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
+    make("p.help", {}, captions.length || rows.length ? "%: how sure the model is of its words, not that they are true." : "Nothing to say."),
   ].filter(Boolean);
 }
+
+const surer = (one, other) => other.confidence - one.confidence;
 
 function row(said, given = {}) {
   const sure = make("span.confidence", { title: "The mean probability of its words" }, percent(said.confidence));

@@ -2,7 +2,7 @@
 
 import { picture, thumb } from "./api.js";
 import { boxed, marksOf } from "./boxes.js";
-import { $, make } from "./dom.js";
+import { $, make, signed } from "./dom.js";
 import { altOf, figures } from "./grid.js";
 import { tools } from "./region.js";
 import { chips, hoverable, lightMark, lightWord } from "./words.js";
@@ -29,9 +29,9 @@ export function view(hit, { words, colours, can, go, searchBy }) {
   });
   const light = (number) => lightWord(dialog, number);
   const aside = make("div.aside", {},
-    make("h2", {}, hit.name), figures(hit),
+    make("h2", {}, hit.name), hit.sure !== null && figures(hit), make("p.help", {}, sum(hit)),
     hit.words.length > 0 && chips(hit, words, marks, light),
-    phrases(item, marks, kit), kit.element, facts(hit));
+    phrases(item, marks, kit), kit.element, alike(hit), facts(hit));
   item.append(aside);
   hoverable(item, frame);
   const beside = (way, label, sign) => make("button.step", {
@@ -45,17 +45,32 @@ export function view(hit, { words, colours, can, go, searchBy }) {
   if (!dialog.open) dialog.showModal();
 }
 
+/** What the score is made of, in words. */
+function sum(hit) {
+  const parts = hit.common ? ` = ${signed(hit.score + hit.common)} for what is asked − ${signed(hit.common)} for fitting anything` : "";
+  return `Score ${signed(hit.score)}${parts}. Greater is better, within one search.`;
+}
+
 /** A button a phrase: pointing at it lights its box, choosing it takes its box as the region. */
 function phrases(item, marks, kit) {
   const all = marks.map((mark, number) => ({ mark, number })).filter(({ mark }) => mark.colour);
   if (!all.length) return null;
+  const top = Math.max(...all.map(({ mark }) => mark.strength), 1e-9);
+  const bar = (strength) => make("i.bar", { "--share": Math.max(strength / top, 0).toFixed(3), title: `strength ${signed(strength)}` });
   return make("ul.phrases", {}, ...all.map(({ mark, number }) => make("li", {}, make(`button${mark.weak ? ".weak" : ""}`, {
     type: "button", "--c": mark.colour, title: "Take this box as the region",
     onpointerenter: () => lightMark(item, number), onpointerleave: () => lightMark(item, null),
     onfocus: () => lightMark(item, number), onblur: () => lightMark(item, null),
     onclick: () => kit.choose(mark.box),
   }, make("span", {}, mark.region ? "what was asked for" : mark.text),
-  make("span.strength", { title: "How strongly it fits; only comparable within one search" }, mark.strength.toFixed(2))))));
+  bar(mark.strength)))));
+}
+
+/** The near-duplicates that are not shown beside it. */
+function alike(hit) {
+  if (!hit.alike.length) return null;
+  return make("div", {}, make("h3", {}, "Near-duplicates"), make("div.alike", {},
+    ...hit.alike.map((one) => make("img", { src: thumb(one.number), alt: one.path, title: one.path, loading: "lazy" }))));
 }
 
 function facts(hit) {
@@ -63,7 +78,6 @@ function facts(hit) {
     ["File", hit.path], hit.missing && ["", "The file is gone."],
     hit.width > 0 && ["Size", `${hit.width} × ${hit.height}`], ["Date", hit.taken],
     ...Object.entries(hit.meta).map(([name, value]) => [name, String(value)]),
-    hit.alike.length > 0 && ["Alike", hit.alike.join("\n")],
   ].filter(Boolean);
   return make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }

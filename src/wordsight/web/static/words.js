@@ -23,9 +23,10 @@ export function chips(hit, words, marks, light) {
   hit.words.forEach((word, number) => {
     const mark = marks.find((one) => number >= one.start && number < one.end);
     const strength = Math.max(word.strength / top, 0);
-    const on = mark && !mark.weak && words[number].naming;
+    const { naming, known, weight } = words[number];
+    const on = mark && !mark.weak && naming && known;
     const bar = make("i.bar", { "--share": strength.toFixed(3) });
-    line.append(make(`span.word${on ? ".on" : ""}${words[number].weight < 0 ? ".less" : ""}`, {
+    line.append(make(`span.word${on ? ".on" : ""}${known ? "" : ".unknown"}${weight < 0 ? ".less" : ""}`, {
       "data-word": number, "--c": on ? mark.colour : "", title: `${words[number].text}: strength ${word.strength.toFixed(3)}`,
       onpointerenter: () => light(number), onpointerleave: () => light(null),
     }, words[number].text, bar));
