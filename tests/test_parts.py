@@ -12,7 +12,6 @@ from wordsight.evaluation.magnitudes import magnitudes
 from wordsight.run import Run, load
 from wordsight.search.index import Index
 from wordsight.search.query import Like
-from wordsight.search.split_scores import split_scores
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -39,7 +38,7 @@ def index(run: Run, world: Path, tmp_path_factory: pytest.TempPathFactory) -> In
         shutil.copy(path, home / "pictures")
     made = Index.create(home / "index", run.folder, "cpu")
     made.build(sorted((home / "pictures").iterdir()), progress=QUIET)
-    made.calibrate(*split_scores(run, world, QUIET))
+    made.calibrate(world, QUIET)
     return made
 
 
