@@ -32,7 +32,17 @@ ALLOWED["web"] = ALLOWED["search"] | {"search", "describe", "web"}
 ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
 FINER = {f"search/{name}.py": STORE for name in ("catalog", "vectors", "scan", "places", "snapshot")}
-FACES = {"cli", "cli_index", "command", "index_files", "measure", "measure_captions", "demo", "__init__"}
+FACES = {
+    "cli",
+    "cli_index",
+    "command",
+    "index_files",
+    "measure",
+    "measure_captions",
+    "measure_likelihood",
+    "demo",
+    "__init__",
+}
 COMMANDS = {"cli", "cli_index", "command"}
 HEAVY = {"onnxruntime": {"vision"}, "transformers": {"vision"}, "safetensors": {"training"}, "typer": COMMANDS}
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}

@@ -42,7 +42,8 @@ def pairs() -> Pairs:
 
 def learner(name: str = "lstm") -> Captioner:
     torch.manual_seed(0)
-    return model_class(name)(10, 3, words=16, hidden=16, dropout=0.1)  # type: ignore[call-arg]
+    hidden = {} if name == "log_bilinear" else {"hidden": 16}  # it has no hidden layer
+    return model_class(name)(10, 3, words=16, dropout=0.1, **hidden)  # type: ignore[call-arg]
 
 
 def test_the_value_is_the_mean_reward_of_the_tries(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +113,7 @@ def test_weights_multiply_the_words_of_a_sentence(pairs: Pairs) -> None:
 
 
 def rewarded(world: Path, *settings: str) -> Recipe:
-    text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1)
+    text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1, hidden=", hidden = 32")
     return parse(text, ["train.reward_epochs=1", *settings])
 
 

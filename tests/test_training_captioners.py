@@ -25,14 +25,16 @@ RECIPE = """
 data = {{path = "{world}", min_count = 2, alignment = "{alignment}"}}
 train = {{epochs = 2, batch = 50, lr = 0.01, clip_value = 5.0, optimiser = "rmsprop", device = "cpu"}}
 regions = {{backbones = ["filters"], regions = 40, detections = 0, size = 128}}
-model = {{name = "{name}", words = 24, hidden = 32, views = {views}}}
+model = {{name = "{name}", words = 24, views = {views}{hidden}}}
 """
 
 
 def recipe(
     world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()
 ) -> Recipe:
-    return parse(RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views), settings)
+    hidden = "" if name == "log_bilinear" else ", hidden = 32"  # it has no hidden layer
+    text = RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=views, hidden=hidden)
+    return parse(text, settings)
 
 
 def said(material: Material) -> list[str]:
@@ -60,7 +62,7 @@ def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, 
     metrics = checkpoint.read_metrics(tmp_path / "run")
     first, last = metrics["history"]
     assert last["loss"] < first["loss"]
-    assert last["perplexity"] < first["perplexity"] < 30, "far below the number of words"
+    assert last["perplexity"] < first["perplexity"] < 40, "far below the number of words"
     assert metrics["best"]["CIDEr"] == max(first["CIDEr"], last["CIDEr"])
     assert {"Bleu_1", "Bleu_4", "ROUGE_L"} <= set(metrics["best"])
     assert isinstance(checkpoint.load(tmp_path / "run").model, Captioner)
@@ -150,8 +152,8 @@ def test_an_alignment_that_is_a_captioner_is_refused(world: Path, tmp_path: Path
 
 
 def test_captioners_do_not_decide_together(world: Path) -> None:
-    text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1)
-    with pytest.raises(InputError, match=r"train\.members = 2: only models that align"):
+    text = RECIPE.format(world=world.as_posix(), name="lstm", alignment="", views=1, hidden="")
+    with pytest.raises(InputError, match=r"train\.members = 2: only models that give"):
         parse(text, ["train.members=2"])
 
 
