@@ -15,6 +15,7 @@ from wordsight.measure import measure
 from wordsight.run import load
 from wordsight.text.tokens import tokenise
 from wordsight.text.trees import NUMBER, RELATIONS, Token, chains, letters, on_words, planted, trees
+from wordsight.training.material import prepare
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import Recipe, parse
 from wordsight.training.recipe import read as read_recipe
@@ -177,6 +178,23 @@ def test_a_dataset_with_parses_trains_models_that_read_them(
     words = planted(run.vocabulary.encode([sentence]), [tree])
     with torch.no_grad():
         assert not torch.equal(run.model.encode_texts(words).values, chain)
+
+
+def test_training_and_validation_have_the_trees(parsed: Path, recipe_file: Path) -> None:
+    recipe = read_recipe(recipe_file)
+    recipe = replace(recipe, model={"name": "defrag"}, data=replace(recipe.data, path=str(parsed)))
+    made, parses = prepare(recipe, Told()), load_parses(parsed)
+    dataset = load_dataset(parsed)
+    for split, known in (("train", made.train), ("val", made.val)):
+        said = [sentence for picture in dataset.split(split) for sentence in picture.sentences]
+        chain, there = chains(known.words.mask), 0
+        assert known.words.tree is not None
+        for row, sentence in enumerate(said):
+            tree, length = tree_of(sentence, parses), int(known.words.mask[row].sum())
+            there += tree is not None
+            expected = chain[row, :length].tolist() if tree is None else [list(one) for one in tree]
+            assert known.words.tree[row, :length].tolist() == expected
+        assert 0 < there < len(said)
 
 
 def test_models_that_read_no_trees_read_no_parses(parsed: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from wordsight.batch import Batch, Regions
+from wordsight.data.load import load_dataset
 from wordsight.evaluation.magnitudes import magnitudes
 from wordsight.run import Run, load
 from wordsight.search.index import Index
 from wordsight.search.query import Like
+from wordsight.search.split_scores import split_scores
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -83,6 +85,15 @@ def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Run, index:
         assert hit.phrases[-1].end == 8
         assert hit.normalised == pytest.approx(hit.score / parts, rel=1e-4)
         assert hit.sure is not None
+
+
+def test_how_sure_hits_are_is_learned_of_scores_divided_as_in_a_search(run: Run, world: Path) -> None:
+    scores, picture = split_scores(run, world, QUIET)
+    first = load_dataset(world).split("val")[0]
+    parts = run.encode_texts([first.sentences[0]]).mask.sum().item()
+    assert picture[0] == 0
+    expected = run.score([first.path], [first.sentences[0]]).item() / parts
+    assert scores[0, 0].item() == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 def test_an_index_is_asked_for_pictures_and_boxes(index: Index) -> None:
