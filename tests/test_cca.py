@@ -14,6 +14,7 @@ from wordsight.errors import InputError
 from wordsight.matching.cca import CCA, canonical
 from wordsight.matching.deep_cca import DeepCCA, correlations
 from wordsight.matching.matcher import Matcher
+from wordsight.measure import measure
 from wordsight.run import load
 from wordsight.text.tfidf import TfIdf
 from wordsight.training import checkpoint
@@ -246,6 +247,17 @@ def test_ten_pairs_are_learned_and_linear_cca_is_over_all_of_training() -> None:
     f = torch.stack([model.a(model._seen(batch.regions)), model.b(model.sentence(model.counts(batch.words)))]).double()
     off = covariance(f[0], f[1])
     torch.testing.assert_close(off, off.diagonal().diag(), rtol=0, atol=1e-4)
+
+
+def test_deep_cca_is_trained_and_saved_with_its_linear_cca(world: Path, tmp_path: Path) -> None:
+    settings = ["model.name=deep_cca", "model.hidden=64", "train.epochs=6", "train.batch=300", "train.lr=0.01"]
+    metrics = train(parse(CLOSED.format(world=world.as_posix()), settings), tmp_path / "run", progress=QUIET)
+    assert metrics["history"][-1]["loss"] < metrics["history"][0]["loss"] < 0
+    assert metrics["best"]["rsum"] > 150, "chance is near 60"
+    again = measure(load(tmp_path / "run", "cpu"), progress=QUIET)
+    assert {key: again[key] for key in ("i2t_R@1", "t2i_R@10")} == {
+        key: metrics["best"][key] for key in ("i2t_R@1", "t2i_R@10")
+    }
 
 
 # --- training without steps

@@ -27,7 +27,8 @@ class CCA(Matcher):
         features: F, size of a region's features.
         embedding: D, how many directions are kept, those of the greatest correlations.
         words: E, size of a word vector.
-        sentence: a sentence is its `tfidf` counts (V), or the sum of its word `vectors`, weighed by these (E).
+        sentence: a sentence is its `tfidf` counts (V, and their covariance is V x V), or the sum of its word `vectors`,
+            weighed by these (E).
         ridge: what is added to the variance of every direction before whitening, in units of each side's mean variance.
         power: directions count by their correlation to this power; 0 for all alike.
         kernel: random Fourier features of the picture's features that are taken in their place, which approximates CCA
