@@ -315,10 +315,11 @@ def anchor_files(anchor: Path) -> tuple[Path, Path]:
 def test_figures_equal_the_official_ones(anchor: Path) -> None:
     expected = json.loads((anchor / "expected.json").read_text())
     figures = caption_metrics_of_files(*anchor_files(anchor))
-    assert figures.pop("exact") == 0, "which coco-caption does not have"
-    assert len(figures) == 6
-    for key, figure in figures.items():
-        assert round(figure, 3) == expected[key], key
+    assert figures["exact"] == 0, "which coco-caption does not have"
+    theirs = [key for key in figures if key != "exact" and not key.endswith("any_length")]
+    assert len(theirs) == 6
+    for key in theirs:
+        assert round(figures[key], 3) == expected[key], key
 
 
 def test_counts_equal_the_official_ones(anchor: Path) -> None:
