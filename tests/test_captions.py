@@ -326,7 +326,7 @@ def test_counts_equal_the_official_ones(anchor: Path) -> None:
     expected = json.loads((anchor / "expected.json").read_text())["bleu_counts"]
     said, right = read_candidates(anchor_files(anchor)[0]), read_references(anchor_files(anchor)[1])
     counts = [
-        bleu._counts(ptb.tokenise(caption), [ptb.tokenise(one) for one in right[picture]])
+        bleu.counts(ptb.tokenise(caption), [ptb.tokenise(one) for one in right[picture]])
         for picture, caption in said.items()
     ]
     assert sum(row[-2] for row in counts) == expected["testlen"]
