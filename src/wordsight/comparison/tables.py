@@ -32,8 +32,8 @@ class Table:
 def systems(rows: Sequence[Row]) -> Table:
     """What each row reaches: rows of one kind. A spread over seeds stands behind ± as half of it."""
     ranks = rows[0].ranks
-    heads = ("run", "system", "published (test)", *(_ranking_heads() if ranks else CAPTIONS.values()))
-    heads += ("minutes", "parameters", "pictures/s", "seeds", "features")
+    heads = ("run", "system", *(_ranking_heads() if ranks else CAPTIONS.values()))
+    heads += ("minutes", "parameters", "pictures/s", "seeds", "published (test)", "features")
     return Table(heads, tuple(_system(row) for row in rows))
 
 
@@ -54,12 +54,12 @@ def _system(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         paper,
-        reported.strip() or "–",
         *figures,
         f"{row.minutes:.0f}",
         f"{row.parameters / 1e6:.1f} M",
         f"{row.speed:,.0f}",
         seeds,
+        reported.strip() or "–",
         row.features,
     )
 
