@@ -11,10 +11,11 @@ import pytest
 import wordsight
 
 SOURCE = Path(wordsight.__file__).parent
-LEAVES = {"errors", "files"}
+LEAVES = {"errors", "files", "boxed"}
 ALLOWED = {  # part -> the parts it may import
     "errors": set(),
     "files": {"errors"},
+    "boxed": {"errors", "files"},
     "batch": LEAVES,
     "vision": {"batch"} | LEAVES,
     "text": {"batch"} | LEAVES,
@@ -41,9 +42,10 @@ FACES = {
     "measure_captions",
     "measure_likelihood",
     "demo",
+    "pack",
     "__init__",
 }
-COMMANDS = {"cli", "cli_index", "command"}
+COMMANDS = {"cli", "cli_index", "command", "pack"}
 HEAVY = {"onnxruntime": {"vision"}, "transformers": {"vision"}, "safetensors": {"training"}, "typer": COMMANDS}
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}
 

@@ -1,15 +1,16 @@
 """wordsight: which words name which parts of a picture.
 
 `load(run)` gives a trained model that aligns as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
-`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. `Index(folder)` is a
-collection of pictures made ready: `.build`, `.search`. Importing this costs nothing; each name below is loaded when it
-is first used.
+`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. Without a run both give
+the small model in the box. `Index(folder)` is a collection of pictures made ready: `.build`, `.search`. Importing this
+costs nothing; each name below is loaded when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wordsight.boxed import in_the_box as in_the_box
     from wordsight.data import load_dataset as load_dataset
     from wordsight.describe import Describer as Describer
     from wordsight.describe import load_captioner as load_captioner
@@ -31,6 +32,7 @@ _HOMES = {
     "Like": "wordsight.search.query",
     "Run": "wordsight.run",
     "Sentence": "wordsight.search.query",
+    "in_the_box": "wordsight.boxed",
     "load": "wordsight.run",
     "load_captioner": "wordsight.describe",
     "load_dataset": "wordsight.data",
@@ -43,6 +45,7 @@ __all__ = [
     "Like",
     "Run",
     "Sentence",
+    "in_the_box",
     "load",
     "load_captioner",
     "load_dataset",

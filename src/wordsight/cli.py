@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from wordsight import cli_index
-from wordsight.command import Device, Json, show, verb
+from wordsight.command import Device, Json, Model, named_or_boxed, show, verb
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -115,9 +115,11 @@ def compare(
 @app.command()
 @verb
 def ground(
-    run: RunFolder,
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file.")],
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What to look for, in words.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[RUN] PICTURE SENTENCE", help="A picture file, and what to look for, in quotes."),
+    ],
+    model: Model = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Draw the boxes here.")] = None,
     beta: Annotated[
         float | None,
@@ -130,7 +132,16 @@ def ground(
     from wordsight.matching.segments import BETA
     from wordsight.run import load
 
-    found = load(run, device).align(picture, sentence, beta=BETA if beta is None else beta)
+    if len(words) == 3 and model is None:
+        model, words = Path(words[0]), words[1:]
+    if len(words) != 2:
+        raise InputError(
+            'ground: expected a picture and a sentence in quotes, as in `wordsight ground photo.jpg "a dog"`, '
+            f"found {len(words)} words."
+        )
+    picture, sentence = Path(words[0]), words[1]
+    run = load(named_or_boxed(model, "align"), device)
+    found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:
         found.draw(picture, out)
     show(found.to_json(), str(found), as_json)
@@ -139,11 +150,13 @@ def ground(
 @app.command()
 @verb
 def caption(
-    run: RunFolder,
     pictures: Annotated[
         list[str],
-        typer.Argument(metavar="PICTURE", help="Files, folders, patterns such as 'a/*.jpg'; - for paths on stdin."),
+        typer.Argument(
+            metavar="[RUN] PICTURE...", help="Files, folders, patterns such as 'a/*.jpg'; - for paths on stdin."
+        ),
     ],
+    model: Model = None,
     regions: Annotated[
         bool, typer.Option("--regions", help="Describe regions, the surest and most different.")
     ] = False,
@@ -168,18 +181,28 @@ def caption(
     as_json: Json = False,
 ) -> None:
     """Say what is in pictures, or in regions of them."""
+    from wordsight.boxed import in_the_box
     from wordsight.caption_files import caption_files, check_out, pixels
     from wordsight.data.pictures import picture_files
     from wordsight.describe import Decoding, load_captioner
     from wordsight.run import load
+    from wordsight.training import checkpoint
 
+    if model is None and checkpoint.is_checkpoint(Path(pictures[0])):
+        model, pictures = Path(pictures[0]), pictures[1:]
+    if not pictures:
+        raise InputError(f"{model}: expected pictures behind it, found none.")
     paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
-    describer, aligned = load_captioner(run, device), load(alignment, device) if alignment else None
+    of_regions = regions or bool(boxes)
+    describer = load_captioner(named_or_boxed(model, "regions" if of_regions else "captions"), device)
+    if model is None and out and out.suffix.lower() != ".json" and not of_regions:
+        alignment = alignment or in_the_box("align")
+    aligned = load(alignment, device) if alignment else None
     if out:
         words = describer.model.attends or aligned is not None
-        check_out(out, len(paths), regions=regions or bool(boxes), words=words)
+        check_out(out, len(paths), regions=of_regions, words=words)
     how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
     how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     described = caption_files(describer, paths, regions=regions, boxes=boxes, **how)

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wordsight.boxed import say_boxed
 from wordsight.command import Device, Json, show, verb
 from wordsight.errors import InputError
+
+if TYPE_CHECKING:
+    from wordsight.search.index import Index
 
 app = typer.Typer(help="Make pictures ready to be searched.", no_args_is_help=True)
 
@@ -24,7 +28,9 @@ Meta = Annotated[Path | None, typer.Option(metavar="FILE", help="What you know o
 def build(
     index: IndexFolder,
     pictures: Pictures,
-    model: Annotated[Path | None, typer.Option(metavar="RUN", help="A run that aligns; for a new index.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="For a new index: a run that aligns, else the one in the box.")
+    ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files are gone.")] = False,
     meta: Meta = None,
     calibrate: Annotated[
@@ -40,7 +46,7 @@ def build(
     from wordsight.search.index import Index
 
     paths = picture_files(pictures, sys.stdin)
-    opened = Index.create(index, model, device) if model else Index(index, device)
+    opened = _said(Index.create(index, model, device))
     done = index_files.build(opened, paths, prune=prune, meta=meta)
     if calibrate != Path("none"):
         index_files.calibrate(opened, calibrate)
@@ -57,7 +63,8 @@ def add(
     from wordsight.data.pictures import picture_files
     from wordsight.search.index import Index
 
-    done = index_files.build(Index(index, device), picture_files(pictures, sys.stdin), repair=False, meta=meta)
+    opened = _said(Index(index, device))
+    done = index_files.build(opened, picture_files(pictures, sys.stdin), repair=False, meta=meta)
     show(done, index_files.built_text(done), as_json)
 
 
@@ -151,7 +158,7 @@ def search(
     from wordsight.search.index import Index
     from wordsight.search.sheet import write_sheet
 
-    opened, asked = Index(index, device), index_files.query(sentences or [], picture or [], box)
+    opened, asked = _said(Index(index, device)), index_files.query(sentences or [], picture or [], box)
     if captions and rerank:
         raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if captions:
@@ -165,3 +172,10 @@ def search(
     if out:
         write_sheet(found, out)
     return show(found.to_json(), str(found), as_json)
+
+
+def _said(index: "Index") -> "Index":
+    """An index; where its model is the small one in the box, that is said."""
+    if index.boxed:
+        say_boxed()
+    return index

@@ -4,16 +4,19 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from wordsight.boxed import in_the_box, say_boxed
 from wordsight.errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and only JSON, on stdout.")]
+Model = Annotated[Path | None, typer.Option(metavar="RUN", help="The run to use, not the small one in the box.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
@@ -32,6 +35,19 @@ def verb(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def named_or_boxed(run: Path | None, part: str) -> Path:
+    """The run that was named, or else the part of the box that does the same, which is said.
+
+    Raises:
+        InputError: none was named, and there is none in the box.
+    """
+    if run is not None:
+        return run
+    found = in_the_box(part)
+    say_boxed()
+    return found
 
 
 def show(result: dict[str, Any], text: str, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from wordsight.batch import Regions
+from wordsight.boxed import in_the_box
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import Captioner
 from wordsight.captioning.decode import Caption
@@ -259,18 +260,18 @@ def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
     return kind(Path(run), found, where)
 
 
-def load_captioner(run: str | Path, device: str = "auto") -> Describer:
+def load_captioner(run: str | Path | None = None, device: str = "auto") -> Describer:
     """A trained captioner from the folder that `wordsight train -o` wrote.
 
     Args:
-        run: the folder.
+        run: the folder; None for the small model in the box that describes pictures.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
     """
-    where = steps.device(device)
-    return Describer(Path(run), checkpoint.load(run, where), where)
+    where, folder = steps.device(device), Path(run) if run else in_the_box("captions")
+    return Describer(folder, checkpoint.load(folder, where), where)
 
 
 def _at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from wordsight.batch import Vectors
+from wordsight.boxed import in_the_box
 from wordsight.errors import InputError
 from wordsight.evaluation import evidence
 from wordsight.evaluation.draw import draw, draw_glances, save
@@ -190,15 +191,15 @@ class Run:
         )
 
 
-def load(run: str | Path, device: str = "auto") -> Run:
+def load(run: str | Path | None = None, device: str = "auto") -> Run:
     """A trained model from the folder that `wordsight train -o` wrote.
 
     Args:
-        run: the folder.
+        run: the folder; None for the small model in the box.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         InputError: no checkpoint there, one of another format, or a damaged one.
     """
-    where = steps.device(device)
-    return Run(Path(run), checkpoint.load(run, where), where)
+    where, folder = steps.device(device), Path(run) if run else in_the_box("align")
+    return Run(folder, checkpoint.load(folder, where), where)

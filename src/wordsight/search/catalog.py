@@ -108,7 +108,7 @@ class Catalog:
         """
         self.path = folder / FILE
         if not write and not self.path.exists():
-            raise InputError(f"{folder}: not an index (no {FILE}); `wordsight index build --model` makes one.")
+            raise InputError(f"{folder}: not an index (no {FILE}); `wordsight index build` makes one.")
         with self._said():
             self.db = sqlite3.connect(_uri(self.path, write), uri=True, timeout=30, isolation_level=None)
             try:

@@ -2,7 +2,7 @@
 
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
-INDEX/model/            the model that made them, and encodes what is asked
+INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box
 INDEX/lock              held by the one process that writes
 """
 
@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wordsight.boxed import in_the_box
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
@@ -51,43 +52,52 @@ class Index:
         """
         self.folder, self.device = Path(folder), device
         with Catalog(self.folder) as catalog:
-            self.facts = {name: catalog.fact(name) for name in ("size", "model", "made")}
+            self.facts = {name: catalog.fact(name) for name in ("size", "model", "made", "home")}
         self.places = Places(self.folder, self.facts["made"])
         self.segments = Segments(self.folder / "vectors", int(self.facts["size"]))
         self._last: Snapshot | None = None
 
     @classmethod
-    def create(cls, folder: str | Path, run: str | Path, device: str = "auto") -> "Index":
+    def create(cls, folder: str | Path, run: str | Path | None = None, device: str = "auto") -> "Index":
         """An index without pictures, or the one that is there, if it is of the same model.
 
         Args:
             folder: where to make it.
-            run: the folder of a model that aligns; a copy of it goes into the index.
+            run: the folder of a model that aligns; a copy of it goes into the index. None for the small model in the
+                box, which stays there, or for the model of the index that is there.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
             InputError: the model cannot be indexed, the folder holds something else, an index of another model, or
                 cannot be written.
         """
-        folder, run = Path(folder), Path(run)
+        folder = Path(folder)
         if is_index(folder):
             index = cls(folder, device)
-            if fingerprint(run) != index.facts["model"]:
+            if run is not None and fingerprint(Path(run)) != index.facts["model"]:
                 raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
             return index
         check_free(folder)
+        home = in_the_box("align") if run is None else folder / "model"
         size = size_of(load(run, device))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder):
-                copy_model(run, folder / "model")
+                if run is not None:
+                    copy_model(Path(run), home)
                 with Catalog(folder, write=True) as catalog, catalog.change():
                     catalog.set_fact("size", str(size))
-                    catalog.set_fact("model", fingerprint(folder / "model"))
+                    catalog.set_fact("model", fingerprint(home))
+                    catalog.set_fact("home", "model" if run is not None else "box")
                     catalog.set_fact("made", os.path.dirname(os.path.abspath(folder)))
         except OSError as error:
             raise InputError(f"{folder}: cannot make an index here ({error.strerror}).") from None
         return cls(folder, device)
+
+    @property
+    def boxed(self) -> bool:
+        """Whether its model is the small one in the box."""
+        return self.facts["home"] == "box"
 
     @cached_property
     def run(self) -> Run:
@@ -96,9 +106,15 @@ class Index:
         Raises:
             InputError: it is missing, damaged or another than the vectors are of.
         """
-        found = load(self.folder / "model", self.device)
-        if fingerprint(self.folder / "model") != self.facts["model"]:
-            raise InputError(f"{self.folder / 'model'}: not the model that this index was built with.")
+        home = in_the_box("align") if self.boxed else self.folder / "model"
+        found = load(home, self.device)
+        if fingerprint(home) != self.facts["model"]:
+            if self.boxed:
+                raise InputError(
+                    f"{self.folder}: was built with the small model of another version of wordsight; delete it and "
+                    "build it anew, or build one with --model RUN, which keeps its model."
+                )
+            raise InputError(f"{home}: not the model that this index was built with.")
         return found
 
     @property
@@ -215,6 +231,7 @@ class Index:
             "size": self.segments.size,
             "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
             "model": self.facts["model"],
+            "boxed": self.boxed,
             "calibration": calibration and asdict(calibration),
             "broken": broken,
         }

@@ -124,10 +124,15 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     )
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint, of whatever format."""
+    return (folder / "config.json").exists()
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a checkpoint, its format checked."""
     path = folder / "config.json"
-    if not path.exists():
+    if not is_checkpoint(folder):
         raise InputError(f"{folder}: not a trained model (no config.json); give the folder that `train -o` wrote.")
     config = _read_json(path)
     if config.get("format") != FORMAT:

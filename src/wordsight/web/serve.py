@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import uvicorn
 
+from wordsight.boxed import in_the_box, say_boxed
 from wordsight.describe import load_captioner
 from wordsight.errors import InputError
 from wordsight.search.index import Index
@@ -33,7 +34,7 @@ def serve(
     Args:
         folder: the index.
         captioner: a run that describes pictures.
-        regions: a run that describes regions.
+        regions: a run that describes regions. With neither, an index of the small model in the box has its captioners.
         host: where to bind; beyond this machine a token is asked for, one that is made if none is given.
         port: 0 for any that is free.
         token: asked of everyone who comes.
@@ -44,6 +45,10 @@ def serve(
         InputError: the index or a captioner cannot be opened, or the address is not free.
     """
     index = Index(folder, device)
+    if index.boxed:
+        say_boxed()
+        if not (captioner or regions):
+            captioner, regions = in_the_box("captions"), in_the_box("regions")
     described = load_captioner(captioner, device) if captioner else None
     of_regions = load_captioner(regions, device) if regions else None
     token = token or ("" if is_local(host) else secrets.token_urlsafe(16))

@@ -1,0 +1,54 @@
+"""The small model in the box: it comes with the package, and works where no model is named.
+
+box/sight.safetensors    the net that turns pictures into regions
+box/align/               a run that aligns words and regions
+box/captions/            a run that describes pictures
+box/regions/             a run that describes regions
+box/checksums.json       the SHA-256 of each file in the box (`pack.py` writes it)
+box/README.md            what it was made from, and how good it is
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import field, read_json
+
+BOX = Path(__file__).with_name("box")
+NET, CHECKSUMS = "sight.safetensors", "checksums.json"
+
+
+def in_the_box(part: str) -> Path:
+    """Where a part of the small model is, once it is known to be as it was packed.
+
+    Args:
+        part: `align`, `captions` or `regions`, the folder of a run; or `sight.safetensors`.
+
+    Raises:
+        InputError: this package came without the small model, or one of the part's files is missing or damaged.
+    """
+    listed = BOX / CHECKSUMS
+    if not listed.exists():
+        raise InputError(
+            "This wordsight was installed without its small model: name a model of your own with --model RUN, "
+            "or install a package that has one."
+        )
+    for name, expected in field(read_json(listed), "sha256", dict, str(listed)).items():
+        if name.split("/")[0] == part and checksum(BOX / name) != expected:
+            raise InputError(f"{BOX / name}: damaged or missing, not as it was packed; install wordsight again.")
+    return BOX / part
+
+
+def say_boxed() -> None:
+    """That the small model is at work, on stderr."""
+    print(f"model: the small one in the box ({BOX})", file=sys.stderr)
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal; nothing of one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,260 @@
+"""The small model in the box: packed, checked, and used where no model is named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import wordsight
+from test_search_cli import run, said
+from wordsight import boxed
+from wordsight.boxed import CHECKSUMS, NET, checksum, in_the_box
+from wordsight.errors import InputError
+from wordsight.pack import MOST, pack
+from wordsight.search.index import Index
+
+PARTS = ("align", "captions", "regions")
+
+
+@pytest.fixture(scope="session")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights; the tiny runs see by `filters`, and have no use for it."""
+    path = tmp_path_factory.mktemp("net") / "net.safetensors"
+    save_file({"weight": torch.zeros(3, dtype=torch.float16)}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def packed(
+    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A box of tiny models of the painted world; not to be changed."""
+    out = tmp_path_factory.mktemp("packed") / "box"
+    pack(net, trained, captioner, region_captioner, out)
+    return out
+
+
+@pytest.fixture
+def box(packed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same in place of the box of the package."""
+    monkeypatch.setattr(boxed, "BOX", packed)
+    return packed
+
+
+@pytest.fixture
+def own_box(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that a test may change, in place of the box of the package."""
+    monkeypatch.setattr(boxed, "BOX", shutil.copytree(packed, tmp_path / "box"))
+    return tmp_path / "box"
+
+
+@pytest.fixture(scope="session")
+def photos(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("box") / "photos"
+    folder.mkdir()
+    for path in sorted((world / "images").iterdir())[:4]:
+        shutil.copy(path, folder)
+    return folder
+
+
+def first(photos: Path) -> Path:
+    return min(photos.iterdir())
+
+
+def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Path, world: Path, trained: Path) -> None:
+    assert {path.name for path in packed.iterdir()} == {NET, CHECKSUMS, "README.md", *PARTS}
+    for part in PARTS:
+        weights = load_file(packed / part / "model.safetensors")
+        assert not [name for name, one in weights.items() if one.is_floating_point() and one.dtype != torch.float16]
+        assert not (packed / part / "training_state.pt").exists()
+    text = "".join(path.read_text() for path in packed.rglob("*") if path.suffix in (".json", ".toml", ".md"))
+    assert str(world.parent) not in text and str(trained) not in text
+    assert 'alignment = "align"' in (packed / "regions" / "recipe.toml").read_text()
+
+
+def test_checksums_are_those_of_every_other_file(packed: Path) -> None:
+    files = {path.relative_to(packed).as_posix(): path for path in packed.rglob("*") if path.is_file()}
+    files.pop(CHECKSUMS)
+    assert json.loads((packed / CHECKSUMS).read_text())["sha256"] == {name: checksum(files[name]) for name in files}
+    assert checksum(packed / NET) in (packed / "README.md").read_text()
+
+
+def test_what_is_packed_scores_as_what_was_trained(box: Path, trained: Path, photos: Path) -> None:
+    sentences, pictures = ["a red circle", "a blue square above a ring"], sorted(photos.iterdir())
+    scores = [one.score(pictures, sentences) for one in (wordsight.load(device="cpu"), wordsight.load(trained, "cpu"))]
+    assert torch.allclose(*scores, atol=5e-3)
+    assert wordsight.load_captioner(device="cpu").folder == box / "captions"
+    assert wordsight.load_captioner(in_the_box("regions"), "cpu").of_regions
+
+
+def test_packing_again_replaces_what_was_there(
+    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "box" / "old").mkdir(parents=True)
+    size = pack(net, trained, captioner, region_captioner, tmp_path / "box")
+    assert size == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert not (tmp_path / "box" / "old").exists() and [path.name for path in tmp_path.iterdir()] == ["box"]
+
+
+def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
+    trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "old").write_text("still here")
+    with (tmp_path / "large.safetensors").open("wb") as file:
+        file.truncate(MOST)
+    with pytest.raises(InputError, match=r"would be 2\d\.\d MB, expected at most 25: sight.safetensors 25.0"):
+        pack(tmp_path / "large.safetensors", trained, captioner, region_captioner, tmp_path / "box")
+    assert (tmp_path / "box" / "old").read_text() == "still here"
+    assert len(list(tmp_path.iterdir())) == 2, "and nothing is left lying about"
+
+
+def test_runs_of_the_wrong_kind_are_not_packed(net: Path, trained: Path, captioner: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="describes whole pictures, expected a run with data.alignment"):
+        pack(net, trained, captioner, captioner, tmp_path / "box")
+    with pytest.raises(InputError, match="expected one that aligns"):
+        pack(net, captioner, captioner, captioner, tmp_path / "box")
+
+
+def test_a_run_that_needs_more_than_the_net_is_not_packed(
+    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["regions"]["backbones"] = ["googlenet.onnx", "filters"]
+    (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"sees by googlenet\.onnx too"):
+        pack(net, other, captioner, region_captioner, tmp_path / "box")
+    config["regions"]["backbones"], config["fingerprint"] = ["filters"], "of something else"
+    (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="was trained by another net"):
+        pack(net, other, captioner, region_captioner, tmp_path / "box")
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_named(
+    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    name = next(iter(weights))
+    weights[name].flatten()[0] = 1e6
+    save_file(weights, other / "model.safetensors")
+    with pytest.raises(InputError, match=f"a number in {name} is too large for float16"):
+        pack(net, other, captioner, region_captioner, tmp_path / "box")
+
+
+def test_ground_takes_the_model_in_the_box_and_says_so(box: Path, trained: Path, photos: Path, tmp_path: Path) -> None:
+    code, out, err = run("ground", first(photos), "a red circle", "-o", tmp_path / "out.png", "--json")
+    assert code == 0 and f"model: the small one in the box ({box})" in err
+    assert json.loads(out)["words"] == ["a", "red", "circle"] and (tmp_path / "out.png").exists()
+    named = [
+        run("ground", trained, first(photos), "a circle"),
+        run("ground", first(photos), "a circle", "--model", trained),
+    ]
+    assert named[0] == named[1] and "the box" not in named[0][2]
+    code, _, err = run("ground", first(photos), "a", "red", "circle")
+    assert code == 2 and "a sentence in quotes" in err
+
+
+def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos: Path, tmp_path: Path) -> None:
+    code, out, err = run("caption", photos, "--json")
+    assert code == 0 and "the small one in the box" in err
+    assert len(json.loads(out)["pictures"]) == 4
+    for more in (["--regions"], ["--box", "0,0,20,30"]):
+        (found,) = said("caption", first(photos), *more)["pictures"]
+        assert found["regions"]
+    code, _, err = run("caption", first(photos), "-o", tmp_path / "words.png")
+    assert code == 0 and (tmp_path / "words.png").exists(), err
+    named = [run("caption", captioner, first(photos)), run("caption", first(photos), "--model", captioner)]
+    assert named[0] == named[1] and "the box" not in named[0][2]
+    code, _, err = run("caption", captioner)
+    assert code == 2 and "expected pictures behind it" in err
+
+
+def test_an_index_takes_the_model_in_the_box_and_leaves_it_there(box: Path, photos: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    code, out, err = run("index", "build", index, photos, "--calibrate", "none")
+    assert code == 0 and "4 added" in out and "the small one in the box" in err
+    assert not (index / "model").exists()
+    code, out, err = run("search", index, "a red circle")
+    assert code == 0 and "the small one in the box" in err and "painted" in out
+    assert said("index", "info", index)["boxed"] and "in the box" in run("index", "info", index)[1]
+    assert said("index", "build", index, photos, "--calibrate", "none")["unchanged"] == 4
+
+
+def test_an_index_of_another_model_in_the_box_is_refused_with_the_way_out(
+    own_box: Path, photos: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    Index.create(index, device="cpu").build([first(photos)])
+    config = own_box / "align" / "config.json"
+    config.write_text(config.read_text() + "\n")  # as another version of wordsight may have it
+    listed = json.loads((own_box / CHECKSUMS).read_text())
+    listed["sha256"]["align/config.json"] = checksum(config)
+    (own_box / CHECKSUMS).write_text(json.dumps(listed))
+    for command in (["search", index, "a circle"], ["index", "build", index, photos]):
+        code, _, err = run(*command)
+        assert code == 2 and f"{index}: was built with the small model of another version" in err
+        assert "build it anew" in err and "--model RUN" in err
+    assert run("index", "info", index)[0] == 0
+
+
+def test_serve_takes_the_captioners_of_the_box_for_an_index_of_it(
+    box: Path, photos: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = []
+    monkeypatch.setattr("wordsight.web.serve.create_app", lambda *parts: served.append(parts[1:3]))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    for name, model in (("boxed", None), ("own", trained)):
+        Index.create(tmp_path / name, model, "cpu").build([first(photos)])
+        assert run("serve", tmp_path / name, "--port", "0")[0] == 0
+    assert [one.folder for one in served[0]] == [box / "captions", box / "regions"]
+    assert served[1] == (None, None)
+
+
+def test_a_package_without_the_model_says_how_to_name_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boxed, "BOX", tmp_path / "box")
+    commands = (
+        ["ground", first(photos), "a circle"],
+        ["caption", photos],
+        ["index", "build", tmp_path / "index", photos],
+    )
+    for command in commands:
+        code, out, err = run(*command)
+        assert (code, out) == (2, "") and "installed without its small model" in err and "--model RUN" in err
+    assert not (tmp_path / "index").exists()
+    with pytest.raises(InputError, match="installed without its small model"):
+        wordsight.load()
+
+
+@pytest.mark.parametrize("harm", ["changed", "cut short", "missing"])
+def test_a_damaged_file_is_named_with_the_way_out(own_box: Path, photos: Path, harm: str) -> None:
+    weights = own_box / "captions" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.unlink()
+    if harm != "missing":
+        weights.write_bytes(content if harm == "changed" else content[:-1])
+    code, _, err = run("caption", photos)
+    assert code == 2 and f"{weights}: damaged or missing" in err and "install wordsight again" in err
+    assert run("ground", first(photos), "a circle")[0] == 0, "the other models are whole"
+
+
+def test_a_damaged_list_of_checksums_is_named(own_box: Path) -> None:
+    for content in ("{", "[]", '{"sha256": 1}'):
+        (own_box / CHECKSUMS).write_text(content)
+        with pytest.raises(InputError, match=CHECKSUMS):
+            in_the_box("align")
+
+
+@pytest.mark.skipif(not (boxed.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")
+def test_the_box_of_the_package_is_whole_and_small() -> None:
+    files = {path.relative_to(boxed.BOX).as_posix(): path for path in boxed.BOX.rglob("*") if path.is_file()}
+    assert sum(path.stat().st_size for path in files.values()) <= MOST
+    listed = json.loads((boxed.BOX / CHECKSUMS).read_text())["sha256"]
+    assert listed == {name: checksum(path) for name, path in files.items() if name != CHECKSUMS}
