@@ -15,25 +15,40 @@ from wordsight.boxed import CHECKSUMS, NET, checksum, in_the_box
 from wordsight.errors import InputError
 from wordsight.pack import MOST, pack
 from wordsight.search.index import Index
+from wordsight.training.progress import Progress
+from wordsight.training.recipe import read
+from wordsight.training.trainer import train
+from wordsight.vision.sight import SightNet, save
 
 PARTS = ("align", "captions", "regions")
 
 
 @pytest.fixture(scope="session")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of weights; the tiny runs see by `filters`, and have no use for it."""
+    """A tiny one, untrained."""
+    torch.manual_seed(0)
     path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    save_file({"weight": torch.zeros(3, dtype=torch.float16)}, path)
+    path.write_bytes(save(SightNet((8, 8, 8, 16, 16), (1, 1, 1, 1), 24)))
     return path
 
 
 @pytest.fixture(scope="session")
+def aligned(net: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that sees by that net, hardly trained."""
+    sees = [f"regions.backbones=['{net.as_posix()}']", f"regions.detector='{net.as_posix()}'", "regions.size=64"]
+    out = tmp_path_factory.mktemp("runs") / "aligned"
+    settings = [*sees, "regions.regions=8", "regions.detections=2", "train.epochs=1"]
+    train(read(recipe_file, settings), out, progress=Progress(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="session")
 def packed(
-    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
+    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A box of tiny models of the painted world; not to be changed."""
     out = tmp_path_factory.mktemp("packed") / "box"
-    pack(net, trained, captioner, region_captioner, out)
+    pack(net, aligned, captioner, region_captioner, out)
     return out
 
 
@@ -64,14 +79,14 @@ def first(photos: Path) -> Path:
     return min(photos.iterdir())
 
 
-def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Path, world: Path, trained: Path) -> None:
+def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Path, world: Path, net: Path) -> None:
     assert {path.name for path in packed.iterdir()} == {NET, CHECKSUMS, "README.md", *PARTS}
     for part in PARTS:
         weights = load_file(packed / part / "model.safetensors")
         assert not [name for name, one in weights.items() if one.is_floating_point() and one.dtype != torch.float16]
         assert not (packed / part / "training_state.pt").exists()
     text = "".join(path.read_text() for path in packed.rglob("*") if path.suffix in (".json", ".toml", ".md"))
-    assert str(world.parent) not in text and str(trained) not in text
+    assert str(world.parent) not in text and str(net) not in text
     assert 'alignment = "align"' in (packed / "regions" / "recipe.toml").read_text()
 
 
@@ -82,67 +97,69 @@ def test_checksums_are_those_of_every_other_file(packed: Path) -> None:
     assert checksum(packed / NET) in (packed / "README.md").read_text()
 
 
-def test_what_is_packed_scores_as_what_was_trained(box: Path, trained: Path, photos: Path) -> None:
+def test_what_is_packed_scores_as_what_was_trained(box: Path, aligned: Path, photos: Path) -> None:
     sentences, pictures = ["a red circle", "a blue square above a ring"], sorted(photos.iterdir())
-    scores = [one.score(pictures, sentences) for one in (wordsight.load(device="cpu"), wordsight.load(trained, "cpu"))]
+    scores = [one.score(pictures, sentences) for one in (wordsight.load(device="cpu"), wordsight.load(aligned, "cpu"))]
     assert torch.allclose(*scores, atol=5e-3)
     assert wordsight.load_captioner(device="cpu").folder == box / "captions"
     assert wordsight.load_captioner(in_the_box("regions"), "cpu").of_regions
 
 
 def test_packing_again_replaces_what_was_there(
-    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "box" / "old").mkdir(parents=True)
-    size = pack(net, trained, captioner, region_captioner, tmp_path / "box")
+    size = pack(net, aligned, captioner, region_captioner, tmp_path / "box")
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert not (tmp_path / "box" / "old").exists() and [path.name for path in tmp_path.iterdir()] == ["box"]
 
 
 def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
-    trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    net: Path,
+    aligned: Path,
+    captioner: Path,
+    region_captioner: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "old").write_text("still here")
-    with (tmp_path / "large.safetensors").open("wb") as file:
-        file.truncate(MOST)
-    with pytest.raises(InputError, match=r"would be 2\d\.\d MB, expected at most 25: sight.safetensors 25.0"):
-        pack(tmp_path / "large.safetensors", trained, captioner, region_captioner, tmp_path / "box")
+    monkeypatch.setattr("wordsight.pack.MOST", 100_000)
+    with pytest.raises(InputError, match=r"would be \d\.\d MB, expected at most 0\.1: align/model\.safetensors"):
+        pack(net, aligned, captioner, region_captioner, tmp_path / "box")
     assert (tmp_path / "box" / "old").read_text() == "still here"
-    assert len(list(tmp_path.iterdir())) == 2, "and nothing is left lying about"
+    assert [path.name for path in tmp_path.iterdir()] == ["box"], "and nothing is left lying about"
 
 
-def test_runs_of_the_wrong_kind_are_not_packed(net: Path, trained: Path, captioner: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="describes whole pictures, expected a run with data.alignment"):
-        pack(net, trained, captioner, captioner, tmp_path / "box")
+def test_runs_of_the_wrong_kind_are_not_packed(net: Path, aligned: Path, captioner: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="describes whole pictures"):
+        pack(net, aligned, captioner, captioner, tmp_path / "box")
     with pytest.raises(InputError, match="expected one that aligns"):
         pack(net, captioner, captioner, captioner, tmp_path / "box")
 
 
 def test_a_run_that_needs_more_than_the_net_is_not_packed(
-    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
-    other = shutil.copytree(trained, tmp_path / "other")
+    other = shutil.copytree(aligned, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     config["regions"]["backbones"] = ["googlenet.onnx", "filters"]
     (other / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"sees by googlenet\.onnx too"):
         pack(net, other, captioner, region_captioner, tmp_path / "box")
-    config["regions"]["backbones"], config["fingerprint"] = ["filters"], "of something else"
-    (other / "config.json").write_text(json.dumps(config))
+    (tmp_path / "net.safetensors").write_bytes(save(SightNet((8, 8, 8, 16, 16), (1, 1, 1, 1), 24)))
     with pytest.raises(InputError, match="was trained by another net"):
-        pack(net, other, captioner, region_captioner, tmp_path / "box")
+        pack(tmp_path / "net.safetensors", aligned, captioner, region_captioner, tmp_path / "box")
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_named(
-    net: Path, trained: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
-    other = shutil.copytree(trained, tmp_path / "other")
+    other = shutil.copytree(aligned, tmp_path / "other")
     weights = load_file(other / "model.safetensors")
-    name = next(iter(weights))
-    weights[name].flatten()[0] = 1e6
+    weights["region.weight"][0, 0] = 1e6
     save_file(weights, other / "model.safetensors")
-    with pytest.raises(InputError, match=f"a number in {name} is too large for float16"):
+    with pytest.raises(InputError, match=r"a number in region\.weight is too large for float16"):
         pack(net, other, captioner, region_captioner, tmp_path / "box")
 
 

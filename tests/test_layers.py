@@ -46,7 +46,12 @@ FACES = {
     "__init__",
 }
 COMMANDS = {"cli", "cli_index", "command", "pack"}
-HEAVY = {"onnxruntime": {"vision"}, "transformers": {"vision"}, "safetensors": {"training"}, "typer": COMMANDS}
+HEAVY = {
+    "onnxruntime": {"vision"},
+    "transformers": {"vision"},
+    "safetensors": {"training", "vision"},
+    "typer": COMMANDS,
+}
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}
 
 

@@ -21,6 +21,7 @@ from wordsight.run import Run, load
 from wordsight.training import checkpoint
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import region_encoder
+from wordsight.vision.backbones import is_sight
 from wordsight.vision.settings import RegionSettings
 
 MOST = 25_000_000  # bytes, all files together
@@ -47,8 +48,8 @@ MADE_FROM = """
 Weights are float16, and were halved after the figures above had been measured.
 """
 SOURCES = {
-    "flickr8k": "- Flickr8K (Hodosh, Young and Hockenmaier 2013): pictures from Flickr of people and dogs, mostly out of\n"
-    "  doors, with five sentences each. The models were trained on its 6,000 training pictures. It is research data:\n"
+    "flickr8k": "- Flickr8K (Hodosh, Young and Hockenmaier 2013): pictures from Flickr of people and dogs, mostly\n"
+    "  out of doors, with five sentences each. The models were trained on its 6,000 training pictures. It is research data:\n"
     "  as far as known, for non-commercial research and education. No picture or sentence of it is in the box.\n",
     NET: "- The net learned, from random weights, to see as others do: MobileNet EdgeTPU (Apache-2.0), BVLC GoogLeNet\n"
     "  (unrestricted use), and the detector YOLOX (Apache-2.0). None of their weights is in it.\n",
@@ -129,13 +130,9 @@ def _packed(run: Run | Describer, net: Path) -> Checkpoint:
 def _seeing_by(net: str, settings: RegionSettings) -> RegionSettings:
     """The settings with the net called `net`, wherever the file was."""
     backbones, detector = (
-        tuple(net if _is_net(name) else name for name in names) for names in (settings.backbones, (settings.detector,))
+        tuple(net if is_sight(name) else name for name in names) for names in (settings.backbones, (settings.detector,))
     )
     return replace(settings, backbones=backbones, detector=detector[0], weights=RegionSettings.weights)
-
-
-def _is_net(name: str) -> bool:
-    return name == SIGHT or name.endswith(".safetensors")
 
 
 def _card(part: Path, packed: Mapping[str, Checkpoint]) -> str:

@@ -1,4 +1,4 @@
-"""Pixels to feature maps: one small seam, and the three things that fit it."""
+"""Pixels to feature maps: one small seam, and the four things that fit it."""
 
 import difflib
 import hashlib
@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.boxed import NET, in_the_box
 from wordsight.errors import InputError
 from wordsight.vision.onnx_session import OnnxNet
 
@@ -69,8 +70,9 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
     """The backbone of a name.
 
     Args:
-        name: `filters`, our own small net without weights; an ONNX file; or a transformers model, by local
-            folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
+        name: `filters`, which has no weights; `sight`, our own small net, or the safetensors file of another such; an
+            ONNX file; or a transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the
+            extra `hf`).
         weights: the folder in which files are looked for by name.
 
     Raises:
@@ -80,6 +82,10 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
         from wordsight.vision.filters import FilterBackbone
 
         return FilterBackbone()
+    if is_sight(name):
+        from wordsight.vision.sight import Sight
+
+        return Sight(sight_file(name, weights))
     if name.endswith(".onnx"):
         return OnnxBackbone(find_weights(name, weights))
     local = [path for path in (Path(name), Path(weights) / name) if path.is_dir()]
@@ -87,10 +93,28 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
         from wordsight.vision.hub import TransformersBackbone
 
         return TransformersBackbone(str(local[0]) if local else name)
-    known = ["filters", *_onnx_files(weights)]
+    known = ["filters", "sight", *_onnx_files(weights)]
     near = difflib.get_close_matches(name, known, 1, 0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
     raise InputError(f"no backbone '{name}' ({hint}); a folder or hub id of a transformers model will do, too")
+
+
+def is_sight(name: str) -> bool:
+    """Whether a backbone or detector of that name is our own small net."""
+    return name == "sight" or name.endswith(".safetensors")
+
+
+def sight_file(name: str, weights: str | Path) -> Path:
+    """The weights of our own small net.
+
+    Args:
+        name: `sight` for the net in the box, or a safetensors file.
+        weights: the folder in which that is looked for by name.
+
+    Raises:
+        InputError: there is none in the box, it is damaged, or there is no such file.
+    """
+    return in_the_box(NET) if name == "sight" else find_weights(name, weights)
 
 
 def find_weights(name: str, weights: str | Path) -> Path:

@@ -39,6 +39,11 @@ def roi(
     return [_even(values) for values in pooled]
 
 
+def read(feature_map: Features, boxes: Boxes) -> Features:
+    """The rows (R, F) of boxes (R, 4) in a map (F, h, w) that is there already, as `roi` has them."""
+    return _even(roi_align(feature_map, boxes))
+
+
 def crop(
     net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
 ) -> list[Features]:

@@ -18,15 +18,16 @@ from PIL import Image
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.vision.backbones import Backbone, backbone, find_weights
+from wordsight.vision.backbones import Backbone, backbone, find_weights, is_sight, sight_file
 from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import Boxes, area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
 from wordsight.vision.images import Source, open_image
 from wordsight.vision.labels import held, label_names
-from wordsight.vision.pooling import Pool, crop, roi
+from wordsight.vision.pooling import Features, Pool, crop, read, roi
 from wordsight.vision.proposals import Detector, Kind, Proposals, Yolox, given, propose
 from wordsight.vision.settings import RegionSettings
+from wordsight.vision.sight import Glance, Sight
 
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
@@ -68,7 +69,7 @@ class RegionEncoder:
         folder = weights or Path(settings.weights)
         self.settings = settings
         self.detector = _detector(settings, folder)
-        self._nets = [backbone(name, folder) for name in settings.backbones]
+        self._nets = [self._net(name, folder) for name in settings.backbones]
         self._threads = threads or _cores()
         self.blocks = _blocks(settings, self._nets, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
@@ -113,8 +114,13 @@ class RegionEncoder:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def _net(self, name: str, folder: Path) -> Backbone:
+        """A backbone; one that finds things too is the detector itself."""
+        same = isinstance(self.detector, Sight) and name == self.settings.detector
+        return self.detector if same else backbone(name, folder)  # type: ignore[return-value]
+
     def _rows(self, sources: Sequence[Source], boxes: Sequence[ArrayLike | None]) -> list[Row | InputError]:
-        looks: list[tuple[Image.Image, Proposals] | InputError] = []
+        looks: list[tuple[Image.Image, Proposals, Features | None] | InputError] = []
         for source, wanted in zip(sources, boxes, strict=True):
             try:
                 looks.append(self._look(source, wanted))
@@ -124,18 +130,27 @@ class RegionEncoder:
         rows = iter(self._describe(*zip(*good, strict=True)) if good else [])
         return [look if isinstance(look, InputError) else next(rows) for look in looks]
 
-    def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals]:
+    def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
+        """A picture, its boxes, and the map of the pass in which they were found, if the detector makes one."""
         settings = self.settings
         image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
-        proposals = propose(image, self.detector, settings.regions, settings.detections, settings.parts, settings.grid)
-        return image, proposals if boxes is None else given(boxes, proposals)
+        eye = Glance(self.detector) if isinstance(self.detector, Sight) else self.detector
+        proposals = propose(image, eye, settings.regions, settings.detections, settings.parts, settings.grid)
+        seen = eye.seen if isinstance(eye, Glance) else None
+        return image, proposals if boxes is None else given(boxes, proposals), seen
 
-    def _describe(self, images: Sequence[Image.Image], proposals: Sequence[Proposals]) -> list[Row]:
+    def _describe(
+        self, images: Sequence[Image.Image], proposals: Sequence[Proposals], maps: Sequence[Features | None]
+    ) -> list[Row]:
         """Every block of columns for a few pictures, in half precision: the same seen now and kept in the cache."""
         pooled: list[list[NDArray[np.float32]]] = [[] for _ in images]  # per picture, (R, F of the block) each
         boxes = [proposal.boxes for proposal in proposals]
         for net, pool, side in _poolings(self.settings, self._nets):
-            for parts, values in zip(pooled, pool(net, images, boxes, side, self.settings.flip), strict=True):
+            if net is self.detector and pool is roi and not self.settings.flip:  # it was seen with the boxes
+                found = [read(seen, wanted) for seen, wanted in zip(maps, boxes, strict=True) if seen is not None]
+            else:
+                found = pool(net, images, boxes, side, self.settings.flip)
+            for parts, values in zip(pooled, found, strict=True):
                 parts.append(values)
         for parts, proposal in zip(pooled, proposals, strict=True):
             if self.settings.place:
@@ -177,6 +192,8 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
     found: Detector | None = None
     if settings.detector == "blobs":
         found = Blobs()
+    elif is_sight(settings.detector):
+        found = Sight(sight_file(settings.detector, weights), settings.size, settings.threshold, settings.overlap)
     elif settings.detector:
         found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap)
     if settings.evidence and not (found and found.names):

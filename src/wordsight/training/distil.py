@@ -1,0 +1,232 @@
+"""Teach the small net of `vision/sight.py`, from random weights, what larger nets see in the pictures of a split."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wordsight.data import find, load_dataset
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.evaluation.curves import curves
+from wordsight.files import write_bytes, write_text
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.training import steps
+from wordsight.training.checkpoint import load_state, make_folder, save_state
+from wordsight.training.lessons import Lessons, lessons
+from wordsight.training.probe import probe
+from wordsight.training.progress import Progress, clock
+from wordsight.training.pupil import Lesson, Pupil, cut_out
+from wordsight.training.recipe import TrainSettings
+from wordsight.training.trainer import Interrupted, ctrl_c
+from wordsight.vision.cache import default_cache
+from wordsight.vision.regions import RegionEncoder, RegionSettings
+from wordsight.vision.sight import SightNet, save
+
+SIDES = (160, 192, 224)  # of cut-outs, in pixels
+CELLS = 14  # of the teachers' maps, across and down
+WORDS = 1000  # the most frequent ones that are asked for
+WEIGHTS = {"cells": 1.0, "pooled": 1.0, "words": 0.3, "there": 0.3, "kinds": 0.3, "edges": 1.0}
+AVERAGE = 0.999  # of the weights before, in the running mean that is kept
+NET, METRICS, CURVES = "sight.safetensors", "metrics.json", "curves.svg"
+
+
+@dataclass(frozen=True)
+class Distilling:
+    """How the small net is taught.
+
+    Attributes:
+        data: the dataset; its split `train` teaches, `val` chooses.
+        backbones: the nets whose maps are learned.
+        detector: the YOLOX net whose finds are learned; empty for none.
+        weights: the folder that these are in.
+        epochs: passes over the train split.
+        batch: pictures a step.
+        lr: the rate at its highest.
+        weight_decay: of matrices.
+        evaluate_every: epochs between two probes.
+        taught: whether larger nets teach; else only the words said of each picture do.
+        seed: of everything that is left to chance.
+    """
+
+    data: str = "flickr8k"
+    backbones: tuple[str, ...] = ("mobilenet_edgetpu.onnx", "googlenet.onnx")
+    detector: str = "yolox_nano.onnx"
+    weights: str = "weights"
+    epochs: int = 200
+    batch: int = 64
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    evaluate_every: int = 10
+    taught: bool = True
+    seed: int = 0
+
+
+def distil(
+    settings: Distilling, out: Path, *, resume: bool = False, device: str = "auto", progress: Progress | None = None
+) -> dict[str, Any]:
+    """Teach a net and leave the best one in a folder: `sight.safetensors`, `metrics.json`, `curves.svg`.
+
+    Args:
+        settings: how.
+        out: the folder.
+        resume: go on with what is there.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        progress: who is told how far it is.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        InputError: bad data or weights, or `out` holds a net and `resume` is not given.
+        Interrupted: Ctrl-C; the same call with `resume` goes on.
+    """
+    progress = progress or Progress()
+    if not resume and (out / METRICS).exists():
+        raise InputError(f"{out}: holds a net already; add --resume to go on with it, or name another folder.")
+    dataset = load_dataset(find(settings.data, "dataset"))
+    train, val = dataset.split("train"), dataset.split("val")
+    teachers = RegionEncoder(
+        RegionSettings(settings.backbones, detector=settings.detector, grid=CELLS, regions=1 + CELLS**2, detections=0),
+        find(settings.weights, "folder of weights"),
+    )
+    known = lessons(train, teachers, default_cache() / "lessons", progress)
+    make_folder(out)
+    lesson = _School(settings, known, _words(train), steps.device(device))
+    if resume and (out / "training_state.pt").exists():
+        lesson.restore(load_state(out), out)
+        progress.say(f"going on after epoch {lesson.epoch}")
+    with ctrl_c() as asked, progress.task("distilling") as count:
+        total = settings.epochs * lesson.steps
+        while lesson.epoch < settings.epochs:
+            began = time.monotonic()
+            for done in lesson.teach():
+                count(lesson.epoch * lesson.steps + done, total)
+                if asked():
+                    raise Interrupted(f"Stopped in epoch {lesson.epoch + 1}; the same command with --resume goes on.")
+            lesson.epoch += 1
+            lesson.seconds += time.monotonic() - began
+            if lesson.epoch % settings.evaluate_every == 0 or lesson.epoch == settings.epochs:
+                _look(lesson, train, val, out, progress)
+            save_state(out, lesson.state())
+    return {"settings": asdict(settings), "best": lesson.best, "history": lesson.history, "seconds": lesson.seconds}
+
+
+class _School:
+    """The net that is taught, and all that changes meanwhile."""
+
+    def __init__(self, settings: Distilling, known: Lessons, words: Tensor, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.known, self.words, self.device = settings, known, words, device
+        self.pupil = Pupil(words.shape[1], taught=settings.taught).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mean = torch.optim.swa_utils.AveragedModel(
+            self.pupil.net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE), use_buffers=True
+        )
+        self.rates = TrainSettings(
+            epochs=settings.epochs, lr=settings.lr, weight_decay=settings.weight_decay, warmup=200, clip_norm=5.0
+        )
+        self.optimiser = steps.optimiser(self.pupil, self.rates)
+        self.steps = max(1, len(known) // settings.batch)
+        self.epoch, self.seconds = 0, 0.0
+        self.losses: dict[str, float] = {}
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, float] = {}
+
+    def teach(self) -> Any:
+        """The steps of an epoch, the number of each when it is done."""
+        chance = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.known), generator=chance)
+        sums: dict[str, float] = {}
+        for number in range(self.steps):
+            rows = order[number * self.settings.batch : (number + 1) * self.settings.batch].sort().values
+            side = SIDES[int(torch.randint(len(SIDES), (), generator=chance))]
+            batch = cut_out(*self.known.gather(rows), self.words[rows], side, chance)
+            for name, value in self._step(Lesson(*(part.to(self.device) for part in batch))).items():
+                sums[name] = sums.get(name, 0.0) + value / self.steps
+            yield number + 1
+        self.losses = sums
+
+    def _step(self, lesson: Lesson) -> dict[str, float]:
+        done = self.epoch * self.steps + int(self.mean.n_averaged) % self.steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = steps.rate(self.rates, done, self.settings.epochs * self.steps)
+        self.pupil.train()
+        pictures = lesson.pictures.contiguous(memory_format=torch.channels_last)
+        with steps.autocast("auto", self.device):
+            losses = self.pupil.losses(lesson._replace(pictures=pictures))
+        loss = sum((WEIGHTS[name] * value for name, value in losses.items()), torch.zeros((), device=self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        steps.clip(self.pupil, self.rates)
+        self.optimiser.step()
+        self.mean.update_parameters(self.pupil.net)
+        return {name: value.item() for name, value in losses.items()}
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs."""
+        return {
+            "format": 1,
+            "settings": asdict(self.settings),
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "history": self.history,
+            "best": self.best,
+            "pupil": self.pupil.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any], folder: Path) -> None:
+        """Stand where `state` was taken.
+
+        Raises:
+            InputError: it was taken with other settings.
+        """
+        now = asdict(self.settings)
+        for key, was in state["settings"].items():
+            if now[key] != was and key not in ("data", "weights"):
+                raise InputError(f"{folder}: was begun with {key} = {was!r}, not {now[key]!r}; use another folder.")
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.history, self.best = state["history"], state["best"]
+        self.pupil.load_state_dict(state["pupil"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def _look(lesson: _School, train: list[Picture], val: list[Picture], out: Path, progress: Progress) -> None:
+    """Probe the net on val; keep it if it is the best so far."""
+    net = lesson.mean.module
+    assert isinstance(net, SightNet)
+    content = save(net)
+    found = probe(net.fused(), train, val)
+    record = {"epoch": lesson.epoch, **lesson.losses, **found, "seconds": lesson.seconds}
+    lesson.history.append(record)
+    better = found["rsum"] > lesson.best.get("rsum", -1)
+    if better:
+        lesson.best = record
+        write_bytes(out / NET, content)
+    metrics = {"settings": asdict(lesson.settings), "best": lesson.best, "history": lesson.history}
+    write_text(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    write_text(out / CURVES, curves(lesson.history, {name: name for name in lesson.losses}, "loss"))
+    told = ", ".join(f"{name} {value:.3f}" for name, value in lesson.losses.items())
+    judged = f"sum of recalls {found['rsum']:.1f}, {clock(lesson.seconds)}{' *' if better else ''}"
+    progress.say(f"epoch {lesson.epoch}: {told}; {judged}")
+
+
+def _words(pictures: list[Picture]) -> Tensor:
+    """(N, W) float32: 1 where a word is said of a picture; of the most frequent words that the split has."""
+    sentences = [sentence for picture in pictures for sentence in picture.sentences]
+    vocabulary = Vocabulary.build(sentences, 5)
+    ids = vocabulary.encode(sentences).ids
+    said = torch.zeros(len(pictures), len(vocabulary))
+    counts = torch.tensor([len(picture.sentences) for picture in pictures])
+    rows = torch.arange(len(pictures)).repeat_interleave(counts)
+    said[rows[:, None].expand_as(ids), ids] = 1
+    often = said.mean(0)
+    often[:4] = 0  # padding, unknown, begin and end
+    often[often > 0.5] = 0  # "a", "in": said of nearly every picture
+    return said[:, often.argsort(descending=True)[:WORDS]]

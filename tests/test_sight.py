@@ -1,0 +1,208 @@
+"""Our own small net: what it sees and finds, and how it is taught."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wordsight.errors import InputError
+from wordsight.training.distil import Distilling, distil
+from wordsight.training.lessons import KEPT
+from wordsight.training.progress import Progress
+from wordsight.training.pupil import Lesson, Pupil, cut_out, generous_iou, owners, things
+from wordsight.vision.boxes import iou
+from wordsight.vision.regions import RegionEncoder, RegionSettings
+from wordsight.vision.sight import CLASSES, Seen, Sight, SightNet, found, read, save
+
+
+@pytest.fixture(scope="module")
+def net() -> SightNet:
+    """Untrained, but its normalisations have seen something."""
+    torch.manual_seed(0)
+    net = SightNet()
+    with torch.no_grad():
+        net(255 * torch.rand(4, 3, 64, 64))
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def file(net: SightNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "small.safetensors"
+    path.write_bytes(save(net))
+    return path
+
+
+@torch.no_grad()
+def test_fused_it_sees_the_same(net: SightNet) -> None:
+    pictures = 255 * torch.rand(2, 3, 64, 96)
+    for one, other in zip(net(pictures), net.fused()(pictures), strict=True):
+        assert one.shape[2:] == (4, 6)
+        assert other == pytest.approx(one, abs=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_kept_in_half_precision_is_nearly_the_same(net: SightNet, file: Path) -> None:
+    picture = 255 * torch.rand(1, 3, 64, 64)
+    assert read(file)(picture).features == pytest.approx(net(picture).features, abs=0.01)
+    assert file.stat().st_size < 10e6
+
+
+@pytest.mark.parametrize("content", [b"", b"no net", "cut"])
+def test_a_damaged_file_is_named(file: Path, tmp_path: Path, content: bytes | str) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(file.read_bytes()[:5000] if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=r"broken\.safetensors: damaged, or not a small net"):
+        read(broken)
+    with pytest.raises(InputError, match="no such file"):
+        read(tmp_path / "none.safetensors")
+
+
+def test_another_models_weights_are_refused(trained: Path) -> None:
+    with pytest.raises(InputError, match="expected the weights of a small net"):
+        read(trained / "model.safetensors")
+
+
+def seen(height: int = 8, width: int = 8) -> Seen:
+    """A net's view of nothing at all."""
+    things = torch.full((1, 1 + CLASSES, height, width), -9.0)
+    return Seen(torch.zeros(1, 4, height, width), things, torch.full((1, 4, height, width), 0.1))
+
+
+def test_a_thing_is_where_its_cell_says() -> None:
+    view = seen()
+    view.things[0, [0, 1 + 16], 2, 5] = 9.0  # a dog
+    view.things[0, [0, 1 + 16], 2, 4] = 5.0  # the same from the next cell: dropped
+    view.edges[0, :, 2, 5] = torch.tensor([0.2, 0.1, 0.3, 0.4])
+    view.edges[0, :, 2, 4] = torch.tensor([0.1, 0.1, 0.4, 0.4])
+    things = found(view, 0.05, 0.5)
+    x, y = 5.5 / 8, 2.5 / 8
+    assert things.boxes == pytest.approx(np.array([[x - 0.2, y - 0.1, x + 0.3, y + 0.4]]), abs=1e-6)
+    assert things.classes.argmax() == 16
+    assert things.scores[0] == pytest.approx(1, abs=1e-3)
+    assert len(found(seen(), 0.05, 0.5)) == 0
+
+
+def test_one_pass_gives_boxes_and_features(file: Path) -> None:
+    """What the encoder reads from the pass in which things were found is what a pass of its own would give."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (70, 90, 3), np.uint8))
+    settings = RegionSettings((str(file),), detector=str(file), regions=6, detections=3, size=64, threshold=1e-6)
+    both = RegionEncoder(settings, threads=1)
+    seen = both.encode([picture])
+    assert both.size == 512
+    boxes = seen.boxes[0, seen.mask[0]].numpy()
+    alone = RegionEncoder(RegionSettings((str(file),), detections=0, size=64), threads=1)
+    assert alone.encode([picture], [boxes]).features == pytest.approx(seen.features, abs=1e-3)
+    assert len(Sight(file, 64, 1e-6).detect(picture)) > 0
+
+
+def test_a_cell_answers_for_the_smallest_thing_near_it() -> None:
+    boxes = torch.tensor([[[0, 0, 1, 1], [0.45, 0.45, 0.8, 0.8], [0.02, 0.02, 0.05, 0.05], [0, 0, 0, 0]]])
+    owner = owners(boxes, 8, 8)[0]
+    assert owner[0, 0] == 2  # a tiny thing has the cell of its middle
+    assert owner[5, 5] == owner[4, 4] == 1  # where the middle of the small one is near, it wins
+    assert owner[3, 3] == 0
+    assert owner[7, 0] == -1
+    assert set(owner.flatten().tolist()) == {-1, 0, 1, 2}
+
+
+def test_giou_is_as_its_definition_says() -> None:
+    chance = np.random.default_rng(0)
+    low, sides = chance.random((2, 50, 2)), chance.random((2, 50, 2)) + 0.05
+    a, b = np.concatenate([low, low + sides], 2)
+    hull = np.prod(np.maximum(a[:, 2:], b[:, 2:]) - np.minimum(a[:, :2], b[:, :2]), 1)
+    shared = np.prod(np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None), 1)
+    union = np.prod(sides[0], 1) + np.prod(sides[1], 1) - shared
+    expected = iou(a, b).diagonal() - (hull - union) / hull
+    assert generous_iou(torch.from_numpy(a), torch.from_numpy(b)).numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_in_a_cut_out_boxes_and_maps_stay_on_their_things() -> None:
+    """A bright thing on a dark ground, in pixels, in the map and as a box: after cutting they still agree."""
+    pictures, maps = torch.full((40, 3, 224, 224), 20.0), torch.zeros(40, KEPT, 14, 14)
+    pictures[:, :, 64:144, 32:112] = 160.0
+    maps[:, 0, 4:9, 2:7] = 1.0
+    boxes = torch.tensor([[[32, 64, 112, 144], [0, 0, 0, 0]]]).repeat(40, 1, 1) / 224
+    lesson = cut_out(pictures, maps, boxes, torch.ones(40, 2, CLASSES), torch.zeros(40, 3), 160, torch.Generator())
+    checked = 0
+    for picture, view, (box, none) in zip(lesson.pictures.mean(1), lesson.maps[:, 0], lesson.boxes, strict=True):
+        assert none.tolist() == [0, 0, 0, 0]
+        if box[2] <= box[0]:
+            continue  # most of it is cut off
+        bright = picture > (picture.min() + picture.max()) / 2
+        rows, columns = bright.any(1).nonzero()[:, 0], bright.any(0).nonzero()[:, 0]
+        edges = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) / 160
+        assert box == pytest.approx(edges, abs=0.02)
+        y, x = (view == view.max()).nonzero()[0]
+        assert bright[16 * y : 16 * y + 16, 16 * x : 16 * x + 16].float().mean() > 0.5
+        checked += 1
+    assert checked > 25
+
+
+def lesson() -> Lesson:
+    """Four pictures with one bright thing each, of two classes."""
+    pictures, boxes, classes = torch.full((4, 3, 96, 96), 60.0), torch.zeros(4, 1, 4), torch.zeros(4, 1, CLASSES)
+    for row, (x, y) in enumerate([(10, 10), (50, 20), (20, 48), (44, 44)]):
+        pictures[row, row % 2, y : y + 40, x : x + 40] = 250.0
+        boxes[row, 0], classes[row, 0, row % 2] = torch.tensor([x, y, x + 40, y + 40]) / 96, 0.9
+    maps = torch.nn.functional.interpolate(pictures.mean(1, keepdim=True) / 100, (6, 6)).repeat(1, KEPT, 1, 1)
+    return Lesson(pictures, maps / KEPT**0.5, boxes, classes, torch.eye(4))
+
+
+def test_it_learns_what_it_is_taught() -> None:
+    """Four pictures by heart: every loss falls, and the things are found where they are."""
+    torch.manual_seed(0)
+    pupil, taught = Pupil(4), lesson()
+    optimiser = torch.optim.AdamW(pupil.parameters(), 2e-3)
+    first: dict[str, float] = {}
+    losses: dict[str, Tensor] = {}
+    for _ in range(60):
+        losses = pupil.losses(taught)
+        first = first or {name: value.item() for name, value in losses.items()}
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimiser.step()
+    assert set(losses) == {"cells", "pooled", "words", "there", "kinds", "edges"}
+    for name, value in losses.items():
+        assert value < 0.6 * first[name], name
+    net = pupil.net
+    for module in net.modules():  # so few steps leave the running means behind
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    with torch.no_grad():
+        net(taught.pictures)
+        net.eval()
+        for picture, box, kind in zip(taught.pictures, taught.boxes[:, 0], (0, 1, 0, 1), strict=True):
+            best = found(net(picture[None]), 0.05, 0.5).first(1)
+            assert iou(best.boxes, box[None].numpy())[0, 0] > 0.5
+            assert best.classes.argmax() == kind
+
+
+def test_without_things_only_their_absence_is_learned() -> None:
+    taught = lesson()
+    view = Pupil(4).net(taught.pictures)
+    losses = things(view, torch.zeros(4, 1, 4), torch.zeros(4, 1, CLASSES))
+    assert losses["kinds"] == losses["edges"] == 0
+    assert losses["there"] > 0
+
+
+def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, tmp_path: Path) -> None:
+    quiet = Progress(quiet=True)
+    settings = Distilling(str(world), ("filters",), "", str(world), epochs=2, batch=40, evaluate_every=1)
+    whole = distil(settings, tmp_path / "whole", device="cpu", progress=quiet)
+    assert [record["epoch"] for record in whole["history"]] == [1, 2]
+    assert whole["history"][1]["cells"] < whole["history"][0]["cells"]
+    kept = json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    assert kept["best"]["rsum"] == max(record["rsum"] for record in kept["history"])
+    assert read(tmp_path / "whole" / "sight.safetensors").config["features"] == 512
+    with pytest.raises(InputError, match="--resume"):
+        distil(settings, tmp_path / "whole", progress=quiet)
+    again = distil(settings, tmp_path / "whole", resume=True, device="cpu", progress=quiet)
+    assert again["history"] == whole["history"]
+    other = Distilling(str(world), ("filters",), "", str(world), epochs=3, batch=40, evaluate_every=1)
+    with pytest.raises(InputError, match="epochs = 2"):
+        distil(other, tmp_path / "whole", resume=True, progress=quiet)
