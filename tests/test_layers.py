@@ -43,6 +43,7 @@ FACES = {
     "measure_likelihood",
     "demo",
     "pack",
+    "photos",
     "__init__",
 }
 COMMANDS = {"cli", "cli_index", "command", "pack"}

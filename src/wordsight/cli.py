@@ -288,13 +288,19 @@ def convert(
 @verb
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to work.")] = Path("wordsight-demo"),
+    photos: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Photographs to end with, not scikit-image's.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Paint a world, learn it, measure against the painter's truth: two minutes, nothing to download."""
+    """Paint a world, learn it, measure against the painter's truth, then look at photographs: nothing to download."""
     from wordsight.demo import demo, story
+    from wordsight.photos import photographs, show_photographs
 
+    found = photographs(photos)
     figures = demo(out)
-    show(figures, story(figures, out), as_json)
+    seen = show_photographs(found, out / "photos")
+    show(figures, "\n\n".join([story(figures, out), *([seen] if seen else [])]), as_json)
 
 
 def main() -> None:

@@ -48,8 +48,8 @@ MADE_FROM = """
 Weights are float16, and were halved after the figures above had been measured.
 """
 SOURCES = {
-    "flickr8k": "- Flickr8K (Hodosh, Young and Hockenmaier 2013): pictures from Flickr, of people and dogs mostly, out\n"
-    "  of doors, with five sentences each. The models learned from its 6,000 training pictures. It is research data:\n"
+    "flickr8k": "- Flickr8K (Hodosh, Young and Hockenmaier 2013): pictures from Flickr, of people and dogs mostly,\n"
+    "  outdoors, with five sentences each. The models learned from its 6,000 training pictures. It is research data:\n"
     "  as far as known, for non-commercial research and education. No picture or sentence of it is in the box.\n",
     NET: "- The net learned, from random weights, to see as others do: MobileNet EdgeTPU (Apache-2.0), BVLC GoogLeNet\n"
     "  (unrestricted use), and the detector YOLOX (Apache-2.0). None of their weights is in it.\n",

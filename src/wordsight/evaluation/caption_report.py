@@ -91,13 +91,13 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
         InputError: it cannot be written.
     """
     said = [
-        ("captions", "What it says", _captions(subject.examples)),
-        ("regions", "Regions", _regions(subject.examples)),
+        ("captions", "What it says", captions(subject.examples)),
+        ("regions", "Regions", regions(subject.examples)),
     ]
     parts = [
         ("figures", "Figures", _figures(subject.figures)),
         *(reversed(said) if subject.of_regions else said),
-        ("words", "Word by word", _words(subject.examples)),
+        ("words", "Word by word", words(subject.examples)),
         ("often", "Said more than once", _often(subject.captions)),
         ("training", "Training", _training(subject)),
     ]
@@ -149,18 +149,17 @@ def _value(figures: Mapping[str, float | str], key: str, before: str = "") -> st
     return f"{float(figures[before + key]):.{2 if key == 'perplexity' else 3}f}"
 
 
-def _captions(examples: Sequence[Example]) -> str:
-    """Pictures, each with its candidates and what people said."""
+def captions(examples: Sequence[Example]) -> str:
+    """Pictures, each with its candidates and what people said, if they did; HTML."""
     views = []
     for example in examples:
         said = "".join(
             f'<li><span>{_rated(one)}</span><span class="sub">{one.confidence:.2f}</span></li>'
             for one in example.captions
         )
-        people = "".join(f"<li>{escape(sentence)}</li>" for sentence in example.picture.sentences)
-        text = (
-            f'<ol class="said told">{said}</ol><p class="ask"><em>people said</em></p><ul class="people">{people}</ul>'
-        )
+        text = f'<ol class="said told">{said}</ol>'
+        if people := "".join(f"<li>{escape(sentence)}</li>" for sentence in example.picture.sentences):
+            text += f'<p class="ask"><em>people said</em></p><ul class="people">{people}</ul>'
         view = f'<div class="tell">{boxed(example.picture, ())}<div>{text}</div></div>'
         views.append(f'<div class="query">{view}</div>')
     return f'<div class="two">{"".join(views)}</div>' if views else ""
@@ -171,24 +170,24 @@ def _rated(one: Said) -> str:
     return f'{escape(one.text)}<div class="bar"><i style="width:{100 * one.confidence:.0f}%"></i></div>'
 
 
-def _regions(examples: Sequence[Example]) -> str:
-    """Pictures under their regions, each in the colour of its snippet."""
+def regions(examples: Sequence[Example]) -> str:
+    """Pictures under their regions, each in the colour of its snippet; HTML."""
     views = []
     for example in examples:
         if not example.regions:
             continue
         shown = labelled((one.box, one.text, (number,)) for number, one in enumerate(example.regions))
-        words = "".join(
+        rated = "".join(
             f'<span class="word on" data-b="{number}" style="--c:{mark.colour}">{_rated(one)}</span>'
             for number, (mark, one) in enumerate(zip(shown, example.regions, strict=True))
         )
-        view = f'{boxed(example.picture, shown)}<figcaption><div class="words">{words}</div></figcaption>'
+        view = f'{boxed(example.picture, shown)}<figcaption><div class="words">{rated}</div></figcaption>'
         views.append(f'<figure class="scene">{view}</figure>')
     return f'<div class="grid">{"".join(views)}</div>' if views else ""
 
 
-def _words(examples: Sequence[Example]) -> str:
-    """What each word of a caption is about: where it looked, or the box of an alignment."""
+def words(examples: Sequence[Example]) -> str:
+    """What each word of a caption is about: where it looked, or the box of an alignment; HTML."""
     looked, aligned = [], []
     for example in examples:
         if isinstance(example.words, Attention):
