@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from wordsight import boxed
 from wordsight.boxed import CHECKSUMS, NET, checksum, in_the_box
 from wordsight.errors import InputError
 from wordsight.pack import MOST, pack
+from wordsight.photos import SAMPLES, photographs, show_photographs
 from wordsight.search.index import Index
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
@@ -230,6 +232,37 @@ def test_serve_takes_the_captioners_of_the_box_for_an_index_of_it(
         assert run("serve", tmp_path / name, "--port", "0")[0] == 0
     assert [one.folder for one in served[0]] == [box / "captions", box / "regions"]
     assert served[1] == (None, None)
+
+
+def test_photographs_are_described_indexed_and_searched(box: Path, photos: Path, tmp_path: Path) -> None:
+    found, out, quiet = photographs(photos), tmp_path / "photos", Progress(quiet=True)
+    told = show_photographs(found, out, quiet)
+    page = (out / "report.html").read_text()
+    assert len(found) == 4 and all(path.name in told for path in found)
+    assert page.count("<section") == 4 and "data:image/jpeg" in page and "people said" not in page
+    assert Index(out / "index").info()["pictures"] == 4
+    show_photographs({first(photos): "a red circle"}, out, quiet)
+    assert Index(out / "index").info()["pictures"] == 1, "of these photographs and no others"
+    assert "“a red circle”" in (out / "report.html").read_text()
+
+
+def test_the_samples_of_scikit_image_are_where_they_were() -> None:
+    if find_spec("skimage") is None:
+        pytest.skip("scikit-image is not installed (the extra demo)")
+    assert {path.name: sentence for path, sentence in photographs().items()} == SAMPLES
+
+
+def test_without_a_model_or_a_photograph_the_demo_ends_with_a_line(
+    box: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show_photographs({}, tmp_path / "out") == ""
+    assert "--photos FOLDER" in capsys.readouterr().err
+    monkeypatch.setattr(boxed, "BOX", tmp_path / "no box")
+    assert show_photographs(photographs(photos), tmp_path / "out") == ""
+    assert "installed without its small model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="no such folder"):
+        photographs(tmp_path / "no photos")
 
 
 def test_a_package_without_the_model_says_how_to_name_one(

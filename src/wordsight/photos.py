@@ -1,5 +1,6 @@
 """The end of the demo: real photographs, seen by the small model in the box."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from wordsight.evaluation.report import page
 from wordsight.files import write_text
 from wordsight.matching.segments import BETA
 from wordsight.run import load
+from wordsight.search.folder import is_index
 from wordsight.search.index import Index
 from wordsight.search.sheet import sheet
 from wordsight.training.progress import Progress
@@ -100,8 +102,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
         )
         for path, said in told.items()
     ]
-    index = Index.create(out / "index")
-    index.build(list(told), progress=progress)
+    index = _index(list(told), out / "index", progress)
     asked = [photos[path] or said[0].text for path, said in told.items()]
     sections = [
         ("captions", "Captions", captions(examples)),
@@ -114,8 +115,20 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     lines = [f"  {path.name:20}  {said[0].text}" for path, said in told.items()]
     return "\n".join(
         ["Photographs, in the words of the small model in the box:", *lines, "", f"Look at   {out / 'report.html'}"]
-        + [f'Try       wordsight search {index.folder} "{asked[0]}"', f"          wordsight serve {index.folder} --open"]
+        + [
+            f'Try       wordsight search {index.folder} "{asked[0]}"',
+            f"          wordsight serve {index.folder} --open",
+        ]
     )
+
+
+def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:
+    """An index of these photographs and no others, made anew."""
+    if is_index(folder):
+        shutil.rmtree(folder)
+    index = Index.create(folder)
+    index.build(photos, progress=progress)
+    return index
 
 
 def _searches(index: Index, sentences: Sequence[str]) -> str:
