@@ -114,8 +114,11 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     write_text(out / "report.html", page("photographs", head, sections, SAY))
     lines = [f"  {path.name:20}  {said[0].text}" for path, said in told.items()]
     return "\n".join(
-        ["Photographs, in the words of the small model in the box:", *lines, "", f"Look at   {out / 'report.html'}"]
-        + [
+        [
+            "Photographs, in the words of the small model in the box:",
+            *lines,
+            "",
+            f"Look at   {out / 'report.html'}",
             f'Try       wordsight search {index.folder} "{asked[0]}"',
             f"          wordsight serve {index.folder} --open",
         ]
