@@ -217,7 +217,7 @@ def caption(
     if model is None and checkpoint.is_checkpoint(Path(pictures[0])):
         model, pictures = Path(pictures[0]), pictures[1:]
     if not pictures:
-        raise InputError(f"{model}: expected pictures behind it, found none.")
+        raise InputError(f"{model}: expected PICTURE... behind it, found none.")
     paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")

@@ -74,8 +74,7 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
         InputError: a run is of another kind, sees by another net or needs more than the net, would lose by float16,
             or all together are larger than 25 MB; what was in the box is then still there.
     """
-    runs = {"align": load(align, "cpu"), "captions": load_captioner(captions, "cpu")}
-    runs |= {"regions": _of_regions(load_captioner(regions, "cpu"))}
+    runs = {"align": load(align, "cpu"), "captions": _describer(captions), "regions": _describer(regions, regions=True)}
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -98,10 +97,17 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
     return size
 
 
-def _of_regions(run: Describer) -> Describer:
-    if not run.of_regions:
-        raise InputError(f"{run.folder}: describes whole pictures, expected a run with data.alignment.")
-    return run
+def _describer(run: Path, *, regions: bool = False) -> Describer:
+    """A captioner of pictures, or of regions.
+
+    Raises:
+        InputError: it is of the other kind, or none.
+    """
+    found, kinds = load_captioner(run, "cpu"), ("whole pictures", "regions (data.alignment)")
+    if found.of_regions != regions:
+        does, expected = kinds[found.of_regions], kinds[regions]
+        raise InputError(f"{run}: describes {does}, expected a run that describes {expected}.")
+    return found
 
 
 def _packed(run: Run | Describer, net: Path) -> Checkpoint:
