@@ -5,6 +5,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,7 +21,11 @@ from wordsight.search.index import Index
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
-from wordsight.vision.sight import SightNet, save
+from wordsight.vision.backbones import backbone
+from wordsight.vision.export import Open, export
+from wordsight.vision.images import open_image, pixels
+from wordsight.vision.sight import Sight, SightNet, save
+from wordsight.vision.sight import read as read_net
 
 PARTS = ("align", "captions", "regions")
 
@@ -306,6 +311,37 @@ def test_a_damaged_list_of_checksums_is_named(own_box: Path) -> None:
         (own_box / CHECKSUMS).write_text(content)
         with pytest.raises(InputError, match=CHECKSUMS):
             in_the_box("align")
+
+
+def test_the_net_in_onnx_gives_what_torch_gives(box: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net.onnx"
+    code, _, err = run("export", "-o", out)
+    assert code == 0 and "the small one in the box" in err
+    net, torn = onnxruntime.InferenceSession(out), Open(read_net(box / NET))
+    for shape in ((1, 3, 64, 64), (2, 3, 96, 160)):
+        pictures = 255 * torch.rand(shape)
+        with torch.inference_mode():
+            expected = torn(pictures)
+        for name, values in zip(("feature_map", "boxes", "scores"), expected, strict=True):
+            assert net.run([name], {"image": pictures.numpy()})[0] == pytest.approx(values.numpy(), abs=1e-4)
+
+
+def test_boxes_in_onnx_are_the_things_that_are_found(box: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net.onnx"
+    export(box / NET, out)
+    image, sight = open_image(first(photos)), Sight(box / NET, side=96, threshold=0.0, overlap=1.0)
+    found, features = sight.look(image)
+    boxes, scores = onnxruntime.InferenceSession(out).run(["boxes", "scores"], {"image": pixels(image, (96, 96))[None]})
+    best = scores[0].max(1).argmax()
+    assert found.boxes[0] == pytest.approx(boxes[0, best], abs=1e-4)
+    assert found.classes[0] == pytest.approx(scores[0, best], abs=1e-4)
+    assert backbone(str(out)).feature_map(pixels(image, (96, 96))[None])[0] == pytest.approx(features, abs=1e-4)
+
+
+def test_exporting_without_the_extra_names_it(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wordsight.vision.export.find_spec", lambda name: None)
+    code, _, err = run("export", net, "-o", tmp_path / "net.onnx")
+    assert code == 2 and "wordsight[export]" in err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not (boxed.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")

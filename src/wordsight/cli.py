@@ -255,6 +255,25 @@ def serve(
     serve(index, captioner, regions, host, port, token, show=open_, device=device)
 
 
+@app.command()
+@verb
+def export(
+    net: Annotated[
+        Path | None, typer.Argument(metavar="NET.safetensors", help="A small net, else the one in the box.")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write the small net as one ONNX file: a picture's feature map, and the boxes and scores of what is in it."""
+    from wordsight.boxed import NET
+    from wordsight.vision.export import export
+
+    export(named_or_boxed(net, NET), out)
+    size = out.stat().st_size
+    show({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
+
+
 @data_app.command()
 @verb
 def check(data: Data, as_json: Json = False) -> None:

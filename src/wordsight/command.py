@@ -38,7 +38,7 @@ def verb(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def named_or_boxed(run: Path | None, part: str) -> Path:
-    """The run that was named, or else the part of the box that does the same, which is said.
+    """What was named, or else the part of the box that does the same, which is said.
 
     Raises:
         InputError: none was named, and there is none in the box.
