@@ -206,13 +206,14 @@ def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos:
 
 def test_an_index_takes_the_model_in_the_box_and_leaves_it_there(box: Path, photos: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
-    code, out, err = run("index", "build", index, photos, "--calibrate", "none")
+    code, out, err = run("index", "build", index, photos)
     assert code == 0 and "4 added" in out and "the small one in the box" in err
     assert not (index / "model").exists()
+    assert Index(index).info()["calibration"]["pictures"] > 1, "it came with the model"
     code, out, err = run("search", index, "a red circle")
     assert code == 0 and "the small one in the box" in err and "painted" in out
     assert said("index", "info", index)["boxed"] and "in the box" in run("index", "info", index)[1]
-    assert said("index", "build", index, photos, "--calibrate", "none")["unchanged"] == 4
+    assert said("index", "build", index, photos)["unchanged"] == 4
 
 
 def test_an_index_of_another_model_in_the_box_is_refused_with_the_way_out(

@@ -1,7 +1,7 @@
 """The small model in the box: it comes with the package, and works where no model is named.
 
 box/sight.safetensors    the net that turns pictures into regions
-box/align/               a run that aligns words and regions
+box/align/               a run that aligns words and regions; calibration.json in it says how sure its hits are
 box/captions/            a run that describes pictures
 box/regions/             a run that describes regions
 box/checksums.json       the SHA-256 of each file in the box (`pack.py` writes it)
@@ -16,7 +16,7 @@ from wordsight.errors import InputError
 from wordsight.files import field, read_json
 
 BOX = Path(__file__).with_name("box")
-NET, CHECKSUMS = "sight.safetensors", "checksums.json"
+NET, CHECKSUMS, CALIBRATION = "sight.safetensors", "checksums.json", "calibration.json"
 
 
 def in_the_box(part: str) -> Path:

@@ -12,15 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
-from wordsight.boxed import BOX, CHECKSUMS, NET, checksum
+from wordsight.boxed import BOX, CALIBRATION, CHECKSUMS, NET, checksum
 from wordsight.command import verb
 from wordsight.describe import Describer, load_captioner
 from wordsight.errors import InputError
 from wordsight.files import write_text
 from wordsight.run import Run, load
+from wordsight.search.calibrate import calibrate
+from wordsight.search.split_scores import split_scores
 from wordsight.training import checkpoint
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import region_encoder
+from wordsight.training.progress import Progress
 from wordsight.vision.backbones import is_sight
 from wordsight.vision.settings import RegionSettings
 
@@ -71,10 +74,12 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
         The size of all files together, bytes.
 
     Raises:
-        InputError: a run is of another kind, sees by another net or needs more than the net, would lose by float16,
-            or all together are larger than 25 MB; what was in the box is then still there.
+        InputError: a run is of another kind, sees by another net or needs more than the net, the data that `align`
+            was trained on are not at hand, a weight is too large for float16, or all together are larger than 25 MB;
+            what was in the box is then still there.
     """
-    runs = {"align": load(align, "cpu"), "captions": _describer(captions), "regions": _describer(regions, regions=True)}
+    runs: dict[str, Run | Describer] = {"align": load(align, "cpu"), "captions": _describer(captions)}
+    runs |= {"regions": _describer(regions, regions=True)}
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -83,6 +88,8 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
             checkpoint.save(part / name, trained)
             card = part / name / "README.md"
             write_text(card, card.read_text(encoding="utf-8") + MADE_FROM.format(sources=_sources([trained])))
+        sure = calibrate(*split_scores(load(align, "cpu"), None, Progress()))
+        write_text(part / "align" / CALIBRATION, sure.to_json() + "\n")
         shutil.copyfile(net, part / NET)
         write_text(part / "README.md", _card(part, packed))
         sums = {path.relative_to(part).as_posix(): checksum(path) for path in _files(part)}

@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.boxed import in_the_box
+from wordsight.boxed import CALIBRATION, in_the_box
 from wordsight.errors import InputError
+from wordsight.files import read_text
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
 from wordsight.search.build import Builder, Built
@@ -89,6 +90,8 @@ class Index:
                     catalog.set_fact("size", str(size))
                     catalog.set_fact("model", fingerprint(home))
                     catalog.set_fact("home", "model" if run is not None else "box")
+                    if run is None:
+                        catalog.set_fact("calibration", read_text(home / CALIBRATION).strip())
                     catalog.set_fact("made", os.path.dirname(os.path.abspath(folder)))
         except OSError as error:
             raise InputError(f"{folder}: cannot make an index here ({error.strerror}).") from None
