@@ -9,10 +9,10 @@ It reads `image` (B, 3, H, W), float32 RGB from 0 to 255, its sides multiples of
 so wordsight itself reads the file as a backbone.
 """
 
-import io
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
@@ -59,18 +59,19 @@ def export(net: Path, out: Path) -> None:
     """
     if find_spec("onnx") is None:
         raise InputError("wordsight export needs the extra 'export': pip install 'wordsight[export]'")
-    content, image = io.BytesIO(), torch.zeros(1, 3, 2 * COARSE, 3 * COARSE)
-    with warnings.catch_warnings():
+    image = torch.zeros(1, 3, 2 * COARSE, 3 * COARSE)
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what does not change with the picture's size
+        written = Path(folder) / "net.onnx"
         # By tracing: a net without branches needs no more, and sides stay free.
         torch.onnx.export(
             Open(read(net)).eval(),
             (image,),
-            content,
+            str(written),
             input_names=["image"],
             output_names=list(SIZES)[1:],
             dynamic_axes=SIZES,
             opset_version=OPSET,
             dynamo=False,
         )
-    write_bytes(out, content.getvalue())
+        write_bytes(out, written.read_bytes())
