@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses
+from wordsight.matching import losses, whole
 from wordsight.matching.centred import Centred
 from wordsight.matching.matcher import Matcher, Step
 from wordsight.matching.score import shares, spans
@@ -149,8 +149,7 @@ class SMLSTM(Matcher):
         values = self.dropout(run_packed(self.sentence, embedded, lengths))
         if not self.only_context:
             return Vectors(values, words.mask, spans(words.mask))
-        place = torch.stack([torch.zeros_like(lengths), lengths], dim=1)[:, None]  # (N, 1, 2)
-        return Vectors(_whole(values, words.mask)[:, None], words.mask[:, :1], place)
+        return whole.of_sentences(_whole(values, words.mask), words)
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """Every picture with every sentence -> (I, N), unbounded."""
