@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.errors import InputError
-from wordsight.matching.cca import CCA, canonical
+from wordsight.matching.cca import CCA, canonical, root
 from wordsight.matching.deep_cca import DeepCCA, correlations
 from wordsight.matching.matcher import Matcher
 from wordsight.measure import measure
@@ -174,6 +174,11 @@ def test_keywords_out_of_range_are_refused() -> None:
     for wrong in ({"ridge": 0.0}, {"power": -1.0}, {"top": 300}):
         with pytest.raises(ValueError, match="expected"):
             DeepCCA(30, 16, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_ridge_too_small_to_invert_a_covariance_is_said() -> None:
+    with pytest.raises(InputError, match=r"model\.ridge = 1e-09"):
+        root(torch.tensor([[1.0, 2.0], [2.0, 1.0]], dtype=torch.double), 1e-9)
 
 
 # --- Deep CCA

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from wordsight import captioning
 from wordsight.cli import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
 from wordsight.comparison.outcomes import Outcome, hits
 from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
+from wordsight.comparison.tables import Table
 from wordsight.errors import InputError
 from wordsight.evaluation.bleu import bleu, counts
 from wordsight.training.models import MODELS
@@ -137,10 +139,13 @@ def test_runs_that_cannot_be_told_apart_are_refused(trained: Path, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["compare", str(tmp_path), "-o", str(tmp_path / "out")])
+def test_what_is_no_run_is_refused_before_anything_is_measured(trained: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["compare", str(trained), str(tmp_path), "-o", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert str(tmp_path) in result.stderr
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="at least one run"):
+        compare([], tmp_path / "out", progress=QUIET)
 
 
 # --- the bootstrap
@@ -193,10 +198,19 @@ def test_every_published_row_is_of_a_model_that_there_is() -> None:
     assert {row.model for row in PUBLISHED} <= set(MODELS)
 
 
+def test_captioners_stand_beside_published_captions_and_matchers_beside_recalls() -> None:
+    assert not [row.system for row in PUBLISHED if (row.recalls if row.model in captioning.MODELS else row.bleu)]
+
+
 def test_a_run_is_given_the_row_whose_keywords_it_has() -> None:
     found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon": 0.0, "hidden": 3})
     assert found is not None
     assert str(found) == "16.5/40.6/54.2, 11.8/32.1/44.7 [F]"
+    names = {"lstm": "UVSE", "gru": "VSE"}
+    for encoder, name in names.items():
+        found = published("vse", {"encoder": encoder, "loss": "ranking"})
+        assert found is not None
+        assert found.system == name
     assert published("nothing", {}) is None
 
 
@@ -206,6 +220,13 @@ def test_a_drawing_has_a_label_for_each_system_and_leaves_out_those_without_poin
     assert "&lt;two&gt; 2.5" in drawn
     assert "none" not in drawn
     assert plot([("none", [])], "minutes", "CIDEr") == ""
+    assert "a-name-of-more-than…" in plot([("a-name-of-more-than-twenty-letters", [(1, 2.0)])], "minutes", "CIDEr")
+
+
+def test_words_stand_left_and_figures_right() -> None:
+    table = Table(("run", "system", "sum"), (("one", "<DVSA>", "1.0"),)).html()
+    assert '<tr><th>run</th><th class="text">system</th><th>sum</th></tr>' in table
+    assert '<tr><td>one</td><td class="text">&lt;DVSA&gt;</td><td>1.0</td></tr>' in table
 
 
 def test_labels_do_not_overlap() -> None:

@@ -363,11 +363,16 @@ def test_a_place_has_the_weight_of_the_strongest_region_on_it() -> None:
 
 def test_what_was_not_looked_at_is_dark() -> None:
     image = Image.new("RGB", (200, 100), "white")
-    attention = Attention(("left",), np.ones((1, 1), np.float32), np.array([[0, 0, 0.5, 1]], np.float32))
-    (panel,) = lit(image, attention, 100)
+    boxes, weights = (
+        np.array([[0, 0, 0.5, 1], [0, 0, 1, 1]], np.float32),
+        np.array([[0.6, 0.4], [0.5, 0.5]], np.float32),
+    )
+    attention = Attention(("left", "anywhere"), weights, boxes)
+    panel, even = lit(image, attention, 100)
     grey = np.asarray(panel.convert("L"))
     assert panel.size == (100, 50)
     assert grey[:, :40].min() > 240 and grey[:, 60:].max() < 70
+    assert np.asarray(even.convert("L")).max() < 70, "no region has more than an equal share"
     assert draw_attention(image, attention, width=400).width == 400
 
 

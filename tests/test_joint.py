@@ -107,6 +107,9 @@ def test_only_single_sentences_are_scored_again(index: Index, reranker: Run, ask
         ask = Like(index.search(ASK).hits[0].path)
     with pytest.raises(InputError, match="rerank: expected a single sentence"):
         index.search(ask, reranker=reranker)  # type: ignore[arg-type]
+    for none in ({"rerank_top": 0}, {"top": 0}, {"page": 0}):
+        with pytest.raises(InputError, match="expected at least 1"):
+            index.search(ASK, reranker=reranker, **none)  # type: ignore[arg-type]
 
 
 def test_the_command_says_both_scores(indexed: Path, joint: Path, tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_where_it_looked_is_told_and_drawn_step_by_step(joint: Path, indexed: Pa
     if load(joint, "cpu").checkpoint.recipe.model["name"] == "stacked_attention":  # looks once, and has nothing to tell
         assert glances == () and "step" not in done.stdout and drawn.size == single.size
         return
-    assert len(glances) == 3 and drawn.width == single.width and drawn.height > 2 * single.height
+    assert len(glances) == 3 and drawn.width == single.width and drawn.height > 3 * single.height, "and three heads"
     for number, glance in enumerate(glances, 1):
         assert sum(glance["words"]) == pytest.approx(1, abs=1e-5) and len(glance["words"]) == len(aligned.words)
         assert list(glance["shares"]) == sorted(glance["shares"], reverse=True) and len(glance["boxes"]) == 3

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from wordsight.batch import Words
+from wordsight.comparison.compare import compare
+from wordsight.comparison.rows import RECALLS
 from wordsight.data.load import load_dataset
 from wordsight.data.parses import NAME, load_parses, read, tree_of
 from wordsight.errors import InputError
@@ -172,6 +174,10 @@ def test_a_dataset_with_parses_trains_models_that_read_them(
     run = load(tmp_path / "run", "cpu")
     with_trees, without = (measure(run, data, progress=Told()) for data in (parsed, world))
     assert with_trees["sentences"] == without["sentences"]
+    for data, figures in ((parsed, with_trees), (world, without)):  # into one folder: parses tell outcomes apart
+        (row,) = compare([tmp_path / "run"], tmp_path / "comparison", data, device="cpu", progress=Told()).shown.rows
+        assert [row.figure(key) for key in RECALLS] == pytest.approx([figures[key] for key in RECALLS])
+    assert len(list((tmp_path / "comparison" / "outcomes").iterdir())) == 2
     sentence = next(iter(load_dataset(parsed).pictures)).sentences[0]
     chain = run.encode_texts([sentence]).values
     tree = tree_of(sentence, load_parses(parsed))

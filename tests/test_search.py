@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
 from wordsight.batch import Vectors
 from wordsight.data import load_dataset
@@ -22,7 +22,7 @@ from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence, Term, asked
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
-from wordsight.search.sheet import sheet, write_sheet
+from wordsight.search.sheet import SIDE, sheet, shortened, write_sheet
 from wordsight.training.batches import pairs
 from wordsight.training.progress import Progress
 from wordsight.training.validation import encode
@@ -303,6 +303,13 @@ def test_a_sheet_shows_every_hit_and_marks_the_missing(world: Path, trained: Pat
     assert Image.open(tmp_path / "sheet.png").size == drawn.size
     with pytest.raises(InputError, match="nothing to draw"):
         write_sheet(index.search("a red circle", min_score=99), tmp_path / "other.png")
+
+
+def test_what_is_too_long_for_a_tile_is_cut_and_keeps_its_figure() -> None:
+    font = ImageFont.load_default(13)
+    assert shortened("a dog", "  0.53", font) == "a dog  0.53"
+    long = shortened("a big black dog " * 9, "  0.53", font)
+    assert long.startswith("a big black dog a") and long.endswith("…  0.53") and 300 < font.getlength(long) <= SIDE
 
 
 @pytest.fixture(scope="module")

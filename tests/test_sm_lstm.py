@@ -10,7 +10,7 @@ from wordsight.matching.sm_lstm import SMLSTM
 VARIANTS = ["full", "att", "ctx", "mean"]
 
 
-def sized(variant: str = "full", **more: float) -> SMLSTM:
+def sized(variant: str = "full", **more: object) -> SMLSTM:
     torch.manual_seed(1)
     sizes = {"embedding": 6, "words": 5, "hidden": 4, "attention": 3}
     return SMLSTM(20, 8, variant=variant, **sizes, **more).double().eval()  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
     half = w.shape[1] // 2
     m, n = a[0], torch.cat([w[-1, :half], w[0, half:]])
     h = c = torch.zeros(4).double()
-    regions, words = [], []
+    regions, words, fits = [], [], []
     for _ in range(model.count):
         if variant in ("full", "att"):
             p, q = plain_shares(model.look, a, m, h), plain_shares(model.read, w, n, h)
@@ -51,13 +51,14 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
         seen, said = (m, n) if variant == "ctx" else (p @ a, q @ w)
         x, y = model.seen(seen), model.said(said)
         s = 4 * (x / x.norm()) * (y / y.norm())
+        fits.append(s.mean())
         cell = model.aggregate
         i, f, g, o = (cell.weight_ih @ s + cell.bias_ih + cell.weight_hh @ h + cell.bias_hh).chunk(4)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
         regions.append(p)
         words.append(q)
-    return model.verdict(h)[0], regions, words
+    return model.verdict(h)[0] + torch.stack(fits).mean(), regions, words
 
 
 def encoded(model: SMLSTM, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
@@ -162,3 +163,15 @@ def test_settings_out_of_range_are_refused() -> None:
 def test_a_vector_of_the_picture_is_the_first_region(batch: Batch) -> None:
     only: Vectors = sized("ctx").encode_images(batch.regions)
     assert only.mask.shape == (3, 1) and only.places.equal(batch.regions.boxes[:, :1])
+
+
+def test_all_violations_count_before_the_worst_alone(batch: Batch) -> None:
+    """The first `warm` batches of a training are ranked by all violations, the others by the worst."""
+    warm, hardest, every = sized(loss="hardest", warm=2), sized(loss="hardest"), sized()
+    for model in (warm, hardest, every):
+        model.train()
+    assert not torch.isclose(hardest.loss(batch), every.loss(batch))
+    assert warm.loss(batch) == every.loss(batch)
+    assert warm.eval().loss(batch) == every.loss(batch)  # measuring does not count
+    assert warm.train().loss(batch) == every.loss(batch)
+    assert warm.loss(batch) == hardest.loss(batch)

@@ -281,6 +281,7 @@ def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
         ("[train]\nepochs = 0", "at least 1"),
         ('[train]\noptimiser = "adam"', "did you mean 'adamw'"),
         ("[train]\nlr = 0", "greater than 0"),
+        ('[model]\nname = "cca"\nembedding = 0', r"model\.embedding = 0: expected at least 1"),
         ("[train]\nmomentum = -1", r"train\.momentum = -1\.0: expected at least 0"),
         ("[train]\nclip_norm = nan", r"train\.clip_norm = nan: expected at least 0"),
         ("[train]\nseed = 99999999999999999999", r"less than 2\*\*32"),

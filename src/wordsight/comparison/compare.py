@@ -21,8 +21,8 @@ from wordsight.describe import BEAM, load_run
 from wordsight.errors import InputError
 from wordsight.evaluation.examples import lot
 from wordsight.files import write_text
-from wordsight.training.checkpoint import make_folder
-from wordsight.training.material import featured, pictures_of
+from wordsight.training.checkpoint import make_folder, read_config
+from wordsight.training.material import featured, parses_of, pictures_of
 from wordsight.training.progress import Progress
 from wordsight.vision.regions import FeatureCache, default_cache
 
@@ -109,7 +109,8 @@ def compare(
             wanted = pictures_of(dataset, split, recipe.data)
             pictures = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)[0]
             name = f"{dataset.name}, {split}"
-        found = outcome(run, pictures, beam, out / "outcomes", progress)
+        parses = parses_of(dataset.root, run.model, pictures, progress)
+        found = outcome(run, pictures, parses, beam, out / "outcomes", progress)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
@@ -118,7 +119,7 @@ def compare(
     sentences = sum(len(picture.sentences) for picture in pictures)
     about = (
         f"{len(pictures):,} pictures with {sentences:,} sentences; captions with a beam of {beam}; measured in float32 "
-        f"on {_machine()}, {date.today():%d %B %Y}. Minutes are of training from features at hand."
+        f"on {_machine(run.device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand."
     )
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))
@@ -128,8 +129,11 @@ def compare(
 
 
 def _check(folders: Sequence[Path]) -> None:
+    if not folders:
+        raise InputError("compare: expected at least one run.")
     seen: dict[Path, Path] = {}
     for folder in folders:
+        read_config(folder)  # one that is no run is refused before the others are measured
         if folder.resolve() in seen:
             raise InputError(f"{folder}: named twice; each run is compared once.")
         seen[folder.resolve()] = folder
@@ -143,6 +147,6 @@ def _in_short(member: Member) -> str:
     return f"sum of recalls {figures['rsum']:.1f}" if member.outcome.ranks else f"CIDEr {100 * figures['CIDEr']:.1f}"
 
 
-def _machine() -> str:
-    where = "GPU" if torch.cuda.is_available() else f"{os.cpu_count()} cores"
-    return f"{platform.system()} {platform.machine()}, {where}, {torch.get_num_threads()} threads"
+def _machine(device: torch.device) -> str:
+    where = f"{os.cpu_count()} cores, threads: {torch.get_num_threads()}" if device.type == "cpu" else "GPU"
+    return f"{platform.system()} {platform.machine()}, {where}"

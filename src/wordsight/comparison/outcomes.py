@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from wordsight.batch import Vectors
+from wordsight.data.parses import Parses
 from wordsight.data.records import Picture
 from wordsight.describe import Describer
 from wordsight.errors import InputError
@@ -22,7 +23,7 @@ from wordsight.evaluation.ptb import tokenise
 from wordsight.evaluation.ranking import metrics, ranks, rsum, score_matrix
 from wordsight.files import read_json, write_text
 from wordsight.run import Run
-from wordsight.training.batches import pairs
+from wordsight.training.batches import Pairs, pairs
 from wordsight.training.material import featured
 from wordsight.training.progress import Count, Progress
 from wordsight.training.validation import encode
@@ -65,12 +66,15 @@ class Outcome:
         return self.figures["rsum" if self.ranks else "CIDEr"]
 
 
-def outcome(run: Run | Describer, pictures: Sequence[Picture], beam: int, kept: Path, progress: Progress) -> Outcome:
+def outcome(
+    run: Run | Describer, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
+) -> Outcome:
     """What a run does with some pictures, measured now or as it was kept.
 
     Args:
         run: a trained run.
         pictures: I pictures with their sentences.
+        parses: of the sentences, where the run reads them.
         beam: of captions.
         kept: a folder for outcomes.
         progress: who is told how far it is.
@@ -78,7 +82,7 @@ def outcome(run: Run | Describer, pictures: Sequence[Picture], beam: int, kept: 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
     """
-    path = kept / f"{_key(run, pictures, beam)}.json"
+    path = kept / f"{_key(run, pictures, parses, beam)}.json"
     if path.exists() and (known := _read(path)):
         return known
     name = run.folder.resolve().name
@@ -89,20 +93,20 @@ def outcome(run: Run | Describer, pictures: Sequence[Picture], beam: int, kept: 
         found = (
             _described(run, pictures, rows, beam, count)
             if isinstance(run, Describer)
-            else _ranked(run, pictures, rows, count)
+            else _ranked(run, pairs(pictures, rows, run.vocabulary, parses), count)
         )
     write_text(path, json.dumps({"format": FORMAT, **asdict(found)}) + "\n")
     return found
 
 
-def _ranked(run: Run, pictures: Sequence[Picture], rows: Any, count: Count) -> Outcome:
-    known = pairs(pictures, rows, run.vocabulary)
+def _ranked(run: Run, known: Pairs, count: Count) -> Outcome:
+    pictures = len(known.table)
     began = time.process_time()
     images, texts = encode(run.model, known)
-    speed = len(pictures) / (time.process_time() - began)
+    speed = pictures / (time.process_time() - began)
     scores = score_matrix(run.model, images, _counted(texts, count))
     found = ranks(scores, known.picture)
-    figures = metrics(found, len(pictures))
+    figures = metrics(found, pictures)
     return Outcome(
         ranks=True,
         figures=figures | {"rsum": rsum(figures)},
@@ -148,11 +152,13 @@ def _described(run: Describer, pictures: Sequence[Picture], rows: Any, beam: int
     )
 
 
-def _key(run: Run | Describer, pictures: Sequence[Picture], beam: int) -> str:
-    """A name for what would be measured: the same run, pictures, sentences and beam have the same."""
+def _key(run: Run | Describer, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
+    """A name for what would be measured: the same run, pictures, sentences, parses and beam have the same."""
     digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
     digest.update((run.folder / "vocabulary.json").read_bytes())
     digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
+    if parses:
+        digest.update(repr(sorted(parses.items())).encode())
     digest.update(str(beam if isinstance(run, Describer) else 0).encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 

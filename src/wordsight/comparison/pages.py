@@ -22,6 +22,15 @@ SAY = {
     "split, of other features and partly of other scripts.",
     "pictures": "Drawn by lot, not chosen.",
 }
+SAY_PICTURE = {
+    "said": "CIDEr of this picture alone, times 100.",
+    "found": "The first sentences for this picture, ✓ those of its own; at which rank the first of its own comes; and "
+    "for each of its own, in the order above, at which rank this picture comes.",
+}
+COSTS = (
+    "Over minutes: after each epoch, as training saw it, captions greedy; the tables have the epoch that was kept, "
+    "captions by beam."
+)
 BETWEEN = (
     "A row less a column, in {figure}. In brackets: what the choice of pictures may have made; the interval of 95 % "
     "over 2,000 paired bootstrap draws has zero inside."
@@ -93,7 +102,7 @@ def _kind(shown: Shown, name: str) -> str:
         plot([(row.name, [(row.speed, times * row.leading)]) for row in rows], "pictures a second", what, ratio=True),
     )
     cards = "".join(f'<div class="card curves">{one}</div>' for one in drawn if one)
-    return f'{"".join(parts)}<h3>What it costs</h3><div class="two">{cards}</div>'
+    return f'{"".join(parts)}<h3>What it costs</h3><p class="say">{COSTS}</p><div class="two">{cards}</div>'
 
 
 def _learning(rows: Sequence[Row], figure: str, times: float) -> Series:
@@ -140,16 +149,16 @@ def _picture(shown: Shown, place: int) -> str:
         ("said", "What each says", _said(shown.kind("captions"), number)),
         ("found", "What each finds first", _found(shown, number)),
     ]
-    return page(picture.name, head, parts, {"said": "CIDEr of this picture alone, times 100."})
+    return page(picture.name, head, parts, SAY_PICTURE)
 
 
 def _said(rows: Sequence[Row], number: int) -> str:
     lines = "".join(
-        f"<tr><td>{escape(row.name)}</td><td>{escape(row.members[0].outcome.captions[number])}</td>"
+        f'<tr><td>{escape(row.name)}</td><td class="text">{escape(row.members[0].outcome.captions[number])}</td>'
         f"<td>{100 * row.members[0].outcome.cider[number]:.0f}</td></tr>"
         for row in rows
     )
-    heads = "<tr><th>run</th><th>caption</th><th>CIDEr</th></tr>"
+    heads = '<tr><th>run</th><th class="text">caption</th><th>CIDEr</th></tr>'
     return f'<div class="scroll"><table class="narrow">{heads}{lines}</table></div>' if lines else ""
 
 
@@ -164,9 +173,13 @@ def _found(shown: Shown, number: int) -> str:
         own = [rank for rank, whose in zip(outcome.texts, owner, strict=True) if whose == number]
         ranks = ", ".join(f"{rank:,}" for rank in own)
         lines.append(
-            f"<tr><td>{escape(row.name)}</td><td>{first}</td><td>{outcome.images[number]:,}</td><td>{ranks}</td></tr>"
+            f'<tr><td>{escape(row.name)}</td><td class="text">{first}</td>'
+            f"<td>{outcome.images[number]:,}</td><td>{ranks}</td></tr>"
         )
-    heads = "<tr><th>run</th><th>first sentences</th><th>rank of its own</th><th>its rank for each of its own</th></tr>"
+    heads = (
+        '<tr><th>run</th><th class="text">first sentences</th>'
+        "<th>rank of the first of its own</th><th>its rank for each of its own</th></tr>"
+    )
     return f'<div class="scroll"><table class="narrow">{heads}{"".join(lines)}</table></div>' if lines else ""
 
 

@@ -10,6 +10,7 @@ from wordsight.evaluation.evidence import COLOURS
 WIDE, HIGH = 620, 360
 LEFT, RIGHT, TOP, BOTTOM = 52, 170, 14, 42
 LINE = 15  # between two labels
+LONG = 20  # letters of a name that find room
 Series = Sequence[tuple[str, Sequence[tuple[float, float]]]]  # names with their points, x above 0
 
 
@@ -82,7 +83,7 @@ def plot(series: Series, across: str, up: str, *, ratio: bool = False) -> str:
             f'<line x1="{tip[0]:.1f}" y1="{tip[1]:.1f}" x2="{label - 4}" y2="{height:.1f}" stroke="{colour}" '
             'stroke-width="0.7" opacity="0.45"/>'
         )
-        words = f"{escape(name)} {end[1]:.3g}"
+        words = f"{escape(name if len(name) <= LONG else f'{name[: LONG - 1]}…')} {end[1]:.3g}"
         parts.append(f'<text class="now" x="{label}" y="{height + 4:.1f}" style="fill:{colour}">{words}</text>')
     what = escape(f"{up} against {across}")
     return f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{what}">{"".join(parts)}</svg>'
@@ -99,7 +100,7 @@ def _frame(x: Axis, y: Axis, across: str, up: str) -> list[str]:
         at = f"{x.at(value):.1f}"
         parts.append(f'<text x="{at}" y="{HIGH - BOTTOM + 18}" text-anchor="middle">{_short(value)}</text>')
     middle = (LEFT + WIDE - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HIGH - 6}" text-anchor="middle">{escape(up)} · {escape(across)}</text>')
+    parts.append(f'<text x="{middle}" y="{HIGH - 6}" text-anchor="middle">{escape(f"{up} against {across}")}</text>')
     return parts
 
 

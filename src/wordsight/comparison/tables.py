@@ -1,12 +1,13 @@
 """The tables of a comparison, once as cells: Markdown and HTML are made of the same ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from wordsight.comparison.bootstrap import Difference
 from wordsight.comparison.rows import BLEUS, RECALLS, Row
 
+TEXTS = frozenset(("system", "published (test)", "features"))  # heads of columns that hold no figures
 CAPTIONS = {key: key.replace("Bleu_", "BLEU-") for key in BLEUS} | {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr"}
 
 
@@ -24,9 +25,14 @@ class Table:
 
     def html(self) -> str:
         """For the page."""
-        head = "".join(f"<th>{escape(text)}</th>" for text in self.heads)
-        body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in self.cells)
-        return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+        kinds = [' class="text"' if head in TEXTS else "" for head in self.heads]
+        lines = [("th", self.heads), *(("td", line) for line in self.cells)]
+        rows = "".join(f"<tr>{''.join(_cells(tag, kinds, line))}</tr>" for tag, line in lines)
+        return f'<div class="scroll"><table class="compact">{rows}</table></div>'
+
+
+def _cells(tag: str, kinds: Sequence[str], texts: Sequence[str]) -> Iterator[str]:
+    return (f"<{tag}{kind}>{escape(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=True))
 
 
 def systems(rows: Sequence[Row]) -> Table:

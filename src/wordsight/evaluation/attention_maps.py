@@ -46,11 +46,15 @@ def _share(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def lit(image: Image.Image, attention: Attention, width: int) -> Iterator[Image.Image]:
-    """For each word the picture, `width` pixels wide, as light as it was looked at; brightest where most."""
+    """For each word the picture, `width` pixels wide: dark where no region has more than an equal share.
+
+    Attention over many regions is seldom far from equal; drawn from 0 on, all words would look alike.
+    """
     small = image.convert("RGB").resize((width, max(1, round(image.height * width / image.width))))
     dark = Image.blend(Image.new("RGB", small.size), small, DARK)
     for seen in maps(attention):
-        light = Image.fromarray((255 * seen / max(seen.max(), 1e-9)).astype(np.uint8))
+        more = np.clip(seen * len(attention.boxes) - 1, 0, None)  # than an equal share, which is 1 here
+        light = Image.fromarray((255 * more / max(more.max(), 0.01)).astype(np.uint8))
         light = light.filter(ImageFilter.GaussianBlur(1)).resize(small.size, Image.Resampling.BICUBIC)
         yield Image.composite(small, dark, light)
 

@@ -74,15 +74,18 @@ def draw_glances(
         width: of the result, pixels; at least 200.
 
     Returns:
-        A picture a step, one below the other: the boxes that it looked at most with their shares in percent, and below
-        them the sentence, a bar below each word for its share, relative to the greatest of the step.
+        A picture a step, one below the other, its number above it: the boxes that it looked at most with their shares
+        in percent, and below them the sentence, a bar below each word for its share, relative to the greatest of the
+        step.
     """
     views = [_draw(image, _glanced(glance), words, shares(glance.words), width) for glance in glances]
-    canvas = Image.new("RGB", (width, sum(view.height for view in views)), PAPER)
-    top = 0
-    for view in views:
-        canvas.paste(view, (0, top))
-        top += view.height
+    head = 2 * _font_size(width)
+    canvas = Image.new("RGB", (width, sum(head + view.height for view in views)), PAPER)
+    pen, font, top = ImageDraw.Draw(canvas), ImageFont.load_default(_font_size(width)), 0
+    for number, view in enumerate(views, 1):
+        pen.text((14, top + head // 2), f"step {number} of {len(views)}", INK, font, anchor="lm")
+        canvas.paste(view, (0, top + head))
+        top += head + view.height
     return canvas
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.errors import InputError
 from wordsight.matching import whole
 from wordsight.matching.matcher import Matcher
 from wordsight.text.tfidf import TfIdf
@@ -159,9 +160,17 @@ def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: 
 
 
 def root(covariance: Tensor, ridge: float) -> Tensor:
-    """The Cholesky factor (P, P), lower, of a covariance with a ridge in units of its mean variance."""
+    """The Cholesky factor (P, P), lower, of a covariance with a ridge in units of its mean variance.
+
+    Raises:
+        InputError: there is none, since the ridge is too small, or something in the covariance is no number.
+    """
     variance = covariance.diagonal().mean().clamp(min=1e-12)
-    return torch.linalg.cholesky(covariance + ridge * variance * torch.eye(len(covariance), dtype=covariance.dtype))
+    try:
+        return torch.linalg.cholesky(covariance + ridge * variance * torch.eye(len(covariance), dtype=covariance.dtype))
+    except torch.linalg.LinAlgError:
+        why = "a covariance cannot be inverted; make it greater or, where weights learn by steps, train.lr smaller"
+        raise InputError(f"model.ridge = {ridge:g}: {why}.") from None
 
 
 def whitened(xy: Tensor, x_root: Tensor, y_root: Tensor) -> Tensor:

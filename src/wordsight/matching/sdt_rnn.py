@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses
+from wordsight.matching import losses, whole
 from wordsight.matching.centred import Centred
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 REACH = 4  # with `by = "position"`, the so many nearest children on either side have matrices of their own
 
 
@@ -62,8 +61,7 @@ class SDTRNN(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """The whole picture z as v = W_I z: regions (I, R, F) -> vectors (I, 1, D)."""
-        values = self.picture(self.centred(regions.features[:, :1]))
-        return Vectors(values, regions.mask[:, :1], values.new_tensor(WHOLE).expand(len(values), 1, 4))
+        return whole.of_pictures(self.picture(self.centred(regions.features[:, :1]))[:, 0], regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """The root's vector, words (N, T) -> vectors (N, 1, D).
@@ -89,9 +87,7 @@ class SDTRNN(Matcher):
             given = torch.zeros_like(own[above]).index_add(0, head, messages)
             sizes = torch.ones_like(own[above, :1]).index_add(0, head, sizes)
             level = above
-        lengths = words.mask.sum(dim=1)  # (N,)
-        places = torch.stack([torch.zeros_like(lengths), lengths], dim=-1)[:, None]  # (N, 1, 2)
-        return Vectors(states[:, None], words.mask[:, :1], places)
+        return whole.of_sentences(states, words)
 
     def _messages(self, states: Tensor, kinds: Tensor) -> Tensor:
         """W_rel h of some words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""

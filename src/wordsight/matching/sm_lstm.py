@@ -6,10 +6,11 @@ regions a_i and words w_j; m and n, the whole picture and the whole sentence, ar
     p_i  = softmax over regions of  f_p . sigma(m M_p + a_i A_p + h_{t-1} H_p + b_p)      where it looks
     q_j  = softmax over words of    f_q . sigma(n M_q + w_j A_q + h_{t-1} H_q + b_q)      what it reads
     a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
-    s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T)
+    s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T) + mean over t of mean(s_t)
 
 with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, number by number: their mean is a cosine. (The
-paper's is a perceptron on both sides, which would first have to find out that they are to be compared.)
+paper's is a perceptron on both sides, which would first have to find out that they are to be compared; for the same
+reason the mean of these cosines is added to the score, which is MLP(h_T) alone in the paper.)
 
 The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
 so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses
+from wordsight.matching import losses, whole
 from wordsight.matching.centred import Centred
 from wordsight.matching.matcher import Matcher, Step
 from wordsight.matching.score import shares, spans
@@ -61,6 +62,7 @@ class Attention(nn.Module):
         self.context = nn.Linear(size, hidden, bias=False) if context else None  # M
         self.state = nn.Linear(state, hidden, bias=False)  # H
         self.vote = nn.Linear(hidden, 1, bias=False)  # f
+        nn.init.normal_(self.vote.weight)  # by default votes are so small that all parts get the same share
 
     def known(self, parts: Tensor, context: Tensor) -> Tensor:
         """What no state changes, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
@@ -89,12 +91,15 @@ class SMLSTM(Matcher):
         penalty: lambda, at least 0: how much it counts that everything is looked at, sum over i of (1 - sum over steps
             of p_i)^2 and the same of q; of right pairs, mean over the sentences.
         loss: `ranking`, all violations, as in the paper; or `hardest`, the worst on either side.
+        warm: so many batches count all violations before `hardest` counts the worst alone: whoever ranks by lot learns
+            from the worst that everything should be alike (Chen et al. 2021, VSE-infinity).
         margin: of either.
         dropout: on word vectors and on the words' states, 0 to 1.
         region_dropout: on the columns of a picture's features, the same ones in all its regions.
     """
 
     rule = None
+    batches: Tensor
 
     def __init__(
         self,
@@ -109,6 +114,7 @@ class SMLSTM(Matcher):
         variant: Literal["full", "att", "ctx", "mean"] = "full",
         penalty: float = 0.0,
         loss: Literal["ranking", "hardest"] = "ranking",
+        warm: int = 0,
         margin: float = 0.2,
         dropout: float = 0.0,
         region_dropout: float = 0.0,
@@ -131,7 +137,8 @@ class SMLSTM(Matcher):
         self.aggregate = nn.LSTMCell(hidden, hidden)
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
-        self.hardest, self.margin = loss == "hardest", margin
+        self.hardest, self.warm, self.margin = loss == "hardest", warm, margin
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # learned from so far
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread."""
@@ -149,8 +156,7 @@ class SMLSTM(Matcher):
         values = self.dropout(run_packed(self.sentence, embedded, lengths))
         if not self.only_context:
             return Vectors(values, words.mask, spans(words.mask))
-        place = torch.stack([torch.zeros_like(lengths), lengths], dim=1)[:, None]  # (N, 1, 2)
-        return Vectors(_whole(values, words.mask)[:, None], words.mask[:, :1], place)
+        return whole.of_sentences(_whole(values, words.mask), words)
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """Every picture with every sentence -> (I, N), unbounded."""
@@ -160,7 +166,9 @@ class SMLSTM(Matcher):
     def loss(self, batch: Batch) -> Tensor:
         """Hinges of the wrong pairs, and that right ones leave nothing out."""
         walk = self._walk(self.encode_images(batch.regions), self.encode_texts(batch.words))
-        loss = losses.ranking(walk.scores, batch.picture, margin=self.margin, hardest=self.hardest)
+        hardest = self.hardest and int(self.batches) >= self.warm
+        self.batches += self.training
+        loss = losses.ranking(walk.scores, batch.picture, margin=self.margin, hardest=hardest)
         if not self.penalty:
             return loss
         right = batch.picture, torch.arange(len(batch.picture), device=batch.picture.device)
@@ -196,14 +204,16 @@ class SMLSTM(Matcher):
         """All steps of every picture with every sentence."""
         look, read = self._looking(images), self._reading(texts)
         state = cell = images.values.new_zeros(1, 1, self.aggregate.hidden_size)  # h_0 and its cell: of all pairs
-        regions, words = [], []
+        regions, words, fits = [], [], []
         for _ in range(self.count):
             regions.append(look(state))  # (I, N or 1, R)
             words.append(read(state))  # (I or 1, N, T)
             seen = torch.einsum("inr,ird->ind", regions[-1].to(images.values.dtype), images.values)  # a'
             said = torch.einsum("int,ntd->ind", words[-1].to(texts.values.dtype), texts.values)  # w'
-            state, cell = self._step(self._fit(seen, said), state, cell)
-        return Walk(self.verdict(state)[..., 0].float(), regions, words)
+            fit = self._fit(seen, said)
+            fits.append(fit.float().mean(dim=-1))  # (I, N)
+            state, cell = self._step(fit, state, cell)
+        return Walk(self.verdict(state)[..., 0].float() + torch.stack(fits).mean(dim=0), regions, words)
 
     def _looking(self, images: Vectors) -> Shares:
         if self.look is None:

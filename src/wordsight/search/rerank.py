@@ -40,8 +40,8 @@ def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Fo
         InputError: something else than one sentence is asked, the run knows none of its words or lacks its weights,
             or what `find` raises.
     """
-    if among < 1:
-        raise InputError(f"rerank_top = {among}: expected at least 1.")
+    if min(among, wanted.top, wanted.page) < 1:
+        raise InputError(f"rerank_top = {among}, top = {wanted.top}, page = {wanted.page}: expected at least 1.")
     query = terms(run, [ask])[0]
     if len(query) != 1 or not query[0].words or query[0].weight < 0:
         raise InputError("rerank: expected a single sentence; pictures, boxes and sums are not scored again.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wordsight.errors import InputError
-from wordsight.evaluation.draw import PAPER, save
+from wordsight.evaluation.draw import PAPER, Font, save
 from wordsight.evaluation.evidence import COLOURS
 from wordsight.search.results import Found, Hit, Phrase
 from wordsight.text.tokens import FUNCTION_WORDS
@@ -52,7 +52,9 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
     """One hit: its picture, and below it its rank, score and name, then its phrases in their colours."""
     font = ImageFont.load_default(13)
     lines = [(f"{rank}. {_figures(hit)}  {hit.path.name}{'  (missing)' if hit.missing else ''}", INK)]
-    lines += [(f"{phrase.text}  {phrase.strength:.2f}", _colour(phrase, colours)) for phrase in hit.phrases]
+    lines += [
+        (shortened(phrase.text, f"  {phrase.strength:.2f}", font), _colour(phrase, colours)) for phrase in hit.phrases
+    ]
     tile = Image.new("RGB", (SIDE, SIDE + LINE * len(lines) + 6), PAPER)
     pen = ImageDraw.Draw(tile)
     try:
@@ -70,6 +72,15 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
     for number, (text, colour) in enumerate(lines):
         pen.text((0, SIDE + 4 + number * LINE), text, font=font, fill=colour)
     return tile
+
+
+def shortened(text: str, end: str, font: Font) -> str:
+    """A text and what stands behind it, the text cut so that both find room below a tile."""
+    if font.getlength(text + end) <= SIDE:
+        return text + end
+    while text and font.getlength(f"{text}…{end}") > SIDE:
+        text = text[:-1]
+    return f"{text}…{end}"
 
 
 def _figures(hit: Hit) -> str:

@@ -278,6 +278,10 @@ def _check(recipe: Recipe, source: str) -> None:
     if train.members > 1 and (name not in matching.MODELS or matching.model_class(name).rule is None):
         why = "only models that give words and regions vectors can decide together"
         raise InputError(f"{source}: train.members = {train.members}: {why}.")
+    for key in ("embedding", "hidden", "words", "attention"):
+        size = recipe.model.get(key, 1)
+        if isinstance(size, int) and size < 1:
+            raise InputError(f"{source}: model.{key} = {size}: expected at least 1.")
     views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
     if isinstance(views, int) and views > seen:
         raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
