@@ -192,7 +192,7 @@ def test_without_things_only_their_absence_is_learned() -> None:
 
 def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, tmp_path: Path) -> None:
     quiet = Progress(quiet=True)
-    settings = Distilling(str(world), ("filters",), "", str(world), epochs=2, batch=40, evaluate_every=1)
+    settings = Distilling(str(world), ("filters",), "", str(world), epochs=2, batch=8, evaluate_every=1)
     whole = distil(settings, tmp_path / "whole", device="cpu", progress=quiet)
     assert [record["epoch"] for record in whole["history"]] == [1, 2]
     assert whole["history"][1]["cells"] < whole["history"][0]["cells"]
@@ -203,6 +203,6 @@ def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, t
         distil(settings, tmp_path / "whole", progress=quiet)
     again = distil(settings, tmp_path / "whole", resume=True, device="cpu", progress=quiet)
     assert again["history"] == whole["history"]
-    other = Distilling(str(world), ("filters",), "", str(world), epochs=3, batch=40, evaluate_every=1)
+    other = Distilling(str(world), ("filters",), "", str(world), epochs=3, batch=8, evaluate_every=1)
     with pytest.raises(InputError, match="epochs = 2"):
         distil(other, tmp_path / "whole", resume=True, progress=quiet)

@@ -19,6 +19,7 @@ from wordsight.training import steps
 from wordsight.training.checkpoint import load_state, make_folder, save_state
 from wordsight.training.lessons import Lessons, lessons
 from wordsight.training.probe import probe
+from wordsight.training.muon import Muon
 from wordsight.training.progress import Progress, clock
 from wordsight.training.pupil import Lesson, Pupil, cut_out
 from wordsight.training.recipe import TrainSettings
@@ -27,11 +28,12 @@ from wordsight.vision.cache import default_cache
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 from wordsight.vision.sight import SightNet, save
 
-SIDES = (160, 192, 224)  # of cut-outs, in pixels
+SMALL, LARGE = (96, 128, 160), (160, 192, 224)  # sides of cut-outs, in pixels: small ones cost less to begin with
+ENLARGED = 2 / 3  # of the epochs are done when they become large
 CELLS = 14  # of the teachers' maps, across and down
 WORDS = 1000  # the most frequent ones that are asked for
 WEIGHTS = {"cells": 1.0, "pooled": 1.0, "words": 0.3, "there": 0.3, "kinds": 0.3, "edges": 1.0}
-AVERAGE = 0.999  # of the weights before, in the running mean that is kept
+AVERAGE = 0.998  # of the weights before, in the running mean that is kept
 NET, METRICS, CURVES = "sight.safetensors", "metrics.json", "curves.svg"
 
 
@@ -46,7 +48,8 @@ class Distilling:
         weights: the folder that these are in.
         epochs: passes over the train split.
         batch: pictures a step.
-        lr: the rate at its highest.
+        lr: the rate at its highest, of AdamW: for all but the convolutions.
+        muon_lr: the same of Muon: for these.
         weight_decay: of matrices.
         evaluate_every: epochs between two probes.
         taught: whether larger nets teach; else only the words said of each picture do.
@@ -57,11 +60,12 @@ class Distilling:
     backbones: tuple[str, ...] = ("mobilenet_edgetpu.onnx", "googlenet.onnx")
     detector: str = "yolox_nano.onnx"
     weights: str = "weights"
-    epochs: int = 200
-    batch: int = 64
+    epochs: int = 80
+    batch: int = 32
     lr: float = 2e-3
+    muon_lr: float = 0.01
     weight_decay: float = 0.05
-    evaluate_every: int = 10
+    evaluate_every: int = 20
     taught: bool = True
     seed: int = 0
 
@@ -130,6 +134,7 @@ class _School:
             epochs=settings.epochs, lr=settings.lr, weight_decay=settings.weight_decay, warmup=200, clip_norm=5.0
         )
         self.optimiser = steps.optimiser(self.pupil, self.rates)
+        self.muon = Muon(self.pupil, settings.weight_decay)
         self.steps = max(1, len(known) // settings.batch)
         self.epoch, self.seconds = 0, 0.0
         self.losses: dict[str, float] = {}
@@ -141,9 +146,10 @@ class _School:
         chance = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.known), generator=chance)
         sums: dict[str, float] = {}
+        sides = SMALL if self.epoch < ENLARGED * self.settings.epochs else LARGE
         for number in range(self.steps):
             rows = order[number * self.settings.batch : (number + 1) * self.settings.batch].sort().values
-            side = SIDES[int(torch.randint(len(SIDES), (), generator=chance))]
+            side = sides[int(torch.randint(len(sides), (), generator=chance))]
             batch = cut_out(*self.known.gather(rows), self.words[rows], side, chance)
             for name, value in self._step(Lesson(*(part.to(self.device) for part in batch))).items():
                 sums[name] = sums.get(name, 0.0) + value / self.steps
@@ -152,8 +158,9 @@ class _School:
 
     def _step(self, lesson: Lesson) -> dict[str, float]:
         done = self.epoch * self.steps + int(self.mean.n_averaged) % self.steps
+        lr = steps.rate(self.rates, done, self.settings.epochs * self.steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = steps.rate(self.rates, done, self.settings.epochs * self.steps)
+            group["lr"] = lr
         self.pupil.train()
         pictures = lesson.pictures.contiguous(memory_format=torch.channels_last)
         with steps.autocast("auto", self.device):
@@ -162,6 +169,7 @@ class _School:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         steps.clip(self.pupil, self.rates)
+        self.muon.step(lr * self.settings.muon_lr / self.settings.lr)
         self.optimiser.step()
         self.mean.update_parameters(self.pupil.net)
         return {name: value.item() for name, value in losses.items()}
@@ -178,6 +186,7 @@ class _School:
             "pupil": self.pupil.state_dict(),
             "mean": self.mean.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "muon": self.muon.state_dict(),
         }
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
@@ -195,6 +204,7 @@ class _School:
         self.pupil.load_state_dict(state["pupil"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.muon.load_state_dict(state["muon"])
 
 
 def _look(lesson: _School, train: list[Picture], val: list[Picture], out: Path, progress: Progress) -> None:
