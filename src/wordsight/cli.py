@@ -60,7 +60,7 @@ def distil(
         list[str], typer.Option(metavar="FILE", help="A net whose maps are learned; repeatable. Else two.")
     ] = [],  # noqa: B006
     detector: Annotated[str, typer.Option(metavar="FILE", help="Whose finds are learned.")] = "yolox_nano.onnx",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train split.")] = 80,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train split.")] = 120,
     taught: Annotated[bool, typer.Option("--taught/--untaught", help="By larger nets, or by the words alone.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is left to chance.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in NET.")] = False,

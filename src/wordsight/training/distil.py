@@ -32,7 +32,7 @@ SMALL, LARGE = (96, 128, 160), (160, 192, 224)  # sides of cut-outs, in pixels: 
 ENLARGED = 2 / 3  # of the epochs are done when they become large
 CELLS = 14  # of the teachers' maps, across and down
 WORDS = 1000  # the most frequent ones that are asked for
-WEIGHTS = {"cells": 1.0, "pooled": 1.0, "words": 0.3, "there": 0.3, "kinds": 0.3, "edges": 1.0}
+WEIGHTS = {"cells": 1.0, "pooled": 1.0, "words": 1.0, "there": 0.3, "kinds": 0.3, "edges": 1.0}
 AVERAGE = 0.998  # of the weights before, in the running mean that is kept
 NET, METRICS, CURVES = "sight.safetensors", "metrics.json", "curves.svg"
 
@@ -60,7 +60,7 @@ class Distilling:
     backbones: tuple[str, ...] = ("mobilenet_edgetpu.onnx", "googlenet.onnx")
     detector: str = "yolox_nano.onnx"
     weights: str = "weights"
-    epochs: int = 80
+    epochs: int = 120
     batch: int = 32
     lr: float = 2e-3
     muon_lr: float = 0.01

@@ -20,7 +20,7 @@ from wordsight.vision.proposals import COCO_NAMES
 from wordsight.vision.regions import RegionEncoder, Row
 
 FORMAT = 1
-SIDE = 224  # pixels of the pictures that are kept
+SIDE = 320  # pixels of the pictures that are kept
 KEPT = 384  # directions of the teachers' features that are kept
 MOST = 20  # things a picture that are kept
 ASKED = 300  # pictures that choose the directions

@@ -157,6 +157,8 @@ def cut_out(
     inside = moved.clamp(0, 1)
     shown = _area(inside) / _area(moved).clamp(min=1e-6)
     inside = inside * (shown > VISIBLE)[:, :, None]
+    if side <= pictures.shape[-1] // 2:  # as sharp as pictures are that are made small at once
+        pictures = F.avg_pool2d(pictures, 2)
     cells = side // 16
     return Lesson(_coloured(part(pictures, side), chance), part(maps, cells), inside, classes, words)
 
