@@ -1,6 +1,7 @@
 """Our own small net: what it sees and finds, and how it is taught."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,8 @@ def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, t
         distil(settings, tmp_path / "whole", progress=quiet)
     again = distil(settings, tmp_path / "whole", resume=True, device="cpu", progress=quiet)
     assert again["history"] == whole["history"]
-    other = Distilling(str(world), ("filters",), "", str(world), epochs=3, batch=8, evaluate_every=1)
-    with pytest.raises(InputError, match="epochs = 2"):
-        distil(other, tmp_path / "whole", resume=True, progress=quiet)
+    longer = distil(replace(settings, epochs=3), tmp_path / "whole", resume=True, device="cpu", progress=quiet)
+    assert [record["epoch"] for record in longer["history"]] == [1, 2, 3]
+    for other in ({"epochs": 2}, {"epochs": 3, "batch": 16}):
+        with pytest.raises(InputError, match="was begun with"):
+            distil(replace(settings, **other), tmp_path / "whole", resume=True, progress=quiet)  # type: ignore[arg-type]

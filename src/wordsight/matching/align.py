@@ -47,6 +47,7 @@ class Align(Matcher):
             training it is half of that, as training cancels part of what is there.
         strangers: how many pictures of the training split, with two sentences each, are kept to know hubs by, as
             `hubness.py` tells; 0 for none. tau is twice the temperature; only with the contrastive loss.
+        stranger_regions: how many regions of each of these pictures are kept, the first; 0 for all.
         labels: L, how many of the last columns of the features say what a detector calls a region.
     """
 
@@ -74,12 +75,13 @@ class Align(Matcher):
         glimpse: int = 0,
         lexicon: float = 0.0,
         strangers: int = 0,
+        stranger_regions: int = 0,
         labels: int = 0,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or glimpse < 0 or strangers < 0:
+        if temperature <= 0 or glimpse < 0 or strangers < 0 or stranger_regions < 0:
             found = f"temperature = {temperature}, glimpse = {glimpse}, strangers = {strangers}"
-            raise ValueError(f"{found}: expected above 0, and at least 0")
+            raise ValueError(f"{found}, stranger_regions = {stranger_regions}: expected above 0, and at least 0")
         if strangers and loss != "contrastive":
             raise ValueError(f"strangers = {strangers}: expected the loss 'contrastive', whose temperature they go by")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
@@ -93,7 +95,7 @@ class Align(Matcher):
         self.dropout, self.region_dropout = nn.Dropout(dropout), nn.Dropout(region_dropout)
         self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
         self.trust = lexicon
-        self.strangers, self.count = Strangers(2 * temperature) if strangers else None, strangers
+        self.strangers, self.count = Strangers(2 * temperature, stranger_regions) if strangers else None, strangers
         self.normalise, self.rule = normalise, score.Rule(mean, thresholded_sum)
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
@@ -108,16 +110,22 @@ class Align(Matcher):
             trust = self.trust / 2 if self.training else self.trust
             values = torch.cat([values, trust * self.lexicon.encode_images(regions)], dim=-1)
         images = Vectors(values, regions.mask, regions.boxes)
-        return images if self.training or not self.strangers else self.strangers.of_images(images, self.score)
+        return (
+            self.strangers.of_images(images, self.score, self._said) if self.strangers and not self.training else images
+        )
 
     def encode_texts(self, words: Words) -> Vectors:
         """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D)."""
+        texts = self._said(words)
+        return self.strangers.of_texts(texts, self.score) if self.strangers and not self.training else texts
+
+    def _said(self, words: Words) -> Vectors:
+        """The same without hubness."""
         embedded = self.dropout(self.words(words.ids))  # (N, T, E)
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         if self.lexicon is not None:
             values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
-        texts = Vectors(values, words.mask, score.spans(words.mask))
-        return texts if self.training or not self.strangers else self.strangers.of_texts(texts, self.score)
+        return Vectors(values, words.mask, score.spans(words.mask))
 
     def loss(self, batch: Batch) -> Tensor:
         """The ranking objective, equation 9."""
@@ -143,7 +151,7 @@ class Align(Matcher):
             self.strangers.forget()
             batches = strangers(self.count)
             here = (batch.to(self.middle.device) for batch in batches)
-            pairs = [(self.encode_images(batch.regions), self.encode_texts(batch.words)) for batch in here]
+            pairs = [(self.encode_images(batch.regions), batch.words) for batch in here]
             self.strangers.meet(*zip(*pairs, strict=True))
 
     def forget(self) -> None:

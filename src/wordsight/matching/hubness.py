@@ -11,60 +11,76 @@ normalisation (Bogolin et al. 2022) and of CSLS (Conneau et al. 2018), for both 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from wordsight.batch import Vectors
+from wordsight.batch import Vectors, Words
 
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
+Encode = Callable[[Words], Vectors]
 ROWS = 64  # strangers met at once: what they score is reduced while the processor still has it at hand
-LONGEST = 16  # words of a strange sentence that are kept: enough for most, and all take the same room
+LONGEST = 16  # words of a strange sentence that count: enough for most, and all take the same room
 
 
 class Strangers(nn.Module):
-    """Encoded pictures and sentences of the training split, kept with the model in half precision.
+    """Pictures and sentences of the training split, kept with the model.
+
+    Pictures are kept encoded, a byte a number. Sentences are kept as they were said, which takes next to no room, and
+    encoded when the first picture asks.
 
     Args:
         temperature: tau, in units of the score; the smaller, the more only the best of them count. > 0.
+        regions: how many of a picture are kept, the first; 0 for all.
     """
 
-    seen: Tensor  # (I, R, D)
-    seen_mask: Tensor
-    said: Tensor  # (N, T, D)
-    said_mask: Tensor
+    seen: Tensor  # (I, R, D) int8, each region's numbers in units of
+    unit: Tensor  # (I, R, 1) float16; 0 where there is no region
+    said: Tensor  # (N, T) int32, numbers of words; 0 in the padding
 
-    def __init__(self, temperature: float) -> None:
+    def __init__(self, temperature: float, regions: int = 0) -> None:
         super().__init__()
-        self.temperature = temperature
-        for name in ("seen", "said"):
+        self.temperature, self.regions = temperature, regions or None
+        for name in ("seen", "unit", "said"):
             self.register_buffer(name, None)
-            self.register_buffer(f"{name}_mask", None)
         self.forget()
 
     def forget(self) -> None:
         """Know nobody; then nothing has a hubness."""
-        self.seen = self.said = torch.zeros(0, 0, 0, dtype=torch.float16)
-        self.seen_mask = self.said_mask = torch.zeros(0, 0, dtype=torch.bool)
+        self.seen, self.unit = torch.zeros(0, 0, 0, dtype=torch.int8), torch.zeros(0, 0, 1, dtype=torch.float16)
+        self.said = torch.zeros(0, 0, dtype=torch.int32)
+        self._encoded: list[Vectors] = []
 
-    def meet(self, images: Sequence[Vectors], texts: Sequence[Vectors]) -> None:
+    def meet(self, images: Sequence[Vectors], texts: Sequence[Words]) -> None:
         """Keep these in place of those there were; every picture of as many regions, sentences of any length."""
-        self.seen = torch.cat([some.values for some in images]).half()
-        self.seen_mask = torch.cat([some.mask for some in images])
-        more = [LONGEST - some.mask.shape[1] for some in texts]  # below zero it cuts
-        said = [pad(some.values, (0, 0, 0, room)) for some, room in zip(texts, more, strict=True)]
-        self.said = torch.cat(said).half()
-        self.said_mask = torch.cat([pad(some.mask, (0, room)) for some, room in zip(texts, more, strict=True)])
+        values = torch.cat([(some.values * some.mask[..., None])[:, : self.regions] for some in images])  # (I, R, D)
+        self.unit = (values.abs().amax(2, keepdim=True) / 127).half()
+        self.seen = (values / self.unit.float().clamp(min=1e-6)).round().clamp(-127, 127).to(torch.int8)
+        longest = max(some.ids.shape[1] for some in texts)
+        self.said = torch.cat([pad(some.ids, (0, longest - some.ids.shape[1])) for some in texts]).int()
+        self._encoded = []
 
-    def of_images(self, images: Vectors, score: Score) -> Vectors:
-        """The same pictures with their hubness beside them."""
-        return self._with_hubness(images, [score(images, some) for some in _blocks(self.said, self.said_mask)])
+    def of_images(self, images: Vectors, score: Score, encode: Encode) -> Vectors:
+        """The same pictures with their hubness beside them.
+
+        Args:
+            images: without it.
+            score: pictures with sentences.
+            encode: sentences, without their hubness.
+        """
+        if not self._encoded or self._encoded[0].values.device != self.said.device:
+            with torch.inference_mode(mode=False), torch.no_grad():  # kept for pictures that come later
+                sentences = [encode(Words(some, some != 0)) for some in self.said.long().split(ROWS) if len(some)]
+            self._encoded = [_standing_nowhere(some.values[:, :LONGEST], some.mask[:, :LONGEST]) for some in sentences]
+        return self._with_hubness(images, [score(images, some) for some in self._encoded])
 
     def of_texts(self, texts: Vectors, score: Score) -> Vectors:
         """The same sentences with their hubness beside them."""
-        return self._with_hubness(texts, [score(some, texts).T for some in _blocks(self.seen, self.seen_mask)])
+        blocks = zip(self.seen.split(ROWS), self.unit.float().split(ROWS), strict=True)
+        seen = (_standing_nowhere(some * unit, unit[..., 0] > 0) for some, unit in blocks if len(some))
+        return self._with_hubness(texts, [score(some, texts).T for some in seen])
 
     def _with_hubness(self, some: Vectors, scores: list[Tensor]) -> Vectors:
         """With the hubness that follows from their scores (B, strangers), which come in blocks of strangers."""
@@ -79,11 +95,10 @@ class Strangers(nn.Module):
         for name in self._buffers:
             if prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=self.seen.device))
+        self._encoded = []
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def _blocks(values: Tensor, mask: Tensor) -> Iterator[Vectors]:
-    """Strangers in blocks, standing nowhere; none where there are none."""
-    for some, known in zip(values.split(ROWS), mask.split(ROWS), strict=True):
-        if len(some):
-            yield Vectors(some.float(), known, known)
+def _standing_nowhere(values: Tensor, mask: Tensor) -> Vectors:
+    """Strangers, whose places nobody asks for."""
+    return Vectors(values, mask, mask)

@@ -18,8 +18,8 @@ from wordsight.text.vocabulary import Vocabulary
 from wordsight.training import steps
 from wordsight.training.checkpoint import load_state, make_folder, save_state
 from wordsight.training.lessons import Lessons, lessons
-from wordsight.training.probe import probe
 from wordsight.training.muon import Muon
+from wordsight.training.probe import probe
 from wordsight.training.progress import Progress, clock
 from wordsight.training.pupil import Lesson, Pupil, cut_out
 from wordsight.training.recipe import TrainSettings
@@ -190,14 +190,14 @@ class _School:
         }
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
-        """Stand where `state` was taken.
+        """Stand where `state` was taken, at the rate that is due there if more epochs are asked for.
 
         Raises:
             InputError: it was taken with other settings.
         """
         now = asdict(self.settings)
         for key, was in state["settings"].items():
-            if now[key] != was and key not in ("data", "weights"):
+            if now[key] != was and key not in ("data", "weights") and not (key == "epochs" and now[key] > was):
                 raise InputError(f"{folder}: was begun with {key} = {was!r}, not {now[key]!r}; use another folder.")
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.history, self.best = state["history"], state["best"]
