@@ -13,11 +13,12 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.training.distil import Distilling, distil
 from wordsight.training.lessons import KEPT
+from wordsight.training.muon import Muon
 from wordsight.training.progress import Progress
 from wordsight.training.pupil import Lesson, Pupil, cut_out, generous_iou, owners, things
 from wordsight.vision.boxes import iou
 from wordsight.vision.regions import RegionEncoder, RegionSettings
-from wordsight.vision.sight import CLASSES, Seen, Sight, SightNet, found, read, save
+from wordsight.vision.sight import CLASSES, Residual, Seen, Sight, SightNet, found, read, save
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +190,32 @@ def test_without_things_only_their_absence_is_learned() -> None:
     losses = things(view, torch.zeros(4, 1, 4), torch.zeros(4, 1, CLASSES))
     assert losses["kinds"] == losses["edges"] == 0
     assert losses["there"] > 0
+
+
+def test_muon_takes_the_steps_of_convolutions_and_leaves_the_rest() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(6, 8, 3), torch.nn.Conv2d(8, 8, 1), torch.nn.Conv2d(8, 4, 1))
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before = [weight.detach().clone() for weight in net.parameters()]
+    muon = Muon(net, weight_decay=0.0)
+    net(torch.randn(2, 6, 5, 5)).square().sum().backward()
+    steep = torch.linalg.svdvals(net[0].weight.grad.flatten(1))  # type: ignore[union-attr, operator]
+    muon.step(0.1)
+    moved = [not torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True)]
+    assert moved == [True, False, True, False, False, False], "the last has four outputs; biases are not matrices"
+    assert [weight.grad is None for weight in net.parameters()] == moved
+    strengths = torch.linalg.svdvals((net[0].weight - before[0]).flatten(1)) / 0.1  # type: ignore[operator]
+    assert 0.5 < strengths.max() < 1.5, "however steep the gradient is"
+    assert (strengths / strengths.max())[1:].gt((steep / steep.max())[1:]).all(), "weak directions count for more"
+
+
+def test_a_cell_unlike_all_others_does_not_grow_from_block_to_block() -> None:
+    torch.manual_seed(0)
+    block = Residual(8).eval()
+    with torch.no_grad():
+        added = [block(size * torch.ones(1, 8, 3, 3)) - size for size in (1e3, 1e5)]
+    torch.testing.assert_close(added[1], added[0], atol=0.05, rtol=0)
+    assert added[0].abs().max() > 0.1
 
 
 def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ learned as fast as the others, so that far fewer pictures are needed than with A
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 LEAST = 5  # channels in and out that a weight has to have: pictures have 3, edges 4
 
@@ -23,13 +23,14 @@ class Muon:
 
     def __init__(self, net: nn.Module, weight_decay: float) -> None:
         weights = [weight for weight in net.parameters() if weight.ndim == 4 and min(weight.shape[:2]) >= LEAST]
-        self.pairs = [(weight, _matrix(weight.detach())) for weight in weights]
+        # a view, or else (another memory format) an error: steps on a copy would teach nothing
+        self.pairs = [(weight, weight.detach().permute(0, 2, 3, 1).view(len(weight), -1)) for weight in weights]
         self.optimiser = torch.optim.Muon([matrix for _, matrix in self.pairs], weight_decay=weight_decay)
 
     def step(self, lr: float) -> None:
         """Take a step and drop the gradients that it used, so that no other optimiser takes one with them."""
         for weight, matrix in self.pairs:
-            matrix.grad = None if weight.grad is None else _matrix(weight.grad)
+            matrix.grad = None if weight.grad is None else weight.grad.permute(0, 2, 3, 1).flatten(1)
             weight.grad = None
         for group in self.optimiser.param_groups:
             group["lr"] = lr
@@ -42,8 +43,3 @@ class Muon:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `torch.optim.Optimizer`."""
         self.optimiser.load_state_dict(state)
-
-
-def _matrix(weight: Tensor) -> Tensor:
-    """(outputs, inputs, h, w) as (outputs, h x w x inputs): the same memory where it is `channels_last`."""
-    return weight.permute(0, 2, 3, 1).flatten(1)
