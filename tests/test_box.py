@@ -45,6 +45,7 @@ def aligned(net: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFacto
     sees = [f"regions.backbones=['{net.as_posix()}']", f"regions.detector='{net.as_posix()}'", "regions.size=64"]
     out = tmp_path_factory.mktemp("runs") / "aligned"
     settings = [*sees, "regions.regions=8", "regions.detections=2", "train.epochs=1"]
+    settings += ["model.loss='contrastive'", "model.strangers=6"]
     train(read(recipe_file, settings), out, progress=Progress(quiet=True))
     return out
 
@@ -97,6 +98,26 @@ def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Pa
     assert 'alignment = "align"' in (packed / "regions" / "recipe.toml").read_text()
 
 
+def test_no_sentence_of_the_data_is_in_a_box(packed: Path, aligned: Path) -> None:
+    trained, shipped = (load_file(run / "model.safetensors")["strangers.said"] for run in (aligned, packed / "align"))
+    assert len(trained) == len(shipped) == 12
+    known = {tuple(row[row != 0].tolist()) for row in trained}
+    assert not known & {tuple(row[row != 0].tolist()) for row in shipped}
+
+
+def test_the_card_says_how_the_net_was_taught(
+    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+) -> None:
+    shutil.copy(net, tmp_path / "net.safetensors")
+    how = {"backbones": ["googlenet.onnx", "other.onnx"], "detector": "", "taught": True}
+    metrics = {"settings": how, "best": {"epoch": 7, "t2i_R@1": 12.34}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    pack(tmp_path / "net.safetensors", aligned, captioner, region_captioner, tmp_path / "box")
+    card = (tmp_path / "box" / "README.md").read_text()
+    assert "t2i_R@1 12.3" in card and "from random weights in 7 passes, to see as others do" in card
+    assert "BVLC GoogLeNet (unrestricted use), other.onnx (its origin and licence are not told here)" in card
+
+
 def test_checksums_are_those_of_every_other_file(packed: Path) -> None:
     files = {path.relative_to(packed).as_posix(): path for path in packed.rglob("*") if path.is_file()}
     files.pop(CHECKSUMS)
@@ -116,6 +137,9 @@ def test_packing_again_replaces_what_was_there(
     net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "box" / "old").mkdir(parents=True)
+    with pytest.raises(InputError, match="expected a box or a new folder"):
+        pack(net, aligned, captioner, region_captioner, tmp_path / "box")
+    (tmp_path / "box" / CHECKSUMS).write_text("{}")
     size = pack(net, aligned, captioner, region_captioner, tmp_path / "box")
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert not (tmp_path / "box" / "old").exists() and [path.name for path in tmp_path.iterdir()] == ["box"]
@@ -131,6 +155,7 @@ def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
 ) -> None:
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "old").write_text("still here")
+    (tmp_path / "box" / CHECKSUMS).write_text("{}")
     monkeypatch.setattr("wordsight.pack.MOST", 1000)
     with pytest.raises(InputError, match=r"would be \d\.\d MB, expected at most 0\.001: .*align/model\.safetensors"):
         pack(net, aligned, captioner, region_captioner, tmp_path / "box")
@@ -185,8 +210,9 @@ def test_ground_takes_the_model_in_the_box_and_says_so(box: Path, trained: Path,
         run("ground", first(photos), "a circle", "--model", trained),
     ]
     assert named[0][:2] == named[1][:2] and "the box" not in named[0][2]
-    code, _, err = run("ground", first(photos), "a", "red", "circle")
-    assert code == 2 and "a sentence in quotes" in err
+    for words in (["a", "circle"], ["a", "red", "circle"]):
+        code, _, err = run("ground", first(photos), *words)
+        assert code == 2 and "a sentence in quotes" in err
 
 
 def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos: Path, tmp_path: Path) -> None:
@@ -202,6 +228,8 @@ def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos:
     assert named[0][:2] == named[1][:2] and "the box" not in named[0][2]
     code, _, err = run("caption", captioner)
     assert code == 2 and "expected PICTURE... behind it" in err
+    code, out, err = run("caption", tmp_path / "captoiner", first(photos))
+    assert (code, out) == (2, "") and "captoiner: neither a run nor a picture" in err
 
 
 def test_an_index_takes_the_model_in_the_box_and_leaves_it_there(box: Path, photos: Path, tmp_path: Path) -> None:
@@ -292,6 +320,11 @@ def test_a_package_without_the_model_says_how_to_name_one(
     assert not (tmp_path / "index").exists()
     with pytest.raises(InputError, match="installed without its small model"):
         wordsight.load()
+
+
+def test_a_part_that_no_box_has_is_refused(box: Path) -> None:
+    with pytest.raises(InputError, match=r"knows no part 'caption', only README\.md, align, captions, regions"):
+        in_the_box("caption")
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut short", "missing"])

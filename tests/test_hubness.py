@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.errors import InputError
 from wordsight.matching import score
 from wordsight.matching.align import Align
 from wordsight.matching.ensemble import Ensemble
@@ -195,3 +196,9 @@ def test_few_regions_of_strangers_take_less_room() -> None:
     assert torch.equal(
         made[1].of_texts(texts, score.sum_of_max).hubness, expected.of_texts(texts, score.sum_of_max).hubness
     )
+
+
+def test_strangers_kept_as_they_were_before_are_refused(model: Align) -> None:
+    state = model.state_dict() | {"strangers.seen_mask": torch.ones(1, 1, dtype=torch.bool)}
+    with pytest.raises(InputError, match="as an older wordsight did; train it again"):
+        model.load_state_dict(state)

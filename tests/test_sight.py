@@ -1,8 +1,11 @@
 """Our own small net: what it sees and finds, and how it is taught."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +13,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wordsight.data.painted import paint_world
+from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.training.distil import Distilling, distil
-from wordsight.training.lessons import KEPT
+from wordsight.training.checkpoint import STATE
+from wordsight.training.distil import NET, Distilling, _teachers, _words, average, distil
+from wordsight.training.lessons import KEPT, SIDE, lessons
 from wordsight.training.muon import Muon
 from wordsight.training.progress import Progress
 from wordsight.training.pupil import Lesson, Pupil, cut_out, generous_iou, owners, things
+from wordsight.training.trainer import Interrupted
 from wordsight.vision.boxes import iou
+from wordsight.vision.images import open_image, pixels
+from wordsight.vision.proposals import COCO_NAMES, Kind, Proposals
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 from wordsight.vision.sight import CLASSES, Residual, Seen, Sight, SightNet, found, read, save
+
+QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -218,21 +229,196 @@ def test_a_cell_unlike_all_others_does_not_grow_from_block_to_block() -> None:
     assert added[0].abs().max() > 0.1
 
 
-def test_it_is_taught_from_a_dataset_and_goes_on_where_it_stopped(world: Path, tmp_path: Path) -> None:
-    quiet = Progress(quiet=True)
+class Finder:
+    """Finds one thing in the middle of every picture, of the class that its first pixel says."""
+
+    names, content = COCO_NAMES, "finder"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def detect(self, image: Image.Image) -> Proposals:
+        self.asked += 1
+        return Proposals.of(Kind.DETECTION, [0.25, 0.25, 0.75, 0.75], np.eye(CLASSES)[[class_of(image)]])
+
+
+def class_of(image: Image.Image) -> int:
+    return int(np.asarray(image)[0, 0, 0]) % CLASSES
+
+
+def noise(folder: Path, seed: int) -> list[Picture]:
+    """Five pictures whose names are the same in every folder."""
+    folder.mkdir()
+    chance, paths = np.random.default_rng(seed), [folder / f"{number}.png" for number in range(5)]
+    for path in paths:
+        Image.fromarray(chance.integers(0, 255, (40, 50, 3), np.uint8)).save(path)
+    return [Picture(path.name, path, "train", ("noise",)) for path in paths]
+
+
+@pytest.fixture(scope="module")
+def teachers() -> RegionEncoder:
+    return RegionEncoder(RegionSettings(("filters",), grid=2, regions=5, detections=0, size=64), threads=1)
+
+
+def test_lessons_are_what_was_seen_in_the_pictures_whatever_they_are_called(
+    teachers: RegionEncoder, tmp_path: Path
+) -> None:
+    for seed in (0, 1):
+        pictures = noise(tmp_path / str(seed), seed)
+        known = lessons(pictures, teachers, Finder(), tmp_path / "lessons", QUIET)
+        seen, maps, boxes, classes = known.gather(torch.arange(5))
+        kept = np.load(tmp_path / "lessons" / known.key[:16] / "directions.npy")
+        rows = teachers.encode([picture.path for picture in pictures])
+        for number, picture in enumerate(pictures):
+            image = open_image(picture.path)
+            assert np.array_equal(seen[number], pixels(image, (SIDE, SIDE)))
+            assert boxes[number, 0].tolist() == [0.25, 0.25, 0.75, 0.75] and not boxes[number, 1:].any()
+            assert classes[number, 0].argmax() == class_of(image) and not classes[number, 1:].any()
+            for (left, top, _, _), cell in zip(rows.boxes[number, 1:], rows.features[number, 1:], strict=True):
+                expected = (cell.numpy() - kept[:, 0]) @ kept[:, 1:]
+                assert maps[number, :, round(2 * float(top)), round(2 * float(left))].numpy() == pytest.approx(
+                    expected, abs=2e-3
+                )
+
+
+def test_the_default_teachers_see_together(weights: Path, tmp_path: Path) -> None:
+    teachers = _teachers(Distilling(weights=str(weights)))
+    known = lessons(noise(tmp_path / "pictures", 0), *teachers, tmp_path / "lessons", QUIET)
+    maps = known.gather(torch.arange(5))[1]
+    assert maps.shape == (5, KEPT, 14, 14)
+    assert maps.square().sum(1).mean() == pytest.approx(1, abs=0.01)
+
+
+def test_lessons_go_on_where_they_were_cut_short(teachers: RegionEncoder, tmp_path: Path) -> None:
+    pictures, finder = noise(tmp_path / "pictures", 0), Finder()
+    lessons(pictures, teachers, finder, tmp_path / "lessons", QUIET)
+    file = next(tmp_path.glob("lessons/*/lessons.bin"))
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])  # two and a half
+    lessons(pictures, teachers, finder, tmp_path / "lessons", QUIET)
+    assert file.read_bytes() == content
+    assert finder.asked == 5 + 3
+
+
+def test_lessons_that_cannot_be_kept_are_explained(tmp_path: Path) -> None:
+    pictures = noise(tmp_path / "pictures", 0)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file.*: lessons cannot be kept here"):
+        lessons(pictures, None, None, tmp_path / "file", QUIET)
+    pictures[3].path.unlink()
+    with pytest.raises(InputError, match=r"3\.png: no such picture"):
+        lessons(pictures, None, None, tmp_path / "lessons", QUIET)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here that is always full")
+def test_a_full_disk_is_explained(tmp_path: Path) -> None:
+    pictures = noise(tmp_path / "pictures", 0)
+    lessons(pictures, None, None, tmp_path / "lessons", QUIET)
+    file = next(tmp_path.glob("lessons/*/lessons.bin"))
+    file.unlink()
+    file.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="No space left"):
+        lessons(pictures, None, None, tmp_path / "lessons", QUIET)
+
+
+def test_words_are_those_that_tell_pictures_apart() -> None:
+    """Neither what is said of nearly all nor what is no word, also where there are few others."""
+    said = [f"the {colour}" for colour in ("blue", "green", "grey", "red")] * 5
+    words = _words([Picture("", Path(), "train", (sentence,)) for sentence in said])
+    assert words.sum(0).tolist() == [5, 5, 5, 5]
+    assert words.sum(1).tolist() == [1] * 20
+
+
+def test_the_mean_of_weights_soon_forgets_the_first_ones() -> None:
+    net = torch.nn.Linear(1, 1)
+    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=average, use_buffers=True)
+    found = []
+    for step in range(60):
+        with torch.no_grad():
+            net.weight.fill_(step > 0)
+        mean.update_parameters(net)
+        found.append(mean.module.weight.item())
+    assert found[0] == 0 and found[20] > 0.99
+    late = torch.zeros(1)
+    average([late], [torch.ones(1)], 10_000)
+    assert late.item() == pytest.approx(0.002, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A painted world of 32 pictures to learn from."""
+    return paint_world(tmp_path_factory.mktemp("few") / "world", 48, seed=1)
+
+
+def small(world: Path, **changes: object) -> Distilling:
     settings = Distilling(str(world), ("filters",), "", str(world), epochs=2, batch=8, evaluate_every=1)
-    whole = distil(settings, tmp_path / "whole", device="cpu", progress=quiet)
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def run(settings: Distilling, out: Path, *, resume: bool = False) -> dict[str, Any]:
+    return distil(settings, out, resume=resume, device="cpu", progress=QUIET)
+
+
+def test_it_is_taught_from_a_dataset_and_goes_on_for_longer(world: Path, tmp_path: Path) -> None:
+    settings, out = small(world), tmp_path / "net"
+    whole = run(settings, out)
     assert [record["epoch"] for record in whole["history"]] == [1, 2]
     assert whole["history"][1]["cells"] < whole["history"][0]["cells"]
-    kept = json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    kept = json.loads((out / "metrics.json").read_text())
     assert kept["best"]["rsum"] == max(record["rsum"] for record in kept["history"])
-    assert read(tmp_path / "whole" / "sight.safetensors").config["features"] == 512
+    assert read(out / NET).config["features"] == 512
     with pytest.raises(InputError, match="--resume"):
-        distil(settings, tmp_path / "whole", progress=quiet)
-    again = distil(settings, tmp_path / "whole", resume=True, device="cpu", progress=quiet)
-    assert again["history"] == whole["history"]
-    longer = distil(replace(settings, epochs=3), tmp_path / "whole", resume=True, device="cpu", progress=quiet)
+        run(settings, out)
+    longer = run(replace(settings, epochs=3), out, resume=True)
     assert [record["epoch"] for record in longer["history"]] == [1, 2, 3]
     for other in ({"epochs": 2}, {"epochs": 3, "batch": 16}):
         with pytest.raises(InputError, match="was begun with"):
-            distil(replace(settings, **other), tmp_path / "whole", resume=True, progress=quiet)  # type: ignore[arg-type]
+            run(small(world, **other), out, resume=True)
+
+
+@pytest.mark.parametrize("taught", [True, False])
+def test_interrupted_it_goes_on_to_the_same_net(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
+) -> None:
+    """By the words alone, it needs no larger nets."""
+    settings = small(few, evaluate_every=2, taught=taught, **({} if taught else {"weights": "none"}))
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+
+    @contextmanager
+    def in_epoch_2() -> Iterator[Callable[[], bool]]:
+        yield (stopped / STATE).exists
+
+    expected = run(settings, whole)
+    with monkeypatch.context() as patch:
+        patch.setattr("wordsight.training.distil.ctrl_c", in_epoch_2)
+        with pytest.raises(Interrupted, match="epoch 2"):
+            run(settings, stopped)
+    with pytest.raises(InputError, match="--resume"):  # the epoch that is done is not begun again
+        run(settings, stopped)
+    found = run(settings, stopped, resume=True)
+    nets = [read(folder / NET).state_dict() for folder in (whole, stopped)]
+    assert all(torch.equal(weight, nets[1][name]) for name, weight in nets[0].items())
+    for one, other in zip(found["history"], expected["history"], strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+    assert ["rsum" in record for record in found["history"]] == [False, True]
+
+
+def test_it_goes_on_with_nothing_else(few: Path, trained: Path, tmp_path: Path) -> None:
+    settings = small(few, epochs=1, taught=False)
+    run(settings, tmp_path / "net")
+    other = paint_world(tmp_path / "other", 48, seed=2)  # of the same names
+    with pytest.raises(InputError, match="was begun with other pictures, words or teachers"):
+        run(replace(settings, data=str(other)), tmp_path / "net", resume=True)
+    with pytest.raises(InputError, match="another kind of training"):
+        run(settings, trained, resume=True)
+
+
+def test_losses_that_are_no_numbers_are_not_kept(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no longer numbers in epoch 1"):
+        run(small(few, taught=False, lr=1e30), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_detector_of_other_classes_is_refused(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="blobs"):
+        run(small(few, detector="blobs"), tmp_path)

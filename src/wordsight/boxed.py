@@ -31,11 +31,17 @@ def in_the_box(part: str) -> Path:
     listed = BOX / CHECKSUMS
     if not listed.exists():
         raise InputError(
-            "This wordsight was installed without its small model: name a model of your own with --model RUN, "
-            "or install a package that has one."
+            f"This wordsight was installed without its small model ({BOX} has none): name a model of your own, "
+            "with --model RUN where a command has that, or install a package that has one."
         )
-    for name, expected in field(read_json(listed), "sha256", dict, str(listed)).items():
-        if name.split("/")[0] == part and checksum(BOX / name) != expected:
+    sums = field(read_json(listed), "sha256", dict, str(listed))
+    mine = {name: expected for name, expected in sums.items() if name.split("/")[0] == part}
+    if not mine:
+        raise InputError(
+            f"{listed}: knows no part '{part}', only {', '.join(sorted({n.split('/')[0] for n in sums}))}."
+        )
+    for name, expected in mine.items():
+        if checksum(BOX / name) != expected:
             raise InputError(f"{BOX / name}: damaged or missing, not as it was packed; install wordsight again.")
     return BOX / part
 

@@ -158,7 +158,7 @@ def ground(
     from wordsight.matching.segments import BETA
     from wordsight.run import load
 
-    if len(words) == 3 and model is None:
+    if len(words) == 3 and model is None and not Path(words[0]).is_file():
         model, words = Path(words[0]), words[1:]
     if len(words) != 2:
         raise InputError(
@@ -219,6 +219,8 @@ def caption(
     if not pictures:
         raise InputError(f"{model}: expected PICTURE... behind it, found none.")
     paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
+    if model is None and len(pictures) > 1 and paths[0] == Path(pictures[0]) and not paths[0].exists():
+        raise InputError(f"{paths[0]}: neither a run nor a picture; there is no such thing.")
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
     of_regions = regions or bool(boxes)

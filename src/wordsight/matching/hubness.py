@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from wordsight.batch import Vectors, Words
+from wordsight.errors import InputError
 
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
 Encode = Callable[[Words], Vectors]
@@ -58,6 +59,10 @@ class Strangers(nn.Module):
         values = torch.cat([(some.values * some.mask[..., None])[:, : self.regions] for some in images])  # (I, R, D)
         self.unit = (values.abs().amax(2, keepdim=True) / 127).half()
         self.seen = (values / self.unit.float().clamp(min=1e-6)).round().clamp(-127, 127).to(torch.int8)
+        self.hear(texts)
+
+    def hear(self, texts: Sequence[Words]) -> None:
+        """Keep these sentences in place of those there were."""
         longest = max(some.ids.shape[1] for some in texts)
         self.said = torch.cat([pad(some.ids, (0, longest - some.ids.shape[1])) for some in texts]).int()
         self._encoded = []
@@ -91,7 +96,13 @@ class Strangers(nn.Module):
         return Vectors(some.values, some.mask, some.places, hubness)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        """As many strangers as were saved."""
+        """As many strangers as were saved.
+
+        Raises:
+            InputError: they were saved as they were kept before sentences were.
+        """
+        if prefix + "seen_mask" in state:
+            raise InputError("keeps strangers as an older wordsight did; train it again.")
         for name in self._buffers:
             if prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=self.seen.device))

@@ -180,6 +180,8 @@ def make_folder(folder: Path) -> None:
 def _load_weights(path: Path, model: Model) -> None:
     try:
         model.load_state_dict(read_tensors(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise InputError(f"{path}: missing from this checkpoint.") from None
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -1,7 +1,10 @@
 """Teach the small net of `vision/sight.py`, from random weights, what larger nets see in the pictures of a split."""
 
+import hashlib
 import json
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,9 @@ from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.evaluation.curves import curves
 from wordsight.files import write_bytes, write_text
-from wordsight.text.vocabulary import Vocabulary
+from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.training import steps
-from wordsight.training.checkpoint import load_state, make_folder, save_state
+from wordsight.training.checkpoint import STATE, load_state, make_folder, save_state
 from wordsight.training.lessons import Lessons, lessons
 from wordsight.training.muon import Muon
 from wordsight.training.probe import probe
@@ -24,7 +27,9 @@ from wordsight.training.progress import Progress, clock
 from wordsight.training.pupil import Lesson, Pupil, cut_out
 from wordsight.training.recipe import TrainSettings
 from wordsight.training.trainer import Interrupted, ctrl_c
+from wordsight.vision.backbones import find_weights
 from wordsight.vision.cache import default_cache
+from wordsight.vision.proposals import Detector, Yolox
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 from wordsight.vision.sight import SightNet, save
 
@@ -33,7 +38,7 @@ ENLARGED = 2 / 3  # of the epochs are done when they become large
 CELLS = 14  # of the teachers' maps, across and down
 WORDS = 1000  # the most frequent ones that are asked for
 WEIGHTS = {"cells": 1.0, "pooled": 1.0, "words": 1.0, "there": 0.3, "kinds": 0.3, "edges": 1.0}
-AVERAGE = 0.998  # of the weights before, in the running mean that is kept
+AVERAGE = 0.998  # of the weights before, at most, in the running mean that is kept
 NET, METRICS, CURVES = "sight.safetensors", "metrics.json", "curves.svg"
 
 
@@ -86,22 +91,19 @@ def distil(
         The content of `metrics.json`.
 
     Raises:
-        InputError: bad data or weights, or `out` holds a net and `resume` is not given.
+        InputError: bad data or weights; `out` holds a net and `resume` is not given, or a net that was begun
+            otherwise; losses that are no longer numbers.
         Interrupted: Ctrl-C; the same call with `resume` goes on.
     """
     progress = progress or Progress()
-    if not resume and (out / METRICS).exists():
-        raise InputError(f"{out}: holds a net already; add --resume to go on with it, or name another folder.")
+    if not resume and any((out / name).exists() for name in (METRICS, STATE)):
+        raise InputError(f"{out}: holds a net already, or its beginning; add --resume, or name another folder.")
     dataset = load_dataset(find(settings.data, "dataset"))
     train, val = dataset.split("train"), dataset.split("val")
-    teachers = RegionEncoder(
-        RegionSettings(settings.backbones, detector=settings.detector, grid=CELLS, regions=1 + CELLS**2, detections=0),
-        find(settings.weights, "folder of weights"),
-    )
-    known = lessons(train, teachers, default_cache() / "lessons", progress)
+    known = lessons(train, *_teachers(settings), default_cache() / "lessons", progress)
     make_folder(out)
     lesson = _School(settings, known, _words(train), steps.device(device))
-    if resume and (out / "training_state.pt").exists():
+    if resume and (out / STATE).exists():
         lesson.restore(load_state(out), out)
         progress.say(f"going on after epoch {lesson.epoch}")
     with ctrl_c() as asked, progress.task("distilling") as count:
@@ -114,10 +116,21 @@ def distil(
                     raise Interrupted(f"Stopped in epoch {lesson.epoch + 1}; the same command with --resume goes on.")
             lesson.epoch += 1
             lesson.seconds += time.monotonic() - began
+            lesson.history.append({"epoch": lesson.epoch, **lesson.losses, "seconds": lesson.seconds})
             if lesson.epoch % settings.evaluate_every == 0 or lesson.epoch == settings.epochs:
                 _look(lesson, train, val, out, progress)
             save_state(out, lesson.state())
     return {"settings": asdict(settings), "best": lesson.best, "history": lesson.history, "seconds": lesson.seconds}
+
+
+def _teachers(settings: Distilling) -> tuple[RegionEncoder | None, Detector | None]:
+    """Whose maps and whose finds are learned."""
+    if not settings.taught:
+        return None, None
+    weights = find(settings.weights, "folder of weights")
+    seen = RegionSettings(settings.backbones, grid=CELLS, regions=1 + CELLS**2, detections=0)
+    detector = Yolox(find_weights(settings.detector, weights)) if settings.detector else None
+    return RegionEncoder(seen, weights), detector
 
 
 class _School:
@@ -127,15 +140,14 @@ class _School:
         torch.manual_seed(settings.seed)
         self.settings, self.known, self.words, self.device = settings, known, words, device
         self.pupil = Pupil(words.shape[1], taught=settings.taught).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.mean = torch.optim.swa_utils.AveragedModel(
-            self.pupil.net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE), use_buffers=True
-        )
+        self.mean = torch.optim.swa_utils.AveragedModel(self.pupil.net, multi_avg_fn=average, use_buffers=True)
         self.rates = TrainSettings(
             epochs=settings.epochs, lr=settings.lr, weight_decay=settings.weight_decay, warmup=200, clip_norm=5.0
         )
         self.optimiser = steps.optimiser(self.pupil, self.rates)
         self.muon = Muon(self.pupil, settings.weight_decay)
         self.steps = max(1, len(known) // settings.batch)
+        self.fingerprint = hashlib.sha256(known.key.encode() + words.numpy().tobytes()).hexdigest()
         self.epoch, self.seconds = 0, 0.0
         self.losses: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
@@ -154,6 +166,9 @@ class _School:
             for name, value in self._step(Lesson(*(part.to(self.device) for part in batch))).items():
                 sums[name] = sums.get(name, 0.0) + value / self.steps
             yield number + 1
+        if not all(map(math.isfinite, sums.values())):
+            told = "lower lr and muon_lr, or take another seed"
+            raise InputError(f"The losses are no longer numbers in epoch {self.epoch + 1}; {told}.")
         self.losses = sums
 
     def _step(self, lesson: Lesson) -> dict[str, float]:
@@ -179,6 +194,7 @@ class _School:
         return {
             "format": 1,
             "settings": asdict(self.settings),
+            "fingerprint": self.fingerprint,
             "epoch": self.epoch,
             "seconds": self.seconds,
             "history": self.history,
@@ -193,12 +209,17 @@ class _School:
         """Stand where `state` was taken, at the rate that is due there if more epochs are asked for.
 
         Raises:
-            InputError: it was taken with other settings.
+            InputError: it is of another kind of training, or was taken with other settings, pictures, words or
+                teachers.
         """
+        if "settings" not in state:
+            raise InputError(f"{folder}: holds another kind of training; use another folder.")
         now = asdict(self.settings)
         for key, was in state["settings"].items():
             if now[key] != was and key not in ("data", "weights") and not (key == "epochs" and now[key] > was):
                 raise InputError(f"{folder}: was begun with {key} = {was!r}, not {now[key]!r}; use another folder.")
+        if state.get("fingerprint") != self.fingerprint:
+            raise InputError(f"{folder}: was begun with other pictures, words or teachers; use another folder.")
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.history, self.best = state["history"], state["best"]
         self.pupil.load_state_dict(state["pupil"])
@@ -207,14 +228,20 @@ class _School:
         self.muon.load_state_dict(state["muon"])
 
 
+def average(mean: Sequence[Tensor], new: Sequence[Tensor], count: Tensor | int) -> None:
+    """Move a mean of weights on after `count` steps: at first quickly, as it begins with weights that are random."""
+    decay = min(AVERAGE, (1 + int(count)) / (10 + int(count)))
+    torch.optim.swa_utils.get_ema_multi_avg_fn(decay)(mean, new, count)
+
+
 def _look(lesson: _School, train: list[Picture], val: list[Picture], out: Path, progress: Progress) -> None:
     """Probe the net on val; keep it if it is the best so far."""
     net = lesson.mean.module
     assert isinstance(net, SightNet)
     content = save(net)
     found = probe(net.fused(), train, val)
-    record = {"epoch": lesson.epoch, **lesson.losses, **found, "seconds": lesson.seconds}
-    lesson.history.append(record)
+    record = lesson.history[-1]
+    record |= found
     better = found["rsum"] > lesson.best.get("rsum", -1)
     if better:
         lesson.best = record
@@ -237,6 +264,7 @@ def _words(pictures: list[Picture]) -> Tensor:
     rows = torch.arange(len(pictures)).repeat_interleave(counts)
     said[rows[:, None].expand_as(ids), ids] = 1
     often = said.mean(0)
-    often[:4] = 0  # padding, unknown, begin and end
+    often[: len(SPECIAL)] = 0
     often[often > 0.5] = 0  # "a", "in": said of nearly every picture
-    return said[:, often.argsort(descending=True)[:WORDS]]
+    order = often.argsort(descending=True)[:WORDS]
+    return said[:, order[often[order] > 0]]

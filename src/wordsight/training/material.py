@@ -122,7 +122,7 @@ def region_encoder(settings: RegionSettings) -> RegionEncoder:
     Raises:
         InputError: weights that are nowhere.
     """
-    files = [name for name in (*settings.backbones, settings.detector) if name.endswith(".onnx")]
+    files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
     absent = any(not Path(name).is_file() for name in files)
     return RegionEncoder(settings, find(settings.weights, "folder of weights") if absent else None)
 

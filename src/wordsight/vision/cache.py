@@ -106,7 +106,7 @@ class FeatureCache:
         Raises:
             InputError: a picture cannot be read (`raise`), or the cache cannot be written (disk full).
         """
-        keys, broken = _contents(pictures)
+        keys, broken = hashes(pictures)
         failed: dict[bytes, str] = {}
         if self._missing(pictures, keys):
             with self._writing():
@@ -224,7 +224,7 @@ class FeatureCache:
             yield
 
 
-def _contents(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
+def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
     """The hash of each file's bytes, empty for those that cannot be read; and why they cannot."""
     keys, broken = [], {}
     for path in pictures:

@@ -11,10 +11,11 @@ class RegionSettings:
     """How pictures become regions.
 
     Attributes:
-        backbones: one or several, side by side: `filters`, an ONNX file, a transformers model's folder or hub id.
-        weights: the folder in which ONNX files are looked for by name.
-        detector: a YOLOX ONNX file; `blobs`, which needs none and finds things on a calm ground; empty for
-            windows only.
+        backbones: one or several, side by side: `filters`, `sight` (the net in the box), another small net's
+            safetensors file, an ONNX file, a transformers model's folder or hub id.
+        weights: the folder in which files are looked for by name.
+        detector: a YOLOX ONNX file; `sight` or another small net's safetensors file; `blobs`, which needs none and
+            finds things on a calm ground; empty for windows only.
         regions: boxes a picture, the whole picture among them.
         grid: so many cells across and down are among them, which tile the picture; 0 for none.
         detections: how many of them may be detections.
@@ -45,11 +46,6 @@ class RegionSettings:
     flip: bool = False
     place: bool = False
     evidence: bool = False
-
-    @property
-    def needs_weights(self) -> bool:
-        """Whether anything is looked for in the folder of weights."""
-        return any(name.endswith(".onnx") for name in (self.detector, *self.backbones))
 
     def check(self) -> None:
         """Raise InputError for a value out of range, or values that do not go together."""
