@@ -31,7 +31,7 @@ import torch
 from real import encoded, more, split_of
 from torch import Tensor
 
-from wordsight.batch import Vectors
+from wordsight.batch import Vectors, Words
 from wordsight.matching.align import Align
 from wordsight.run import load
 from wordsight.search.catalog import Entry
@@ -79,8 +79,9 @@ def untrained(folder: Path, size: int) -> None:
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
     recipe = parse('data.path = "none"\nregions.backbones = ["filters"]\nmodel.loss = "contrastive"')
     model = Align(len(vocabulary), 8, embedding=size, loss="contrastive", normalise=True, strangers=STRANGERS)
-    met = [torch.nn.functional.normalize(torch.randn(STRANGERS * n, k, size), dim=2) for n, k in ((1, 20), (2, 16))]
-    seen, said = (Vectors(one, torch.ones(one.shape[:2], dtype=torch.bool), torch.zeros(0)) for one in met)
+    values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
+    ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
+    seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
     assert model.strangers is not None
     model.strangers.meet([seen], [said])
     made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, "", recipe, {"best": {}})

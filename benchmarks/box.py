@@ -1,0 +1,59 @@
+"""How fast the small model in the box is: picture files to regions, and a caption from a cold start.
+
+    python benchmarks/box.py [--pictures 200] [--recipe recipes/flickr8k-default.toml] [--start PICTURE]
+
+Regions of the same pictures are also made as a recipe says, by turns, so that whatever else the machine does hits
+both: trust the ratio. With --start the time of `wordsight caption PICTURE` is taken too, a new process each time; the
+first has to read everything from the disk if nobody did before.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from wordsight.boxed import in_the_box
+from wordsight.data import find
+from wordsight.training.checkpoint import read_config
+from wordsight.training.material import region_encoder
+from wordsight.training.recipe import fill, read
+from wordsight.vision.regions import RegionEncoder, RegionSettings
+
+ROUNDS = 5
+
+
+def seconds(encoder: RegionEncoder, pictures: list[Path]) -> float:
+    began = time.perf_counter()
+    for _ in encoder.stream(pictures):
+        pass
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--folder", default="flickr8k/images")
+    parser.add_argument("--recipe", default="recipes/flickr8k-default.toml")
+    parser.add_argument("--start", metavar="PICTURE")
+    args = parser.parse_args()
+    pictures = sorted(find(args.folder, "folder").iterdir())[: args.pictures]
+    config = read_config(in_the_box("align"))["regions"]
+    boxed = region_encoder(fill(RegionSettings, config, "regions", "the box"))
+    other = region_encoder(read(Path(args.recipe)).regions)
+    rounds = [(seconds(boxed, pictures), seconds(other, pictures)) for _ in range(ROUNDS)]
+    ours, theirs = (sorted(len(pictures) / each for each in column) for column in zip(*rounds, strict=True))
+    ratios = sorted(b / a for a, b in rounds)
+    print(f"the box: {ours[ROUNDS // 2]:.1f} pictures/s ({ours[0]:.1f}-{ours[-1]:.1f})")
+    print(f"{args.recipe}: {theirs[ROUNDS // 2]:.1f} ({theirs[0]:.1f}-{theirs[-1]:.1f})")
+    print(f"ratio: {ratios[ROUNDS // 2]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
+    if args.start:
+        for number in range(ROUNDS):
+            began = time.perf_counter()
+            command = [sys.executable, "-c", "from wordsight.cli import main; main()", "caption", args.start]
+            subprocess.run(command, check=True, capture_output=True)
+            print(f"start {number + 1}: {time.perf_counter() - began:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
