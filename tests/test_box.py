@@ -213,6 +213,8 @@ def test_ground_takes_the_model_in_the_box_and_says_so(box: Path, trained: Path,
     for words in (["a", "circle"], ["a", "red", "circle"]):
         code, _, err = run("ground", first(photos), *words)
         assert code == 2 and "a sentence in quotes" in err
+    code, _, err = run("ground", first(photos), " ")
+    assert code == 2 and "the sentence is empty" in err
 
 
 def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos: Path, tmp_path: Path) -> None:
@@ -323,7 +325,7 @@ def test_a_package_without_the_model_says_how_to_name_one(
 
 
 def test_a_part_that_no_box_has_is_refused(box: Path) -> None:
-    with pytest.raises(InputError, match=r"knows no part 'caption', only README\.md, align, captions, regions"):
+    with pytest.raises(InputError, match=r"checksums\.json: damaged, as it knows no 'caption'"):
         in_the_box("caption")
 
 
@@ -338,6 +340,13 @@ def test_a_damaged_file_is_named_with_the_way_out(own_box: Path, photos: Path, h
     code, _, err = run("caption", photos)
     assert code == 2 and f"{weights}: damaged or missing" in err and "install wordsight again" in err
     assert run("ground", first(photos), "a circle")[0] == 0, "the other models are whole"
+
+
+def test_no_index_is_begun_with_a_damaged_net(own_box: Path, photos: Path, tmp_path: Path) -> None:
+    (own_box / NET).write_bytes((own_box / NET).read_bytes()[:-1])
+    code, _, err = run("index", "build", tmp_path / "index", photos)
+    assert code == 2 and f"{own_box / NET}: damaged or missing" in err
+    assert not (tmp_path / "index").exists()
 
 
 def test_a_damaged_list_of_checksums_is_named(own_box: Path) -> None:
@@ -376,6 +385,9 @@ def test_exporting_without_the_extra_names_it(net: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("wordsight.vision.export.find_spec", lambda name: None)
     code, _, err = run("export", net, "-o", tmp_path / "net.onnx")
     assert code == 2 and "wordsight[export]" in err and not list(tmp_path.iterdir())
+    for wrong in (".", tmp_path / "photo.jpg"):
+        code, _, err = run("export", net, "-o", wrong)
+        assert code == 2
 
 
 @pytest.mark.skipif(not (boxed.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")

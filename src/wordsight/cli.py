@@ -166,6 +166,8 @@ def ground(
             f"found {len(words)} words."
         )
     picture, sentence = Path(words[0]), words[1]
+    if not sentence.strip():
+        raise InputError("ground: the sentence is empty; say what to look for.")
     run = load(named_or_boxed(model, "align"), device)
     found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:

@@ -29,6 +29,7 @@ from wordsight.training.material import pictures_of, region_encoder
 from wordsight.training.progress import Progress
 from wordsight.vision.backbones import is_sight
 from wordsight.vision.settings import RegionSettings
+from wordsight.vision.sight import read
 
 MOST = 25_000_000  # bytes, all files together
 SIGHT = "sight"  # what the net in the box is called in recipes
@@ -82,13 +83,14 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
         The size of all files together, bytes.
 
     Raises:
-        InputError: a run is of another kind, sees by another net or needs more than the net, the data that `align`
-            was trained on are not at hand, a weight is too large for float16, something is of unknown origin, all
-            together are larger than 25 MB, or `out` holds something else; what was in it is then still there.
+        InputError: `net` is no net; a run is of another kind, sees by another net or needs more than the net; the data
+            that `align` was trained on are not at hand; a weight is too large for float16; all together are larger
+            than 25 MB; or `out` holds something else. What was in it is then still there.
     """
     out = out.resolve()
     if out.exists() and not (out / CHECKSUMS).exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: expected a box or a new folder, found something else.")
+    read(net)
     taught = _taught(net)
     aligned, captioner = load(align, "cpu"), _describer(captions)
     runs: dict[str, Run | Describer] = {"align": aligned, "captions": captioner}

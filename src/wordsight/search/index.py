@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.boxed import CALIBRATION, in_the_box
+from wordsight.boxed import CALIBRATION, NET, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_text
 from wordsight.matching.score import Rule
@@ -79,7 +79,9 @@ class Index:
                 raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
             return index
         check_free(folder)
-        home = in_the_box("align") if run is None else folder / "model"
+        home = folder / "model"
+        if run is None:
+            home, _ = in_the_box("align"), in_the_box(NET)  # both whole, before anything is made
         size = size_of(load(run, device))
         try:
             folder.mkdir(parents=True, exist_ok=True)

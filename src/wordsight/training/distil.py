@@ -98,11 +98,17 @@ def distil(
     progress = progress or Progress()
     if not resume and any((out / name).exists() for name in (METRICS, STATE)):
         raise InputError(f"{out}: holds a net already, or its beginning; add --resume, or name another folder.")
+    if resume and not (out / STATE).exists() and (out / METRICS).exists():
+        raise InputError(f"{out}: holds something else, with nothing to resume (no {STATE}); name another folder.")
+    where = steps.device(device)
     dataset = load_dataset(find(settings.data, "dataset"))
     train, val = dataset.split("train"), dataset.split("val")
-    known = lessons(train, *_teachers(settings), default_cache() / "lessons", progress)
+    words, teachers = _words(train), _teachers(settings)
+    if not words.shape[1]:
+        raise InputError(f"{settings.data}: no word to learn is said of some pictures, but not of most.")
     make_folder(out)
-    lesson = _School(settings, known, _words(train), steps.device(device))
+    known = lessons(train, *teachers, default_cache() / "lessons", progress)
+    lesson = _School(settings, known, words, where)
     if resume and (out / STATE).exists():
         lesson.restore(load_state(out), out)
         progress.say(f"going on after epoch {lesson.epoch}")

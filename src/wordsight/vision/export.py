@@ -55,8 +55,11 @@ def export(net: Path, out: Path) -> None:
         out: the file to write.
 
     Raises:
-        InputError: the net cannot be read, the extra `export` is not installed, or the file cannot be written.
+        InputError: the net cannot be read, the extra `export` is not installed, or the file has another suffix than
+            .onnx or cannot be written.
     """
+    if out.suffix.lower() != ".onnx":
+        raise InputError(f"{out}: expected a file name that ends in .onnx.")
     if find_spec("onnx") is None:
         raise InputError("wordsight export needs the extra 'export': pip install 'wordsight[export]'")
     image = torch.zeros(1, 3, 2 * COARSE, 3 * COARSE)
