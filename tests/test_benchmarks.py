@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from wordsight import boxed
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -56,3 +58,14 @@ def test_the_start_of_a_search_is_timed(trained: Path) -> None:
         assert 0 < told["opening, s"] < told["wordsight search, s"]
         assert 0 < told["of that, import torch, processor s"] < 2 * told["wordsight search, processor s"]
         assert -1 < told["memory of the index, MB"] < 200
+
+
+@pytest.mark.skipif(not (boxed.BOX / boxed.CHECKSUMS).exists(), reason="this checkout has no small model")
+def test_the_box_is_timed_beside_a_recipe(world: Path) -> None:
+    recipe = str(FOLDER.parent / "recipes" / "demo.toml")
+    picture = str(min((world / "images").iterdir()))
+    arguments = ["--folder", str(world / "images"), "--pictures", "4", "--recipe", recipe, "--start", picture]
+    lines = printed("box.py", *arguments).splitlines()
+    rates = [float(line.split(": ")[1].split()[0]) for line in lines]
+    assert len(lines) == 3 + 5 and min(rates) > 0
+    assert [line.split(":")[0] for line in lines[:3]] == ["the box", recipe, "ratio"]

@@ -79,9 +79,9 @@ class Index:
                 raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
             return index
         check_free(folder)
-        home = folder / "model"
+        home = in_the_box("align") if run is None else folder / "model"
         if run is None:
-            home, _ = in_the_box("align"), in_the_box(NET)  # both whole, before anything is made
+            in_the_box(NET)  # whole too, before anything is made
         size = size_of(load(run, device))
         try:
             folder.mkdir(parents=True, exist_ok=True)
