@@ -11,10 +11,12 @@ import pytest
 import wordsight
 
 SOURCE = Path(wordsight.__file__).parent
-LEAVES = {"errors", "files", "boxed"}
+LEAVES = {"errors", "files", "locks", "terminal", "boxed"}
 ALLOWED = {  # part -> the parts it may import
     "errors": set(),
     "files": {"errors"},
+    "locks": {"errors", "files"},
+    "terminal": set(),
     "boxed": {"errors", "files"},
     "batch": LEAVES,
     "vision": {"batch"} | LEAVES,

@@ -1,7 +1,6 @@
 """What commands share: options, errors of one sentence, and their output."""
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,8 @@ import typer
 
 from wordsight.boxed import in_the_box, say_boxed
 from wordsight.errors import InputError
+from wordsight.files import to_json
+from wordsight.terminal import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,7 +29,7 @@ def verb(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except InputError as error:
-            print(f"wordsight: {error}", file=sys.stderr)
+            print(f"wordsight: {printable(error)}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             print(f"\nwordsight: {str(stop) or 'Stopped.'}", file=sys.stderr)
@@ -52,4 +53,4 @@ def named_or_boxed(run: Path | None, part: str) -> Path:
 
 def show(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The result on stdout: as JSON, or as text for a person."""
-    print(json.dumps(result, indent=1) if as_json else text)
+    print(to_json(result, indent=1, ascii_only=True) if as_json else printable(text, lines=True))

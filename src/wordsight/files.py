@@ -1,15 +1,41 @@
-"""Whole text and JSON files, in and out: errors name the file and the line or key, and no file is left half-written."""
+"""Whole files, in and out: regular ones alone are read, and what is written is the old file or the new one.
+
+Errors name the file and the line or key.
+
+What is promised of a written file: its content is flushed to the drive before its name is changed, and the name
+before the call returns (where the system can flush a folder). A drive that lies about flushing breaks this.
+"""
 
 import contextlib
 import difflib
+import errno
 import json
+import math
 import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from wordsight.errors import InputError
 
 T = TypeVar("T")
+
+# Or opening a pipe would wait for ever; and Windows would translate line ends.
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    getattr(errno, "EDQUOT", -1): "the disk quota is used up",
+    errno.EROFS: "the drive is read-only",
+    errno.ENOLCK: "this drive does not support locks",
+    errno.EIO: "the drive cannot be read or written (input/output error)",
+    errno.ENODEV: "the drive is gone",
+    errno.ENXIO: "the drive is gone",
+    getattr(errno, "ESTALE", -2): "the drive is gone (stale file handle)",
+    getattr(errno, "ENOTCONN", -3): "the drive is gone (not connected)",
+    getattr(errno, "EHOSTDOWN", -4): "the drive is gone (its host does not answer)",
+    getattr(errno, "ETIMEDOUT", -5): "the drive does not answer",
+}
 
 _KINDS = {
     dict: "an object",
@@ -21,38 +47,89 @@ _KINDS = {
 }
 
 
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, without a byte order mark.
+def open_regular(path: str | Path) -> BinaryIO:
+    """A regular file, open for reading bytes; pipes, devices and sockets are refused before they can block.
 
     Raises:
-        InputError: the file cannot be read, or a line of it is not UTF-8.
+        OSError: it cannot be opened, is not a regular file, or no file can have its name; `strerror` says which.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        handle = os.open(path, os.O_RDONLY | _NONBLOCK)
+    except ValueError:  # a zero byte, or text that no file name can hold
+        raise FileNotFoundError(errno.ENOENT, "no file can have this name") from None
+    try:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        OSError: as `open_regular`, or it cannot be read.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in words that say what to do about it: of the disk, the drive or the file."""
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, without a byte order mark; every kind of line end becomes a line feed.
+
+    Raises:
+        InputError: the file cannot be read, is not a regular file, or a line of it is not UTF-8.
+    """
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: expected UTF-8 text.") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, strict: bool = False) -> Any:
     """The content of a JSON file.
+
+    Args:
+        path: the file.
+        strict: as `parse_json`.
 
     Raises:
         InputError: the file cannot be read or is not JSON; the message names the line.
     """
-    return parse_json(read_text(path), str(path))
+    return parse_json(read_text(path), str(path), strict=strict)
 
 
-def parse_json(text: str, where: str, first_line: int = 1) -> Any:
+def parse_json(text: str, where: str, first_line: int = 1, *, strict: bool = False) -> Any:
     """The content of a JSON text that starts on line `first_line` of the file `where`.
+
+    Args:
+        text: the JSON.
+        where: its file, for the message.
+        first_line: the number of its first line there.
+        strict: refuse what Python reads and JSON has not: NaN, Infinity, numbers too great for a float.
 
     Raises:
         InputError: the text is not JSON; the message names the line.
     """
+    hooks: dict[str, Any] = {"parse_constant": _refuse, "parse_float": _finite} if strict else {}
     try:
-        return json.loads(text)
+        return json.loads(text, **hooks)
+    except _NotJson as error:
+        raise InputError(f"{where}: not valid JSON ({error} is not a number that can be kept).") from None
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise InputError(f"{where}, line {line}, column {error.colno}: not valid JSON ({error.msg}).") from error
@@ -93,13 +170,24 @@ def describe(value: object) -> str:
     return _KINDS.get(type(value), type(value).__name__)
 
 
+def to_json(value: object, indent: int | None = None, *, ascii_only: bool = False) -> str:
+    """A value as JSON that every parser reads: no NaN or Infinity (they become null), no half of a surrogate pair.
+
+    Args:
+        value: of plain values.
+        indent: spaces a level; None for one line.
+        ascii_only: escape all other characters, for a terminal of any encoding.
+    """
+    return json.dumps(_plain(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file as `write_bytes` does; what is not Unicode (bytes in a file's name) stands as an escape."""
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then move it there: the old file or the new one, never a part.
+    """Write a file beside its place, flush it, then move it there: the old file or the new one, never a part.
 
     Its folder is made if need be.
 
@@ -109,18 +197,33 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, path)
+        sync_folder(path.parent)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be written: {reason(error)}.") from error
     finally:
         with contextlib.suppress(OSError):  # no such folder, or one that cannot be written
             part.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the drive, where the system can (Windows and some network drives cannot)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_at(path: Path, start: int, content: bytes) -> None:
-    """Write behind `start`, dropping anything there; on failure the file ends at `start` again."""
-    with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
+    """Write behind `start`, dropping anything there, and flush; on failure the file ends at `start` again."""
+    new = not path.exists()
+    with open(path, "w+b" if new else "r+b", buffering=0) as file:
         try:
             file.truncate(start)
             file.seek(start)
@@ -131,3 +234,31 @@ def write_at(path: Path, start: int, content: bytes) -> None:
         except BaseException:
             file.truncate(start)
             raise
+    if new:
+        sync_folder(path.parent)
+
+
+class _NotJson(ValueError):
+    """A number that Python reads and JSON has not."""
+
+
+def _refuse(text: str) -> float:
+    raise _NotJson(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _NotJson(text)
+    return value
+
+
+def _plain(value: object) -> object:
+    """The same value with null for what is not finite, and no half of a surrogate pair in its text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

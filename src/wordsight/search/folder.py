@@ -3,9 +3,6 @@
 import hashlib
 import os
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from wordsight.errors import InputError
@@ -58,29 +55,6 @@ def fingerprint(run: Path) -> str:
         except OSError as error:
             raise InputError(f"{run / name}: cannot be read ({error.strerror}).") from None
     return found.hexdigest()
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The right to write, which one process has at a time and loses when it ends, however it ends.
-
-    The lock is that of SQLite on a file of its own, which holds on every system.
-
-    Raises:
-        InputError: another has it, or the folder cannot be written.
-    """
-    path = folder / "lock"
-    if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would only read it, and lock nothing
-        raise InputError(f"{path}: cannot be written.")
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("PRAGMA journal_mode = OFF")  # nothing is ever written
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise InputError(f"{path}: cannot be written ({error}).") from None
-            raise InputError(f"{folder}: another process is writing to this index; wait until it is done.") from None
-        yield
 
 
 def size_of(run: Run) -> int:

@@ -17,13 +17,14 @@ from typing import Any
 from wordsight.boxed import CALIBRATION, NET, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_text
+from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.find import Wanted, find
-from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, locked, size_of
+from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, size_of
 from wordsight.search.meta import matched, read_meta
 from wordsight.search.places import Places
 from wordsight.search.query import Ask
@@ -33,6 +34,8 @@ from wordsight.search.snapshot import Snapshot
 from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
+
+BUSY = "another process is writing to this index"
 
 
 class Index:
@@ -85,7 +88,7 @@ class Index:
         size = size_of(load(run, device))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder):
+            with locked(folder, BUSY):
                 if run is not None:
                     copy_model(Path(run), home)
                 with Catalog(folder, write=True) as catalog, catalog.change():
@@ -269,7 +272,7 @@ class Index:
         Raises:
             InputError: another process is writing, or the folder cannot be written.
         """
-        with locked(self.folder), Catalog(self.folder, write=True) as catalog:
+        with locked(self.folder, BUSY), Catalog(self.folder, write=True) as catalog:
             yield catalog
 
     def _damaged(self, catalog: Catalog) -> list[str]:

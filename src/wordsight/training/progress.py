@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from wordsight.terminal import printable
+
 Count = Callable[[int, int], None]
 """Told how many parts are done, and how many there are."""
 
@@ -23,7 +25,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text, lines=True), file=sys.stderr, flush=True)
 
     @contextmanager
     def task(self, name: str) -> Iterator[Count]:

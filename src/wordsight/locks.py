@@ -1,0 +1,66 @@
+"""The right to write, which one process has at a time and loses when it ends, however it ends."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import reason
+
+NO_LOCKS = "this drive does not support locks; use a folder on another drive"
+
+
+@contextmanager
+def locked(folder: Path, busy: str) -> Iterator[None]:
+    """Hold the lock of a folder, which is that of SQLite on the file `lock` in it: it holds on every system.
+
+    Args:
+        folder: it exists.
+        busy: what is said when another process has the lock: a clause, as "another process is training here".
+
+    Raises:
+        InputError: another process has it, the folder cannot be written, or its drive has no locks.
+    """
+    path = folder / "lock"
+    if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would only read it, and lock nothing
+        raise InputError(f"{path}: cannot be written.")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
+        try:
+            _take(lock)
+        except sqlite3.Error as error:
+            raise InputError(_sentence(folder, error, busy)) from None
+        yield
+
+
+def _take(lock: sqlite3.Connection) -> None:
+    lock.execute("PRAGMA journal_mode = OFF")  # nothing is ever written
+    lock.execute("BEGIN EXCLUSIVE")
+
+
+def _sentence(folder: Path, error: sqlite3.Error, busy: str) -> str:
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_FULL:
+        return f"{folder}: cannot be locked (the disk is full)."
+    if code == sqlite3.SQLITE_BUSY:  # some network drives call every lock taken
+        return f"{folder}: {busy}; wait until it is done." if has_locks(folder) else f"{folder}: {NO_LOCKS}."
+    if code & 0xFF == sqlite3.SQLITE_IOERR and not has_locks(folder):
+        return f"{folder}: {NO_LOCKS}."
+    return f"{folder / 'lock'}: cannot be locked ({error})."
+
+
+def has_locks(folder: Path) -> bool:
+    """Whether a file in a folder can be locked at all, tried on one that nobody else knows."""
+    try:
+        with (
+            tempfile.NamedTemporaryFile(dir=folder, prefix=".lock-") as file,
+            closing(sqlite3.connect(file.name, timeout=0, isolation_level=None)) as lock,
+        ):
+            _take(lock)
+    except sqlite3.Error:
+        return False
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({reason(error)}).") from None
+    return True
