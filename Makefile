@@ -4,9 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
 INSTALLED := .venv/installed-$(EXTRAS)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKS := requirements/dev.txt $(if $(findstring browser,$(EXTRAS)),requirements/browser.txt)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench lock clean
 
 demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
@@ -22,11 +24,22 @@ lint: $(INSTALLED)  ## style and types
 bench: $(INSTALLED)  ## speed, as ratios to the plain way
 	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
 
+LOCK := .venv-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links -c constraints.txt
+lock:  ## the hashes of the versions in constraints.txt
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet pip-tools
+	$(LOCK) --extra dev --build-deps-for editable --unsafe-package torch -o .venv-lock/dev.txt pyproject.toml
+	echo playwright | $(LOCK) -o .venv-lock/browser.txt -
+	for one in dev browser; do (head -3 requirements/dev.txt; sed '/^# The following/,$$d' .venv-lock/$$one.txt) > .venv-lock/new.txt \
+	  && mv .venv-lock/new.txt requirements/$$one.txt; done
+
 clean:  ## forget the environment
 	rm -rf .venv
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Files whose hashes are known first; then torch, in the build that fits the machine, and what else a system needs.
+$(INSTALLED): pyproject.toml constraints.txt $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit("wordsight needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=...)" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	$(PIP) install --quiet --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e ".[$(EXTRAS)]"
 	touch $@

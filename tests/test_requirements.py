@@ -1,0 +1,31 @@
+"""The environment is locked: every file that is installed has its hash, and one version everywhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Name -> version of each line `name==version`."""
+    found = re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", path.read_text())
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+@pytest.mark.parametrize("name", ["dev", "browser"])
+def test_every_locked_package_has_hashes_and_the_version_of_the_constraints(name: str) -> None:
+    path, known = ROOT / "requirements" / f"{name}.txt", pins(ROOT / "constraints.txt")
+    locked = pins(path)
+    assert locked and locked == {package: known.get(package) for package in locked}
+    for block in re.split(r"(?m)^(?=[a-z0-9])", path.read_text())[1:]:
+        assert re.fullmatch(r"\S+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+\n?", block), block[:80]
+
+
+def test_torch_alone_has_no_hash() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    needed = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r'"([A-Za-z0-9-]+)>=', text)}
+    optional = {"pillow-heif", "pycocoevalcap", "maxsim-cpu", "lancedb", "qdrant-client"}  # not in `dev` and `browser`
+    locked = pins(ROOT / "requirements" / "dev.txt") | pins(ROOT / "requirements" / "browser.txt")
+    assert needed - optional - set(locked) == {"torch"}
