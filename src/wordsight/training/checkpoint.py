@@ -120,7 +120,10 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
         fingerprint, revisions = str(config["fingerprint"]), dict(config.get("revisions", {}))
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"{path}: not a checkpoint of format {FORMAT} ({_first_line(error)}).") from None
-    regions.check()
+    try:
+        regions.check()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     if any(size != len(vocabulary) for size in _sizes(config, "vocabulary")):
         raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
     weights.load(folder / WEIGHTS, model)

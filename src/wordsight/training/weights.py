@@ -115,7 +115,7 @@ def _check_shapes(path: Path, header: Mapping[str, Any], expected: Mapping[str, 
         raise InputError(f"{path}: not of this model: {what}.") from None
     for name, tensor in expected.items():
         shape = tuple(header[name]["shape"])
-        if shape != tensor.shape and (tensor.numel() or len(shape) != tensor.ndim):
+        if shape != tensor.shape and (tensor.numel() or len(shape) != tensor.ndim or 0 in shape):
             raise InputError(f"{path}: size mismatch, '{name}' is {shape}, expected {tuple(tensor.shape)}.")
 
 
