@@ -17,7 +17,8 @@ from wordsight.boxed import in_the_box
 from wordsight.data import find
 from wordsight.training.checkpoint import read_config
 from wordsight.training.material import region_encoder
-from wordsight.training.recipe import fill, read
+from wordsight.training.recipe import read
+from wordsight.training.typed import fill
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 ROUNDS = 5

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from wordsight.batch import Regions, Vectors, Words
-from wordsight.errors import InputError
-from wordsight.files import write_bytes
+from wordsight.errors import InputError, WorkFailed
+from wordsight.locks import locked
 from wordsight.matching.align import Align
 from wordsight.measure import measure
 from wordsight.run import load
@@ -130,7 +130,8 @@ def test_a_run_goes_on_only_with_its_own_recipe(recipe: Recipe, tmp_path: Path) 
 
 
 def test_a_trained_model_is_not_gone_on_with_by_another_recipe(recipe: Recipe, trained: Path, tmp_path: Path) -> None:
-    copy = damaged(trained, tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
     before = (copy / "model.safetensors").read_bytes()
     (copy / checkpoint.STATE).unlink()
     with pytest.raises(InputError, match=r"was begun with"):
@@ -138,6 +139,67 @@ def test_a_trained_model_is_not_gone_on_with_by_another_recipe(recipe: Recipe, t
     assert (copy / "model.safetensors").read_bytes() == before
     with pytest.raises(InputError, match="this is a file"):
         train(recipe, copy / "README.md", progress=QUIET)
+
+
+def interrupted(world: Path, recipe_file: Path, tmp_path: Path) -> tuple[Recipe, Path]:
+    """A training on a copy of the world that was stopped: its recipe, and the file of its sentences."""
+    shutil.copytree(world, tmp_path / "world")
+    recipe = read(recipe_file, [f"data.path={(tmp_path / 'world').as_posix()}", "train.epochs=1"])
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path / "run", progress=CtrlC(1))
+    return recipe, tmp_path / "world" / "dataset.json"
+
+
+def test_a_run_goes_on_only_with_its_own_data(world: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe, file = interrupted(world, recipe_file, tmp_path)
+    before = file.read_text()
+    for change in ("another word", "swapped captions", "a picture less", "val alone"):
+        content = json.loads(before)
+        images = content["images"]
+        if change == "another word":
+            images[0]["sentences"][0] = {"raw": "zebra zebra zebra", "tokens": ["zebra"] * 3}
+        elif change == "swapped captions":
+            images[0]["sentences"], images[1]["sentences"] = images[1]["sentences"], images[0]["sentences"]
+        elif change == "a picture less":
+            del images[0]
+        else:
+            images[2]["sentences"] = images[2]["sentences"][:1]
+        file.write_text(json.dumps(content))
+        split = "val" if change == "val alone" else "train"
+        with pytest.raises(InputError, match=f"was begun with other data: the split '{split}' has changed"):
+            train(recipe, tmp_path / "run", resume=True, progress=QUIET)
+    file.write_text(before)
+    picture = world / "images" / "painted_00003.jpg"
+    (tmp_path / "world" / "images" / "painted_00000.jpg").write_bytes(picture.read_bytes())
+    with pytest.raises(InputError, match="other data"):
+        train(recipe, tmp_path / "run", resume=True, progress=QUIET)
+    shutil.copy(world / "images" / "painted_00000.jpg", tmp_path / "world" / "images")
+    train(recipe, tmp_path / "run", resume=True, progress=QUIET)
+
+
+def test_a_state_without_a_note_of_its_data_goes_on_with_a_warning(
+    world: Path, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, _ = interrupted(world, recipe_file, tmp_path)
+    state = checkpoint.load_state(tmp_path / "run")
+    del state["data"]
+    checkpoint.save_state(tmp_path / "run", state)
+    train(recipe, tmp_path / "run", resume=True)
+    assert "it may be other data now" in capsys.readouterr().err
+
+
+def test_a_state_that_is_not_of_this_training_is_a_sentence(world: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe, _ = interrupted(world, recipe_file, tmp_path)
+    good = checkpoint.load_state(tmp_path / "run")
+    wrong = {"model": {}, "place": {"epoch": "x"}, "recipe": 5, "optimiser": None, "random": None, "fingerprint": ()}
+    for key, value in wrong.items():
+        checkpoint.save_state(tmp_path / "run", {**good, key: value})
+        with pytest.raises(InputError, match=r"training_state\.pt: damaged|features of other weights"):
+            train(recipe, tmp_path / "run", resume=True, progress=QUIET)
+    content = (tmp_path / "run" / checkpoint.STATE).read_bytes()
+    (tmp_path / "run" / checkpoint.STATE).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"training_state\.pt: cannot be read"):
+        train(recipe, tmp_path / "run", resume=True, progress=QUIET)
 
 
 def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,10 +245,52 @@ def test_a_model_that_cannot_be_built_is_said(recipe: Recipe, tmp_path: Path) ->
             train(dataclasses.replace(recipe, model={**recipe.model, **wrong}), tmp_path / "run", progress=QUIET)
 
 
-def test_a_loss_that_is_no_number_is_said(recipe: Recipe, tmp_path: Path) -> None:
-    settings = dataclasses.replace(recipe.train, lr=1e30, clip_norm=0.0, optimiser="sgd")
-    with pytest.raises(InputError, match="lower train"):
-        train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_training_that_diverges_fails_and_keeps_the_best(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str
+) -> None:
+    settings = dataclasses.replace(recipe.train, lr=1e30, clip_norm=0.0, optimiser=optimiser)
+    with pytest.raises(WorkFailed, match=r"diverged in epoch 1 .*no model is kept\. Lower train\.lr"):
+        train(dataclasses.replace(recipe, train=settings), tmp_path / "at once", progress=QUIET)
+    assert sorted(path.name for path in (tmp_path / "at once").iterdir()) == ["lock", "metrics.json"]
+
+    rate = steps.rate
+    monkeypatch.setattr(steps, "rate", lambda *given: rate(*given) if given[1] < 20 else 1e30)
+    monkeypatch.setattr("wordsight.training.trainer.LOOK_EVERY", 2)
+    settings = dataclasses.replace(recipe.train, epochs=3, optimiser="sgd", clip_norm=0.0)
+    with pytest.raises(WorkFailed, match=r"diverged in epoch \d.*of epoch \d, is kept"):
+        train(dataclasses.replace(recipe, train=settings), tmp_path / "later", progress=QUIET)
+    kept = checkpoint.load(tmp_path / "later")
+    assert kept.metrics["diverged"] is True and kept.metrics["best"]["rsum"] > 0
+    state = checkpoint.load_state(tmp_path / "later")
+    assert all(weight.isfinite().all() for weight in state["model"].values()), "it goes on from good weights"
+
+
+def test_figures_that_are_no_numbers_are_never_the_best(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wordsight.training.trainer.validate", lambda model, pairs: {"rsum": float("nan")})
+    with pytest.raises(WorkFailed, match="rsum is NaN or infinite"):
+        train(recipe, tmp_path, progress=QUIET)
+    assert "NaN" not in (tmp_path / "metrics.json").read_text()
+    assert not checkpoint.is_checkpoint(tmp_path)
+
+
+def test_one_process_trains_in_a_folder_at_a_time(recipe_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    with locked(out, "busy"), pytest.raises(InputError, match="another process is training here"):
+        train(recipe_file, str(out), progress=QUIET)
+    assert [path.name for path in out.iterdir()] == ["lock"]
+    train(read(recipe_file, ["train.epochs=1"]), out, progress=QUIET)  # the lock that is left keeps nobody out
+    assert load(out, "cpu").folder == out
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(recipe: Recipe, tmp_path: Path) -> None:
+    missing = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, path="nowhere"))
+    with pytest.raises(InputError, match="nowhere"):
+        train(missing, tmp_path / "run", progress=QUIET)
+    assert not (tmp_path / "run").exists()
 
 
 def test_word_vectors_start_from_a_file_and_may_be_kept(recipe_file: Path, tmp_path: Path) -> None:
@@ -317,89 +421,6 @@ def test_every_recipe_of_the_project_is_valid_and_short() -> None:
         read(path)
         lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
         assert len(lines) <= 25, path
-
-
-# --- checkpoints
-
-
-def test_a_checkpoint_stands_alone(trained: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(trained, copy)
-    (copy / checkpoint.STATE).unlink()
-    first, second = checkpoint.load(trained), checkpoint.load(copy)
-    assert first.vocabulary == second.vocabulary
-    assert first.blocks == second.blocks
-    assert same(trained, copy)
-    assert "R@1" in (copy / "README.md").read_text()
-
-
-def damaged(trained: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "copy"
-    shutil.copytree(trained, copy)
-    return copy
-
-
-def test_a_checkpoint_of_another_format_is_refused(trained: Path, tmp_path: Path) -> None:
-    copy = damaged(trained, tmp_path)
-    config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps({**config, "format": 99}))
-    with pytest.raises(InputError, match="format 99"):
-        checkpoint.load(copy)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": ["align"]}, "is not known"),
-        ({"config": {"vocabulary": 10}}, "not a checkpoint of format 1"),
-        ({"members": 5}, "not a checkpoint of format 1"),
-        ({"members": []}, "model.safetensors: damaged, or not of this model"),
-        ({"regions": 5}, "not a checkpoint of format 1"),
-        ({"dropout": 9.0}, "not a checkpoint of format 1"),
-        ({"embedding": 65}, "size mismatch"),
-        ({"vocabulary": 10}, r"vocabulary\.json: has \d+ words, but the model has others"),
-    ],
-)
-def test_a_checkpoint_whose_parts_do_not_fit_is_refused(
-    trained: Path, tmp_path: Path, change: dict[str, object], message: str
-) -> None:
-    copy = damaged(trained, tmp_path)
-    config = json.loads((copy / "config.json").read_text())
-    if change.keys() & {"members", *config}:
-        config |= change
-    else:
-        config["config"] |= change
-    (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match=message):
-        checkpoint.load(copy)
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json"])
-def test_a_damaged_or_missing_file_is_named(trained: Path, tmp_path: Path, name: str) -> None:
-    copy = damaged(trained, tmp_path)
-    content = (copy / name).read_bytes()
-    (copy / name).write_bytes(content[: len(content) // 2] + b'"')
-    with pytest.raises(InputError, match=name):
-        checkpoint.load(copy)
-    (copy / name).unlink()
-    with pytest.raises(InputError, match=name):
-        checkpoint.load(copy)
-
-
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "file"
-    write_bytes(file, b"old")
-
-    def full(path: Path, content: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        write_bytes(file, b"new")
-    with pytest.raises(InputError, match="cannot be written"):
-        write_bytes(file / "in a file", b"new")
-    assert file.read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 # --- steps

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from wordsight import cli_index
-from wordsight.command import Device, Json, Model, named_or_boxed, show, verb
+from wordsight.command import AllowHub, Device, Json, Model, named_or_boxed, show, verb
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def train(
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override, as in train.seed=1.")] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN where it stopped.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; else as the recipe says.")] = "",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Train a model as a recipe says; the best checkpoint on the val split is kept."""
@@ -92,6 +93,7 @@ def evaluate(
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
@@ -129,6 +131,7 @@ def compare(
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
     beam: Annotated[int, typer.Option(min=1, help="Captions: the width of the beam.")] = 5,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Put any runs side by side: tables, curves, which differences are real, what each said of the same pictures."""
@@ -152,6 +155,7 @@ def ground(
         typer.Option(help="How much neighbouring words hold together; 0: word by word. Else as chosen on val."),
     ] = None,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Show which box each phrase of a sentence went to, or each word."""
@@ -206,6 +210,7 @@ def caption(
         Path | None, typer.Option(metavar="RUN", help="Draw the boxes where this run puts the words of the caption.")
     ] = None,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Say what is in pictures, or in regions of them."""

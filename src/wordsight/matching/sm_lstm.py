@@ -120,9 +120,9 @@ class SMLSTM(Matcher):
         region_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if embedding % 2 or steps < 1 or penalty < 0:
+        if embedding % 2 or not 1 <= steps <= 100 or penalty < 0:
             found = f"embedding = {embedding}, steps = {steps}, penalty = {penalty}"
-            raise ValueError(f"{found}: expected an even number, at least 1, and at least 0")
+            raise ValueError(f"{found}: expected an even number, 1 to 100, and at least 0")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)

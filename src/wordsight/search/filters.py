@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wordsight.errors import InputError
 from wordsight.search.places import Places
-from wordsight.training.recipe import nearest
+from wordsight.training.typed import nearest
 
 NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}

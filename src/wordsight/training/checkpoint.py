@@ -1,33 +1,42 @@
 """The only place that writes and reads trained models.
 
 A checkpoint is a folder that stands alone: `config.json`, `model.safetensors`, `vocabulary.json`, `recipe.toml`,
-`metrics.json` and `README.md`. `training_state.pt` beside them is only for resuming: using a model never unpickles.
+`metrics.json` and `README.md`. `training_state.pt` beside them is only for resuming: using a model never unpickles,
+and executes nothing. What a folder of a stranger says of sizes is believed once its files are as large.
+
+What is promised: each file is the old one or the new one, flushed before it takes its name, and `config.json` is
+written last. So a folder whose first checkpoint was interrupted is none yet. While a training goes on only weights,
+metrics and card change: after a power failure between these files the weights may be those of the newer checkpoint and
+the figures those of the older, and the model works; resuming looks at it again and writes both. Damage to the weights
+is noticed by their checksum (`training/weights.py`).
 """
 
 import io
-import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file as read_tensors
-from safetensors.torch import save as tensor_bytes
 
 from wordsight.errors import InputError
-from wordsight.files import read_json, write_bytes, write_text
+from wordsight.files import describe, read_json, reason, to_json, write_bytes, write_text
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training import card, recipe
+from wordsight.training import card, recipe, weights
 from wordsight.training.models import MODELS, Model, model_class
 from wordsight.training.recipe import Recipe
+from wordsight.training.typed import fill, keywords, nearest
 from wordsight.vision.regions import RegionSettings
 
 FORMAT = 1
 STATE = "training_state.pt"
+WEIGHTS = "model.safetensors"
+MOST_MEMBERS = 100
+_LARGEST = {"config.json": 1 << 20, "recipe.toml": 1 << 20, "vocabulary.json": 16 << 20, "metrics.json": 16 << 20}
+_COUNTS = ("words", "parameters", "seconds")  # of the metrics
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Checkpoint:
         fingerprint: of the region encoder the model was trained with.
         recipe: the experiment it came from.
         metrics: `best` (flat figures on the val split), `history` (a record per evaluation) and more.
+        revisions: of backbones from a hub, the commits whose weights were used.
     """
 
     model: Model
@@ -51,6 +61,7 @@ class Checkpoint:
     fingerprint: str
     recipe: Recipe
     metrics: Mapping[str, Any]
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -69,6 +80,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "regions": asdict(checkpoint.regions),
         "blocks": {block: [columns.start, columns.stop] for block, columns in checkpoint.blocks.items()},
         "fingerprint": checkpoint.fingerprint,
+        **({"revisions": dict(checkpoint.revisions)} if checkpoint.revisions else {}),
     }
     save_weights(folder, model)
     checkpoint.vocabulary.save(folder / "vocabulary.json")
@@ -80,8 +92,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 def save_weights(folder: Path, model: Model) -> None:
     """Write `model.safetensors` alone."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_bytes(folder / "model.safetensors", tensor_bytes(tensors))
+    write_bytes(folder / WEIGHTS, weights.to_bytes(model.state_dict()))
 
 
 def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -97,36 +108,65 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """
     folder = Path(folder)
     config = read_config(folder)
-    name = str(config.get("model"))
-    if name not in MODELS:
-        raise InputError(f"{folder / 'config.json'}: model {name!r} is not known; {recipe.nearest(name, MODELS)}")
-    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    path = folder / "config.json"
+    name = config.get("model")
+    if not isinstance(name, str) or name not in MODELS:
+        raise InputError(f"{path}: model {name!r} is not known; {nearest(str(name), MODELS)}")
+    vocabulary = Vocabulary.load(_checked(folder / "vocabulary.json"))
     try:
-        members = [model_class(name)(**keywords) for keywords in config.get("members", [config.get("config", {})])]
-        if any(member.config["vocabulary"] != len(vocabulary) for member in members):
-            raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
-        matchers = [member for member in members if isinstance(member, Matcher)]
-        model = Ensemble(matchers) if "members" in config else members[0]
-        blocks = {block: slice(*columns) for block, columns in config["blocks"].items()}
-        regions = recipe.fill(RegionSettings, config["regions"], "regions", str(folder / "config.json"))
-        fingerprint = str(config["fingerprint"])
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder / 'config.json'}: not a checkpoint of format {FORMAT} ({error}).") from None
-    _load_weights(folder / "model.safetensors", model)
+        model = weights.skeleton(lambda: _built(name, config, path))
+        blocks = {block: _columns(columns) for block, columns in config["blocks"].items()}
+        regions = fill(RegionSettings, config["regions"], "regions", str(path))
+        fingerprint, revisions = str(config["fingerprint"]), dict(config.get("revisions", {}))
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"{path}: not a checkpoint of format {FORMAT} ({_first_line(error)}).") from None
+    try:
+        regions.check()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if any(size != len(vocabulary) for size in _sizes(config, "vocabulary")):
+        raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
+    weights.load(folder / WEIGHTS, model)
     return Checkpoint(
         model=model.to(device).eval(),
         vocabulary=vocabulary,
         regions=regions,
         blocks=blocks,
         fingerprint=fingerprint,
-        recipe=recipe.read(folder / "recipe.toml"),
+        recipe=recipe.read(_checked(folder / "recipe.toml")),
         metrics=read_metrics(folder),
+        revisions=revisions,
     )
+
+
+def _built(name: str, config: Mapping[str, Any], path: Path) -> Model:
+    """The model that `config.json` describes."""
+    told = config.get("members", [config.get("config", {})])
+    if not 1 <= len(told) <= MOST_MEMBERS:
+        raise InputError(f"{path}: has {len(told)} members, expected 1 to {MOST_MEMBERS}.")
+    kind = model_class(name)
+    members = [kind(**keywords(kind.__init__, one, "config", str(path))) for one in told]
+    if "members" not in config:
+        return members[0]
+    if len(_sizes(config, "vocabulary")) != len(members) or len(set(_sizes(config, "features"))) > 1:
+        raise InputError(f"{path}: its members are not of the same features.")
+    return Ensemble([member for member in members if isinstance(member, Matcher)])
+
+
+def _sizes(config: Mapping[str, Any], key: str) -> list[int]:
+    """What the members, or the single model, say of a size."""
+    return [one[key] for one in config.get("members", [config.get("config", {})])]
+
+
+def _columns(ends: object) -> slice:
+    if not isinstance(ends, list) or len(ends) != 2 or not all(isinstance(end, int) for end in ends):
+        raise TypeError(f"expected two column numbers, found {describe(ends)}")
+    return slice(*ends)
 
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder holds a checkpoint, of whatever format."""
-    return (folder / "config.json").exists()
+    return os.path.exists(folder / "config.json")  # unlike pathlib, no name is too long for it
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -144,8 +184,22 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """`metrics.json` of a checkpoint."""
-    return _read_json(folder / "metrics.json")
+    """`metrics.json` of a checkpoint; figures that are no finite numbers are left out of its records."""
+    path = folder / "metrics.json"
+    metrics = _read_json(path)
+    best, history = metrics.get("best", {}), metrics.get("history", [])
+    if not isinstance(best, dict) or not isinstance(history, list) or not all(isinstance(one, dict) for one in history):
+        raise InputError(f"{path}: expected an object 'best' and a list of objects 'history'.")
+    for key in _COUNTS:
+        if not isinstance(metrics.get(key, 0), int | float):
+            raise InputError(f"{path}, key '{key}': expected a number, found {describe(metrics[key])}.")
+    if len(history) > 1 and not all(isinstance(one.get("epoch"), int) for one in history):
+        raise InputError(f"{path}, key 'history': expected an epoch in each record.")
+    return {**metrics, "best": _numbers(best), "history": [_numbers(one) for one in history]}
+
+
+def _numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if isinstance(value, int | float)}
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -174,28 +228,34 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot make this folder ({error.strerror}).") from None
-
-
-def _load_weights(path: Path, model: Model) -> None:
-    try:
-        model.load_state_dict(read_tensors(path))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing from this checkpoint.") from None
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(f"{path}: damaged, or not of this model ({str(error).splitlines()[-1].strip()}).") from None
+        raise InputError(f"{folder}: cannot make this folder ({reason(error)}).") from None
+    except ValueError:
+        raise InputError(f"{str(folder)!r}: no folder can have this name.") from None
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    return to_json(value, indent=1) + "\n"
+
+
+def _checked(path: Path) -> Path:
+    """A file of a checkpoint that is there, and not too large to be what it is called."""
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing from this checkpoint.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
+    if size > _LARGEST[path.name]:
+        raise InputError(f"{path}: {size:,} bytes, expected at most {_LARGEST[path.name]:,}.")
+    return path
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise InputError(f"{path}: missing from this checkpoint.")
-    content = read_json(path)
+    content = read_json(_checked(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object.")
     return content
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -15,6 +15,8 @@ from wordsight.errors import InputError
 from wordsight.training import checkpoint, steps
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
+from wordsight.training.origin import check_origin
+from wordsight.training.progress import Progress
 from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.training.self_critical import TRIES, Critic
 
@@ -101,6 +103,7 @@ class Learner:
             "format": checkpoint.FORMAT,
             "recipe": self.recipe.to_toml(),
             "fingerprint": self.material.encoder.fingerprint,
+            "data": dict(self.material.origin),
             "place": {**asdict(self.place), "loss": self.place.loss.cpu()},
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -108,15 +111,25 @@ class Learner:
             "random_device": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         }
 
-    def restore(self, state: Mapping[str, Any], folder: Path) -> None:
+    def restore(self, state: Mapping[str, Any], folder: Path, progress: Progress) -> None:
         """Stand where `state` was taken.
 
         Raises:
-            InputError: the state is of another recipe, or of other features.
+            InputError: the state is of another recipe, of other data or features, or damaged.
         """
-        check_same(parse(state["recipe"]), self.recipe, folder)
-        if state["fingerprint"] != self.material.encoder.fingerprint:
-            raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
+        try:
+            check_same(parse(state["recipe"]), self.recipe, folder)
+            if state["fingerprint"] != self.material.encoder.fingerprint:
+                raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
+            check_origin(state.get("data"), self.material.origin, folder, progress)
+            self._stand(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            why = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"{folder / checkpoint.STATE}: damaged, or not of this training ({why}); use another folder."
+            ) from None
+
+    def _stand(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.place = Place(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})

@@ -1,8 +1,11 @@
 """What a recipe's training needs, made ready: features, encoded sentences, the vocabulary, word vectors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +15,9 @@ from wordsight.data.check import require_trainable
 from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
 from wordsight.errors import InputError
+from wordsight.files import write_text
 from wordsight.matching.matcher import Matcher
+from wordsight.terminal import printable
 from wordsight.text.trees import letters
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
@@ -20,11 +25,15 @@ from wordsight.training import checkpoint
 from wordsight.training.batches import Pairs, pairs
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.models import Model, model_class
+from wordsight.training.origin import Origin, origin_of
 from wordsight.training.progress import Count, Progress
 from wordsight.training.recipe import DataSettings, Recipe
 from wordsight.training.snippets import snippets
+from wordsight.vision.backbones import check_foreign
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
+
+NAMED = 10  # pictures left out that are named on stderr
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Material:
             knows classes.
         nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
+        origin: a checksum of each part of the data that decides what is learned, by what the part is called.
     """
 
     encoder: RegionEncoder
@@ -51,10 +61,16 @@ class Material:
     counted: Tensor
     nearness: Tensor | None
     references: Sequence[Sequence[str]] = ()
+    origin: Origin = field(default_factory=dict)
 
 
-def prepare(recipe: Recipe, progress: Progress) -> Material:
+def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
     """Read the data, extract or find the features, encode the sentences.
+
+    Args:
+        recipe: says what.
+        progress: who is told how far it is.
+        out: the folder of the run, which gets a list of the pictures that are left out, if there are any.
 
     Raises:
         InputError: data, weights or vectors that are missing or not as they should be.
@@ -69,7 +85,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
     sentences = (sentence for picture in train for sentence in picture.sentences)
     vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
-    seen = [featured(cache, pictures, progress, name) for pictures, name in splits]
+    seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
     parses = parses_of(dataset.root, model_class(str(recipe.model["name"])), train, progress)
     made = [pairs(*one, vocabulary, parses) for one in seen]
     references = [picture.sentences for picture in seen[1][0]]
@@ -78,13 +94,15 @@ def prepare(recipe: Recipe, progress: Progress) -> Material:
             made, references = snippets_of(aligned, made, recipe.data, count), []
     classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
     counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
-    vectors = near = None
+    vectors = near = path = None
     if recipe.text.vectors:
         path = find(recipe.text.vectors, "word vectors")
         vectors, found = load_vectors(path, vocabulary, seed=recipe.train.seed)
         progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
         near = nearness(path, label_names(classes), vocabulary) if classes else None
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references)
+    said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
+    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None)
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin)
 
 
 def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:
@@ -116,26 +134,31 @@ def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSett
     return made
 
 
-def region_encoder(settings: RegionSettings) -> RegionEncoder:
-    """The encoder, its weights found where weights are.
+def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None = None) -> RegionEncoder:
+    """The encoder, its weights found where weights are; of models of a hub those of some commits, or the newest.
 
     Raises:
         InputError: weights that are nowhere.
     """
     files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
-    absent = any(not Path(name).is_file() for name in files)
-    return RegionEncoder(settings, find(settings.weights, "folder of weights") if absent else None)
+    absent = any(not os.path.isfile(name) for name in files)
+    folder = find(settings.weights, "folder of weights") if absent else None
+    return RegionEncoder(settings, folder, revisions=revisions)
 
 
 def encoder_of(trained: Checkpoint, folder: Path) -> RegionEncoder:
     """The encoder that a model was trained with.
 
     Raises:
-        InputError: its weights are missing, or are not those of the training.
+        InputError: its weights are missing, are not those of the training, or would have to be fetched.
     """
-    encoder = region_encoder(trained.regions)
+    check_foreign(trained.regions, str(folder / "config.json"))
+    encoder = region_encoder(trained.regions, trained.revisions)
     if encoder.fingerprint != trained.fingerprint:
         raise InputError(f"{folder}: was trained with other weights of its backbones or detector than are here.")
+    config: Mapping[str, Any] = trained.model.config
+    if any(one["features"] != encoder.size for one in config.get("members", [config])):
+        raise InputError(f"{folder / 'config.json'}: its model expects other features than its regions have.")
     return encoder
 
 
@@ -151,9 +174,16 @@ def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Pi
 
 
 def featured(
-    cache: FeatureCache, pictures: Sequence[Picture], progress: Progress, name: str
+    cache: FeatureCache, pictures: Sequence[Picture], progress: Progress, name: str, out: Path | None = None
 ) -> tuple[list[Picture], FeatureTable]:
-    """Features of some pictures, from the cache or made now; broken pictures are left out and listed.
+    """Features of some pictures, from the cache or made now; broken pictures are left out, and the first are named.
+
+    Args:
+        cache: where features are kept.
+        pictures: whose.
+        progress: who is told how far it is.
+        name: of their split.
+        out: a folder for the list of all that are left out, `left_out-NAME.txt`; None for no list.
 
     Returns:
         The pictures that have features, and their table, in the same order.
@@ -164,11 +194,26 @@ def featured(
     with progress.task(f"features of {name}") as count:
         table = cache.regions([picture.path for picture in pictures], progress=count)
     if table.broken:
-        progress.say(f"{name}: {len(table.broken):,} of {len(pictures):,} pictures left out:")
-        for path, why in table.broken.items():
-            progress.say(f"  {path.name}: {why}")
+        _tell_left_out(table.broken, len(pictures), progress, name, out)
     if not len(table):
         raise InputError(
             f"{name}: none of the {len(pictures):,} pictures can be read; the first is {pictures[0].path}."
         )
     return [pictures[row] for row in table.kept], table
+
+
+def _tell_left_out(broken: Mapping[Path, str], pictures: int, progress: Progress, name: str, out: Path | None) -> None:
+    """How many pictures are left out, why the first of them are, and where all are listed."""
+    why = [str(one) for one in broken.values()]
+    progress.say(f"{name}: {len(broken):,} of {pictures:,} pictures left out:")
+    for one in why[:NAMED]:
+        progress.say(f"  {one}")
+    if len(why) > NAMED:
+        progress.say(f"  and {len(why) - NAMED:,} more")
+    if out:
+        listed = out / f"left_out-{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.txt"
+        try:
+            write_text(listed, "".join(f"{printable(one)}\n" for one in why))
+            progress.say(f"  all are listed in {listed}")
+        except InputError as error:
+            progress.say(f"  no list of them: {error}")

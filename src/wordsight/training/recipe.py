@@ -3,23 +3,22 @@
 Every key has a type; an unknown key, a wrong type or an unknown name is an error that says what was expected.
 """
 
-import difflib
-import inspect
-import json
 import math
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from wordsight import matching
 from wordsight.errors import InputError
+from wordsight.files import read_text
 from wordsight.matching.segments import BETA
 from wordsight.training.models import MODELS, model_class
+from wordsight.training.typed import check_known, fill, keywords, toml
 from wordsight.vision.regions import RegionSettings
 
-Settings = TypeVar("Settings")
+GIVEN = ("self", "vocabulary", "features", "labels")  # what the trainer tells the constructor, not the recipe
 
 
 @dataclass(frozen=True)
@@ -119,35 +118,31 @@ class Recipe:
         """The recipe with every default spelt out; `parse` reads it back equal."""
         tables = []
         for name, table in to_dict(self).items():
-            lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+            lines = [f"{key} = {toml(value)}" for key, value in table.items()]
             tables.append("\n".join([f"[{name}]", *lines]))
         return "\n\n".join(tables) + "\n"
 
 
-def read(path: Path, settings: Sequence[str] = ()) -> Recipe:
+def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
     """A recipe file, with `table.key=value` settings laid over it.
 
     Raises:
         InputError: no such file, not TOML, or a key, type or name that is not right.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read this recipe ({error}); expected a TOML file.") from None
-    return parse(content, settings, source=str(path))
+    return parse(read_text(Path(path)), settings, source=str(path))
 
 
 def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") -> Recipe:
     """A recipe from TOML text; see `read`."""
     try:
         tables = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or nested too deep
         raise InputError(f"{source}: not valid TOML: {error}.") from None
     for setting in settings:
         _lay_over(tables, setting)
     known = {part.name: part for part in fields(Recipe)}
     for name, table in tables.items():
-        _known(name, known, f"{source}: table")
+        check_known(name, known, f"{source}: table")
         if not isinstance(table, dict):
             raise InputError(f"{source}: {name} must be a table of keys, as in [{name}].")
     recipe = Recipe(
@@ -170,10 +165,14 @@ def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
     return plain
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """An end for an error about an unknown name: the nearest right one, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
+def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
+    """The model's name and keywords, each of them one that its constructor has."""
+    name = table.get("name", "align")
+    check_known(str(name), MODELS, f"{source}: model.name ")
+    told = {key: value for key, value in table.items() if key != "name"}
+    for key in told.keys() & set(GIVEN):
+        raise InputError(f"{source}: model.{key} is not for a recipe; the training knows it.")
+    return {"name": name, **keywords(model_class(str(name)).__init__, told, "model", source)}
 
 
 def _lay_over(tables: dict[str, Any], setting: str) -> None:
@@ -184,66 +183,11 @@ def _lay_over(tables: dict[str, Any], setting: str) -> None:
         raise InputError(f"--set {setting}: expected table.key=value, for example train.seed=1.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value.strip()
     tables.setdefault(table, {})
     if isinstance(tables[table], dict):
         tables[table][key] = parsed
-
-
-def fill(kind: type[Settings], table: Mapping[str, Any], name: str, source: str) -> Settings:
-    """A table as the dataclass `kind`, every key and type checked; errors speak of `source: name.key`."""
-    hints = get_type_hints(kind)
-    values = {}
-    for key, value in table.items():
-        _known(key, hints, f"{source}: {name}.")
-        values[key] = _typed(value, hints[key], f"{source}: {name}.{key}")
-    for part in fields(kind):  # type: ignore[arg-type]
-        if part.default is MISSING and part.default_factory is MISSING and part.name not in values:
-            raise InputError(f"{source}: {name}.{part.name} is missing.")
-    return kind(**values)
-
-
-def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
-    """The model's name and keywords, each of them one that its constructor has."""
-    name = table.get("name", "align")
-    _known(str(name), MODELS, f"{source}: model.name ")
-    constructor = model_class(str(name)).__init__
-    hints = get_type_hints(constructor)
-    keywords = {key for key in inspect.signature(constructor).parameters if key not in GIVEN}
-    values: dict[str, object] = {"name": name}
-    for key, value in table.items():
-        if key != "name":
-            _known(key, keywords, f"{source}: model.")
-            values[key] = _typed(value, hints[key], f"{source}: model.{key}")
-    return values
-
-
-GIVEN = ("self", "vocabulary", "features", "labels")  # what the trainer tells the constructor, not the recipe
-
-
-def _known(name: str, known: Collection[str], where: str) -> None:
-    if name not in known:
-        raise InputError(f"{where if where.endswith('.') else where + ' '}{name} is not known; {nearest(name, known)}")
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    """The value as the type its key has: whole numbers pass for real ones, arrays become tuples."""
-    origin = get_origin(hint)
-    if origin is Literal:
-        if value not in get_args(hint):
-            raise InputError(f"{where} = {value!r} is not known; {nearest(str(value), get_args(hint))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise InputError(f"{where} = {value!r}: expected an array, as in [{_toml(value)}].")
-        return tuple(_typed(item, get_args(hint)[0], where) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
-        raise InputError(f"{where} = {value!r}: expected {words.get(hint, hint.__name__)}.")
-    return value
 
 
 def _check(recipe: Recipe, source: str) -> None:
@@ -295,12 +239,3 @@ def _check(recipe: Recipe, source: str) -> None:
         )
     if text.freeze and not text.vectors:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
-
-
-def _toml(value: object) -> str:
-    """One value in TOML; JSON's strings, numbers and booleans are TOML's too."""
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)

@@ -4,20 +4,23 @@ Each epoch sees every sentence once; after it, the val split says whether this i
 one that is kept. A run that was interrupted goes on exactly where it stopped, to the same weights to the last bit.
 """
 
+import contextlib
 import math
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, WorkFailed
+from wordsight.locks import locked
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
-from wordsight.training import checkpoint, steps
+from wordsight.training import checkpoint, steps, weights
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.learner import Learner, Place, check_same
 from wordsight.training.material import Material, prepare
@@ -27,17 +30,21 @@ from wordsight.training.recipe import Recipe, read
 from wordsight.training.validation import figures, goodness, validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
+LOOK_EVERY = 50  # steps after which the loss is looked at
+BUSY = "another process is training here"
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after everything was saved; the message says how to go on."""
 
 
-def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+def train(
+    recipe: Recipe | str | Path, out: str | Path, *, resume: bool = False, progress: Progress | None = None
+) -> dict[str, Any]:
     """Train what a recipe says and leave the best checkpoint in a folder.
 
     Args:
-        recipe: the experiment.
+        recipe: the experiment, or its file.
         out: the folder of the run.
         resume: go on with the run in `out`, if there is one.
         progress: who is told how far it is.
@@ -46,13 +53,34 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, progress: Progress
         The run's metrics, as in `metrics.json`.
 
     Raises:
-        InputError: bad data or settings, or `out` holds a run and `resume` is not given.
+        InputError: bad data or settings, `out` holds a run and `resume` is not given, or another process trains there.
+        WorkFailed: the training diverged; the best model before that is kept.
         Interrupted: Ctrl-C; the run can be resumed.
     """
-    progress = progress or Progress()
+    recipe, out, progress = recipe if isinstance(recipe, Recipe) else read(recipe), Path(out), progress or Progress()
     _check_folder(recipe, out, resume)
-    material = prepare(recipe, progress)
+    new = not out.exists()
     checkpoint.make_folder(out)
+    try:
+        with locked(out, BUSY):
+            _check_folder(recipe, out, resume)  # another process may have ended here since
+            return _train(recipe, out, progress)
+    finally:
+        if new:
+            _leave_no_trace(out)
+
+
+def _leave_no_trace(out: Path) -> None:
+    """Remove a folder in which nothing came to be but the lock."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in out.iterdir()] == ["lock"]:
+            (out / "lock").unlink()
+            out.rmdir()
+
+
+def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
+    """Train one model, or all members, in a folder that is locked."""
+    material = prepare(recipe, progress, out)
     if recipe.train.members == 1:
         return _train_one(recipe, material, out, recipe.train.seed, progress)
     seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)
@@ -78,12 +106,12 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     Raises:
         InputError: it is no folder, or holds another run.
     """
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not out.is_dir():
         raise InputError(f"{out}: expected a folder for the run, but this is a file.")
-    if not resume and any((out / name).exists() for name in ("config.json", checkpoint.STATE, "member-0")):
+    if not resume and any(os.path.exists(out / name) for name in ("config.json", checkpoint.STATE, "member-0")):
         raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
     for folder in (out, out / "member-0"):
-        if (folder / "config.json").exists():
+        if checkpoint.is_checkpoint(folder):
             check_same(read(folder / "recipe.toml"), recipe, folder)
 
 
@@ -92,7 +120,7 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
     resumed = (folder / checkpoint.STATE).exists()
     learner = Learner(recipe, material, seed, fit=not resumed)
     if resumed:
-        learner.restore(checkpoint.load_state(folder), folder)
+        learner.restore(checkpoint.load_state(folder), folder, progress)
         progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
     total, place = recipe.train.epochs * learner.epoch_steps, learner.place
     if not learner.learns:  # all was done by the fit
@@ -118,7 +146,10 @@ def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Call
     for chosen in learner.material.train.epoch(place.epoch, settings.batch, learner.seed)[place.position :]:
         learner.step(chosen)
         now = time.monotonic()
-        if asked() or now - saved > SAVE_EVERY:
+        due = asked() or now - saved > SAVE_EVERY
+        if due or place.position % LOOK_EVERY == 0:
+            _check_finite(learner, folder, {"the loss": place.loss.item()})
+        if due:
             place.seconds, began, saved = place.seconds + now - began, now, now
             checkpoint.save_state(folder, learner.state())
         if asked():
@@ -132,11 +163,9 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     """Evaluate on val; keep the model if it is the best so far."""
     place, began = learner.place, time.monotonic()
     loss = place.loss.item() / learner.epoch_steps
-    if not math.isfinite(loss):
-        raise InputError(
-            f"The loss is no longer a number in epoch {place.epoch}; lower train.lr or set train.clip_norm."
-        )
+    _check_finite(learner, folder, {"the loss": loss})
     found = validate(learner.model, learner.material)
+    _check_finite(learner, folder, found)
     learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
     record = {**learned, **found, "seconds": place.seconds}
     place.history.append(record)
@@ -153,6 +182,26 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     progress.say(f"{where}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}")
 
 
+def _check_finite(learner: Learner, folder: Path, figures: Mapping[str, float]) -> None:
+    """Stop a training that diverged, before anything of it is saved.
+
+    Raises:
+        WorkFailed: a figure or a weight is NaN or infinite.
+    """
+    wrong = next((name for name, value in figures.items() if not math.isfinite(value)), "")
+    wrong = wrong or weights.unfit(learner.model.state_dict())
+    if not wrong:
+        return
+    place = learner.place
+    where = f"in epoch {place.epoch + (place.position > 0)}" if learner.learns else "in its fit"
+    checkpoint.save_metrics(folder, {**_metrics(learner), "diverged": True})
+    kept = f"the best model until then, of epoch {place.best['epoch']}, is kept" if place.best else "no model is kept"
+    raise WorkFailed(
+        f"{folder}: the training diverged {where} ({wrong} is NaN or infinite); {kept}. Lower train.lr or set "
+        "train.clip_norm, and train in another folder."
+    )
+
+
 def _metrics(learner: Learner) -> dict[str, Any]:
     return {
         "best": learner.place.best,
@@ -166,7 +215,14 @@ def _metrics(learner: Learner) -> dict[str, Any]:
 def _finished(model: Model, recipe: Recipe, material: Material, metrics: dict[str, Any]) -> Checkpoint:
     encoder = material.encoder
     return Checkpoint(
-        model, material.vocabulary, encoder.settings, encoder.blocks, encoder.fingerprint, recipe, metrics
+        model=model,
+        vocabulary=material.vocabulary,
+        regions=encoder.settings,
+        blocks=encoder.blocks,
+        fingerprint=encoder.fingerprint,
+        recipe=recipe,
+        metrics=metrics,
+        revisions=encoder.revisions,
     )
 
 

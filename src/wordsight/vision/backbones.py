@@ -2,6 +2,8 @@
 
 import difflib
 import hashlib
+import os
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from wordsight.boxed import NET, in_the_box
 from wordsight.errors import InputError
 from wordsight.vision.onnx_session import OnnxNet
+from wordsight.vision.settings import RegionSettings
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # as in facebook/dinov2-small
 
 
 class Backbone(Protocol):
@@ -66,7 +71,7 @@ class OnnxBackbone:
         return self._net.run(batch, self._output)
 
 
-def backbone(name: str, weights: str | Path = "") -> Backbone:
+def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbone:
     """The backbone of a name.
 
     Args:
@@ -74,6 +79,7 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
             ONNX file; or a transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the
             extra `hf`).
         weights: the folder in which files are looked for by name.
+        revision: of a hub model, the commit to use; else the newest.
 
     Raises:
         InputError: there is no such thing; names the nearest right one.
@@ -88,15 +94,47 @@ def backbone(name: str, weights: str | Path = "") -> Backbone:
         return Sight(sight_file(name, weights))
     if name.endswith(".onnx"):
         return OnnxBackbone(find_weights(name, weights))
-    local = [path for path in (Path(name), Path(weights) / name) if path.is_dir()]
-    if local or "/" in name:
+    local = [path for path in (Path(name), Path(weights) / name) if os.path.isdir(path)]
+    if local or HUB_ID.fullmatch(name):
         from wordsight.vision.hub import TransformersBackbone
 
-        return TransformersBackbone(str(local[0]) if local else name)
+        return TransformersBackbone(str(local[0]) if local else name, "" if local else revision)
     known = ["filters", "sight", *_onnx_files(weights)]
     near = difflib.get_close_matches(name, known, 1, 0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
     raise InputError(f"no backbone '{name}' ({hint}); a folder or hub id of a transformers model will do, too")
+
+
+def check_foreign(settings: RegionSettings, where: str) -> None:
+    """Whether the nets that a run names are on this machine: a run may be a stranger's, and must not call out.
+
+    Raises:
+        InputError: a name leads to another machine, and $WORDSIGHT_HUB does not allow that.
+    """
+    if hub_allowed():
+        return
+    for name in (*settings.backbones, settings.detector, settings.weights):
+        if "://" in name or name.replace("\\", "/").startswith("//") or "\0" in name:
+            raise InputError(
+                f"{where}: its regions name {name!r}, which is not on this machine; if you trust it, allow that with "
+                "--allow-hub or WORDSIGHT_HUB=1."
+            )
+    for name in settings.backbones:
+        there = any(os.path.isdir(path) for path in (name, os.path.join(settings.weights, name)))
+        if not there and not _is_file_name(name) and HUB_ID.fullmatch(name):
+            raise InputError(
+                f"{where}: needs the model {name!r} of the Hugging Face hub; if you trust it, allow that with "
+                "--allow-hub or WORDSIGHT_HUB=1, or put a folder of that name here or in the folder of weights."
+            )
+
+
+def hub_allowed() -> bool:
+    """Whether what a run names may be fetched from another machine."""
+    return os.environ.get("WORDSIGHT_HUB", "") not in ("", "0")
+
+
+def _is_file_name(name: str) -> bool:
+    return name.endswith((".onnx", ".safetensors"))
 
 
 def is_sight(name: str) -> bool:
@@ -124,7 +162,7 @@ def find_weights(name: str, weights: str | Path) -> Path:
         InputError: it is in neither; names the nearest one that is.
     """
     for path in (Path(name), Path(weights) / name):
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     near = difflib.get_close_matches(name, _onnx_files(weights), 1, 0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""

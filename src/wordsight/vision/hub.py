@@ -1,8 +1,11 @@
 """Vision models of the transformers library, by hub id or local folder (extra `hf`)."""
 
+import contextlib
 import hashlib
 import inspect
+import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.errors import InputError
+
+FILES = ["config.json", "preprocessor_config.json", "model*.safetensors", "model.safetensors.index.json"]
+PATIENCE = 5.0  # seconds for the hub's first answer
 
 
 class TransformersBackbone:
@@ -23,9 +29,14 @@ class TransformersBackbone:
     """
 
     batch = 8
+    revision: str  # of a model of the hub, its commit; else empty
 
-    def __init__(self, name: str) -> None:
-        """Load the model.
+    def __init__(self, name: str, revision: str = "") -> None:
+        """Load the model, from safetensors alone: nothing is unpickled, and no code of the model is run.
+
+        Args:
+            name: a folder, or the id of a model on the hub.
+            revision: of the latter, the commit to use; else the newest, or the one that is in the hub's local cache.
 
         Raises:
             InputError: transformers is not installed, or there is no such model here and it cannot be fetched.
@@ -35,12 +46,18 @@ class TransformersBackbone:
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError:
             raise InputError(f"{name}: transformers models need the extra 'hf': pip install 'wordsight[hf]'") from None
+        options = {"local_files_only": True}
         try:
-            config = transformers.AutoConfig.from_pretrained(name)
-            model = _vision_tower(transformers.AutoModel.from_pretrained(name))
-            settings = ImageProcessingMixin.get_image_processor_dict(name)[0]
+            folder = name if os.path.isdir(name) else _fetched(name, revision)
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **options)
+            whole = transformers.AutoModel.from_pretrained(
+                folder, trust_remote_code=False, use_safetensors=True, **options
+            )
+            model = _vision_tower(whole)
+            settings = ImageProcessingMixin.get_image_processor_dict(folder, **options)[0]
         except Exception as error:
             raise InputError(_why(name, error)) from None
+        self.revision = "" if folder == name else Path(folder).name
         self.name = Path(name).name
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.eval().requires_grad_(False).to(self._device)
@@ -82,6 +99,26 @@ class TransformersBackbone:
         return content.hexdigest()
 
 
+def _fetched(name: str, revision: str) -> str:
+    """The folder of a hub model in the hub's local cache, fetched if it is not there; it is called like its commit.
+
+    Raises:
+        Exception: of many kinds, as the library raises them; soon, where there is no network.
+    """
+    import huggingface_hub
+
+    fetch = partial(huggingface_hub.snapshot_download, name, allow_patterns=FILES)
+    with contextlib.suppress(Exception):  # not in the cache, or not all of it
+        folder = fetch(revision=revision or None, local_files_only=True)
+        there = set(os.listdir(folder))
+        if {"config.json", "preprocessor_config.json"} <= there and any(one.endswith(".safetensors") for one in there):
+            return str(folder)
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set, and it is not in the local cache")
+    found = huggingface_hub.HfApi().model_info(name, revision=revision or None, timeout=PATIENCE)  # one try
+    return str(fetch(revision=found.sha))
+
+
 def _vision_tower(model: Any) -> Any:
     """The part of a model that looks at pictures."""
     return getattr(model, "vision_model", model)
@@ -103,7 +140,7 @@ def _normalisation(settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
 
 
 def _why(name: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0]
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     if Path(name).is_dir():
         return (
             f"{name}: expected a folder of a transformers vision model with config.json, weights and "

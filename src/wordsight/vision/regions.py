@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
@@ -52,15 +52,23 @@ class RegionEncoder:
         blocks: which columns come from what: a backbone's name (with ` crop` behind it for crops beside `roi`),
             `place`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
         fingerprint: equal for encoders that give the same values; where files lie does not matter.
+        revisions: of backbones from a hub, the commits whose weights are used.
     """
 
-    def __init__(self, settings: RegionSettings, weights: Path | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: RegionSettings,
+        weights: Path | None = None,
+        threads: int | None = None,
+        revisions: Mapping[str, str] | None = None,
+    ) -> None:
         """Load the nets.
 
         Args:
             settings: what to use.
             weights: the folder of weights, if not the one in the settings.
             threads: pictures worked on at a time; by default as many as there are cores.
+            revisions: of backbones from a hub, the commits to use; else the newest.
 
         Raises:
             InputError: a net is missing or not what it should be, or settings do not go together.
@@ -69,7 +77,9 @@ class RegionEncoder:
         folder = weights or Path(settings.weights)
         self.settings = settings
         self.detector = _detector(settings, folder)
-        self._nets = [self._net(name, folder) for name in settings.backbones]
+        self._nets = [self._net(name, folder, (revisions or {}).get(name, "")) for name in settings.backbones]
+        found = zip(settings.backbones, self._nets, strict=True)
+        self.revisions = {name: revision for name, net in found if (revision := getattr(net, "revision", ""))}
         self._threads = threads or _cores()
         self.blocks = _blocks(settings, self._nets, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
@@ -114,10 +124,10 @@ class RegionEncoder:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _net(self, name: str, folder: Path) -> Backbone:
+    def _net(self, name: str, folder: Path, revision: str) -> Backbone:
         """A backbone; one that finds things too is the detector itself."""
         same = isinstance(self.detector, Sight) and name == self.settings.detector
-        return self.detector if same else backbone(name, folder)  # type: ignore[return-value]
+        return self.detector if same else backbone(name, folder, revision)  # type: ignore[return-value]
 
     def _rows(self, sources: Sequence[Source], boxes: Sequence[ArrayLike | None]) -> list[Row | InputError]:
         looks: list[tuple[Image.Image, Proposals, Features | None] | InputError] = []

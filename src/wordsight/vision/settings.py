@@ -51,10 +51,18 @@ class RegionSettings:
         """Raise InputError for a value out of range, or values that do not go together."""
         if not self.backbones:
             raise InputError("regions.backbones is empty, expected at least one, such as 'filters'")
-        least = {"regions": 1, "grid": 0, "detections": 0, "size": 1, "crop": 1}
-        for key, low in least.items():
-            if getattr(self, key) < low:
-                raise InputError(f"regions.{key} = {getattr(self, key)}, expected at least {low}")
+        ranges = {
+            "regions": (1, 10_000),
+            "grid": (0, 99),
+            "detections": (0, 10_000),
+            "size": (1, 4096),
+            "crop": (1, 4096),
+        }
+        for key, (least, most) in ranges.items():
+            if not least <= getattr(self, key) <= most:
+                raise InputError(f"regions.{key} = {getattr(self, key)}, expected at least {least} and at most {most}")
+        if len(self.backbones) > 20:
+            raise InputError(f"regions.backbones names {len(self.backbones)}, expected at most 20")
         if self.regions <= self.grid**2:
             raise InputError(
                 f"regions.regions = {self.regions}, expected at least {1 + self.grid**2}: "

@@ -1,0 +1,79 @@
+"""What data a training began with, as checksums: it goes on with no other."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wordsight.boxed import checksum
+from wordsight.data.parses import Parses, tree_of
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.training.checkpoint import WEIGHTS
+from wordsight.training.progress import Progress
+
+Origin = Mapping[str, str]
+"""A checksum of each part of the data, by what the part is called."""
+
+
+def origin_of(
+    splits: Mapping[str, Sequence[Picture]],
+    parses: Parses,
+    vocabulary: Vocabulary,
+    vectors: Path | None = None,
+    alignment: Path | None = None,
+) -> Origin:
+    """The checksums of what is learned from.
+
+    Args:
+        splits: the pictures of each, those that are left out not among them.
+        parses: of their sentences, where the model reads them.
+        vocabulary: the words.
+        vectors: the file of word vectors.
+        alignment: the folder of the run that says what is learned of regions.
+    """
+    found = {f"the split '{name}'": _of_pictures(pictures, parses) for name, pictures in splits.items()}
+    found["the vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode("utf-8", "replace")).hexdigest()
+    if vectors:
+        found["the file of text.vectors"] = checksum(vectors)
+    if alignment:
+        found["the run of data.alignment"] = checksum(alignment / WEIGHTS)
+    return found
+
+
+def check_origin(before: object, now: Origin, folder: Path, progress: Progress) -> None:
+    """A run goes on only with the data it began with; where that lies may change.
+
+    Args:
+        before: as the training state has it; a state of an older version has none.
+        now: of the data there is.
+        folder: of the run.
+        progress: who is told where it cannot be known.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    if before is None:
+        progress.say(f"{folder}: an older wordsight began this and did not note its data; it may be other data now")
+        return
+    for what in now:
+        if not isinstance(before, dict) or before.get(what) != now[what]:
+            raise InputError(f"{folder}: was begun with other data: {what} has changed since; use another folder.")
+
+
+def _of_pictures(pictures: Sequence[Picture], parses: Parses) -> str:
+    """Of the names and sizes in bytes of pictures, their sentences, and the parses of these."""
+    found = hashlib.sha256()
+    for picture in pictures:
+        trees = [str(tree_of(sentence, parses)) for sentence in picture.sentences] if parses else []
+        said = (picture.name, _bytes(picture.path), picture.sentences, trees)
+        found.update(repr(said).encode("utf-8", "replace"))
+    return found.hexdigest()
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return -1
