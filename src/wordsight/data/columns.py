@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,21 @@ Row = tuple[str, dict[str, Any]]  # where it stands, for messages; column, in sm
 
 def pictures_in(columns: Iterable[str]) -> list[str]:
     """The columns that may name pictures, the most usual first."""
-    there = set(columns)
-    return [column for column in (*PICTURE_COLUMNS, *ALSO_PICTURES) if column in there]
+    return _pictures_in(tuple(columns))
 
 
 def captions_in(columns: Iterable[str]) -> list[str]:
     """The columns that hold captions: the most usual one, and all that are numbered ("caption_0")."""
+    return _captions_in(tuple(columns))
+
+
+@lru_cache  # a table has the same columns in all its rows
+def _pictures_in(columns: tuple[str, ...]) -> list[str]:
+    return [column for column in (*PICTURE_COLUMNS, *ALSO_PICTURES) if column in columns]
+
+
+@lru_cache
+def _captions_in(columns: tuple[str, ...]) -> list[str]:
     there = dict.fromkeys(columns)
     first = [column for column in (*CAPTION_COLUMNS, *ALSO_CAPTIONS, CONVERSATIONS) if column in there][:1]
     return [*first, *(column for column in there if _NUMBERED.fullmatch(column))]
@@ -56,8 +66,10 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
     columns = pictures_in(row)
     if not columns:
         raise InputError(_missing(where, PICTURE_COLUMNS, row))
-    named = [column for column in columns if isinstance(row[column], str | Path) and is_picture(str(row[column]))]
-    column = named[0] if named else columns[0]
+    column = columns[0]
+    if len(columns) > 1:
+        named = (one for one in columns if isinstance(row[one], str | Path) and is_picture(str(row[one])))
+        column = next(named, column)
     value = row[column]
     if isinstance(value, dict) and isinstance(value.get("path"), str):  # Hugging Face's, without bytes
         value = value["path"]

@@ -46,24 +46,24 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
     """
     lines = decode.read(path, faults).split("\n")
     form = head(lines)
-    line = form.rows
+    line, count = form.rows, len(form.columns)
     while line < len(lines):
         if not lines[line].strip():
             line += 1
             continue
-        where = f"line {line + 1}"
+        where = f"{path}, line {line + 1}"
         values, taken, wrong = _record(lines, line, form)
-        line += taken
         try:
-            fitting = _fitted(values, form, f"{path}, {where}")
+            fitting = values if len(values) == count else _fitted(values, form, where)
+            if len(fitting) != len(values):
+                wrong = wrong or f"{len(values)} columns, expected {count}; put together"
             if wrong:
-                faults.mended(path, where, wrong)
-            elif len(fitting) != len(values):
-                faults.mended(path, where, f"{len(values)} columns, expected {len(fitting)}; put together")
+                faults.mended(path, f"line {line + 1}", wrong)
         except InputError as error:
             faults.left_out(path, error)
-            continue
-        yield f"{path}, {where}", dict(zip(form.columns, (value.strip() for value in fitting), strict=True))
+        else:
+            yield where, dict(zip(form.columns, map(str.strip, fitting), strict=True))
+        line += taken
 
 
 def head(lines: Sequence[str]) -> Head:

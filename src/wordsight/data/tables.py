@@ -1,6 +1,7 @@
 """Tables of pictures and captions: Hugging Face's imagefolder `metadata.jsonl`, CSV, JSON, and Parquet."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wordsight.data import columns, comma, decode, json_rows, parquet
@@ -55,36 +56,60 @@ def read(root: Path, tables: Sequence[Path], faults: Faults) -> Dataset:
     Raises:
         InputError: a table cannot be read, or nearly all its rows are bad, or one is and reading is strict.
     """
-    said: dict[Path, list[str]] = {}
-    known: dict[Path, tuple[str, str]] = {}
-    found: dict[tuple[str, str, Path], Path] = {}
+    found: dict[str, _Entry] = {}
     for path in tables:
-        files, within = PictureFiles(faults, path.parent, root), _within(path.parent, root)
-        place = split_of_file(path.stem, "") or next(filter(None, map(split_of_folder, reversed(within))), "")
-        for where, row in _rows(path, faults):
-            try:
-                file = columns.picture_of(row, where)
-                captions, wrong = columns.captions_of(row, where)
-                first = file.partition("/")[0] if isinstance(file, str) and "/" in file else ""
-                split = columns.split_of(row, where) or place or split_of_folder(first) or "train"
-                key = (str(file), split, path.parent)
-                if key not in found:
-                    found[key] = file if isinstance(file, Path) else files.find(file, split=split)
-                name = _name(file, found[key], path.parent, within)
-                if known.setdefault(found[key], (name, split))[1] != split:
-                    there = known[found[key]][1]
-                    raise InputError(f"{where}: {file} is already in the split '{there}', not in '{split}'.")
-            except InputError as error:
-                faults.left_out(path, error)
-                continue
-            for one in wrong:
-                faults.left_out(path, one)
-            said.setdefault(found[key], []).extend(captions)
-            faults.good(path, len(captions) or not wrong)
-        faults.require(path)
-    pictures = tuple(Picture(known[file][0], file, known[file][1], tuple(said[file])) for file in said)
+        _read(path, root, found, faults)
+    pictures = tuple(Picture(one.name, one.path, one.split, tuple(one.said)) for one in found.values())
     imagefolder = bool(tables) and tables[0].stem.lower() == "metadata"
     return Dataset(root.name, root, "imagefolder" if imagefolder else "table", pictures)
+
+
+@dataclass
+class _Entry:
+    """A picture while its rows are read."""
+
+    name: str
+    path: Path
+    split: str
+    said: list[str]
+
+
+def _read(path: Path, root: Path, found: dict[str, _Entry], faults: Faults) -> None:
+    """Add the rows of a table to the pictures that were found, by their paths."""
+    files, within = PictureFiles(faults, path.parent, root), _within(path.parent, root)
+    place = split_of_file(path.stem, "") or next(filter(None, map(split_of_folder, reversed(within))), "")
+    known: dict[tuple[str | Path, str], _Entry] = {}
+    good = 0
+    for where, row in _rows(path, faults):
+        try:
+            file = columns.picture_of(row, where)
+            captions, wrong = columns.captions_of(row, where)
+            split = columns.split_of(row, where) or place
+            entry = known.get((file, split))
+            if entry is None:
+                split_there = split or _first_folder(file) or "train"
+                real = file if isinstance(file, Path) else files.find(file, split=split_there)
+                new = _Entry(_name(file, real, path.parent, within), real, split_there, [])
+                entry = found.setdefault(str(real), new)
+                if entry.split != split_there:
+                    what = f"{file} is already in the split '{entry.split}', not in '{split_there}'"
+                    raise InputError(f"{where}: {what}.")
+                known[file, split] = entry
+        except InputError as error:
+            faults.left_out(path, error)
+            continue
+        for one in wrong:
+            faults.left_out(path, one)
+        entry.said += captions
+        good += len(captions) or not wrong
+    faults.good(path, good)
+    faults.require(path)
+
+
+def _first_folder(file: str | Path) -> str:
+    """The split that the first folder of a picture's name is called after."""
+    first, slash, _ = file.partition("/") if isinstance(file, str) else ("", "", "")
+    return split_of_folder(first) if slash else ""
 
 
 def _name(file: str | Path, found: Path, folder: Path, within: Sequence[str]) -> str:
