@@ -221,7 +221,7 @@ def test_holding_out_takes_the_same_pictures_every_time(tmp_path: Path) -> None:
         ({"images": [{"sentences": []}]}, r"images\[0\]: the key 'filename' is missing"),
         ({"images": [{"filename": ["a.jpg"], "sentences": []}]}, r"key 'filename': expected text, found a list"),
         ('{"images": ' + "9" * 5000 + "}", r"dataset\.json, line 1: not usable JSON \(a number is too long\)"),
-        ("[" * 100_000, r"not usable JSON \(nested too deep\)"),
+        ("[" * 10_000, r"not usable JSON \(nested too deep\)"),
         (
             {"images": [{"filename": "a.jpg", "sentences": [{"raw": 3}]}]},
             r"images\[0\], sentences\[0\], key 'raw': expected",
@@ -239,7 +239,7 @@ def test_a_wrong_karpathy_file_is_named_with_line_or_key(tmp_path: Path, content
     paint(tmp_path / "a.jpg")
     write(tmp_path / "dataset.json", content)
     with pytest.raises(InputError, match=message):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -261,36 +261,41 @@ def test_a_wrong_coco_file_is_named_with_its_key(
     paint(tmp_path / "a.jpg")
     write(tmp_path / "captions_val.json", {"images": images, "annotations": annotations})
     with pytest.raises(InputError, match=message):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 def test_a_wrong_token_file_names_the_line(tmp_path: Path) -> None:
     with flickr(tmp_path).open("a") as file:
         file.write("b.jpg no tab here\n")
     with pytest.raises(InputError, match=r"Flickr8k.token.txt, line 5: expected 'picture.jpg#0', a tab"):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 def test_a_picture_in_two_splits_names_the_line(tmp_path: Path) -> None:
     flickr(tmp_path)
     write(tmp_path / "Flickr_8k.devImages.txt", "b.jpg\na.jpg\n")
     with pytest.raises(InputError, match=r"devImages.txt, line 2: a.jpg is already in the split 'train'"):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("metadata.jsonl", '{"file_name": "a.jpg", "text": "x"}\n{"file_name"\n', r"metadata.jsonl, line 2, column"),
-        ("metadata.jsonl", '\n{"file_name": "a.jpg"}\n', r"line 2: expected a column 'caption'.*found only file_name"),
+        (
+            "metadata.jsonl",
+            '\n{"file_name": "a.jpg"}\n',
+            r"metadata.jsonl: expected a column 'caption'.*found only file_name",
+        ),
         (
             "metadata.jsonl",
             '{"file_name": "a.jpg", "text": null}',
             r"line 1: expected a caption.*found nothing \(null\)",
         ),
-        ("data.csv", "filepath,words\na.jpg,x\n", r"line 2: expected a column 'caption'"),
-        ("data.csv", "filepath,caption\na.jpg,x\na.jpg,a dog, running\n", r"line 3: expected 2 columns.*found 3"),
-        ("data.csv", 'filepath,caption\na.jpg,"never closed\n', r"data.csv, line 2: not valid CSV"),
+        ("data.csv", "filepath,words\na.jpg,x\n", r"data.csv: expected a column 'caption'.*found only filepath, words"),
+        ("data.csv", "filepath,caption\na.jpg,x\na.jpg,a dog, running\n", r"line 3: 3 columns, expected 2"),
+        ("data.csv", "filepath,caption\na.jpg,x\na.jpg\n", r"line 3: expected 2 columns.*found 1"),
+        ("data.csv", 'filepath,caption\na.jpg,"never closed\n', r"data.csv, line 2: a quote is never closed"),
         (
             "data.csv",
             "filepath,caption,split\na.jpg,x,val\na.jpg,y,test\n",
@@ -304,7 +309,7 @@ def test_a_wrong_table_names_the_line(tmp_path: Path, name: str, text: str, mess
     paint(tmp_path / "a.jpg")
     write(tmp_path / name, text)
     with pytest.raises(InputError, match=message):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 def test_parquet_without_a_reader_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +322,7 @@ def test_parquet_without_a_reader_says_what_to_install(tmp_path: Path, monkeypat
 def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     flickr(tmp_path).write_bytes(b"a.jpg#0\tA dog\nb.jpg#0\tcaf\xe9\n")
     with pytest.raises(InputError, match=r"Flickr8k.token.txt, line 2: expected UTF-8"):
-        load_dataset(tmp_path)
+        load_dataset(tmp_path, strict=True)
 
 
 def test_what_is_no_dataset_says_what_was_expected(tmp_path: Path) -> None:
@@ -346,7 +351,10 @@ def test_names_that_no_file_can_have_are_missing_pictures(tmp_path: Path) -> Non
     report = check(load_dataset(tmp_path))
     assert report.missing == names[1:]
     write_karpathy(load_dataset(tmp_path), tmp_path / "copy" / "out.json")
-    assert [picture.name for picture in load_dataset(tmp_path / "copy" / "out.json").pictures] == list(names)
+    assert [picture.name for picture in load_dataset(tmp_path / "copy" / "out.json").pictures] == [
+        *names[:3],
+        "\\ud800.jpg",
+    ]
 
 
 def test_several_datasets_in_a_folder_have_to_be_named(tmp_path: Path) -> None:

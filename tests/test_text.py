@@ -102,7 +102,7 @@ def test_a_vocabulary_that_cannot_be_written_leaves_nothing(tmp_path: Path, monk
     path = tmp_path / "vocabulary.json"
     path.write_text("what was there before")
     monkeypatch.setattr("wordsight.files.os.replace", full)
-    with pytest.raises(InputError, match="cannot be written: No space left on device"):
+    with pytest.raises(InputError, match="cannot be written: the disk is full"):
         vocabulary.save(path)
     assert [one.read_text() for one in tmp_path.iterdir()] == ["what was there before"]
 

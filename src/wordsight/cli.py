@@ -28,6 +28,7 @@ app.command()(cli_index.search)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `train -o` wrote.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row; else it is left out and named.")]
 
 
 @app.command()
@@ -285,14 +286,14 @@ def export(
 
 @data_app.command()
 @verb
-def check(data: Data, as_json: Json = False) -> None:
+def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
     """Report what is in a dataset and what is wrong with it; writes nothing."""
-    from wordsight.data import load_dataset
     from wordsight.data.check import check
+    from wordsight.data.load import read_dataset
     from wordsight.training.progress import Progress
 
     with Progress().task("pictures") as count:
-        report = check(load_dataset(data), progress=count)
+        report = check(read_dataset(data, strict=strict), progress=count)
     show(report.to_json(), str(report), as_json)
 
 
@@ -301,13 +302,14 @@ def check(data: Data, as_json: Json = False) -> None:
 def convert(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.json", help="The Karpathy JSON file to write.")],
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Write any dataset as Karpathy JSON."""
     from wordsight.data import load_dataset
     from wordsight.data.convert import write_karpathy
 
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, strict=strict)
     write_karpathy(dataset, out)
     show({"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json)
 

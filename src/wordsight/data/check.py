@@ -102,7 +102,7 @@ def check(
         "lengths": _summary(lengths),
         "vocabulary": len(vocabulary) - len(SPECIAL) if vocabulary else 0,
     }
-    warnings = tuple(_warnings(found, dataset.splits, split_name(vocabulary_from), min_count))
+    warnings = (*dataset.faults, *_warnings(found, dataset.splits, split_name(vocabulary_from), min_count))
     return Report(dataset.name, str(dataset.root), dataset.format, warnings=warnings, **found)
 
 

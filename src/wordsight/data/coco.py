@@ -2,59 +2,97 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from wordsight.data.find import PictureFiles
-from wordsight.data.records import Dataset, Picture, split_in, split_name
+from wordsight.data.faults import Faults
+from wordsight.data.lookup import PictureFiles
+from wordsight.data.records import Dataset, Picture, split_name, split_of_file
 from wordsight.errors import InputError
 from wordsight.files import describe, field
 
-
-def recognised(content: object) -> bool:
-    """Whether a JSON file's content is of this format: images, and annotations with captions apart from them."""
-    return isinstance(content, dict) and "images" in content and "annotations" in content
+_LOOKED_AT = 100  # annotations, to tell captions from boxes
 
 
-def read(root: Path, files: Sequence[tuple[Path, object]]) -> Dataset:
+def require(path: Path, content: object) -> None:
+    """Make sure that a JSON file's content is of this format: images, and annotations with captions apart from them.
+
+    Raises:
+        InputError: it is not; the message names what is missing.
+    """
+    field(content, "images", list, str(path))
+    first = field(content, "annotations", list, str(path))[:_LOOKED_AT]
+    if first and not any(isinstance(one, dict) and "caption" in one for one in first):
+        field(first[0], "caption", str, f"{path}, annotations[0]")
+
+
+def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Dataset:
     """The dataset in some COCO captions files: the split is in the file's name ("captions_val2014.json").
 
     Args:
         root: the dataset's folder.
         files: path and content of each.
+        faults: told of images and annotations that are not as they should be.
 
     Raises:
-        InputError: a key is missing or of the wrong type, or a caption is of no image; the message names it.
+        InputError: nearly all of a file is not as it should be, or one thing is and reading is strict.
     """
-    places = PictureFiles(root)
-    pictures = [picture for path, content in files for picture in _pictures(path, content, places)]
+    places = PictureFiles(faults, root)
+    pictures = [picture for path, content in files for picture in _pictures(path, content, places, faults)]
     return Dataset(root.name, root, "coco", tuple(pictures))
 
 
-def _pictures(path: Path, content: object, places: PictureFiles) -> list[Picture]:
-    said: dict[int | str, list[str]] = {}
-    images = field(content, "images", list, str(path))
-    for number, image in enumerate(images):
-        identity = _identity(image, "id", f"{path}, images[{number}]")
-        if identity in said:
-            raise InputError(f"{path}, images[{number}], key 'id': {identity!r} is there twice.")
-        said[identity] = []
-    for number, annotation in enumerate(field(content, "annotations", list, str(path))):
-        where = f"{path}, annotations[{number}]"
-        identity = _identity(annotation, "image_id", where)
-        if identity not in said:
-            raise InputError(f"{where}, key 'image_id': no image has the id {identity!r}.")
-        said[identity].append(field(annotation, "caption", str, where).strip())
-    default = split_in(path.stem)
-    pictures = []
-    for number, image in enumerate(images):
+def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) -> list[Picture]:
+    """The pictures of one file, each with its captions; what is wrong is left out."""
+    said: dict[str, list[str]] = {}
+    named: dict[str, tuple[str, str]] = {}  # id -> file name, split
+    default = split_of_file(path.stem)
+    for number, image in enumerate(content["images"]):
         where = f"{path}, images[{number}]"
-        name = field(image, "file_name", str, where)
-        split = split_name(field(image, "split", str, where)) if "split" in image else default
-        pictures.append(Picture(name, places.find(name), split, tuple(said[image["id"]])))
-    return pictures
+        try:
+            identity = _identity(image, "id", where)
+            if identity in said:
+                raise InputError(f"{where}, key 'id': {image['id']!r} is there twice.")
+            name = field(image, "file_name", str, where)
+            if not name.strip():
+                raise InputError(f"{where}, key 'file_name': expected the name of a picture's file, found ''.")
+            given = field(image, "split", str, where) if image.get("split") is not None else ""
+        except InputError as error:
+            faults.left_out(path, error)
+            continue
+        said[identity], named[identity] = [], (name, split_name(given) or default)
+    plain = {_number(identity): identity for identity in said}
+    for number, annotation in enumerate(content["annotations"]):
+        where = f"{path}, annotations[{number}]"
+        try:
+            identity = _identity(annotation, "image_id", where)
+            if identity not in said and (other := plain.get(_number(identity))) is not None:
+                value = annotation["image_id"]
+                faults.mended(path, f"annotations[{number}]", f"image_id {value!r} is taken for the image {other}")
+                identity = other
+            if identity not in said:
+                raise InputError(f"{where}, key 'image_id': no image has the id {annotation['image_id']!r}.")
+            said[identity].append(field(annotation, "caption", str, where).strip())
+            faults.good(path)
+        except InputError as error:
+            faults.left_out(path, error)
+    faults.require(path)
+    return [
+        Picture(name, places.find(name, split=split), split, tuple(said[identity]))
+        for identity, (name, split) in named.items()
+    ]
 
 
-def _identity(record: object, key: str, where: str) -> int | str:
+def _identity(record: object, key: str, where: str) -> str:
+    """What an image is known by, text and numbers apart: '"7"' and '7'."""
     value = field(record, key, object, where)
-    if not isinstance(value, int | str):
-        raise InputError(f"{where}, key '{key}': expected a number or text, found {describe(value)}.")
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        if not (isinstance(value, float) and value.is_integer()):
+            raise InputError(f"{where}, key '{key}': expected a number or text, found {describe(value)}.")
+        value = int(value)
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _number(identity: str) -> str:
+    """The same for a number in text ("007") as for the number."""
+    plain = identity.strip('"').strip()
+    return plain.lstrip("0") or "0" if plain.isdecimal() else plain

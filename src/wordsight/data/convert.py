@@ -1,12 +1,11 @@
 """Any dataset -> Karpathy JSON."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from wordsight.data.records import Dataset, Picture
-from wordsight.files import write_text
+from wordsight.files import to_json, write_text
 from wordsight.text.tokens import tokenise
 
 
@@ -35,7 +34,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
         images.append(
             {**record, "filename": name, "imgid": place, "split": picture.split, "sentids": ids, "sentences": sentences}
         )
-    write_text(Path(out), json.dumps({"dataset": dataset.name, "images": images}, ensure_ascii=False) + "\n")
+    write_text(Path(out), to_json({"dataset": dataset.name, "images": images}) + "\n")
 
 
 def _name_and_folder(picture: Picture, out: Path) -> tuple[str, str]:

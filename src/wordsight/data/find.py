@@ -1,14 +1,22 @@
 """Where datasets, weights and pictures are."""
 
 import os
-from functools import cached_property
 from pathlib import Path
 
 from wordsight.errors import InputError
 
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "jp2", "j2k", "png", "apng", "webp", "bmp", "gif", "tif", "tiff"),
+        *("tga", "ppm", "pgm", "pbm", "pnm", "heic", "heif", "avif"),
+    )
 )
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name ends like a picture's, in capitals or not."""
+    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
 def find(name: str | Path, what: str) -> Path:
@@ -44,55 +52,3 @@ def _shared() -> Path | None:
     source = Path(__file__).resolve().parents[2]  # <project>/src when it is a checkout
     beside = source.parent.parent / "shared"
     return beside if source.name == "src" and beside.is_dir() else None
-
-
-class PictureFiles:
-    """The picture files of a dataset, found wherever their folder usually is.
-
-    Looked at, in turn: the dataset's folder, the folders in it ("images" first), and the folders in "images".
-    Each is listed once, so that thousands of pictures cost no more than a few.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = str(root)
-        self.listings: dict[str, frozenset[str]] = {}
-        self.last = ""
-
-    def find(self, *names: str) -> Path:
-        """The first of some paths, relative to the dataset or absolute, that exists; a likely place when none does."""
-        for name in names:
-            if os.path.isabs(name):
-                if os.path.exists(name):
-                    return Path(name)
-                continue
-            folder, base = os.path.split(os.path.normpath(name))
-            for place in self.places:
-                if base in self._listing(os.path.join(place, folder) if folder else place):
-                    self.last = place
-                    return Path(place, folder, base)
-        return Path(self.last or self.root, names[0])
-
-    @cached_property
-    def places(self) -> list[str]:
-        """The folders where pictures are looked for."""
-        inside = _folders(self.root)
-        inside.sort(key=lambda folder: os.path.basename(folder).lower() not in ("images", "imgs"))
-        images = [folder for folder in inside if os.path.basename(folder).lower() in ("images", "imgs")]
-        return [self.root, *inside, *(deeper for folder in images for deeper in _folders(folder))]
-
-    def _listing(self, folder: str) -> frozenset[str]:
-        if folder not in self.listings:
-            try:
-                self.listings[folder] = frozenset(os.listdir(folder))
-            except OSError:
-                self.listings[folder] = frozenset()
-        return self.listings[folder]
-
-
-def _folders(folder: str) -> list[str]:
-    """The folders in a folder, by name, without the hidden ones."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError:
-        return []

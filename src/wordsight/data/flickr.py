@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
-from wordsight.data.find import PictureFiles
+from wordsight.data import decode
+from wordsight.data.faults import Faults
+from wordsight.data.lookup import PictureFiles
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError
-from wordsight.files import read_text
 
 _LINE = re.compile(r"(?P<name>[^\t]*\S)#(?P<number>\d+)\t(?P<sentence>.*)")
+_WITH_SPACES = re.compile(r"(?P<name>\S+\.\w{3,4}(?:\.\d)?)#(?P<number>\d+)\s+(?P<sentence>.*)")
+_LOOKED_AT = 10  # lines, to recognise a token file
 _LISTS = {
     "train": ("*trainImages.txt", "train.txt"),
     "val": ("*devImages.txt", "val.txt", "dev.txt"),
@@ -16,13 +19,13 @@ _LISTS = {
 }
 
 
-def recognised(path: Path) -> bool:
-    """Whether a text file is a token file: its first line is `picture.jpg#0<TAB>sentence`."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return bool(_LINE.match(file.readline()))
+def recognised(text: str) -> bool:
+    """Whether a text begins as a token file: most of its first lines are `picture.jpg#0<TAB>sentence`."""
+    lines = [line for line in text.split("\n", 2 * _LOOKED_AT)[:-1] or [text] if line.strip()][:_LOOKED_AT]
+    return 2 * sum(_match(line) is not None for line in lines) > len(lines)
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, faults: Faults) -> Dataset:
     """The dataset of a token file and the lists of pictures beside it.
 
     Where there are lists, only the pictures that they name belong to the dataset; where there are none, all are for
@@ -30,20 +33,22 @@ def read(path: Path) -> Dataset:
 
     Args:
         path: of the token file, lines of `picture.jpg#0<TAB>sentence`.
+        faults: told of lines that are not as they should be.
 
     Raises:
-        InputError: a line has another form, or a picture is in two lists; the message names the line.
+        InputError: nearly all lines have another form, or one has and reading is strict.
     """
     said: dict[str, list[str]] = {}
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if match := _LINE.fullmatch(line.rstrip("\r")):
+    for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
+        if match := _match(line):
             said.setdefault(match["name"], []).append(match["sentence"].strip())
+            faults.good(path)
         elif line.strip():
-            raise InputError(
-                f"{path}, line {number}: expected 'picture.jpg#0', a tab and a sentence, found {line[:40]!r}."
-            )
-    splits = _splits(path.parent)
-    files = PictureFiles(path.parent)
+            what = f"expected 'picture.jpg#0', a tab and a sentence, found {line[:40]!r}"
+            faults.left_out(path, InputError(f"{path}, line {number}: {what}."))
+    faults.require(path)
+    splits = _splits(path.parent, faults)
+    files = PictureFiles(faults, path.parent)
     pictures = [
         Picture(name, files.find(name), split, tuple(said.get(name, ())))
         for name, split in (splits or dict.fromkeys(said, "train")).items()
@@ -51,15 +56,21 @@ def read(path: Path) -> Dataset:
     return Dataset(path.parent.name, path.parent, "flickr", tuple(pictures))
 
 
-def _splits(folder: Path) -> dict[str, str]:
+def _match(line: str) -> re.Match[str] | None:
+    return _LINE.fullmatch(line) or _WITH_SPACES.fullmatch(line)
+
+
+def _splits(folder: Path, faults: Faults) -> dict[str, str]:
     """Picture -> split, from the lists in a folder; empty when there are none."""
     splits: dict[str, str] = {}
     for split, patterns in _LISTS.items():
-        for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
-            for number, line in enumerate(read_text(path).split("\n"), 1):
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+            if not path.is_file():
+                continue
+            for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
                 name = line.strip()
                 name = f"{name}.jpg" if name.isdecimal() else name  # Flickr30k's lists leave the suffix out
-                if splits.setdefault(name, split) != split and name:
-                    raise InputError(f"{path}, line {number}: {name} is already in the split '{splits[name]}'.")
-    splits.pop("", None)
+                if name and splits.setdefault(name, split) != split:
+                    error = InputError(f"{path}, line {number}: {name} is already in the split '{splits[name]}'.")
+                    faults.left_out(path, error)
     return splits

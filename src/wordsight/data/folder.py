@@ -1,55 +1,116 @@
-"""A folder of pictures with their captions beside them: `x.jpg` and `x.txt`, one sentence a line."""
+"""A folder of pictures with their captions beside them: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from wordsight.data.find import PICTURE_SUFFIXES
-from wordsight.data.records import Dataset, Picture, split_in
-from wordsight.files import read_text
+from wordsight.data import columns, decode
+from wordsight.data.faults import Faults
+from wordsight.data.find import is_picture
+from wordsight.data.lookup import files_below
+from wordsight.data.records import Dataset, Picture, split_of_folder
+from wordsight.errors import InputError
+from wordsight.files import describe, parse_json
 
+TEXTS = (".txt", ".caption", ".json")  # of several beside a picture, the first is read
+LARGEST = 1 << 20  # bytes of captions of one picture
+_TRIED = 20  # JSON files that are opened to see whether they have captions
 _NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE)
 
 
-def recognised(root: Path) -> bool:
-    """Whether a picture in a folder, or in the folders inside, has a text file beside it."""
-    return any(
-        os.path.splitext(name)[0] + ".txt" in files for _, files in _walk(root) for name in files if _is_picture(name)
-    )
+def recognised(root: Path, faults: Faults) -> bool:
+    """Whether a picture in a folder, or in the folders inside, has captions beside it."""
+    tried = 0
+    for folder, files in files_below(root, Faults()):
+        texts = _texts(files)
+        for name in filter(is_picture, files):
+            for text in _beside(name, texts):
+                if not text.lower().endswith(".json"):
+                    return True
+                tried += 1
+                if tried <= _TRIED and _said(folder / text, Faults()):
+                    return True
+    return False
 
 
-def read(root: Path) -> Dataset:
-    """The dataset in a folder and the folders in it; a first folder named like a split gives the split, else train.
+def read(root: Path, faults: Faults) -> Dataset:
+    """The dataset in a folder and the folders in it; the first of these named like a split gives the split, else train.
 
-    A picture without a text file has no sentences; a text file without a picture stands for a picture that is missing.
+    A picture without captions has no sentences; a text file without a picture stands for a picture that is missing.
 
-    Raises:
-        InputError: a text file cannot be read as UTF-8; the message names the line.
+    Args:
+        root: the folder.
+        faults: told of files that are not as they should be.
     """
-    pictures = []
-    for folder, files in _walk(root):
+    return Dataset(root.name, root, "pairs", tuple(pictures(root, faults)))
+
+
+def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Picture]:
+    """The pictures below a folder, each with the captions beside it; their split is a folder's, or else `default`."""
+    for folder, files in files_below(root, faults):
         within = folder.relative_to(root)
-        split = split_in(within.parts[0]) if within.parts else "train"
-        stems: dict[str, str] = {os.path.splitext(name)[0]: name for name in files if _is_picture(name)}
-        for name in sorted(files):
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() == ".txt" and not _NO_CAPTIONS.fullmatch(stem):
-                stems.setdefault(stem, f"{stem}.jpg")
-        for stem in sorted(stems):
-            text = folder / f"{stem}.txt"
-            lines = read_text(text).strip().split("\n") if text.name in files else []
-            said = tuple(line.strip() for line in lines if line.strip() or len(lines) == 1)
-            pictures.append(Picture((within / stems[stem]).as_posix(), folder / stems[stem], split, said))
-    return Dataset(root.name, root, "pairs", tuple(pictures))
+        split = next(filter(None, map(split_of_folder, within.parts)), default)
+        texts = _texts(files)
+        text_of = _assigned(folder, files, texts, faults)
+        spoken = set(text_of.values())
+        for text in texts.values():
+            stem, suffix = os.path.splitext(text)
+            if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
+                if any(name in files for name in (stem, *_pictures_of(stem, files))):
+                    continue  # of a picture that has other captions
+                text_of[stem if is_picture(stem) else f"{stem}.jpg"] = text
+        for name in sorted(text_of):
+            text = text_of[name]
+            said: tuple[str, ...] = ()
+            try:
+                said = _said(folder / text, faults) if text else ()
+                faults.good(root)
+            except InputError as error:
+                faults.left_out(root, error)
+            yield Picture((within / name).as_posix(), folder / name, split, said)
 
 
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str], faults: Faults) -> dict[str, str]:
+    """Each picture of a folder with the file of its captions, or ""; captions of several pictures are the first's."""
+    found: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for name in sorted(filter(is_picture, files)):
+        text = next(iter(_beside(name, texts)), "")
+        if text and owner.setdefault(text, name) != name:
+            faults.note(f"{folder / text} has captions of {owner[text]} and of {name}: {name} was left out.")
+            continue
+        found[name] = text
+    return found
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Each folder with the names of its files, without hidden ones, in the order of the alphabet."""
-    for folder, inside, files in os.walk(root):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
-        yield Path(folder), {name for name in files if not name.startswith(".")}
+def _texts(files: Iterable[str]) -> dict[tuple[str, str], str]:
+    """The files that may hold captions, by their names without ending and their endings in small letters."""
+    split = (os.path.splitext(name) for name in sorted(files, reverse=True))
+    return {(stem, suffix.lower()): stem + suffix for stem, suffix in split if suffix.lower() in TEXTS}
+
+
+def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """The files with captions of a picture, the first to be read first."""
+    stem = os.path.splitext(name)[0]
+    for suffix in TEXTS:
+        for beginning in (stem, name):
+            if (beginning, suffix) in texts:
+                yield texts[beginning, suffix]
+
+
+def _pictures_of(stem: str, files: set[str]) -> Iterator[str]:
+    return (name for name in files if is_picture(name) and os.path.splitext(name)[0] == stem)
+
+
+def _said(path: Path, faults: Faults) -> tuple[str, ...]:
+    """The captions in a file, one a line; in JSON those of its keys."""
+    text = decode.read(path, faults, LARGEST)
+    if path.suffix.lower() != ".json":
+        lines = text.strip().split("\n")
+        return tuple(line.strip() for line in lines if line.strip() or len(lines) == 1)
+    content = parse_json(text, str(path))
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected an object, found {describe(content)}.")
+    row = columns.lowered(content)
+    return tuple(columns.captions_of(row, str(path))[0]) if columns.captions_in(row) else ()

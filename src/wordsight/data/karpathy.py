@@ -1,49 +1,83 @@
 """Karpathy JSON: `dataset_*.json`, the usual exchange format for captions with splits."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from wordsight.data.find import PictureFiles
+from wordsight.data.faults import Faults
+from wordsight.data.lookup import PictureFiles
 from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.errors import InputError
 from wordsight.files import field
 
-
-def recognised(content: object) -> bool:
-    """Whether a JSON file's content is of this format: images that carry their sentences."""
-    images = content.get("images") if isinstance(content, dict) else None
-    return isinstance(images, list) and any(isinstance(image, dict) and "sentences" in image for image in images[:10])
+_LOOKED_AT = 100  # images, to tell the format
 
 
-def read(path: Path, content: object) -> Dataset:
+def require(path: Path, content: object) -> None:
+    """Make sure that a JSON file's content is of this format: images that carry their sentences.
+
+    Raises:
+        InputError: it is not; the message names what is missing.
+    """
+    images = field(content, "images", list, str(path))
+    if not images:
+        raise InputError(f"{path} is an empty dataset: it lists no pictures.")
+    if not any(isinstance(image, dict) and "sentences" in image for image in images[:_LOOKED_AT]):
+        field(images[0], "sentences", list, f"{path}, images[0]")
+
+
+def read(path: Path, content: Any, faults: Faults) -> Dataset:
     """The dataset in a Karpathy JSON file; `restval` joins train, and a picture without a split is for training.
 
     Args:
         path: of the file.
         content: of the file.
+        faults: told of images and sentences that are not as they should be.
 
     Raises:
-        InputError: a key is missing or of the wrong type; the message names it.
+        InputError: nearly all of the file is not as it should be, or one thing is and reading is strict.
     """
-    images = field(content, "images", list, str(path))
-    files = PictureFiles(path.parent)
-    filenames = [field(image, "filename", str, f"{path}, images[{number}]") for number, image in enumerate(images)]
-    names = Counter(filenames)
+    files = PictureFiles(faults, path.parent)
+    found = list(_images(path, content["images"], faults))
+    names = Counter(name for name, *_ in found)
     pictures = []
-    for number, (name, image) in enumerate(zip(filenames, images, strict=True)):
-        where = f"{path}, images[{number}]"
-        folder = field(image, "filepath", str, where) if "filepath" in image else ""
+    for name, folder, split, said in found:
         inside = f"{folder}/{name}" if folder else name
-        sentences = field(image, "sentences", list, where)
-        split = split_name(field(image, "split", str, where)) if "split" in image else "train"
-        said = tuple(_sentence(one, f"{where}, sentences[{place}]") for place, one in enumerate(sentences))
         pictures.append(Picture(name if names[name] == 1 else inside, files.find(inside, name), split, said))
-    title = content.get("dataset") if isinstance(content, dict) else None
+    faults.require(path)
+    title = content.get("dataset")
     title = title if isinstance(title, str) and title else path.parent.name
     return Dataset(title, path.parent, "karpathy", tuple(pictures))
 
 
+def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """File name, folder, split and sentences of each image."""
+    for number, image in enumerate(images):
+        where = f"{path}, images[{number}]"
+        try:
+            name = field(image, "filename", str, where)
+            if not name.strip():
+                raise InputError(f"{where}, key 'filename': expected the name of a picture's file, found ''.")
+            folder = field(image, "filepath", str, where) if image.get("filepath") is not None else ""
+            split = field(image, "split", str, where) if image.get("split") is not None else "train"
+            sentences = field(image, "sentences", list, where)
+        except InputError as error:
+            faults.left_out(path, error)
+            continue
+        said = []
+        for place, record in enumerate(sentences):
+            try:
+                said.append(_sentence(record, f"{where}, sentences[{place}]"))
+            except InputError as error:
+                faults.left_out(path, error)
+        faults.good(path, len(said) or not sentences)
+        yield name, folder, split_name(split) or "train", tuple(said)
+
+
 def _sentence(record: object, where: str) -> str:
+    if isinstance(record, str):
+        return record
     if isinstance(record, dict) and "raw" not in record and "tokens" in record:
         tokens = field(record, "tokens", list, where)
         if not all(isinstance(token, str) for token in tokens):

@@ -1,91 +1,150 @@
 """Any dataset -> `Dataset`: the format is recognised by looking at the files."""
 
+import logging
 import os
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
-from wordsight.data import coco, flickr, folder, karpathy, tables
+from wordsight.data import coco, flickr, folder, karpathy, layout, tables, webdataset
+from wordsight.data.faults import Faults
 from wordsight.data.find import find
-from wordsight.data.records import Dataset
+from wordsight.data.layout import Json, Layout
+from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError
-from wordsight.files import read_json
+from wordsight.terminal import printable
 
 FORMATS = (
     "Karpathy JSON (dataset_*.json), COCO captions JSON, a Flickr8k token file, imagefolder (metadata.jsonl), "
-    "CSV or Parquet with filepath and caption, or x.jpg with x.txt"
+    "CSV, JSON or Parquet with filepath and caption, webdataset (*.tar), or x.jpg with x.txt"
 )
 
 
-def load_dataset(path: str | Path) -> Dataset:
-    """Read a dataset in any of the known formats.
+def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
+    """Read a dataset in any of the known formats, and warn of what was wrong with its files.
 
     Args:
-        path: its folder, or one of its files (to choose where a folder has several), as `find` takes it.
+        path: its folder, or one of its files (to choose where a folder has several), as `find` takes it; or a name of
+            several webdataset shards, such as `{00000..00007}.tar`.
+        strict: refuse the first row that is not as it should be, and do not leave it out or mend it.
 
     Returns:
-        The dataset; single pictures in it may be missing or broken, and some may have no sentences.
+        The dataset; single pictures in it may be missing or broken, and some may have no sentences. What was wrong is
+        in `faults`, and logged as warnings.
 
     Raises:
-        InputError: nothing is there, the format is none of the known ones, a file is wrong (the message names the line
-            or key), two pictures have one name, there is no picture or no sentence, or every picture is missing.
+        InputError: nothing is there, the format is none of the known ones, nearly all of a file is wrong (the message
+            names the line or key), there is no picture or no sentence, or every picture is missing.
     """
-    place = find(path, "dataset").absolute()
-    dataset = _from_folder(place) if place.is_dir() else _from_file(place)
-    names = Counter(picture.name for picture in dataset.pictures)
-    if not names:
-        raise InputError(f"{place} is an empty dataset: it lists no pictures.")
-    if repeated := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"{place} has two pictures named '{repeated[0]}': expected each only once.")
-    if not any(picture.sentences for picture in dataset.pictures):
-        raise InputError(f"{place} is an empty dataset: none of its {len(names)} pictures has a sentence.")
-    if not any(os.path.exists(picture.path) for picture in dataset.pictures):
-        first = dataset.pictures[0].path
-        raise InputError(f"{place}: none of its {len(names)} pictures is there; the first was looked for at {first}.")
+    dataset = read_dataset(path, strict=strict)
+    for sentence in dataset.faults:
+        _warn(sentence)
     return dataset
 
 
-def _from_folder(root: Path) -> Dataset:
+def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
+    """The same as `load_dataset`, without warnings: what was wrong is in `faults` alone."""
+    faults = Faults(strict=strict)
+    if archives := [find(shard, "dataset").absolute() for shard in webdataset.shards(Path(path))]:
+        place = archives[0].parent
+        dataset = webdataset.read(place, archives, faults)
+    else:
+        place = find(path, "dataset").absolute()
+        dataset = _from_folder(place, faults) if place.is_dir() else _from_file(place, faults)
+    pictures = _apart(place, dataset.root, dataset.pictures, faults)
+    if not pictures:
+        raise InputError(f"{place} is an empty dataset: it lists no pictures.")
+    if not any(picture.sentences for picture in pictures):
+        raise InputError(f"{place} is an empty dataset: none of its {len(pictures)} pictures has a sentence.")
+    if not any(os.path.exists(picture.path) for picture in pictures):
+        first = f"the first was looked for at {pictures[0].path}"
+        raise InputError(f"{place}: none of its {len(pictures)} pictures is there; {first}.")
+    return replace(dataset, pictures=pictures, faults=faults.sentences())
+
+
+@cache  # once in a process, however often the dataset is read
+def _warn(sentence: str) -> None:
+    logging.getLogger("wordsight").warning("%s", printable(sentence))
+
+
+def _from_folder(root: Path, faults: Faults) -> Dataset:
     """The first of the formats that the folder's files show; JSON with an unusual name is looked at last."""
-    if dataset := _from_named_json(root):
+    files = Layout(root, faults)
+    if dataset := _from_json(root, files.json(named=True), faults):
         return dataset
-    texts = sorted(path for path in (*root.glob("*.txt"), *root.glob("*.token")) if path.is_file())
-    if tokens := [path for path in texts if flickr.recognised(path)]:
-        return flickr.read(tokens[0])
-    if found := tables.find_tables(root) or [path for path in texts if tables.recognised(path)]:
-        return tables.read(root, found)
-    if folder.recognised(root):
-        return folder.read(root)
-    for path in sorted(root.glob("*.json")):
-        content = read_json(path)
-        if karpathy.recognised(content) or coco.recognised(content):
-            return _from_json(path, root, content)
+    if tokens := files.tokens():
+        return flickr.read(tokens[0], faults)
+    if found := files.tables():
+        return tables.read(root, found, faults)
+    if archives := files.archives():
+        return webdataset.read(root, archives, faults)
+    if folder.recognised(root, faults):
+        return folder.read(root, faults)
+    if dataset := _from_json(root, files.json(named=False), faults):
+        return dataset
+    if files.passed:
+        raise files.passed[0]
     raise InputError(f"{root} is no dataset, or an empty one: expected {FORMATS}.")
 
 
-def _from_named_json(root: Path) -> Dataset | None:
-    """A Karpathy or COCO dataset in the files that usually hold one."""
-    named = sorted(root.glob("dataset*.json"))
-    if len(named) > 1:
-        names = ", ".join(path.name for path in named)
-        raise InputError(f"{root} holds {len(named)} datasets: expected the name of one of them ({names}).")
-    if named:
-        return _from_json(named[0], root, read_json(named[0]))
-    captions = sorted((*root.glob("captions*.json"), *root.glob("annotations/captions*.json")))
-    return coco.read(root, [(path, read_json(path)) for path in captions]) if captions else None
+def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | None:
+    """The dataset in some JSON files: one of Karpathy's, else all of COCO's, else all lists of pictures."""
+    found = list(files)
+    one = [file for file in found if file.kind == "karpathy"]
+    if len(one) > 1:
+        names = ", ".join(file.path.name for file in one)
+        raise InputError(f"{root} holds {len(one)} datasets: expected the name of one of them ({names}).")
+    if one:
+        return karpathy.read(one[0].path, one[0].content, faults)
+    if some := [(file.path, file.content) for file in found if file.kind == "coco"]:
+        return coco.read(root, some, faults)
+    lists = [file.path for file in found if file.kind == "table"]
+    return tables.read(root, lists, faults) if lists else None
 
 
-def _from_json(path: Path, root: Path, content: object) -> Dataset:
-    if coco.recognised(content) and not karpathy.recognised(content):
-        return coco.read(root, [(path, content)])
-    return karpathy.read(path, content)
-
-
-def _from_file(path: Path) -> Dataset:
-    root = path.parent
-    if path.suffix == ".json":
-        return _from_json(path, root.parent if root.name == "annotations" else root, read_json(path))
-    if path.suffix in tables.SUFFIXES:
-        return tables.read(root, [path])
-    if path.suffix in (".txt", ".token"):
-        return tables.read(root, [path]) if tables.recognised(path) else flickr.read(path)
+def _from_file(path: Path, faults: Faults) -> Dataset:
+    root, suffix = path.parent, path.suffix.lower()
+    if suffix == ".json":
+        root = root.parent if root.name.lower() == "annotations" else root
+        dataset = _from_json(root, [layout.read_json(path, faults)], faults)
+        if dataset:
+            return dataset
+    if suffix in tables.SUFFIXES:
+        return tables.read(root, [path], faults)
+    if suffix in (".txt", ".token"):
+        return tables.read(root, [path], faults) if tables.recognised(path) else flickr.read(path, faults)
+    if suffix == webdataset.SUFFIX:
+        return webdataset.read(root, [path], faults)
     raise InputError(f"{path} is no dataset: expected {FORMATS}.")
+
+
+def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Faults) -> tuple[Picture, ...]:
+    """The pictures, each once and with a name of its own: names that repeat get their folders in front.
+
+    Raises:
+        InputError: a picture is there twice, and reading is strict.
+    """
+    names = Counter(picture.name for picture in pictures)
+    if len(names) == len(pictures):
+        return pictures
+    found: dict[tuple[str, Path], Picture] = {}
+    for picture in pictures:
+        name = picture.name if names[picture.name] == 1 else _with_folder(picture, root)
+        first = found.get((name, picture.path))
+        if first is None:
+            found[name, picture.path] = replace(picture, name=name)
+            continue
+        what = f"{place} has two pictures named '{picture.name}': expected each only once"
+        if faults.strict:
+            raise InputError(f"{what}.")
+        faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
+        said = dict.fromkeys((*first.sentences, *picture.sentences))
+        found[name, picture.path] = replace(first, sentences=tuple(said))
+    return tuple(found.values())
+
+
+def _with_folder(picture: Picture, root: Path) -> str:
+    path = picture.path
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else f"{path.parent.name}/{path.name}"

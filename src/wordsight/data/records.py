@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,14 @@ _SPLITS = {
     "test": ("test", "testing"),
 }
 _SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
+_NAMES = "|".join(sorted(_SPLIT_OF, key=len, reverse=True))
+_KINDS = "(?:images?|imgs?|pictures?|photos?|set|split|data|coco|captions?|annotations?)"  # beside a folder's split
+_BESIDE = frozenset(  # behind the split in a file's name
+    (
+        *("of", "image", "images", "imgs", "data", "metadata", "caption", "captions", "annotations", "labels", "info"),
+        *("set", "split", "list", "karpathy", "results", "raw", "clean", "final", "new", "en", "utf"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,16 @@ class Dataset:
     Attributes:
         name: for people.
         root: the folder.
-        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table" or "pairs".
+        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset" or "pairs".
         pictures: all of them, in the order of the files.
+        faults: what was wrong with the files, a sentence each: rows left out or mended, files passed over.
     """
 
     name: str
     root: Path
     format: str
     pictures: tuple[Picture, ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, int]:
@@ -81,10 +92,18 @@ def split_name(name: str) -> str:
     return _SPLIT_OF.get(name.strip().lower(), name.strip())
 
 
-def split_in(text: str, default: str = "train") -> str:
-    """The split that a file's or folder's name speaks of: "val" for "captions_val2014", `default` when none."""
-    words = "".join(char if char.isalpha() else " " for char in text.lower()).split()
-    return next((_SPLIT_OF[word] for word in words if word in _SPLIT_OF), default)
+def split_of_file(stem: str, default: str = "train") -> str:
+    """The split that a file's name ends with: "val" for "captions_val2014" or "val-00000-of-00002", else `default`."""
+    words = re.findall(r"[^\W\d_]+", stem.lower()) if " " not in stem.strip() else [stem.strip().lower()]
+    while words and words[-1] in _BESIDE:
+        words.pop()
+    return _SPLIT_OF.get(words[-1], default) if words else default
+
+
+def split_of_folder(name: str, default: str = "") -> str:
+    """The split that a folder is called after: "val" for "val2014" or "val_images", `default` for "Val Thorens"."""
+    words = re.fullmatch(rf"(?:{_KINDS}[-_. ]?)?({_NAMES})(?:[-_. ]?(?:{_KINDS}|\d+))?", name.strip().lower())
+    return _SPLIT_OF[words[1]] if words else default
 
 
 def hold_out(dataset: Dataset, share: float) -> Dataset:
@@ -101,7 +120,7 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
         raise InputError(f"The share of pictures to hold out must be above 0 and below 1, not {share}.")
 
     def chosen(picture: Picture) -> bool:
-        digest = hashlib.sha256(picture.name.encode()).digest()
+        digest = hashlib.sha256(picture.name.encode(errors="backslashreplace")).digest()
         return picture.split == "train" and int.from_bytes(digest[:8]) < share * 2**64
 
     moved = tuple(replace(picture, split="val") if chosen(picture) else picture for picture in dataset.pictures)

@@ -7,12 +7,14 @@ each of 41,005 captions of COCO and Flickr8K; HTML with attributes, telephone nu
 
 As in any lexer the longest match wins, the first among equals, and what a rule looks ahead at counts. Some tokens
 surprise, and figures depend on them: brackets stay, as -lrb- and -rrb-; "!" goes but "!!" stays; "AT&T" is one token,
-"at&t" three.
+"at&t" three. In scripts without spaces between words each character is a token; coco-caption leaves sentences whole.
 """
 
 import re
 import unicodedata
 from functools import lru_cache
+
+from wordsight.text.tokens import is_mark, spaced
 
 NAME = "PTB (CoreNLP 3.4.1, lowercase, without punctuation; as coco-caption)"
 
@@ -39,7 +41,8 @@ def _any(words: str) -> str:
     return "|".join(words.split())
 
 
-_L = r"[^\W\d_²³¹¼-¾⅐-⅞]"  # a letter of any script
+_MARKS = "".join(filter(is_mark, map(chr, range(0x300, 0x12000))))  # of all living scripts
+_L = rf"(?:[^\W\d_²³¹¼-¾⅐-⅞][{_MARKS}]*)"  # a letter of any script, with its marks
 _N = rf"(?:{_L}|\d)"
 _WORD = rf"{_L}{_N}*(?:[.!?]{_L}{_N}*)*"
 _NUMBER = r"(?:\d*(?:[.:,]\d+)+|\d+)"
@@ -90,7 +93,7 @@ _REPLACED = str.maketrans(
     | {char: " -- " for char in "–—―‒"}
     | {char: "-" for char in "‐‑"}
     | {char: " " for char in "\u200b\ufeff"}
-    | {"…": " ... ", "\u00ad": None}
+    | {"…": " ... ", "\u00ad": None, "\u200c": None, "\u200d": None}
 )
 _ENTITIES = re.compile("&(amp|lt|gt|quot|apos);")
 _ENTITY = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -113,7 +116,7 @@ def tokenise(caption: str) -> list[str]:
     if "&" in caption:
         caption = _ENTITIES.sub(lambda found: _ENTITY[found[1]], caption)
     if not caption.isascii():
-        caption = unicodedata.normalize("NFC", caption).translate(_REPLACED)
+        caption = spaced(unicodedata.normalize("NFC", caption).translate(_REPLACED))
     pieces = caption.split()
     tokens: list[str] = []
     for number, piece in enumerate(pieces, 1):

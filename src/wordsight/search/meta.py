@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wordsight.data.tables import PICTURE_COLUMNS
+from wordsight.data.columns import PICTURE_COLUMNS
 from wordsight.errors import InputError
 from wordsight.files import describe, read_json, read_text
 from wordsight.search.places import Places

@@ -1,0 +1,154 @@
+"""Which files of a folder may hold a dataset: what they hold is looked at, and not only what they are called."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wordsight.data import coco, decode, flickr, karpathy, tables, webdataset
+from wordsight.data.faults import Faults
+from wordsight.data.find import is_picture
+from wordsight.data.lookup import files_below
+from wordsight.errors import InputError
+from wordsight.files import parse_json
+
+_NAMED = re.compile(r"(dataset|captions).*\.json", re.IGNORECASE)  # JSON that usually holds a dataset
+_TEXTS = (".txt", ".token")
+_FOLDERS = 1000  # in which tables and archives are looked for
+_DEEPEST = 2  # folders down
+_SHAPE = re.compile(r'"(images|annotations)"\s*:')
+
+
+@dataclass(frozen=True)
+class Json:
+    """A JSON file with a dataset: its kind is "karpathy", "coco" or "table" (whose content is not kept)."""
+
+    path: Path
+    kind: str
+    content: Any = None
+
+
+class Layout:
+    """The files of a folder by what they may hold, each looked at when it is asked for.
+
+    Args:
+        root: the folder.
+        faults: told of files whose names promise a dataset that they do not hold.
+    """
+
+    def __init__(self, root: Path, faults: Faults) -> None:
+        self.root, self.faults = root, faults
+        self.passed: list[InputError] = []  # why files were passed over
+        self.here = list(_files(root, 0))
+
+    @cached_property
+    def levels(self) -> list[list[Path]]:
+        """The files that may be a table or an archive, by how deep they lie."""
+        levels: list[list[Path]] = [[] for _ in range(_DEEPEST + 1)]
+        suffixes = (*tables.SUFFIXES, webdataset.SUFFIX)
+        for path in _files(self.root, _DEEPEST):
+            if path.suffix.lower() in suffixes:
+                levels[len(path.relative_to(self.root).parts) - 1].append(path)
+        return levels
+
+    def json(self, *, named: bool) -> Iterator[Json]:
+        """The JSON files with datasets, here and in `annotations`: those with usual names, or all others."""
+        beside = _files(self.root / "annotations", 0) if (self.root / "annotations").is_dir() else ()
+        for path in [*self.here, *beside]:
+            if path.suffix.lower() == ".json" and bool(_NAMED.fullmatch(path.name)) == named:
+                try:
+                    yield read_json(path, self.faults)
+                except InputError as error:
+                    self._pass(error, path, said=named)
+
+    def tokens(self) -> list[Path]:
+        """The token files of Flickr8k and Flickr30k, that of lemmas last."""
+        found = [path for path in self._texts() if self._holds(path, _is_tokens)]
+        return sorted(found, key=lambda path: "lemma" in path.name.lower())
+
+    def tables(self) -> list[Path]:
+        """The tables that make up the dataset: all `metadata.*`, else those that lie least deep, else text."""
+        every = [[path for path in level if path.suffix.lower() in tables.SUFFIXES] for level in self.levels]
+        metadata = [path for level in every for path in level if path.stem.lower() == "metadata"]
+        for level in (metadata, *every, self._texts()):
+            if found := self._once([path for path in level if self._holds(path, _is_table)]):
+                return found
+        return []
+
+    def archives(self) -> list[Path]:
+        """The webdataset shards, here or one folder down."""
+        for level in self.levels[:2]:
+            some = [path for path in level if path.suffix.lower() == webdataset.SUFFIX]
+            if found := [path for path in some if self._holds(path, webdataset.recognised)]:
+                return found
+        return []
+
+    def _texts(self) -> list[Path]:
+        """The text files here that are not the captions of one picture."""
+        pictures = [path.name for path in self.here if is_picture(path.name)]
+        taken = {*pictures, *(os.path.splitext(name)[0] for name in pictures)}
+        return [path for path in self.here if path.suffix.lower() in _TEXTS and path.stem not in taken]
+
+    def _holds(self, path: Path, look: Callable[[Path], bool]) -> bool:
+        try:
+            return look(path)
+        except InputError as error:
+            self._pass(error, path, said=True)
+            return False
+
+    def _once(self, found: list[Path]) -> list[Path]:
+        """Of tables in one folder that differ in their endings alone, the first."""
+        order = [*tables.SUFFIXES, *_TEXTS]
+        first: dict[Path, Path] = {}
+        for path in sorted(found, key=lambda path: order.index(path.suffix.lower())):
+            if (other := first.setdefault(path.with_suffix(""), path)) != path:
+                self.faults.note(f"{path} was passed over: {other.name} stands for the same.")
+        return sorted(first.values())
+
+    def _pass(self, error: InputError, path: Path, *, said: bool) -> None:
+        self.passed.append(error)
+        if said:
+            why = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}, ").removeprefix(f"{path} ")
+            self.faults.note(f"{path} was passed over: {why}")
+
+
+def _files(root: Path, deepest: int) -> Iterator[Path]:
+    for count, (folder, names) in enumerate(files_below(root, Faults(), deepest)):
+        if count < _FOLDERS:
+            yield from (folder / name for name in sorted(names))
+
+
+def _is_tokens(path: Path) -> bool:
+    return flickr.recognised(decode.sniff(path))
+
+
+def _is_table(path: Path) -> bool:
+    if path.suffix.lower() in tables.SUFFIXES:
+        tables.require(path)
+        return True
+    return tables.recognised(path)
+
+
+def read_json(path: Path, faults: Faults) -> Json:
+    """A JSON file that holds a dataset.
+
+    Raises:
+        InputError: it holds none; the message says what it lacks.
+    """
+    start = decode.sniff(path)
+    if start.lstrip().startswith("[") and tables.recognised(path):
+        return Json(path, "table")
+    if not _SHAPE.search(start) and len(start) >= decode.SNIFFED // 4:  # too large to be read for nothing
+        raise InputError(f"{path}: expected the key 'images' near its beginning.")
+    content = parse_json(decode.read(path, faults), str(path))
+    try:
+        karpathy.require(path, content)
+        return Json(path, "karpathy", content)
+    except InputError as error:
+        if not (isinstance(content, dict) and content.get("images") and "annotations" in content):
+            raise error
+    coco.require(path, content)
+    return Json(path, "coco", content)

@@ -1,0 +1,136 @@
+"""Rows of Parquet files; pictures that are inside, as Hugging Face has them, are unpacked into the cache."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from wordsight.data import columns as table
+from wordsight.data.columns import Row, lowered
+from wordsight.data.faults import Faults
+from wordsight.data.find import is_picture
+from wordsight.data.unpack import LARGEST, remembered_list, safe_name, suffix_of, unpacked
+from wordsight.errors import InputError
+from wordsight.files import open_regular, reason
+
+_BATCH = 256  # rows that are read at once
+_NAMES = ("key", "image_id", "img_id", "id")  # columns that may name a picture which is inside
+
+
+def columns(path: Path) -> list[str]:
+    """The names of a Parquet file's columns, in small letters.
+
+    Raises:
+        InputError: there is no reader of Parquet, or the file is not Parquet.
+    """
+    with _opened(path) as file:
+        return [name.strip().lower() for name in _reader(path, file).schema_arrow.names]
+
+
+def rows(path: Path, faults: Faults) -> Iterator[Row]:
+    """The rows of a Parquet file by the names of their columns, in small letters.
+
+    The picture of a row is what its column says, or, where the column holds the picture itself, the path of the file
+    that it was unpacked to.
+
+    Raises:
+        InputError: there is no reader of Parquet, the file cannot be read, or its pictures cannot be unpacked.
+    """
+    with _opened(path) as file:
+        reader = _reader(path, file)
+        names = reader.schema_arrow.names
+        used = [name for name in names if name.strip().lower() in _used(names)]
+        if not used:
+            there = ", ".join(names) or "none"
+            raise InputError(f"{path}: expected the columns filepath and caption, found only {there}.")
+        inside = _inside(reader)
+        files: list[Any] = []
+        if inside:
+            folder, found = unpacked(path, lambda into: _unpack(path, reader, inside, into))
+            files = [folder / str(name) if name else None for name in remembered_list(found, folder.parent)]
+        plain = [name for name in used if name != inside]
+        for number, row in enumerate(_batches(path, reader, plain)):
+            values = lowered(row)
+            if inside and number < len(files) and files[number]:
+                values = {"filepath": files[number], **{key: values[key] for key in values if key != "filepath"}}
+            yield f"{path}, row {number}", values
+
+
+def _used(names: list[str]) -> set[str]:
+    there = [name.strip().lower() for name in names]
+    return {*table.pictures_in(there), *table.captions_in(there), "split"} & set(there)
+
+
+def _inside(reader: Any) -> str:
+    """The column whose values are pictures: bytes, or an object with `bytes` and `path`; empty for none."""
+    import pyarrow
+
+    def holds(kind: Any) -> bool:
+        if pyarrow.types.is_struct(kind):
+            return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
+        return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind))
+
+    schema = reader.schema_arrow
+    wanted = set(table.pictures_in(name.strip().lower() for name in schema.names))
+    found = (part.name for part in schema if part.name.strip().lower() in wanted and holds(part.type))
+    return next(found, "")
+
+
+def _unpack(path: Path, reader: Any, column: str, into: Path) -> list[str]:
+    """Write the pictures of a Parquet file; gives the name of each row's, empty where it has none."""
+    names = reader.schema_arrow.names
+    identity = next((name for name in names if name.strip().lower() in _NAMES), None)
+    known: dict[tuple[str, bytes], str] = {}
+    taken: set[str] = set()
+    files = []
+    for number, row in enumerate(_batches(path, reader, [column, *([identity] if identity else [])])):
+        value = row[column]
+        given = value.get("path") if isinstance(value, dict) else None
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(content, bytes) or not content or len(content) > LARGEST:
+            files.append("")
+            continue
+        called = given if isinstance(given, str) else str(row[identity]) if identity and row[identity] else ""
+        key = (called, hashlib.blake2b(content, digest_size=16).digest())
+        if key not in known:
+            name = safe_name(called) or f"{number:07}"
+            name = name if is_picture(name) else name + suffix_of(content)
+            name = f"{number:07}-{name}" if name.casefold() in taken else name
+            taken.add(name.casefold())
+            (into / name).write_bytes(content)
+            known[key] = name
+        files.append(known[key])
+    return files
+
+
+def _batches(path: Path, reader: Any, names: list[str]) -> Iterator[dict[str, Any]]:
+    try:
+        for batch in reader.iter_batches(batch_size=_BATCH, columns=names):
+            yield from batch.to_pylist() if names else ({} for _ in range(batch.num_rows))
+    except _errors() as error:
+        raise InputError(f"{path} cannot be read: the Parquet file is damaged.") from error
+
+
+def _reader(path: Path, file: BinaryIO) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(f"{path} needs a reader of Parquet: pip install 'wordsight[parquet]' (pyarrow).") from error
+    try:
+        return pyarrow.parquet.ParquetFile(file)
+    except _errors() as error:
+        raise InputError(f"{path} cannot be read: expected a Parquet file.") from error
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What a damaged file may raise."""
+    import pyarrow
+
+    return (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, pyarrow.ArrowException)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error

@@ -1,0 +1,103 @@
+"""Webdataset shards: tar archives in which `x.jpg` lies beside `x.txt`, `x.caption` or `x.json`."""
+
+import re
+import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wordsight.data import folder
+from wordsight.data.faults import Faults
+from wordsight.data.find import is_picture
+from wordsight.data.records import Dataset, Picture, split_of_file, split_of_folder
+from wordsight.data.unpack import LARGEST, remembered_list, safe_name, unpacked
+from wordsight.errors import InputError
+from wordsight.files import open_regular, reason
+
+SUFFIX = ".tar"
+_DEEPEST = 8  # folders in an archive
+_BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
+_MOST = 100_000  # shards that one name may stand for
+
+
+def recognised(path: Path) -> bool:
+    """Whether a file is a tar archive, by its first block."""
+    with _opened(path) as file:
+        return file.read(512)[257:262] == b"ustar" or tarfile.is_tarfile(path)
+
+
+def shards(name: Path) -> list[Path]:
+    """The shards that a name such as `{00000..00007}.tar` stands for; none for any other name."""
+    found = _BRACES.fullmatch(str(name))
+    if not found or not 0 <= int(found[3]) - int(found[2]) < _MOST:
+        return []
+    numbers = range(int(found[2]), int(found[3]) + 1)
+    return [Path(f"{found[1]}{number:0{len(found[2])}}{found[4]}") for number in numbers]
+
+
+def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
+    """The dataset in some shards, which are unpacked into the cache; the split is in a shard's name, or its folder's.
+
+    Args:
+        root: the dataset's folder.
+        archives: the shards.
+        faults: told of what cannot be read.
+
+    Raises:
+        InputError: a shard is no tar archive, or the cache cannot be written.
+    """
+    pictures: list[Picture] = []
+    for path in archives:
+        into, remembered = unpacked(path, lambda into, path=path: _unpack(path, into))  # type: ignore[misc]
+        for sentence in remembered_list(remembered, into.parent):
+            faults.note(str(sentence))
+        split = split_of_file(path.stem, "") or split_of_folder(path.parent.name) or "train"
+        for picture in folder.pictures(into, faults, split):
+            pictures.append(replace(picture, name=f"{path.stem}/{picture.name}"))
+    return Dataset(root.name, root, "webdataset", tuple(pictures))
+
+
+def _unpack(path: Path, into: Path) -> list[str]:
+    """Write the pictures and captions of an archive; gives what was wrong with it, a sentence each."""
+    wrong, left_out = [], 0
+    with _opened(path) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for member in archive:
+                    if not _wanted(member):
+                        continue
+                    target = _target(member.name, into)
+                    if target is None or target.exists() or member.size > LARGEST:
+                        left_out += 1
+                        continue
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    content: Any = archive.extractfile(member)
+                    target.write_bytes(content.read())
+        except tarfile.TarError as error:
+            if not any(into.iterdir()):
+                raise InputError(f"{path}: expected a tar archive ({error}).") from error
+            wrong.append(f"{path} is cut short or damaged ({error}); what comes before was read.")
+        except (ValueError, ArithmeticError, EOFError, LookupError) as error:
+            raise InputError(f"{path}: expected a tar archive ({error}).") from error
+    if left_out:
+        wrong.append(f"{path}: {left_out} files were left out (twice there, too large, or with names for no file).")
+    return wrong
+
+
+def _wanted(member: tarfile.TarInfo) -> bool:
+    name = member.name.lower()
+    return member.isreg() and not member.sparse and (is_picture(name) or name.endswith(folder.TEXTS))
+
+
+def _target(name: str, into: Path) -> Path | None:
+    """Where a file of an archive is written: always inside the folder."""
+    parts = [safe_name(part) for part in name.split("/") if part not in ("", ".")]
+    return into.joinpath(*parts) if all(parts) and 0 < len(parts) <= _DEEPEST else None
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
