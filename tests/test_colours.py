@@ -161,7 +161,11 @@ def test_every_kind_of_alpha_lies_on_white() -> None:
         near(image, [(255, 127, 127)], 2)
     for image in (grey, grey.convert("La"), grey.convert("RGBA")):
         near(image, [127], 2)
-    near(tiff(np.array([[[128, 0, 0, 128]]], np.uint8), photometric="rgb", extrasamples=["assocalpha"]), [(255, 127, 127)], 2)
+    near(
+        tiff(np.array([[[128, 0, 0, 128]]], np.uint8), photometric="rgb", extrasamples=["assocalpha"]),
+        [(255, 127, 127)],
+        2,
+    )
     near(tiff(np.array([[[255, 0, 0, 0]]], np.uint8), photometric="rgb", extrasamples=["unspecified"]), [(255, 0, 0)])
     near(png(np.array([[[0, 0x8000]]], np.uint16), 4, 16), [127], 2)
     near(png(np.array([[[4095, 0xFFFF], [2048, 0xFFFF], [2048, 0]]], np.uint16), 4, 16), [255, 128, 255])

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from wordsight.vision.limits import rawmode
+
 STRIP = 2_000_000  # pixels converted at a time
 _BITS = (8, 10, 12, 14, 16)  # that cameras and scanners measure with; files have 8, 16 or 32
 _OVERSHOOT = 4.0  # of floats that are meant from 0 to 1: highlights and resampling go beyond
@@ -36,14 +38,6 @@ def to_rgb(image: Image.Image, low: Image.Image | None = None, significant: int 
     if image.mode == "LAB":
         return _strips(image, _from_lab())
     return _strips(image, lambda strip: strip.convert("RGB"))
-
-
-def rawmode(image: Image.Image) -> str:
-    """How the pixels of an opened picture lie in its file, such as "RGB;16B"; empty where that is not known."""
-    tiles = getattr(image, "tile", None)
-    args = tiles[0][3] if tiles else ""
-    first = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
-    return first if isinstance(first, str) else ""
 
 
 def lower_halves(image: Image.Image) -> Image.Image | None:

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
-from wordsight.vision.colour import lower_halves, mend_transparency, rawmode, significant_bits, to_rgb
+from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
 from wordsight.vision.limits import (
     FORMATS,
     MAX_PIXELS,
@@ -25,6 +25,7 @@ from wordsight.vision.limits import (
     check_file,
     check_need,
     check_size,
+    rawmode,
 )
 
 Source = str | Path | bytes | Image.Image

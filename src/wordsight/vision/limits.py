@@ -22,7 +22,7 @@ _ICON = 4_000_000  # pixels of a picture inside an icon
 _SCANS = 100  # of a progressive JPEG; each is another pass over the whole picture
 _DIRECTORY = 2**20  # bytes of EXIF data
 _MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes a pixel; of all others 4
-_DECODERS = {"WEBP": 13, "AVIF": 12, "HEIF": 16}  # bytes a pixel that a decoder needs beside the picture
+_DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 16}  # bytes a pixel that a decoder needs beside the picture
 _SLOW = {"QOI": 10_000_000}  # pixels, where the decoder is written in Python
 
 
@@ -119,7 +119,7 @@ def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int
     """
     pixels = image.width * image.height
     out = pixels // scale**2
-    need = out * (_MODES.get(image.mode, 4) + 8) + pixels * _DECODERS.get(image.format or "", 0)
+    need = out * (_MODES.get(image.mode, 4) + _copies(image)) + pixels * _DECODERS.get(image.format or "", 0)
     if image.format in ("JPEG", "MPO") and image.info.get("progressive"):
         _check_scans(file)
         need += pixels * 2 * len(image.getbands())
@@ -136,11 +136,27 @@ def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int
     return need
 
 
+def rawmode(image: Image.Image) -> str:
+    """How the pixels of an opened picture lie in its file, such as "RGB;16B"; empty where that is not known."""
+    tiles = getattr(image, "tile", None)
+    args = tiles[0][3] if tiles else ""
+    first = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
+    return first if isinstance(first, str) else ""
+
+
 def check_exif(image: Image.Image) -> None:
     """Drop EXIF data that is larger than any camera writes: read, it takes many times its size."""
     for key in ("exif", "Raw profile type exif"):
         if len(image.info.get(key, b"")) > _DIRECTORY:
             del image.info[key]
+
+
+def _copies(image: Image.Image) -> int:
+    """The bytes a pixel of what is made of a picture beside itself: RGB, its lower halves, the same turned."""
+    deep, hole = ";16" in rawmode(image) and image.mode != "I;16", "transparency" in image.info
+    tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else a PNG is decoded
+    turned = tags.get(0x0112, 1) != 1
+    return 4 * (int(image.mode != "RGB" or hole or deep) + int(deep) + int(turned))
 
 
 def _decoder(image: Image.Image) -> str:
