@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from wordsight.vision.limits import (
     rawmode,
 )
 
-Source = str | Path | bytes | Image.Image
+Source = str | Path | bytes | BinaryIO | Image.Image
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
 _LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
 _LONG = 16  # the longer side is kept at most so many times as long as is asked for
@@ -55,7 +55,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     their memory together stays below a limit (`limits.py`).
 
     Args:
-        source: a file, its bytes, or a picture already open.
+        source: a file by name or open, its bytes, or a picture already open.
         max_pixels: the largest width x height that will be decoded; a guard against decompression bombs.
         at_least: when above 0, a large picture may be given at 1/2, 1/4, ... of its size, as long as both sides
             keep this many pixels, and a long one at most 16 times as many. Much faster for large photographs.
@@ -147,7 +147,7 @@ class Header(NamedTuple):
 def read_header(content: bytes) -> Header | None:
     """What the bytes of a picture's file say of it, without decoding it; None where they are not a picture."""
     try:
-        image = _header(content)
+        image = _header(io.BytesIO(content))
         width, height = image.size
     except Exception:  # decoders of damaged files raise nearly anything
         return None
@@ -164,17 +164,16 @@ def read_header(content: bytes) -> Header | None:
     return Header(width, height, taken)
 
 
-def media_type(content: bytes) -> str:
-    """What kind of picture a file's bytes are, such as "image/jpeg"; empty where they are none."""
+def media_type(file: BinaryIO) -> str:
+    """What kind of picture a file is, such as "image/jpeg"; empty where it is none."""
     try:
-        return Image.MIME.get(_header(content).format or "", "")
+        return Image.MIME.get(_header(file).format or "", "")
     except Exception:  # decoders of damaged files raise nearly anything
         return ""
 
 
-def _header(content: bytes) -> Image.Image:
+def _header(file: BinaryIO) -> Image.Image:
     """A picture whose pixels are not decoded, but for those of an icon."""
-    file = io.BytesIO(content)
     with ROOM.taken(check_file(file)):
         image = Image.open(file, formats=_formats())
     check_exif(image)
@@ -207,8 +206,10 @@ def _name(source: Source) -> str:
     return str(getattr(source, "filename", "") or "picture given in memory")
 
 
-def _opened(source: str | Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return open_regular(source)
+    return io.BytesIO(source) if isinstance(source, bytes) else nullcontext(source)
 
 
 @cache

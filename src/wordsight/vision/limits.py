@@ -154,8 +154,11 @@ def check_exif(image: Image.Image) -> None:
 def _copies(image: Image.Image) -> int:
     """The bytes a pixel of what is made of a picture beside itself: RGB, its lower halves, the same turned."""
     deep, hole = ";16" in rawmode(image) and image.mode != "I;16", "transparency" in image.info
-    tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else a PNG is decoded
-    turned = tags.get(0x0112, 1) != 1
+    try:
+        tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else PNGs load
+        turned = tags.get(0x0112, 1) != 1
+    except Exception:  # damaged EXIF beside healthy pixels
+        turned = False
     return 4 * (int(image.mode != "RGB" or hole or deep) + int(deep) + int(turned))
 
 
