@@ -11,13 +11,13 @@ from shutil import which
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from wordsight.describe import load_captioner
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
 from wordsight.web.app import create_app
+from wordsight.web.connections import server
 from wordsight.web.serve import _bound
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the extra 'browser' (playwright) is not installed")
@@ -43,16 +43,16 @@ def browser() -> Iterator[Any]:
 def served(app: FastAPI) -> Iterator[str]:
     """The address of an app that is served meanwhile."""
     bound = _bound("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    running = server(app)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": bound})
     thread.start()
-    while not server.started:
+    while not running.started:
         assert thread.is_alive()
         time.sleep(0.05)
     try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"http://127.0.0.1:{bound[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        running.should_exit = True
         thread.join()
 
 

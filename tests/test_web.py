@@ -28,9 +28,10 @@ from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
 from wordsight.vision.images import MAX_PIXELS
 from wordsight.web import serve
-from wordsight.web.app import STATIC, create_app
+from wordsight.web.app import create_app
 from wordsight.web.engine import Engine
 from wordsight.web.guard import HEADERS, MAX_BYTES, MAX_JSON
+from wordsight.web.pages import STATIC
 from wordsight.web.pictures import KEPT, Pictures
 
 API = "/api/v1"
@@ -101,7 +102,7 @@ def test_a_search_is_that_of_the_index(web: TestClient, index: Index) -> None:
     assert [hit["rank"] for hit in answer["hits"]] == [6, 7, 8, 9, 10]
     for said, hit in zip(answer["hits"], found.hits, strict=True):
         assert said["score"] == hit.score and said["sure"] == hit.sure and 0 < said["sure"] < 1
-        assert said["path"] == str(hit.path) and said["name"] == hit.path.name
+        assert said["path"] == f"pictures/{hit.path.name}" and said["name"] == hit.path.name
         assert [one["box"] for one in said["words"]] == [list(word.box) for word in hit.words]
         assert [one["strength"] for one in said["phrases"]] == [phrase.strength for phrase in hit.phrases]
 
@@ -191,7 +192,12 @@ def test_near_duplicates_are_named_and_can_be_seen(moved: tuple[Index, list[Path
     Image.open(paths[0]).save(copy)
     index.build([copy])
     hits = client(index).post(f"{API}/search", json=ASK | {"group": True, "top": 40}).json()["hits"]
-    (other,) = (one for hit in hits for one in hit["alike"] if {hit["path"], one["path"]} == {str(paths[0]), str(copy)})
+    (other,) = (
+        one
+        for hit in hits
+        for one in hit["alike"]
+        if {hit["path"], one["path"]} == {f"pictures/{path.name}" for path in (paths[0], copy)}
+    )
     assert client(index).get(f"{API}/pictures/{other['number']}/thumb").status_code == 200
 
 
@@ -243,8 +249,8 @@ def test_thumbnails_are_kept_but_not_all(index: Index, monkeypatch: pytest.Monke
     monkeypatch.setattr("wordsight.web.pictures.KEPT", 2)
     pictures, reads = Pictures(index), []
     first, second, third = (hit.number for hit in index.search("a red circle", top=3).hits)
-    read = pictures.read
-    monkeypatch.setattr(pictures, "read", lambda number: reads.append(number) or read(number))
+    opened = pictures.open
+    monkeypatch.setattr(pictures, "open", lambda number: reads.append(number) or opened(number))
     for number in (first, second, first, third, first, second):
         pictures.thumbnail(number)
     assert reads == [first, second, third, second] and KEPT > 100
@@ -542,21 +548,28 @@ def test_beyond_this_machine_there_is_a_token(
 ) -> None:
     asked = []
     monkeypatch.setattr(serve, "create_app", lambda *given: asked.append(given[3]))
-    monkeypatch.setattr(serve, "_bound", lambda *where: type("Bound", (), {"getsockname": lambda self: (host, 81)})())
-    monkeypatch.setattr(serve.uvicorn.Server, "run", lambda self, sockets: None)
+    monkeypatch.setattr(serve, "_bound", lambda *where: [type("Bound", (), {"getsockname": lambda self: (host, 81)})()])
+    monkeypatch.setattr(serve, "server", lambda app: type("Server", (), {"run": lambda self, sockets: None})())
     serve.serve(indexed, host=host)
     told = capsys.readouterr().err
     assert bool(asked[0]) == (not local)
     assert ("?token=" in told) == (not local) and (not asked[0] or (asked[0] in told and len(asked[0]) > 20))
-    serve.serve(indexed, host=host, token="mine")
-    assert asked[1] == "mine"
+    serve.serve(indexed, host=host, token="mine and long enough")
+    assert asked[1] == "mine and long enough"
+    with pytest.raises(InputError, match="at least 16 characters, found 4"):
+        serve.serve(indexed, host=host, token="mine")
+    serve.serve(indexed, host=host, names=["photos.example.org"])
+    assert asked[2], "through a proxy others come"
+    for name in ("https://photos.example.org", "photos.example.org:80", "", "a/b", "*"):
+        with pytest.raises(InputError, match="--allowed-host"):
+            serve.serve(indexed, host=host, names=[name])
 
 
 def test_an_address_that_is_taken_is_said(indexed: Path) -> None:
-    with serve._bound("127.0.0.1", 0) as taken, pytest.raises(InputError, match="cannot be served from"):
+    with serve._bound("127.0.0.1", 0)[0] as taken, pytest.raises(InputError, match="cannot be served from"):
         serve.serve(indexed, port=taken.getsockname()[1])
     with pytest.raises(InputError, match=r"no\.such\.host\.invalid:8000"):
-        serve.serve(indexed, host="no.such.host.invalid", token="x")
+        serve.serve(indexed, host="no.such.host.invalid")
 
 
 def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:
@@ -582,10 +595,10 @@ def described(index: Index, captioner: Path) -> Any:
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
-@pytest.mark.parametrize("name", ["info", "search", "search_upload", "caption", "picture", "thumb"])
+@pytest.mark.parametrize("name", ["health", "info", "search", "search_upload", "caption", "picture", "thumb"])
 def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: GenerationMode) -> None:
     operation = described.find_operation_by_id(name)
-    if name == "info" and mode is GenerationMode.NEGATIVE:
+    if name in ("info", "health") and mode is GenerationMode.NEGATIVE:
         return  # there is nothing to send
 
     @given(operation.as_strategy(generation_mode=mode))
@@ -601,4 +614,4 @@ def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: Gene
 
 def test_the_description_has_every_operation(described: Any) -> None:
     names = {one.ok().definition.raw["operationId"] for one in described.get_all_operations()}
-    assert names == {"info", "search", "search_upload", "caption", "picture", "thumb"}
+    assert names == {"health", "info", "search", "search_upload", "caption", "picture", "thumb"}

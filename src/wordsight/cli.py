@@ -256,13 +256,17 @@ def serve(
     host: Annotated[str, typer.Option(help="Where to be found; beyond this machine only with a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
     token: Annotated[str, typer.Option(help="Asked of everyone who comes; one is made where it is needed.")] = "",
+    allowed_host: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Another name it is asked by, as of a proxy; repeatable.")
+    ] = [],  # noqa: B006
+    show_paths: Annotated[bool, typer.Option("--show-paths", help="Show whole paths, not names in the index.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     device: Device = "auto",
 ) -> None:
     """Search an index in the browser, and as JSON under /api/v1."""
     from wordsight.web.serve import serve
 
-    serve(index, captioner, regions, host, port, token, show=open_, device=device)
+    serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths)
 
 
 @app.command()

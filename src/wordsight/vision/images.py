@@ -1,69 +1,139 @@
 """Open any picture safely, always as upright 8-bit RGB, and turn it into numbers."""
 
 import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from wordsight.errors import InputError
+from wordsight.files import open_regular, reason
+from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
+from wordsight.vision.limits import (
+    FORMATS,
+    MAX_PIXELS,
+    ROOM,
+    TooManyPixels,
+    check_directories,
+    check_exif,
+    check_file,
+    check_need,
+    check_size,
+    rawmode,
+)
 
-MAX_PIXELS = 80_000_000  # below Pillow's own limit; a photograph of a large camera has 50 to 60 million
-
-Source = str | Path | bytes | Image.Image
+Source = str | Path | bytes | BinaryIO | Image.Image
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
+_LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
+_LONG = 16  # the longer side is kept at most so many times as long as is asked for
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class TooManyPixels(InputError):
-    """A picture that is too large to be decoded."""
+class BadPicture(InputError):
+    """A picture that cannot be read, or is none."""
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Image.Image:
     """Open a picture as upright RGB.
 
-    Grey, palette, CMYK and 16-bit pictures are converted, transparency is laid on white, EXIF orientation is
-    applied, and of an animation the first frame is taken.
+    Grey, palette, CMYK, Lab, 16-bit and float pictures are converted, transparency is laid on white, EXIF orientation
+    is applied, and of an animation the first frame is taken. Pictures are decoded at the same time only as far as
+    their memory together stays below a limit (`limits.py`).
 
     Args:
-        source: a file, its bytes, or a picture already open.
+        source: a file by name or open, its bytes, or a picture already open.
         max_pixels: the largest width x height that will be decoded; a guard against decompression bombs.
-        at_least: when above 0, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as both sides
-            keep this many pixels. Much faster for large photographs.
+        at_least: when above 0, a large picture may be given at 1/2, 1/4, ... of its size, as long as both sides
+            keep this many pixels, and a long one at most 16 times as many. Much faster for large photographs.
 
     Returns:
         A picture of mode RGB.
 
     Raises:
-        InputError: the file is missing, too large, cut short or not a picture; the message names it.
+        TooManyPixels: decoding it would take too much memory.
+        BadPicture: the file is missing, cut short or not a picture. Both messages name it.
     """
     name = _name(source)
+    if isinstance(source, Image.Image):
+        check_size(source, name, max_pixels)
+        with _damage(name):
+            return _upright(to_rgb(source), source)
     try:
-        image = _read(source)
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such picture") from None
-    except IsADirectoryError:
-        raise InputError(f"{name}: expected a picture, but this is a folder") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooManyPixels(f"{name}: too many pixels ({error})") from None
-    except Exception as error:
-        if isinstance(error, UnidentifiedImageError):  # which says where in memory the bytes were
-            error = ValueError("empty, or of an unknown kind")
-        hint = "; HEIC pictures need the extra 'heif': pip install 'wordsight[heif]'" if _is_heic(name) else ""
-        raise InputError(f"{name}: not a picture that can be read ({error}){hint}") from None
-    if image.width * image.height > max_pixels:
-        size = f"{image.width} x {image.height}"
-        raise TooManyPixels(f"{name}: {size} pixels are more than the limit of {max_pixels:,}")
-    try:
-        if at_least and not isinstance(source, Image.Image):
-            image.draft(None, (at_least, at_least))
+        with _opened(source) as file:
+            with _unreadable(name), ROOM.taken(check_file(file)):
+                image = Image.open(file, formats=_formats())
+            check_size(image, name, max_pixels)
+            with _damage(name):
+                return _decoded(image, file, name, at_least)
+    except OSError as error:
+        raise BadPicture(_missing(name, error)) from None
+
+
+def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Image.Image:
+    """The pixels of an opened picture, as upright RGB."""
+    check_exif(image)
+    scale = _shrink(image, file, at_least)
+    with ROOM.taken(check_need(image, file, name, scale)):
+        mend_transparency(image)
+        deep, bits = ";16" in rawmode(image) and image.mode in ("RGB", "RGBA"), significant_bits(image, file)
         image.load()
-        return _to_rgb(_upright(image))
-    except Exception as error:  # decoders of damaged files raise nearly anything
-        raise InputError(f"{name}: the picture is damaged or cut short ({error})") from None
+        rgb = to_rgb(image, _low(image, file) if deep else None, bits)
+        return _upright(_smaller(rgb, at_least), image)
+
+
+def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
+    """Have a picture decoded smaller where its format can do that; gives by how much."""
+    if not at_least:
+        return 1
+    before = image.width
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (at_least, at_least))
+        return max(1, round(before / image.width))
+    if image.format == "JPEG2000":
+        file.seek(0)
+        head = file.read(2**16)
+        at = head.find(b"\xff\x52")  # the marker COD, which says how many smaller sizes there are
+        levels = head[at + 9] if 0 <= at < len(head) - 9 else 0
+        steps = min(_factor(image, at_least).bit_length() - 1, levels, 5)
+        image.reduce = steps  # type: ignore[method-assign,assignment]
+        return 1 << steps
+    return 1
+
+
+def _factor(image: Image.Image, at_least: int) -> int:
+    """The power of two by which the sides of a picture may be divided."""
+    least, most = min(image.size) // at_least, max(image.size) // (_LONG * at_least)
+    return 1 << max(least, most, 1).bit_length() - 1
+
+
+def _smaller(image: Image.Image, at_least: int) -> Image.Image:
+    """A large picture at a fraction of its size, if it may be smaller."""
+    if not at_least or image.width * image.height <= _LARGE:
+        return image
+    return image.reduce(_factor(image, at_least))
+
+
+def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
+    """The lower 8 bits of a decoded picture of 16 bits a colour, where they count: it looks black, or has a hole."""
+    dark = max(most for _, most in image.getextrema()[:3]) < 64  # type: ignore[misc]
+    if not dark and not isinstance(image.info.get("transparency"), tuple):
+        return None
+    file.seek(0)
+    return lower_halves(Image.open(file, formats=_formats()))
 
 
 class Header(NamedTuple):
@@ -77,11 +147,13 @@ class Header(NamedTuple):
 def read_header(content: bytes) -> Header | None:
     """What the bytes of a picture's file say of it, without decoding it; None where they are not a picture."""
     try:
-        image = _read(content)
+        image = _header(io.BytesIO(content))
         width, height = image.size
     except Exception:  # decoders of damaged files raise nearly anything
         return None
     try:
+        if image.format == "TIFF":  # Pillow has turned the size already
+            width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
         exif = image.getexif()
         if exif.get(_ORIENTATION) in (5, 6, 7, 8):
             width, height = height, width
@@ -92,12 +164,22 @@ def read_header(content: bytes) -> Header | None:
     return Header(width, height, taken)
 
 
-def media_type(content: bytes) -> str:
-    """What kind of picture a file's bytes are, such as "image/jpeg"; empty where they are none."""
+def media_type(file: BinaryIO) -> str:
+    """What kind of picture a file is, such as "image/jpeg"; empty where it is none."""
     try:
-        return Image.MIME.get(_read(content).format or "", "")
+        return Image.MIME.get(_header(file).format or "", "")
     except Exception:  # decoders of damaged files raise nearly anything
         return ""
+
+
+def _header(file: BinaryIO) -> Image.Image:
+    """A picture whose pixels are not decoded, but for those of an icon."""
+    with ROOM.taken(check_file(file)):
+        image = Image.open(file, formats=_formats())
+    check_exif(image)
+    if image.format == "TIFF":
+        check_directories(image, file)
+    return image
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -124,17 +206,15 @@ def _name(source: Source) -> str:
     return str(getattr(source, "filename", "") or "picture given in memory")
 
 
-def _read(source: Source) -> Image.Image:
-    """The header of a picture; its pixels are not decoded yet."""
-    if isinstance(source, Image.Image):
-        return source
-    content = source if isinstance(source, bytes) else Path(source).read_bytes()
-    return Image.open(io.BytesIO(content), formats=_formats())
+def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return open_regular(source)
+    return io.BytesIO(source) if isinstance(source, bytes) else nullcontext(source)
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """What Pillow may read: HEIC where the extra is installed, and no EPS, which another program would run."""
+    """What Pillow may read; HEIC where the extra is installed."""
     try:
         import pillow_heif
     except ImportError:
@@ -142,41 +222,56 @@ def _formats() -> tuple[str, ...]:
     else:
         pillow_heif.register_heif_opener()
     Image.init()
-    return tuple(kind for kind in Image.ID if kind != "EPS")
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+
+
+@contextmanager
+def _unreadable(name: str) -> Iterator[None]:
+    """Say what goes wrong as a picture is opened."""
+    try:
+        yield
+    except TooManyPixels as error:
+        raise TooManyPixels(f"{name}: too many pixels ({error})") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(f"{name}: too many pixels ({error})") from None
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        if isinstance(error, OSError) and error.errno:
+            raise
+        # UnidentifiedImageError says where in memory the bytes were
+        why = "empty, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else error
+        hint = "; HEIC pictures need the extra 'heif': pip install 'wordsight[heif]'" if _is_heic(name) else ""
+        raise BadPicture(f"{name}: not a picture that can be read ({why}){hint}") from None
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """The same as it is decoded."""
+    try:
+        yield
+    except TooManyPixels:
+        raise
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise BadPicture(f"{name}: the picture is damaged or cut short ({error})") from None
+
+
+def _missing(name: str, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such picture"
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: expected a picture, but this is a folder"
+    return f"{name}: cannot be read ({reason(error)})"
 
 
 def _is_heic(name: str) -> bool:
     return name.lower().endswith((".heic", ".heif"))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
+    """A picture turned as the EXIF data of its source says."""
     try:
-        return ImageOps.exif_transpose(image)
+        turn = _TURNS.get(source.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF beside healthy pixels: show the picture as it lies
-        return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, scaled to 8; Pillow's own conversion would clip it."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))  # (height, width)
-    top = float(values.max(initial=0.0))
-    if image.mode.startswith("I;16") or 255 < top <= 65535:
-        full = 65535.0
-    elif image.mode == "F" and top <= 1:
-        full = 1.0
-    else:
-        full = max(top, 255.0)
-    grey = np.clip(values * (255.0 / full), 0, 255).round().astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+        turn = None
+    return image if turn is None else image.transpose(turn)

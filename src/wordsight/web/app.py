@@ -3,12 +3,15 @@
 A client that sends something wrong gets `{"error": "one sentence"}` and a status of 400 to 422.
 """
 
-from pathlib import Path
-from typing import Annotated, Any
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, FastAPI, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import wordsight
@@ -16,39 +19,39 @@ from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.search.index import Index
 from wordsight.vision.images import TooManyPixels, media_type
-from wordsight.web.engine import Engine, NotAPicture
+from wordsight.web.engine import Damaged, Engine, NotAPicture
 from wordsight.web.guard import Guard
-from wordsight.web.pictures import Gone
+from wordsight.web.pages import Pages, etag, is_known
+from wordsight.web.pictures import Gone, blocks
 from wordsight.web.schemas import (
     CaptionRequest,
     CaptionResponse,
     Error,
+    Health,
     Info,
     Number,
     SearchRequest,
     SearchResponse,
     UploadSearch,
 )
+from wordsight.web.work import Busy, Left, Workers
 
 API = "/api/v1"
-STATIC = Path(__file__).with_name("static")
 PAGES = {"/": "index.html", f"{API}/docs": "docs.html"}
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+FRESH = 1.0  # seconds that what there is is not looked up again
 Responses = dict[int | str, dict[str, Any]]
-STATUS = {Gone: 404, InputError: 400, NotAPicture: 415, TooManyPixels: 413}
+STATUS = {Gone: 404, InputError: 400, NotAPicture: 415, TooManyPixels: 413, Damaged: 500}
 SAYS = {
     400: "It cannot be used.",
     401: "The token is missing or wrong.",
     403: "It comes from another page.",
     404: "There is none.",
+    408: "It came too slowly.",
     413: "It is too large.",
     415: "It is no picture that can be read.",
     422: "It is not of the form that is described here.",
+    500: "The index cannot be read, or something went wrong.",
+    503: "Too much is asked at the moment; `Retry-After` says when to ask again.",
 }
 
 
@@ -58,6 +61,8 @@ def create_app(
     region_captioner: Describer | None = None,
     token: str = "",
     host: str = "127.0.0.1",
+    names: Collection[str] = (),
+    show_paths: bool = False,
 ) -> FastAPI:
     """The app.
 
@@ -66,7 +71,9 @@ def create_app(
         captioner: describes whole pictures.
         region_captioner: describes regions of pictures.
         token: asked of everyone; empty for none, which is for this machine alone.
-        host: where the server is bound: only this and the names of this machine may be in `Host`.
+        host: where the server is bound: only this, the names of this machine and `names` may be in `Host`.
+        names: other names of the server: of a proxy in front of it, or in the network.
+        show_paths: call pictures by their whole paths, not by their names in the index.
     """
     app = FastAPI(
         title="wordsight",
@@ -75,88 +82,141 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
-    app.add_middleware(Guard, host=host, token=token)
-    app.include_router(_api(Engine(index, captioner, region_captioner)), prefix=API)
-    for path in sorted(STATIC.iterdir()):
-        _serve(app, f"/{path.name}", path)
-    for address, name in PAGES.items():
-        _serve(app, address, STATIC / name)
+    engine = Engine(index, captioner, region_captioner, show_paths)
+    app.add_middleware(Pages, names=PAGES)
+    app.add_middleware(Guard, host=host, token=token, names=names)
+    api = APIRouter(responses={status: _error(status) for status in (400, 401, 408, 422, 500, 503)})
+    _knowledge(api, engine)
+    _model_routes(api, engine)
+    _picture_routes(api, engine)
+    app.include_router(api, prefix=API)
     for kind, status in STATUS.items():
-        app.add_exception_handler(kind, _sentence(status))
+        app.add_exception_handler(kind, _sentence(status, engine.private))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Busy, _busy)
+    app.add_exception_handler(Left, _left)
     return app
 
 
-def _api(engine: Engine) -> APIRouter:
-    """The routes of the API; they run in threads of their own."""
-    api = APIRouter(responses={400: _error(400), 401: _error(401), 422: _error(422)})
+def _knowledge(api: APIRouter, engine: Engine) -> None:
+    """What the server is: answered without the model."""
+    workers, turn, last = Workers(1, 2), asyncio.Lock(), (0.0, b"")
+
+    @api.get("/health", operation_id="health")
+    async def health() -> Health:
+        """Whether this server answers at all; nothing is looked up."""
+        return Health(status="ok")
+
+    @api.get("/info", operation_id="info", response_model=Info)
+    async def info(request: Request) -> Response:
+        """What this server can do, and with what."""
+        nonlocal last
+        async with turn:
+            if time.monotonic() - last[0] > FRESH or not last[1]:
+                last = 0.0, b""
+                last = time.monotonic(), await workers.run(request, _as_json, engine.info)
+            return Response(last[1], media_type="application/json")
+
+
+def _model_routes(api: APIRouter, engine: Engine) -> None:
+    """What takes the model: sentences in one thread, pictures, which take far longer, in another."""
+    sentences, pictures = Workers(1, 128), Workers(1, 24)
     sends: Responses = {status: _error(status) for status in (403, 404, 413)}
     uploads = sends | {415: _error(415)}
+
+    @api.post("/search", operation_id="search", response_model=SearchResponse, responses=uploads)
+    async def search(asked: SearchRequest, request: Request) -> Response:
+        """The pictures that fit sentences, a picture of the index or a region of it, best first."""
+        workers = pictures if asked.like else sentences
+        return _json(await workers.run(request, _as_json, engine.search, asked))
+
+    @api.post("/search/upload", operation_id="search_upload", response_model=SearchResponse, responses=uploads)
+    async def search_upload(
+        asked: Annotated[UploadSearch, Form(media_type="multipart/form-data")], request: Request
+    ) -> Response:
+        """The pictures that fit one that is sent, or what is in a box of it, and sentences, best first."""
+        return _json(await pictures.run(request, _as_json, engine.search_upload, asked))
+
+    @api.post("/caption", operation_id="caption", response_model=CaptionResponse, responses=uploads)
+    async def caption(
+        asked: Annotated[CaptionRequest, Form(media_type="multipart/form-data")], request: Request
+    ) -> Response:
+        """A picture in words: captions of the whole and snippets of its regions, or of one region."""
+        return _json(await pictures.run(request, _as_json, engine.caption, asked))
+
+
+def _picture_routes(api: APIRouter, engine: Engine) -> None:
+    """The indexed files."""
+    workers = Workers(2, 256)
     bytes_: Responses = {
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        404: _error(404),
+        304: {"description": "It is what `If-None-Match` says."},
+        **{status: _error(status) for status in (404, 413, 415)},
     }
 
-    @api.get("/info", operation_id="info")
-    def info() -> Info:
-        """What this server can do, and with what."""
-        return engine.info()
-
-    @api.post("/search", operation_id="search", responses=sends)
-    def search(asked: SearchRequest) -> SearchResponse:
-        """The pictures that fit sentences, a picture of the index or a region of it, best first."""
-        return engine.search(asked)
-
-    @api.post("/search/upload", operation_id="search_upload", responses=uploads)
-    def search_upload(asked: Annotated[UploadSearch, Form(media_type="multipart/form-data")]) -> SearchResponse:
-        """The pictures that fit one that is sent, or what is in a box of it, and sentences, best first."""
-        return engine.search_upload(asked)
-
-    @api.post("/caption", operation_id="caption", responses=uploads)
-    def caption(asked: Annotated[CaptionRequest, Form(media_type="multipart/form-data")]) -> CaptionResponse:
-        """A picture in words: captions of the whole and snippets of its regions, or of one region."""
-        return engine.caption(asked)
+    async def known(number: int, request: Request, kind: str) -> tuple[dict[str, str], bool]:
+        """The headers of a picture, by its content, and whether the client has it already."""
+        entry = await workers.run(request, engine.entry, number)
+        tag = etag(entry.hash.hex() + kind)
+        return {"ETag": tag, "Cache-Control": "private, no-cache"}, is_known(request.headers, tag)
 
     @api.get("/pictures/{number}", operation_id="picture", response_class=Response, responses=bytes_)
-    def picture(number: Number) -> Response:
+    async def picture(number: Number, request: Request) -> Response:
         """The file of an indexed picture, if it is still what was indexed."""
-        content = engine.pictures.read(number)[1]
-        kind = media_type(content)
-        return _bytes(content, kind if kind.startswith("image/") else "application/octet-stream")
+        headers, old = await known(number, request, "")
+        if old:
+            return Response(status_code=304, headers=headers)
+        entry, file = await workers.run(request, engine.pictures.open, number)
+        kind = await workers.run(request, media_type, file)
+        file.seek(0)
+        headers |= {"ETag": etag(entry.hash.hex()), "Content-Length": str(entry.bytes)}
+        kind = kind if kind.startswith("image/") else "application/octet-stream"
+        return StreamingResponse(_closing(file), media_type=kind, headers=headers)
 
     @api.get("/pictures/{number}/thumb", operation_id="thumb", response_class=Response, responses=bytes_)
-    def thumb(number: Number) -> Response:
+    async def thumb(number: Number, request: Request) -> Response:
         """An indexed picture as a JPEG of at most 512 pixels a side."""
-        return _bytes(engine.pictures.thumbnail(number), "image/jpeg")
+        headers, old = await known(number, request, "-512")
+        if old:
+            return Response(status_code=304, headers=headers)
+        return Response(await workers.run(request, engine.thumbnail, number), media_type="image/jpeg", headers=headers)
 
-    return api
+
+def _as_json(work: Callable[..., BaseModel], *args: Any) -> bytes:
+    return work(*args).model_dump_json().encode()
 
 
-def _bytes(content: bytes, kind: str) -> Response:
-    return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=60"})
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
+
+
+def _closing(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from blocks(file)
 
 
 def _error(status: int) -> dict[str, Any]:
     return {"model": Error, "description": SAYS[status]}
 
 
-def _serve(app: FastAPI, address: str, path: Path) -> None:
-    """One file at one address: no other can be reached, however it is asked for."""
-    content, kind = path.read_bytes(), TYPES[path.suffix]
-
-    def page() -> Response:
-        return Response(content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
-
-    app.add_api_route(address, page, include_in_schema=False)
-
-
-def _sentence(status: int) -> Any:
+def _sentence(status: int, private: Callable[[str], str]) -> Any:
     def answer(request: Request, error: Exception) -> JSONResponse:
-        return _said(status, str(error))
+        return _said(status, private(str(error)))
 
     return answer
+
+
+def _busy(request: Request, error: Exception) -> JSONResponse:
+    return _said(
+        503, "Too much is asked of this server at the moment; try again in a few seconds.", {"Retry-After": "2"}
+    )
+
+
+def _left(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody sees it
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -1,32 +1,41 @@
 """What the routes do: from a request that was checked to its answer, without a word of HTTP."""
 
 import os
-from collections.abc import Sequence
-from threading import Lock
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
 
 from wordsight.captioning.said import Snippet
 from wordsight.describe import Describer
 from wordsight.errors import InputError
-from wordsight.run import UNKNOWN
+from wordsight.files import reason
+from wordsight.run import UNKNOWN, Picture
 from wordsight.search import filters, query, results
-from wordsight.search.catalog import Catalog
+from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
-from wordsight.vision.images import MAX_PIXELS, TooManyPixels, open_image
+from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
 from wordsight.web import schemas
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.pictures import Gone, Pictures
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 
 CAPTIONS, EXAMPLES = 3, 12  # how many are given
+LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
 
 class NotAPicture(InputError):
     """What was sent cannot be read as a picture."""
 
 
+class Damaged(InputError):
+    """The index cannot be read as it is on the disk."""
+
+
 class Engine:
-    """An index with its captioners; one computes at a time, as each of them takes all there is.
+    """An index with its captioners.
 
     Attributes:
         index: what is searched.
@@ -35,16 +44,27 @@ class Engine:
         region_captioner: describes regions.
     """
 
-    def __init__(self, index: Index, captioner: Describer | None, region_captioner: Describer | None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        captioner: Describer | None,
+        region_captioner: Describer | None,
+        show_paths: bool = False,
+    ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
-        self._turn = Lock()
+        self._show_paths = show_paths
 
     def info(self) -> Info:
-        """What there is."""
-        found, vocabulary = self.index.info(), self.index.run.vocabulary
-        with Catalog(self.index.folder) as catalog:
-            names = filters.columns(catalog.db)
+        """What there is.
+
+        Raises:
+            Damaged: the index cannot be read.
+        """
+        with self._readable():
+            found, vocabulary = self.index.info(), self.index.run.vocabulary
+            with Catalog(self.index.folder) as catalog:
+                names = filters.columns(catalog.db)
         naming = [word for word in vocabulary.words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
@@ -66,6 +86,7 @@ class Engine:
 
         Raises:
             Gone: the picture is.
+            Damaged: the index cannot be read.
             InputError: the query cannot be used.
         """
         parts = _sentences(asked)
@@ -80,8 +101,9 @@ class Engine:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the query cannot be used.
         """
-        picture = _checked(asked.picture.filename, asked.picture.file.read())
-        return self._found([*_sentences(asked), query.Like(picture, _box(asked.box), asked.weight)], asked)
+        with _named(asked.picture.filename):
+            like = query.Like(asked.picture.file.read(), _box(asked.box), asked.weight)
+            return self._found([*_sentences(asked), like], asked)
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
         """A picture in words.
@@ -93,39 +115,71 @@ class Engine:
         """
         if self.captioner is None and self.region_captioner is None:
             raise Gone("This server cannot describe pictures: it was started without --captioner and --regions.")
-        if asked.picture is not None:
-            picture = _checked(asked.picture.filename, asked.picture.file.read())
-        else:
-            picture = self._indexed(asked.number or 0)
-        with self._turn:
+        picture = self._indexed(asked.number or 0) if asked.picture is None else asked.picture.file.read()
+        with _named(asked.picture.filename if asked.picture else "the picture"):
             if asked.box is not None:
                 return CaptionResponse(captions=[], snippets=self._region(picture, asked.box))
             return CaptionResponse(captions=self._captions(picture), snippets=self._snippets(picture))
 
-    def _captions(self, picture: bytes) -> list[schemas.Said]:
+    def entry(self, number: int) -> Entry:
+        """What the index has of a picture.
+
+        Raises:
+            Gone: there is none of this number.
+            Damaged: the index cannot be read.
+        """
+        with self._readable():
+            return self.pictures.entry(number)
+
+    def thumbnail(self, number: int) -> bytes:
+        """A picture of the index as a small JPEG.
+
+        Raises:
+            Gone: it is.
+            NotAPicture, TooManyPixels: it cannot be opened.
+        """
+        with _named("the picture"):
+            return self.pictures.thumbnail(number)
+
+    def private(self, sentence: str) -> str:
+        """A sentence without the folders of this machine, unless they are shown."""
+        if self._show_paths:
+            return sentence
+        folder = self.index.folder
+        for root in (*self.index.places.roots, str(folder.parent), str(folder.absolute().parent)):
+            if root not in (os.sep, "."):
+                sentence = sentence.replace(root + os.sep, "")
+        return sentence
+
+    def _captions(self, picture: Picture) -> list[schemas.Said]:
         if self.captioner is None:
             return []
         said = self.captioner.caption([picture], beam=CAPTIONS, n_best=CAPTIONS)[0]
         return [schemas.Said(text=one.text, confidence=one.confidence) for one in said]
 
-    def _snippets(self, picture: bytes) -> list[schemas.Snippet]:
+    def _snippets(self, picture: Picture) -> list[schemas.Snippet]:
         if self.region_captioner is None:
             return []
         return _snippets(self.region_captioner.caption_regions(picture))
 
-    def _region(self, picture: bytes, box: list[float]) -> list[schemas.Snippet]:
+    def _region(self, picture: Picture, box: list[float]) -> list[schemas.Snippet]:
         describer = self.region_captioner or self.captioner
         assert describer is not None  # checked above
         return _snippets(describer.caption_regions(picture, [box]))
 
-    def _indexed(self, number: int) -> bytes:
-        entry, content = self.pictures.read(number)
-        return _checked(entry.path, content)
+    def _indexed(self, number: int) -> bytes | Image.Image:
+        """A picture of the index; a very large file is opened here, smaller, rather than kept."""
+        with self._readable():
+            entry, file = self.pictures.open(number)
+        with file, _named(entry.path):
+            return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
 
     def _found(self, parts: list[query.Part], wanted: schemas.Wanted) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
         under = os.path.join(self.index.places.roots[0], wanted.under) if wanted.under else ""
-        with self._turn:
+        with self._readable():
+            self._check_whole()
+        try:
             found = self.index.search(
                 parts,
                 top=wanted.top,
@@ -136,13 +190,53 @@ class Engine:
                 under=under,
                 group=wanted.group,
             )
+        except BadPicture:
+            raise
+        except InputError:
+            with self._readable():  # it is the query, unless the index has been damaged meanwhile
+                self._check_whole()
+            raise
         return SearchResponse(
             total=found.total,
             words=self._words(parts),
             unknown=list(found.unknown),
             doubtful=found.doubtful,
-            hits=[_hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
+            hits=[self._hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Whatever is wrong inside is the index's fault."""
+        try:
+            yield
+        except InputError as error:
+            raise Damaged(str(error)) from None
+        except OSError as error:
+            raise Damaged(f"The index cannot be read ({reason(error)}).") from None
+
+    def _check_whole(self) -> None:
+        """That no file of vectors has been cut short: to read behind the end of one would end the server."""
+        with Catalog(self.index.folder) as catalog:
+            kept = catalog.segments()
+        for number, rows in kept.items():
+            if self.index.segments.rows(number) < rows:
+                raise InputError(
+                    f"{self.index.folder.name}: a file of its vectors is cut short; `wordsight index build` repairs it."
+                )
+
+    def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
+        plain = hit.to_json()
+        words = [{"box": word.box, "strength": word.strength} for word in hit.words]
+        alike = [schemas.Alike(number=one.number, path=self._called(one.path)) for one in hit.alike]
+        named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
+        return schemas.Hit.model_validate(plain | named | {"words": words, "alike": alike})
+
+    def _called(self, path: Path) -> str:
+        """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
+        if self._show_paths:
+            return str(path)
+        name = self.index.places.key(path)
+        return path.name if os.path.isabs(name) else name
 
     def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:
         known = self.index.run.vocabulary
@@ -152,12 +246,6 @@ class Engine:
             if isinstance(part, query.Sentence)
             for word in known.tokens(part.text)
         ]
-
-
-def _hit(rank: int, hit: results.Hit) -> schemas.Hit:
-    plain = hit.to_json()
-    words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-    return schemas.Hit.model_validate(plain | {"rank": rank, "name": hit.path.name, "words": words})
 
 
 def _snippets(said: Sequence[Snippet]) -> list[schemas.Snippet]:
@@ -172,17 +260,17 @@ def _box(box: list[float] | None) -> tuple[float, ...] | None:
     return None if box is None else tuple(box)
 
 
-def _checked(name: str | None, content: bytes) -> bytes:
-    """A picture's bytes, once it is known that it can be opened; errors call it by its name.
+@contextmanager
+def _named(name: str | None) -> Iterator[None]:
+    """Errors of a picture call it by its name.
 
     Raises:
         NotAPicture: it cannot be read.
         TooManyPixels: or not by us.
     """
     try:
-        open_image(content, at_least=1)
-    except InputError as error:
+        yield
+    except (BadPicture, TooManyPixels) as error:
         called = (name or "").replace("\\", "/").rpartition("/")[2][:80] or "the picture"
         kind = TooManyPixels if isinstance(error, TooManyPixels) else NotAPicture
         raise kind(str(error).replace("picture given in memory", called)) from None
-    return content

@@ -4,12 +4,15 @@ Any page in a browser can send requests to a server on the same machine. Such a 
 browsers add; one that makes its own name lead here (DNS rebinding), by the `Host` that it then has to send.
 """
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 import json
 import sys
+import time
 import traceback
+from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -19,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BYTES = 20 * 2**20  # of an upload
 MAX_JSON = 2**18  # bytes of any other request
+UPLOADS = 32  # that are received at a time
+BODY_SECONDS, BODY_RATE = 10, 2**14  # a body may pause so long, and comes with so many bytes a second
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
@@ -33,10 +38,10 @@ EVERYWHERE = {"0.0.0.0", "::"}
 
 
 class Refused(Exception):
-    """A request that goes no further: its status and a sentence."""
+    """A request that goes no further: its status and a sentence; `again` says after how many seconds it might."""
 
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status, self.sentence = status, sentence
+    def __init__(self, status: int, sentence: str, again: int = 0) -> None:
+        self.status, self.sentence, self.again = status, sentence, again
 
 
 class Guard:
@@ -46,18 +51,22 @@ class Guard:
         app: what it guards.
         host: where the server is bound; names of this machine and this one may be asked for. Bound everywhere, any
             numeric address may, as no other page can have one for its name.
+        names: other names that may be asked for: of a proxy in front, or in the network.
         token: asked of everyone, as a bearer, a cookie, or once as `?token=`, which sets the cookie; none if empty.
     """
 
-    def __init__(self, app: ASGIApp, host: str, token: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, token: str, names: Collection[str] = ()) -> None:
         self.app, self.host, self.token = app, host.lower().strip("[]"), token
+        self.names = {name.lower().strip("[]") for name in names}
         self.cookie = "wordsight_" + hashlib.blake2b(token.encode(), digest_size=4).hexdigest()
+        self._uploads = 0
+        self._told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered."""
+        """Answer a request, or have it answered; HEAD is GET without what is sent."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        begun = False
+        begun, head = False, scope["method"] == "HEAD"
 
         async def answer(message: Message) -> None:
             nonlocal begun
@@ -67,20 +76,53 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
-            await send(message)
+            await send({**message, "body": b""} if head and "body" in message else message)
 
         try:
             given = self._check(scope)
             if given:
                 return await _redirect(scope, answer, f"{self.cookie}={quote(self.token, safe='')}")
-            await self.app(scope, _counted(receive, _limit(scope)), answer)
+            asked = {**scope, "method": "GET"} if head else scope
+            if _limit(scope) == MAX_BYTES:
+                return await self._upload(asked, receive, answer)
+            await self.app(asked, _counted(receive, _limit(scope)), answer)
         except Refused as no:
-            await _say(answer, no.status, no.sentence)
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
+            await _say(answer, no)
+        except Exception as error:
+            self._tell(error)
             if begun:
                 raise
-            await _say(answer, 500, "Something went wrong in the server; its terminal says what.")
+            await _say(answer, Refused(500, "Something went wrong in the server; its terminal says what."))
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same of one that sends a file: only so many are received at a time."""
+        if self._uploads >= UPLOADS:
+            raise Refused(503, "Too many pictures are being sent at the moment; try again in a few seconds.", 5)
+        self._uploads += 1
+        coming = True
+
+        def done() -> None:
+            nonlocal coming
+            self._uploads -= int(coming)
+            coming = False
+
+        async def received() -> Message:
+            message = await receive()
+            if not message.get("more_body"):
+                done()
+            return message
+
+        try:
+            await self.app(scope, _counted(received, MAX_BYTES), send)
+        finally:
+            done()
+
+    def _tell(self, error: Exception) -> None:
+        """Print where an accident happened, once for each place."""
+        place = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1:]}"
+        if place not in self._told and len(self._told) < 100:
+            self._told.add(place)
+            traceback.print_exception(error, file=sys.stderr)
 
     def _check(self, scope: Scope) -> bool:
         """Whether the token came in the address; raises `Refused`."""
@@ -89,7 +131,7 @@ class Guard:
         if not self._ours(host):
             raise Refused(400, f"This server is not called {host[:100]!r}.")
         if scope["method"] not in ("GET", "HEAD"):
-            _same_origin(headers, host)
+            self._same_origin(headers, host)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise Refused(400, "Content-Length: expected a number.")
@@ -102,9 +144,24 @@ class Guard:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        if name in LOCAL or name == self.host:
+        if name in LOCAL or name == self.host or name in self.names:
             return True
         return self.host in EVERYWHERE and _is_address(name)
+
+    def _same_origin(self, headers: Headers, host: str) -> None:
+        """That no other page sends this; programs send no `Origin`, and a proxy may have put its own name in `Host`."""
+        origin = headers.get("origin")
+        elsewhere = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+        if elsewhere or (origin is not None and not self._is_own(origin, host)):
+            raise Refused(403, "Requests from other pages are not answered.")
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        if origin in (f"http://{host}", f"https://{host}"):
+            return True
+        try:
+            return urlsplit(origin).hostname in self.names
+        except ValueError:
+            return False
 
     def _by_address(self, scope: Scope, headers: Headers) -> bool:
         """Whether the right token is in the address, else it must be elsewhere."""
@@ -135,14 +192,6 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _same_origin(headers: Headers, host: str) -> None:
-    """That no other page sends this; programs send no `Origin`."""
-    origin = headers.get("origin")
-    elsewhere = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-    if elsewhere or (origin is not None and origin not in (f"http://{host}", f"https://{host}")):
-        raise Refused(403, "Requests from other pages are not answered.")
-
-
 def _limit(scope: Scope) -> int:
     kind = Headers(scope=scope).get("content-type", "")
     return MAX_BYTES if kind.lower().startswith("multipart/") else MAX_JSON
@@ -153,12 +202,19 @@ def _too_much(limit: int) -> str:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """The same messages, until they are more than a limit of bytes."""
-    seen = 0
+    """The same messages, until they are more than a limit of bytes, or come too slowly."""
+    seen, begun, coming = 0, time.monotonic(), True
 
     async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, coming
+        if not coming:
+            return await receive()  # it waits until the client leaves
+        left = BODY_SECONDS + seen / BODY_RATE - (time.monotonic() - begun)
+        try:
+            message = await asyncio.wait_for(receive(), min(left, BODY_SECONDS))
+        except TimeoutError:
+            raise HTTPException(408, "The request came too slowly.") from None
+        coming = bool(message.get("more_body"))
         seen += len(message.get("body", b""))
         if seen > limit:
             raise HTTPException(413, _too_much(limit))
@@ -170,7 +226,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
 async def _redirect(scope: Scope, send: Send, cookie: str) -> None:
     """To the same page without the token in its address, which would stay in the history."""
     headers = [
-        (b"location", quote(scope["path"], safe="/").replace("//", "/").encode()),
+        (b"location", ("/" + quote(scope["path"], safe="/").lstrip("/")).encode()),
         (b"set-cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Lax".encode()),
         (b"content-length", b"0"),
     ]
@@ -178,8 +234,9 @@ async def _redirect(scope: Scope, send: Send, cookie: str) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _say(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence}).encode()
+async def _say(send: Send, no: Refused) -> None:
+    body = json.dumps({"error": no.sentence}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    headers += [(b"retry-after", str(no.again).encode())] if no.again else []
+    await send({"type": "http.response.start", "status": no.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,20 +7,22 @@ catalogue has of it, so whatever has been put in its place since, a link to else
 import hashlib
 import io
 import os
-import stat
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from PIL import Image
 
+from wordsight.files import open_regular
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.index import Index
 from wordsight.vision.images import open_image
 
 SIDE = 512  # pixels of a thumbnail, at most
-KEPT = 1000  # thumbnails in memory
-NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # or opening a pipe would wait for ever
+KEPT, KEPT_BYTES = 1000, 2**26  # thumbnails in memory
+BLOCK = 2**18  # bytes of a file that are read at a time
 
 
 class Gone(Exception):
@@ -39,17 +41,28 @@ class Pictures:
         self._thumbs: OrderedDict[bytes, bytes] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, number: int) -> tuple[Entry, bytes]:
-        """A picture's entry in the catalogue, and its file's bytes.
+    def open(self, number: int) -> tuple[Entry, BinaryIO]:
+        """A picture's entry in the catalogue, and its file at its beginning, to be closed by the caller.
 
         Raises:
             Gone: there is none of this number, its file is gone, or it is no longer what was indexed.
         """
-        entry = self._entry(number)
-        content = _content(self.index.places.path(entry.path), entry.bytes)
-        if hashlib.blake2b(content, digest_size=16).digest() != entry.hash:
-            raise Gone(f"Picture {number} has changed since it was indexed; build the index again.")
-        return entry, content
+        entry = self.entry(number)
+        file = _opened(self.index.places.path(entry.path), entry.bytes)
+        try:
+            hashed = hashlib.blake2b(digest_size=16)
+            for block in blocks(file):
+                hashed.update(block)
+            if hashed.digest() != entry.hash:
+                raise Gone(f"Picture {number} has changed since it was indexed; build the index again.")
+            file.seek(0)
+        except OSError:
+            file.close()
+            raise Gone(f"{entry.path.rpartition('/')[2]}: its file cannot be read.") from None
+        except BaseException:
+            file.close()
+            raise
+        return entry, file
 
     def thumbnail(self, number: int) -> bytes:
         """A picture as a JPEG of at most 512 pixels a side.
@@ -58,19 +71,25 @@ class Pictures:
             Gone: as `read`.
             InputError: it cannot be opened.
         """
-        key = self._entry(number).hash
+        key = self.entry(number).hash
         with self._lock:
             if key in self._thumbs:
                 self._thumbs.move_to_end(key)
                 return self._thumbs[key]
-        made = thumbnail(self.read(number)[1])
+        with self.open(number)[1] as file:
+            made = thumbnail(file)
         with self._lock:
             self._thumbs[key] = made
-            if len(self._thumbs) > KEPT:
+            while len(self._thumbs) > KEPT or sum(map(len, self._thumbs.values())) > KEPT_BYTES:
                 self._thumbs.popitem(last=False)
         return made
 
-    def _entry(self, number: int) -> Entry:
+    def entry(self, number: int) -> Entry:
+        """What the catalogue, as it is now, has of a picture.
+
+        Raises:
+            Gone: there is none of this number.
+        """
         with Catalog(self.index.folder) as catalog:
             found = catalog.numbered([number])
         if not found:
@@ -78,30 +97,38 @@ class Pictures:
         return found[0]
 
 
-def thumbnail(content: bytes) -> bytes:
-    """A picture's bytes -> those of a JPEG of at most 512 pixels a side.
+def thumbnail(file: BinaryIO) -> bytes:
+    """A picture's file -> the bytes of a JPEG of at most 512 pixels a side.
 
     Raises:
         InputError: it cannot be opened.
     """
-    image = open_image(content, at_least=SIDE)
+    image = open_image(file, at_least=SIDE)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=85)
     return out.getvalue()
 
 
-def _content(path: Path, size: int) -> bytes:
-    """The bytes of a regular file of a size; nothing else is read at all.
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """A file from where it stands to its end, a piece at a time."""
+    while block := file.read(BLOCK):
+        yield block
+
+
+def _opened(path: Path, size: int) -> BinaryIO:
+    """A regular file of a size, open; no other is read at all.
 
     Raises:
         Gone: it is none.
     """
     try:
-        with open(os.open(path, os.O_RDONLY | NONBLOCK), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-                raise Gone(f"{path.name}: no longer the file that was indexed; build the index again.")
-            return file.read(size)
-    except (OSError, ValueError):
+        file = open_regular(path)
+    except IsADirectoryError:
+        raise Gone(f"{path.name}: no longer the file that was indexed; build the index again.") from None
+    except OSError:
         raise Gone(f"{path.name}: its file is gone, or cannot be read.") from None
+    if os.fstat(file.fileno()).st_size != size:
+        file.close()
+        raise Gone(f"{path.name}: no longer the file that was indexed; build the index again.")
+    return file

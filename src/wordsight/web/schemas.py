@@ -100,6 +100,12 @@ class Error(BaseModel):
     error: str
 
 
+class Health(BaseModel):
+    """That a server answers."""
+
+    status: str
+
+
 class Info(BaseModel):
     """What this server can do, and with what."""
 
@@ -148,7 +154,7 @@ class Alike(BaseModel):
     """A near-duplicate that is not shown."""
 
     number: int
-    path: str
+    path: Annotated[str, Field(description="as of a hit")]
 
 
 class Hit(BaseModel):
@@ -156,8 +162,8 @@ class Hit(BaseModel):
 
     rank: int
     number: int
-    name: str
-    path: str
+    name: Annotated[str, Field(description="of its file")]
+    path: Annotated[str, Field(description="its name in the index; the whole path if the server shows paths")]
     score: Annotated[float, Field(description="only comparable within one query; it may be below 0")]
     common: Annotated[
         float, Field(description="what is taken from it, as the picture and the sentences fit all kinds of others")
@@ -169,6 +175,7 @@ class Hit(BaseModel):
     words: Annotated[list[Word], Field(description="each word of the query on its own best box")]
     phrases: list[Phrase]
     missing: Annotated[bool, Field(description="whether the file is gone")]
+    unreadable: Annotated[bool, Field(description="whether the file is there, and cannot be read")] = False
     width: int
     height: int
     taken: str

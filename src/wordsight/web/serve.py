@@ -1,22 +1,25 @@
 """`wordsight serve`: the app on a port of this machine, or with a token on one that others can reach."""
 
 import ipaddress
+import re
 import secrets
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
 from urllib.parse import quote
-
-import uvicorn
 
 from wordsight.boxed import in_the_box, say_boxed
 from wordsight.describe import load_captioner
 from wordsight.errors import InputError
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
+from wordsight.web.connections import bound, server
 from wordsight.web.guard import EVERYWHERE
+
+TOKEN = 16  # characters that one has at least
 
 
 def serve(
@@ -28,6 +31,8 @@ def serve(
     token: str = "",
     show: bool = False,
     device: str = "auto",
+    names: Sequence[str] = (),
+    show_paths: bool = False,
 ) -> None:
     """Serve an index until Ctrl-C.
 
@@ -40,10 +45,13 @@ def serve(
         token: asked of everyone who comes.
         show: open a browser.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        names: other names that the server is asked by: of a proxy in front, which others can reach, or in the network.
+        show_paths: call pictures by their whole paths, not by their names in the index.
 
     Raises:
-        InputError: the index or a captioner cannot be opened, or the address is not free.
+        InputError: the index or a captioner cannot be opened, the address is not free, or the token is too short.
     """
+    _check(token, names)
     index = Index(folder, device)
     if index.boxed:
         say_boxed()
@@ -51,16 +59,28 @@ def serve(
             captioner, regions = in_the_box("captions"), in_the_box("regions")
     described = load_captioner(captioner, device) if captioner else None
     of_regions = load_captioner(regions, device) if regions else None
-    token = token or ("" if is_local(host) else secrets.token_urlsafe(16))
-    app = create_app(index, described, of_regions, token, host)
+    token = token or ("" if is_local(host) and not names else secrets.token_urlsafe(16))
+    app = create_app(index, described, of_regions, token, host, names, show_paths)
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
     listening = _bound(host, port)
-    where = address(host, listening.getsockname()[1], token)
+    where = address(host, listening[0].getsockname()[1], token)
     pictures = index.info()["pictures"]
     print(f"{folder}: {pictures:,} pictures at {where}  (Ctrl-C stops)", file=sys.stderr, flush=True)
     if show:
         Timer(0.5, webbrowser.open, [where]).start()
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listening])
+    server(app).run(sockets=listening)
+
+
+def _check(token: str, names: Sequence[str]) -> None:
+    if token and len(token) < TOKEN:
+        raise InputError(
+            f"--token: expected at least {TOKEN} characters, found {len(token)}; leave it out to have one made."
+        )
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", name):
+            raise InputError(
+                f"--allowed-host {name}: expected a name such as photos.example.org, without http:// and port."
+            )
 
 
 def is_local(host: str) -> bool:
@@ -77,11 +97,10 @@ def address(host: str, port: int, token: str) -> str:
     return f"http://{name}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that is bound already, so that an address that is taken is said in a sentence."""
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets that are bound already, so that an address that is taken is said in a sentence."""
     try:
-        kind, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(where[:2], family=kind)
-    except (OSError, OverflowError) as error:
+        return bound(host, port)
+    except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{host}:{port}: cannot be served from ({why}); choose another --host or --port.") from None

@@ -1,0 +1,151 @@
+"""Connections: how many, how slow, and how long they may be; uvicorn itself limits only idle ones.
+
+A connection is in one of four states, by what it waits for: the head of a request, its body, the app's answer, or the
+client to take the answer. All but the third have a limit of time. Where there are too many connections, the one that
+has waited longest for its client makes room.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from threading import Timer
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CONNECTIONS = 512
+HEAD, IDLE, REST, TAKE = 10, 5, 5, 30  # seconds: for a head, between requests, for a refused body, without any reading
+HEAD_BYTES = 2**14
+GRACE = 3.5  # seconds from the signal to stop to the end of the process, whatever hangs
+
+
+class Connection(H11Protocol):
+    """A connection of HTTP/1.1 that knows since when it has waited for its client."""
+
+    since = 0.0
+    stalled: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Make room for it, if there are too many."""
+        self.since = time.monotonic()
+        super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            _make_room(self.connections, self)
+
+    def on_response_complete(self) -> None:
+        """It waits for the next request."""
+        self.since = time.monotonic()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Its client does not take what is sent."""
+        self.stalled = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Its client takes it again."""
+        self.stalled = None
+        super().resume_writing()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its client to send something."""
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body
+
+    def is_late(self, now: float) -> bool:
+        """Whether its client has had its time."""
+        if self.transport.is_closing() or (self.stalled is not None and self.cycle and not self.cycle.more_body):
+            return now - (self.stalled or self.since) > TAKE
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False  # the app has a limit for the body, and for itself
+        return now - self.since > (REST if self.conn.their_state is h11.SEND_BODY else HEAD)
+
+    def abort(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+
+def most_connections() -> int:
+    """How many connections there may be: less where the system allows few open files."""
+    try:
+        import resource
+
+        return max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+    except (ImportError, OSError):
+        return CONNECTIONS
+
+
+def _make_room(connections: set[Any], new: Connection) -> None:
+    """End the connection that has waited longest for its client; the new one, if the app works for all others."""
+    waiting = [one for one in connections if isinstance(one, Connection) and one is not new and one.waits]
+    (min(waiting, key=lambda one: one.since) if waiting else new).abort()
+
+
+class Server(uvicorn.Server):
+    """A server that ends what is late, and itself within seconds of the signal to stop."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % 5 == 0:  # twice a second
+            now = time.monotonic()
+            for one in list(self.server_state.connections):
+                if isinstance(one, Connection) and one.is_late(now):
+                    one.abort()
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The signal to stop: requests have two seconds, threads that hang a little more."""
+        super().handle_exit(sig, frame)
+        last = Timer(GRACE, os._exit, [130 if sig == signal.SIGINT else 143])
+        last.daemon = True
+        last.start()
+
+
+def server(app: Any) -> Server:
+    """A server of an app with these limits; it says only what goes wrong."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+        )
+    )
+
+
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen already: every address of this machine that `localhost` has, IPv4 beside IPv6 for `::`.
+
+    Raises:
+        OSError, OverflowError: the address is not free, not of this machine, or none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    both = host == "::" and socket.has_dualstack_ipv6()
+    addresses = list(dict.fromkeys((kind, where[0]) for kind, *_, where in found))
+    made: list[socket.socket] = []
+    try:
+        for kind, where in addresses if host == "localhost" else addresses[:1]:
+            port = made[0].getsockname()[1] if made else port
+            try:
+                made.append(socket.create_server((str(where), port), family=kind, dualstack_ipv6=both))
+            except OSError:
+                if not made:  # a machine may lack one of the two
+                    raise
+    except BaseException:
+        for one in made:
+            one.close()
+        raise
+    return made
