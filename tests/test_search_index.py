@@ -409,7 +409,7 @@ def test_a_creation_that_was_cut_off_is_finished(
         copy_model(trained, folder)
     if "catalogue" in done:
         Catalog(folder, write=True).db.close()
-    with pytest.raises(InputError, match="not an index|not finished|never finished"):
+    with pytest.raises(InputError, match=r"not an index|not finished|never finished"):
         Index(folder)
     index = Index.create(folder, trained, "cpu")
     assert len(index.build(photos, progress=QUIET).added) == 8

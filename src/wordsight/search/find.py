@@ -182,7 +182,7 @@ class _Search:
                 words=words,
                 phrases=phrases,
                 missing=missing,
-                unreadable="" if missing else unreadable or self.broken.get(entry.path, "").removeprefix(f"{path}: "),
+                unreadable="" if missing else unreadable or self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2],
                 width=entry.width,
                 height=entry.height,
                 taken=entry.taken,
