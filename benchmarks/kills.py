@@ -131,7 +131,7 @@ def _read(
 ) -> set[Path]:
     """Look at the whole index as a reader does; gives the pictures that are there."""
     reader = Index(folder, "cpu")
-    reader.__dict__["run"] = writer.run
+    reader.opened.run = writer.run
     hits = reader.search(sentence, top=10**6).hits
     found = [hit.path for hit in hits]
     told["reads"] += 1

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from wordsight.captioning.said import Said, Snippet
+from wordsight.data.pictures import Listing
 from wordsight.describe import Decoding, Describer, decoder
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import draw_attention
@@ -16,11 +17,13 @@ from wordsight.evaluation.coco_results import write_results
 from wordsight.evaluation.draw import draw_regions, picture_format, save
 from wordsight.matching.segments import BETA
 from wordsight.run import Run
+from wordsight.terminal import printable
 from wordsight.training.progress import Progress
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
 
 ROWS = 64  # pictures described at once
+LINES = 10  # things that cannot be read are listed, at most
 Pixels = tuple[float, float, float, float]  # left, top, width, height
 
 
@@ -50,7 +53,7 @@ class Described:
         """Below each path a line a caption, with its confidence and, of a region, its place in percent."""
         lines = [f"  confidence{'  left top right bottom (%)' if self.regions else ''}"]
         for path, said in self.captions.items():
-            lines.append(str(path))
+            lines.append(printable(path))
             for one in said:
                 place = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, Snippet) else ""
                 lines.append(f"  {one.confidence:10.2f}{f'{place:23}' if place else ''}  {one.text}")
@@ -131,6 +134,7 @@ def caption_files(
     if regions and decoding.get("n_best", 1) != 1:
         raise InputError(f"n_best = {decoding['n_best']}: expected 1 for regions; each is given its best caption.")
     broken: dict[Path, str] = {}
+    unlisted = paths.left_out if isinstance(paths, Listing) else {}
     captions: dict[Path, Sequence[Said]] = {}
     if boxes:
         said = _boxed(describer, paths, boxes, broken, decoding)
@@ -140,15 +144,22 @@ def caption_files(
         for path, found in said:
             captions[path] = found
             count(len(captions), len(paths))
-    broken = {path: broken[path] for path in paths if path in broken}  # in their order
+    broken = {path: broken[path] for path in paths if path in broken} | unlisted  # in their order
     if not captions:
         first = next(iter(broken.values()))
-        raise InputError(first if len(paths) == 1 else f"None of the {len(paths):,} pictures can be used: {first}")
+        raise InputError(first if len(broken) == 1 else f"None of the {len(broken):,} pictures can be used: {first}")
     if broken:
-        progress.say(f"{len(broken):,} of {len(paths):,} pictures left out:")
-        for why in broken.values():
-            progress.say(f"  {why}")
+        progress.say(f"{len(broken):,} left out:")
+        for line in first_lines(list(broken.values()), "with --json"):
+            progress.say(line)
     return Described(describer, captions, broken, regions)
+
+
+def first_lines(reasons: Sequence[str], where: str) -> list[str]:
+    """Why things cannot be read, a line each, of the first ten; and where the others are."""
+    lines = [f"  {printable(why)}" for why in reasons[:LINES]]
+    more = len(reasons) - LINES
+    return [*lines, f"  and {more:,} more, {where}"] if more > 0 else lines
 
 
 Found = Iterator[tuple[Path, Sequence[Said]]]

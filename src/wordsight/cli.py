@@ -226,7 +226,7 @@ def caption(
         model, pictures = Path(pictures[0]), pictures[1:]
     if not pictures:
         raise InputError(f"{model}: expected PICTURE... behind it, found none.")
-    paths, boxes = picture_files(pictures, sys.stdin), [pixels(text) for text in box]
+    paths, boxes = picture_files(pictures, sys.stdin.buffer), [pixels(text) for text in box]
     if model is None and len(pictures) > 1 and paths[0] == Path(pictures[0]) and not paths[0].exists():
         raise InputError(f"{paths[0]}: neither a run nor a picture; there is no such thing.")
     if alignment and (not out or regions or boxes):

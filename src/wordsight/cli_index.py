@@ -32,6 +32,7 @@ def build(
         Path | None, typer.Option(metavar="RUN", help="For a new index: a run that aligns, else the one in the box.")
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files are gone.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Those too whose drive may not be mounted.")] = False,
     meta: Meta = None,
     calibrate: Annotated[
         Path | None,
@@ -43,11 +44,13 @@ def build(
     """Make an index, or bring it up to date: add what is new, refresh what changed, repair what is damaged."""
     from wordsight import index_files
     from wordsight.data.pictures import picture_files
-    from wordsight.search.index import Index
 
-    paths = picture_files(pictures, sys.stdin)
-    opened = _said(Index.create(index, model, device))
-    done = index_files.build(opened, paths, prune=prune, meta=meta)
+    if force and not prune:
+        raise InputError("--force: expected with --prune, which it is about.")
+    paths = picture_files(pictures, sys.stdin.buffer)
+    opened = _said(index_files.create(index, paths, model, device))
+    asked = typer.confirm if sys.stdin.isatty() and not as_json else False
+    done = index_files.build(opened, paths, prune=prune, force=force or asked, meta=meta)
     if calibrate != Path("none"):
         index_files.calibrate(opened, calibrate)
     show(done, index_files.built_text(done), as_json)
@@ -64,7 +67,7 @@ def add(
     from wordsight.search.index import Index
 
     opened = _said(Index(index, device))
-    done = index_files.build(opened, picture_files(pictures, sys.stdin), repair=False, meta=meta)
+    done = index_files.build(opened, picture_files(pictures, sys.stdin.buffer), repair=False, meta=meta)
     show(done, index_files.built_text(done), as_json)
 
 

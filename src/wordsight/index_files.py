@@ -1,16 +1,17 @@
 """What `wordsight index` and `wordsight search` do with files and words, for the command line and for other faces."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from wordsight.caption_files import fractions, pixels
+from wordsight.caption_files import first_lines, fractions, pixels
 from wordsight.errors import InputError
 from wordsight.files import read_text
-from wordsight.search.build import Built
 from wordsight.search.calibrate import CALIBRATE
+from wordsight.search.folder import is_index
 from wordsight.search.index import Index
+from wordsight.search.info import BROKEN
 from wordsight.search.merge import merge
 from wordsight.search.query import Like, Part, Sentence
 from wordsight.search.sentences import best_sentences
@@ -20,11 +21,31 @@ from wordsight.vision.images import open_image
 _WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
 
 
+def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: str) -> Index:
+    """A new index, if one of the pictures can be opened, or the one that is there.
+
+    Raises:
+        InputError: none of the pictures can be used, or as `Index.create`; nothing is made then.
+    """
+    if not is_index(folder):
+        broken: list[str] = []
+        for path in pictures:
+            try:
+                open_image(path, at_least=1)
+                break
+            except InputError as error:
+                broken.append(str(error))
+        else:
+            raise _none(len(pictures), broken[0])
+    return Index.create(folder, model, device)
+
+
 def build(
     index: Index,
     pictures: Sequence[Path],
     *,
     prune: bool = False,
+    force: bool | Callable[[str], bool] = False,
     repair: bool = True,
     meta: Path | None = None,
     progress: Progress | None = None,
@@ -33,28 +54,39 @@ def build(
 
     Args:
         index: the index.
-        pictures: files.
+        pictures: files; or the `Listing` of what was named.
         prune: forget pictures whose files are gone.
+        force: also where a drive may be missing; or who is asked.
         repair: make damaged rows anew.
         meta: a CSV or JSON file of what the user knows of pictures.
         progress: who is told how far it is.
 
     Returns:
-        `added`, `refreshed`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`: names in
-        `meta` that no picture has.
+        `added`, `refreshed`, `moved`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`:
+        names in `meta` that no picture has.
 
     Raises:
-        InputError: the index cannot be written, or a file cannot be used.
+        InputError: none of the pictures can be used, the index cannot be written, `prune` is refused, or a file cannot
+            be used.
     """
     progress = progress or Progress()
-    built = index.build(pictures, prune=prune, repair=repair, progress=progress)
+    built = index.build(pictures, prune=prune, force=force, repair=repair, progress=progress)
+    if not built.done:
+        raise _none(len(built.broken), next(iter(built.broken.values()), "there is none."))
     lost = index.annotate(meta) if meta else []
     if lost:
         progress.say(f"{meta}: {len(lost):,} names are no picture of the index, the first is {lost[0]}")
-    _list(built, progress)
-    counts = {"added": len(built.added), "refreshed": len(built.refreshed), "unchanged": built.unchanged}
-    counts |= {"forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
+    if built.broken:
+        progress.say(f"{len(built.broken):,} left out:")
+        for line in first_lines(list(built.broken.values()), f"in {index.folder / BROKEN}"):
+            progress.say(line)
+    counts = {"added": len(built.added), "refreshed": len(built.refreshed), "moved": len(built.moved)}
+    counts |= {"unchanged": built.unchanged, "forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
     return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
+
+
+def _none(count: int, why: str) -> InputError:
+    return InputError(why if count == 1 else f"None of the {count:,} pictures can be used: {why}")
 
 
 def calibrate(index: Index, data: Path | None = None, progress: Progress | None = None) -> None:
@@ -78,20 +110,13 @@ def calibrate(index: Index, data: Path | None = None, progress: Progress | None 
             progress.say(f"{index.folder}: does not know how sure its hits are; {CALIBRATE} ({error})")
 
 
-def _list(built: Built, progress: Progress) -> None:
-    if built.broken:
-        progress.say(f"{len(built.broken):,} pictures left out:")
-        for why in built.broken.values():
-            progress.say(f"  {why}")
-
-
 def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
     """Add the pictures of other indexes.
 
     Raises:
         InputError: one is no index, or of another model.
     """
-    counts = [merge(into, Index(other, into.device)) for other in others]
+    counts = [merge(into, other) for other in others]
     pictures = into.info()["pictures"]
     return {"added": sum(new for new, _ in counts), "known": sum(old for _, old in counts), "pictures": pictures}
 
@@ -148,7 +173,9 @@ def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -
 
 def built_text(figures: dict[str, Any]) -> str:
     """What a build did, in a line."""
-    parts = [f"{figures[key]:,} {key}" for key in ("added", "refreshed", "unchanged", "forgotten") if figures[key]]
+    parts = [
+        f"{figures[key]:,} {key}" for key in ("added", "refreshed", "moved", "unchanged", "forgotten") if figures[key]
+    ]
     parts += [f"{len(figures['broken']):,} broken"] if figures["broken"] else []
     return f"{figures['index']}: {figures['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
 
@@ -167,7 +194,7 @@ def info_text(figures: dict[str, Any]) -> str:
         f"calibrated  {sure}",
         f"broken      {len(figures['broken']):,}",
     ]
-    return "\n".join([*lines, *(f"  {why}" for why in figures["broken"].values())])
+    return "\n".join([*lines, *first_lines(list(figures["broken"].values()), "with --json")])
 
 
 def captions_text(found: dict[str, Any]) -> str:

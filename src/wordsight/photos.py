@@ -1,6 +1,5 @@
 """The end of the demo: real photographs, seen by the small model in the box."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ from wordsight.evaluation.report import page
 from wordsight.files import write_text
 from wordsight.matching.segments import BETA
 from wordsight.run import load
-from wordsight.search.folder import is_index
+from wordsight.search.folder import discard, is_index
 from wordsight.search.index import Index
 from wordsight.search.sheet import sheet
 from wordsight.training.progress import Progress
@@ -128,7 +127,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
 def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:
     """An index of these photographs and no others, made anew."""
     if is_index(folder):
-        shutil.rmtree(folder)
+        discard(folder)
     index = Index.create(folder)
     index.build(photos, progress=progress)
     return index

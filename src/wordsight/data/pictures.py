@@ -1,55 +1,173 @@
 """What a user points at -> picture files: files, folders, patterns, or a list of paths."""
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.data.find import PICTURE_SUFFIXES
+from wordsight.data.patterns import has_magic, matches
 from wordsight.errors import InputError
+from wordsight.files import reason
 
 LISTED = "-"  # stands for a list of paths, one a line
+Names = str | Path | Sequence[str | Path]
 
 
-def picture_files(named: Sequence[str | Path], listed: Iterable[str] = ()) -> list[Path]:
+class Listing(list[Path]):
+    """Picture files.
+
+    Attributes:
+        left_out: names and folders without a picture, or that cannot be listed, and why.
+    """
+
+    def __init__(self, files: Iterable[Path], left_out: dict[Path, str]) -> None:
+        super().__init__(files)
+        self.left_out = left_out
+
+
+def named(names: Names) -> list[str | Path]:
+    """One name or several, as a list."""
+    return [names] if isinstance(names, str | Path) else list(names)
+
+
+def picture_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
     """The picture files that some names stand for.
 
+    Links to folders are followed. What can be reached in several ways is listed once, by a way without links if there
+    is one.
+
     Args:
-        named: of each a file, whether it exists or not; a folder, for all pictures in it and in the folders inside; a
-            pattern with `*`, `?`, `[...]` or `**`; or "-" for the paths in `listed`.
+        names: of each a file, whether it exists or not; a folder, for all pictures in it and in the folders inside; a
+            pattern with `*`, `?`, `[...]` or `**`; or "-" for the paths in `listed`. Or the `Listing` of such names.
         listed: lines with a path each; empty ones are passed over.
 
     Returns:
         Each file once, in the order of the names; in a folder or pattern by the alphabet.
 
     Raises:
-        InputError: a folder, pattern or list without a picture.
+        InputError: there is none at all.
     """
-    found = [path for name in named for path in _files(str(name), listed)]
-    return list(dict.fromkeys(found))
+    if isinstance(names, Listing):
+        return names
+    search = _Search()
+    several = list(dict.fromkeys(map(str, named(names))))
+    linked = [name for name in several if os.path.islink(name)]
+    for name in [*(name for name in several if name not in set(linked)), *linked]:
+        search.add(name, listed)
+    search.follow()
+    files = [path for name in several for path in search.found[name]]
+    for name in several:
+        if not search.found[name]:
+            search.left_out.setdefault(Path(name), f"{name}: {search.empty[name]}")
+    if not files:
+        first = next(iter(search.left_out.values()), "no picture is named.")
+        more = f"None of the {len(several):,} names stands for a picture: " if len(several) > 1 else ""
+        raise InputError(more + first)
+    return Listing(search.once(files), search.left_out)
 
 
-def _files(name: str, listed: Iterable[str]) -> list[Path]:
-    if name == LISTED:
-        paths = [Path(line.rstrip("\r\n")) for line in listed if line.strip()]
-        what = "the list of pictures is empty; expected a path a line."
-    elif os.path.isdir(name):
-        paths = list(_walk(name))
-        what = "no picture in this folder."
-    elif glob.has_magic(name) and not os.path.exists(name):
-        paths = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if not os.path.isdir(match)]
-        what = "no file matches this pattern."
-    else:
-        return [Path(name)]
-    if not paths:
-        raise InputError(f"{name}: {what}")
-    return paths
+class _Search:
+    """Looks into each folder once; into those behind links when all others are done."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[Path]] = {}
+        self.empty: dict[str, str] = {}  # what is said of a name without a picture
+        self.left_out: dict[Path, str] = {}
+        self._seen: set[tuple[int, int] | str] = set()
+        self._links: list[tuple[str, str]] = []  # a name, and a link to a folder below it
+
+    def add(self, name: str, listed: Iterable[str | bytes]) -> None:
+        """What a name stands for, but for what is behind links."""
+        self.empty[name] = "no picture in this folder."
+        if name == LISTED:
+            lines = (os.fsdecode(line).rstrip("\r\n") for line in listed)
+            self.found[name] = [Path(line) for line in lines if line.strip()]
+            self.empty[name] = "the list of pictures is empty; expected a path a line."
+        elif os.path.isdir(name):
+            self.found[name] = list(self._walk(name, name))
+        elif has_magic(name) and not os.path.lexists(name):
+            self.found[name] = matches(name, self.left_out)
+            self.empty[name] = "no file matches this pattern."
+        else:
+            self.found[name] = [Path(name)]
+
+    def follow(self) -> None:
+        """The folders behind links, and those behind links in them."""
+        while self._links:
+            name, link = self._links.pop(0)
+            self.found[name] += self._walk(name, link)
+
+    def once(self, files: Sequence[Path]) -> list[Path]:
+        """Each file once, by the way with the fewest links."""
+        best: dict[str, tuple[int, Path]] = {}
+        folders: dict[str, str] = {}
+        for path in files:
+            links, real = _real(path, folders)
+            if real not in best or links < best[real][0]:
+                best[real] = links, path
+        return [path for _, path in best.values()]
+
+    def _walk(self, name: str, root: str) -> Iterator[Path]:
+        """The pictures in a folder and the folders inside, without hidden ones; links to folders are put aside."""
+        inside = [root]
+        while inside:
+            folder = inside.pop()
+            if not self._is_new(folder):
+                continue
+            try:
+                with os.scandir(folder) as entries:
+                    here = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
+            except OSError as error:
+                self.left_out[Path(folder)] = f"{folder}: {reason(error)}"
+                continue
+            below = []
+            for entry in here:
+                if self._is_folder(entry):
+                    if entry.is_symlink():
+                        self._links.append((name, entry.path))
+                    else:
+                        below.append(entry.path)
+                elif _is_picture(entry.name):
+                    yield Path(entry.path)
+            inside += reversed(below)
+
+    def _is_new(self, folder: str) -> bool:
+        try:
+            found = os.stat(folder)
+        except OSError as error:
+            self.left_out[Path(folder)] = f"{folder}: {reason(error)}"
+            return False
+        one = (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(folder)
+        new = one not in self._seen
+        self._seen.add(one)
+        return new
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            return entry.is_dir()
+        except OSError as error:  # a link to itself, or to where nothing can be read
+            if not _is_picture(entry.name):  # else it is said when it is opened
+                self.left_out[Path(entry.path)] = f"{entry.path}: {reason(error)}"
+            return False
 
 
-def _walk(root: str) -> Iterator[Path]:
-    """The pictures in a folder and the folders inside, without hidden ones."""
-    for folder, inside, files in os.walk(root):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
-        for name in sorted(files):
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                yield Path(folder, name)
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def _real(path: Path, folders: dict[str, str]) -> tuple[int, str]:
+    """How many links there are in a path (2 stands for several), and the one without; folders are looked up once."""
+    try:
+        if os.path.islink(path):
+            return 2, os.path.realpath(path)
+        parent = os.path.dirname(path)
+        if parent not in folders:
+            folders[parent] = os.path.realpath(parent)
+        real = os.path.join(folders[parent], path.name)
+        return int(real != os.path.abspath(path)), real
+    except (OSError, ValueError):  # no file can have this name
+        return 0, str(path)

@@ -1,25 +1,23 @@
 """Pictures into an index: what is new or changed is encoded, in batches that are committed every few seconds."""
 
-import hashlib
 import os
-import stat
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from wordsight.errors import InputError
-from wordsight.run import Run
-from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.places import Places
+from wordsight.search.catalog import Batch, Catalog, Entry
+from wordsight.search.known import Known
+from wordsight.search.look import look, why
+from wordsight.search.opened import Opened
+from wordsight.search.places import is_gone
 from wordsight.search.rough import extent
-from wordsight.search.vectors import Segments
 from wordsight.training.progress import Count
-from wordsight.vision.images import read_header
 from wordsight.vision.regions import Row, as_regions
 
 BATCH = 64  # pictures that are encoded and committed together, at most
@@ -33,28 +31,55 @@ class Built:
     Attributes:
         added: they were new.
         refreshed: their content had changed, or their rows were damaged.
+        moved: their files are called otherwise than before; these are the new names.
         unchanged: how many were as the index knew them.
-        broken: they cannot be read, and why.
+        broken: they cannot be read, and why; what the index knows of them stays.
         forgotten: they were gone.
     """
 
     added: list[str] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     unchanged: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """How many pictures are in the index as they should be."""
+        return len(self.added) + len(self.refreshed) + len(self.moved) + self.unchanged
+
+
+class _Coming(NamedTuple):
+    """A file that is being encoded, and others of the same content."""
+
+    entry: Entry
+    path: Path
+    copies: list[tuple[Entry, Path]]
+
+
+@dataclass
+class _Changes:
+    """What is written into the catalogue together."""
+
+    encoded: list[tuple[_Coming, Row]] = field(default_factory=list)
+    copies: list[Entry] = field(default_factory=list)
+    changed: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Builder:
     """Adds pictures to an index that this process may write."""
 
-    def __init__(self, catalog: Catalog, segments: Segments, places: Places, run: Run) -> None:
-        self.catalog, self.segments, self.places, self.run = catalog, segments, places, run
+    def __init__(self, catalog: Catalog, index: Opened) -> None:
+        self.catalog, self.index, self.run = catalog, index, index.run
         self.built = Built()
-        self._known = {entry.path: entry for entry in catalog.entries()}
-        self._ready: list[tuple[Entry, Row]] = []
-        self._touched: list[tuple[str, int, int]] = []
-        self._refused: list[tuple[str, str]] = []
+        self._names = {entry.path for entry in catalog.entries()}
+        self._broken = set(catalog.broken())
+        self._known = Known((entry for entry in catalog.entries() if entry.rows), index.places)
+        self._left: set[str] = set()  # names of pictures that were moved
+        self._coming: dict[bytes, _Coming] = {}
+        self._next = _Changes()
         self._since = time.monotonic()
 
     def add(self, paths: Sequence[Path], damaged: Iterable[str] = (), count: Count = lambda done, total: None) -> Built:
@@ -70,14 +95,15 @@ class Builder:
             KeyboardInterrupt: likewise.
         """
         force = dict.fromkeys(damaged)
-        work = self._named([*paths, *(self.places.path(key) for key in force)])
-        waiting: deque[Entry] = deque()
+        for key in force.keys() & self._known.entries.keys():
+            self._known.drop(self._known.entries[key])
+        work = self._named([*paths, *(self.index.places.path(key) for key in force)])
+        waiting: deque[_Coming] = deque()
         done = len(paths) + len(force) - len(work)
         try:
-            rows = self.run.encoder.stream(self._wanted(work, force, waiting))
-            for row in rows:
+            for row in self.run.encoder.stream(self._wanted(work, force, waiting)):
                 self._take(waiting.popleft(), row)
-                count(done + self._finished(), done + len(work))
+                count(done + self.built.done + len(self.built.broken), done + len(work))
             count(done + len(work), done + len(work))
         except KeyboardInterrupt:
             raise KeyboardInterrupt("Stopped; what was added is kept, the same command goes on.") from None
@@ -85,135 +111,138 @@ class Builder:
             self._commit()
         return self.built
 
-    def prune(self) -> None:
-        """Forget pictures whose files are gone."""
-        gone = [key for key in self._known if not self.places.path(key).exists()]
-        gone += [key for key in self.catalog.broken() if not self.places.path(key).exists()]
-        with self.catalog.change():
-            self.catalog.forget(gone)
-        self.built.forgotten += gone
-
-    def _finished(self) -> int:
-        return len(self.built.added) + len(self.built.refreshed) + self.built.unchanged + len(self.built.broken)
-
     def _named(self, paths: Iterable[Path]) -> dict[str, Path]:
-        """Each picture once, by its name."""
+        """Each picture once, by its name; one that is known and reached by a link, by the name that it has."""
         work: dict[str, Path] = {}
         for path in paths:
             try:
-                work.setdefault(self.places.key(path), path)
-            except InputError as error:
+                key = self.index.places.key(path)
+                if key not in self._names:
+                    real = os.path.realpath(path)
+                    if self.index.places.key(real) in self._names:
+                        key, path = self.index.places.key(real), Path(real)
+                work.setdefault(key, path)
+            except (InputError, OSError) as error:
                 self._refuse(str(path).encode(errors="backslashreplace").decode(), str(error))
         return work
 
-    def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[Entry]) -> Iterator[Path]:
+    def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[_Coming]) -> Iterator[Path]:
         """The files that must be encoded; what is known of each is put into `waiting`."""
         for key, path in work.items():
-            old = None if key in force else self._known.get(key)
+            if time.monotonic() - self._since > SECONDS:
+                self._commit()
+            if key in self._left:
+                continue
+            old = self._known.entries.get(key)
             try:
                 found = os.stat(path)
-                if old and (found.st_size, found.st_mtime_ns) == (old.bytes, old.mtime_ns):
+                if old and key not in self._broken and (found.st_size, found.st_mtime_ns) == (old.bytes, old.mtime_ns):
                     self.built.unchanged += 1
                     continue
-                new = _look(key, path)
-            except (OSError, ValueError) as error:
-                if old and isinstance(error, FileNotFoundError):  # until it is pruned
+                new = look(key, path)
+            except OSError as error:
+                if old and is_gone(error):  # until it is pruned
                     self.built.unchanged += 1
                 else:
-                    self._refuse(key, f"{path}: {_why(error)}")
+                    self._refuse(key, f"{path}: {why(error)}", lost=key in force)
                 continue
-            if old and old.hash == new.hash:
-                self._touched.append((key, new.bytes, new.mtime_ns))
-                self.built.unchanged += 1
-                continue
-            waiting.append(new)
-            yield path
+            if not self._is_at_hand(old, new, path):
+                coming = _Coming(new, path, [])
+                self._coming[new.hash] = coming
+                waiting.append(coming)
+                yield path
 
-    def _refuse(self, key: str, why: str) -> None:
-        self.built.broken[key] = why
-        self._refused.append((key, why))
-
-    def _take(self, entry: Entry, row: Row | InputError) -> None:
-        if isinstance(row, InputError):
-            self._refuse(entry.path, str(row))
+    def _is_at_hand(self, old: Entry | None, new: Entry, path: Path) -> bool:
+        """Whether nothing need be encoded for a file, as its content is known, or is being encoded."""
+        if old and old.hash == new.hash:
+            self._change(old, old._replace(bytes=new.bytes, mtime_ns=new.mtime_ns))
+            self.built.unchanged += 1
+        elif new.hash in self._coming:
+            self._coming[new.hash].copies.append((new, path))
+        elif new.path not in self._names and (before := self._known.moved_to(new, path)):
+            self._left.add(before.path)
+            self._names.discard(before.path)
+            self._names.add(new.path)
+            self._change(before, before._replace(path=new.path, bytes=new.bytes, mtime_ns=new.mtime_ns))
+            self.built.moved.append(new.path)
+        elif same := self._known.copy_of(new.hash):
+            self._next.copies.append(_like(new, same))
+            self._count(new.path)
+            self._known.put(_like(new, same))
         else:
-            self._ready.append((entry, row))
-            (self.built.refreshed if entry.path in self._known else self.built.added).append(entry.path)
-        if len(self._ready) >= BATCH or time.monotonic() - self._since > SECONDS:
+            return False
+        return True
+
+    def _change(self, old: Entry, new: Entry) -> None:
+        self._next.changed.append((old.path, {"path": new.path, "bytes": new.bytes, "mtime_ns": new.mtime_ns}))
+        self._known.drop(old)
+        self._known.put(new)
+
+    def _count(self, key: str) -> None:
+        (self.built.refreshed if key in self._names else self.built.added).append(key)
+        self._names.add(key)
+
+    def _refuse(self, key: str, reason: str, *, lost: bool = False) -> None:
+        """A picture cannot be read; of one whose rows are lost too, none are left."""
+        self.built.broken[key] = reason
+        if lost and key in self._names:
+            self._next.changed.append((key, {"segment": 0, "first": 0, "rows": 0}))
+        self._next.refused.append((key, reason))
+
+    def _take(self, coming: _Coming, row: Row | InputError) -> None:
+        if isinstance(row, InputError):
+            del self._coming[coming.entry.hash]
+            for entry, path in [(coming.entry, coming.path), *coming.copies]:
+                lost = entry.path not in self._known.entries
+                self._refuse(entry.path, str(row).replace(str(coming.path), str(path)), lost=lost)
+        else:
+            self._next.encoded.append((coming, row))
+        if len(self._next.encoded) >= BATCH or time.monotonic() - self._since > SECONDS:
             self._commit()
 
     @torch.inference_mode()
     def _commit(self) -> None:
         """Encode what is ready; first onto the disk, then into the catalogue."""
-        ready, self._ready = self._ready, []
-        touched, self._touched = self._touched, []
-        refused, self._refused = self._refused, []
-        self._since = time.monotonic()
-        if ready:
-            images = self.run.model.encode_images(
-                as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
-            ).to("cpu")
-            batch = self.segments.append(
-                self.catalog.segments(), images.values[images.mask].numpy(), images.places[images.mask].numpy()
-            )
-            hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
-            entries, first = [], batch.first
-            extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
-            each = (part.tolist() for part in extents)
-            for (entry, _), rows, hub, length, blur in zip(ready, *each, strict=True):
-                known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
-                entries.append(known._replace(segment=batch.segment, first=first))
-                first += rows
-        if not (ready or touched or refused):
+        now, self._next, self._since = self._next, _Changes(), time.monotonic()
+        if not (now.encoded or now.copies or now.changed or now.refused):
             return
+        self.index.check()
+        batch, entries = self._append(now.encoded) if now.encoded else (None, [])
+        copies = []
+        for (coming, _), entry in zip(now.encoded, entries, strict=True):
+            copies += [_like(one, entry) for one, _ in coming.copies]
+            del self._coming[entry.hash]
         with self.catalog.change():
-            if ready:
+            if batch:
                 self.catalog.put(batch, entries)
-            for key, size, mtime_ns in touched:
-                self.catalog.touch(key, size, mtime_ns)
-            self.catalog.break_(refused)
+            for key, values in now.changed:
+                self.catalog.change_entry(key, **values)
+            self.catalog.set_entries([*copies, *now.copies])
+            self.catalog.break_(now.refused)
+        for entry in [*entries, *copies]:
+            self._known.put(entry)
+            self._count(entry.path)
+
+    def _append(self, ready: Sequence[tuple[_Coming, Row]]) -> tuple[Batch, list[Entry]]:
+        """Encoded pictures onto the disk: their batch, and each with where its rows are."""
+        images = self.run.model.encode_images(
+            as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
+        ).to("cpu")
+        batch = self.index.segments.append(
+            self.catalog.segments(), images.values[images.mask].numpy(), images.places[images.mask].numpy()
+        )
+        hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
+        entries, first = [], batch.first
+        extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
+        each = (part.tolist() for part in extents)
+        for (coming, _), rows, hub, length, blur in zip(ready, *each, strict=True):
+            known = coming.entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
+            entries.append(known._replace(segment=batch.segment, first=first))
+            first += rows
+        return batch, entries
 
 
-def _look(key: str, path: Path) -> Entry:
-    """What can be known of a picture's file without decoding it.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no file.
-    """
-    found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError("expected a picture, but this is no file")
-    content = path.read_bytes()
-    header = read_header(content)
-    when = header.taken if header and header.taken else _date(found.st_mtime)
-    return Entry(
-        path=key,
-        hash=hashlib.blake2b(content, digest_size=16).digest(),
-        bytes=found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        width=header.width if header else 0,
-        height=header.height if header else 0,
-        taken=when.isoformat(sep=" ", timespec="seconds"),
-        added=datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19],
-        segment=0,
-        first=0,
-        rows=0,
-        hubness=0.0,
-        length=0.0,
-        blur=0.0,
-    )
-
-
-def _date(seconds: float) -> datetime:
-    """When a file was changed, local time; 1970 for what no calendar has."""
-    try:
-        return datetime.fromtimestamp(seconds)
-    except (OverflowError, OSError, ValueError):
-        return datetime(1970, 1, 1)
-
-
-def _why(error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such picture"
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+def _like(new: Entry, same: Entry) -> Entry:
+    """A picture with the rows of another of the same content."""
+    places = {name: getattr(same, name) for name in ("segment", "first", "rows", "hubness", "length", "blur")}
+    return new._replace(**places)

@@ -170,13 +170,19 @@ class Catalog:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
         self.db.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", batch)
         self.db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (batch.segment, batch.first + batch.rows))
+        self.set_entries(entries)
+
+    def set_entries(self, entries: Iterable[Entry]) -> None:
+        """Pictures whose rows are there already; those known keep their number and metadata."""
         entries = list(entries)
         self.db.executemany(_UPSERT, entries)
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(entry.path,) for entry in entries])
 
-    def touch(self, path: str, size: int, mtime_ns: int) -> None:
-        """A file was written again, with the same content."""
-        self.db.execute("UPDATE pictures SET bytes = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
+    def change_entry(self, path: str, /, **values: Any) -> None:
+        """Other values for some columns of a picture; it can be read then."""
+        columns = ", ".join(f"{name} = ?" for name in values)
+        self.db.execute(f"UPDATE pictures SET {columns} WHERE path = ?", (*values.values(), path))
+        self.db.executemany("DELETE FROM broken WHERE path = ?", [(path,), (values.get("path", path),)])
 
     def forget(self, paths: Iterable[str]) -> int:
         """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
@@ -185,10 +191,12 @@ class Catalog:
         return self.db.executemany("DELETE FROM pictures WHERE path = ?", gone).rowcount if gone else 0
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
-        """Pictures that cannot be read, and why; what was known of them is forgotten."""
-        reasons = list(reasons)
-        self.forget(path for path, _ in reasons)
-        self.db.executemany("INSERT OR REPLACE INTO broken VALUES (?, ?)", reasons)
+        """Pictures that cannot be read, and why; what is known of them stays."""
+        self.db.executemany("INSERT OR REPLACE INTO broken VALUES (?, ?)", list(reasons))
+
+    def without_rows(self) -> list[str]:
+        """Pictures whose rows were damaged, and that could not be encoded again."""
+        return [row[0] for row in self.db.execute("SELECT path FROM pictures WHERE rows = 0 ORDER BY number")]
 
     def annotate(self, meta: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """What the user knows of pictures, in place of what was there."""

@@ -14,6 +14,8 @@ from wordsight.search import filters
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
+from wordsight.search.look import state
+from wordsight.search.opened import TRIES, Opened
 from wordsight.search.query import Ask, Term, asked, divisor, terms
 from wordsight.search.results import Alike, Found, Hit, evidence
 from wordsight.search.rough import best_scores, is_quick
@@ -66,6 +68,21 @@ def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
     """
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
+    for _ in range(TRIES):
+        opened = index.opened
+        try:
+            found = _find(opened, asks, wanted)
+        except InputError:
+            if opened.is_current():
+                raise
+        else:
+            if opened.is_current():
+                return found
+        opened.forget()  # it was replaced meanwhile: what was read may be of both
+    raise InputError(f"{index.folder}: is replaced again and again; try again later.")
+
+
+def _find(index: Opened, asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
     queries = terms(index.run, asks)
     with Catalog(index.folder) as catalog:
         search = _Search(index, catalog, wanted)
@@ -80,9 +97,9 @@ def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
 class _Search:
     """One look at an index: everything in it is of the same moment."""
 
-    def __init__(self, index: "Index", catalog: Catalog, wanted: Wanted) -> None:
+    def __init__(self, index: Opened, catalog: Catalog, wanted: Wanted) -> None:
         self.index, self.catalog, self.wanted = index, catalog, wanted
-        self.snapshot = index.snapshot(catalog)
+        self.snapshot, self.broken = index.snapshot(catalog), catalog.broken()
         self.calibration = Calibration.parse(catalog.fact("calibration"))
         self.chosen = self._chosen()
 
@@ -154,6 +171,7 @@ class _Search:
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers)
             path = self.index.places.path(entry.path)
+            missing, unreadable = state(path)
             yield Hit(
                 number=numbers[0],
                 path=path,
@@ -163,7 +181,8 @@ class _Search:
                 sure=None if sure is None else float(sure[group[0]]),
                 words=words,
                 phrases=phrases,
-                missing=not path.exists(),
+                missing=missing,
+                unreadable="" if missing else unreadable or self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2],
                 width=entry.width,
                 height=entry.height,
                 taken=entry.taken,

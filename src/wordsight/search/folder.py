@@ -1,44 +1,171 @@
-"""An index's folder: whether it is one, the model that travels in it, and who may write."""
+"""An index's folder: whether it is one, the model that travels in it, and who may write.
 
-import hashlib
+An index is known by its mark, the file `index.id` with a random id, which is written before anything else. Names such
+as `catalog.sqlite` or `model` prove nothing: what stands in a folder without the mark is never changed. An index that
+was made before there were marks is known by the tables and facts of its catalogue, and is marked when it is written to.
+"""
+
+import contextlib
 import os
+import re
+import secrets
 import shutil
+import sqlite3
+from hashlib import blake2b
 from pathlib import Path
 
 from wordsight.errors import InputError
+from wordsight.files import open_regular, read_bytes, reason, sync_folder
 from wordsight.run import Run
 from wordsight.search.catalog import FILE, Catalog
 
+MARK = "index.id"
 MODEL = ("config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json", "README.md")
 KNOWN_BY = MODEL[:3]  # the files that say which model it is
-_OURS = {"model", "lock", FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal"}  # of an index that was never finished
+_MARKED = re.compile(rb"wordsight index ([0-9a-f]{32})\n")
+_TABLES = {"facts", "segments", "batches", "pictures", "broken"}
+_FACTS = {"size", "model", "made", "home"}
+
+
+def read_id(folder: Path) -> str:
+    """The id in an index's mark; empty where there is no mark.
+
+    Raises:
+        InputError: the drive does not say.
+    """
+    try:
+        with open_regular(folder / MARK) as file:
+            found = _MARKED.fullmatch(file.read(100))
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) or "regular" in str(error):
+            return ""
+        raise InputError(f"{folder}: cannot be read ({reason(error)}).") from None
+    return found[1].decode() if found else ""
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder is an index, finished or not; nothing in it is changed to find out.
+
+    Raises:
+        InputError: the drive does not say.
+    """
+    return bool(read_id(folder)) or _is_unmarked(folder / FILE)
+
+
+def _is_unmarked(path: Path) -> bool:
+    """Whether a file is the catalogue of an index that was made before there were marks."""
+    try:
+        with open_regular(path) as file:
+            if file.read(16) != b"SQLite format 3\0":
+                return False
+        uri = f"{path.absolute().as_uri()}?immutable=1"  # or SQLite would put files of its own beside it
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            facts = dict(db.execute("SELECT name, value FROM facts")) if tables >= _TABLES else {}
+        return facts.keys() >= _FACTS and bool(re.fullmatch("[0-9a-f]{32}", str(facts["model"])))
+    except (OSError, sqlite3.Error):
+        return False
+
+
+def is_index(folder: Path) -> bool:
+    """Whether an index was made here, to its end.
+
+    Raises:
+        InputError: the drive does not say, or the index is damaged.
+    """
+    if not is_ours(folder) or not os.path.lexists(folder / FILE):
+        return False
+    with Catalog(folder, write=os.access(folder, os.W_OK)) as catalog:
+        return bool(catalog.fact("model"))
 
 
 def check_free(folder: Path) -> None:
     """Whether an index may be made here.
 
     Raises:
-        InputError: there is something else.
+        InputError: there is something else, or the drive does not say.
     """
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - _OURS):
-        raise InputError(f"{folder}: expected an index, or a folder that is empty or new.")
+    try:
+        there = os.listdir(folder)
+        begun = there == [MARK] and (folder / MARK).stat().st_size == 0  # stopped before it could be marked
+    except FileNotFoundError:
+        if not os.path.lexists(folder):
+            return
+        raise InputError(f"{folder}: a link that leads nowhere; expected an index, or a new folder.") from None
+    except NotADirectoryError:
+        raise InputError(f"{folder}: expected an index, or a folder that is empty or new; this is no folder.") from None
+    except ValueError:
+        raise InputError(f"{folder}: no folder can have this name.") from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({reason(error)}).") from None
+    if there and not begun and not read_id(folder):
+        raise InputError(
+            f"{folder}: expected an index, or a folder that is empty or new; this one holds {sorted(there)[0]}."
+        )
+
+
+def mark(folder: Path) -> None:
+    """Write the mark of an index, if there is none: into a folder that is free, or an index without one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if read_id(folder):
+        return
+    text = f"wordsight index {secrets.token_hex(16)}\n".encode()
+    handle = os.open(folder / MARK, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    with open(handle, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 def copy_model(run: Path, folder: Path) -> None:
-    """Put a model into an index, without what only training needs."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """Put a model into a marked index, without what only training needs: beside its place, then there.
+
+    Raises:
+        InputError: another model is there, of an index that was never finished.
+        OSError: it cannot be written.
+    """
+    home, part = folder / "model", _part(folder)
+    if os.path.lexists(home):
+        if fingerprint(home) != fingerprint(run):
+            raise InputError(
+                f"{home}: not the model {run}; an index with another one was begun here, delete {folder} to begin anew."
+            )
+        return
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
     for name in MODEL:
         if (run / name).exists():
-            shutil.copyfile(run / name, folder / name)
+            shutil.copyfile(run / name, part / name)
+            with open(part / name, "r+b") as file:
+                os.fsync(file.fileno())
+    sync_folder(part)
+    os.rename(part, home)
+    sync_folder(folder)
 
 
-def is_index(folder: Path) -> bool:
-    """Whether an index was made here, to its end."""
-    if not (folder / FILE).exists():
-        return False
-    with Catalog(folder, write=os.access(folder, os.W_OK)) as catalog:
-        return bool(catalog.fact("model"))
+def _part(folder: Path) -> Path:
+    """Where a model is put together; nobody else knows the name."""
+    return folder / f".model.{read_id(folder)}.part"
+
+
+def discard(folder: Path) -> None:
+    """Delete an index: the files that wordsight writes, and its folders if nothing else is in them.
+
+    Raises:
+        OSError: one cannot be deleted.
+    """
+    shutil.rmtree(_part(folder), ignore_errors=True)
+    rows = [path for path in (folder / "vectors").glob("*") if re.fullmatch(r"\d+\.(vectors|boxes|rough)", path.name)]
+    own = [f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", FILE, "lock", "broken.txt", "seal.json", MARK]
+    for path in [*rows, *(folder / "model" / name for name in MODEL), *(folder / name for name in own)]:
+        path.unlink(missing_ok=True)
+    for one in (folder / "vectors", folder / "model", folder):
+        with contextlib.suppress(OSError):
+            one.rmdir()
 
 
 def fingerprint(run: Path) -> str:
@@ -47,13 +174,12 @@ def fingerprint(run: Path) -> str:
     Raises:
         InputError: one of them is missing.
     """
-    found = hashlib.blake2b(digest_size=16)
+    found = blake2b(digest_size=16)
     for name in KNOWN_BY:
         try:
-            with (run / name).open("rb") as file:
-                found.update(hashlib.file_digest(file, "blake2b").digest())
+            found.update(blake2b(read_bytes(run / name)).digest())
         except OSError as error:
-            raise InputError(f"{run / name}: cannot be read ({error.strerror}).") from None
+            raise InputError(f"{run / name}: cannot be read ({reason(error)}).") from None
     return found.hexdigest()
 
 

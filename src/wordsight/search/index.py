@@ -1,31 +1,35 @@
 """A folder of pictures, ready to be asked: `Index.create`, `build`, `search`.
 
+INDEX/index.id          says that it is an index, and which (`folder.py`)
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
 INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box
 INDEX/lock              held by the one process that writes
+INDEX/broken.txt        the pictures that cannot be read, where there are some
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.boxed import CALIBRATION, NET, in_the_box
+from wordsight.data.pictures import Names, named, picture_files
 from wordsight.errors import InputError
-from wordsight.files import read_text
+from wordsight.files import reason
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
-from wordsight.run import Run, load
+from wordsight.run import Run
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
+from wordsight.search.create import BUSY, create
 from wordsight.search.find import Wanted, find
-from wordsight.search.folder import check_free, copy_model, fingerprint, is_index, size_of
+from wordsight.search.folder import fingerprint, is_index, mark
+from wordsight.search.gone import Gone
+from wordsight.search.info import info, write_broken
+from wordsight.search.merge import merge
 from wordsight.search.meta import matched, read_meta
+from wordsight.search.opened import TRIES, Opened
 from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.rerank import AMONG, rerank
@@ -35,17 +39,13 @@ from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
 
-BUSY = "another process is writing to this index"
-
 
 class Index:
-    """An index in a folder.
+    """An index in a folder; of whatever index stands there, if it is replaced.
 
     Attributes:
         folder: where it is.
         device: where pictures and sentences are encoded.
-        places: what its pictures are called.
-        segments: their vectors.
     """
 
     def __init__(self, folder: str | Path, device: str = "auto") -> None:
@@ -55,18 +55,15 @@ class Index:
             InputError: there is none, or it is damaged or of a newer version.
         """
         self.folder, self.device = Path(folder), device
-        with Catalog(self.folder) as catalog:
-            self.facts = {name: catalog.fact(name) for name in ("size", "model", "made", "home")}
-        self.places = Places(self.folder, self.facts["made"])
-        self.segments = Segments(self.folder / "vectors", int(self.facts["size"]))
-        self._last: Snapshot | None = None
+        self._opened: Opened | None = None
+        _ = self.opened
 
     @classmethod
     def create(cls, folder: str | Path, run: str | Path | None = None, device: str = "auto") -> "Index":
         """An index without pictures, or the one that is there, if it is of the same model.
 
         Args:
-            folder: where to make it.
+            folder: where to make it: new, or empty.
             run: the folder of a model that aligns; a copy of it goes into the index. None for the small model in the
                 box, which stays there, or for the model of the index that is there.
             device: `auto`, `cpu`, `cuda` or `mps`.
@@ -76,81 +73,93 @@ class Index:
                 cannot be written.
         """
         folder = Path(folder)
-        if is_index(folder):
-            index = cls(folder, device)
-            if run is not None and fingerprint(Path(run)) != index.facts["model"]:
-                raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
-            return index
-        check_free(folder)
-        home = in_the_box("align") if run is None else folder / "model"
-        if run is None:
-            in_the_box(NET)  # whole too, before anything is made
-        size = size_of(load(run, device))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder, BUSY):
-                if run is not None:
-                    copy_model(Path(run), home)
-                with Catalog(folder, write=True) as catalog, catalog.change():
-                    catalog.set_fact("size", str(size))
-                    catalog.set_fact("model", fingerprint(home))
-                    catalog.set_fact("home", "model" if run is not None else "box")
-                    if run is None:
-                        catalog.set_fact("calibration", read_text(home / CALIBRATION).strip())
-                    catalog.set_fact("made", os.path.dirname(os.path.abspath(folder)))
-        except OSError as error:
-            raise InputError(f"{folder}: cannot make an index here ({error.strerror}).") from None
-        return cls(folder, device)
+        if not is_index(folder):
+            create(folder, None if run is None else Path(run), device)
+        index = cls(folder, device)
+        if run is not None and fingerprint(Path(run)) != index.facts["model"]:
+            raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
+        return index
+
+    @property
+    def opened(self) -> Opened:
+        """The index that stands in the folder now.
+
+        Raises:
+            InputError: there is none, or it is damaged or of a newer version.
+        """
+        last = self._opened
+        for _ in range(TRIES):
+            if last is not None and last.is_current():
+                return last
+            self._opened = last = Opened(self.folder, self.device, last)
+        raise InputError(f"{self.folder}: is replaced again and again; try again later.")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is written about the whole index."""
+        return self.opened.facts
+
+    @property
+    def places(self) -> Places:
+        """What its pictures are called."""
+        return self.opened.places
+
+    @property
+    def segments(self) -> Segments:
+        """Their vectors."""
+        return self.opened.segments
 
     @property
     def boxed(self) -> bool:
         """Whether its model is the small one in the box."""
-        return self.facts["home"] == "box"
+        return self.opened.boxed
 
-    @cached_property
+    @property
     def run(self) -> Run:
         """The model of the index.
 
         Raises:
             InputError: it is missing, damaged or another than the vectors are of.
         """
-        home = in_the_box("align") if self.boxed else self.folder / "model"
-        found = load(home, self.device)
-        if fingerprint(home) != self.facts["model"]:
-            if self.boxed:
-                raise InputError(
-                    f"{self.folder}: was built with the small model of another version of wordsight; delete it and "
-                    "build it anew, or build one with --model RUN, which keeps its model."
-                )
-            raise InputError(f"{home}: not the model that this index was built with.")
-        return found
+        return self.opened.run
 
     @property
     def rule(self) -> Rule:
         """How words make a score."""
-        return self.run.model.rule or Rule()
+        return self.opened.rule
 
     def build(
-        self, pictures: Sequence[Path], *, prune: bool = False, repair: bool = True, progress: Progress | None = None
+        self,
+        pictures: Names,
+        *,
+        prune: bool = False,
+        force: bool | Callable[[str], bool] = False,
+        repair: bool = True,
+        progress: Progress | None = None,
     ) -> Built:
         """Bring the index up to date with picture files.
 
         Args:
-            pictures: those that are new are added, those whose content has changed are refreshed.
+            pictures: files, folders or patterns, or one of them; those that are new are added, those whose content has
+                changed are refreshed, those that were moved keep their number.
             prune: forget pictures whose files are gone.
+            force: forget them too where a drive may be missing; or who is asked, see `Gone`.
             repair: look for damaged rows, and make them anew.
             progress: who is told how far it is.
 
         Raises:
-            InputError: another process is writing, or the index cannot be written.
+            InputError: nothing that is named is there, another process is writing, the index cannot be written, or
+                `prune` is refused; what was added before is kept.
         """
+        listing = picture_files(pictures)
         progress = progress or Progress()
         with self.writing() as catalog, progress.task("index") as count:
-            builder = Builder(catalog, self.segments, self.places, self.run)
-            damaged = self._damaged(catalog) if repair else []
-            builder.add(pictures, damaged, count)
+            builder = Builder(catalog, self.opened)
+            builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
+            builder.add(listing, self._damaged(catalog) if repair else [], count)
             if prune:
-                builder.prune()
+                builder.built.forgotten += Gone(catalog, self.places).forget(force)
+            write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 
     def search(self, ask: Ask, *, reranker: Run | None = None, rerank_top: int = AMONG, **wanted: Any) -> Found:
@@ -173,7 +182,7 @@ class Index:
         """The same for many queries, which is faster for each of them."""
         return find(self, asks, Wanted(**wanted)) if asks else []
 
-    def annotate(self, table: Path) -> list[str]:
+    def annotate(self, table: str | Path) -> list[str]:
         """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.
 
         Returns:
@@ -182,10 +191,11 @@ class Index:
         Raises:
             InputError: the file cannot be used, or the index cannot be written.
         """
-        named = read_meta(table)
+        table = Path(table)
+        rows = read_meta(table)
         with self.writing() as catalog:
             keys = [entry.path for entry in catalog.entries()]
-            found, lost = matched(named, table.parent, keys, self.places)
+            found, lost = matched(rows, table.parent, keys, self.places)
             with catalog.change():
                 catalog.annotate(found.items())
         return lost
@@ -205,18 +215,29 @@ class Index:
             catalog.set_fact("calibration", found.to_json())
         return found
 
-    def remove(self, pictures: Sequence[str | Path]) -> int:
+    def merge(self, other: "Index | str | Path") -> tuple[int, int]:
+        """Add the pictures of another index of the same model, see `merge.py`.
+
+        Returns:
+            How many pictures were added, and how many were there already.
+
+        Raises:
+            InputError: the indexes do not go together, or this one cannot be written.
+        """
+        return merge(self, other)
+
+    def remove(self, pictures: Names) -> int:
         """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.
 
         Raises:
             InputError: one of the names stands for no picture in the index, or the index cannot be written.
         """
         with self.writing() as catalog:
-            keys = [entry.path for entry in catalog.entries()]
+            places, keys = self.places, [entry.path for entry in catalog.entries()]
             every = [*keys, *catalog.broken()]
             gone: list[str] = []
-            for name in pictures:
-                found = list(self.places.below(every, name))
+            for name in named(pictures):
+                found = list(places.below(every, name))
                 if not found:
                     raise InputError(f"{name}: no picture of {self.folder} is called so, or is in such a folder.")
                 gone += found
@@ -226,23 +247,7 @@ class Index:
 
     def info(self) -> dict[str, Any]:
         """What is in it, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
-        with Catalog(self.folder) as catalog:
-            pictures, used = catalog.db.execute("SELECT count(*), coalesce(sum(rows), 0) FROM pictures").fetchone()
-            kept = sum(catalog.segments().values())
-            broken = {str(self.places.path(key)): why for key, why in catalog.broken().items()}
-            calibration = Calibration.parse(catalog.fact("calibration"))
-        return {
-            "index": str(self.folder),
-            "pictures": pictures,
-            "regions": used,
-            "unused_regions": kept - used,
-            "size": self.segments.size,
-            "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
-            "model": self.facts["model"],
-            "boxed": self.boxed,
-            "calibration": calibration and asdict(calibration),
-            "broken": broken,
-        }
+        return info(self.opened)
 
     def verify(self) -> list[Path]:
         """The pictures whose rows are cut short or damaged on disk; `build` makes them anew.
@@ -259,11 +264,7 @@ class Index:
         Raises:
             InputError: a file of vectors is cut short.
         """
-        generation, last = catalog.fact("generation"), self._last
-        if last is not None and last.generation == generation:
-            return last
-        self._last = Snapshot.read(catalog, self.segments)
-        return self._last
+        return self.opened.snapshot(catalog)
 
     @contextmanager
     def writing(self) -> Iterator[Catalog]:
@@ -272,10 +273,17 @@ class Index:
         Raises:
             InputError: another process is writing, or the folder cannot be written.
         """
-        with locked(self.folder, BUSY), Catalog(self.folder, write=True) as catalog:
-            yield catalog
+        _ = self.opened  # or a lock would be put into what is no index
+        with locked(self.folder, BUSY):
+            try:
+                mark(self.folder)
+            except OSError as error:
+                raise InputError(f"{self.folder}: cannot be written ({reason(error)}).") from None
+            with Catalog(self.folder, write=True) as catalog:
+                yield catalog
 
     def _damaged(self, catalog: Catalog) -> list[str]:
-        """Names of the pictures that have a row in a batch that is not as it was written."""
-        bad = [one for one in catalog.batches() if self.segments.checksum(*one[:3]) != one.checksum]
-        return [path for one in bad for path in catalog.inside(one)]
+        """Names of the pictures that have a row in a batch that is not as it was written, or no row that holds."""
+        segments = self.segments
+        bad = [one for one in catalog.batches() if segments.checksum(*one[:3]) != one.checksum]
+        return [path for one in bad for path in catalog.inside(one)] + catalog.without_rows()

@@ -1,12 +1,15 @@
 """One index into another: rows are copied as they are, nothing is computed again."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.opened import Opened
+from wordsight.search.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from wordsight.search.index import Index
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 PICTURES = 256  # committed together
 
 
-def merge(into: "Index", other: "Index") -> tuple[int, int]:
+def merge(into: "Index", other: "Index | str | Path") -> tuple[int, int]:
     """Add the pictures of another index, with what is known of them.
 
     Pictures that are in both stay as they are. Interrupted, what was committed is kept, and the same call goes on.
@@ -26,30 +29,39 @@ def merge(into: "Index", other: "Index") -> tuple[int, int]:
         InputError: the indexes are of different models or the same folder, another process is writing, or files are
             damaged or cannot be written.
     """
-    if into.folder.resolve() == other.folder.resolve():
-        raise InputError(f"{other.folder}: expected another index than the one that it goes into.")
-    if into.facts["model"] != other.facts["model"]:
-        raise InputError(f"{other.folder}: of another model than {into.folder}; build it again with that model.")
-    with into.writing() as catalog, Catalog(other.folder) as theirs:
-        snapshot = other.snapshot(theirs)
+    source = Opened(Path(other), into.device) if isinstance(other, str | Path) else other.opened
+    if into.folder.resolve() == source.folder.resolve() or into.opened.identity == source.identity:
+        raise InputError(f"{source.folder}: expected another index than the one that it goes into.")
+    if into.facts["model"] != source.facts["model"]:
+        raise InputError(f"{source.folder}: of another model than {into.folder}; build it again with that model.")
+    with into.writing() as catalog, Catalog(source.folder) as theirs:
+        mine, snapshot = into.opened, source.snapshot(theirs)
+        source.check()
         known = {entry.path for entry in catalog.entries()}
-        every = [(entry, into.places.key(other.places.path(entry.path))) for entry in theirs.entries()]
+        every = [(entry, mine.places.key(source.places.path(entry.path))) for entry in theirs.entries() if entry.rows]
         new = [(entry, key) for entry, key in every if key not in known]
         for part in _parts(new):
-            entries = [entry for entry, _ in part]
-            vectors, boxes = (
-                np.concatenate([maps[entry.segment][entry.first : entry.first + entry.rows] for entry in entries])
-                for maps in (snapshot.vectors, snapshot.boxes)
-            )
-            batch = into.segments.append(catalog.segments(), vectors, boxes)
-            firsts = batch.first + np.cumsum([0, *(entry.rows for entry in entries)])
-            moved = [
-                entry._replace(path=key, segment=batch.segment, first=int(first))
-                for (entry, key), first in zip(part, firsts, strict=False)
-            ]
-            with catalog.change():
-                catalog.put(batch, moved)
+            mine.check()
+            _copy(part, snapshot, catalog, mine)
         return len(new), len(every) - len(new)
+
+
+def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalog, into: Opened) -> None:
+    """Entries of another index under new names, with their rows; those that share rows there share them here."""
+    shared = list(dict.fromkeys((entry.segment, entry.first, entry.rows) for entry, _ in part))
+    vectors, boxes = (
+        np.concatenate([maps[segment][first : first + rows] for segment, first, rows in shared])
+        for maps in (snapshot.vectors, snapshot.boxes)
+    )
+    batch = into.segments.append(catalog.segments(), vectors, boxes)
+    firsts = batch.first + np.cumsum([0, *(rows for _, _, rows in shared)])
+    place = {one: int(first) for one, first in zip(shared, firsts, strict=False)}
+    moved = [
+        entry._replace(path=key, segment=batch.segment, first=place[entry.segment, entry.first, entry.rows])
+        for entry, key in part
+    ]
+    with catalog.change():
+        catalog.put(batch, moved)
 
 
 def _parts(new: Sequence[tuple[Entry, str]]) -> Iterator[Sequence[tuple[Entry, str]]]:

@@ -4,11 +4,19 @@ A picture below the folder that holds the index is called by its path from there
 folder where the index was made is kept too: if a picture is not found beside the index, it is looked for there.
 """
 
+import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from wordsight.errors import InputError
+
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether this says that there is no such file, and not only that it cannot be read."""
+    return error.errno in _GONE
 
 
 class Places:
@@ -21,6 +29,7 @@ class Places:
 
     def __init__(self, index: Path, made: str) -> None:
         self.roots = list(dict.fromkeys((os.path.dirname(os.path.abspath(index)), made)))
+        self._bases = dict.fromkeys((*self.roots, _real(self.roots[0])))  # a link may lead to the index
 
     def key(self, path: str | Path) -> str:
         """What a file is called.
@@ -36,18 +45,25 @@ class Places:
         if "\0" in name:
             raise InputError(f"{name!r}: no file can have this name.")
         full = os.path.abspath(name)
-        for root in self.roots:
+        for root in self._bases:
             base = root.rstrip(os.sep) + os.sep
             if full.startswith(base):
                 return full[len(base) :].replace(os.sep, "/")
         return full
 
     def path(self, key: str) -> Path:
-        """The file of a name; it may be gone."""
+        """The file of a name; it may be gone.
+
+        Of two places, where it is; else where the drive does not say that it is gone; else beside the index.
+        """
         if os.path.isabs(key):
             return Path(key)
         found = [Path(root, key) for root in self.roots]
-        return next((path for path in found if os.path.lexists(path)), found[0])
+        return min(found, key=_doubt) if len(found) > 1 else found[0]
+
+    def is_gone(self, key: str) -> bool:
+        """Whether the drive says that there is no file of this name; not where it cannot say."""
+        return _doubt(self.path(key), os.stat) == 2
 
     def full(self, key: str) -> str:
         """The whole path of a name, beside the index as it is now, whether there is a file or not."""
@@ -55,11 +71,29 @@ class Places:
 
     def below(self, keys: Iterable[str], folder: str | Path) -> Iterator[str]:
         """The names of a file, or of all files in a folder and below, whether there is still one or not."""
-        full = os.path.abspath(folder)
-        base = full.rstrip(os.sep) + os.sep
+        wanted = list(dict.fromkeys((os.path.abspath(folder), _real(folder))))  # links lead to what is indexed, too
+        bases = tuple(full.rstrip(os.sep) + os.sep for full in wanted)
         for key in keys:
-            if any(path == full or path.startswith(base) for path in self._full(key)):
+            if any(path in wanted or path.startswith(bases) for path in self._full(key)):
                 yield key
 
     def _full(self, key: str) -> list[str]:
         return [key] if os.path.isabs(key) else [os.path.join(root, *key.split("/")) for root in self.roots]
+
+
+def _doubt(path: Path, look: Callable[[Path], object] = os.lstat) -> int:
+    """0 where a file is, 1 where the drive does not say, 2 where there is none."""
+    try:
+        look(path)
+    except ValueError:  # no file can have this name
+        return 2
+    except OSError as error:
+        return 2 if is_gone(error) else 1
+    return 0
+
+
+def _real(path: str | Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return os.path.abspath(path)

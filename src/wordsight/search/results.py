@@ -12,6 +12,7 @@ from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.run import Box
 from wordsight.search.query import Term
+from wordsight.terminal import printable
 
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
@@ -78,6 +79,8 @@ class Hit:
         words: each word on its own best box.
         phrases: the same words as phrases, each on one box.
         missing: whether the file is gone.
+        unreadable: why the file cannot be read now, or could not when the index was last built; empty where it can. The
+            hit is then as the picture was before.
         width: pixels.
         height: pixels.
         taken: when, by EXIF or the file, ISO.
@@ -95,12 +98,18 @@ class Hit:
     words: tuple[Word, ...]
     phrases: tuple[Phrase, ...]
     missing: bool
+    unreadable: str
     width: int
     height: int
     taken: str
     meta: dict[str, Any]
     alike: tuple[Alike, ...] = ()
     reranked: float | None = None
+
+    @property
+    def state(self) -> str:
+        """What is wrong with its file, in a few words; empty where nothing is."""
+        return "missing" if self.missing else f"unreadable: {self.unreadable}" if self.unreadable else ""
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
@@ -138,9 +147,10 @@ class Found:
         lines = ["nothing here matches well; these are the nearest"] if self.doubtful else []
         for rank, hit in enumerate(self.hits, self.first):
             sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"
-            notes = ("  (missing)" if hit.missing else "") + (f"  (+{len(hit.alike)} alike)" if hit.alike else "")
+            notes = f"  ({hit.state})" if hit.state else ""
+            notes += f"  (+{len(hit.alike)} alike)" if hit.alike else ""
             again = "" if hit.reranked is None else f"{hit.reranked:.3f}, before "
-            lines.append(f"{rank:3}  {again}{hit.score:.3f}{sure}  {hit.path}{notes}")
+            lines.append(f"{rank:3}  {again}{hit.score:.3f}{sure}  {printable(hit.path)}{printable(notes)}")
             width = max((len(phrase.text) for phrase in hit.phrases), default=0)
             for phrase in hit.phrases:
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)

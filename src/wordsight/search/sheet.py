@@ -9,6 +9,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.draw import PAPER, Font, save
 from wordsight.evaluation.evidence import COLOURS
 from wordsight.search.results import Found, Hit, Phrase
+from wordsight.terminal import printable
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import open_image
 
@@ -51,7 +52,8 @@ def colours_of(hits: Sequence[Hit]) -> dict[str, str]:
 def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
     """One hit: its picture, and below it its rank, score and name, then its phrases in their colours."""
     font = ImageFont.load_default(13)
-    lines = [(f"{rank}. {_figures(hit)}  {hit.path.name}{'  (missing)' if hit.missing else ''}", INK)]
+    name = printable(hit.path.name) + (f"  ({printable(hit.state)})" if hit.state else "")
+    lines = [(f"{rank}. {_figures(hit)}  {name}", INK)]
     lines += [
         (shortened(phrase.text, f"  {phrase.strength:.2f}", font), _colour(phrase, colours)) for phrase in hit.phrases
     ]

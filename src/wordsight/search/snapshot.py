@@ -41,7 +41,8 @@ class Snapshot:
         Raises:
             InputError: a file of vectors is cut short.
         """
-        query = "SELECT number, segment, first, rows, hubness, length, blur FROM pictures ORDER BY number"
+        columns = "number, segment, first, rows, hubness, length, blur"
+        query = f"SELECT {columns} FROM pictures WHERE rows > 0 ORDER BY number"
         table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 7)
         numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
         needed = {int(one): int((first + count)[segment == one].max()) for one in np.unique(segment)}

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.files import read_json, write_at, write_text
+from wordsight.files import read_bytes, read_json, reason, write_at, write_text
 
 if TYPE_CHECKING:
     from wordsight.vision.regions import RegionEncoder, Row
@@ -229,11 +229,11 @@ def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
     keys, broken = [], {}
     for path in pictures:
         try:
-            keys.append(hashlib.sha256(path.read_bytes()).digest())
-        except (FileNotFoundError, ValueError):  # ValueError: a name that no file can have
+            keys.append(hashlib.sha256(read_bytes(path)).digest())
+        except (FileNotFoundError, NotADirectoryError):
             keys.append(b"")
             broken[path] = f"{path}: no such picture"
         except OSError as error:
             keys.append(b"")
-            broken[path] = f"{path}: {error.strerror}"
+            broken[path] = f"{path}: {reason(error)}"
     return keys, broken

@@ -1,0 +1,68 @@
+"""A new index: its mark first, then its model, and the facts that make it whole at the end."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from wordsight.boxed import CALIBRATION, NET, in_the_box
+from wordsight.errors import InputError
+from wordsight.files import read_text, reason
+from wordsight.locks import locked
+from wordsight.run import load
+from wordsight.search.catalog import Catalog
+from wordsight.search.folder import check_free, copy_model, discard, fingerprint, is_index, mark, size_of
+
+BUSY = "another process is writing to this index"
+
+
+def create(folder: Path, run: Path | None, device: str) -> None:
+    """Make an index without pictures, or finish one that was begun; on failure a new folder is as it was.
+
+    Args:
+        folder: new, empty or begun.
+        run: the folder of a model that aligns; None for the small one in the box.
+        device: where to try it.
+
+    Raises:
+        InputError: the model cannot be indexed, the folder holds something else, or it cannot be written.
+    """
+    check_free(folder)
+    if run is None:
+        in_the_box(NET)  # whole too, before anything is made
+    size = size_of(load(run, device))
+    new, begun = not folder.exists(), False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        check_free(folder)
+        begun = not (folder / "lock").exists()
+        mark(folder)
+        with locked(folder, BUSY):
+            if not is_index(folder):  # another process may have been quicker
+                _fill(folder, run, size)
+    except (OSError, InputError) as error:
+        if begun:
+            _take_back(folder, new)
+        if isinstance(error, OSError):
+            raise InputError(f"{folder}: cannot make an index here ({reason(error)}).") from None
+        raise
+
+
+def _fill(folder: Path, run: Path | None, size: int) -> None:
+    if run is not None:
+        copy_model(run, folder)
+    home = in_the_box("align") if run is None else folder / "model"
+    with Catalog(folder, write=True) as catalog, catalog.change():
+        catalog.set_fact("size", str(size))
+        catalog.set_fact("model", fingerprint(home))
+        catalog.set_fact("home", "box" if run is None else "model")
+        if run is None:
+            catalog.set_fact("calibration", read_text(home / CALIBRATION).strip())
+        catalog.set_fact("made", os.path.dirname(os.path.abspath(folder)))
+
+
+def _take_back(folder: Path, new: bool) -> None:
+    """Leave no half-made index behind."""
+    with contextlib.suppress(OSError):
+        discard(folder)
+        if not new:
+            folder.mkdir(exist_ok=True)

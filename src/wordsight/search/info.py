@@ -1,0 +1,64 @@
+"""What there is in an index, and the list of what cannot be read."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.files import read_text, write_text
+from wordsight.search.calibrate import Calibration
+from wordsight.search.catalog import Catalog
+from wordsight.search.opened import Opened
+from wordsight.terminal import printable
+
+BROKEN = "broken.txt"
+_HEAD = "# Pictures and folders that could not be read when this index was last built.\n"
+
+
+def info(index: Opened) -> dict[str, Any]:
+    """What is in an index, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
+    with Catalog(index.folder) as catalog:
+        (pictures,) = catalog.db.execute("SELECT count(*) FROM pictures").fetchone()
+        rows = "SELECT DISTINCT segment, first, rows FROM pictures"  # equal pictures share them
+        (used,) = catalog.db.execute(f"SELECT coalesce(sum(rows), 0) FROM ({rows})").fetchone()
+        kept = sum(catalog.segments().values())
+        broken = {str(index.places.path(key)): why for key, why in catalog.broken().items()}
+        calibration = Calibration.parse(catalog.fact("calibration"))
+    return {
+        "index": str(index.folder),
+        "pictures": pictures,
+        "regions": used,
+        "unused_regions": kept - used,
+        "size": index.segments.size,
+        "bytes": sum(map(_bytes, index.folder.rglob("*"))),
+        "model": index.facts["model"],
+        "boxed": index.boxed,
+        "calibration": calibration and asdict(calibration),
+        "broken": broken,
+    }
+
+
+def _bytes(path: Path) -> int:
+    with contextlib.suppress(OSError):  # a writer may just have taken it away
+        return path.lstat().st_size if path.is_file() else 0
+    return 0
+
+
+def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -> None:
+    """List what cannot be read in a file of the index, a line each; no file where there is nothing.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path, lines = folder / BROKEN, [*catalog.broken().values(), *left_out.values()]
+    if path.exists() and not read_text(path).startswith(_HEAD):  # the user's own
+        return
+    if lines:
+        write_text(path, _HEAD + "".join(f"{printable(line)}\n" for line in lines))
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be removed ({error.strerror}).") from None

@@ -1,0 +1,75 @@
+"""What can be known of a picture's file without decoding it."""
+
+import errno
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wordsight.files import open_regular, reason
+from wordsight.search.catalog import Entry
+from wordsight.search.places import is_gone
+from wordsight.vision.images import read_header
+
+MOST = 2**31  # bytes; no picture is larger
+
+
+def look(key: str, path: Path) -> Entry:
+    """A picture's file as an entry that has no rows yet.
+
+    Args:
+        key: what it is called in the index.
+        path: the file.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
+        found = os.fstat(file.fileno())
+        if found.st_size > MOST:
+            raise OSError(errno.EFBIG, f"larger than any picture, {found.st_size:,} bytes")
+        content = file.read(MOST)
+    header = read_header(content)
+    when = header.taken if header and header.taken else _date(found.st_mtime)
+    return Entry(
+        path=key,
+        hash=hashlib.blake2b(content, digest_size=16).digest(),
+        bytes=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        width=header.width if header else 0,
+        height=header.height if header else 0,
+        taken=when.isoformat(sep=" ", timespec="seconds"),
+        added=datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19],
+        segment=0,
+        first=0,
+        rows=0,
+        hubness=0.0,
+        length=0.0,
+        blur=0.0,
+    )
+
+
+def why(error: OSError) -> str:
+    """Why a file is no picture that can be read."""
+    if is_gone(error):
+        return "no such picture"
+    if isinstance(error, IsADirectoryError):
+        return "expected a picture, but this is a folder"
+    return reason(error)
+
+
+def state(path: Path) -> tuple[bool, str]:
+    """Whether a picture's file is gone, and why it cannot be read; empty where it can."""
+    try:
+        with open_regular(path):
+            return False, ""
+    except OSError as error:
+        return is_gone(error), "" if is_gone(error) else why(error)
+
+
+def _date(seconds: float) -> datetime:
+    """When a file was changed, local time; 1970 for what no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds)
+    except (OverflowError, OSError, ValueError):
+        return datetime(1970, 1, 1)
