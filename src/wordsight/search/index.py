@@ -1,6 +1,7 @@
 """A folder of pictures, ready to be asked: `Index.create`, `build`, `search`.
 
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
+INDEX/seal.json         what the catalogue must hold (`seal.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
 INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box
 INDEX/lock              held by the one process that writes
@@ -20,6 +21,7 @@ from wordsight.files import read_text
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.run import Run, load
+from wordsight.search import damage
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
@@ -30,6 +32,8 @@ from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import Found
+from wordsight.search.salvage import mend
+from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
@@ -56,7 +60,9 @@ class Index:
         """
         self.folder, self.device = Path(folder), device
         with Catalog(self.folder) as catalog:
-            self.facts = {name: catalog.fact(name) for name in ("size", "model", "made", "home")}
+            self.facts = {name: catalog.fact(name) for name in damage.NEEDED}
+            if not self.facts["size"].isdecimal() or not int(self.facts["size"]):
+                raise catalog.damage("the size of its vectors")
         self.places = Places(self.folder, self.facts["made"])
         self.segments = Segments(self.folder / "vectors", int(self.facts["size"]))
         self._last: Snapshot | None = None
@@ -76,6 +82,8 @@ class Index:
                 cannot be written.
         """
         folder = Path(folder)
+        if said := mend(folder, BUSY):
+            Progress().say(said)
         if is_index(folder):
             index = cls(folder, device)
             if run is not None and fingerprint(Path(run)) != index.facts["model"]:
@@ -145,9 +153,11 @@ class Index:
             InputError: another process is writing, or the index cannot be written.
         """
         progress = progress or Progress()
+        if repair and (said := mend(self.folder, BUSY)):
+            progress.say(said)
         with self.writing() as catalog, progress.task("index") as count:
+            damaged = damage.repair(catalog, self.segments) if repair else []
             builder = Builder(catalog, self.segments, self.places, self.run)
-            damaged = self._damaged(catalog) if repair else []
             builder.add(pictures, damaged, count)
             if prune:
                 builder.prune()
@@ -245,13 +255,17 @@ class Index:
         }
 
     def verify(self) -> list[Path]:
-        """The pictures whose rows are cut short or damaged on disk; `build` makes them anew.
+        """The pictures of which something is not as it was written; `build` makes them anew.
 
         Raises:
-            InputError: the catalogue itself is damaged.
+            InputError: something else in the catalogue is damaged; `build` repairs what can be.
         """
+        seal = Seal.read(self.folder)  # before the catalogue: it may not be of a later commit
         with Catalog(self.folder) as catalog:
-            return [self.places.path(key) for key in self._damaged(catalog)]
+            found = damage.find(catalog, self.segments, seal)
+            if found.others:
+                raise catalog.damage(found.others[0])
+            return [self.places.path(key) for key in found.pictures]
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
         """The index as a reading catalogue sees it; kept until it changes.
@@ -274,8 +288,3 @@ class Index:
         """
         with locked(self.folder, BUSY), Catalog(self.folder, write=True) as catalog:
             yield catalog
-
-    def _damaged(self, catalog: Catalog) -> list[str]:
-        """Names of the pictures that have a row in a batch that is not as it was written."""
-        bad = [one for one in catalog.batches() if self.segments.checksum(*one[:3]) != one.checksum]
-        return [path for one in bad for path in catalog.inside(one)]
