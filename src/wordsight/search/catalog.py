@@ -208,13 +208,16 @@ class Catalog:
         """
         return (entry for _, entry in self._entries())
 
-    def numbered(self, numbers: Sequence[int]) -> list[Entry]:
+    def numbered(self, numbers: Sequence[int], *, known: bool = False) -> list[Entry]:
         """The pictures of some numbers, in their order, without those that there are not.
 
         Raises:
-            InputError: the row of one is damaged.
+            InputError: the row of one is damaged, or not there though it is `known` to be.
         """
-        return [entry for number in numbers for _, entry in self._entries("number = ?", (number,))]
+        found = [entry for number in numbers for _, entry in self._entries("number = ?", (number,))]
+        if known and len(found) < len(numbers):
+            raise self.damage("the row of a picture")
+        return found
 
     def pictures(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, Entry, bool, bool]]:
         """The number and row of each picture, and whether the row and its metadata are as they were written."""

@@ -6,7 +6,6 @@ held in memory where they are few enough (`hold`).
 """
 
 import os
-import threading
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.files import open_regular, reason
+from wordsight.files import open_regular, read_at, reason
 
 HELD = 512 * 2**20  # bytes of one kind of an index that are held in memory; of a larger index none are
-PART = 16 * 2**20  # bytes that are read at once
 Number = TypeVar("Number", np.float32, np.int16)
 Ints = NDArray[np.int64]
 
@@ -43,7 +41,6 @@ class Rows(Generic[Number]):
         self._width: int = self._kind.itemsize * size
         self.nbytes = rows * self._width
         self._held: NDArray[Number] | None = None
-        self._seeking = threading.Lock()
         try:
             self._file = open_regular(path)
         except OSError as error:
@@ -90,23 +87,14 @@ class Rows(Generic[Number]):
         if first < 0 or first + count > len(self):
             raise IndexError(f"rows {first} to {first + count} of {len(self)}")
         found = np.empty((count, self.shape[1]), self._kind)
-        left, at = memoryview(found.reshape(-1).view(np.uint8).data), first * self._width
-        while left:
-            try:
-                got = self._read_into(left[:PART], at)
-            except OSError as error:
-                raise self._failed(error) from None
-            if not got:
-                raise self._short(at // self._width)
-            left, at = left[got:], at + got
+        into = memoryview(found.reshape(-1).view(np.uint8).data)
+        try:
+            got = read_at(self._file, first * self._width, into)
+        except OSError as error:
+            raise self._failed(error) from None
+        if got < len(into):
+            raise self._short(first + got // self._width)
         return found
-
-    def _read_into(self, part: memoryview, at: int) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [part], at)
-        with self._seeking:  # Windows
-            self._file.seek(at)
-            return self._file.readinto(part) or 0  # type: ignore[attr-defined]
 
     def _short(self, there: int) -> InputError:
         return InputError(
