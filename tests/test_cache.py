@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from wordsight.errors import InputError
+from wordsight.locks import locked
 from wordsight.vision import cache as cache_module
 from wordsight.vision.regions import FeatureCache, RegionEncoder, RegionSettings
 
@@ -97,22 +99,93 @@ def test_encoders_do_not_share_rows(encoder: RegionEncoder, pictures: list[Path]
     assert len(one) == 6 and len(other) == 0
 
 
-def test_a_foreign_header_and_a_foreign_format_are_named(encoder: RegionEncoder, tmp_path: Path) -> None:
+def test_a_cache_of_a_newer_format_is_left_alone(encoder: RegionEncoder, tmp_path: Path) -> None:
     header = FeatureCache(tmp_path / "cache", encoder).folder / "header.json"
-    found = json.loads(header.read_text())
-    for change, message in (({"encoder": "0" * 64}, "another encoder"), ({"format": 99}, "another format")):
-        header.write_text(json.dumps(found | change))
-        with pytest.raises(InputError, match=f"header.json.*{message}.*remove the folder"):
-            FeatureCache(tmp_path / "cache", encoder)
-
-
-def test_data_cut_short_is_named(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path / "cache", encoder)
-    cache.regions(pictures)
-    data = cache.folder / "features.bin"
-    data.write_bytes(data.read_bytes()[:-10])
-    with pytest.raises(InputError, match=r"features\.bin.*cut short.*remove the folder"):
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"format": 99}))
+    with pytest.raises(InputError, match=r"header.json: made by a newer wordsight .*WORDSIGHT_CACHE"):
         FeatureCache(tmp_path / "cache", encoder)
+
+
+@pytest.mark.parametrize("header", [b"", b"{", b"[]", b"\xff", b'{"format": 1, "encoder": "0"}'])
+def test_a_damaged_header_is_mended(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bytes
+) -> None:
+    folder = FeatureCache(tmp_path / "cache", encoder).folder
+    FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+    (folder / "header.json").write_bytes(header)
+    again = FeatureCache(tmp_path / "cache", encoder)
+    with monkeypatch.context() as patch:
+        patch.setattr(RegionEncoder, "stream", refuse)
+        assert len(again.regions(pictures)) == 6  # their checksums say that they are right
+    (folder / "header.json").write_bytes(header)
+    (folder / "checksums.bin").unlink()
+    assert len(FeatureCache(tmp_path / "cache", encoder)) == 0
+
+
+@pytest.mark.parametrize("name", ["features.bin", "checksums.bin", "index.bin"])
+@pytest.mark.parametrize("how", ["flip", "zeros", "cut", "gone", "empty"])
+def test_what_is_damaged_or_lost_is_computed_again(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, name: str, how: str
+) -> None:
+    folder = FeatureCache(tmp_path / "cache", encoder).folder
+    table = FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+    expected = table.gather(torch.arange(6))
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    if how == "flip":
+        content[half] ^= 16
+    elif how == "zeros":
+        content[half : half + 40] = bytes(len(content[half : half + 40]))
+    elif how == "cut":
+        del content[half + 1 :]
+    path.write_bytes(b"" if how == "empty" else content)
+    if how == "gone":
+        path.unlink()
+    for _ in range(2):
+        found = FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+        regions = found.gather(torch.arange(6))
+        assert found.kept == list(range(6))
+        assert torch.equal(regions.features, expected.features) and torch.equal(regions.boxes, expected.boxes)
+
+
+def test_a_cache_of_an_older_wordsight_is_used(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.regions(pictures[:4])
+    (cache.folder / "checksums.bin").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(RegionEncoder, "stream", refuse)
+        assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures[:4])) == 4
+    assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures)) == 6
+    sums = np.fromfile(cache.folder / "checksums.bin", "<u4")
+    assert (sums[:4] == 0).all() and (sums[4:] != 0).all() and len(sums) == 6
+
+
+def test_a_file_that_is_cut_short_under_its_reader_is_an_error_not_a_signal(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    table = cache.regions(pictures)
+    table.gather(torch.arange(6))
+    os.truncate(cache.folder / "features.bin", 10)
+    with pytest.raises(InputError, match=r"features\.bin: was cut short meanwhile"):
+        table.gather(torch.arange(6))
+
+
+def test_another_process_is_waited_for_and_not_for_ever(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    monkeypatch.setattr(cache_module, "_WAIT", 0.2)
+    with (
+        locked(cache.folder, "busy"),
+        pytest.raises(InputError, match=r"another process is computing.*WORDSIGHT_CACHE"),
+    ):
+        FeatureCache(tmp_path / "cache", encoder).regions(pictures)
+    assert "waiting until it is done" in capsys.readouterr().err
+    assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures)) == 6
 
 
 def test_half_an_entry_at_the_end_is_dropped(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:
@@ -132,15 +205,15 @@ def test_a_full_disk_keeps_what_was_done(
 ) -> None:
     monkeypatch.setattr(cache_module, "_FLUSH", 2)
     cache = FeatureCache(tmp_path / "cache", encoder)
-    sync, calls = os.fsync, []
+    write, calls = cache_module.write_at, []
 
-    def full(number: int) -> None:
-        calls.append(number)
-        if len(calls) == 3:  # the data of the second two pictures
+    def full(path: Path, start: int, content: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 4:  # the data of the second two pictures
             raise OSError(errno.ENOSPC, "No space left on device")
-        sync(number)
+        write(path, start, content)
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(cache_module, "write_at", full)
     with pytest.raises(InputError, match="the disk is full"):
         cache.regions(pictures)
     again = FeatureCache(tmp_path / "cache", encoder)
@@ -157,7 +230,7 @@ def test_a_cache_that_cannot_be_written_is_read_and_else_named(
     (cache.folder / "lock").unlink()
     (cache.folder / "lock").mkdir()  # cannot be opened for writing, also by root
     assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures[:3])) == 3
-    with pytest.raises(InputError, match=r"lock: cannot be written .*WORDSIGHT_CACHE"):
+    with pytest.raises(InputError, match=r"lock: cannot be locked .*WORDSIGHT_CACHE"):
         FeatureCache(tmp_path / "cache", encoder).regions(pictures)
 
 

@@ -34,7 +34,22 @@ ALLOWED["search"] = ALLOWED["run"] | {"run"}
 ALLOWED["web"] = ALLOWED["search"] | {"search", "describe", "web"}
 ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
-FINER = {f"search/{name}.py": STORE for name in ("catalog", "vectors", "scan", "places", "snapshot")}
+FINER = {
+    f"search/{name}.py": STORE
+    for name in (
+        "catalog",
+        "damage",
+        "records",
+        "rows",
+        "salvage",
+        "scan",
+        "schema",
+        "seal",
+        "snapshot",
+        "places",
+        "vectors",
+    )
+}
 FACES = {
     "cli",
     "cli_index",

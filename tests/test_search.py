@@ -120,7 +120,8 @@ def test_what_a_picture_scores_with_anything_is_told(index: Index, world: Path, 
     shutil.copytree(index.folder, tmp_path / "copy")
     copy = Index(tmp_path / "copy", "cpu")
     with copy.writing() as catalog, catalog.change():
-        catalog.db.execute("UPDATE pictures SET hubness = 0.25")
+        for entry in list(catalog.entries()):
+            catalog.change_entry(entry.path, hubness=0.25)
     red, both = "a red circle", [Sentence("a red circle"), Sentence("a star", -0.5)]
     asks = {0.25: red, 0.125: both, 0.0: Like(few(world, 1)[0])}
     for common, ask in asks.items():

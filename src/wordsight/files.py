@@ -13,6 +13,7 @@ import json
 import math
 import os
 import stat
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -36,6 +37,9 @@ _REASONS = {
     getattr(errno, "EHOSTDOWN", -4): "the drive is gone (its host does not answer)",
     getattr(errno, "ETIMEDOUT", -5): "the drive does not answer",
 }
+
+_PART = 16 * 2**20  # bytes that are read at once
+_SEEKING = threading.Lock()
 
 _KINDS = {
     dict: "an object",
@@ -236,6 +240,29 @@ def write_at(path: Path, start: int, content: bytes) -> None:
             raise
     if new:
         sync_folder(path.parent)
+
+
+def read_at(file: BinaryIO, start: int, into: memoryview) -> int:
+    """Fill a buffer with the bytes from `start` on; gives how many there were: fewer where the file ends.
+
+    A memory-mapped file that another process cuts short kills the one that looks at it (SIGBUS); this does not.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    done = 0
+    while done < len(into):
+        part = into[done : done + _PART]
+        if hasattr(os, "preadv"):
+            got = os.preadv(file.fileno(), [part], start + done)
+        else:  # Windows
+            with _SEEKING:
+                file.seek(start + done)
+                got = file.readinto(part)  # type: ignore[attr-defined]
+        if not got:
+            break
+        done += got
+    return done
 
 
 class _NotJson(ValueError):

@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -14,12 +15,16 @@ NO_LOCKS = "this drive does not support locks; use a folder on another drive"
 
 
 @contextmanager
-def locked(folder: Path, busy: str) -> Iterator[None]:
+def locked(
+    folder: Path, busy: str, *, wait: float = 0.0, waiting: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Hold the lock of a folder, which is that of SQLite on the file `lock` in it: it holds on every system.
 
     Args:
         folder: it exists.
         busy: what is said when another process has the lock: a clause, as "another process is training here".
+        wait: seconds that are waited for it.
+        waiting: called once if it must be waited for.
 
     Raises:
         InputError: another process has it, the folder cannot be written, or its drive has no locks.
@@ -27,11 +32,24 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
     path = folder / "lock"
     if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would only read it, and lock nothing
         raise InputError(f"{path}: cannot be written.")
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
-        try:
-            _take(lock)
-        except sqlite3.Error as error:
-            raise InputError(_sentence(folder, error, busy)) from None
+    try:
+        connected = sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise InputError(_sentence(folder, error, busy)) from None
+    with closing(connected) as lock:
+        until, said = time.monotonic() + wait, False
+        while True:
+            try:
+                _take(lock)
+                break
+            except sqlite3.Error as error:
+                is_busy = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() >= until or not (said or has_locks(folder)):
+                    raise InputError(_sentence(folder, error, busy)) from None
+            if not said:
+                waiting()
+            said = True
+            time.sleep(min(0.1, wait))  # not in SQLite, where Ctrl-C would not be heard
         yield
 
 

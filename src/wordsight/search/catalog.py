@@ -1,95 +1,41 @@
 """What an index knows of its pictures: one SQLite file, read as of one moment while another process writes.
 
 The catalogue is what holds: vectors that it does not name were never there. It is in WAL mode, so that readers see the
-state of their first look until they are done, whatever is committed meanwhile.
+state of their first look until they are done, whatever is committed meanwhile. Each row carries the checksum of what
+was meant to be written; a row that does not agree with it is never shown.
 """
 
-import json
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from wordsight.errors import InputError
-
-FILE = "catalog.sqlite"
-MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever changed
-    """
-    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE segments (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
-    CREATE TABLE batches (
-        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, checksum INTEGER NOT NULL,
-        PRIMARY KEY (segment, first)
-    ) WITHOUT ROWID;
-    CREATE TABLE pictures (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE,
-        hash BLOB NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-        width INTEGER NOT NULL, height INTEGER NOT NULL, taken TEXT NOT NULL, added TEXT NOT NULL,
-        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL,
-        hubness REAL NOT NULL, length REAL NOT NULL, blur REAL NOT NULL,
-        meta TEXT NOT NULL DEFAULT '{}'
-    );
-    CREATE INDEX pictures_in_files ON pictures (segment, first);
-    CREATE TABLE broken (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
-    """,
+from wordsight.files import to_json
+from wordsight.search.records import Batch, Entry, checksum, is_meta, is_possible, whole
+from wordsight.search.schema import (
+    CHECKED,
+    FILE,
+    READABLE,
+    TABLES,
+    connect,
+    is_there,
+    migrate,
+    sentence,
+    version_of,
 )
+from wordsight.search.seal import Seal
 
-
-class Entry(NamedTuple):
-    """A picture in the catalogue.
-
-    Attributes:
-        path: what it is called in the index, see `places.py`.
-        hash: of the file's content, BLAKE2b of 16 bytes.
-        bytes: the file's size.
-        mtime_ns: when the file was changed.
-        width: of the upright picture, pixels.
-        height: of the upright picture, pixels.
-        taken: when, by EXIF or else by the file: ISO, local time.
-        added: to the index, ISO, UTC.
-        segment: which file of vectors it is in.
-        first: its first row there.
-        rows: how many rows it has, one a region.
-        hubness: what is taken from its scores with sentences.
-        length: of its longest vector.
-        blur: the most that rounding to bfloat16 moves one of its vectors.
-        meta: what the user knows of it, a JSON object.
-    """
-
-    path: str
-    hash: bytes
-    bytes: int
-    mtime_ns: int
-    width: int
-    height: int
-    taken: str
-    added: str
-    segment: int
-    first: int
-    rows: int
-    hubness: float
-    length: float
-    blur: float
-    meta: str = "{}"
-
-
-class Batch(NamedTuple):
-    """Rows that were written at once, and the CRC-32 of all their files."""
-
-    segment: int
-    first: int
-    rows: int
-    checksum: int
-
+__all__ = ["FILE", "Batch", "Catalog", "Entry"]
 
 _COLUMNS = ", ".join(Entry._fields)
-_UPDATED = [f"{name} = excluded.{name}" for name in Entry._fields if name not in ("path", "meta")]
+_UPDATED = [*(name for name in Entry._fields if name not in ("path", "meta")), "row_checksum"]
 _UPSERT = (
-    f"INSERT INTO pictures ({_COLUMNS}) VALUES ({', '.join('?' * len(Entry._fields))}) "
-    f"ON CONFLICT (path) DO UPDATE SET {', '.join(_UPDATED)}"
+    f"INSERT INTO pictures ({_COLUMNS}, row_checksum, meta_checksum) "
+    f"VALUES ({', '.join('?' * (len(Entry._fields) + 2))}) "
+    f"ON CONFLICT (path) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _UPDATED)}"
 )
 
 
@@ -107,16 +53,22 @@ class Catalog:
             InputError: there is none, it is of a newer version, damaged, or cannot be opened.
         """
         self.path = folder / FILE
-        if not write and not self.path.exists():
+        if not write and not is_there(self.path):
             raise InputError(f"{folder}: not an index (no {FILE}); `wordsight index build` makes one.")
         with self._said():
-            self.db = sqlite3.connect(_uri(self.path, write), uri=True, timeout=30, isolation_level=None)
+            self.db = connect(self.path, write)
             try:
-                self._migrate(write)
-                self.db.execute("BEGIN" if not write else "PRAGMA synchronous = FULL")
+                self.version = self._ready(write)
             except BaseException:
                 self.db.close()
                 raise
+
+    @classmethod
+    def of(cls, db: sqlite3.Connection, path: Path, version: int) -> Self:
+        """One that is open already, whatever is in it."""
+        found = cls.__new__(cls)
+        found.db, found.path, found.version = db, path, version
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +76,7 @@ class Catalog:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.db.close()
         if isinstance(error, sqlite3.Error):
-            raise self._sentence(error) from None
+            raise sentence(self.path, error) from None
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -137,52 +89,87 @@ class Catalog:
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self.set_fact("generation", str(int(self.fact("generation", "0")) + 1))
+                before = Seal.read(self.path.parent)
+                generation = 1 + max(whole(self.fact("generation")), before.generation if before else 0)
+                self.set_fact("generation", str(generation))
+                seal = self.seal()
                 self.db.execute("COMMIT")
             except BaseException:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
+        with suppress(InputError):  # it is committed; an older seal says nothing about this
+            seal.write(self.path.parent)
+
+    def seal(self) -> Seal:
+        """What it holds now."""
+        sums = {name: "sum(row_checksum)" for name in TABLES} | {"pictures": "sum(row_checksum + meta_checksum)"}
+        rows = {
+            name: self.db.execute(f"SELECT count(*), ifnull({sum_}, 0) FROM {name}").fetchone()
+            for name, sum_ in sums.items()
+        }
+        facts = dict(self.db.execute("SELECT name, value FROM facts ORDER BY name"))
+        return Seal(whole(facts.get("generation", "")), facts, {name: list(found) for name, found in rows.items()})
+
+    def rows(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table but that of the pictures, each with whether it agrees with its checksum in front."""
+        names = ", ".join(TABLES[table])
+        check = ", row_checksum" if self.version >= CHECKED else ""
+        for row in self.db.execute(f"SELECT {names}{check} FROM {table} WHERE {where} ORDER BY 1, 2", values):
+            own = row[: len(TABLES[table])]
+            yield (not check or row[-1] == checksum(*own), *own)
 
     def fact(self, name: str, default: str = "") -> str:
-        """Something about the whole index."""
-        row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return default if row is None else str(row[0])
+        """Something about the whole index.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        for _, value in self._sound("facts", "name = ?", (name,)):
+            return str(value)
+        return default
 
     def set_fact(self, name: str, value: str) -> None:
         """Write something about the whole index."""
-        self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._write("facts", [(name, value)])
 
     def segments(self) -> dict[int, int]:
-        """The number of each segment, and how many rows of it hold."""
-        return dict(self.db.execute("SELECT number, rows FROM segments ORDER BY number"))
+        """The number of each segment, and how many rows of it hold.
+
+        Raises:
+            InputError: that is damaged.
+        """
+        return dict(self._sound("segments"))
 
     def batches(self) -> list[Batch]:
-        """Every batch, in the order of the files."""
-        return [Batch(*row) for row in self.db.execute("SELECT * FROM batches ORDER BY segment, first")]
+        """Every batch, in the order of the files.
 
-    def inside(self, batch: Batch) -> list[str]:
-        """The pictures whose rows are in a batch."""
-        query = "SELECT path FROM pictures WHERE segment = ? AND first >= ? AND first < ? ORDER BY number"
-        return [row[0] for row in self.db.execute(query, (batch.segment, batch.first, batch.first + batch.rows))]
+        Raises:
+            InputError: one of their rows is damaged.
+        """
+        return [Batch(*row) for row in self._sound("batches")]
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
-        self.db.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", batch)
-        self.db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (batch.segment, batch.first + batch.rows))
+        self._write("batches", [tuple(map(int, batch))])
+        self._write("segments", [(int(batch.segment), int(batch.first + batch.rows))])
         self.set_entries(entries)
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
         """Pictures whose rows are there already; those known keep their number and metadata."""
-        entries = list(entries)
-        self.db.executemany(_UPSERT, entries)
+        entries = [entry.typed() for entry in entries]
+        self.db.executemany(_UPSERT, [(*entry, *entry.checksums()) for entry in entries])
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(entry.path,) for entry in entries])
 
-    def change_entry(self, path: str, /, **values: Any) -> None:
-        """Other values for some columns of a picture; it can be read then."""
-        columns = ", ".join(f"{name} = ?" for name in values)
-        self.db.execute(f"UPDATE pictures SET {columns} WHERE path = ?", (*values.values(), path))
-        self.db.executemany("DELETE FROM broken WHERE path = ?", [(path,), (values.get("path", path),)])
+    def change_entry(self, key: str, /, **values: Any) -> None:
+        """Other values for some columns of a picture; it can be read then.
+
+        Raises:
+            InputError: its row is damaged.
+        """
+        found = list(self._entries("path = ?", (key,)))
+        self.set_numbered((number, entry._replace(**values).typed()) for number, entry in found)
+        self.db.executemany("DELETE FROM broken WHERE path = ?", [(key,), (values.get("path", key),)])
 
     def forget(self, paths: Iterable[str]) -> int:
         """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
@@ -192,81 +179,100 @@ class Catalog:
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Pictures that cannot be read, and why; what is known of them stays."""
-        self.db.executemany("INSERT OR REPLACE INTO broken VALUES (?, ?)", list(reasons))
-
-    def without_rows(self) -> list[str]:
-        """Pictures whose rows were damaged, and that could not be encoded again."""
-        return [row[0] for row in self.db.execute("SELECT path FROM pictures WHERE rows = 0 ORDER BY number")]
+        self._write("broken", list(reasons))
 
     def annotate(self, meta: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """What the user knows of pictures, in place of what was there."""
-        rows = [(json.dumps(values, ensure_ascii=False), path) for path, values in meta]
-        self.db.executemany("UPDATE pictures SET meta = ? WHERE path = ?", rows)
+        rows = [(path, to_json(values)) for path, values in meta]
+        query = "UPDATE pictures SET meta = ?, meta_checksum = ? WHERE path = ?"
+        self.db.executemany(query, [(text, checksum(path, text), path) for path, text in rows])
 
     def broken(self) -> dict[str, str]:
-        """Pictures that could not be read, and why."""
-        return dict(self.db.execute("SELECT path, reason FROM broken ORDER BY path"))
+        """Pictures that could not be read, and why.
+
+        Raises:
+            InputError: one of these rows is damaged.
+        """
+        return dict(self._sound("broken"))
 
     def entries(self) -> Iterator[Entry]:
-        """Every picture, in the order of the catalogue."""
-        return (Entry(*row) for row in self.db.execute(f"SELECT {_COLUMNS} FROM pictures ORDER BY number"))
+        """Every picture, in the order of the catalogue.
 
-    def numbered(self, numbers: Sequence[int]) -> list[Entry]:
-        """The pictures of some numbers, in their order, without those that there are not."""
-        query = f"SELECT {_COLUMNS} FROM pictures WHERE number = ?"
-        rows = (self.db.execute(query, (number,)).fetchone() for number in numbers)
-        return [Entry(*row) for row in rows if row]
+        Raises:
+            InputError: the row of one is damaged.
+        """
+        return (entry for _, entry in self._entries())
 
-    def _migrate(self, write: bool) -> None:
-        version = int(self.db.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
-            raise InputError(
-                f"{self.path}: made by a newer wordsight (version {version} of the catalogue, this one reads up to "
-                f"{len(MIGRATIONS)}); use that one, or build the index again."
-            )
-        if version < len(MIGRATIONS) and not write:
-            raise InputError(
-                f"{self.path}: not finished, or made by an older wordsight; `wordsight index build` mends it."
-            )
+    def numbered(self, numbers: Sequence[int], *, known: bool = False) -> list[Entry]:
+        """The pictures of some numbers, in their order, without those that there are not.
+
+        Raises:
+            InputError: the row of one is damaged, or not there though it is `known` to be.
+        """
+        found = [entry for number in numbers for _, entry in self._entries("number = ?", (number,))]
+        if known and len(found) < len(numbers):
+            raise self.damage("the row of a picture")
+        return found
+
+    def pictures(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, Entry, bool, bool]]:
+        """The number and row of each picture, and whether the row and its metadata are as they were written."""
+        check = ", row_checksum, meta_checksum" if self.version >= CHECKED else ""
+        query = f"SELECT number, {_COLUMNS}{check} FROM pictures WHERE {where} ORDER BY number"
+        for number, *row in self.db.execute(query, values):
+            entry, sums = Entry(*row[: len(Entry._fields)]), tuple(row[len(Entry._fields) :])
+            own, meta = entry.checksums()
+            same, told = (own == sums[0], meta == sums[1]) if sums else (True, True)
+            possible = is_possible(entry) or bool(sums and entry.rows == 0)
+            yield number, entry, same and possible, told and is_meta(entry.meta)
+
+    def _entries(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, Entry]]:
+        for number, entry, sound, told in self.pictures(where, values):
+            if not (sound and told):
+                raise self.damage(f"the row of picture {number}")
+            yield number, entry
+
+    def _sound(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[Any]:
+        for sound, *row in self.rows(table, where, values):
+            if not sound:
+                raise self.damage(f"a row of the table {table}")
+            yield row
+
+    def _write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        names = (*TABLES[table], "row_checksum")
+        query = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        self.db.executemany(query, [(*row, checksum(*row)) for row in rows])
+
+    def damage(self, what: str) -> InputError:
+        """What to say of something that is not as it was written."""
+        return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
+
+    def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
+        """Rows that were found to be sound, into empty tables."""
+        self._write("batches", batches)
+        self._write("segments", segments.items())
+        self._write("broken", broken)
+
+    def set_numbered(self, pictures: Iterable[tuple[int, Entry]]) -> None:
+        """Pictures with their numbers, in place of what is there of these."""
+        names = ("number", *Entry._fields, "row_checksum", "meta_checksum")
+        query = f"INSERT OR REPLACE INTO pictures ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        self.db.executemany(query, [(number, *entry, *entry.checksums()) for number, entry in pictures])
+
+    def _ready(self, write: bool) -> int:
+        """Its version, when it can be used."""
         if write:
             self.db.execute("PRAGMA journal_mode = WAL")
-        for number in range(version, len(MIGRATIONS)):
-            self.db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+            self.db.execute("PRAGMA synchronous = FULL")
+            return migrate(self.db, self.path)
+        self.db.execute("BEGIN")
+        version = version_of(self.db, self.path)
+        if version < READABLE:
+            raise InputError(f"{self.path}: empty or not finished; `wordsight index build` mends it.")
+        return version
 
     @contextmanager
     def _said(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._sentence(error) from None
-
-    def _sentence(self, error: sqlite3.Error) -> InputError:
-        text = str(error)
-        if "full" in text:
-            return InputError(f"{self.path}: cannot be written (the disk is full); what was committed before is kept.")
-        if "unable to open" in text and not os.access(self.path.parent, os.W_OK) and _unfinished(self.path):
-            return InputError(
-                f"{self.path}: a writer was stopped before it was done, and nothing can be finished in a folder that "
-                "cannot be written; run `wordsight index info` once where it can."
-            )
-        if "readonly" in text or "unable to open" in text:
-            return InputError(f"{self.path}: cannot be opened or written ({text}).")
-        if "locked" in text:
-            return InputError(f"{self.path}: another process is writing for more than 30 seconds; try again.")
-        return InputError(f"{self.path}: damaged, or not a catalogue of wordsight ({text}); build the index again.")
-
-
-def _uri(path: Path, write: bool) -> str:
-    """How SQLite is to open the file; in a folder that cannot be written it is taken as it is, if it is finished."""
-    uri = path.absolute().as_uri()
-    if write:
-        return f"{uri}?mode=rwc"
-    if os.access(path.parent, os.W_OK):
-        return f"{uri}?mode=rw"
-    return f"{uri}?mode=ro" if _unfinished(path) else f"{uri}?immutable=1"
-
-
-def _unfinished(path: Path) -> bool:
-    """Whether a writer is at work, or was stopped: what it has committed is still beside the file."""
-    log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+            raise sentence(self.path, error) from None

@@ -169,7 +169,7 @@ class _Search:
         common = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.crowd + ask.less
         for group, (words, phrases), taken in zip(page, shown, common.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
-            entry, *others = self.catalog.numbered(numbers)
+            entry, *others = self.catalog.numbered(numbers, known=True)
             path = self.index.places.path(entry.path)
             missing, unreadable = state(path)
             yield Hit(

@@ -2,6 +2,7 @@
 
 INDEX/index.id          says that it is an index, and which (`folder.py`)
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
+INDEX/seal.json         what the catalogue must hold (`seal.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
 INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box
 INDEX/lock              held by the one process that writes
@@ -19,12 +20,13 @@ from wordsight.files import reason
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.run import Run
+from wordsight.search import damage
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
 from wordsight.search.find import Wanted, find
-from wordsight.search.folder import fingerprint, is_index, mark
+from wordsight.search.folder import fingerprint, is_index, is_ours, mark
 from wordsight.search.gone import Gone
 from wordsight.search.info import info, write_broken
 from wordsight.search.merge import merge
@@ -34,6 +36,8 @@ from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import Found
+from wordsight.search.salvage import mend
+from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
@@ -73,6 +77,8 @@ class Index:
                 cannot be written.
         """
         folder = Path(folder)
+        if is_ours(folder) and (said := mend(folder, BUSY)):
+            Progress().say(said)
         if not is_index(folder):
             create(folder, None if run is None else Path(run), device)
         index = cls(folder, device)
@@ -153,10 +159,12 @@ class Index:
         """
         listing = picture_files(pictures)
         progress = progress or Progress()
+        if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
+            progress.say(said)
         with self.writing() as catalog, progress.task("index") as count:
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
-            builder.add(listing, self._damaged(catalog) if repair else [], count)
+            builder.add(listing, damage.repair(catalog, self.segments) if repair else [], count)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.places).forget(force)
             write_broken(self.folder, catalog, listing.left_out)
@@ -250,13 +258,17 @@ class Index:
         return info(self.opened)
 
     def verify(self) -> list[Path]:
-        """The pictures whose rows are cut short or damaged on disk; `build` makes them anew.
+        """The pictures of which something is not as it was written; `build` makes them anew.
 
         Raises:
-            InputError: the catalogue itself is damaged.
+            InputError: something else in the catalogue is damaged; `build` repairs what can be.
         """
+        seal = Seal.read(self.folder)  # before the catalogue: it may not be of a later commit
         with Catalog(self.folder) as catalog:
-            return [self.places.path(key) for key in self._damaged(catalog)]
+            found = damage.find(catalog, self.segments, seal)
+            if found.others:
+                raise catalog.damage(found.others[0])
+            return [self.places.path(key) for key in found.pictures]
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
         """The index as a reading catalogue sees it; kept until it changes.
@@ -281,9 +293,3 @@ class Index:
                 raise InputError(f"{self.folder}: cannot be written ({reason(error)}).") from None
             with Catalog(self.folder, write=True) as catalog:
                 yield catalog
-
-    def _damaged(self, catalog: Catalog) -> list[str]:
-        """Names of the pictures that have a row in a batch that is not as it was written, or no row that holds."""
-        segments = self.segments
-        bad = [one for one in catalog.batches() if segments.checksum(*one[:3]) != one.checksum]
-        return [path for one in bad for path in catalog.inside(one)] + catalog.without_rows()

@@ -74,7 +74,7 @@ class Opened:
             raise InputError(f"{folder}: not an index; its {FILE} is not one of wordsight.")
         with Catalog(folder) as catalog:
             self.facts = {name: catalog.fact(name) for name in ("size", "model", "made", "home")}
-        if not self.facts["size"].isdigit():
+        if not self.facts["size"].isdecimal() or not int(self.facts["size"]):
             raise InputError(f"{folder}: an index that was never finished; `wordsight index build` finishes it.")
         self.places = Places(folder, self.facts["made"])
         self.segments = Segments(folder / "vectors", int(self.facts["size"]))

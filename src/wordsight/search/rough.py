@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
+from wordsight.search.rows import Stored, hold
 from wordsight.search.scan import Asked, Floats, Ints, Spans, blocks, rows_of, scan
 
 ROUNDING = 1.05 * 2**-8  # of a product to 8 bits, and a little for sums in float32
@@ -46,7 +47,12 @@ def extent(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def best_scores(
-    segments: Mapping[int, Floats], halves: Mapping[int, Halves], spans: Spans, asked: Asked, rule: Rule, count: int
+    segments: Mapping[int, Stored[np.float32]],
+    halves: Mapping[int, Stored[np.int16]],
+    spans: Spans,
+    asked: Asked,
+    rule: Rule,
+    count: int,
 ) -> Tensor:
     """Scores of which the `count` best of each query are exact, and no other is greater than they are.
 
@@ -71,10 +77,11 @@ def best_scores(
     return found
 
 
-def _rough(halves: Mapping[int, Halves], spans: Spans, asked: Asked) -> tuple[Tensor, Tensor]:
+def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, asked: Asked) -> tuple[Tensor, Tensor]:
     """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
     words, shares = asked.words.bfloat16(), asked.shares.abs()
     found, error = torch.empty(2, len(spans), asked.shares.shape[1])
+    hold(halves, spans.rows())
     for block in blocks(spans, len(words)):
         some, place = spans[block], torch.from_numpy(block)
         rows = torch.from_numpy(rows_of(halves[int(some.segment[0])], some)).view(torch.bfloat16)

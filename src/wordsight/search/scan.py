@@ -5,7 +5,7 @@ What `matching/score.py` computes for pictures in memory, without ever holding m
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
+from wordsight.search.rows import Ints, Number, Stored, hold
 
 PRODUCTS = 2**21  # rows x words in one block: 8 MB
-Ints = NDArray[np.int64]
+ROWS = 2**13  # in one block, at most
 Floats = NDArray[np.float32]
-Number = TypeVar("Number", np.float32, np.int16)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Spans:
         """Some of the pictures."""
         return Spans(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def rows(self) -> dict[int, int]:
+        """How many rows they have in each file."""
+        return {int(number): int(self.count[self.segment == number].sum()) for number in np.unique(self.segment)}
+
 
 class Asked(NamedTuple):
     """Q queries as W words put end to end.
@@ -70,7 +74,7 @@ class Asked(NamedTuple):
         return Asked(self.words[own], self.shares[own, one], self.crowd[one], self.less[one])
 
 
-def scan(segments: Mapping[int, Floats], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
+def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
 
     Args:
@@ -83,6 +87,7 @@ def scan(segments: Mapping[int, Floats], spans: Spans, asked: Asked, rule: Rule)
         (I, Q) float32.
     """
     found = torch.empty(len(spans), asked.shares.shape[1])
+    hold(segments, spans.rows())
     for block in blocks(spans, len(asked.words)):
         some = spans[block]
         rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
@@ -104,7 +109,7 @@ def top(scores: Tensor, count: int) -> Ints:
 
 def blocks(spans: Spans, words: int) -> Iterator[Ints]:
     """The places of all pictures in the order of the files: of one segment each time, and few rows for many words."""
-    most = max(1, PRODUCTS // max(1, words))
+    most = min(ROWS, max(1, PRODUCTS // max(1, words)))
     order = np.lexsort((spans.first, spans.segment))
     segment, ends = spans.segment[order], np.cumsum(spans.count[order])
     start = 0
@@ -117,8 +122,8 @@ def blocks(spans: Spans, words: int) -> Iterator[Ints]:
         start = stop
 
 
-def rows_of(segment: NDArray[Number], some: Spans) -> NDArray[Number]:
-    """The rows of pictures, end to end: as they lie on disk where nothing is between them, else copied."""
+def rows_of(segment: Stored[Number], some: Spans) -> NDArray[Number]:
+    """The rows of pictures, end to end: as they lie in the file where nothing is between them, else put together."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]
     begins = np.cumsum(some.count) - some.count

@@ -6,11 +6,12 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Catalog
-from wordsight.search.rough import Halves
-from wordsight.search.scan import Floats, Ints, Spans
+from wordsight.search.rows import Ints, Rows
+from wordsight.search.scan import Spans
 from wordsight.search.vectors import Segments
 
 
@@ -22,7 +23,7 @@ class Snapshot:
         generation: counts its changes.
         numbers: (I,) the pictures' numbers in the catalogue, ascending.
         spans: where their rows are.
-        vectors: the rows of each segment, mapped.
+        vectors: the rows of each segment, on disk until they are looked at.
         boxes: likewise.
         rough: the vectors as bfloat16, likewise.
     """
@@ -30,30 +31,28 @@ class Snapshot:
     generation: str
     numbers: Ints
     spans: Spans
-    vectors: Mapping[int, Floats]
-    boxes: Mapping[int, Floats]
-    rough: Mapping[int, Halves]
+    vectors: Mapping[int, Rows[np.float32]]
+    boxes: Mapping[int, Rows[np.float32]]
+    rough: Mapping[int, Rows[np.int16]]
 
     @classmethod
     def read(cls, catalog: Catalog, segments: Segments) -> Self:
         """What a reading catalogue sees.
 
         Raises:
-            InputError: a file of vectors is cut short.
+            InputError: a file of vectors is cut short, or the row of a picture leads nowhere.
         """
-        columns = "number, segment, first, rows, hubness, length, blur"
-        query = f"SELECT {columns} FROM pictures WHERE rows > 0 ORDER BY number"
-        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 7)
+        table = _table(catalog)
         numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
         needed = {int(one): int((first + count)[segment == one].max()) for one in np.unique(segment)}
-        maps = {number: segments.map(number, rows) for number, rows in needed.items()}
+        files = {number: segments.open(number, rows) for number, rows in needed.items()}
         return cls(
             catalog.fact("generation"),
             numbers,
             Spans(segment, first, count, *table[:, 4:].T.astype(np.float32)),
-            {number: vectors for number, (vectors, _, _) in maps.items()},
-            {number: boxes for number, (_, boxes, _) in maps.items()},
-            {number: rough for number, (_, _, rough) in maps.items()},
+            {number: vectors for number, (vectors, _, _) in files.items()},
+            {number: boxes for number, (_, boxes, _) in files.items()},
+            {number: rough for number, (_, _, rough) in files.items()},
         )
 
     def images(self, places: Sequence[int]) -> Vectors:
@@ -67,3 +66,20 @@ class Snapshot:
             values[row, :count] = torch.from_numpy(self.vectors[segment][first : first + count])
             boxes[row, :count] = torch.from_numpy(self.boxes[segment][first : first + count])
         return Vectors(values, mask, boxes, torch.from_numpy(some.hubness))
+
+
+def _table(catalog: Catalog) -> NDArray[np.float64]:
+    """Where the rows of each picture are, without those that wait to be encoded again: (I, 7)."""
+    query = "SELECT number, segment, first, rows, hubness, length, blur FROM pictures WHERE rows != 0 ORDER BY number"
+    try:
+        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 7)
+    except (ValueError, TypeError, OverflowError):  # text, or nothing, in place of a number
+        raise catalog.damage("the row of a picture") from None
+    ends, sizes = table[:, 2] + table[:, 3], np.zeros(len(table))
+    for number, rows in catalog.segments().items():
+        sizes[table[:, 1] == number] = rows
+    if not (
+        np.isfinite(table).all() and (table[:, 2] >= 0).all() and (table[:, 3] >= 1).all() and (ends <= sizes).all()
+    ):
+        raise catalog.damage("the row of a picture")
+    return table

@@ -1,22 +1,21 @@
-"""Vectors on disk: files that only grow, memory-mapped; a row a region, its box and its bfloat16 in files beside.
+"""Vectors on disk: files that only grow; a row a region, its box and its bfloat16 in files beside.
 
 Rows are written and flushed to disk before the catalogue names them. What lies behind the rows that it names is left
 from an interruption, and the next writer cuts it off.
 """
 
-import errno
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.files import write_at
-from wordsight.search.catalog import Batch
-from wordsight.search.rough import Halves, halved
-from wordsight.search.scan import Floats, Number
+from wordsight.files import reason, sync_folder, write_at
+from wordsight.search.records import Batch
+from wordsight.search.rough import halved
+from wordsight.search.rows import Rows
+from wordsight.search.scan import Floats
 
 MOST = 256 * 2**20  # bytes of vectors after which a new file is begun
 STEP = 16 * 2**20  # bytes that are checked at once
@@ -40,13 +39,13 @@ class Segments:
 
     def rows(self, number: int) -> int:
         """How many complete rows a segment has on disk, whether they hold or not."""
-        return min(path.stat().st_size // width if path.exists() else 0 for path, width in self.files(number))
+        return min(_bytes(path) // width for path, width in self.files(number))
 
-    def map(self, number: int, rows: int) -> tuple[Floats, Floats, Halves]:
+    def open(self, number: int, rows: int) -> tuple[Rows[np.float32], Rows[np.float32], Rows[np.int16]]:
         """The vectors (rows, D), boxes (rows, 4) and rough vectors of a segment; nothing is read until looked at.
 
         Raises:
-            InputError: it is shorter.
+            InputError: it is shorter, or cannot be read.
         """
         if self.rows(number) < rows:
             raise InputError(
@@ -55,9 +54,9 @@ class Segments:
             )
         vectors, boxes, rough = (path for path, _ in self.files(number))
         return (
-            _map(vectors, np.float32, rows, self.size),
-            _map(boxes, np.float32, rows, 4),
-            _map(rough, np.int16, rows, self.size),
+            Rows(vectors, np.float32, rows, self.size),
+            Rows(boxes, np.float32, rows, 4),
+            Rows(rough, np.int16, rows, self.size),
         )
 
     def append(self, committed: Mapping[int, int], values: Floats, boxes: Floats) -> Batch:
@@ -75,35 +74,59 @@ class Segments:
         first = committed.get(number, 0)
         if first * 4 * self.size >= MOST or self.rows(number) < first:  # never behind a gap
             number, first = number + 1, 0
+        parts = (values.astype("<f4"), boxes.astype("<f4"), halved(values).astype("<i2"))
+        if not all(np.isfinite(part).all() for part in parts[:2]):
+            raise InputError(f"{self.folder}: the model gave vectors that are no numbers; nothing was written.")
+        contents, found = [part.tobytes() for part in parts], 0
+        for content in contents:  # of what is to be on the disk, whatever will be
+            found = zlib.crc32(content, found)
         try:
-            self.folder.mkdir(exist_ok=True)
-            parts = (values.astype("<f4"), boxes.astype("<f4"), halved(values).astype("<i2"))
-            for (path, width), rows in zip(self.files(number), parts, strict=True):
-                write_at(path, first * width, rows.tobytes())
+            if not self.folder.exists():
+                self.folder.mkdir()
+                sync_folder(self.folder.parent)
+            for (path, width), content in zip(self.files(number), contents, strict=True):
+                write_at(path, first * width, content)
         except OSError as error:
-            why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
             raise InputError(
-                f"{self.folder}: cannot write vectors ({why}); what was added is kept, and the same command goes on."
+                f"{self.folder}: cannot write vectors ({reason(error)}); what was added is kept, and the same command "
+                "goes on."
             ) from None
-        return Batch(number, first, len(values), self.checksum(number, first, len(values)))
+        return Batch(number, first, len(values), found)
 
-    def checksum(self, number: int, first: int, rows: int) -> int:
-        """CRC-32 of some rows in one file after the other; -1 where they are not all there."""
-        found = 0
-        for path, width in self.files(number):
-            if self.rows(number) < first + rows:
-                return -1
-            with path.open("rb") as file:
-                file.seek(first * width)
-                left = rows * width
-                while left:
-                    part = file.read(min(left, STEP))
-                    found, left = zlib.crc32(part, found), left - len(part)
-        return found
+    def is_sound(self, batch: Batch) -> bool:
+        """Whether the rows of a batch are as they were to be written, and numbers, and the rough ones agree."""
+        number, first, rows, _ = batch
+        if self.rows(number) < first + rows:
+            return False
+        try:
+            vectors, boxes, rough = files = self.open(number, first + rows)
+            found = 0
+            for file in files:
+                for part in _parts(first, rows, file.nbytes // len(file)):
+                    found = zlib.crc32(file[part].tobytes(), found)
+            return (
+                found == batch.checksum
+                and bool(np.isfinite(boxes[first : first + rows]).all())
+                and all(
+                    np.isfinite(vectors[part]).all() and np.array_equal(halved(vectors[part]), rough[part])
+                    for part in _parts(first, rows, 4 * self.size)
+                )
+            )
+        except InputError:  # cut short or lost meanwhile
+            return False
 
 
-def _map(path: Path, kind: type[Number], rows: int, size: int) -> NDArray[Number]:
-    if not rows:
-        return np.zeros((0, size), kind)
-    little = np.dtype(kind).newbyteorder("<")
-    return np.memmap(path, little, "c", shape=(rows, size))  # "c": torch wants no read-only memory
+def _parts(first: int, rows: int, width: int) -> Iterator[slice]:
+    """Some rows, a few at a time."""
+    step = max(1, STEP // width)
+    return (slice(start, min(start + step, first + rows)) for start in range(first, first + rows, step))
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None

@@ -1,14 +1,23 @@
-"""Features kept on disk: computed once for a picture's content, read back through memory mapping."""
+"""Features kept on disk: computed once for a picture's content, read back when they are needed.
 
-import errno
+features.bin     a record a picture: boxes, kinds, features
+checksums.bin    CRC-32 of the key and the record as they were to be written; 0 where an older wordsight wrote them
+index.bin        the key of each record, the SHA-256 of the picture's file; it is written last, and counts
+lock             held by the one process that writes
+
+A record is looked at before it is used; one that is damaged or lost is computed again, and put behind the others.
+"""
+
 import hashlib
 import json
 import os
+import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -17,7 +26,8 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.files import read_bytes, read_json, reason, write_at, write_text
+from wordsight.files import open_regular, parse_json, read_at, read_bytes, reason, write_at, write_text
+from wordsight.locks import locked
 
 if TYPE_CHECKING:
     from wordsight.vision.regions import RegionEncoder, Row
@@ -26,6 +36,9 @@ FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
 _FLUSH = 64  # pictures written at a time; what an interruption can cost
 _EMPTY = -1  # kind of a row that is padding
+_WAIT = 3600.0  # seconds that another process is waited for
+_BUSY = "another process is computing features here"
+_ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
 
 
 def default_cache() -> Path:
@@ -44,7 +57,7 @@ class FeatureTable:
 
     kept: list[int]
     broken: dict[Path, str]
-    _records: NDArray[Any] = field(repr=False)  # (pictures in the cache,) of boxes, kinds, features
+    _records: "_Records" = field(repr=False)
     _rows: NDArray[np.int64] = field(repr=False)  # (len(kept),) places in `_records`
 
     def __len__(self) -> int:
@@ -52,15 +65,21 @@ class FeatureTable:
         return len(self._rows)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
-        """Rows (I,) int64, to their regions (I, R, F) float32, or to those at some places (I, K) of each: (I, K, F)."""
+        """Rows (I,) int64, to their regions (I, R, F) float32, or to those at some places (I, K) of each: (I, K, F).
+
+        Raises:
+            InputError: the file has been cut short since, or cannot be read.
+        """
         rows = self._rows[np.asarray(indices)]
-        at = rows if places is None else (rows[:, None], np.asarray(places))
-        features, kinds, boxes = (torch.from_numpy(self._records[part][at]) for part in ("features", "kinds", "boxes"))
+        found = [self._records.read(part, rows) for part in ("features", "kinds", "boxes")]
+        if places is not None:
+            found = [part[np.arange(len(rows))[:, None], np.asarray(places)] for part in found]
+        features, kinds, boxes = map(torch.from_numpy, found)
         return Regions(features.float(), kinds != _EMPTY, boxes)
 
     def kinds(self, indices: Tensor) -> Tensor:
         """Rows (I,) int64, to (I, R) int8: where each box comes from (`proposals.Kind`), -1 in the padding."""
-        return torch.from_numpy(self._records["kinds"][self._rows[np.asarray(indices)]])
+        return torch.from_numpy(self._records.read("kinds", self._rows[np.asarray(indices)]))
 
 
 class FeatureCache:
@@ -75,14 +94,16 @@ class FeatureCache:
         """Open the folder of this encoder, or make it.
 
         Raises:
-            InputError: what lies there is of another format or encoder, is cut short, or cannot be written.
+            InputError: what lies there is of a newer wordsight, or it cannot be read or written.
         """
         self._encoder = encoder
         self.folder = folder / encoder.fingerprint[:16]
         self._data, self._index = self.folder / "features.bin", self.folder / "index.bin"
+        self._sums = self.folder / "checksums.bin"
         regions, size = encoder.settings.regions, encoder.size
         columns = [("boxes", "<f4", (regions, 4)), ("kinds", "i1", (regions,)), ("features", "<f2", (regions, size))]
         self._record = np.dtype(columns)
+        self._sound: set[tuple[bytes, int]] = set()  # keys and rows that were looked at
         self._check_header()
         self._known = self._read_index()
 
@@ -108,8 +129,10 @@ class FeatureCache:
         """
         keys, broken = hashes(pictures)
         failed: dict[bytes, str] = {}
+        self._leave_damaged(keys)
         if self._missing(pictures, keys):
             with self._writing():
+                self._leave_damaged(keys)
                 failed = self._compute(self._missing(pictures, keys), len(pictures), progress)
         elif progress:
             progress(len(pictures), len(pictures))
@@ -120,7 +143,7 @@ class FeatureCache:
             raise InputError(next(iter(broken.values())))
         kept = [i for i, key in enumerate(keys) if key in self._known]
         rows = np.array([self._known[keys[i]] for i in kept], np.int64)
-        return FeatureTable(kept, broken, self._map(), rows)
+        return FeatureTable(kept, broken, _Records(self._data, self._record), rows)
 
     def _missing(self, pictures: Sequence[Path], keys: Sequence[bytes]) -> dict[bytes, Path]:
         """One file of each content that has no row yet."""
@@ -161,67 +184,131 @@ class FeatureCache:
 
     def _append(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
         """Data first, then the index, each behind its last complete entry."""
-        start = len(self._known)
+        start = self._count
+        contents = [record.tobytes() for record in records]
+        sums = np.array([_checksum(key, content) for key, content in zip(keys, contents, strict=True)], "<u4")
         try:
-            write_at(self._data, start * self._record.itemsize, b"".join(record.tobytes() for record in records))
+            write_at(self._data, start * self._record.itemsize, b"".join(contents))
+            write_at(self._sums, start * sums.itemsize, sums.tobytes())
             write_at(self._index, start * _KEY, b"".join(keys))
         except OSError as error:
-            why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
             raise InputError(
-                f"{self.folder}: cannot write features ({why}); what was done before is kept, and the same "
-                "command continues there; $WORDSIGHT_CACHE chooses another folder"
+                f"{self.folder}: cannot write features ({reason(error)}); what was done before is kept, and the same "
+                f"command continues there; {_ELSEWHERE}."
             ) from None
+        self._count += len(keys)
         self._known.update(zip(keys, range(start, start + len(keys)), strict=True))
 
-    def _map(self) -> NDArray[Any]:
-        if not self._known:
-            return np.zeros(0, self._record)
-        return np.memmap(self._data, self._record, "r", shape=len(self._known))
+    def _leave_damaged(self, keys: Sequence[bytes]) -> None:
+        """Forget where the records of some keys are that are not as they were to be written."""
+        content = _content(self._sums)[: 4 * self._count]
+        sums = np.frombuffer(content[: len(content) // 4 * 4], "<u4")
+        records = _Records(self._data, self._record)
+        for key in set(keys) & self._known.keys():
+            row = self._known[key]
+            if (key, row) in self._sound:
+                continue
+            expected = int(sums[row]) if row < len(sums) else 0
+            if expected and _checksum(key, records.whole(row)) != expected:
+                del self._known[key]
+            else:
+                self._sound.add((key, row))
 
     def _check_header(self) -> None:
+        """See to it that what lies here is of this encoder; records that a damaged header is beside are looked at."""
         path = self.folder / "header.json"
         header = {"format": FORMAT, "encoder": self._encoder.fingerprint, "size": self._encoder.size}
-        if not path.exists():
-            write_text(path, json.dumps(header | {"regions": self._encoder.settings.regions}, indent=1))
-        found = read_json(path)
-        for key, expected in header.items():
-            value = found.get(key) if isinstance(found, dict) else None
-            if value != expected:
-                raise InputError(
-                    f"{path}: a feature cache of another {key if key != 'size' else 'encoder'} ({value}, expected "
-                    f"{expected}); remove the folder to have the features computed again"
-                )
+        try:
+            found = parse_json(_content(path).decode(), str(path)) if path.exists() else None
+        except (InputError, UnicodeDecodeError):
+            found = {}
+        known = found if isinstance(found, dict) else {}
+        if isinstance(newer := known.get("format"), int) and newer > FORMAT:
+            raise InputError(f"{path}: made by a newer wordsight (format {newer}); {_ELSEWHERE}.")
+        if header.items() <= known.items():
+            return
+        if found is not None and np.count_nonzero(np.frombuffer(_content(self._sums), "u1")) == 0:
+            for file in (self._index, self._sums):  # nothing says that they are right
+                file.unlink(missing_ok=True)
+        write_text(path, json.dumps(header | {"regions": self._encoder.settings.regions}, indent=1))
 
     def _read_index(self) -> dict[bytes, int]:
-        """Row numbers by key, once the data is known to be all there."""
-        index = self._index.read_bytes() if self._index.exists() else b""
-        count = len(index) // _KEY
+        """Row numbers by key, as far as the data are there; of a key that is there twice the later one holds."""
+        index = _content(self._index)
         there = self._data.stat().st_size if self._data.exists() else 0
-        if there < count * self._record.itemsize:
-            raise InputError(
-                f"{self._data}: the feature cache is cut short ({there:,} bytes, expected "
-                f"{count * self._record.itemsize:,}); remove the folder to have the features computed again"
-            )
-        return {index[i * _KEY : (i + 1) * _KEY]: i for i in range(count)}
+        self._count = min(len(index) // _KEY, there // self._record.itemsize)
+        return {index[i * _KEY : (i + 1) * _KEY]: i for i in range(self._count)}
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One process writes at a time; the others wait, then read what it has written."""
-        path = self.folder / "lock"
-        try:
-            lock = open(path, "ab")  # noqa: SIM115
-        except OSError as error:
-            why = error.strerror
-            raise InputError(f"{path}: cannot be written ({why}); $WORDSIGHT_CACHE chooses another folder") from None
-        with lock:
-            try:
-                import fcntl
 
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            except (ImportError, OSError):  # Windows, some network disks: left to the user
-                pass
-            self._known = self._read_index()
-            yield
+        def say() -> None:
+            print(f"{self.folder}: {_BUSY}; waiting until it is done.", file=sys.stderr, flush=True)
+
+        try:
+            with locked(self.folder, _BUSY, wait=_WAIT, waiting=say):
+                self._known = self._read_index()
+                yield
+        except InputError as error:
+            if str(error).startswith(str(self.folder)) and _ELSEWHERE not in str(error):
+                raise InputError(f"{str(error).rstrip('.')}; {_ELSEWHERE}.") from None
+            raise
+
+
+class _Records:
+    """The records in a file, read and not mapped: it may be cut short at any time."""
+
+    def __init__(self, path: Path, record: np.dtype[Any]) -> None:
+        self.path, self.record = path, record
+        self._file: BinaryIO | None = None
+        if path.exists():
+            try:
+                self._file = open_regular(path)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
+
+    def read(self, part: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """One part of some records: (rows, ...).
+
+        Raises:
+            InputError: the file has been cut short, or cannot be read.
+        """
+        kind, offset = self.record.fields[part][:2]  # type: ignore[index]
+        found = np.empty(rows.shape, kind)
+        for at, row in np.ndenumerate(rows):
+            into = memoryview(np.atleast_1d(found[at]).reshape(-1).view(np.uint8).data)
+            if self._fill(int(row) * self.record.itemsize + offset, into) < len(into):
+                raise InputError(f"{self.path}: was cut short meanwhile; the same command computes again what is lost.")
+        return found
+
+    def whole(self, row: int) -> bytes:
+        """A record; shorter, if the file is."""
+        content = bytearray(self.record.itemsize)
+        return bytes(content[: self._fill(row * self.record.itemsize, memoryview(content))])
+
+    def _fill(self, start: int, into: memoryview) -> int:
+        if self._file is None:
+            return 0
+        try:
+            return read_at(self._file, start, into)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
+
+
+def _checksum(key: bytes, record: bytes) -> int:
+    """CRC-32 of a record and whose it is; never 0, which stands for a record of which it is not known."""
+    return zlib.crc32(record, zlib.crc32(key)) or 1
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; none where there is no file."""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
 
 
 def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:

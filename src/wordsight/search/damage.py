@@ -1,0 +1,169 @@
+"""What of an index is not as it was written, and what can be done: `verify` looks, `build` repairs.
+
+Each row of the catalogue has the checksum of what was meant to be written, each batch of vectors too, and the whole
+catalogue a seal (`seal.py`). A picture whose row or vectors are damaged keeps its name and metadata, and is encoded
+again. What SQLite itself cannot read any more is the matter of `salvage.py`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.search.catalog import Batch, Catalog
+from wordsight.search.records import Entry, is_name, whole
+from wordsight.search.schema import CHECKED, TABLES
+from wordsight.search.seal import Seal
+from wordsight.search.vectors import Segments
+
+NEEDED = ("size", "model", "made", "home")  # facts without which nothing can be made of an index
+REBUILD = "it is beyond repair: move the index away and build it again"
+
+
+@dataclass
+class Damage:
+    """What was found.
+
+    Attributes:
+        pictures: the names of those that must be encoded again.
+        others: what else is wrong in the catalogue, each a noun with where it is.
+        batches: those whose vectors are as they were written.
+    """
+
+    pictures: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+
+
+def find(catalog: Catalog, segments: Segments, seal: Seal | None) -> Damage:
+    """Look at everything.
+
+    Args:
+        catalog: of the index.
+        segments: its vectors.
+        seal: read before the catalogue was opened, or it may be of a later commit.
+
+    Raises:
+        InputError: SQLite cannot read the catalogue.
+    """
+    found = Damage()
+    (said,) = catalog.db.execute("PRAGMA integrity_check(1)").fetchone()
+    if said != "ok":
+        found.others.append(f"a page ({said.splitlines()[0]})")
+    for table in TABLES:
+        found.others += [f"a row of the table {table}" for sound, *_ in catalog.rows(table) if not sound]
+    found.others += _unsealed(catalog, seal)
+    sizes = _sizes(catalog)
+    found.batches = [one for one in _batches(catalog, sizes) if segments.is_sound(one)]
+    inside = _Inside(found.batches)
+    for number, entry, sound, told in catalog.pictures():
+        if not is_name(entry.path):
+            found.others.append(f"the name of picture {number}")
+        elif not (sound and told and inside.holds(entry)):
+            found.pictures.append(entry.path)
+    return found
+
+
+def _batches(catalog: Catalog, sizes: dict[int, int]) -> Iterator[Batch]:
+    """The batches whose rows in the catalogue are sound, and lead to rows that hold."""
+    for sound, *row in catalog.rows("batches"):
+        one = Batch(*row)
+        if (
+            sound
+            and all(isinstance(value, int) for value in one)
+            and one.first >= 0
+            and one.rows > 0
+            and one.first + one.rows <= sizes.get(one.segment, 0)
+        ):
+            yield one
+
+
+def _sizes(catalog: Catalog) -> dict[int, int]:
+    """How many rows of each segment hold, where that is sound."""
+    return {number: rows for sound, number, rows in catalog.rows("segments") if sound and isinstance(rows, int)}
+
+
+def _unsealed(catalog: Catalog, seal: Seal | None) -> Iterator[str]:
+    """What does not agree with the seal."""
+    if seal is None:
+        return
+    if catalog.version < CHECKED:
+        yield "the number of its version"
+        return
+    now = catalog.seal()
+    if now.generation < seal.generation:
+        yield f"its end (commits {now.generation + 1} to {seal.generation} are lost): it"
+    elif now.generation == seal.generation and now != seal:
+        tables = [name for name, rows in now.rows.items() if rows != seal.rows.get(name)] or ["facts"]
+        yield f"the content of the table {', '.join(tables)}"
+
+
+class _Inside:
+    """Which pictures have all their rows in one sound batch."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = sorted(batches)
+        self.keys = [(one.segment, one.first) for one in self.batches]
+
+    def holds(self, entry: Entry) -> bool:
+        if entry.rows == 0:
+            return False
+        at = bisect_right(self.keys, (entry.segment, entry.first)) - 1
+        one = self.batches[at] if at >= 0 else None
+        return one is not None and one.segment == entry.segment and entry.first + entry.rows <= one.first + one.rows
+
+
+def repair(catalog: Catalog, segments: Segments) -> list[str]:
+    """Make the catalogue sound; gives the names of the pictures that must be encoded again.
+
+    Raises:
+        InputError: it is beyond repair, or cannot be written.
+    """
+    seal = Seal.read(catalog.path.parent)
+    found = find(catalog, segments, seal)
+    if not (found.pictures or found.others):
+        return []
+    with catalog.change():
+        for name, value in restored(_facts(catalog), seal, catalog.path).items():
+            catalog.set_fact(name, value)
+        _repair_tables(catalog, found.batches)
+        inside = _Inside(found.batches)
+        for number, entry, sound, told in list(catalog.pictures()):
+            if not is_name(entry.path):
+                catalog.db.execute("DELETE FROM pictures WHERE number = ?", (number,))
+            elif not (sound and told and inside.holds(entry)):
+                catalog.set_numbered([(number, entry.blank(entry.meta if told else "{}"))])
+        catalog.db.execute("REINDEX")
+    return found.pictures
+
+
+def _repair_tables(catalog: Catalog, batches: list[Batch]) -> None:
+    """Batches whose vectors are sound, the segments that they fill, and the reasons that are legible."""
+    broken = [(path, why) for sound, path, why in catalog.rows("broken") if sound]
+    sizes = _sizes(catalog)
+    for one in batches:
+        sizes[one.segment] = max(sizes.get(one.segment, 0), one.first + one.rows)
+    for table in ("batches", "segments", "broken"):
+        catalog.db.execute(f"DELETE FROM {table}")
+    catalog.restore(batches, sizes, broken)
+
+
+def _facts(catalog: Catalog) -> dict[str, str]:
+    """The facts that are legible."""
+    return {name: value for sound, name, value in catalog.rows("facts") if sound and isinstance(value, str)}
+
+
+def restored(facts: Mapping[str, str], seal: Seal | None, path: Path) -> dict[str, str]:
+    """All facts, from the later of those that are legible and those of the seal.
+
+    Raises:
+        InputError: one is missing without which the index cannot be used.
+    """
+    sealed = seal.facts if seal else {}
+    later = seal is not None and whole(facts.get("generation", "")) <= seal.generation
+    kept = {**facts, **sealed} if later else {**sealed, **facts}
+    for name in NEEDED:
+        if not kept.get(name):
+            raise InputError(f"{path}: does not say any more what its {name} is; {REBUILD}.")
+    return kept

@@ -1,0 +1,126 @@
+"""Rows in a file that somebody may cut short at any time: read with `pread`, or held in memory, never mapped.
+
+A mapped file that becomes shorter kills the process that looks at it (SIGBUS); a read that comes up short is an error
+like any other. Reading rows block by block costs a copy of them each time; so those that are scanned as a whole are
+held in memory where they are few enough (`hold`).
+"""
+
+import os
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.files import open_regular, read_at, reason
+
+HELD = 512 * 2**20  # bytes of one kind of an index that are held in memory; of a larger index none are
+Number = TypeVar("Number", np.float32, np.int16)
+Ints = NDArray[np.int64]
+
+
+class Rows(Generic[Number]):
+    """The first rows of a file, which is opened once; looked at as an array is: `rows[3]`, `rows[3:9]`, `rows[places]`.
+
+    Attributes:
+        shape: (rows, D).
+        nbytes: how many bytes these are.
+    """
+
+    def __init__(self, path: Path, kind: type[Number], rows: int, size: int) -> None:
+        """Open it.
+
+        Raises:
+            InputError: it is shorter, or cannot be read.
+        """
+        self.path, self.shape = path, (rows, size)
+        self._kind: np.dtype[Any] = np.dtype(kind).newbyteorder("<")
+        self._width: int = self._kind.itemsize * size
+        self.nbytes = rows * self._width
+        self._held: NDArray[Number] | None = None
+        try:
+            self._file = open_regular(path)
+        except OSError as error:
+            raise self._failed(error) from None
+        there = os.fstat(self._file.fileno()).st_size // self._width
+        if there < rows:
+            raise self._short(there)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, at: int | np.integer | slice | Ints) -> NDArray[Number]:
+        """Some rows.
+
+        Raises:
+            InputError: the file has been cut short, or cannot be read.
+        """
+        if self._held is not None:
+            return self._held[at]
+        if isinstance(at, slice):
+            first, stop, _ = at.indices(len(self))
+            return self._read(first, max(0, stop - first))
+        if isinstance(at, int | np.integer):
+            return self._read(int(at), 1)[0]
+        return self._gather(at)
+
+    def _gather(self, at: Ints) -> NDArray[Number]:
+        found = np.empty((len(at), self.shape[1]), self._kind)
+        ends = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)] if len(at) else [0]
+        for start, end in pairwise(ends):  # neighbours at once
+            found[start:end] = self._read(int(at[start]), end - start)
+        return found
+
+    def hold(self) -> None:
+        """Read all of it into memory, once.
+
+        Raises:
+            InputError: the file has been cut short, or cannot be read.
+        """
+        if self._held is None:
+            self._held = self._read(0, len(self))
+
+    def _read(self, first: int, count: int) -> NDArray[Number]:
+        if first < 0 or first + count > len(self):
+            raise IndexError(f"rows {first} to {first + count} of {len(self)}")
+        found = np.empty((count, self.shape[1]), self._kind)
+        into = memoryview(found.reshape(-1).view(np.uint8).data)
+        try:
+            got = read_at(self._file, first * self._width, into)
+        except OSError as error:
+            raise self._failed(error) from None
+        if got < len(into):
+            raise self._short(first + got // self._width)
+        return found
+
+    def _short(self, there: int) -> InputError:
+        return InputError(
+            f"{self.path}: cut short, {there:,} rows of {len(self):,}; `wordsight index verify` lists the pictures, "
+            "`wordsight index build` repairs them."
+        )
+
+    def _failed(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot be read ({reason(error)}).")
+
+
+Stored = NDArray[Number] | Rows[Number]
+
+
+def hold(segments: Mapping[int, Stored[Number]], wanted: Mapping[int, int]) -> None:
+    """Hold files in memory of which at least half is looked at, if they are few enough.
+
+    Args:
+        segments: the rows of each file.
+        wanted: how many rows of each are looked at.
+
+    Raises:
+        InputError: one has been cut short, or cannot be read.
+    """
+    files = [(rows, wanted[number]) for number, rows in segments.items() if isinstance(rows, Rows) and number in wanted]
+    if sum(rows.nbytes for rows, _ in files) <= HELD:
+        for rows, count in files:
+            if 2 * count >= len(rows):
+                rows.hold()

@@ -1,0 +1,152 @@
+"""A catalogue that SQLite cannot read any more, put together again from those of its rows that are sound."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wordsight.errors import InputError
+from wordsight.files import reason, sync_folder
+from wordsight.locks import locked
+from wordsight.search.catalog import Batch, Catalog
+from wordsight.search.damage import NEEDED, restored
+from wordsight.search.records import Entry, is_name
+from wordsight.search.schema import CHECKED, FILE, TABLES, connect, version_of
+from wordsight.search.seal import FILE as SEAL
+from wordsight.search.seal import Seal
+
+MOST = 10**7  # numbers that are looked for, at most
+T = TypeVar("T")
+
+
+def mend(folder: Path, busy: str) -> str:
+    """See to it that SQLite can read the catalogue of an index.
+
+    A damaged one is moved to `catalog.sqlite.damaged`, and what is legible and sound of it is put into a new one. The
+    names of pictures in lost pages are lost: who builds with their files has them back.
+
+    Args:
+        folder: of the index, if it is one.
+        busy: what is said when another process writes.
+
+    Returns:
+        A sentence on what was done; empty where there was nothing to do.
+
+    Raises:
+        InputError: the catalogue is beyond repair, or cannot be written.
+    """
+    if is_legible(folder):
+        return ""
+    with locked(folder, busy):
+        if is_legible(folder):  # another process was here first
+            return ""
+        work = folder / "salvage"
+        try:
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            kept = _salvage(folder, work)
+            _exchange(folder, work)
+        except OSError as error:
+            raise InputError(f"{folder / FILE}: damaged, and cannot be mended ({reason(error)}).") from None
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return (
+        f"{folder / FILE}: was damaged, and is kept as {FILE}.damaged; {kept:,} of its pictures could be read, those "
+        "missing are added when their files are given."
+    )
+
+
+def is_legible(folder: Path) -> bool:
+    """Whether SQLite can read all of a catalogue; also where there is none, or other things are in the way."""
+    path, sealed = folder / FILE, Seal.read(folder) is not None
+    if not os.path.exists(path):
+        return not sealed
+    try:
+        with closing(connect(path, False)) as db:
+            version = version_of(db, path)
+            if version == 0 or (version < CHECKED and sealed):
+                return not sealed  # one that was never finished is no matter of ours
+            for table in (*TABLES, "pictures"):
+                db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+            facts = {name for sound, name, _ in Catalog.of(db, path, version).rows("facts") if sound}
+            known = facts >= set(NEEDED) or not sealed
+            return known and bool(db.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+    except sqlite3.Error as error:
+        damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in damaged
+
+
+def _salvage(folder: Path, work: Path) -> int:
+    """Make a new catalogue in `work`; gives how many pictures are in it."""
+    seal = Seal.read(folder)
+    old = _opened(folder / FILE)
+    with closing(old.db):
+        facts = restored(
+            {name: value for sound, name, value in _legible(old.rows("facts")) if sound}, seal, folder / FILE
+        )
+        batches = [Batch(*row) for sound, *row in _legible(old.rows("batches")) if sound and _whole(row)]
+        sizes = {row[0]: row[1] for sound, *row in _legible(old.rows("segments")) if sound and _whole(row)}
+        for one in batches:
+            sizes[one.segment] = max(sizes.get(one.segment, 0), one.first + one.rows)
+        broken = [(path, why) for sound, path, why in _legible(old.rows("broken")) if sound]
+        pictures = {entry.path: (number, entry) for number, entry in _pictures(old, seal)}
+    with Catalog(work, write=True) as catalog, catalog.change():
+        for name, value in facts.items():
+            catalog.set_fact(name, value)
+        catalog.restore(batches, sizes, broken)
+        catalog.set_numbered(pictures.values())
+    return len(pictures)
+
+
+def _whole(row: Iterable[Any]) -> bool:
+    return all(isinstance(value, int) and value >= 0 for value in row)
+
+
+def _exchange(folder: Path, work: Path) -> None:
+    """The new catalogue in place of the old one, which is kept; its log must not outlive it."""
+    path = folder / FILE
+    with open(work / FILE, "r+b") as file:
+        os.fsync(file.fileno())
+    for extra in ("", "-wal"):
+        if (source := folder / f"{FILE}{extra}").exists():
+            shutil.copyfile(source, folder / f"{FILE}.damaged{extra}")
+    for extra in ("-wal", "-shm"):
+        (folder / f"{FILE}{extra}").unlink(missing_ok=True)
+    os.replace(work / FILE, path)
+    os.replace(work / SEAL, folder / SEAL)
+    sync_folder(folder)
+
+
+def _opened(path: Path) -> Catalog:
+    """What there is, whatever SQLite says of it."""
+    try:
+        db = connect(path, False)
+    except sqlite3.Error:  # no file at all
+        return Catalog.of(sqlite3.connect(":memory:"), path, CHECKED)
+    try:
+        db.execute("SELECT row_checksum FROM pictures LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        if "no such column" in str(error):
+            return Catalog.of(db, path, CHECKED - 1)
+    return Catalog.of(db, path, CHECKED)
+
+
+def _legible(rows: Iterator[T]) -> Iterator[T]:
+    """As many as can be read."""
+    with suppress(sqlite3.Error):
+        yield from rows
+
+
+def _pictures(old: Catalog, seal: Seal | None) -> Iterator[tuple[int, Entry]]:
+    """The pictures by all numbers that there can be: whole, or their names and metadata."""
+    last = (seal.rows["pictures"][0] if seal else 0) * 4 + 1000
+    for query in ("SELECT seq FROM sqlite_sequence WHERE name = 'pictures'", "SELECT max(number) FROM pictures"):
+        for (number,) in _legible(row for _ in "1" for row in old.db.execute(query)):
+            last = max(last, number) if isinstance(number, int) and number <= MOST else last
+    for number in range(1, last + 1):
+        for _, entry, sound, told in _legible(old.pictures("number = ?", (number,))):
+            if is_name(entry.path):
+                yield number, entry if sound and told else entry.blank(entry.meta if told else "{}")

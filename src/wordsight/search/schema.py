@@ -1,0 +1,157 @@
+"""The tables of a catalogue and how they came to be; which file SQLite is to open, and what its errors mean."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import reason
+from wordsight.search.records import checksum
+
+FILE = "catalog.sqlite"
+MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever changed
+    """
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE segments (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
+    CREATE TABLE batches (
+        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, checksum INTEGER NOT NULL,
+        PRIMARY KEY (segment, first)
+    ) WITHOUT ROWID;
+    CREATE TABLE pictures (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE,
+        hash BLOB NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+        width INTEGER NOT NULL, height INTEGER NOT NULL, taken TEXT NOT NULL, added TEXT NOT NULL,
+        segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL,
+        hubness REAL NOT NULL, length REAL NOT NULL, blur REAL NOT NULL,
+        meta TEXT NOT NULL DEFAULT '{}'
+    );
+    CREATE INDEX pictures_in_files ON pictures (segment, first);
+    CREATE TABLE broken (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE facts ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+    UPDATE facts SET row_checksum = checksum(name, value);
+    ALTER TABLE segments ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+    UPDATE segments SET row_checksum = checksum(number, rows);
+    ALTER TABLE batches ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+    UPDATE batches SET row_checksum = checksum(segment, first, rows, checksum);
+    ALTER TABLE broken ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+    UPDATE broken SET row_checksum = checksum(path, reason);
+    ALTER TABLE pictures ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE pictures ADD COLUMN meta_checksum INTEGER NOT NULL DEFAULT 0;
+    UPDATE pictures SET
+        row_checksum = checksum(path, hash, bytes, mtime_ns, width, height, taken, added, segment, first, rows,
+            hubness, length, blur),
+        meta_checksum = checksum(path, meta);
+    """,
+)
+READABLE = 1  # the oldest version that a reader can use as it is
+CHECKED = 2  # the first version whose rows carry checksums
+TABLES = {  # the columns that the checksum of a row is of
+    "facts": ("name", "value"),
+    "segments": ("number", "rows"),
+    "batches": ("segment", "first", "rows", "checksum"),
+    "broken": ("path", "reason"),
+}
+
+
+def connect(path: Path, write: bool) -> sqlite3.Connection:
+    """An open catalogue, whatever it holds.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    db = sqlite3.connect(_uri(path, write), uri=True, timeout=30, isolation_level=None)
+    db.text_factory = _text
+    return db
+
+
+def version_of(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a catalogue.
+
+    Raises:
+        InputError: it is a newer one.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise InputError(
+            f"{path}: made by a newer wordsight (version {version} of the catalogue, this one reads up to "
+            f"{len(MIGRATIONS)}); use that one, or build the index again."
+        )
+    return version
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> int:
+    """Bring a catalogue up to date, in one transaction: it is of the old version or of the new one.
+
+    Raises:
+        InputError: it is of a newer version.
+    """
+    db.create_function("checksum", -1, checksum, deterministic=True)
+    if version_of(db, path) < len(MIGRATIONS):
+        db.execute("BEGIN IMMEDIATE")
+        for migration in MIGRATIONS[version_of(db, path) :]:  # looked at again: now nobody else can change it
+            for statement in filter(str.strip, migration.split(";")):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    return len(MIGRATIONS)
+
+
+def sentence(path: Path, error: sqlite3.Error) -> InputError:
+    """An error of SQLite, for the user."""
+    text = str(error)
+    if "full" in text:
+        return InputError(f"{path}: cannot be written (the disk is full); what was committed before is kept.")
+    if "unable to open" in text and not os.access(path.parent, os.W_OK) and _unfinished(path):
+        return InputError(
+            f"{path}: a writer was stopped before it was done, and nothing can be finished in a folder that "
+            "cannot be written; run `wordsight index info` once where it can."
+        )
+    if "I/O error" in text:
+        return InputError(f"{path}: the drive cannot be read or written (input/output error).")
+    if "readonly" in text or "unable to open" in text:
+        return InputError(f"{path}: cannot be opened or written ({text}).")
+    if "locked" in text:
+        return InputError(f"{path}: another process is writing for more than 30 seconds; try again.")
+    return InputError(
+        f"{path}: damaged, or not a catalogue of wordsight ({text}); `wordsight index build` repairs what can be."
+    )
+
+
+def _uri(path: Path, write: bool) -> str:
+    """How SQLite is to open the file; in a folder that cannot be written it is taken as it is, if it is finished."""
+    address = path.absolute().as_uri()
+    if write:
+        return f"{address}?mode=rwc"
+    if os.access(path.parent, os.W_OK):
+        return f"{address}?mode=rw"
+    return f"{address}?mode=ro" if _unfinished(path) else f"{address}?immutable=1"
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a writer is at work, or was stopped: what it has committed is still beside the file."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        InputError: the drive does not say.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
+    return True
+
+
+def _text(raw: bytes) -> str:
+    """Text as it is stored, also where damage has made it no Unicode."""
+    return raw.decode("utf-8", "surrogateescape")
