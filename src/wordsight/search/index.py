@@ -162,9 +162,10 @@ class Index:
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
         with self.writing() as catalog, progress.task("index") as count:
+            damaged = damage.repair(catalog, self.segments) if repair else []
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
-            builder.add(listing, damage.repair(catalog, self.segments) if repair else [], count)
+            builder.add(listing, damaged, count)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.places).forget(force)
             write_broken(self.folder, catalog, listing.left_out)
