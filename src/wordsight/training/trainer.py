@@ -57,7 +57,8 @@ def train(
         WorkFailed: the training diverged; the best model before that is kept.
         Interrupted: Ctrl-C; the run can be resumed.
     """
-    recipe, out, progress = recipe if isinstance(recipe, Recipe) else read(recipe), Path(out), progress or Progress()
+    recipe = recipe if isinstance(recipe, Recipe) else read(recipe)
+    out, progress = Path(out), progress or Progress()
     _check_folder(recipe, out, resume)
     new = not out.exists()
     checkpoint.make_folder(out)
