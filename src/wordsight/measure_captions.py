@@ -8,10 +8,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from wordsight.captioning.decoding import BEAM, decoder
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
-from wordsight.describe import BEAM, Describer, decoder
+from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import Attention
 from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report

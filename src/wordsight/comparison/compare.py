@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
 from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.describe import BEAM, load_run
+from wordsight.describe import load_run
 from wordsight.errors import InputError
 from wordsight.evaluation.examples import lot
 from wordsight.files import to_json, write_text
