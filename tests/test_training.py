@@ -312,6 +312,10 @@ def test_a_training_that_cannot_begin_leaves_no_folder(recipe: Recipe, tmp_path:
     with pytest.raises(InputError, match="nowhere"):
         train(missing, tmp_path / "run", progress=QUIET)
     assert not (tmp_path / "run").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="nowhere"):
+        train(missing, tmp_path / "empty", progress=QUIET)
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_word_vectors_start_from_a_file_and_may_be_kept(recipe_file: Path, tmp_path: Path) -> None:
