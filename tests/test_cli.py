@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from wordsight.captioning.decoding import decoder
 from wordsight.cli import app, caption
-from wordsight.describe import decoder
 
 
 def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:

@@ -17,6 +17,7 @@ ALLOWED = {  # part -> the parts it may import
     "files": {"errors"},
     "locks": {"errors", "files"},
     "terminal": set(),
+    "arguments": {"errors"},
     "boxed": {"errors", "files"},
     "batch": LEAVES,
     "vision": {"batch"} | LEAVES,
@@ -26,7 +27,8 @@ ALLOWED = {  # part -> the parts it may import
     "captioning": {"batch", "text", "vision"} | LEAVES,
     "evaluation": {"batch", "text", "vision", "data", "matching", "captioning"} | LEAVES,
     "training": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation"} | LEAVES,
-    "run": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation", "training"} | LEAVES,
+    "run": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation", "training", "arguments"}
+    | LEAVES,
 }
 ALLOWED["describe"] = ALLOWED["run"] | {"run"}
 ALLOWED["comparison"] = ALLOWED["describe"] | {"describe"}

@@ -202,6 +202,27 @@ def test_a_state_that_is_not_of_this_training_is_a_sentence(world: Path, recipe_
         train(recipe, tmp_path / "run", resume=True, progress=QUIET)
 
 
+def test_a_thousand_broken_pictures_are_counted_and_the_first_named(
+    world: Path, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    content = json.loads((tmp_path / "world" / "dataset.json").read_text())
+    more = [{**content["images"][0], "filename": f"gone\x1b[2J_{number}.jpg"} for number in range(1000)]
+    (tmp_path / "world" / "dataset.json").write_text(json.dumps({**content, "images": content["images"] + more}))
+    recipe = read(recipe_file, [f"data.path={(tmp_path / 'world').as_posix()}", "train.epochs=1"])
+    train(recipe, tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "train: 1,000 of 1,100 pictures left out:" in said and "and 990 more" in said
+    assert said.count("no such picture") == 10
+    listed = tmp_path / "run" / "left_out-train.txt"
+    assert f"all are listed in {listed}" in said
+    lines = listed.read_text().splitlines()
+    assert len(lines) == 1000 and "gone\\x1b[2J_999.jpg: no such picture" in lines[-1]
+    assert not (tmp_path / "run" / "left_out-val.txt").exists()
+    measure(load(tmp_path / "run", "cpu"), split="train", report=tmp_path / "run" / "report", progress=QUIET)
+    assert len(listed.read_text().splitlines()) == 1000
+
+
 def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: dict[str, set[torch.dtype]] = {"steps": set(), "looks": set()}
     encode = Align.encode_texts
@@ -291,6 +312,10 @@ def test_a_training_that_cannot_begin_leaves_no_folder(recipe: Recipe, tmp_path:
     with pytest.raises(InputError, match="nowhere"):
         train(missing, tmp_path / "run", progress=QUIET)
     assert not (tmp_path / "run").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="nowhere"):
+        train(missing, tmp_path / "empty", progress=QUIET)
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_word_vectors_start_from_a_file_and_may_be_kept(recipe_file: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Unpack
 import torch
 from PIL import Image
 
+from wordsight.captioning.decoding import Decoding, decoder
 from wordsight.captioning.said import Said, Snippet
 from wordsight.data.pictures import Listing
-from wordsight.describe import Decoding, Describer, decoder
+from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import draw_attention
 from wordsight.evaluation.coco_results import write_results

@@ -99,7 +99,8 @@ def evaluate(
 ) -> None:
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
     from wordsight import measure, measure_captions, measure_likelihood
-    from wordsight.describe import BEAM, Describer, load_run
+    from wordsight.captioning.decoding import BEAM
+    from wordsight.describe import Describer, load_run
     from wordsight.run import load
 
     loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
@@ -217,8 +218,9 @@ def caption(
     """Say what is in pictures, or in regions of them."""
     from wordsight.boxed import in_the_box
     from wordsight.caption_files import caption_files, check_out, pixels
+    from wordsight.captioning.decoding import Decoding
     from wordsight.data.pictures import picture_files
-    from wordsight.describe import Decoding, load_captioner
+    from wordsight.describe import load_captioner
     from wordsight.run import load
     from wordsight.training import checkpoint
 

@@ -13,10 +13,12 @@ from wordsight.data.painted import paint_world
 from wordsight.describe import load_captioner
 from wordsight.evaluation import painter
 from wordsight.evaluation.regions import annotated_regions, grouped
+from wordsight.locks import locked
 from wordsight.measure import measure, table
 from wordsight.measure_captions import measure_captions
 from wordsight.run import load
 from wordsight.search.index import Index
+from wordsight.training.checkpoint import make_folder
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -48,7 +50,14 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
     Raises:
         InputError: the folder holds something else, or cannot be written.
     """
-    progress = progress or Progress()
+    progress, out = progress or Progress(), Path(out)
+    make_folder(out)
+    with locked(out, "another demo is at work here"):
+        return _demo(out, progress, pictures)
+
+
+def _demo(out: Path, progress: Progress, pictures: int) -> dict[str, float]:
+    """Every step, in a folder that is locked."""
     progress.say(f"painting {pictures} pictures in {out / 'world'}")
     world = paint_world(out / "world", pictures=pictures)
     progress.say("learning which words name which parts of them, from pictures and sentences alone")

@@ -1,20 +1,18 @@
 """A trained captioner, ready to use: pictures and their regions in words."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import torch
-from PIL import Image
 from torch import Tensor
 
+from wordsight.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
 from wordsight.batch import Regions
 from wordsight.boxed import in_the_box
-from wordsight.captioning import decode
 from wordsight.captioning.captioner import Captioner
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.decoding import Decoder, Decoding, decoder
 from wordsight.captioning.said import Said, Snippet, distinct, in_words
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import Attention
@@ -22,34 +20,8 @@ from wordsight.run import Run
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import encoder_of
+from wordsight.training.typed import keywords
 from wordsight.vision.regions import RegionEncoder
-
-Picture = str | Path | bytes | Image.Image
-BEAM = 3  # the width of the beam where none is said
-
-
-class Decoding(TypedDict, total=False):
-    """How words are chosen.
-
-    Attributes:
-        beam: the width of the beam (3), not for `sample`; 1 takes the most probable word at every step.
-        n_best: captions of each picture (1); at most as many as the beam is wide.
-        length_normalise: captions are ranked by log-probability / words^this (0), not for `sample`.
-        sample: draw words by chance (False).
-        temperature: only for `sample`: below 1 prefers what is probable (1).
-        top_k: only for `sample`: draw from the k most probable words; 0 for all (0).
-        top_p: only for `sample`: draw from the fewest words that have this probability together (1).
-        seed: of `sample` (0).
-    """
-
-    beam: int
-    n_best: int
-    length_normalise: float
-    sample: bool
-    temperature: float
-    top_k: int
-    top_p: float
-    seed: int
 
 
 class Describer:
@@ -87,20 +59,30 @@ class Describer:
         """
         return encoder_of(self.checkpoint, self.folder)
 
-    def caption(self, pictures: Sequence[Picture], **decoding: Unpack[Decoding]) -> list[list[Said]]:
+    def caption(
+        self, pictures: Pictures, *, on_broken: OnBroken = "raise", **decoding: Unpack[Decoding]
+    ) -> list[list[Said]]:
         """Describe whole pictures.
 
         Args:
-            pictures: I paths, encoded files or PIL pictures.
+            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
+            on_broken: `skip` gives a picture that cannot be opened no captions, and warns.
             **decoding: how words are chosen, see `Decoding`.
 
         Returns:
             For each picture `n_best` captions, best first; fewer where there are no more.
 
         Raises:
-            InputError: a picture that cannot be opened, or a number out of its range.
+            InputError: a picture that cannot be opened (`raise`), or a number out of its range.
         """
-        return list(self.say([self.whole(self.encoder.encode(pictures))], **decoding)) if pictures else []
+        _choice(decoding)  # a number out of its range is said before the work
+        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken)
+        good = seen.mask.any(dim=1)
+        if not good.any():
+            return [[] for _ in good]
+        whole = self.whole(Regions(seen.features[good], seen.mask[good], seen.boxes[good]))
+        said = self.say([whole], **decoding)
+        return [next(said) if one else [] for one in good.tolist()]
 
     def caption_regions(
         self, picture: Picture, boxes: Sequence[Sequence[float]] | None = None, **decoding: Unpack[Decoding]
@@ -119,6 +101,7 @@ class Describer:
         Raises:
             InputError: a picture that cannot be opened, a region outside it, or a number out of its range.
         """
+        picture = picture_of(picture)
         if boxes is None:
             return self.snippets(self.encoder.encode([picture]), **decoding)
         seen = self.encoder.encode([picture], [boxes])
@@ -174,7 +157,8 @@ class Describer:
             raise InputError(
                 f"{self.folder}: expected a captioner that attends, such as 'attend_and_tell', not {name!r}."
             )
-        return self.attend(self.whole(self.encoder.encode([picture])), text)
+        (text,) = sentences_of([text])
+        return self.attend(self.whole(self.encoder.encode([picture_of(picture)])), text)
 
     def attend(self, seen: Regions, text: str) -> Attention:
         """The same of a picture as the model sees it, (1, R, F)."""
@@ -204,10 +188,10 @@ class Describer:
         Raises:
             InputError: a number out of its range, now or at the first block.
         """
-        choose = decoder(**decoding)
+        choose = _choice(decoding)
         return (said for block in views for said in self._say(choose, block))
 
-    def _say(self, choose: "Decoder", block: Regions) -> list[list[Said]]:
+    def _say(self, choose: Decoder, block: Regions) -> list[list[Said]]:
         try:
             found = choose(self.model, block.to(self.device))
         except ValueError as error:
@@ -215,49 +199,17 @@ class Describer:
         return [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
 
 
-Decoder = Callable[[Captioner, Regions], list[list[Caption]]]
-
-
-def decoder(
-    *,
-    beam: int = BEAM,
-    n_best: int = 1,
-    length_normalise: float = 0.0,
-    sample: bool = False,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int = 0,
-) -> Decoder:
-    """From a captioner and what it sees to captions, as `Decoding` says.
-
-    Raises:
-        InputError: a number out of its range, or one that is for `sample` without it.
-    """
-    if beam < 1:
-        raise InputError(f"beam = {beam}: expected at least 1.")
-    if n_best < 1 or (n_best > beam and not sample):
-        raise InputError(f"n_best = {n_best}: expected at least 1, and at most {beam}, the width of the beam.")
-    if not all(map(math.isfinite, (length_normalise, temperature, top_p))):
-        raise InputError("length_normalise, temperature and top_p: expected finite numbers.")
-    if not sample:
-        if (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 0):
-            raise InputError("temperature, top_k, top_p and seed: expected together with sample.")
-        return lambda model, seen: decode.beam(
-            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise
-        )
-    chance = torch.Generator().manual_seed(seed)
-    return lambda model, seen: decode.sample(
-        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance
-    )
+def _choice(decoding: Decoding) -> Decoder:
+    """The decoder of some keywords, whose names and types are checked."""
+    return decoder(**keywords(decoder, decoding, "decoding", "captions"))
 
 
 def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
     """A trained model of either kind from its folder; see `load` and `load_captioner`."""
-    where = steps.device(device)
-    found = checkpoint.load(run, where)
+    where, folder = steps.device(device), path_of(run, "the folder of a run")
+    found = checkpoint.load(folder, where)
     kind = Describer if isinstance(found.model, Captioner) else Run
-    return kind(Path(run), found, where)
+    return kind(folder, found, where)
 
 
 def load_captioner(run: str | Path | None = None, device: str = "auto") -> Describer:
@@ -270,7 +222,7 @@ def load_captioner(run: str | Path | None = None, device: str = "auto") -> Descr
     Raises:
         InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
     """
-    where, folder = steps.device(device), Path(run) if run else in_the_box("captions")
+    where, folder = steps.device(device), in_the_box("captions") if run is None else path_of(run, "the folder of a run")
     return Describer(folder, checkpoint.load(folder, where), where)
 
 

@@ -35,7 +35,7 @@ def measure(
     split: str = "val",
     *,
     grounding: bool = False,
-    report: Path | None = None,
+    report: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Every figure of a model on one split of a dataset.
@@ -55,12 +55,12 @@ def measure(
     Raises:
         InputError: data that is missing or not as it should be.
     """
-    progress = progress or Progress()
+    progress, report = progress or Progress(), Path(report) if report else None
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
     cache = FeatureCache(default_cache(), run.encoder)
-    pictures, rows = featured(cache, wanted, progress, split)
+    pictures, rows = featured(cache, wanted, progress, split, run.folder if report else None)
     known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
     scores = score_matrix(run.model, *encode(run.model, known))
     lots = chance(known.picture, len(pictures))

@@ -8,10 +8,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from wordsight.captioning.decoding import BEAM, decoder
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
-from wordsight.describe import BEAM, Describer, decoder
+from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import Attention
 from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report
@@ -41,7 +42,7 @@ def measure_captions(
     beam: int = BEAM,
     meteor: bool = False,
     grounding: bool = False,
-    report: Path | None = None,
+    report: str | Path | None = None,
     alignment: Run | None = None,
     progress: Progress | None = None,
 ) -> Figures:
@@ -64,13 +65,14 @@ def measure_captions(
     Raises:
         InputError: data that is missing or not as it should be, or a beam that cannot be.
     """
-    progress = progress or Progress()
+    progress, report = progress or Progress(), Path(report) if report else None
     decoder(beam=beam)  # a number out of its range is said before the work
     settings = describer.checkpoint.recipe.data
     dataset = load_dataset(find(data or settings.path, "dataset"))
     wanted = pictures_of(dataset, split, settings)
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
-    pictures, rows = featured(FeatureCache(default_cache(), describer.encoder), wanted, progress, split)
+    cache, listed = FeatureCache(default_cache(), describer.encoder), describer.folder if report else None
+    pictures, rows = featured(cache, wanted, progress, split, listed)
     captions = captions_of(describer, rows, beam, progress)
     references: dict[Id, Sequence[str]] = {row: picture.sentences for row, picture in enumerate(pictures)}
     figures: Figures = {"pictures": len(pictures), "sentences": sum(map(len, references.values())), "beam": beam}

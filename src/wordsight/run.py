@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from wordsight.batch import Vectors
+from wordsight.arguments import OnBroken, Picture, Pictures, Sentences, path_of, picture_of, pictures_of, sentences_of
+from wordsight.batch import Regions, Vectors
 from wordsight.boxed import in_the_box
 from wordsight.errors import InputError
 from wordsight.evaluation import evidence
@@ -24,7 +24,6 @@ from wordsight.training.material import encoder_of
 from wordsight.vision.images import open_image
 from wordsight.vision.regions import RegionEncoder
 
-Picture = str | Path | bytes | Image.Image
 Box = tuple[float, ...]
 UNKNOWN = 1  # the number of the unknown word in a vocabulary
 
@@ -68,7 +67,7 @@ class Alignment:
         ]
         return asdict(self) | {"segments": phrases}
 
-    def draw(self, picture: Picture, out: Path) -> None:
+    def draw(self, picture: Picture, out: str | Path) -> None:
         """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
 
         Of a model that looks several times it is a picture a step, one below the other.
@@ -76,7 +75,7 @@ class Alignment:
         Raises:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
-        image = open_image(picture)
+        image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
         save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
 
     def __str__(self) -> str:
@@ -134,32 +133,57 @@ class Run:
         return encoder_of(self.checkpoint, self.folder)
 
     @torch.inference_mode()
-    def encode_images(self, pictures: Sequence[Picture], boxes: Sequence[Tensor] | None = None) -> Vectors:
+    def encode_images(self, pictures: Pictures, boxes: Sequence[Tensor] | None = None) -> Vectors:
         """Pictures as vectors, one a region.
 
         Args:
-            pictures: I paths, encoded files or PIL pictures.
+            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
             boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
 
         Returns:
             Vectors (I, R, D), their places boxes.
 
         Raises:
-            InputError: a picture that cannot be opened.
+            InputError: a picture that cannot be opened, or something that is no picture.
         """
-        return self.model.encode_images(self.encoder.encode(pictures, boxes).to(self.device))
+        return self.model.encode_images(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
 
     @torch.inference_mode()
-    def encode_texts(self, sentences: Sequence[str]) -> Vectors:
-        """N sentences as vectors (N, T, D), one a word, their places spans of words."""
-        return self.model.encode_texts(self.vocabulary.encode(sentences).to(self.device))
+    def encode_texts(self, sentences: Sentences) -> Vectors:
+        """N sentences as vectors (N, T, D), one a word, their places spans of words.
+
+        Raises:
+            InputError: something that is no text.
+        """
+        return self.model.encode_texts(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
 
     @torch.inference_mode()
-    def score(self, pictures: Sequence[Picture] | Vectors, sentences: Sequence[str] | Vectors) -> Tensor:
-        """How well each sentence fits each picture -> (I, N); either side may be encoded already."""
-        images = pictures if isinstance(pictures, Vectors) else self.encode_images(pictures)
+    def score(
+        self, pictures: Pictures | Vectors, sentences: Sentences | Vectors, *, on_broken: OnBroken = "raise"
+    ) -> Tensor:
+        """How well each sentence fits each picture.
+
+        Args:
+            pictures: I, as for `encode_images`, or encoded already.
+            sentences: N texts, or encoded already; a single one counts as a list of one.
+            on_broken: `skip` gives a picture that cannot be opened a row of NaN, and warns.
+
+        Returns:
+            (I, N).
+
+        Raises:
+            InputError: a picture that cannot be opened (`raise`), or something that is no picture or no text.
+        """
         texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
-        return self.model.score(images, texts)
+        if isinstance(pictures, Vectors):
+            return self.model.score(pictures, texts)
+        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken).to(self.device)
+        good = seen.mask.any(dim=1)
+        scores = torch.full((len(good), len(texts.mask)), torch.nan, device=self.device)
+        if good.any():
+            whole = Regions(seen.features[good], seen.mask[good], seen.boxes[good])
+            scores[good] = self.model.score(self.model.encode_images(whole), texts)
+        return scores
 
     @torch.inference_mode()
     def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = 0.0) -> Alignment:
@@ -175,8 +199,9 @@ class Run:
         Raises:
             InputError: a picture that cannot be opened, or a beta that is below 0 or not finite.
         """
-        if not 0 <= beta < float("inf"):
-            raise InputError(f"beta: expected a finite number of at least 0, found {beta:g}.")
+        if not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
+            raise InputError(f"beta: expected a finite number of at least 0, found {beta!r}.")
+        picture, (sentence,) = picture_of(picture), sentences_of([sentence])
         regions = self.encoder.encode([picture], None if boxes is None else [boxes])
         found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence, beta=beta)
         return Alignment(
@@ -201,5 +226,5 @@ def load(run: str | Path | None = None, device: str = "auto") -> Run:
     Raises:
         InputError: no checkpoint there, one of another format, or a damaged one.
     """
-    where, folder = steps.device(device), Path(run) if run else in_the_box("align")
+    where, folder = steps.device(device), in_the_box("align") if run is None else path_of(run, "the folder of a run")
     return Run(folder, checkpoint.load(folder, where), where)

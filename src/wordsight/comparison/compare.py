@@ -1,6 +1,5 @@
 """Measure any set of runs on one split and put them side by side."""
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -11,16 +10,18 @@ from typing import Any
 
 import torch
 
+from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
 from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.describe import BEAM, load_run
+from wordsight.describe import load_run
 from wordsight.errors import InputError
 from wordsight.evaluation.examples import lot
-from wordsight.files import write_text
+from wordsight.files import to_json, write_text
+from wordsight.locks import locked
 from wordsight.training.checkpoint import make_folder, read_config
 from wordsight.training.material import featured, parses_of, pictures_of
 from wordsight.training.progress import Progress
@@ -69,8 +70,8 @@ class Comparison:
 
 
 def compare(
-    folders: Sequence[Path],
-    out: Path,
+    folders: Sequence[str | Path],
+    out: str | Path,
     data: str | Path | None = None,
     split: str = "val",
     *,
@@ -93,11 +94,26 @@ def compare(
         progress: who is told how far it is.
 
     Raises:
-        InputError: no runs, one of them twice, a folder that is no run, or data that is missing.
+        InputError: no runs, one of them twice, a folder that is no run, data that is missing, or another process at
+            work in `out`.
     """
-    progress = progress or Progress()
-    _check(folders)
+    progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
+    _check(runs)
     make_folder(out)
+    with locked(out, "another process is comparing here"):
+        return _compare(runs, out, data, split, beam, device, progress)
+
+
+def _compare(
+    folders: Sequence[Path],
+    out: Path,
+    data: str | Path | None,
+    split: str,
+    beam: int,
+    device: str,
+    progress: Progress,
+) -> Comparison:
+    """Measure what is not kept yet and write everything, in a folder that is locked."""
     members: list[Member] = []
     pictures: list[Picture] = []
     name = ""
@@ -107,7 +123,7 @@ def compare(
             recipe = run.checkpoint.recipe
             dataset = load_dataset(find(data or recipe.data.path, "dataset"))
             wanted = pictures_of(dataset, split, recipe.data)
-            pictures = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)[0]
+            pictures = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
         parses = parses_of(dataset.root, run.model, pictures, progress)
         found = outcome(run, pictures, parses, beam, out / "outcomes", progress)
@@ -123,7 +139,7 @@ def compare(
     )
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))
-    write_text(out / "comparison.json", json.dumps(done.to_json(), indent=1) + "\n")
+    write_text(out / "comparison.json", to_json(done.to_json(), indent=1) + "\n")
     write_text(out / "comparison.md", done.markdown())
     return done
 

@@ -1,7 +1,6 @@
 """What one run did with each picture of a split: all that a comparison needs, kept so that it is measured once."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from wordsight.evaluation.captions import caption_metrics
 from wordsight.evaluation.cider import cider_d
 from wordsight.evaluation.ptb import tokenise
 from wordsight.evaluation.ranking import metrics, ranks, rsum, score_matrix
-from wordsight.files import read_json, write_text
+from wordsight.files import read_json, to_json, write_text
 from wordsight.run import Run
 from wordsight.training.batches import Pairs, pairs
 from wordsight.training.material import featured
@@ -95,7 +94,7 @@ def outcome(
             if isinstance(run, Describer)
             else _ranked(run, pairs(pictures, rows, run.vocabulary, parses), count)
         )
-    write_text(path, json.dumps({"format": FORMAT, **asdict(found)}) + "\n")
+    write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
     return found
 
 
@@ -167,7 +166,8 @@ def _read(path: Path) -> Outcome | None:
     """What was kept; None where another version wrote it, or somebody else."""
     try:
         content = read_json(path)
-        return Outcome(**content) if content.pop("format") == FORMAT else None
+        numbers = all(isinstance(one, int | float) for one in content["figures"].values())
+        return Outcome(**content) if content.pop("format") == FORMAT and numbers else None
     except (InputError, AttributeError, KeyError, TypeError):
         return None
 

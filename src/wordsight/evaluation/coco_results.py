@@ -1,12 +1,11 @@
 """Captions as a COCO results file: a JSON list of `{"image_id", "caption"}`."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from wordsight.evaluation.captions import Id
-from wordsight.files import write_text
+from wordsight.files import to_json, write_text
 
 _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d+)", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
 
@@ -38,4 +37,4 @@ def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -
     """
     said = zip(image_ids(pictures), captions, strict=True)
     results = [{"image_id": number, "caption": caption} for number, caption in said]
-    write_text(out, json.dumps(results, ensure_ascii=False, indent=0) + "\n")
+    write_text(out, to_json(results, indent=0) + "\n")

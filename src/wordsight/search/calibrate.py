@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
+from wordsight.files import to_json
 
 CALIBRATE = "`wordsight index build --calibrate DATA` learns it from pictures with sentences."
 FIRST = 5  # hits that are compared, and learned from
@@ -62,13 +63,14 @@ class Calibration:
 
     def to_json(self) -> str:
         """As `parse` reads it."""
-        return json.dumps(asdict(self))
+        return to_json(asdict(self))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """What `to_json` gave; None of an empty text, and of what an older version kept."""
         found: dict[str, Any] = json.loads(text) if text else {}
-        return cls(**found) if found.keys() == {field.name for field in fields(cls)} else None
+        known = found.keys() == {field.name for field in fields(cls)}
+        return cls(**found) if known and all(isinstance(one, int | float) for one in found.values()) else None
 
 
 def calibrate(normalised: Tensor, picture: Tensor) -> Calibration:

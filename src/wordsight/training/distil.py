@@ -1,7 +1,6 @@
 """Teach the small net of `vision/sight.py`, from random weights, what larger nets see in the pictures of a split."""
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -14,9 +13,10 @@ from torch import Tensor
 
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.errors import InputError
+from wordsight.errors import InputError, WorkFailed
 from wordsight.evaluation.curves import curves
-from wordsight.files import write_bytes, write_text
+from wordsight.files import to_json, write_bytes, write_text
+from wordsight.locks import locked
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.training import steps
 from wordsight.training.checkpoint import STATE, load_state, make_folder, save_state
@@ -92,10 +92,17 @@ def distil(
 
     Raises:
         InputError: bad data or weights; `out` holds a net and `resume` is not given, or a net that was begun
-            otherwise; losses that are no longer numbers.
+            otherwise; or another process is at work there.
+        WorkFailed: losses that are no longer numbers.
         Interrupted: Ctrl-C; the same call with `resume` goes on.
     """
-    progress = progress or Progress()
+    out, progress = Path(out), progress or Progress()
+    make_folder(out)
+    with locked(out, "another process is training here"):
+        return _distil(settings, out, resume, device, progress)
+
+
+def _distil(settings: Distilling, out: Path, resume: bool, device: str, progress: Progress) -> dict[str, Any]:
     if not resume and any((out / name).exists() for name in (METRICS, STATE)):
         raise InputError(f"{out}: holds a net already, or its beginning; add --resume, or name another folder.")
     if resume and not (out / STATE).exists() and (out / METRICS).exists():
@@ -106,7 +113,6 @@ def distil(
     words, teachers = _words(train), _teachers(settings)
     if not words.shape[1]:
         raise InputError(f"{settings.data}: no word to learn is said of some pictures, but not of most.")
-    make_folder(out)
     known = lessons(train, *teachers, default_cache() / "lessons", progress)
     lesson = _School(settings, known, words, where)
     if resume and (out / STATE).exists():
@@ -174,7 +180,7 @@ class _School:
             yield number + 1
         if not all(map(math.isfinite, sums.values())):
             told = "lower lr and muon_lr, or take another seed"
-            raise InputError(f"The losses are no longer numbers in epoch {self.epoch + 1}; {told}.")
+            raise WorkFailed(f"The losses are no longer numbers in epoch {self.epoch + 1}; {told}.")
         self.losses = sums
 
     def _step(self, lesson: Lesson) -> dict[str, float]:
@@ -253,7 +259,7 @@ def _look(lesson: _School, train: list[Picture], val: list[Picture], out: Path, 
         lesson.best = record
         write_bytes(out / NET, content)
     metrics = {"settings": asdict(lesson.settings), "best": lesson.best, "history": lesson.history}
-    write_text(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    write_text(out / METRICS, to_json(metrics, indent=1) + "\n")
     write_text(out / CURVES, curves(lesson.history, {name: name for name in lesson.losses}, "loss"))
     told = ", ".join(f"{name} {value:.3f}" for name, value in lesson.losses.items())
     judged = f"sum of recalls {found['rsum']:.1f}, {clock(lesson.seconds)}{' *' if better else ''}"

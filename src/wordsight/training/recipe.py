@@ -129,6 +129,8 @@ def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: no such file, not TOML, or a key, type or name that is not right.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"expected a recipe or its file, found {type(path).__name__}.")
     return parse(read_text(Path(path)), settings, source=str(path))
 
 

@@ -61,6 +61,8 @@ def device(name: str) -> torch.device:
         InputError: this machine has no such device.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not isinstance(name, str):
+        raise InputError(f"device: expected a name such as 'auto' or 'cpu', found {type(name).__name__}.")
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
     if not there.get(name, False):

@@ -57,25 +57,26 @@ def train(
         WorkFailed: the training diverged; the best model before that is kept.
         Interrupted: Ctrl-C; the run can be resumed.
     """
-    recipe, out, progress = recipe if isinstance(recipe, Recipe) else read(recipe), Path(out), progress or Progress()
+    recipe = recipe if isinstance(recipe, Recipe) else read(recipe)
+    out, progress = Path(out), progress or Progress()
     _check_folder(recipe, out, resume)
-    new = not out.exists()
+    new = not os.path.exists(out)
     checkpoint.make_folder(out)
-    try:
-        with locked(out, BUSY):
+    with locked(out, BUSY):
+        try:
             _check_folder(recipe, out, resume)  # another process may have ended here since
             return _train(recipe, out, progress)
-    finally:
-        if new:
-            _leave_no_trace(out)
+        finally:
+            _leave_no_trace(out, new)
 
 
-def _leave_no_trace(out: Path) -> None:
-    """Remove a folder in which nothing came to be but the lock."""
-    with contextlib.suppress(OSError):
-        if [path.name for path in out.iterdir()] == ["lock"]:
-            (out / "lock").unlink()
-            out.rmdir()
+def _leave_no_trace(out: Path, new: bool) -> None:
+    """Where nothing came to be but the lock, remove that, and the folder if it is new."""
+    with contextlib.suppress(OSError):  # some systems remove no file that is open
+        if os.listdir(out) == ["lock"]:
+            os.unlink(out / "lock")
+            if new:
+                out.rmdir()
 
 
 def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:

@@ -189,7 +189,10 @@ def given(boxes: ArrayLike, proposals: Proposals) -> Proposals:
     Raises:
         InputError: not of this shape, outside the picture, or turned inside out.
     """
-    checked = np.asarray(boxes, np.float32)
+    try:
+        checked = np.asarray(boxes, np.float32)
+    except (TypeError, ValueError):
+        raise InputError("given boxes: expected rows of four numbers each") from None
     if checked.ndim != 2 or checked.shape[1] != 4 or not len(checked):
         raise InputError(f"given boxes: expected at least one row of four numbers, found shape {checked.shape}")
     if not ((checked >= 0) & (checked <= 1)).all() or (checked[:, 2:] <= checked[:, :2]).any():

@@ -1,0 +1,78 @@
+"""How words are chosen: the settings of beam search and of sampling, checked."""
+
+import math
+from collections.abc import Callable
+from typing import TypedDict
+
+import torch
+
+from wordsight.batch import Regions
+from wordsight.captioning import decode
+from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.decode import Caption
+from wordsight.errors import InputError
+
+BEAM = 3  # the width of the beam where none is said
+
+
+class Decoding(TypedDict, total=False):
+    """How words are chosen.
+
+    Attributes:
+        beam: the width of the beam (3), not for `sample`; 1 takes the most probable word at every step.
+        n_best: captions of each picture (1); at most as many as the beam is wide.
+        length_normalise: captions are ranked by log-probability / words^this (0), not for `sample`.
+        sample: draw words by chance (False).
+        temperature: only for `sample`: below 1 prefers what is probable (1).
+        top_k: only for `sample`: draw from the k most probable words; 0 for all (0).
+        top_p: only for `sample`: draw from the fewest words that have this probability together (1).
+        seed: of `sample` (0).
+    """
+
+    beam: int
+    n_best: int
+    length_normalise: float
+    sample: bool
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+
+
+Decoder = Callable[[Captioner, Regions], list[list[Caption]]]
+
+
+def decoder(
+    *,
+    beam: int = BEAM,
+    n_best: int = 1,
+    length_normalise: float = 0.0,
+    sample: bool = False,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Decoder:
+    """From a captioner and what it sees to captions, as `Decoding` says.
+
+    Raises:
+        InputError: a number out of its range, or one that is for `sample` without it.
+    """
+    if beam < 1:
+        raise InputError(f"beam = {beam}: expected at least 1.")
+    if n_best < 1 or (n_best > beam and not sample):
+        raise InputError(f"n_best = {n_best}: expected at least 1, and at most {beam}, the width of the beam.")
+    if not all(map(math.isfinite, (length_normalise, temperature, top_p))):
+        raise InputError("length_normalise, temperature and top_p: expected finite numbers.")
+    if not sample:
+        if (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 0):
+            raise InputError("temperature, top_k, top_p and seed: expected together with sample.")
+        return lambda model, seen: decode.beam(
+            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise
+        )
+    if not 0 <= seed < 2**64:
+        raise InputError(f"seed = {seed}: expected 0 to 2**64 - 1.")
+    chance = torch.Generator().manual_seed(seed)
+    return lambda model, seen: decode.sample(
+        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance
+    )
