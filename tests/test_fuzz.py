@@ -50,9 +50,7 @@ def test_random_bytes_are_read_or_refused(name: str, content: bytes) -> None:
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inside: (
-            st.lists(inside) | st.dictionaries(st.sampled_from(("images", "annotations", "id")) | st.text(), inside)
-        ),
+        lambda inside: st.lists(inside) | st.dictionaries(KEYS | st.text(), inside),
         max_leaves=10,
     )
 )
