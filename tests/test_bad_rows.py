@@ -48,6 +48,7 @@ GOOD = [f"{number}.jpg,a dog {number}" for number in range(4)]
     [
         ("0.jpg,a dog, a cat", "a dog, a cat", "1 row mended (line 3: 3 columns, expected 2; put together)"),
         ("0.jpg,a cat,,", "a cat", "1 row mended (line 3: 4 columns, expected 2; put together)"),
+        ("image,caption", None, "1 row left out (line 3: expected a row, found the header again)"),
         ("0.jpg", None, "1 row left out (line 3: expected 2 columns, as in the header, found 1)"),
         (",a cat", None, "1 row left out (line 3: expected the name of a picture's file, found '')"),
         ('0.jpg,"a cat', "a cat", "1 row mended (line 3: a quote is never closed)"),

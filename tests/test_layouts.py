@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 import unicodedata
 from collections.abc import Callable
@@ -139,6 +140,7 @@ def test_boxes_beside_captions_of_coco(tmp_path: Path) -> None:
         '\n\nimage,caption\n0.jpg,"a dog, fast"\n\n1.jpg,a cat\n',
         '0.jpg,"a dog, fast"\n1.jpg,a cat\n2.jpg,\n',
         "0.jpg\t0\ta dog, fast\n1.jpg\t0\ta cat\n2.jpg\t0\t\n",
+        '# made by hand\n\nimage, caption\n0.jpg, "a dog, fast"\n1.jpg, a cat\n,\n',
         'id,img_path,description\n5,0.jpg,"a dog, fast"\n6,1.jpg,a cat\n',
     ],
 )
@@ -372,6 +374,19 @@ def test_webdataset_shards(tmp_path: Path) -> None:
     assert len(load_dataset(tmp_path / "00001.tar").pictures) == 2
     write_karpathy(dataset, tmp_path / "out/dataset.json")
     assert len(said(load_dataset(tmp_path / "out"))) == 4
+
+
+def test_shards_of_the_same_name_in_the_folders_of_splits(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        tar(tmp_path / split / "00000.tar", {"a.jpg": picture(), "a.txt": split.encode()})
+        parquet(tmp_path / f"p/{split}/0000.parquet", image=[{"bytes": picture(), "path": "a.png"}], text=[split])
+    dataset = load_dataset(tmp_path)
+    assert dataset.format == "table", "tables come first"
+    assert said(dataset) == {
+        f"{split}/{one}": (split,) for split, one in zip(("train", "val"), names(dataset), strict=True)
+    }
+    shutil.rmtree(tmp_path / "p")
+    assert said(load_dataset(tmp_path)) == {f"{split}/00000/a.jpg": (split,) for split in ("train", "val")}
 
 
 def test_shards_know_their_split_and_that_they_changed(tmp_path: Path) -> None:

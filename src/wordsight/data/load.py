@@ -142,7 +142,16 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
         faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
         said = dict.fromkeys((*first.sentences, *picture.sentences))
         found[name, picture.path] = replace(first, sentences=tuple(said))
-    return tuple(found.values())
+    names = Counter(name for name, _ in found)
+    return tuple(
+        replace(picture, name=_with_split(picture)) if names[name] > 1 else picture
+        for (name, _), picture in found.items()
+    )
+
+
+def _with_split(picture: Picture) -> str:
+    """A name for pictures whose names and folders repeat, as they do in archives of several splits."""
+    return f"{picture.split}/{picture.path.parent.parent.name}/{picture.name}"
 
 
 def _with_folder(picture: Picture, root: Path) -> str:
