@@ -54,10 +54,11 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
         texts = _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
+        stems = {os.path.splitext(name)[0] for name in filter(is_picture, files)}
         for text in texts.values():
             stem, suffix = os.path.splitext(text)
             if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
-                if any(name in files for name in (stem, *_pictures_of(stem, files))):
+                if stem in files or stem in stems:
                     continue  # of a picture that has other captions
                 text_of[stem if is_picture(stem) else f"{stem}.jpg"] = text
         for name in sorted(text_of):
@@ -97,10 +98,6 @@ def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
         for beginning in (stem, name):
             if (beginning, suffix) in texts:
                 yield texts[beginning, suffix]
-
-
-def _pictures_of(stem: str, files: set[str]) -> Iterator[str]:
-    return (name for name in files if is_picture(name) and os.path.splitext(name)[0] == stem)
 
 
 def _said(path: Path, faults: Faults) -> tuple[str, ...]:
