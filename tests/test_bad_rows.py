@@ -88,6 +88,16 @@ def test_captions_of_several_lines_and_stray_quotes_are_no_faults(root: Path) ->
     assert said(load_dataset(root, strict=True)) == ["a\ndog", 'a 6" pipe', 'the "big", red cow']
 
 
+def test_a_field_that_is_very_long(root: Path) -> None:
+    write(root / "x.csv", 'image,caption\n0.jpg,"' + "a " * 100_000 + '"\n' + "\n".join(GOOD))
+    assert said(load_dataset(root))[1:] == [f"a dog {number}" for number in range(4)]
+
+
+def test_a_column_that_is_there_twice(root: Path) -> None:
+    write(root / "x.csv", "image,caption,caption\n0.jpg,a dog,the dog\n")
+    assert said(load_dataset(root, strict=True)) == ["a dog", "the dog"]
+
+
 def test_a_lost_bar(root: Path) -> None:
     rows = [f"{number}.jpg| 0| A dog ." for number in range(3)]
     write(root / "results.csv", "\n".join(["image_name| comment_number| comment", *rows, "3.jpg| 4   A dog runs ."]))

@@ -292,6 +292,31 @@ def test_json_without_captions_beside_pictures_is_no_dataset(tmp_path: Path) -> 
         load_dataset(tmp_path)
 
 
+def test_captions_whose_names_are_spelled_otherwise(tmp_path: Path) -> None:
+    paint(tmp_path / "IMG_1.JPG", tmp_path / unicodedata.normalize("NFC", "é.jpg"), tmp_path / "b.jpg")
+    write(tmp_path / "img_1.txt", "a dog")
+    write(tmp_path / unicodedata.normalize("NFD", "é.txt"), "a cat")
+    write(tmp_path / "b.txt", "a cow")
+    dataset = load_dataset(tmp_path)
+    assert sorted(said(dataset).values()) == [("a cat",), ("a cow",), ("a dog",)]
+    assert dataset.faults[0].startswith("Pictures whose names are spelled otherwise: 2 ('img_1.txt' is of IMG_1.JPG")
+
+
+def test_json_that_is_broken_beside_one_picture(tmp_path: Path) -> None:
+    paint(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    write(tmp_path / "a.json", "{")
+    write(tmp_path / "b.json", {"caption": "a dog"})
+    dataset = load_dataset(tmp_path)
+    assert said(dataset) == {"a.jpg": (), "b.jpg": ("a dog",)} and "a.json, line 1" in dataset.faults[0]
+
+
+def test_karpathy_json_in_a_folder_of_annotations(tmp_path: Path) -> None:
+    paint(tmp_path / "train2014/0.jpg", tmp_path / "val2014/0.jpg")
+    images = [{"filename": "0.jpg", "split": split, "sentences": [split]} for split in ("train", "val")]
+    write(tmp_path / "annotations/dataset_coco.json", {"images": images})
+    assert said(load_dataset(tmp_path)) == {"train2014/0.jpg": ("train",), "val2014/0.jpg": ("val",)}
+
+
 def test_two_pictures_of_one_name_have_captions_once(tmp_path: Path) -> None:
     paint(tmp_path / "a.jpg", tmp_path / "a.png", tmp_path / "b.jpg")
     write(tmp_path / "a.txt", "a dog")

@@ -88,7 +88,12 @@ def head(lines: Sequence[str]) -> Head:
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    return [re.sub(r'^"|"$', "", column.strip()).strip().lower() for column in line.split(delimiter)]
+    """The columns of a header; one that is there again gets a number behind it."""
+    names: list[str] = []
+    for column in line.split(delimiter):
+        name = re.sub(r'^"|"$', "", column.strip()).strip().lower()
+        names.append(f"{name}_{len(names)}" if name and name in names else name)
+    return names
 
 
 def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -130,16 +135,16 @@ def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], in
                 if wrong != "open":
                     break
         return [re.sub(r'^\s*"', "", value) for value in line.split(form.delimiter)], 1, "a quote is never closed"
-    loose = next(csv.reader([line], delimiter=form.delimiter, skipinitialspace=True), [])
+    loose, _ = _parsed([line], form.delimiter, strict=False)
     if len(loose) != len(form.columns):
         loose = line.split(form.delimiter)
     return loose, 1, "quotes that are not doubled"
 
 
-def _parsed(text: list[str], delimiter: str) -> tuple[list[str], str]:
+def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[list[str], str]:
     """The values of a row as CSV has them; and "open" where a quote is not closed, "wrong" where it is no CSV."""
     try:
-        rows = list(csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True))
+        rows = list(csv.reader(text, delimiter=delimiter, strict=strict, skipinitialspace=True))
     except csv.Error as error:
         return [], "open" if "unexpected end" in str(error) else "wrong"
     return (rows[0], "") if len(rows) == 1 else ([], "wrong")

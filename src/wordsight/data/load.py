@@ -59,7 +59,7 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     if not any(picture.sentences for picture in pictures):
         raise InputError(f"{place} is an empty dataset: none of its {len(pictures)} pictures has a sentence.")
     if not any(os.path.exists(picture.path) for picture in pictures):
-        first = f"the first was looked for at {pictures[0].path}"
+        first = f"the first was looked for at {printable(pictures[0].path)}"
         raise InputError(f"{place}: none of its {len(pictures)} pictures is there; {first}.")
     return replace(dataset, pictures=pictures, faults=faults.sentences())
 
@@ -97,7 +97,7 @@ def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | N
         names = ", ".join(file.path.name for file in one)
         raise InputError(f"{root} holds {len(one)} datasets: expected the name of one of them ({names}).")
     if one:
-        return karpathy.read(one[0].path, one[0].content, faults)
+        return karpathy.read(root, one[0].path, one[0].content, faults)
     if some := [(file.path, file.content) for file in found if file.kind == "coco"]:
         return coco.read(root, some, faults)
     lists = [file.path for file in found if file.kind == "table"]
@@ -136,7 +136,7 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
         if first is None:
             found[name, picture.path] = replace(picture, name=name)
             continue
-        what = f"{place} has two pictures named '{picture.name}': expected each only once"
+        what = f"{place} has two pictures named '{printable(picture.name)}': expected each only once"
         if faults.strict:
             raise InputError(f"{what}.")
         faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
