@@ -48,6 +48,7 @@ GOOD = [f"{number}.jpg,a dog {number}" for number in range(4)]
     [
         ("0.jpg,a dog, a cat", "a dog, a cat", "1 row mended (line 3: 3 columns, expected 2; put together)"),
         ("0.jpg,a cat,,", "a cat", "1 row mended (line 3: 4 columns, expected 2; put together)"),
+        ("image,caption", None, "1 row left out (line 3: expected a row, found the header again)"),
         ("0.jpg", None, "1 row left out (line 3: expected 2 columns, as in the header, found 1)"),
         (",a cat", None, "1 row left out (line 3: expected the name of a picture's file, found '')"),
         ('0.jpg,"a cat', "a cat", "1 row mended (line 3: a quote is never closed)"),
@@ -85,6 +86,16 @@ def test_a_quote_that_is_not_closed_swallows_no_other_row(root: Path, rows: Sequ
 def test_captions_of_several_lines_and_stray_quotes_are_no_faults(root: Path) -> None:
     write(root / "x.csv", 'image,caption\n0.jpg,"a\ndog"\n1.jpg,a 6" pipe\n2.jpg,"the ""big"", red cow"\n')
     assert said(load_dataset(root, strict=True)) == ["a\ndog", 'a 6" pipe', 'the "big", red cow']
+
+
+def test_a_field_that_is_very_long(root: Path) -> None:
+    write(root / "x.csv", 'image,caption\n0.jpg,"' + "a " * 100_000 + '"\n' + "\n".join(GOOD))
+    assert said(load_dataset(root))[1:] == [f"a dog {number}" for number in range(4)]
+
+
+def test_a_column_that_is_there_twice(root: Path) -> None:
+    write(root / "x.csv", "image,caption,caption\n0.jpg,a dog,the dog\n")
+    assert said(load_dataset(root, strict=True)) == ["a dog", "the dog"]
 
 
 def test_a_lost_bar(root: Path) -> None:

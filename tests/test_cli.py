@@ -299,10 +299,10 @@ def test_grounding_without_phrases_is_said_before_the_work(
 
 
 def test_ctrl_c_anywhere_is_one_sentence(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(path: Path) -> None:
+    def stop(path: Path, *, strict: bool) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wordsight.data.load_dataset", stop)
+    monkeypatch.setattr("wordsight.data.load.read_dataset", stop)
     code, out, err = run("data", "check", world)
     assert (code, out, err.strip()) == (130, "", "wordsight: Stopped.")
 

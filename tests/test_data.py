@@ -333,8 +333,9 @@ def test_what_is_no_dataset_says_what_was_expected(tmp_path: Path) -> None:
         load_dataset(tmp_path)
     with pytest.raises(InputError, match=r"a\.jpg is no dataset"):
         load_dataset(tmp_path / "a.jpg")
-    with pytest.raises(InputError, match="No dataset 'nowhere'"):
-        load_dataset("nowhere")
+    for name in ("nowhere", "~nobody-here/x", "x" * 5000, "a\0b"):
+        with pytest.raises(InputError, match="No dataset '"):
+            load_dataset(name)
 
 
 def test_folders_with_the_names_of_files_are_no_captions(tmp_path: Path) -> None:

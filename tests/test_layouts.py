@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import shutil
 import tarfile
+import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +141,7 @@ def test_boxes_beside_captions_of_coco(tmp_path: Path) -> None:
         '\n\nimage,caption\n0.jpg,"a dog, fast"\n\n1.jpg,a cat\n',
         '0.jpg,"a dog, fast"\n1.jpg,a cat\n2.jpg,\n',
         "0.jpg\t0\ta dog, fast\n1.jpg\t0\ta cat\n2.jpg\t0\t\n",
+        '# made by hand\n\nimage, caption\n0.jpg, "a dog, fast"\n1.jpg, a cat\n,\n',
         'id,img_path,description\n5,0.jpg,"a dog, fast"\n6,1.jpg,a cat\n',
     ],
 )
@@ -289,12 +292,48 @@ def test_json_without_captions_beside_pictures_is_no_dataset(tmp_path: Path) -> 
         load_dataset(tmp_path)
 
 
+def test_captions_whose_names_are_spelled_otherwise(tmp_path: Path) -> None:
+    paint(tmp_path / "IMG_1.JPG", tmp_path / unicodedata.normalize("NFC", "é.jpg"), tmp_path / "b.jpg")
+    write(tmp_path / "img_1.txt", "a dog")
+    write(tmp_path / unicodedata.normalize("NFD", "é.txt"), "a cat")
+    write(tmp_path / "b.txt", "a cow")
+    dataset = load_dataset(tmp_path)
+    assert sorted(said(dataset).values()) == [("a cat",), ("a cow",), ("a dog",)]
+    assert dataset.faults[0].startswith("Pictures whose names are spelled otherwise: 2 ('img_1.txt' is of IMG_1.JPG")
+
+
+def test_json_that_is_broken_beside_one_picture(tmp_path: Path) -> None:
+    paint(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    write(tmp_path / "a.json", "{")
+    write(tmp_path / "b.json", {"caption": "a dog"})
+    dataset = load_dataset(tmp_path)
+    assert said(dataset) == {"a.jpg": (), "b.jpg": ("a dog",)} and "a.json, line 1" in dataset.faults[0]
+
+
+def test_karpathy_json_in_a_folder_of_annotations(tmp_path: Path) -> None:
+    paint(tmp_path / "train2014/0.jpg", tmp_path / "val2014/0.jpg")
+    images = [{"filename": "0.jpg", "split": split, "sentences": [split]} for split in ("train", "val")]
+    write(tmp_path / "annotations/dataset_coco.json", {"images": images})
+    assert said(load_dataset(tmp_path)) == {"train2014/0.jpg": ("train",), "val2014/0.jpg": ("val",)}
+
+
 def test_two_pictures_of_one_name_have_captions_once(tmp_path: Path) -> None:
     paint(tmp_path / "a.jpg", tmp_path / "a.png", tmp_path / "b.jpg")
     write(tmp_path / "a.txt", "a dog")
     dataset = load_dataset(tmp_path)
     assert said(dataset) == {"a.jpg": ("a dog",), "b.jpg": ()}
     assert dataset.faults == (f"{tmp_path}/a.txt has captions of a.jpg and of a.png: a.png was left out.",)
+
+
+def test_many_texts_without_pictures_take_no_time(tmp_path: Path) -> None:
+    paint(tmp_path / "a.jpg")
+    write(tmp_path / "a.txt", "a dog")
+    for number in range(3000):
+        (tmp_path / f"{number}.txt").touch()
+        (tmp_path / f"x{number}.jpg").touch()
+    began = time.process_time()
+    assert len(load_dataset(tmp_path).pictures) == 6001
+    assert time.process_time() - began < 3
 
 
 def test_folders_reached_twice_are_read_once(tmp_path: Path) -> None:
@@ -372,6 +411,19 @@ def test_webdataset_shards(tmp_path: Path) -> None:
     assert len(load_dataset(tmp_path / "00001.tar").pictures) == 2
     write_karpathy(dataset, tmp_path / "out/dataset.json")
     assert len(said(load_dataset(tmp_path / "out"))) == 4
+
+
+def test_shards_of_the_same_name_in_the_folders_of_splits(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        tar(tmp_path / split / "00000.tar", {"a.jpg": picture(), "a.txt": split.encode()})
+        parquet(tmp_path / f"p/{split}/0000.parquet", image=[{"bytes": picture(), "path": "a.png"}], text=[split])
+    dataset = load_dataset(tmp_path)
+    assert dataset.format == "table", "tables come first"
+    assert len(said(dataset)) == 2
+    found = {one.name.partition("/")[0]: one.sentences for one in dataset.pictures}
+    assert found == {"train": ("train",), "val": ("val",)}
+    shutil.rmtree(tmp_path / "p")
+    assert said(load_dataset(tmp_path)) == {f"{split}/00000/a.jpg": (split,) for split in ("train", "val")}
 
 
 def test_shards_know_their_split_and_that_they_changed(tmp_path: Path) -> None:

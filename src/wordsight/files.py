@@ -124,16 +124,17 @@ def parse_json(text: str, where: str, first_line: int = 1, *, strict: bool = Fal
         text: the JSON.
         where: its file, for the message.
         first_line: the number of its first line there.
-        strict: refuse what Python reads and JSON has not: NaN, Infinity, numbers too great for a float.
+        strict: refuse what Python reads and others do not: NaN, Infinity, numbers too great for a float, a key twice.
 
     Raises:
         InputError: the text is not JSON; the message names the line.
     """
-    hooks: dict[str, Any] = {"parse_constant": _refuse, "parse_float": _finite} if strict else {}
+    strictly = {"parse_constant": _refuse, "parse_float": _finite, "object_pairs_hook": _once}
+    hooks: dict[str, Any] = strictly if strict else {}
     try:
         return json.loads(text, **hooks)
     except _NotJson as error:
-        raise InputError(f"{where}: not valid JSON ({error} is not a number that can be kept).") from None
+        raise InputError(f"{where}: not valid JSON ({error}).") from None
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise InputError(f"{where}, line {line}, column {error.colno}: not valid JSON ({error.msg}).") from error
@@ -266,17 +267,25 @@ def read_at(file: BinaryIO, start: int, into: memoryview) -> int:
 
 
 class _NotJson(ValueError):
-    """A number that Python reads and JSON has not."""
+    """What Python reads and JSON has not; says why."""
 
 
 def _refuse(text: str) -> float:
-    raise _NotJson(text)
+    raise _NotJson(f"{text} is not a number that can be kept")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise _NotJson(f"the key {describe(twice)} is there twice")
+    return found
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _NotJson(text)
+        return _refuse(text)
     return value
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from wordsight.data.find import is_picture
 from wordsight.data.records import split_name
 from wordsight.errors import InputError
 from wordsight.files import describe
+from wordsight.terminal import printable
 
 PICTURE_COLUMNS = ("filepath", "file_name", "filename", "file_path", "file", "path", "image", "image_name")
 ALSO_PICTURES = ("image_path", "image_file", "img", "img_path", "img_name", "picture", "photo", "jpg", "png", "webp")
@@ -19,6 +21,7 @@ CAPTION_COLUMNS = ("caption", "captions", "text", "title", "sentence", "sentence
 ALSO_CAPTIONS = ("raw", "description", "descriptions", "sentences_raw", "caption_text", "alt_text", "txt")
 CONVERSATIONS = "conversations"  # as LLaVA has them
 _NUMBERED = re.compile(r"(?:caption|text|title|sentence|comment|raw|description)s?[ _-]?\d+")
+_LISTED = 20  # columns that a message names
 _LONGEST = 1 << 16  # of a list of captions that is written in one cell
 
 Row = tuple[str, dict[str, Any]]  # where it stands, for messages; column, in small letters -> value
@@ -152,5 +155,5 @@ def _sentence(value: Any) -> str | None:
 
 def _missing(where: str, columns: Iterable[str], row: Iterable[str]) -> str:
     first, *others = columns
-    there = ", ".join(row) or "none"
+    there = ", ".join(printable(column[:40]) for column in islice(row, _LISTED)) or "none"
     return f"{where}: expected a column '{first}' (or {', '.join(others)}), found only {there}."

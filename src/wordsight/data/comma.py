@@ -53,17 +53,21 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
             continue
         where = f"{path}, line {line + 1}"
         values, taken, wrong = _record(lines, line, form)
+        line += taken
+        if not any(value.strip() for value in values):
+            continue
         try:
+            if values[0].strip().lower() == form.columns[0] and [one.strip().lower() for one in values] == form.columns:
+                raise InputError(f"{where}: expected a row, found the header again.")
             fitting = values if len(values) == count else _fitted(values, form, where)
             if len(fitting) != len(values):
                 wrong = wrong or f"{len(values)} columns, expected {count}; put together"
             if wrong:
-                faults.mended(path, f"line {line + 1}", wrong)
+                faults.mended(path, f"line {line - taken + 1}", wrong)
         except InputError as error:
             faults.left_out(path, error)
         else:
             yield where, dict(zip(form.columns, map(str.strip, fitting), strict=True))
-        line += taken
 
 
 def head(lines: Sequence[str]) -> Head:
@@ -73,22 +77,31 @@ def head(lines: Sequence[str]) -> Head:
     named = re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n"), re.IGNORECASE)
     if named and first + 1 < len(lines):
         return Head(named[1], _names(lines[first + 1], named[1]), first + 2)
-    found = [mark for mark in DELIMITERS if table.suitable(_names(line, mark))]
-    delimiter = found[0] if found else max(DELIMITERS, key=line.count)
-    if not found and (bare := _without_header(lines[first : first + _LOOKED_AT])):
+    for number, header in enumerate(lines[first : first + _LOOKED_AT], first):  # there may be a title above
+        for mark in DELIMITERS:
+            if table.suitable(names := _names(header, mark)):
+                return Head(mark, names, number + 1)
+    if bare := _without_header(lines[first : first + _LOOKED_AT]):
         return Head(bare[0], bare[1], first)
+    delimiter = max(DELIMITERS, key=line.count)
     return Head(delimiter, _names(line, delimiter), first + 1)
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    return [re.sub(r'^"|"$', "", column.strip()).strip().lower() for column in line.split(delimiter)]
+    """The columns of a header; one that is there again gets a number behind it."""
+    names: list[str] = []
+    for column in line.split(delimiter):
+        name = re.sub(r'^"|"$', "", column.strip()).strip().lower()
+        names.append(f"{name}_{len(names)}" if name and name in names else name)
+    return names
 
 
 def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
     """The delimiter and the columns of a table whose first line is a row already; None for any other text."""
     lines = [line for line in lines[: len(lines) - 1 or 1] if line.strip()]  # the last may be cut off
     starts = [re.match(rf'"?([^"{re.escape(DELIMITERS)}]+)"?\s*([{re.escape(DELIMITERS)}])', line) for line in lines]
-    if not starts or not all(start and is_picture(start[1].strip()) for start in starts) or not starts[0]:
+    fitting = [bool(start and is_picture(start[1].strip())) for start in starts]
+    if not fitting or not fitting[0] or sum(fitting) * 2 <= len(fitting) or not starts[0]:
         return None
     delimiter, names, said = starts[0][2], ["filepath"], False
     for cell in next(csv.reader(lines[:1], delimiter=delimiter), [])[1:]:
@@ -122,16 +135,16 @@ def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], in
                 if wrong != "open":
                     break
         return [re.sub(r'^\s*"', "", value) for value in line.split(form.delimiter)], 1, "a quote is never closed"
-    loose = next(csv.reader([line], delimiter=form.delimiter), [])
+    loose, _ = _parsed([line], form.delimiter, strict=False)
     if len(loose) != len(form.columns):
         loose = line.split(form.delimiter)
     return loose, 1, "quotes that are not doubled"
 
 
-def _parsed(text: list[str], delimiter: str) -> tuple[list[str], str]:
+def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[list[str], str]:
     """The values of a row as CSV has them; and "open" where a quote is not closed, "wrong" where it is no CSV."""
     try:
-        rows = list(csv.reader(text, delimiter=delimiter, strict=True))
+        rows = list(csv.reader(text, delimiter=delimiter, strict=strict, skipinitialspace=True))
     except csv.Error as error:
         return [], "open" if "unexpected end" in str(error) else "wrong"
     return (rows[0], "") if len(rows) == 1 else ([], "wrong")

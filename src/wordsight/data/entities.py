@@ -6,7 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.files import field, read_json
+from wordsight.files import describe, field, read_json
 from wordsight.text.tokens import tokenise
 
 Box = tuple[float, float, float, float]
@@ -52,7 +52,7 @@ def load_phrases(folder: Path, names: Collection[str]) -> list[Phrase]:
     path = (folder if folder.is_dir() else folder.parent) / "entities.json"
     if not path.exists():
         raise InputError(f"{path} is missing: grounding is measured against the phrases and boxes in it.")
-    content = read_json(path)
+    content = read_json(path, strict=True)
     wanted = [name for name in dict.fromkeys(names) if isinstance(content, dict) and name in content]
     phrases = [phrase for name in wanted for phrase in _phrases(name, content[name], f"{path}, {name}")]
     if not phrases:
@@ -94,10 +94,14 @@ def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]],
             yield Phrase(name, text, first, end, field(phrase, "text", str, place), str(kinds[0]), found)
 
 
+def _is_pixel(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**31
+
+
 def _fractions(box: object, width: int, height: int, where: str) -> Box:
     """A box in pixels, counted from 1 with both ends inside, as fractions."""
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, int | float) for value in box):
-        raise InputError(f"{where}: expected boxes of four numbers, found {box!r}.")
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_pixel(value) for value in box):
+        raise InputError(f"{where}: expected boxes of four numbers, found {describe(box)}.")
     left, right = (min(max(value / width, 0.0), 1.0) for value in (box[0] - 1, box[2]))
     top, bottom = (min(max(value / height, 0.0), 1.0) for value in (box[1] - 1, box[3]))
     return left, top, right, bottom

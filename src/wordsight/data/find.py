@@ -32,13 +32,13 @@ def find(name: str | Path, what: str) -> Path:
     Raises:
         InputError: it is in neither place; the message says which were tried.
     """
-    given = Path(name).expanduser()
-    if str(name) and given.exists():
+    given = Path(os.path.expanduser(name))
+    if str(name) and os.path.exists(given):
         return given
     tried = [Path.cwd() / given]
     if str(name) and not given.is_absolute() and (shared := _shared()):
         tried.append(shared / given)
-        if tried[-1].exists():
+        if os.path.exists(tried[-1]):
             return tried[-1]
     places = " nor ".join(str(place) for place in tried)
     raise InputError(

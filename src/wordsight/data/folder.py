@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from wordsight.data import columns, decode
 from wordsight.data.faults import Faults
 from wordsight.data.find import is_picture
-from wordsight.data.lookup import files_below
+from wordsight.data.lookup import files_below, folded
 from wordsight.data.records import Dataset, Picture, split_of_folder
 from wordsight.errors import InputError
 from wordsight.files import describe, parse_json
@@ -16,7 +17,9 @@ from wordsight.files import describe, parse_json
 TEXTS = (".txt", ".caption", ".json")  # of several beside a picture, the first is read
 LARGEST = 1 << 20  # bytes of captions of one picture
 _TRIED = 20  # JSON files that are opened to see whether they have captions
-_NO_CAPTIONS = re.compile(r"(readme|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE)
+_NO_CAPTIONS = re.compile(
+    r"(readme|captions|annotations|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE
+)
 
 
 def recognised(root: Path, faults: Faults) -> bool:
@@ -29,8 +32,9 @@ def recognised(root: Path, faults: Faults) -> bool:
                 if not text.lower().endswith(".json"):
                     return True
                 tried += 1
-                if tried <= _TRIED and _said(folder / text, Faults()):
-                    return True
+                with suppress(InputError):
+                    if tried <= _TRIED and _said(folder / text, Faults()):
+                        return True
     return False
 
 
@@ -54,10 +58,11 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
         texts = _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
+        stems = {os.path.splitext(name)[0] for name in filter(is_picture, files)}
         for text in texts.values():
             stem, suffix = os.path.splitext(text)
             if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
-                if any(name in files for name in (stem, *_pictures_of(stem, files))):
+                if stem in files or stem in stems:
                     continue  # of a picture that has other captions
                 text_of[stem if is_picture(stem) else f"{stem}.jpg"] = text
         for name in sorted(text_of):
@@ -81,6 +86,14 @@ def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str
             faults.note(f"{folder / text} has captions of {owner[text]} and of {name}: {name} was left out.")
             continue
         found[name] = text
+    spelled: dict[str, list[str]] = {}
+    for stem, suffix in texts:
+        if suffix != ".json" and texts[stem, suffix] not in owner:
+            spelled.setdefault(folded(stem), []).append(texts[stem, suffix])
+    for name in (name for name in found if spelled and not found[name]):
+        if len(same := spelled.pop(folded(os.path.splitext(name)[0]), [])) == 1:
+            found[name] = same[0]
+            faults.spelled(same[0], f"of {name}")
     return found
 
 
@@ -97,10 +110,6 @@ def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
         for beginning in (stem, name):
             if (beginning, suffix) in texts:
                 yield texts[beginning, suffix]
-
-
-def _pictures_of(stem: str, files: set[str]) -> Iterator[str]:
-    return (name for name in files if is_picture(name) and os.path.splitext(name)[0] == stem)
 
 
 def _said(path: Path, faults: Faults) -> tuple[str, ...]:

@@ -27,28 +27,30 @@ def require(path: Path, content: object) -> None:
         field(images[0], "sentences", list, f"{path}, images[0]")
 
 
-def read(path: Path, content: Any, faults: Faults) -> Dataset:
+def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
     """The dataset in a Karpathy JSON file; `restval` joins train, and a picture without a split is for training.
 
     Args:
-        path: of the file.
+        root: the dataset's folder.
+        path: of the file, in it or in a folder inside.
         content: of the file.
         faults: told of images and sentences that are not as they should be.
 
     Raises:
         InputError: nearly all of the file is not as it should be, or one thing is and reading is strict.
     """
-    files = PictureFiles(faults, path.parent)
+    files = PictureFiles(faults, path.parent, root)
     found = list(_images(path, content["images"], faults))
     names = Counter(name for name, *_ in found)
     pictures = []
     for name, folder, split, said in found:
         inside = f"{folder}/{name}" if folder else name
-        pictures.append(Picture(name if names[name] == 1 else inside, files.find(inside, name), split, said))
+        file = files.find(inside, name, split=split)
+        pictures.append(Picture(name if names[name] == 1 else inside, file, split, said))
     faults.require(path)
     title = content.get("dataset")
-    title = title if isinstance(title, str) and title else path.parent.name
-    return Dataset(title, path.parent, "karpathy", tuple(pictures))
+    title = title if isinstance(title, str) and title else root.name
+    return Dataset(title, root, "karpathy", tuple(pictures))
 
 
 def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:

@@ -117,8 +117,9 @@ class Layout:
 
 def _files(root: Path, deepest: int) -> Iterator[Path]:
     for count, (folder, names) in enumerate(files_below(root, Faults(), deepest)):
-        if count < _FOLDERS:
-            yield from (folder / name for name in sorted(names))
+        if count >= _FOLDERS:
+            return
+        yield from (folder / name for name in sorted(names))
 
 
 def _is_tokens(path: Path) -> bool:

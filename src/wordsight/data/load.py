@@ -59,7 +59,7 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     if not any(picture.sentences for picture in pictures):
         raise InputError(f"{place} is an empty dataset: none of its {len(pictures)} pictures has a sentence.")
     if not any(os.path.exists(picture.path) for picture in pictures):
-        first = f"the first was looked for at {pictures[0].path}"
+        first = f"the first was looked for at {printable(pictures[0].path)}"
         raise InputError(f"{place}: none of its {len(pictures)} pictures is there; {first}.")
     return replace(dataset, pictures=pictures, faults=faults.sentences())
 
@@ -97,7 +97,7 @@ def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | N
         names = ", ".join(file.path.name for file in one)
         raise InputError(f"{root} holds {len(one)} datasets: expected the name of one of them ({names}).")
     if one:
-        return karpathy.read(one[0].path, one[0].content, faults)
+        return karpathy.read(root, one[0].path, one[0].content, faults)
     if some := [(file.path, file.content) for file in found if file.kind == "coco"]:
         return coco.read(root, some, faults)
     lists = [file.path for file in found if file.kind == "table"]
@@ -136,13 +136,22 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
         if first is None:
             found[name, picture.path] = replace(picture, name=name)
             continue
-        what = f"{place} has two pictures named '{picture.name}': expected each only once"
+        what = f"{place} has two pictures named '{printable(picture.name)}': expected each only once"
         if faults.strict:
             raise InputError(f"{what}.")
         faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
         said = dict.fromkeys((*first.sentences, *picture.sentences))
         found[name, picture.path] = replace(first, sentences=tuple(said))
-    return tuple(found.values())
+    names = Counter(name for name, _ in found)
+    return tuple(
+        replace(picture, name=_with_split(picture)) if names[name] > 1 else picture
+        for (name, _), picture in found.items()
+    )
+
+
+def _with_split(picture: Picture) -> str:
+    """A name for pictures whose names and folders repeat, as they do in archives of several splits."""
+    return f"{picture.split}/{picture.path.parent.parent.name}/{picture.name}"
 
 
 def _with_folder(picture: Picture, root: Path) -> str:

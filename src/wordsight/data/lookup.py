@@ -85,7 +85,7 @@ class PictureFiles:
 
     def _only(self, places: Iterable[str], base: str) -> Path | None:
         """The one file in some folders whose name is the same but for its spelling; None for none or several."""
-        wanted = _folded(base)
+        wanted = folded(base)
         found = [os.path.join(place, real) for place in places for real in self._folding(place).get(wanted, ())]
         return Path(found[0]) if len(found) == 1 else None
 
@@ -94,9 +94,9 @@ class PictureFiles:
         if folder not in self._foldings:
             found: dict[str, list[str]] = {}
             for name in self._listing(folder):
-                found.setdefault(_folded(name), []).append(name)
+                found.setdefault(folded(name), []).append(name)
                 if is_picture(name):
-                    found.setdefault(_folded(os.path.splitext(name)[0]), []).append(name)
+                    found.setdefault(folded(os.path.splitext(name)[0]), []).append(name)
             self._foldings[folder] = found
         return self._foldings[folder]
 
@@ -139,7 +139,8 @@ def files_below(root: Path, faults: Faults, deepest: int = 1000) -> Iterator[tup
         yield Path(folder), {entry.name for entry in entries} - {entry.name for entry in inside}
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without its case and its Unicode form."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

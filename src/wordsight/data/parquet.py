@@ -51,8 +51,9 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
         plain = [name for name in used if name != inside]
         for number, row in enumerate(_batches(path, reader, plain)):
             values = lowered(row)
-            if inside and number < len(files) and files[number]:
-                values = {"filepath": files[number], **{key: values[key] for key in values if key != "filepath"}}
+            if inside:
+                picture = files[number] if number < len(files) else None
+                values = {**values, "filepath": picture or values.get("filepath")}
             yield f"{path}, row {number}", values
 
 

@@ -69,9 +69,10 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
             continue
         first, dash, last = row[0].partition("-")
         if dash:
-            if not (first.isdecimal() and last.isdecimal() and int(first) == len(nodes) + 1 < int(last)):
-                raise _wrong(path, number, f"a range that begins with {len(nodes) + 1}", repr(row[0]))
-            surface |= {node: "" for node in range(int(first), int(last) + 1)} | {int(first): row[1]}
+            end = _number(last)
+            if not (_number(first) == len(nodes) + 1 < end <= len(rows)):
+                raise _wrong(path, number, f"a range that begins with {len(nodes) + 1}", repr(row[0][:40]))
+            surface |= {node: "" for node in range(len(nodes) + 1, end + 1)} | {len(nodes) + 1: row[1]}
         elif row[0] != str(len(nodes) + 1):
             raise _wrong(path, number, f"the ID {len(nodes) + 1}", repr(row[0]))
         else:
@@ -80,11 +81,12 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
         raise _wrong(path, rows[0][0], "a word with the ID 1", "none")
     tokens = []
     for node, (number, row) in enumerate(nodes, 1):
-        if not (row[6].isdecimal() and int(row[6]) <= len(nodes) and int(row[6]) != node):
-            raise _wrong(path, number, f"as HEAD another word, 1 to {len(nodes)}, or 0", repr(row[6]))
+        head = _number(row[6])
+        if not 0 <= head <= len(nodes) or head == node:
+            raise _wrong(path, number, f"as HEAD another word, 1 to {len(nodes)}, or 0", repr(row[6][:40]))
         relation = NUMBER.get(row[7].partition(":")[0], NUMBER["dep"])
         form = surface.get(node, row[1])
-        tokens.append(Token("" if form in BRACKETS else letters(form), int(row[6]) - 1, relation))
+        tokens.append(Token("" if form in BRACKETS else letters(form), head - 1, relation))
     _require_tree(path, nodes, tokens)
     return tokens
 
@@ -93,14 +95,19 @@ def _require_tree(path: Path, nodes: Sequence[Line], tokens: Sequence[Token]) ->
     """Every word comes to a root, whose HEAD is 0."""
     rooted = {-1}
     for place, (number, _) in enumerate(nodes):
-        way: list[int] = []
+        way: set[int] = set()
         here = place
         while here not in rooted:
             if here in way:
                 raise _wrong(path, number, "a tree whose root has the HEAD 0", f"a ring at ID {here + 1}")
-            way.append(here)
+            way.add(here)
             here = tokens[here].head
         rooted.update(way)
+
+
+def _number(text: str) -> int:
+    """A whole number of at most nine digits; -1 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
 def _wrong(path: Path, line: int, expected: str, found: str) -> InputError:

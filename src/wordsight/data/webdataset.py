@@ -53,8 +53,9 @@ def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
         for sentence in remembered_list(remembered, into.parent):
             faults.note(str(sentence))
         split = split_of_file(path.stem, "") or split_of_folder(path.parent.name) or "train"
+        place = (path.relative_to(root) if path.is_relative_to(root) else Path(path.name)).with_suffix("").as_posix()
         for picture in folder.pictures(into, faults, split):
-            pictures.append(replace(picture, name=f"{path.stem}/{picture.name}"))
+            pictures.append(replace(picture, name=f"{place}/{picture.name}"))
     return Dataset(root.name, root, "webdataset", tuple(pictures))
 
 
@@ -76,10 +77,10 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     target.write_bytes(content.read())
         except tarfile.TarError as error:
             if not any(into.iterdir()):
-                raise InputError(f"{path}: expected a tar archive ({error}).") from error
+                raise InputError(f"{path}: expected a tar archive that is not compressed ({error}).") from error
             wrong.append(f"{path} is cut short or damaged ({error}); what comes before was read.")
         except (ValueError, ArithmeticError, EOFError, LookupError) as error:
-            raise InputError(f"{path}: expected a tar archive ({error}).") from error
+            raise InputError(f"{path}: expected a tar archive that is not compressed ({error}).") from error
     if left_out:
         wrong.append(f"{path}: {left_out} files were left out (twice there, too large, or with names for no file).")
     return wrong

@@ -3,7 +3,6 @@
 Nothing that is typed becomes SQL: names of columns come from a table here, everything else is a parameter.
 """
 
-import json
 import os
 import re
 import sqlite3
@@ -17,6 +16,8 @@ NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}
 COLUMNS = (*NUMBERS, *DATES, "path")
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
+_META = "json_each(CASE WHEN json_valid(pictures.meta) THEN pictures.meta ELSE '{}' END)"
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<operator><=|>=|!=|=|<|>|~)|(?P<word>[^\s"'<>=!~]+))""")
 _HELP = 'expected conditions such as width >= 800 and path ~ "*/lake/*"'
 
@@ -92,16 +93,26 @@ def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | 
     there = columns(db)
     if name not in there:
         raise InputError(f"{name!r} is nothing to choose pictures by; {nearest(name, there)}")
-    key = "$." + json.dumps(name, ensure_ascii=False)
-    if (number := _as_number(value)) is not None and operator != "~":
-        is_number = "json_type(meta, ?) IN ('integer', 'real')"
-        return f"({is_number} AND json_extract(meta, ?) {operator_sql} ?)", [key, key, number]
-    return f"CAST(json_extract(meta, ?) AS TEXT) {operator_sql} ?", [key, value]
+    return _of_meta(name, operator, value)
+
+
+def _of_meta(name: str, operator: str, value: str) -> tuple[str, list[str | float]]:
+    """A condition on what the user knows; a number that is typed is compared with numbers, and is equal to its text."""
+    number = _as_number(value)
+    values: list[str | float] = [value]
+    if number is None or operator == "~":
+        text = "CASE type WHEN 'true' THEN type WHEN 'false' THEN type ELSE CAST(value AS TEXT) END"
+        compared = f"{text} {'GLOB' if operator == '~' else operator} ?"
+    else:
+        compared, values = f"(type IN ('integer', 'real') AND value {operator} ?)", [number]
+        if operator in ("=", "!="):
+            compared, values = f"({compared} OR (type = 'text' AND value {operator} ?))", [number, value]
+    return f"EXISTS (SELECT 1 FROM {_META} WHERE key = ? AND {compared})", [name, *values]
 
 
 def columns(db: sqlite3.Connection) -> list[str]:
     """The names that pictures can be chosen by: those that all have, and those of what the user knows of some."""
-    query = "SELECT DISTINCT key FROM pictures, json_each(pictures.meta)"
+    query = f"SELECT DISTINCT key FROM pictures, {_META}"
     return [*COLUMNS, *(row[0] for row in db.execute(query))]
 
 
@@ -125,8 +136,10 @@ def _number(value: str, name: str) -> float:
 
 
 def _as_number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
+    """A number as typed; a whole one of at most 64 bits exactly."""
+    if not _NUMBER.fullmatch(value):
         return None
+    if value.lstrip("+-").isdecimal() and len(value) <= 20 and abs(int(value)) < 2**63:
+        return int(value)
+    number = float(value)
     return number if abs(number) < float("inf") else None

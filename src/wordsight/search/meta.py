@@ -1,30 +1,43 @@
-"""What the user knows of pictures, from a CSV or JSON file: any columns beside one that names the picture."""
+"""What the user knows of pictures, from a CSV or JSON file: any columns beside one that names the picture.
+
+What is taken can be written as JSON, and found again by a filter; anything else is refused.
+"""
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from wordsight.data.columns import PICTURE_COLUMNS
 from wordsight.errors import InputError
-from wordsight.files import describe, read_json, read_text
+from wordsight.files import describe, parse_json, read_json, read_text
+from wordsight.search.filters import COLUMNS
 from wordsight.search.places import Places
+
+_DEEPEST = 20  # lists and objects within each other
+_GREATEST = 2**63  # whole numbers below it are kept exactly
+_WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0")
+_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def read_meta(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Each picture as it is named there, and its other columns.
 
     Args:
-        path: CSV (comma, semicolon or tab) with a header, or JSON: a list of objects. A column `path`, `file` or
-            another of the usual names says which picture a row is about. What looks like a number in a CSV is one.
+        path: CSV (comma, semicolon or tab) with a header, or JSON: a list of objects, or (`.jsonl`) one a line. A
+            column `path`, `file` or another of the usual names says which picture a row is about. What looks like a
+            number in a CSV is one, but not "007" or "1_000", which would be written otherwise.
 
     Raises:
-        InputError: it cannot be read, or no column names pictures.
+        InputError: it cannot be read, no column names pictures, or something could not be kept or found again.
     """
-    rows = _json(path) if path.suffix.lower() == ".json" else _csv(path)
+    readers = {".json": _json, ".jsonl": _json_lines}
     found = []
-    for where, row in rows:
+    for where, row in readers.get(path.suffix.lower(), _csv)(path):
         column = next((name for name in PICTURE_COLUMNS if name in row), None)
         if column is None:
             raise InputError(
@@ -32,7 +45,11 @@ def read_meta(path: Path) -> list[tuple[str, dict[str, Any]]]:
             )
         if not isinstance(row[column], str) or not row[column]:
             raise InputError(f"{where}, column '{column}': expected a picture's name, found {describe(row[column])}.")
-        found.append((row[column], {name: value for name, value in row.items() if name != column}))
+        values = {name: value for name, value in row.items() if name != column}
+        for name, value in values.items():
+            _require_name(name, where)
+            _require_value(value, f"{where}, column '{name}'")
+        found.append((row[column], values))
     return found
 
 
@@ -65,32 +82,76 @@ def matched(
     return found, lost
 
 
-def _json(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    content = read_json(path)
+def _json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    content = read_json(path, strict=True)
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise InputError(f"{path}: expected a list of objects, one a picture.")
-    return [(f"{path}, entry {number}", row) for number, row in enumerate(content, 1)]
+    return ((f"{path}, entry {number}", row) for number, row in enumerate(content, 1))
 
 
-def _csv(path: Path) -> list[tuple[str, dict[str, Any]]]:
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            row = parse_json(line, f"{path}, line {number}", strict=True)
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number}: expected an object, found {describe(row)}.")
+            yield f"{path}, line {number}", row
+
+
+def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     text = read_text(path)
-    head = text.partition("\n")[0]
-    mark = max(",;\t", key=head.count)
+    mark = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=mark, restval="", restkey=None, strict=True))
+        names = [name.strip() for name in next(reader, [])]
+        if twice := [name for name, count in Counter(names).items() if name and count > 1]:
+            raise InputError(f"{path}, line 1: the column '{twice[0]}' is there twice.")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if len(row) > len(names) and any(row[len(names) :]):
+                raise InputError(f"{where}: expected {len(names)} columns, as in the header, found {len(row)}.")
+            if row:
+                cells = [*row, *[""] * (len(names) - len(row))]
+                yield where, {name: _value(cell) for name, cell in zip(names, cells, strict=False) if name}
     except csv.Error as error:
-        raise InputError(f"{path}: not a table ({error}).") from None
-    return [
-        (f"{path}, row {number}", {name: _value(value) for name, value in row.items() if isinstance(name, str)})
-        for number, row in enumerate(rows, 2)
-    ]
+        raise InputError(f"{path}, line {reader.line_num}: not a table ({error}).") from None
 
 
 def _value(text: str) -> str | int | float:
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        return value if abs(value) < 2**63 else text  # a NaN too stays text
+    """A number where a text is the usual way to write it, else the text; a NaN stays text."""
+    if _WHOLE.fullmatch(text):
+        return int(text) if abs(int(text)) < _GREATEST else text
+    if _FRACTION.fullmatch(text) and not text.lstrip("-").isdecimal():
+        return float(text) if abs(float(text)) < _GREATEST else text
     return text
+
+
+def _require_name(name: str, where: str) -> None:
+    """A column can be named in a filter."""
+    if not name.strip():
+        raise InputError(f"{where}: a column has no name; give it one.")
+    if name in COLUMNS:
+        raise InputError(f"{where}: the index itself knows what '{name}' is; call this column otherwise.")
+    if ('"' in name and "'" in name) or not _plain(name):
+        raise InputError(f"{where}: the column {name!r} cannot be named in a filter; call it otherwise.")
+
+
+def _require_value(value: object, where: str, depth: int = 0) -> None:
+    """A value can be kept as JSON, and compares as what it is."""
+    if depth > _DEEPEST:
+        raise InputError(f"{where}: nested too deep; expected at most {_DEEPEST} lists and objects within each other.")
+    if isinstance(value, int) and abs(value) >= _GREATEST:
+        raise InputError(f"{where}: a whole number of more than 64 bits cannot be kept as one; put it in quotes.")
+    if isinstance(value, str) and not _plain(value, lines=True):
+        raise InputError(f"{where}: expected text of Unicode without zero bytes, found {value[:40]!r}.")
+    if isinstance(value, dict):
+        for key in value:
+            _require_value(key, where, depth)
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_value(part, where, depth + 1)
+
+
+def _plain(text: str, *, lines: bool = False) -> bool:
+    """Whether a text has no half of a surrogate pair and no zero byte, nor (but in `lines`) other controls."""
+    unwanted = ("Cs",) if lines else ("Cs", "Cc")
+    return "\0" not in text and not any(unicodedata.category(one) in unwanted for one in text)
