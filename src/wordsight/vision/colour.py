@@ -62,11 +62,18 @@ def lower_halves(image: Image.Image) -> Image.Image | None:
     return image
 
 
-def mend_transparency(image: Image.Image) -> None:
-    """Scale the transparent grey of a PNG of 2 or 4 bits as its pixels are."""
-    factor = {"L;2": 85, "L;4": 17}.get(rawmode(image))
-    if factor and isinstance(image.info.get("transparency"), int):
-        image.info["transparency"] *= factor
+def mend_transparency(image: Image.Image, halves: bool) -> None:
+    """Scale the transparent colour of a PNG of 2, 4 or 16 bits as its pixels are.
+
+    Args:
+        image: opened, not decoded.
+        halves: whether the lower halves of 16 bits are looked at too, which need the colour as it is.
+    """
+    factor, hole = {"L;2": 85, "L;4": 17}.get(rawmode(image)), image.info.get("transparency")
+    if factor and isinstance(hole, int):
+        image.info["transparency"] = factor * hole
+    elif rawmode(image).startswith("RGB;16") and isinstance(hole, tuple) and not halves:
+        image.info["transparency"] = tuple(value >> 8 for value in hole)
 
 
 def significant_bits(image: Image.Image, file: BinaryIO) -> int:

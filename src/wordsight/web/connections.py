@@ -20,7 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 512
 HEAD, IDLE, REST, TAKE = 10, 5, 5, 30  # seconds: for a head, between requests, for a refused body, without any reading
-HEAD_BYTES = 2**14
+HEAD_BYTES, SEND_BYTES = 2**14, 2**18  # of a head; that the system keeps for a client
+PAUSE = 0.1  # seconds between requests that were sent ahead
 GRACE = 3.5  # seconds from the signal to stop to the end of the process, whatever hangs
 
 
@@ -34,13 +35,20 @@ class Connection(H11Protocol):
         """Make room for it, if there are too many."""
         self.since = time.monotonic()
         super().connection_made(transport)
+        plain = transport.get_extra_info("socket")
+        if plain is not None:  # or what slow clients do not take fills the system's memory
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         if len(self.connections) > most_connections():
             _make_room(self.connections, self)
 
     def on_response_complete(self) -> None:
         """It waits for the next request."""
         self.since = time.monotonic()
-        super().on_response_complete()
+        done = super().on_response_complete
+        if self.conn.trailing_data[0]:  # sent ahead, as no browser does: thousands of requests would fill the loop
+            self.loop.call_later(PAUSE, done)
+        else:
+            done()
 
     def pause_writing(self) -> None:
         """Its client does not take what is sent."""
