@@ -6,6 +6,7 @@ has waited longest for its client makes room.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -91,8 +92,10 @@ def most_connections() -> int:
 
 def _make_room(connections: set[Any], new: Connection) -> None:
     """End the connection that has waited longest for its client; the new one, if the app works for all others."""
-    waiting = [one for one in connections if isinstance(one, Connection) and one is not new and one.waits]
-    (min(waiting, key=lambda one: one.since) if waiting else new).abort()
+    there = [one for one in connections if isinstance(one, Connection) and not one.transport.is_closing()]
+    waiting = [one for one in there if one is not new and one.waits]
+    if len(there) > most_connections():
+        (min(waiting, key=lambda one: one.since) if waiting else new).abort()
 
 
 class Server(uvicorn.Server):
@@ -116,14 +119,15 @@ class Server(uvicorn.Server):
 
 
 def server(app: Any) -> Server:
-    """A server of an app with these limits; it says only what goes wrong."""
+    """A server of an app with these limits; what goes wrong in the app, the guard says."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every form that is none
     return Server(
         uvicorn.Config(
             app,
             http=Connection,
             ws="none",
             lifespan="off",
-            log_level="error",
+            log_level="critical",
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -142,13 +146,15 @@ def bound(host: str, port: int) -> list[socket.socket]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     both = host == "::" and socket.has_dualstack_ipv6()
-    addresses = list(dict.fromkeys((kind, where[0]) for kind, *_, where in found))
+    addresses = [(found[0][0], str(found[0][4][0]))]
+    if host == "localhost":  # whatever the machine's list of names says
+        addresses = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     made: list[socket.socket] = []
     try:
-        for kind, where in addresses if host == "localhost" else addresses[:1]:
+        for kind, where in addresses:
             port = made[0].getsockname()[1] if made else port
             try:
-                made.append(socket.create_server((str(where), port), family=kind, dualstack_ipv6=both))
+                made.append(socket.create_server((where, port), family=kind, dualstack_ipv6=both))
             except OSError:
                 if not made:  # a machine may lack one of the two
                     raise
