@@ -192,10 +192,8 @@ def check_directories(image: Image.Image, file: BinaryIO) -> None:
         file.seek(start)
         count = int.from_bytes(file.read(2), "little" if order == "<" else "big")
         rows = file.read(12 * count)
-        if (
-            sum(values for _, _, values in struct.iter_unpack(f"{order}HHI4x", rows[: len(rows) // 12 * 12]))
-            > _DIRECTORY
-        ):
+        entries = struct.iter_unpack(f"{order}HHI4x", rows[: len(rows) // 12 * 12])
+        if sum(values * (8 if kind in (5, 10) else 1) for _, kind, values in entries) > _DIRECTORY:
             raise ValueError("its EXIF data is larger than any camera writes")
     file.seek(0)
 
