@@ -537,6 +537,105 @@ def test_the_pages_need_nothing_from_elsewhere(web: TestClient) -> None:
         assert "innerHTML" not in text and not re.search(r"<script(?![^>]*src=)|\son\w+=\"|style=\"", text), path
 
 
+def test_head_is_get_without_what_is_sent(web: TestClient) -> None:
+    for path in ("/", "/app.js", f"{API}/docs", f"{API}/health", f"{API}/info", f"{API}/pictures/1", "/nothing"):
+        whole, head = web.get(path), web.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        for name in ("content-type", "content-length", "etag"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+    assert web.head(f"{API}/search").status_code == 405
+
+
+def test_what_a_client_has_is_not_sent_again(moved: tuple[Index, list[Path]]) -> None:
+    index, paths = moved
+    web, number = client(index), index.search("a red circle").hits[0].number
+    for path in ("/", "/app.js", f"{API}/pictures/{number}", f"{API}/pictures/{number}/thumb"):
+        first = web.get(path)
+        tag = first.headers["etag"]
+        assert "no-cache" in first.headers["cache-control"]
+        for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+            again = web.get(path, headers={"if-none-match": known})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert web.get(path, headers={"if-none-match": '"x"'}).content == first.content
+    tag = web.get(f"{API}/pictures/{number}/thumb").headers["etag"]
+    Image.new("RGB", (50, 40), "red").save(paths[0])
+    index.build([paths[0]])
+    fresh = web.get(f"{API}/pictures/{number}/thumb", headers={"if-none-match": tag})
+    assert fresh.status_code == 200 and fresh.headers["etag"] != tag
+
+
+def test_other_names_are_answered_where_they_are_allowed(index: Index) -> None:
+    web = client(index, names=["Photos.example.org"])
+    for host in ("photos.example.org", "photos.example.org:443", "PHOTOS.example.org", "localhost"):
+        assert web.get(f"{API}/health", headers={"host": host}).status_code == 200
+    error(web.get(f"{API}/health", headers={"host": "evil.example.org"}), 400)
+    for host in ("photos.example.org", "127.0.0.1:8000"):
+        known = {"host": host, "origin": "https://photos.example.org", "sec-fetch-site": "same-origin"}
+        assert web.post(f"{API}/search", json=ASK, headers=known).status_code == 200
+        error(web.post(f"{API}/search", json=ASK, headers=known | {"origin": "https://evil.example.org"}), 403)
+
+
+def test_no_path_leads_to_another_host(index: Index) -> None:
+    token = "a token that is long enough"
+    web = client(index, token=token)
+    for path in ("//evil.com", "///evil.com", "////evil.com/", "/\\evil.com", "//evil.com/..", "/%2F/evil.com"):
+        away = web.get(f"http://localhost{path}?token={quote(token)}", follow_redirects=False)
+        assert not re.match(r"/[/\\]|\w+:", away.headers.get("location", "/")), path
+    open_ = client(index)
+    for path in ("//evil.com/", "//evil.com", "/app.js/", f"{API}/info/"):
+        assert open_.get(f"http://localhost{path}", follow_redirects=False).status_code == 404, path
+
+
+def test_whole_paths_are_shown_only_where_that_is_wanted(moved: tuple[Index, list[Path]]) -> None:
+    index, paths = moved
+    home = str(index.folder.parent)
+    answers = client(index).post(f"{API}/search", json=ASK).text + client(index).get(f"{API}/info").text
+    assert home not in answers and f'"pictures/{paths[0].name}"' in answers
+    assert str(paths[0]) in client(index, show_paths=True).post(f"{API}/search", json=ASK).text
+
+
+def spoilt(index: Index) -> dict[str, Callable[[], object]]:
+    """What may become of an index under the server."""
+    catalog, vectors = index.folder / "catalog.sqlite", sorted((index.folder / "vectors").iterdir())
+    return {
+        "no catalogue": catalog.unlink,
+        "empty catalogue": lambda: catalog.write_bytes(b""),
+        "no database": lambda: catalog.write_bytes(b"no database" * 1000),
+        "vectors cut short": lambda: [os.truncate(path, 10) for path in vectors],
+        "vectors emptied": lambda: [os.truncate(path, 0) for path in vectors],
+        "no vectors": lambda: [path.unlink() for path in vectors],
+        "no folder": lambda: shutil.rmtree(index.folder),
+    }
+
+
+SPOILT = (
+    "no catalogue",
+    "empty catalogue",
+    "no database",
+    "vectors cut short",
+    "vectors emptied",
+    "no vectors",
+    "no folder",
+)
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_damaged_index_is_an_error_of_the_server(moved: tuple[Index, list[Path]], name: str) -> None:
+    index, _ = moved
+    web = client(index)
+    assert web.post(f"{API}/search", json=ASK).status_code == 200
+    for log in index.folder.glob("catalog.sqlite-*"):
+        log.unlink()
+    spoilt(index)[name]()
+    for _ in range(2):
+        said = error(web.post(f"{API}/search", json=ASK), 500)
+        assert str(index.folder.parent) not in said
+    if "vectors" not in name:
+        error(web.get(f"{API}/pictures/1/thumb"), 500)
+        error(web.post(f"{API}/search", json={"like": {"picture": 1}}), 500)
+    assert web.get(f"{API}/health").json() == {"status": "ok"}
+
+
 # The command
 
 

@@ -62,11 +62,18 @@ def lower_halves(image: Image.Image) -> Image.Image | None:
     return image
 
 
-def mend_transparency(image: Image.Image) -> None:
-    """Scale the transparent grey of a PNG of 2 or 4 bits as its pixels are."""
-    factor = {"L;2": 85, "L;4": 17}.get(rawmode(image))
-    if factor and isinstance(image.info.get("transparency"), int):
-        image.info["transparency"] *= factor
+def mend_transparency(image: Image.Image, halves: bool) -> None:
+    """Scale the transparent colour of a PNG of 2, 4 or 16 bits as its pixels are.
+
+    Args:
+        image: opened, not decoded.
+        halves: whether the lower halves of 16 bits are looked at too, which need the colour as it is.
+    """
+    factor, hole = {"L;2": 85, "L;4": 17}.get(rawmode(image)), image.info.get("transparency")
+    if factor and isinstance(hole, int):
+        image.info["transparency"] = factor * hole
+    elif rawmode(image).startswith("RGB;16") and isinstance(hole, tuple) and not halves:
+        image.info["transparency"] = tuple(value >> 8 for value in hole)
 
 
 def significant_bits(image: Image.Image, file: BinaryIO) -> int:
@@ -172,21 +179,20 @@ def _float_white(values: Values) -> float:
 def _from_halves(high: Image.Image, low: Image.Image, significant: int) -> Image.Image:
     """RGB of 16 bits, of which fewer may count."""
     hole = high.info.get("transparency")
-
-    def values(box: tuple[int, int, int, int]) -> Values:
-        upper, lower = (np.asarray(part.crop(box).convert("RGBA"), np.uint16) for part in (high, low))
-        return (upper << 8) + lower  # (rows, width, 4)
-
     high.info.pop("transparency", None)
     low.info.pop("transparency", None)
-    alpha = high.mode in ("RGBA", "LA")
-    full = _white(max(int(values(box)[..., :3].max(initial=0)) for box in _boxes(high)), significant)
+    upper, lower = (max(most for _, most in part.getextrema()[:3]) for part in (high, low))  # type: ignore[misc]
+    full = _white((int(upper) << 8 | 255) if upper else int(lower), significant)
+    table = np.rint(np.minimum(np.arange(65536), full) * (255 / full)).astype(np.uint8)
     out = Image.new("RGB", high.size)
     for box in _boxes(high):
-        found = values(box)
-        made = np.rint(np.minimum(found, full) * np.float32(255 / full)).astype(np.uint8)
-        made[..., 3] = found[..., 3] >> 8 if alpha else 255
-        if isinstance(hole, tuple):
-            made[(found[..., :3] == np.array(hole, np.uint16)).all(-1), 3] = 0
-        out.paste(_on_white(Image.fromarray(made)), box)
+        tops = np.asarray(high.crop(box))  # (rows, width, 3 or 4)
+        found = (tops.astype(np.uint16) << 8) + np.asarray(low.crop(box))
+        made = table[found]
+        if high.mode == "RGBA":
+            made[..., 3] = tops[..., 3]
+        elif isinstance(hole, tuple):
+            made[(found == np.array(hole, np.uint16)).all(-1)] = 255
+        strip = Image.fromarray(made)
+        out.paste(_on_white(strip) if high.mode == "RGBA" else strip, box)
     return out

@@ -18,6 +18,7 @@ from wordsight.vision.colour import lower_halves, mend_transparency, significant
 from wordsight.vision.limits import (
     FORMATS,
     MAX_PIXELS,
+    MEMORY,
     ROOM,
     TooManyPixels,
     check_directories,
@@ -87,11 +88,14 @@ def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Im
     """The pixels of an opened picture, as upright RGB."""
     check_exif(image)
     scale = _shrink(image, file, at_least)
-    with ROOM.taken(check_need(image, file, name, scale)):
-        mend_transparency(image)
-        deep, bits = ";16" in rawmode(image) and image.mode in ("RGB", "RGBA"), significant_bits(image, file)
+    need, pixels = check_need(image, file, name, scale), image.width * image.height
+    deep = ";16" in rawmode(image) and image.mode in ("RGB", "RGBA")
+    halves = deep and max(need + 4 * pixels, 12 * pixels) <= MEMORY
+    with ROOM.taken(need + 8 * pixels if halves else need):
+        mend_transparency(image, halves)
+        bits = significant_bits(image, file)
         image.load()
-        rgb = to_rgb(image, _low(image, file) if deep else None, bits)
+        rgb = to_rgb(image, _low(image, file) if halves else None, bits)
         return _upright(_smaller(rgb, at_least), image)
 
 

@@ -119,7 +119,11 @@ def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int
     """
     pixels = image.width * image.height
     out = pixels // scale**2
-    need = out * (_MODES.get(image.mode, 4) + _copies(image)) + pixels * _DECODERS.get(image.format or "", 0)
+    need = (
+        out * (_MODES.get(image.mode, 4) + _copies(image))
+        + 16 * image.height
+        + pixels * _DECODERS.get(image.format or "", 0)
+    )
     if image.format in ("JPEG", "MPO") and image.info.get("progressive"):
         _check_scans(file)
         need += pixels * 2 * len(image.getbands())
@@ -152,14 +156,14 @@ def check_exif(image: Image.Image) -> None:
 
 
 def _copies(image: Image.Image) -> int:
-    """The bytes a pixel of what is made of a picture beside itself: RGB, its lower halves, the same turned."""
-    deep, hole = ";16" in rawmode(image) and image.mode != "I;16", "transparency" in image.info
+    """The bytes a pixel of what is made of a picture beside itself: RGB, and the same turned."""
+    hole = "transparency" in image.info
     try:
         tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else PNGs load
         turned = tags.get(0x0112, 1) != 1
     except Exception:  # damaged EXIF beside healthy pixels
         turned = False
-    return 4 * (int(image.mode != "RGB" or hole or deep) + int(deep) + int(turned))
+    return 4 * (int(image.mode != "RGB" or hole) + int(turned))
 
 
 def _decoder(image: Image.Image) -> str:
@@ -188,10 +192,8 @@ def check_directories(image: Image.Image, file: BinaryIO) -> None:
         file.seek(start)
         count = int.from_bytes(file.read(2), "little" if order == "<" else "big")
         rows = file.read(12 * count)
-        if (
-            sum(values for _, _, values in struct.iter_unpack(f"{order}HHI4x", rows[: len(rows) // 12 * 12]))
-            > _DIRECTORY
-        ):
+        entries = struct.iter_unpack(f"{order}HHI4x", rows[: len(rows) // 12 * 12])
+        if sum(values * (8 if kind in (5, 10) else 1) for _, kind, values in entries) > _DIRECTORY:
             raise ValueError("its EXIF data is larger than any camera writes")
     file.seek(0)
 

@@ -123,7 +123,7 @@ def _knowledge(api: APIRouter, engine: Engine) -> None:
 
 def _model_routes(api: APIRouter, engine: Engine) -> None:
     """What takes the model: sentences in one thread, pictures, which take far longer, in another."""
-    sentences, pictures = Workers(1, 128), Workers(1, 24)
+    sentences, pictures = Workers(1, 48), Workers(1, 12)
     sends: Responses = {status: _error(status) for status in (403, 404, 413)}
     uploads = sends | {415: _error(415)}
 

@@ -6,6 +6,7 @@ has waited longest for its client makes room.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 512
 HEAD, IDLE, REST, TAKE = 10, 5, 5, 30  # seconds: for a head, between requests, for a refused body, without any reading
-HEAD_BYTES = 2**14
+HEAD_BYTES, SEND_BYTES = 2**14, 2**18  # of a head; that the system keeps for a client
+PAUSE = 0.1  # seconds between requests that were sent ahead
 GRACE = 3.5  # seconds from the signal to stop to the end of the process, whatever hangs
 
 
@@ -34,13 +36,20 @@ class Connection(H11Protocol):
         """Make room for it, if there are too many."""
         self.since = time.monotonic()
         super().connection_made(transport)
+        plain = transport.get_extra_info("socket")
+        if plain is not None:  # or what slow clients do not take fills the system's memory
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         if len(self.connections) > most_connections():
             _make_room(self.connections, self)
 
     def on_response_complete(self) -> None:
         """It waits for the next request."""
         self.since = time.monotonic()
-        super().on_response_complete()
+        done = super().on_response_complete
+        if self.conn.trailing_data[0]:  # sent ahead, as no browser does: thousands of requests would fill the loop
+            self.loop.call_later(PAUSE, done)
+        else:
+            done()
 
     def pause_writing(self) -> None:
         """Its client does not take what is sent."""
@@ -83,8 +92,10 @@ def most_connections() -> int:
 
 def _make_room(connections: set[Any], new: Connection) -> None:
     """End the connection that has waited longest for its client; the new one, if the app works for all others."""
-    waiting = [one for one in connections if isinstance(one, Connection) and one is not new and one.waits]
-    (min(waiting, key=lambda one: one.since) if waiting else new).abort()
+    there = [one for one in connections if isinstance(one, Connection) and not one.transport.is_closing()]
+    waiting = [one for one in there if one is not new and one.waits]
+    if len(there) > most_connections():
+        (min(waiting, key=lambda one: one.since) if waiting else new).abort()
 
 
 class Server(uvicorn.Server):
@@ -108,14 +119,15 @@ class Server(uvicorn.Server):
 
 
 def server(app: Any) -> Server:
-    """A server of an app with these limits; it says only what goes wrong."""
+    """A server of an app with these limits; what goes wrong in the app, the guard says."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every form that is none
     return Server(
         uvicorn.Config(
             app,
             http=Connection,
             ws="none",
             lifespan="off",
-            log_level="error",
+            log_level="critical",
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -134,13 +146,15 @@ def bound(host: str, port: int) -> list[socket.socket]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     both = host == "::" and socket.has_dualstack_ipv6()
-    addresses = list(dict.fromkeys((kind, where[0]) for kind, *_, where in found))
+    addresses = [(found[0][0], str(found[0][4][0]))]
+    if host == "localhost":  # whatever the machine's list of names says
+        addresses = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     made: list[socket.socket] = []
     try:
-        for kind, where in addresses if host == "localhost" else addresses[:1]:
+        for kind, where in addresses:
             port = made[0].getsockname()[1] if made else port
             try:
-                made.append(socket.create_server((str(where), port), family=kind, dualstack_ipv6=both))
+                made.append(socket.create_server((where, port), family=kind, dualstack_ipv6=both))
             except OSError:
                 if not made:  # a machine may lack one of the two
                     raise
