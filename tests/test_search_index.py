@@ -388,9 +388,7 @@ def test_only_an_index_is_opened_and_nothing_is_overwritten(trained: Path, tmp_p
 
 
 @pytest.mark.parametrize("until", ["begun", "marked", "locked", "copying", "copied", "catalogue"])
-def test_a_creation_that_was_cut_off_is_finished(
-    trained: Path, photos: list[Path], tmp_path: Path, until: str
-) -> None:
+def test_a_creation_that_was_cut_off_is_finished(trained: Path, photos: list[Path], tmp_path: Path, until: str) -> None:
     folder = tmp_path / "index"
     folder.mkdir()
     steps = ["begun", "marked", "locked", "copying", "copied", "catalogue"]

@@ -7,11 +7,12 @@ from typing import Any
 
 from wordsight.caption_files import first_lines, fractions, pixels
 from wordsight.errors import InputError
-from wordsight.files import read_text
+from wordsight.files import open_regular, read_text
 from wordsight.search.calibrate import CALIBRATE
 from wordsight.search.folder import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
+from wordsight.search.look import why
 from wordsight.search.merge import merge
 from wordsight.search.query import Like, Part, Sentence
 from wordsight.search.sentences import best_sentences
@@ -31,8 +32,11 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
         broken: list[str] = []
         for path in pictures:
             try:
-                open_image(path, at_least=1)
+                with open_regular(path):  # a pipe or a device is nothing to be opened as a picture
+                    open_image(path, at_least=1)
                 break
+            except OSError as error:
+                broken.append(f"{path}: {why(error)}")
             except InputError as error:
                 broken.append(str(error))
         else:
@@ -85,8 +89,8 @@ def build(
     return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
 
 
-def _none(count: int, why: str) -> InputError:
-    return InputError(why if count == 1 else f"None of the {count:,} pictures can be used: {why}")
+def _none(count: int, reason: str) -> InputError:
+    return InputError(reason if count == 1 else f"None of the {count:,} pictures can be used: {reason}")
 
 
 def calibrate(index: Index, data: Path | None = None, progress: Progress | None = None) -> None:

@@ -31,7 +31,7 @@ def locked(
     """
     path = folder / "lock"
     if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would only read it, and lock nothing
-        raise InputError(f"{path}: cannot be written.")
+        raise InputError(f"{path}: cannot be written{_why_not(path)}.")
     try:
         connected = sqlite3.connect(path, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
@@ -51,6 +51,14 @@ def locked(
             said = True
             time.sleep(min(0.1, wait))  # not in SQLite, where Ctrl-C would not be heard
         yield
+
+
+def _why_not(path: Path) -> str:
+    try:
+        os.close(os.open(path, os.O_RDWR if path.exists() else os.O_RDWR | os.O_CREAT))
+    except OSError as error:
+        return f" ({reason(error)})"
+    return ""
 
 
 def _take(lock: sqlite3.Connection) -> None:

@@ -21,6 +21,7 @@ from wordsight.search.schema import (
     READABLE,
     TABLES,
     connect,
+    is_readable_without_locks,
     is_there,
     migrate,
     sentence,
@@ -56,12 +57,20 @@ class Catalog:
         if not write and not is_there(self.path):
             raise InputError(f"{folder}: not an index (no {FILE}); `wordsight index build` makes one.")
         with self._said():
-            self.db = connect(self.path, write)
             try:
-                self.version = self._ready(write)
-            except BaseException:
-                self.db.close()
-                raise
+                self._open(connect(self.path, write, patience=30 if write else 0), write)
+            except sqlite3.OperationalError:  # taken by another process, or a drive that has no locks
+                if write:
+                    raise
+                self._open(connect(self.path, write, as_it_is=is_readable_without_locks(self.path)), write)
+
+    def _open(self, db: sqlite3.Connection, write: bool) -> None:
+        self.db = db
+        try:
+            self.version = self._ready(write)
+        except BaseException:
+            self.db.close()
+            raise
 
     @classmethod
     def of(cls, db: sqlite3.Connection, path: Path, version: int) -> Self:

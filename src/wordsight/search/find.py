@@ -172,6 +172,7 @@ class _Search:
             entry, *others = self.catalog.numbered(numbers, known=True)
             path = self.index.places.path(entry.path)
             missing, unreadable = state(path)
+            before = self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2]
             yield Hit(
                 number=numbers[0],
                 path=path,
@@ -182,7 +183,7 @@ class _Search:
                 words=words,
                 phrases=phrases,
                 missing=missing,
-                unreadable="" if missing else unreadable or self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2],
+                unreadable="" if missing else unreadable or before,
                 width=entry.width,
                 height=entry.height,
                 taken=entry.taken,

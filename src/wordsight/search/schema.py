@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.files import reason
+from wordsight.locks import NO_LOCKS, has_locks
 from wordsight.search.records import checksum
 
 FILE = "catalog.sqlite"
@@ -55,13 +56,20 @@ TABLES = {  # the columns that the checksum of a row is of
 }
 
 
-def connect(path: Path, write: bool) -> sqlite3.Connection:
+def connect(path: Path, write: bool, *, patience: float = 30.0, as_it_is: bool = False) -> sqlite3.Connection:
     """An open catalogue, whatever it holds.
+
+    Args:
+        path: its file.
+        write: make it if there is none.
+        patience: seconds to wait for its lock.
+        as_it_is: take no lock and look at no log: nobody writes meanwhile.
 
     Raises:
         sqlite3.Error: it cannot be opened.
     """
-    db = sqlite3.connect(_uri(path, write), uri=True, timeout=30, isolation_level=None)
+    address = f"{path.absolute().as_uri()}?immutable=1" if as_it_is else _uri(path, write)
+    db = sqlite3.connect(address, uri=True, timeout=patience, isolation_level=None)
     db.text_factory = _text
     return db
 
@@ -108,6 +116,8 @@ def sentence(path: Path, error: sqlite3.Error) -> InputError:
             f"{path}: a writer was stopped before it was done, and nothing can be finished in a folder that "
             "cannot be written; run `wordsight index info` once where it can."
         )
+    if any(word in text for word in ("locked", "locking", "I/O")) and not _has_locks(path.parent):
+        return InputError(f"{path}: {NO_LOCKS}.")
     if "I/O error" in text:
         return InputError(f"{path}: the drive cannot be read or written (input/output error).")
     if "readonly" in text or "unable to open" in text:
@@ -117,6 +127,19 @@ def sentence(path: Path, error: sqlite3.Error) -> InputError:
     return InputError(
         f"{path}: damaged, or not a catalogue of wordsight ({text}); `wordsight index build` repairs what can be."
     )
+
+
+def is_readable_without_locks(path: Path) -> bool:
+    """Whether a catalogue is on a drive without locks, and finished: then a reader takes it as it is."""
+    return not _unfinished(path) and not _has_locks(path.parent)
+
+
+def _has_locks(folder: Path) -> bool:
+    """Whether files can be locked there; so it is taken to be where that cannot be tried."""
+    try:
+        return has_locks(folder)
+    except InputError:
+        return True
 
 
 def _uri(path: Path, write: bool) -> str:
