@@ -183,6 +183,8 @@ class Trial:
         except InputError as error:
             print(error, file=sys.stderr)
             self.told["damaged"] += 1
+        if self.told["damaged"]:
+            return
         with Catalog(self.index.folder) as catalog:
             hashes = {entry.path: entry.hash for entry in catalog.entries()}
             snapshot = self.index.snapshot(catalog)
