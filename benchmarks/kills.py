@@ -2,48 +2,59 @@
 
     .venv/bin/python benchmarks/kills.py RUN PICTURES [--kills 200]
 
-The writer adds and removes pictures in a process of its own. Half of the times it kills itself (SIGKILL) at a random
-call inside of the search code, half of the times it is killed after a random time. Meanwhile another process reads:
-what it finds must score as that picture does, and what it has once seen must stay until it is removed. Pictures are
-encoded once before, so that most of the time goes where the danger is.
+The writer builds, adds, removes, merges, annotates and refreshes pictures whose content changed, in a process of its
+own. Half of the times it kills itself (SIGKILL) at a random call inside of the search code, half of the times it is
+killed after a random time. Meanwhile another process reads: what it finds must score as that picture does, with its
+old content or its new, and what it has once seen must stay until it is removed; after each kill `verify` must call the
+index sound. Pictures are encoded once before, so that most of the time goes where the danger is.
+
+Then the same is done with writers that are wrong on purpose; each of these controls must be noticed.
 """
 
 import argparse
-import json
+import hashlib
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from wrong_writers import CONTROLS
 
 from wordsight.data.pictures import picture_files
+from wordsight.errors import InputError
 from wordsight.run import load
-from wordsight.search import build
+from wordsight.search import build, merge
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
+from wordsight.search.results import Hit
 from wordsight.training.progress import Progress
 from wordsight.vision.regions import Row
 
 CODE = str(Path(build.__file__).parent)
+QUIET = Progress(quiet=True)
+FIGURES, BAD = ("kills", "writers", "reads"), ("failed", "lost", "doubled", "wrong", "damaged")
 
 
 class Replay:
-    """A region encoder that has seen everything already."""
+    """A region encoder that has seen everything already, by content."""
 
     def __init__(self, encoder: Any, paths: Sequence[Path]) -> None:
         self.size = encoder.size
-        self.rows = dict(zip(paths, encoder.stream(paths), strict=True))
+        contents = [path.read_bytes() for path in paths]
+        self.rows = dict(zip(contents, encoder.stream(paths), strict=True))
 
     def stream(self, paths: Iterator[Path]) -> Iterator[Row]:
         """The rows of pictures, in order."""
-        return (self.rows[path] for path in paths)
+        return (self.rows[path.read_bytes()] for path in paths)
 
 
 def child(work: Callable[[], object], kill_at: int | None) -> int:
@@ -70,81 +81,134 @@ def child(work: Callable[[], object], kill_at: int | None) -> int:
     os._exit(0)
 
 
-def trial(folder: Path, run: Path, paths: Sequence[Path], kills: int, seed: int = 0) -> dict[str, int]:
-    """Kill a writer so many times.
+class Trial:
+    """An index, the pictures that go in and out of it, and what was seen to go wrong.
 
-    Args:
-        folder: where to make the index.
-        run: a run that aligns.
-        paths: pictures.
-        kills: how often.
-        seed: of everything that is random.
+    Attributes:
+        told: how many writers were killed, ended and failed; what a reader has seen that must not be.
     """
-    chance = random.Random(seed)
-    build.BATCH = 3
-    index = Index.create(folder, run, "cpu")
-    index.run.__dict__["encoder"] = replay = Replay(load(run, "cpu").encoder, paths)
-    sentence = " ".join(index.run.vocabulary.words[2:6])
-    scores = _scores(index, replay, paths, sentence)
-    told = {"kills": 0, "writers": 0, "failed": 0, "reads": 0, "lost": 0, "doubled": 0, "wrong": 0}
-    calls = 6000  # about as many as a whole build has
-    there: set[Path] = set()
-    while told["kills"] < kills:
-        there = _present(folder)
-        removing = len(there) == len(paths) or (len(there) > 10 and chance.random() < 0.1)
-        gone = set(chance.sample(sorted(there), len(there) * 3 // 4)) if removing else set()
-        inside = chance.random() < 0.5
-        work = _remove(folder, sorted(gone)) if removing else _build(index, paths)
-        pid = child(work, chance.randrange(1, calls) if inside else None)
-        ends = time.monotonic() + (60 if inside else chance.random() * 0.6)
-        seen = set(there) - gone
+
+    def __init__(self, home: Path, run: Path, paths: Sequence[Path], seed: int = 0) -> None:
+        build.BATCH = merge.PICTURES = 3
+        self.chance = random.Random(seed)
+        self.paths = [home / "photos" / path.name for path in paths]
+        (home / "photos").mkdir(parents=True)
+        for old, new in zip(paths, self.paths, strict=True):
+            shutil.copy(old, new)
+        self.contents = [path.read_bytes() for path in self.paths]
+        self.index = Index.create(home / "index", run, "cpu")
+        self.replay = Replay(load(run, "cpu").encoder, self.paths)
+        self.index.run.__dict__["encoder"] = self.replay
+        self.sentence = " ".join(self.index.run.vocabulary.words[2:6])
+        self.scores = self._scores()
+        self.other = Index.create(home / "other", run, "cpu")
+        self.other.opened.run = self.index.run
+        self.other.build(self.paths, progress=QUIET)
+        self.told = Counter(dict.fromkeys((*FIGURES, *BAD), 0))
+
+    def go(self, kills: int) -> Counter[str]:
+        """Kill a writer so many times, then finish what it was to do."""
+        while self.told["kills"] < kills:
+            self.once()
+        self.index.build(self.paths, progress=QUIET)
+        self.told["lost"] += len(set(self.paths) - set(self._read()))
+        self._verify()
+        return self.told
+
+    def once(self) -> None:
+        """One writer, killed or not, and what is there then."""
+        work, gone = self._work()
+        calls = self.chance.randrange(1, 3000) if self.chance.random() < 0.5 else None
+        seen = set(self._read()) - gone
+        pid = child(work, calls)
+        ends = time.monotonic() + (60 if calls else self.chance.random() * 0.3)
         while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
             if time.monotonic() > ends:
                 os.kill(pid, signal.SIGKILL)
-            seen |= _read(folder, index, sentence, scores, told, seen) - gone
-        told["kills"] += int(os.WIFSIGNALED(ended[1]))
-        told["failed"] += int(os.WIFEXITED(ended[1]) and os.WEXITSTATUS(ended[1]) != 0)
-        told["writers"] += 1
-        seen |= _read(folder, index, sentence, scores, told, seen) - gone
-    index.build(paths, progress=Progress(quiet=True))
-    told["lost"] += len(set(paths) - _present(folder))
-    told["wrong"] += len(index.verify())
-    return told
+            seen = self._look(seen, gone)
+        self._look(seen, gone)
+        self.told["kills"] += int(os.WIFSIGNALED(ended[1]))
+        self.told["failed"] += int(os.WIFEXITED(ended[1]) and os.WEXITSTATUS(ended[1]) != 0)
+        self.told["writers"] += 1
+        self._verify()
 
+    def _work(self) -> tuple[Callable[[], object], set[Path]]:
+        """What the next writer does, and the pictures that it may take away."""
+        there, index, chance = self._read(), self.index, self.chance
+        present = sorted(there)
+        if len(present) == len(self.paths) or (len(present) > 10 and chance.random() < 0.1):
+            gone = chance.sample(present, len(present) * 3 // 4)
+            return lambda: index.remove(gone), set(gone)
+        kind = chance.choice(("build", "add", "merge", "annotate", "refresh"))
+        if kind == "refresh":
+            for path in chance.sample(self.paths, len(self.paths) // 3):
+                path.write_bytes(chance.choice(self.contents))
+                os.utime(path, ns=(0, chance.randrange(10**18)))
+        if kind == "merge":
+            return lambda: merge.merge(index, self.other), set()
+        if kind == "annotate":
+            table = index.folder.parent / "meta.csv"
+            rows = "".join(f"{path},{number},{number}\n" for path in self.paths for number in [chance.randrange(99)])
+            table.write_text(f"path,one,two\n{rows}")
+            return lambda: index.annotate(table), set()
+        return lambda: index.build(self.paths, repair=kind == "build", progress=QUIET), set()
 
-def _build(index: Index, paths: Sequence[Path]) -> Callable[[], object]:
-    return lambda: index.build(paths, progress=Progress(quiet=True))
+    def _look(self, seen: set[Path], gone: set[Path]) -> set[Path]:
+        now = set(self._read())
+        self.told["lost"] += len(seen - now)
+        return (seen | now) - gone
 
+    def _read(self) -> dict[Path, float]:
+        """Look at the whole index as a reader does; gives the pictures that are there."""
+        reader = Index(self.index.folder, "cpu")
+        reader.opened.run = self.index.run
+        try:
+            hits = reader.search(self.sentence, top=10**6).hits
+        except InputError as error:
+            print(error, file=sys.stderr)
+            self.told["wrong"] += 1
+            return {}
+        found = {hit.path: hit.score for hit in hits}
+        self.told["reads"] += 1
+        self.told["doubled"] += len(hits) - len(found)
+        for hit in hits:
+            self.told["wrong"] += min(abs(hit.score - score) for score in self.scores) > 1e-4
+            self.told["wrong"] += hit.meta.get("one") != hit.meta.get("two")
+        return found
 
-def _remove(folder: Path, paths: Sequence[Path]) -> Callable[[], object]:
-    return lambda: Index(folder, "cpu").remove(paths)
+    def _verify(self) -> None:
+        """A killed writer has damaged nothing, and its index holds what the files hold or held."""
+        try:
+            self.told["damaged"] += len(Index(self.index.folder, "cpu").verify())
+        except InputError as error:
+            print(error, file=sys.stderr)
+            self.told["damaged"] += 1
+        if self.told["damaged"]:
+            return
+        with Catalog(self.index.folder) as catalog:
+            hashes = {entry.path: entry.hash for entry in catalog.entries()}
+            snapshot = self.index.snapshot(catalog)
+            scored = {hit.path: hit.score for hit in self._hits()}
+            self.told["wrong"] += len(hashes) != len(snapshot.numbers)
+            for key, digest in hashes.items():
+                expected = self.by_hash.get(digest)
+                if expected is None or abs(scored.get(self.index.places.path(key), 9e9) - expected) > 1e-4:
+                    self.told["wrong"] += 1
 
+    def _hits(self) -> Sequence[Hit]:
+        reader = Index(self.index.folder, "cpu")
+        reader.opened.run = self.index.run
+        return reader.search(self.sentence, top=10**6).hits
 
-def _present(folder: Path) -> set[Path]:
-    index = Index(folder, "cpu")
-    with Catalog(folder) as catalog:
-        return {index.places.path(entry.path) for entry in catalog.entries()}
-
-
-def _read(
-    folder: Path, writer: Index, sentence: str, scores: dict[Path, float], told: dict[str, int], seen: set[Path]
-) -> set[Path]:
-    """Look at the whole index as a reader does; gives the pictures that are there."""
-    reader = Index(folder, "cpu")
-    reader.opened.run = writer.run
-    hits = reader.search(sentence, top=10**6).hits
-    found = [hit.path for hit in hits]
-    told["reads"] += 1
-    told["doubled"] += len(found) - len(set(found))
-    told["wrong"] += sum(abs(hit.score - scores[hit.path]) > 1e-4 for hit in hits)
-    told["lost"] += len(seen - set(found))
-    return set(found)
-
-
-@torch.inference_mode()
-def _scores(index: Index, replay: Replay, paths: Sequence[Path], sentence: str) -> dict[Path, float]:
-    images = index.run.model.encode_images(build.as_regions([replay.rows[path] for path in paths], replay.size))
-    return dict(zip(paths, index.run.score(images, [sentence])[:, 0].tolist(), strict=True))
+    @torch.inference_mode()
+    def _scores(self) -> list[float]:
+        """Of each picture by itself; `by_hash` has them by the hash of the content."""
+        rows = [self.replay.rows[content] for content in self.contents]
+        images = self.index.run.model.encode_images(build.as_regions(rows, self.replay.size))
+        scores: list[float] = self.index.run.score(images, [self.sentence])[:, 0].tolist()
+        digests = (hashlib.blake2b(content, digest_size=16).digest() for content in self.contents)
+        self.by_hash = dict(zip(digests, scores, strict=True))
+        return scores
 
 
 def main() -> None:
@@ -152,12 +216,33 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--control-kills", type=int, default=100, help="after which a control must have been noticed")
+    parser.add_argument("--controls", nargs="*", choices=[*CONTROLS], default=[*CONTROLS])
     parser.add_argument("--most", type=int, default=40, help="pictures that are used")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     paths = [path.absolute() for path in picture_files(chosen.pictures)[: chosen.most]]
+    print(f"{'':20}" + "".join(f"{name:>9}" for name in (*FIGURES, *BAD)))
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(trial(Path(folder, "index"), chosen.run, paths, chosen.kills)))
+        told = Trial(Path(folder, "as it is"), chosen.run, paths).go(chosen.kills)
+        print(f"{'as it is':20}" + "".join(f"{told[name]:>9}" for name in (*FIGURES, *BAD)), flush=True)
+        bad = any(told[name] for name in BAD)
+        for name in chosen.controls:
+            trial = Trial(Path(folder, name), chosen.run, paths)
+            with CONTROLS[name]():
+                fired = _fires(trial, chosen.control_kills)
+            print(
+                f"{'control: ' + name:20}" + "".join(f"{trial.told[name]:>9}" for name in (*FIGURES, *BAD)), flush=True
+            )
+            bad = bad or not fired
+    sys.exit(bad)
+
+
+def _fires(trial: Trial, kills: int) -> bool:
+    """Whether a wrong writer is noticed within so many kills."""
+    while not any(trial.told[name] for name in BAD[1:]) and trial.told["kills"] < kills:
+        trial.once()
+    return any(trial.told[name] for name in BAD[1:])
 
 
 if __name__ == "__main__":

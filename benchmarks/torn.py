@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/torn.py RUN PICTURES [--pieces 100]
 
-Pages, half pages and blocks of the catalogue, of its log (as a killed writer leaves it), of the vectors, boxes and
-rough vectors are overwritten by noise, zeros, other parts of the same file or what was there two commits before, or the
-file ends there. Missed are those that `verify` calls sound though an answer is another one; it must be 0, and so must
-those that end in another error than a sentence, and those that `build` leaves as they are without saying why.
+Pages, half pages and blocks of the catalogue (closed, or with the log that a killed writer leaves), of its log, its
+seal, the vectors, boxes and rough vectors are overwritten by noise, zeros, other parts of the same file or what was
+there two commits before, or the file ends there. Missed are those that `verify` calls sound though an answer is another
+one; it must be 0, and so must those that end in another error than a sentence, and those that `build` leaves as they
+are without saying why.
 """
 
 import argparse
@@ -23,12 +24,14 @@ from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.run import Run
 from wordsight.search import build
-from wordsight.search.catalog import FILE
+from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
+from wordsight.search.seal import FILE as SEAL
 from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
-KINDS = (FILE, f"{FILE}-wal", "vectors", "boxes", "rough")
+CLOSED = f"{FILE}, closed"
+KINDS = (CLOSED, FILE, f"{FILE}-wal", f"{FILE}-shm", SEAL, "vectors", "boxes", "rough")
 WAYS = ("noise", "zeros", "other", "old", "cut")
 COLUMNS = ("noticed", "harmless", "repaired", "said", "missed", "crashed", "left")
 
@@ -79,7 +82,7 @@ def spoil(path: Path, old: bytes, chance: random.Random) -> str:
 def answers(folder: Path, run: Run) -> Any:
     """All that an index says to three sentences, to the last bit; what does not matter left out."""
     index = Index(folder, "cpu")
-    index.__dict__["run"] = run
+    index.opened.run = run
     words = run.vocabulary.words
     asks = [" ".join(words[start : start + 4]) for start in (2, 6, 10)]
     found = index.search_many(asks, top=10**6)
@@ -118,7 +121,7 @@ def trial(folder: Path, run: Run, paths: list[Path], expected: Any, told: Counte
         told["harmless" if now == expected else "missed"] += 1
     try:
         index = Index.create(folder, None, "cpu")
-        index.__dict__["run"] = run
+        index.opened.run = run
         index.build(paths, progress=QUIET)
     except InputError:
         told["said"] += 1
@@ -151,7 +154,9 @@ def main() -> None:
             kind = KINDS[number % len(KINDS)]
             shutil.rmtree(home)
             shutil.copytree(copy, home)
-            (path,) = [one for one in files(index.folder) if one.name.endswith(kind)][:1]
+            if kind == CLOSED:  # all that is in the log is put away
+                Catalog(index.folder, write=True).db.close()
+            (path,) = [one for one in files(index.folder) if one.name.endswith(kind.split(",")[0])][:1]
             way = spoil(path, old.get(path.relative_to(index.folder).as_posix(), b""), chance)
             before = Counter(table[kind])
             try:

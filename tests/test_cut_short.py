@@ -23,7 +23,7 @@ from wordsight.search.index import Index
 
 home, seed = Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(seed)
-rows.HELD, scan.ROWS = chance.choice((0, 2**29)), 64
+rows.HELD, scan.READ = chance.choice((0, 2**29)), 64
 index = Index(home, "cpu")
 index.run
 files = sorted((home / "vectors").iterdir())
@@ -90,13 +90,14 @@ def test_rows_are_those_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     values.tofile(tmp_path / "x")
     some = Rows(tmp_path / "x", np.float32, 40, 3)
     places = np.array([0, 1, 2, 7, 3, 3, 39])
-    for _ in range(2):  # read, then held
+    for turn in range(3):  # read twice, then held
         assert len(some) == 40 and np.array_equal(some[5:9], values[5:9]) and np.array_equal(some[39], values[39])
         assert np.array_equal(some[places], values[places]) and len(some[places[:0]]) == 0
         assert np.array_equal(some[30:99], values[30:40]) and len(some[7:7]) == 0
         with pytest.raises(IndexError):
             _ = some[40]
         some.hold()
+        assert some.is_held == (turn > 0)
     os.truncate(tmp_path / "x", 100)
     assert np.array_equal(some[0:40], values[:40])
     with pytest.raises(InputError, match="cut short, 8 rows of 40"):
@@ -108,7 +109,8 @@ def test_what_is_too_large_is_not_held(tmp_path: Path, monkeypatch: pytest.Monke
     for most, wanted, held in ((600, 50, True), (599, 50, False), (600, 24, False)):
         monkeypatch.setattr(rows, "HELD", most)
         some = Rows(tmp_path / "x", np.float32, 50, 3)
-        rows.hold({1: some}, {1: wanted})
+        assert not rows.hold({1: some}, {1: wanted})
+        assert rows.hold({1: some}, {1: wanted}) == held
         os.truncate(tmp_path / "x", 0)
         if held:
             assert not some[0:50].any()

@@ -469,10 +469,13 @@ def test_rows_behind_the_committed_ones_are_cut_off(index: Index, photos: list[P
     assert file.stat().st_size == 4 * 64 * 40 * 9
 
 
-def test_killed_writers_lose_nothing(trained: Path, world: Path) -> None:
-    command = [sys.executable, str(KILLS), str(trained), str(world / "images"), "--kills", "8", "--most", "12"]
+def test_killed_writers_lose_nothing_and_a_wrong_one_is_noticed(trained: Path, world: Path) -> None:
+    command = [sys.executable, str(KILLS), str(trained), str(world / "images"), "--kills", "6", "--most", "12"]
+    command += ["--controls", "rows exchanged"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
-    assert figures["kills"] >= 8 and figures["reads"] >= 8
-    assert [figures[key] for key in ("failed", "lost", "doubled", "wrong")] == [0, 0, 0, 0]
+    assert done.returncode == 0, done.stdout + done.stderr
+    names, told, control = (line.rsplit(maxsplit=8) for line in done.stdout.splitlines())
+    figures = dict(zip(names, map(int, told[1:]), strict=True))
+    assert figures["kills"] >= 6 and figures["reads"] >= 6
+    assert [figures[key] for key in ("failed", "lost", "doubled", "wrong", "damaged")] == [0] * 5
+    assert control[0] == "control: rows exchanged" and int(control[-2]) > 0

@@ -20,6 +20,7 @@ from wordsight.search.seal import Seal
 from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
+TORN = Path(__file__).resolve().parents[1] / "benchmarks" / "torn.py"
 ASK = "a red circle and a blue square"
 
 
@@ -272,3 +273,13 @@ def test_the_checksum_of_a_row_is_the_same_for_ever() -> None:
     entry = Entry("a/ü😀.jpg", bytes(16), 1, -2, 3, 4, "t", "a", 1, 0, 5, 0.1, 2.0, 3e-9, '{"a": 1}')
     assert entry._replace(first=np.int64(0), hubness=np.float64(0.1)).typed().checksums() == entry.checksums()
     assert checksum("ü", 1, 0.1, b"\0") == zlib.crc32(b"('\\xfc', 1, 0.1, b'\\x00')")
+
+
+def test_torn_pieces_are_noticed_or_change_nothing(trained: Path, world: Path) -> None:
+    command = [sys.executable, str(TORN), str(trained), str(world / "images"), "-n", "24", "--most", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names, *_, last = (line.split() for line in done.stdout.splitlines())
+    told = dict(zip(names, map(int, last[1:]), strict=True))
+    assert told["noticed"] > 5 and told["noticed"] + told["harmless"] == 24
+    assert [told[name] for name in ("missed", "crashed", "left")] == [0, 0, 0]

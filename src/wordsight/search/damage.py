@@ -122,7 +122,7 @@ def repair(catalog: Catalog, segments: Segments) -> list[str]:
     """
     seal = Seal.read(catalog.path.parent)
     found = find(catalog, segments, seal)
-    if not (found.pictures or found.others):
+    if seal and not (found.pictures or found.others):
         return []
     with catalog.change():
         for name, value in restored(_facts(catalog), seal, catalog.path).items():

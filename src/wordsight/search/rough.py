@@ -81,8 +81,8 @@ def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, asked: Asked) -
     """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
     words, shares = asked.words.bfloat16(), asked.shares.abs()
     found, error = torch.empty(2, len(spans), asked.shares.shape[1])
-    hold(halves, spans.rows())
-    for block in blocks(spans, len(words)):
+    held = hold(halves, spans.rows())
+    for block in blocks(spans, len(words), held):
         some, place = spans[block], torch.from_numpy(block)
         rows = torch.from_numpy(rows_of(halves[int(some.segment[0])], some)).view(torch.bfloat16)
         best = _best(rows, words, some.count)  # (pictures, W)

@@ -1,8 +1,8 @@
 """Rows in a file that somebody may cut short at any time: read with `pread`, or held in memory, never mapped.
 
 A mapped file that becomes shorter kills the process that looks at it (SIGBUS); a read that comes up short is an error
-like any other. Reading rows block by block costs a copy of them each time; so those that are scanned as a whole are
-held in memory where they are few enough (`hold`).
+like any other. Reading rows block by block costs a copy of them each time; so those that are scanned as a whole for the
+second time are held in memory where they are few enough (`hold`).
 """
 
 import os
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, reason
 
-HELD = 512 * 2**20  # bytes of one kind of an index that are held in memory; of a larger index none are
+HELD = 2**30  # bytes of one kind of an index that are held in memory; of a larger index none are
 Number = TypeVar("Number", np.float32, np.int16)
 Ints = NDArray[np.int64]
 
@@ -41,6 +41,7 @@ class Rows(Generic[Number]):
         self._width: int = self._kind.itemsize * size
         self.nbytes = rows * self._width
         self._held: NDArray[Number] | None = None
+        self._scanned = False
         try:
             self._file = open_regular(path)
         except OSError as error:
@@ -74,25 +75,31 @@ class Rows(Generic[Number]):
             found[start:end] = self._read(int(at[start]), end - start)
         return found
 
+    @property
+    def is_held(self) -> bool:
+        """Whether looking at it costs no reading."""
+        return self._held is not None
+
     def hold(self) -> None:
-        """Read all of it into memory, once.
+        """Read all of it into memory when it is scanned for the second time.
 
         Raises:
             InputError: the file has been cut short, or cannot be read.
         """
-        if self._held is None:
+        if self._scanned and self._held is None:
             self._held = self._read(0, len(self))
+        self._scanned = True
 
     def _read(self, first: int, count: int) -> NDArray[Number]:
         if first < 0 or first + count > len(self):
             raise IndexError(f"rows {first} to {first + count} of {len(self)}")
         found = np.empty((count, self.shape[1]), self._kind)
-        into = memoryview(found.reshape(-1).view(np.uint8).data)
+        content = memoryview(found.reshape(-1).view(np.uint8).data)
         try:
-            got = read_at(self._file, first * self._width, into)
+            got = read_at(self._file, first * self._width, content)
         except OSError as error:
             raise self._failed(error) from None
-        if got < len(into):
+        if got < len(content):
             raise self._short(first + got // self._width)
         return found
 
@@ -109,8 +116,8 @@ class Rows(Generic[Number]):
 Stored = NDArray[Number] | Rows[Number]
 
 
-def hold(segments: Mapping[int, Stored[Number]], wanted: Mapping[int, int]) -> None:
-    """Hold files in memory of which at least half is looked at, if they are few enough.
+def hold(segments: Mapping[int, Stored[Number]], wanted: Mapping[int, int]) -> bool:
+    """Hold files in memory of which at least half is looked at, if they are few enough; gives whether all are held.
 
     Args:
         segments: the rows of each file.
@@ -124,3 +131,4 @@ def hold(segments: Mapping[int, Stored[Number]], wanted: Mapping[int, int]) -> N
         for rows, count in files:
             if 2 * count >= len(rows):
                 rows.hold()
+    return all(rows.is_held for rows, _ in files)

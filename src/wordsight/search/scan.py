@@ -16,7 +16,7 @@ from wordsight.matching.score import Rule
 from wordsight.search.rows import Ints, Number, Stored, hold
 
 PRODUCTS = 2**21  # rows x words in one block: 8 MB
-ROWS = 2**13  # in one block, at most
+READ = 2**11  # rows in one block that is read from disk
 Floats = NDArray[np.float32]
 
 
@@ -87,8 +87,8 @@ def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, asked: Asked,
         (I, Q) float32.
     """
     found = torch.empty(len(spans), asked.shares.shape[1])
-    hold(segments, spans.rows())
-    for block in blocks(spans, len(asked.words)):
+    held = hold(segments, spans.rows())
+    for block in blocks(spans, len(asked.words), held):
         some = spans[block]
         rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
         best = _best(rows @ asked.words.T, some.count, rule)  # (pictures, W)
@@ -107,9 +107,9 @@ def top(scores: Tensor, count: int) -> Ints:
     return places[order].astype(np.int64)
 
 
-def blocks(spans: Spans, words: int) -> Iterator[Ints]:
+def blocks(spans: Spans, words: int, held: bool = True) -> Iterator[Ints]:
     """The places of all pictures in the order of the files: of one segment each time, and few rows for many words."""
-    most = min(ROWS, max(1, PRODUCTS // max(1, words)))
+    most = min(PRODUCTS if held else READ, max(1, PRODUCTS // max(1, words)))
     order = np.lexsort((spans.first, spans.segment))
     segment, ends = spans.segment[order], np.cumsum(spans.count[order])
     start = 0
@@ -123,7 +123,7 @@ def blocks(spans: Spans, words: int) -> Iterator[Ints]:
 
 
 def rows_of(segment: Stored[Number], some: Spans) -> NDArray[Number]:
-    """The rows of pictures, end to end: as they lie in the file where nothing is between them, else put together."""
+    """The rows of pictures, end to end: as they lie in the file where nothing is between them."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]
     begins = np.cumsum(some.count) - some.count

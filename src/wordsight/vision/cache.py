@@ -12,12 +12,11 @@ import hashlib
 import json
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,8 +25,9 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.files import open_regular, parse_json, read_at, read_bytes, reason, write_at, write_text
+from wordsight.files import parse_json, read_bytes, reason, write_at, write_text
 from wordsight.locks import locked
+from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of
 
 if TYPE_CHECKING:
     from wordsight.vision.regions import RegionEncoder, Row
@@ -38,7 +38,6 @@ _FLUSH = 64  # pictures written at a time; what an interruption can cost
 _EMPTY = -1  # kind of a row that is padding
 _WAIT = 3600.0  # seconds that another process is waited for
 _BUSY = "another process is computing features here"
-_ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
 
 
 def default_cache() -> Path:
@@ -57,7 +56,7 @@ class FeatureTable:
 
     kept: list[int]
     broken: dict[Path, str]
-    _records: "_Records" = field(repr=False)
+    _records: "Records" = field(repr=False)
     _rows: NDArray[np.int64] = field(repr=False)  # (len(kept),) places in `_records`
 
     def __len__(self) -> int:
@@ -143,7 +142,7 @@ class FeatureCache:
             raise InputError(next(iter(broken.values())))
         kept = [i for i, key in enumerate(keys) if key in self._known]
         rows = np.array([self._known[keys[i]] for i in kept], np.int64)
-        return FeatureTable(kept, broken, _Records(self._data, self._record), rows)
+        return FeatureTable(kept, broken, Records(self._data, self._record), rows)
 
     def _missing(self, pictures: Sequence[Path], keys: Sequence[bytes]) -> dict[bytes, Path]:
         """One file of each content that has no row yet."""
@@ -186,7 +185,7 @@ class FeatureCache:
         """Data first, then the index, each behind its last complete entry."""
         start = self._count
         contents = [record.tobytes() for record in records]
-        sums = np.array([_checksum(key, content) for key, content in zip(keys, contents, strict=True)], "<u4")
+        sums = np.array([checksum_of(key, content) for key, content in zip(keys, contents, strict=True)], "<u4")
         try:
             write_at(self._data, start * self._record.itemsize, b"".join(contents))
             write_at(self._sums, start * sums.itemsize, sums.tobytes())
@@ -194,22 +193,22 @@ class FeatureCache:
         except OSError as error:
             raise InputError(
                 f"{self.folder}: cannot write features ({reason(error)}); what was done before is kept, and the same "
-                f"command continues there; {_ELSEWHERE}."
+                f"command continues there; {ELSEWHERE}."
             ) from None
         self._count += len(keys)
         self._known.update(zip(keys, range(start, start + len(keys)), strict=True))
 
     def _leave_damaged(self, keys: Sequence[bytes]) -> None:
         """Forget where the records of some keys are that are not as they were to be written."""
-        content = _content(self._sums)[: 4 * self._count]
+        content = content_of(self._sums)[: 4 * self._count]
         sums = np.frombuffer(content[: len(content) // 4 * 4], "<u4")
-        records = _Records(self._data, self._record)
+        records = Records(self._data, self._record)
         for key in set(keys) & self._known.keys():
             row = self._known[key]
             if (key, row) in self._sound:
                 continue
             expected = int(sums[row]) if row < len(sums) else 0
-            if expected and _checksum(key, records.whole(row)) != expected:
+            if expected and checksum_of(key, records.whole(row)) != expected:
                 del self._known[key]
             else:
                 self._sound.add((key, row))
@@ -219,22 +218,22 @@ class FeatureCache:
         path = self.folder / "header.json"
         header = {"format": FORMAT, "encoder": self._encoder.fingerprint, "size": self._encoder.size}
         try:
-            found = parse_json(_content(path).decode(), str(path)) if path.exists() else None
+            found = parse_json(content_of(path).decode(), str(path)) if path.exists() else None
         except (InputError, UnicodeDecodeError):
             found = {}
         known = found if isinstance(found, dict) else {}
         if isinstance(newer := known.get("format"), int) and newer > FORMAT:
-            raise InputError(f"{path}: made by a newer wordsight (format {newer}); {_ELSEWHERE}.")
+            raise InputError(f"{path}: made by a newer wordsight (format {newer}); {ELSEWHERE}.")
         if header.items() <= known.items():
             return
-        if found is not None and np.count_nonzero(np.frombuffer(_content(self._sums), "u1")) == 0:
+        if found is not None and np.count_nonzero(np.frombuffer(content_of(self._sums), "u1")) == 0:
             for file in (self._index, self._sums):  # nothing says that they are right
                 file.unlink(missing_ok=True)
         write_text(path, json.dumps(header | {"regions": self._encoder.settings.regions}, indent=1))
 
     def _read_index(self) -> dict[bytes, int]:
         """Row numbers by key, as far as the data are there; of a key that is there twice the later one holds."""
-        index = _content(self._index)
+        index = content_of(self._index)
         there = self._data.stat().st_size if self._data.exists() else 0
         self._count = min(len(index) // _KEY, there // self._record.itemsize)
         return {index[i * _KEY : (i + 1) * _KEY]: i for i in range(self._count)}
@@ -251,64 +250,9 @@ class FeatureCache:
                 self._known = self._read_index()
                 yield
         except InputError as error:
-            if str(error).startswith(str(self.folder)) and _ELSEWHERE not in str(error):
-                raise InputError(f"{str(error).rstrip('.')}; {_ELSEWHERE}.") from None
+            if str(error).startswith(str(self.folder)) and ELSEWHERE not in str(error):
+                raise InputError(f"{str(error).rstrip('.')}; {ELSEWHERE}.") from None
             raise
-
-
-class _Records:
-    """The records in a file, read and not mapped: it may be cut short at any time."""
-
-    def __init__(self, path: Path, record: np.dtype[Any]) -> None:
-        self.path, self.record = path, record
-        self._file: BinaryIO | None = None
-        if path.exists():
-            try:
-                self._file = open_regular(path)
-            except OSError as error:
-                raise InputError(f"{path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
-
-    def read(self, part: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """One part of some records: (rows, ...).
-
-        Raises:
-            InputError: the file has been cut short, or cannot be read.
-        """
-        kind, offset = self.record.fields[part][:2]  # type: ignore[index]
-        found = np.empty(rows.shape, kind)
-        for at, row in np.ndenumerate(rows):
-            into = memoryview(np.atleast_1d(found[at]).reshape(-1).view(np.uint8).data)
-            if self._fill(int(row) * self.record.itemsize + offset, into) < len(into):
-                raise InputError(f"{self.path}: was cut short meanwhile; the same command computes again what is lost.")
-        return found
-
-    def whole(self, row: int) -> bytes:
-        """A record; shorter, if the file is."""
-        content = bytearray(self.record.itemsize)
-        return bytes(content[: self._fill(row * self.record.itemsize, memoryview(content))])
-
-    def _fill(self, start: int, into: memoryview) -> int:
-        if self._file is None:
-            return 0
-        try:
-            return read_at(self._file, start, into)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
-
-
-def _checksum(key: bytes, record: bytes) -> int:
-    """CRC-32 of a record and whose it is; never 0, which stands for a record of which it is not known."""
-    return zlib.crc32(record, zlib.crc32(key)) or 1
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file; none where there is no file."""
-    try:
-        return read_bytes(path)
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); {_ELSEWHERE}.") from None
 
 
 def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:

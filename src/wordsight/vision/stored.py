@@ -1,0 +1,68 @@
+"""The records of a feature cache on disk, and their checksums."""
+
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.files import open_regular, read_at, read_bytes, reason
+
+ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
+
+
+class Records:
+    """The records in a file, read and not mapped: it may be cut short at any time."""
+
+    def __init__(self, path: Path, record: np.dtype[Any]) -> None:
+        self.path, self.record = path, record
+        self._file: BinaryIO | None = None
+        if path.exists():
+            try:
+                self._file = open_regular(path)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read ({reason(error)}); {ELSEWHERE}.") from None
+
+    def read(self, part: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """One part of some records: (rows, ...).
+
+        Raises:
+            InputError: the file has been cut short, or cannot be read.
+        """
+        kind, offset = self.record.fields[part][:2]  # type: ignore[index]
+        found = np.empty(rows.shape, kind)
+        for at, row in np.ndenumerate(rows):
+            into = memoryview(np.atleast_1d(found[at]).reshape(-1).view(np.uint8).data)
+            if self._fill(int(row) * self.record.itemsize + offset, into) < len(into):
+                raise InputError(f"{self.path}: was cut short meanwhile; the same command computes again what is lost.")
+        return found
+
+    def whole(self, row: int) -> bytes:
+        """A record; shorter, if the file is."""
+        content = bytearray(self.record.itemsize)
+        return bytes(content[: self._fill(row * self.record.itemsize, memoryview(content))])
+
+    def _fill(self, start: int, into: memoryview) -> int:
+        if self._file is None:
+            return 0
+        try:
+            return read_at(self._file, start, into)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({reason(error)}); {ELSEWHERE}.") from None
+
+
+def checksum_of(key: bytes, record: bytes) -> int:
+    """CRC-32 of a record and whose it is; never 0, which stands for a record of which it is not known."""
+    return zlib.crc32(record, zlib.crc32(key)) or 1
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file; none where there is no file."""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}); {ELSEWHERE}.") from None
