@@ -175,7 +175,7 @@ class Hit(BaseModel):
     words: Annotated[list[Word], Field(description="each word of the query on its own best box")]
     phrases: list[Phrase]
     missing: Annotated[bool, Field(description="whether the file is gone")]
-    unreadable: Annotated[bool, Field(description="whether the file is there, and cannot be read")] = False
+    unreadable: Annotated[str, Field(description="why the file is there and cannot be read; empty where it can")] = ""
     width: int
     height: int
     taken: str
