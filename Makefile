@@ -14,7 +14,7 @@ demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
 
 test: $(INSTALLED)  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .

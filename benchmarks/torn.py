@@ -48,7 +48,7 @@ def make(folder: Path, run: Path, paths: list[Path]) -> tuple[Index, dict[str, b
     with index.writing() as holding:  # keeps the log from being put away
         holding.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         old = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files(folder)}
-        builder = build.Builder(holding, index.segments, index.places, index.run)
+        builder = build.Builder(holding, index.opened)
         builder.add(paths)
         shutil.copytree(folder, killed)
     shutil.rmtree(folder)
