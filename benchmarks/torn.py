@@ -146,9 +146,9 @@ def main() -> None:
     table: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     with tempfile.TemporaryDirectory() as work:
         index, old = make(Path(work, "home", "index"), chosen.run, paths)
-        run, home = index.run, index.folder.parent
-        copy = Path(work, "copy")
-        shutil.copytree(home, copy)
+        home, copy = index.folder.parent, Path(work, "copy")
+        shutil.copytree(home, copy)  # before anybody looks at it: the last to close it puts the log away
+        run = index.run
         expected = [[(one[0], *one[1:]) for one in hits] for hits in answers(index.folder, run)]
         for number in range(chosen.pieces):
             kind = KINDS[number % len(KINDS)]
