@@ -86,6 +86,43 @@ def test_a_moved_picture_keeps_what_is_known_of_it(
     assert hit(index)[:2] == (before[0], folder.parent / "elsewhere" / "new name.jpg")
 
 
+@pytest.mark.parametrize("how", ["swapped", "turned", "chain", "gone", "again", "changed"])
+def test_pictures_that_get_the_names_of_others_keep_what_is_known_of_them(
+    index: Index, photos: list[Path], world: Path, how: str
+) -> None:
+    table, folder = photos[0].parent.parent / "all.csv", photos[0].parent
+    table.write_text("path,who\n" + "".join(f"{path},{place}\n" for place, path in enumerate(photos)))
+    index.annotate(table)
+    one, two, three, other = photos
+    before = {str(hit.meta["who"]): (hit.number, hit.score) for hit in index.search(ASK).hits}
+    names = {"0": one, "1": two, "2": three, "3": other}
+    if how == "swapped":
+        os.rename(one, folder / "x"), os.rename(two, one), os.rename(folder / "x", two)
+        names |= {"0": two, "1": one}
+    elif how == "turned":
+        os.rename(three, folder / "x"), os.rename(two, three), os.rename(one, two), os.rename(folder / "x", one)
+        names |= {"0": two, "1": three, "2": one}
+    elif how == "changed":  # a name's picture was another one, and its own is gone
+        os.rename(one, two)
+        os.rename(shutil.copy(sorted((world / "images").iterdir())[8], folder / "x"), one)
+    else:
+        os.rename(two, folder / "new.jpg"), os.rename(one, two)
+        names |= {"0": two, "1": folder / "new.jpg"}
+        if how == "again":
+            shutil.copy(sorted((world / "images").iterdir())[8], one)
+    done = index.build(folder, progress=QUIET)
+    hits = {str(hit.meta["who"]): hit for hit in index.search(ASK).hits if hit.meta}
+    assert {who: hit.path for who, hit in hits.items()} == names
+    assert [hit.number for hit in hits.values()] == [before[who][0] for who in hits]
+    assert index.verify() == [] and index.info()["unused_regions"] == (40 if how == "changed" else 0)
+    if how == "changed":
+        assert len(done.refreshed) == 2 and hits["1"].score == pytest.approx(before["0"][1])
+    else:
+        assert len(done.moved) == (3 if how == "turned" else 2) and len(done.added) == (how == "again")
+        assert all(hit.score == before[who][1] for who, hit in hits.items())
+    assert index.build(folder, progress=QUIET).unchanged == (5 if how == "again" else 4)
+
+
 def test_a_copy_is_a_picture_of_its_own_and_is_not_encoded(
     index: Index, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,3 +159,22 @@ def test_a_writer_leaves_an_index_alone_that_took_the_place(trained: Path, world
         first.build(more, progress=QUIET)
     again = Index(tmp_path / "index", "cpu")
     assert found(again) == expected and again.verify() == []
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_an_index_that_was_copied_in_part_is_left_as_it_is(
+    trained: Path, world: Path, tmp_path: Path, lock: bool
+) -> None:
+    pictures = some(world, tmp_path / "photos", 0, 3)
+    index = built(tmp_path / "index", pictures, trained)
+    before, aside = found(index), tmp_path / "aside"
+    aside.mkdir()
+    for name in ("catalog.sqlite", "seal.json", *([] if lock else ["lock"])):
+        os.rename(index.folder / name, aside / name)
+    files = content(index.folder)
+    for run in (trained, None):
+        with pytest.raises(InputError, match=r"without its catalog\.sqlite, copied in part perhaps"):
+            Index.create(index.folder, run, "cpu")
+    assert content(index.folder) == files
+    os.rename(aside / "catalog.sqlite", index.folder / "catalog.sqlite")
+    assert found(Index(index.folder, "cpu")) == before

@@ -219,6 +219,41 @@ def test_version_1_is_read_as_it_is_and_brought_up_to_date_by_a_writer(home: Pat
     assert answers(home) == before and index.verify() == []
 
 
+def test_files_of_the_user_in_an_index_stay_as_they_are(home: Path) -> None:
+    """Of an older wordsight, which wrote none of these names; also where the catalogue is made anew."""
+    before, index = answers(home), home / "index"
+    as_version_1(home)
+    mine = ["seal.json", "broken.txt", "catalog.sqlite.damaged", "salvage/mine.txt", ".salvage/mine.txt", "notes/x.txt"]
+    for name in mine:
+        (index / name).parent.mkdir(exist_ok=True)
+        (index / name).write_bytes(b"\xff mine")
+    (home / "photos" / "broken.jpg").write_text("none")
+    assert rebuilt(home).verify() == [] and answers(home) == before
+    sql(home, "UPDATE pictures SET width = 1 WHERE number = 1")
+    assert rebuilt(home).verify() == [] and answers(home) == before
+    (index / FILE).write_bytes(b"nonsense" * 1000)
+    assert rebuilt(home).verify() == [] and [one[:2] for one in answers(home)] == [one[:2] for one in before]
+    assert (index / f"{FILE}.damaged-2").read_bytes() == b"nonsense" * 1000
+    assert {name: (index / name).read_bytes() for name in mine} == dict.fromkeys(mine, b"\xff mine")
+
+
+@pytest.mark.parametrize("kind", ["vectors", "boxes", "row"])
+def test_what_is_damaged_is_not_merged(home: Path, trained: Path, tmp_path: Path, kind: str) -> None:
+    if kind == "row":
+        sql(home, "UPDATE pictures SET hubness = 1.5 WHERE number = 3")
+    else:
+        path = home / "index" / "vectors" / f"00001.{kind}"
+        content = bytearray(path.read_bytes())
+        content[3] ^= 0x10
+        path.write_bytes(content)
+    other = Index.create(tmp_path / "other", trained, "cpu")
+    with pytest.raises(InputError, match=r"pictures are damaged, the first is .*index build.*Nothing was merged"):
+        other.merge(home / "index")
+    assert other.info()["pictures"] == 0
+    rebuilt(home)
+    assert other.merge(home / "index") == (8, 0) and other.verify() == []
+
+
 @pytest.mark.parametrize("change", ["first = 9999", "rows = 'x'", "hubness = 9e999", "hash = x'00'", "meta = '{'"])
 def test_version_1_has_bounds_too(home: Path, change: str) -> None:
     before = answers(home)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -267,6 +268,16 @@ def test_flipping_looks_at_the_same_place_of_the_mirror_image() -> None:
     left = [[[0.0, 0.0, 0.4, 1.0]]]
     plain, flipped = (RegionEncoder(replace(SMALL, flip=flip)).encode([picture], left) for flip in (False, True))
     assert (plain.features * flipped.features).sum() > 0.99
+
+
+@pytest.mark.parametrize("pooling", ["crop", "both"])
+def test_only_a_large_picture_waits_smaller_to_be_cut(tmp_path: Path, pooling: Literal["crop", "both"]) -> None:
+    encoder = RegionEncoder(replace(SMALL, pooling=pooling, crop=32))
+    sizes = {"photo.jpg": (2300, 1700), "photo.png": (2300, 1700), "large.jpg": (9000, 8000), "large.png": (9000, 8000)}
+    for name, size in sizes.items():
+        Image.new("L", size).save(tmp_path / name)
+        kept = encoder._look(tmp_path / name, None)[0].size
+        assert kept == size if "photo" in name else 2048 <= min(kept) < 4096
 
 
 def test_a_crop_sees_only_its_box() -> None:

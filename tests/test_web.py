@@ -629,7 +629,7 @@ def test_a_damaged_index_is_an_error_of_the_server(moved: tuple[Index, list[Path
     spoilt(index)[name]()
     for _ in range(2):
         said = error(web.post(f"{API}/search", json=ASK), 500)
-        assert str(index.folder.parent) not in said
+        assert str(index.folder.parent) not in said and "Something went wrong" not in said
     if "vectors" not in name:
         error(web.get(f"{API}/pictures/1/thumb"), 500)
         error(web.post(f"{API}/search", json={"like": {"picture": 1}}), 500)

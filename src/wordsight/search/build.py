@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +101,7 @@ class Builder:
         work = self._named([*paths, *(self.index.places.path(key) for key in force)])
         waiting: deque[_Coming] = deque()
         done = len(paths) + len(force) - len(work)
+        self._permute(work)
         try:
             for row in self.run.encoder.stream(self._wanted(work, force, waiting)):
                 self._take(waiting.popleft(), row)
@@ -125,6 +127,37 @@ class Builder:
             except (InputError, OSError) as error:
                 self._refuse(str(path).encode(errors="backslashreplace").decode(), str(error))
         return work
+
+    def _permute(self, work: dict[str, Path]) -> None:
+        """Let pictures keep what is known of them that were given the names of other pictures; these are done then."""
+        now: dict[str, Entry] = {}
+        for key in work.keys() & self._known.entries.keys():
+            was = self._known.entries[key]
+            with suppress(OSError):  # it is said when its turn comes
+                found = os.stat(work[key])
+                if (found.st_size, found.st_mtime_ns) != (was.bytes, was.mtime_ns):
+                    now[key] = look(key, work[key])
+        sizes = {one.bytes for key, new in now.items() if (one := self._known.entries[key]).hash != new.hash}
+        for key in work.keys() - self._names if sizes else ():
+            with suppress(OSError):
+                if os.stat(work[key]).st_size in sizes:
+                    now[key] = look(key, work[key])
+        pairs = self._known.permuted(now) if sizes else {}
+        if not pairs:
+            return
+        changes = {
+            name: self._known.entries[name]._replace(path=new, bytes=now[new].bytes, mtime_ns=now[new].mtime_ns)
+            for name, new in pairs.items()
+        }
+        with self.catalog.change():
+            self.catalog.replace(changes)
+        for name in changes:
+            self._known.drop(self._known.entries[name])
+        self._names = self._names - pairs.keys() | set(pairs.values())
+        for entry in changes.values():
+            self._known.put(entry)
+            self.built.moved.append(entry.path)
+            del work[entry.path]
 
     def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[_Coming]) -> Iterator[Path]:
         """The files that must be encoded; what is known of each is put into `waiting`."""

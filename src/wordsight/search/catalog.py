@@ -27,7 +27,7 @@ from wordsight.search.schema import (
     sentence,
     version_of,
 )
-from wordsight.search.seal import Seal
+from wordsight.search.seal import Seal, leave_alone
 
 __all__ = ["FILE", "Batch", "Catalog", "Entry"]
 
@@ -180,6 +180,17 @@ class Catalog:
         self.set_numbered((number, entry._replace(**values).typed()) for number, entry in found)
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(key,), (values.get("path", key),)])
 
+    def replace(self, pictures: Mapping[str, Entry]) -> None:
+        """Other rows for some pictures at once, by the names they had; they can be read then.
+
+        Raises:
+            InputError: the row of one is damaged.
+        """
+        found = [(number, one) for key, one in pictures.items() for number, _ in self._entries("path = ?", (key,))]
+        self.set_numbered((number, entry.typed()) for number, entry in found)
+        names = {*pictures, *(entry.path for entry in pictures.values())}
+        self.db.executemany("DELETE FROM broken WHERE path = ?", [(name,) for name in names])
+
     def forget(self, paths: Iterable[str]) -> int:
         """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
         gone = [(path,) for path in paths]
@@ -272,6 +283,8 @@ class Catalog:
         if write:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = FULL")
+            if 0 < version_of(self.db, self.path) < CHECKED:
+                leave_alone(self.path.parent)
             return migrate(self.db, self.path)
         self.db.execute("BEGIN")
         version = version_of(self.db, self.path)

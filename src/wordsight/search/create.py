@@ -9,8 +9,8 @@ from wordsight.errors import InputError
 from wordsight.files import read_text, reason
 from wordsight.locks import locked
 from wordsight.run import load
-from wordsight.search.catalog import Catalog
-from wordsight.search.folder import check_free, copy_model, discard, fingerprint, is_index, mark, size_of
+from wordsight.search.catalog import FILE, Catalog
+from wordsight.search.folder import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
 
 BUSY = "another process is writing to this index"
 
@@ -34,7 +34,12 @@ def create(folder: Path, run: Path | None, device: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_free(folder)
-        begun = not (folder / "lock").exists()
+        if os.path.lexists(folder / "vectors") and not os.path.lexists(folder / FILE):
+            raise InputError(
+                f"{folder}: an index without its {FILE}, copied in part perhaps; copy that too, or delete the folder "
+                "to build the index anew."
+            )
+        begun = set(os.listdir(folder)) <= {MARK}
         mark(folder)
         with locked(folder, BUSY):
             if not is_index(folder):  # another process may have been quicker

@@ -6,7 +6,7 @@ again. What SQLite itself cannot read any more is the matter of `salvage.py`.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,8 +114,13 @@ class _Inside:
         return one is not None and one.segment == entry.segment and entry.first + entry.rows <= one.first + one.rows
 
 
-def repair(catalog: Catalog, segments: Segments) -> list[str]:
+def repair(catalog: Catalog, segments: Segments, is_gone: Callable[[str], bool]) -> list[str]:
     """Make the catalogue sound; gives the names of the pictures that must be encoded again.
+
+    Args:
+        catalog: of the index.
+        segments: its vectors.
+        is_gone: whether there is no file of a name: such a name, of which nothing else is sound, was damaged itself.
 
     Raises:
         InputError: it is beyond repair, or cannot be written.
@@ -128,14 +133,15 @@ def repair(catalog: Catalog, segments: Segments) -> list[str]:
         for name, value in restored(_facts(catalog), seal, catalog.path).items():
             catalog.set_fact(name, value)
         _repair_tables(catalog, found.batches)
-        inside = _Inside(found.batches)
+        inside, lost = _Inside(found.batches), set[str]()
         for number, entry, sound, told in list(catalog.pictures()):
-            if not is_name(entry.path):
+            if not is_name(entry.path) or not (sound or told or not is_gone(entry.path)):
+                lost.add(entry.path)
                 catalog.db.execute("DELETE FROM pictures WHERE number = ?", (number,))
             elif not (sound and told and inside.holds(entry)):
                 catalog.set_numbered([(number, entry.blank(entry.meta if told else "{}"))])
         catalog.db.execute("REINDEX")
-    return found.pictures
+    return [key for key in found.pictures if key not in lost]
 
 
 def _repair_tables(catalog: Catalog, batches: list[Batch]) -> None:

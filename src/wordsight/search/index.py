@@ -162,7 +162,7 @@ class Index:
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
         with self.writing() as catalog, progress.task("index") as count:
-            damaged = damage.repair(catalog, self.segments) if repair else []
+            damaged = damage.repair(catalog, self.segments, self.places.is_gone) if repair else []
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)

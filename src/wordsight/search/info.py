@@ -1,13 +1,14 @@
 """What there is in an index, and the list of what cannot be read."""
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wordsight.errors import InputError
-from wordsight.files import read_text, write_text
+from wordsight.files import read_bytes, reason, write_text
 from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.opened import Opened
@@ -53,7 +54,7 @@ def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -
         InputError: it cannot be written.
     """
     path, lines = folder / BROKEN, [*catalog.broken().values(), *left_out.values()]
-    if path.exists() and not read_text(path).startswith(_HEAD):  # the user's own
+    if os.path.lexists(path) and not _is_own(path):
         return
     if lines:
         write_text(path, _HEAD + "".join(f"{printable(line)}\n" for line in lines))
@@ -61,4 +62,12 @@ def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be removed ({error.strerror}).") from None
+        raise InputError(f"{path}: cannot be removed ({reason(error)}).") from None
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a list of what is broken was written here, and not by the user."""
+    try:
+        return read_bytes(path).startswith(_HEAD.encode())
+    except OSError:
+        return False

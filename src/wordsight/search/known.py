@@ -1,7 +1,7 @@
 """Which pictures of an index have the same content as a file: it was moved, is the same by another name, or a copy."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wordsight.search.catalog import Entry
@@ -41,6 +41,29 @@ class Known:
     def copy_of(self, content: bytes) -> Entry | None:
         """A picture of this content."""
         return next(iter(self._same.get(content, {}).values()), None)
+
+    def permuted(self, now: Mapping[str, Entry]) -> dict[str, str]:
+        """Which pictures have the names of others now, whose own pictures are elsewhere too: old name -> new name.
+
+        Args:
+            now: by name, files that are new or whose content may be another.
+        """
+        left = {key for key, new in now.items() if key in self.entries and self.entries[key].hash != new.hash}
+        sources: dict[bytes, list[str]] = {}
+        for key in sorted(left):
+            sources.setdefault(self.entries[key].hash, []).append(key)
+        pairs: dict[str, str] = {}
+        for new in sorted(left | (now.keys() - self.entries.keys())):
+            if same := sources.get(now[new].hash):
+                pairs[same.pop(0)] = new
+        for new in sorted(left & pairs.keys() - set(pairs.values())):  # the first of a chain: its own name is gone
+            known = self._same.get(now[new].hash, {})
+            if gone := [key for key in known if key not in pairs and self._places.is_gone(key)]:
+                pairs[gone[0]] = new
+        while over := [old for old, new in pairs.items() if new in self.entries and new not in pairs]:
+            for old in over:  # what had the name is no more: the name's picture has changed
+                del pairs[old]
+        return pairs
 
     def moved_to(self, new: Entry, path: Path) -> Entry | None:
         """The picture that a file has been until it was moved: of the same content, and its file is gone.

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wordsight.errors import InputError
+from wordsight.search import damage
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.opened import Opened
+from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ def merge(into: "Index", other: "Index | str | Path") -> tuple[int, int]:
         raise InputError(f"{source.folder}: expected another index than the one that it goes into.")
     if into.facts["model"] != source.facts["model"]:
         raise InputError(f"{source.folder}: of another model than {into.folder}; build it again with that model.")
+    seal = Seal.read(source.folder)  # before the catalogue: it may not be of a later commit
     with into.writing() as catalog, Catalog(source.folder) as theirs:
+        _require_sound(theirs, source, seal)
         mine, snapshot = into.opened, source.snapshot(theirs)
         source.check()
         known = {entry.path for entry in catalog.entries()}
@@ -44,6 +48,23 @@ def merge(into: "Index", other: "Index | str | Path") -> tuple[int, int]:
             mine.check()
             _copy(part, snapshot, catalog, mine)
         return len(new), len(every) - len(new)
+
+
+def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:
+    """That nothing damaged is taken over: its checksum here would be that of the damage.
+
+    Raises:
+        InputError: something is damaged; pictures that wait to be encoded again are not, they are left out.
+    """
+    found = damage.find(theirs, source.segments, seal)
+    if found.others:
+        raise theirs.damage(found.others[0])
+    waiting = {entry.path for _, entry, sound, told in theirs.pictures("rows = 0") if sound and told}
+    if lost := [key for key in found.pictures if key not in waiting]:
+        raise InputError(
+            f"{source.folder}: {len(lost):,} of its pictures are damaged, the first is {source.places.path(lost[0])}; "
+            "`wordsight index build` repairs them. Nothing was merged."
+        )
 
 
 def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalog, into: Opened) -> None:

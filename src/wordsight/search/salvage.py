@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +14,10 @@ from wordsight.files import reason, sync_folder
 from wordsight.locks import locked
 from wordsight.search.catalog import Batch, Catalog
 from wordsight.search.damage import NEEDED, restored
+from wordsight.search.folder import mark, read_id
 from wordsight.search.records import Entry, is_name
 from wordsight.search.schema import CHECKED, FILE, TABLES, connect, version_of
-from wordsight.search.seal import FILE as SEAL
-from wordsight.search.seal import Seal
+from wordsight.search.seal import Seal, seal_path
 
 MOST = 10**7  # numbers that are looked for, at most
 T = TypeVar("T")
@@ -43,18 +44,20 @@ def mend(folder: Path, busy: str) -> str:
     with locked(folder, busy):
         if is_legible(folder):  # another process was here first
             return ""
-        work = folder / "salvage"
         try:
+            mark(folder)
+            work = folder / f".catalog.{read_id(folder)}.part"  # nobody else knows the name
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
-            kept = _salvage(folder, work)
-            _exchange(folder, work)
+            try:
+                kept = _salvage(folder, work)
+                old = _exchange(folder, work)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
         except OSError as error:
             raise InputError(f"{folder / FILE}: damaged, and cannot be mended ({reason(error)}).") from None
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
     return (
-        f"{folder / FILE}: was damaged, and is kept as {FILE}.damaged; {kept:,} of its pictures could be read, those "
+        f"{folder / FILE}: was damaged, and is kept as {old}; {kept:,} of its pictures could be read, those "
         "missing are added when their files are given."
     )
 
@@ -105,19 +108,27 @@ def _whole(row: Iterable[Any]) -> bool:
     return all(isinstance(value, int) and value >= 0 for value in row)
 
 
-def _exchange(folder: Path, work: Path) -> None:
-    """The new catalogue in place of the old one, which is kept; its log must not outlive it."""
+def _exchange(folder: Path, work: Path) -> str:
+    """The new catalogue in place of the old one, which is kept under a name; its log must not outlive it."""
     path = folder / FILE
     with open(work / FILE, "r+b") as file:
         os.fsync(file.fileno())
+    name = next(one for one in _names() if not any(os.path.lexists(folder / f"{one}{end}") for end in ("", "-wal")))
     for extra in ("", "-wal"):
         if (source := folder / f"{FILE}{extra}").exists():
-            shutil.copyfile(source, folder / f"{FILE}.damaged{extra}")
+            shutil.copyfile(source, folder / f"{name}{extra}")
     for extra in ("-wal", "-shm"):
         (folder / f"{FILE}{extra}").unlink(missing_ok=True)
     os.replace(work / FILE, path)
-    os.replace(work / SEAL, folder / SEAL)
+    os.replace(seal_path(work), seal_path(folder))
     sync_folder(folder)
+    return name
+
+
+def _names() -> Iterator[str]:
+    """What a damaged catalogue may be called."""
+    yield f"{FILE}.damaged"
+    yield from (f"{FILE}.damaged-{number}" for number in count(2))
 
 
 def _opened(path: Path) -> Catalog:

@@ -33,6 +33,7 @@ from wordsight.vision.sight import Glance, Sight
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
 _FORMAT = 1  # of the values: a new number makes every cached feature be computed again
+_DETAIL = 2048  # pixels that both sides of a larger picture keep where boxes are cut out: several wait in memory
 _PLACE = max(Kind) + 1 + 8
 
 
@@ -164,7 +165,8 @@ class RegionEncoder:
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
         """A picture, its boxes, and the map of the pass in which they were found, if the detector makes one."""
         settings = self.settings
-        image = open_image(source, at_least=settings.size if settings.pooling == "roi" else 0)
+        cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
+        image = open_image(source, at_least=max(settings.size, cut))
         eye = Glance(self.detector) if isinstance(self.detector, Sight) else self.detector
         proposals = propose(image, eye, settings.regions, settings.detections, settings.parts, settings.grid)
         seen = eye.seen if isinstance(eye, Glance) else None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -53,7 +53,7 @@ class Engine:
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
-        self._show_paths = show_paths
+        self._show_paths, self._roots = show_paths, index.places.roots
 
     def info(self) -> Info:
         """What there is.
@@ -146,7 +146,9 @@ class Engine:
         if self._show_paths:
             return sentence
         folder = self.index.folder
-        for root in (*self.index.places.roots, str(folder.parent), str(folder.absolute().parent)):
+        with suppress(InputError):  # the index is gone, or damaged: those that were known
+            self._roots = self.index.places.roots
+        for root in (*self._roots, str(folder.parent), str(folder.absolute().parent)):
             if root not in (os.sep, "."):
                 sentence = sentence.replace(root + os.sep, "")
         return sentence
