@@ -2,8 +2,8 @@
 
 Errors name the file and the line or key.
 
-What is promised of a written file: its content is flushed to the drive before its name is changed, and the name
-before the call returns (where the system can flush a folder). A drive that lies about flushing breaks this.
+What is promised of a written file: its content is flushed to the drive before its name is changed, and the name before
+the call returns, where the system can flush a folder and the drive does not lie about it.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import math
 import os
 import stat
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -277,7 +278,7 @@ def _refuse(text: str) -> float:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _NotJson(f"the key {describe(twice)} is there twice")
     return found
 

@@ -115,7 +115,7 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
         return tables.read(root, [path], faults)
     if suffix in (".txt", ".token"):
         return tables.read(root, [path], faults) if tables.recognised(path) else flickr.read(path, faults)
-    if suffix == webdataset.SUFFIX:
+    if path.name.lower().endswith(webdataset.SUFFIXES):
         return webdataset.read(root, [path], faults)
     raise InputError(f"{path} is no dataset: expected {FORMATS}.")
 
