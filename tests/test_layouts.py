@@ -489,6 +489,15 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
             load_dataset(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["captions.csv", "metadata.jsonl", "captions.json", "results.token"])
+def test_a_file_of_a_terabyte_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(1 << 40)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match="zero bytes"):
+            load_dataset(path)
+
+
 def test_a_pipe_beside_a_picture_has_no_captions(tmp_path: Path) -> None:
     paint(tmp_path / "a.jpg", tmp_path / "b.jpg")
     os.mkfifo(tmp_path / "a.txt")
