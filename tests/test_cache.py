@@ -275,3 +275,10 @@ cache.FeatureCache(Path({str(tmp_path / "cache")!r}), encoder).regions(
     table = again.regions(pictures)
     expected = encoder.encode(pictures).features
     assert torch.equal(table.gather(torch.arange(6)).features, expected)
+
+
+def test_a_file_of_a_terabyte_is_not_read_to_know_it(tmp_path: Path) -> None:
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    _, broken = cache_module.hashes([tmp_path / "large.jpg"])
+    assert "expected at most" in broken[tmp_path / "large.jpg"]

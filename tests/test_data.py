@@ -540,3 +540,9 @@ def test_flickr8k_has_thirteen_thousand_phrases_with_boxes(flickr8k: Path) -> No
     phrases = load_phrases(flickr8k, names)
     assert len(phrases) == 13_123
     assert all(tokenise(phrase.text) == tokenise(phrase.sentence)[phrase.start : phrase.end] for phrase in phrases)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x", [], ["a"]])
+def test_what_is_no_path_is_no_dataset(path: object) -> None:
+    with pytest.raises(InputError, match="expected a dataset's folder or one of its files, found"):
+        load_dataset(path)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,23 @@ from wordsight import locks
 from wordsight.errors import InputError
 from wordsight.files import parse_json, read_bytes, read_json, read_text, reason, to_json, write_bytes
 from wordsight.terminal import printable
+
+
+def test_a_socket_and_a_text_that_is_too_large_are_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        with pytest.raises(InputError, match="not a regular file"):
+            read_text(tmp_path / "socket")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match="expected at most 1,073,741,824 bytes"):
+        read_text(tmp_path / "large")
+
+
+def test_a_key_that_is_twice_among_very_many_is_found_at_once() -> None:
+    many = ",".join(f'"{number}": 0' for number in range(50_000))
+    with pytest.raises(InputError, match="the key '7' is there twice"):
+        parse_json(f'{{{many}, "7": 1}}', "x", strict=True)
 
 
 def test_a_pipe_a_device_and_a_folder_are_refused_before_they_can_block(tmp_path: Path) -> None:

@@ -489,6 +489,15 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
             load_dataset(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["captions.csv", "metadata.jsonl", "captions.json", "results.token"])
+def test_a_file_of_a_terabyte_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(1 << 40)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match="zero bytes"):
+            load_dataset(path)
+
+
 def test_a_pipe_beside_a_picture_has_no_captions(tmp_path: Path) -> None:
     paint(tmp_path / "a.jpg", tmp_path / "b.jpg")
     os.mkfifo(tmp_path / "a.txt")
@@ -504,3 +513,129 @@ def test_a_huge_file_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
         with (tmp_path / name).open("wb") as file:
             file.truncate(1 << 36)  # 64 GiB, of which nothing is on the drive
     assert said(load_dataset(tmp_path)) == {"a.jpg": ("a dog",)}
+
+
+SAID = {f"{number}.jpg": f"a dog of kind {number}" for number in range(3)}
+ROWS = [{"image": name, "caption": text} for name, text in SAID.items()]
+
+
+@pytest.mark.parametrize("name", ["captions.json", "dataset.json", "labels.json", "annotations/train.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        SAID,
+        {name: [text] for name, text in SAID.items()},
+        {name: {"caption": text, "tags": "dog, grass"} for name, text in SAID.items()},
+        {name[:-4]: {"caption": text, "tags": "dog, grass"} for name, text in SAID.items()},
+        {"data": ROWS},
+        {"info": {"year": 2020}, "annotations": ROWS},
+        {"images": [{"file_name": name, "caption": text} for name, text in SAID.items()]},
+        {"image": list(SAID), "caption": list(SAID.values())},
+        "\n".join(json.dumps(row) for row in ROWS),
+    ],
+    ids=["map", "lists", "objects", "stems", "data", "annotations", "images", "columns", "lines"],
+)
+def test_captions_in_json_are_read_however_they_are_wrapped(tmp_path: Path, content: object, name: str) -> None:
+    paint(*(tmp_path / "images" / name for name in SAID))
+    write(tmp_path / name, content)
+    assert set(said(load_dataset(tmp_path)).values()) == {(text,) for text in SAID.values()}
+    assert len(load_dataset(tmp_path / name).pictures) == len(SAID)
+
+
+def test_a_large_map_of_captions_is_read_and_names_of_splits_are_theirs(tmp_path: Path) -> None:
+    paint(tmp_path / "1.jpg", tmp_path / "2.jpg")
+    many = {f"{number}.jpg": "a dog on a lawn that is green" for number in range(9000)}
+    write(tmp_path / "captions.json", many)
+    assert len(load_dataset(tmp_path).pictures) == len(many)
+    write(tmp_path / "captions.json", {"train": {"1.jpg": "a dog"}, "validation": {"2.jpg": "a cat"}})
+    assert {one.name: one.split for one in load_dataset(tmp_path).pictures} == {"1.jpg": "train", "2.jpg": "val"}
+
+
+def test_a_picture_that_is_twice_in_a_map_is_said(tmp_path: Path) -> None:
+    paint(tmp_path / "1.jpg", tmp_path / "2.jpg")
+    write(tmp_path / "captions.json", '{"1.jpg": "a dog", "2.jpg": "a cat", "1.jpg": "a cow"}')
+    assert "'1.jpg' is there twice" in load_dataset(tmp_path).faults[0]
+    with pytest.raises(InputError, match=r"'1\.jpg' is there twice"):
+        load_dataset(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "captions"),
+    [
+        ("images", "captions"),
+        ("images/val", "labels/val"),
+        ("train/imgs", "train/text"),
+        (".", "captions"),
+    ],
+)
+def test_captions_may_be_in_a_folder_of_their_own(tmp_path: Path, pictures: str, captions: str) -> None:
+    paint(*(tmp_path / pictures / name for name in SAID))
+    for name, text in SAID.items():
+        write(tmp_path / captions / f"{name[:-4]}.txt", text)
+    found = load_dataset(tmp_path)
+    assert set(said(found).values()) == {(text,) for text in SAID.values()}
+    assert set(found.splits) == {"val" if "val" in pictures else "train"}
+    write(tmp_path / captions / "9.txt", "no picture")
+    assert [one.name for one in load_dataset(tmp_path).pictures if not one.path.exists()] == [
+        (Path(pictures) / "9.jpg").as_posix()
+    ]
+
+
+def test_boxes_in_numbers_are_no_captions(tmp_path: Path) -> None:
+    paint(tmp_path / "images" / "1.jpg")
+    write(tmp_path / "labels" / "1.txt", "0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(InputError, match="no dataset"):
+        load_dataset(tmp_path)
+
+
+def test_a_coco_image_may_have_only_an_address(tmp_path: Path) -> None:
+    paint(tmp_path / "val2014" / "a b.jpg", tmp_path / "val2014" / "c.jpg")
+    images = [
+        {"id": 1, "coco_url": "http://images.cocodataset.org/val2014/a%20b.jpg"},
+        {"id": 2, "file_name": None, "flickr_url": "http://farm7.staticflickr.com/c.jpg?zz=1"},
+    ]
+    annotations = [{"image_id": number, "caption": "a dog"} for number in (1, 2)]
+    write(tmp_path / "captions_val2014.json", {"images": images, "annotations": annotations})
+    assert said(load_dataset(tmp_path)) == {"a b.jpg": ("a dog",), "c.jpg": ("a dog",)}
+
+
+def packed(path: Path, mode: str) -> None:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in (("1.png", picture()), ("1.txt", b"a dog"), ("2.png", picture(9)), ("2.txt", b"a cat")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("val-0.tar.gz", "w:gz"),
+        ("val-0.tgz", "w:gz"),
+        ("val-0.tar", "w:gz"),
+        ("val-0.tar.xz", "w:xz"),
+        ("val-0.TAR.BZ2", "w:bz2"),
+    ],
+)
+def test_a_shard_may_be_compressed(tmp_path: Path, name: str, mode: str) -> None:
+    packed(tmp_path / name, mode)
+    for path in (tmp_path, tmp_path / name):
+        found = load_dataset(path)
+        assert said(found) == {"val-0/1.png": ("a dog",), "val-0/2.png": ("a cat",)}
+        assert set(found.splits) == {"val"}
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 8])
+    with pytest.raises(InputError, match=r"tar archive|no dataset"):
+        load_dataset(tmp_path / name)
+
+
+def test_splits_that_are_numbers_are_those_that_hugging_face_names(tmp_path: Path) -> None:
+    features = {"split": {"names": ["validation", "train"], "_type": "ClassLabel"}}
+    note = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    inside = [{"bytes": picture(shade), "path": f"{shade}.png"} for shade in range(2)]
+    table = pyarrow.table({"image": inside, "caption": ["a dog", "a cat"], "split": [0, 1]})
+    pyarrow.parquet.write_table(table.replace_schema_metadata(note), tmp_path / "all.parquet")
+    assert {one.name: one.split for one in load_dataset(tmp_path).pictures} == {"0.png": "val", "1.png": "train"}
+    pyarrow.parquet.write_table(table, tmp_path / "all.parquet")
+    with pytest.raises(InputError, match="column 'split': expected text, found 0"):
+        load_dataset(tmp_path)

@@ -1,5 +1,6 @@
 """Sentences as words and numbers, and word vectors from files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -167,4 +168,23 @@ def test_wrong_vector_archives_are_named(tmp_path: Path, vocabulary: Vocabulary)
         load_vectors(path, vocabulary)
     np.savez(path, words=np.array(["a"]), vectors=np.zeros((2, 3)))
     with pytest.raises(InputError, match=r"found \(1,\) and \(2, 3\)"):
+        load_vectors(path, vocabulary)
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.npz"])
+def test_vectors_are_not_waited_for_at_a_pipe_nor_read_without_end(
+    tmp_path: Path, vocabulary: Vocabulary, name: str
+) -> None:
+    path = tmp_path / name
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="not a regular file"):
+        load_vectors(path, vocabulary)
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match=r"longer line|expected an npz"):
+        load_vectors(path, vocabulary)
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(InputError, match="expected"):
         load_vectors(path, vocabulary)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -139,6 +140,37 @@ def test_a_trained_model_is_not_gone_on_with_by_another_recipe(recipe: Recipe, t
     assert (copy / "model.safetensors").read_bytes() == before
     with pytest.raises(InputError, match="this is a file"):
         train(recipe, copy / "README.md", progress=QUIET)
+
+
+def test_a_trained_model_whose_state_is_gone_is_not_written_over(recipe_file: Path, tmp_path: Path) -> None:
+    for members, without in ((1, "."), (2, "member-1")):
+        recipe = read(recipe_file, ["train.epochs=1", f"train.members={members}"])
+        out = tmp_path / str(members)
+        train(recipe, out, progress=QUIET)
+        (out / without / checkpoint.STATE).unlink()
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        with pytest.raises(InputError, match=r"training_state\.pt is missing.* name another folder"):
+            train(recipe, out, resume=True, progress=QUIET)
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_is_killed_at_its_first_checkpoint_goes_on(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, epochs=2))
+    train(recipe, tmp_path / "whole", progress=QUIET)
+    save = checkpoint.save
+
+    def killed(*arguments: Any) -> None:
+        save(*arguments)
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(checkpoint, "save", killed)
+        train(recipe, tmp_path / "broken", progress=QUIET)
+    train(recipe, tmp_path / "broken", resume=True, progress=QUIET)
+    assert same(tmp_path / "whole", tmp_path / "broken")
+    assert history(tmp_path / "whole") == history(tmp_path / "broken")
 
 
 def interrupted(world: Path, recipe_file: Path, tmp_path: Path) -> tuple[Recipe, Path]:

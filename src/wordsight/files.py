@@ -2,8 +2,7 @@
 
 Errors name the file and the line or key.
 
-What is promised of a written file: its content is flushed to the drive before its name is changed, and the name
-before the call returns (where the system can flush a folder). A drive that lies about flushing breaks this.
+A written file's content is flushed before it takes its name, and the name before the call returns, where the drive can.
 """
 
 import contextlib
@@ -13,7 +12,9 @@ import json
 import math
 import os
 import stat
+import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -38,6 +39,7 @@ _REASONS = {
     getattr(errno, "ETIMEDOUT", -5): "the drive does not answer",
 }
 
+_OTHER = "not a regular file"
 _PART = 16 * 2**20  # bytes that are read at once
 _SEEKING = threading.Lock()
 
@@ -61,25 +63,27 @@ def open_regular(path: str | Path) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | _NONBLOCK)
     except ValueError:  # a zero byte, or text that no file name can hold
         raise FileNotFoundError(errno.ENOENT, "no file can have this name") from None
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.EINVAL, _OTHER, str(path)) from None  # a socket
     try:
         kind = os.fstat(handle).st_mode
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+            raise OSError(errno.EINVAL, _OTHER, str(path))
         return open(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """The bytes of a regular file.
-
-    Raises:
-        OSError: as `open_regular`, or it cannot be read.
-    """
+def read_bytes(path: str | Path, most: int = sys.maxsize) -> bytes:
+    """The bytes of a regular file; an `OSError` as of `open_regular`, or where it has more than `most`."""
     with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"expected at most {most:,} bytes", str(path))
         return file.read()
 
 
@@ -88,14 +92,14 @@ def reason(error: OSError) -> str:
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = 1 << 30) -> str:
     """The text of a UTF-8 file, without a byte order mark; every kind of line end becomes a line feed.
 
     Raises:
-        InputError: the file cannot be read, is not a regular file, or a line of it is not UTF-8.
+        InputError: it cannot be read, is no regular file, has more than `most` bytes, or a line is not UTF-8.
     """
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = read_bytes(path, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: expected UTF-8 text.") from error
@@ -107,12 +111,8 @@ def read_text(path: Path) -> str:
 def read_json(path: Path, *, strict: bool = False) -> Any:
     """The content of a JSON file.
 
-    Args:
-        path: the file.
-        strict: as `parse_json`.
-
     Raises:
-        InputError: the file cannot be read or is not JSON; the message names the line.
+        InputError: the file cannot be read or is not JSON, as of `parse_json`; the message names the line.
     """
     return parse_json(read_text(path), str(path), strict=strict)
 
@@ -181,7 +181,7 @@ def to_json(value: object, indent: int | None = None, *, ascii_only: bool = Fals
     Args:
         value: of plain values.
         indent: spaces a level; None for one line.
-        ascii_only: escape all other characters, for a terminal of any encoding.
+        ascii_only: for a terminal of any encoding.
     """
     return json.dumps(_plain(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
@@ -277,7 +277,7 @@ def _refuse(text: str) -> float:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _NotJson(f"the key {describe(twice)} is there twice")
     return found
 

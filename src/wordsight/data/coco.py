@@ -1,8 +1,10 @@
 """COCO captions: JSON files with `images` and `annotations`, one file a split."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from wordsight.data.faults import Faults
 from wordsight.data.lookup import PictureFiles
@@ -10,6 +12,7 @@ from wordsight.data.records import Dataset, Picture, split_name, split_of_file
 from wordsight.errors import InputError
 from wordsight.files import describe, field
 
+_ADDRESSES = ("coco_url", "flickr_url", "url")
 _LOOKED_AT = 100  # annotations, to tell captions from boxes
 
 
@@ -52,7 +55,7 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
             identity = _identity(image, "id", where)
             if identity in said:
                 raise InputError(f"{where}, key 'id': {image['id']!r} is there twice.")
-            name = field(image, "file_name", str, where)
+            name = _file_name(image, where)
             if not name.strip():
                 raise InputError(f"{where}, key 'file_name': expected the name of a picture's file, found ''.")
             given = field(image, "split", str, where) if image.get("split") is not None else ""
@@ -80,6 +83,15 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
         Picture(name, places.find(name, split=split), split, tuple(said[identity]))
         for identity, (name, split) in named.items()
     ]
+
+
+def _file_name(image: object, where: str) -> str:
+    """The name of an image's file, which may be only in the address that it comes from."""
+    if isinstance(image, dict) and image.get("file_name") is None:
+        for key in _ADDRESSES:
+            if isinstance(address := image.get(key), str) and (name := re.split(r"[?#]", address)[0].split("/")[-1]):
+                return unquote(name)
+    return field(image, "file_name", str, where)
 
 
 def _identity(record: object, key: str, where: str) -> str:

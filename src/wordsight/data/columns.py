@@ -118,7 +118,9 @@ def split_of(row: Mapping[str, Any], where: str) -> str:
     Raises:
         InputError: it is no text.
     """
-    value = row.get("split") or ""
+    value = row.get("split")
+    if value is None or value != value:  # nothing, or NaN for nothing
+        return ""
     if not isinstance(value, str):
         raise InputError(f"{where}, column 'split': expected text, found {describe(value)}.")
     return split_name(value)

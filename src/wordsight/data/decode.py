@@ -7,6 +7,7 @@ from wordsight.data.faults import Faults
 from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
+LARGEST = 1 << 32  # bytes of a text
 SNIFFED = 1 << 16  # bytes that are looked at to recognise a file
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -28,7 +29,7 @@ def sniff(path: Path) -> str:
     return _lines(raw[mark:].decode(encoding, errors="replace")).replace("\0", "")
 
 
-def read(path: Path, faults: Faults, limit: int = -1) -> str:
+def read(path: Path, faults: Faults, limit: int = LARGEST) -> str:
     """The text of a file with line feeds between its lines, without a byte order mark and zero bytes.
 
     A line that is not UTF-8 is read as Windows-1252.
@@ -36,14 +37,21 @@ def read(path: Path, faults: Faults, limit: int = -1) -> str:
     Args:
         path: a regular file.
         faults: told of every line that is not plain UTF-8.
-        limit: the most bytes that it may have; -1 for any number.
+        limit: the most bytes that it may have.
 
     Raises:
         InputError: it cannot be read, or has more bytes; or a line is not UTF-8 and reading is strict.
     """
-    raw = _bytes(path, limit + 1 if limit >= 0 else -1)
-    if 0 <= limit < len(raw):
+    raw = _bytes(path, limit + 1)
+    if limit < len(raw):
         raise InputError(f"{path}: expected a text of at most {limit:,} bytes.")
+    try:
+        return _text(path, raw, faults)
+    except MemoryError:
+        raise InputError(f"{path} cannot be read: it is larger than the memory.") from None
+
+
+def _text(path: Path, raw: bytes, faults: Faults) -> str:
     encoding, mark = _encoding(raw)
     if encoding != "utf-8":
         if faults.strict:
@@ -79,7 +87,10 @@ def _decoded(path: Path, raw: bytes, faults: Faults) -> list[str]:
 def _bytes(path: Path, most: int) -> bytes:
     try:
         with open_regular(path) as file:
-            return file.read(most)
+            first = file.read(min(most, SNIFFED))
+            if len(first) == SNIFFED and not first.strip(b"\0"):
+                raise InputError(f"{path}: expected text, found {SNIFFED:,} zero bytes.")
+            return first + file.read(most - len(first))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}.") from error
     except MemoryError:

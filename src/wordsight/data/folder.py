@@ -1,8 +1,11 @@
-"""A folder of pictures with their captions beside them: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`."""
+"""A folder of pictures with their captions beside them: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`.
+
+The captions may be in a folder of their own: `captions/x.txt` beside or in place of `images/x.jpg`.
+"""
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from wordsight.files import describe, parse_json
 
 TEXTS = (".txt", ".caption", ".json")  # of several beside a picture, the first is read
 LARGEST = 1 << 20  # bytes of captions of one picture
+IMAGES = ("images", "imgs", "image", "img", "pictures", "photos")
+CAPTIONS = ("captions", "caption", "labels", "texts", "text", "txt", "txts", "descriptions", "annotations")
 _TRIED = 20  # JSON files that are opened to see whether they have captions
 _NO_CAPTIONS = re.compile(
     r"(readme|captions|annotations|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE
@@ -26,14 +31,14 @@ def recognised(root: Path, faults: Faults) -> bool:
     """Whether a picture in a folder, or in the folders inside, has captions beside it."""
     tried = 0
     for folder, files in files_below(root, Faults()):
-        texts = _texts(files)
+        texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
         for name in filter(is_picture, files):
             for text in _beside(name, texts):
-                if not text.lower().endswith(".json"):
+                if not text.lower().endswith(".json") and os.path.dirname(text) == "":
                     return True
                 tried += 1
                 with suppress(InputError):
-                    if tried <= _TRIED and _said(folder / text, Faults()):
+                    if tried <= _TRIED and any(map(_has_words, _said(folder / text, Faults()))):
                         return True
     return False
 
@@ -55,12 +60,14 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
     for folder, files in files_below(root, faults):
         within = folder.relative_to(root)
         split = next(filter(None, map(split_of_folder, within.parts)), default)
-        texts = _texts(files)
+        if not any(map(is_picture, files)) and _pictures_of(root, folder):
+            continue  # its captions are read with their pictures
+        texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
         stems = {os.path.splitext(name)[0] for name in filter(is_picture, files)}
         for text in texts.values():
-            stem, suffix = os.path.splitext(text)
+            stem, suffix = os.path.splitext(os.path.basename(text))
             if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
                 if stem in files or stem in stems:
                     continue  # of a picture that has other captions
@@ -95,6 +102,42 @@ def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str
             found[name] = same[0]
             faults.spelled(same[0], f"of {name}")
     return found
+
+
+def _elsewhere(root: Path, folder: Path) -> dict[tuple[str, str], str]:
+    """As `_texts`, with their folder, those for the pictures in a folder that are in a folder of captions."""
+    for place in [*_renamed(root, folder, IMAGES, CAPTIONS), *(folder / name for name in CAPTIONS)]:
+        try:
+            found = _texts(entry.name for entry in os.scandir(place) if entry.name[0] != "." and not entry.is_dir())
+        except OSError:
+            continue
+        if found:
+            return {key: os.path.join(place, name) for key, name in found.items()}
+    return {}
+
+
+def _pictures_of(root: Path, folder: Path) -> bool:
+    """Whether the pictures of a folder of captions are elsewhere."""
+    places = [*_renamed(root, folder, CAPTIONS, IMAGES), *([folder.parent] if folder.name.lower() in CAPTIONS else [])]
+    for place in places:
+        try:
+            if folder != root and any(is_picture(entry.name) for entry in os.scandir(place)):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _renamed(root: Path, folder: Path, before: Sequence[str], after: Sequence[str]) -> Iterator[Path]:
+    """The folders whose path in the root is that of a folder but for one part with another name."""
+    parts = folder.relative_to(root).parts
+    for place, part in enumerate(parts):
+        if part.lower() in before:
+            yield from (root.joinpath(*parts[:place], name, *parts[place + 1 :]) for name in after)
+
+
+def _has_words(caption: str) -> bool:
+    return any(map(str.isalpha, caption))
 
 
 def _texts(files: Iterable[str]) -> dict[tuple[str, str], str]:

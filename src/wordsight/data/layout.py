@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.data import coco, decode, flickr, karpathy, tables, webdataset
+from wordsight.data import coco, decode, flickr, json_rows, karpathy, tables, webdataset
 from wordsight.data.faults import Faults
 from wordsight.data.find import is_picture
 from wordsight.data.lookup import files_below
@@ -19,6 +19,7 @@ _NAMED = re.compile(r"(dataset|captions).*\.json", re.IGNORECASE)  # JSON that u
 _TEXTS = (".txt", ".token")
 _FOLDERS = 1000  # in which tables and archives are looked for
 _DEEPEST = 2  # folders down
+_LISTED = re.compile(r"\s*(?:\[|\{.*\}\s*\n\s*\{)")  # objects in a list, or one a line
 _SHAPE = re.compile(r'"(images|annotations)"\s*:')
 
 
@@ -48,9 +49,8 @@ class Layout:
     def levels(self) -> list[list[Path]]:
         """The files that may be a table or an archive, by how deep they lie."""
         levels: list[list[Path]] = [[] for _ in range(_DEEPEST + 1)]
-        suffixes = (*tables.SUFFIXES, webdataset.SUFFIX)
         for path in _files(self.root, _DEEPEST):
-            if path.suffix.lower() in suffixes:
+            if path.name.lower().endswith((*tables.SUFFIXES, *webdataset.SUFFIXES)):
                 levels[len(path.relative_to(self.root).parts) - 1].append(path)
         return levels
 
@@ -81,7 +81,7 @@ class Layout:
     def archives(self) -> list[Path]:
         """The webdataset shards, here or one folder down."""
         for level in self.levels[:2]:
-            some = [path for path in level if path.suffix.lower() == webdataset.SUFFIX]
+            some = [path for path in level if path.name.lower().endswith(webdataset.SUFFIXES)]
             if found := [path for path in some if self._holds(path, webdataset.recognised)]:
                 return found
         return []
@@ -140,9 +140,10 @@ def read_json(path: Path, faults: Faults) -> Json:
         InputError: it holds none; the message says what it lacks.
     """
     start = decode.sniff(path)
-    if start.lstrip().startswith("[") and tables.recognised(path):
+    if _LISTED.match(start) and tables.recognised(path):
         return Json(path, "table")
-    if not _SHAPE.search(start) and len(start) >= decode.SNIFFED // 4:  # too large to be read for nothing
+    likely = _SHAPE.search(start) or json_rows.begins_by_picture(start) or tables.recognised(path)
+    if not likely and len(start) >= decode.SNIFFED // 4:  # too large to be read for nothing
         raise InputError(f"{path}: expected the key 'images' near its beginning.")
     content = parse_json(decode.read(path, faults), str(path))
     try:
@@ -150,6 +151,8 @@ def read_json(path: Path, faults: Faults) -> Json:
         return Json(path, "karpathy", content)
     except InputError as error:
         if not (isinstance(content, dict) and content.get("images") and "annotations" in content):
+            if json_rows.unwrapped(content):
+                return Json(path, "table")
             raise error
     coco.require(path, content)
     return Json(path, "coco", content)

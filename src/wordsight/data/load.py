@@ -14,6 +14,7 @@ from wordsight.data.find import find
 from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError
+from wordsight.files import describe
 from wordsight.terminal import printable
 
 FORMATS = (
@@ -46,6 +47,8 @@ def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
 
 def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     """The same as `load_dataset`, without warnings: what was wrong is in `faults` alone."""
+    if not isinstance(path, str | Path):
+        raise InputError(f"expected a dataset's folder or one of its files, found {describe(path)}.")
     faults = Faults(strict=strict)
     if archives := [find(shard, "dataset").absolute() for shard in webdataset.shards(Path(path))]:
         place = archives[0].parent
@@ -115,7 +118,7 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
         return tables.read(root, [path], faults)
     if suffix in (".txt", ".token"):
         return tables.read(root, [path], faults) if tables.recognised(path) else flickr.read(path, faults)
-    if suffix == webdataset.SUFFIX:
+    if path.name.lower().endswith(webdataset.SUFFIXES):
         return webdataset.read(root, [path], faults)
     raise InputError(f"{path} is no dataset: expected {FORMATS}.")
 

@@ -1,6 +1,7 @@
 """Rows of Parquet files; pictures that are inside, as Hugging Face has them, are unpacked into the cache."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,9 +49,11 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
         if inside:
             folder, found = unpacked(path, lambda into: _unpack(path, reader, inside, into))
             files = [folder / str(name) if name else None for name in remembered_list(found, folder.parent)]
-        plain = [name for name in used if name != inside]
+        plain, labels = [name for name in used if name != inside], _labels(reader, names)
         for number, row in enumerate(_batches(path, reader, plain)):
             values = lowered(row)
+            if labels and values["split"] in range(len(labels)):
+                values["split"] = labels[values["split"]]
             if inside:
                 picture = files[number] if number < len(files) else None
                 values = {**values, "filepath": picture or values.get("filepath")}
@@ -60,6 +63,16 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
 def _used(names: list[str]) -> set[str]:
     there = [name.strip().lower() for name in names]
     return {*table.pictures_in(there), *table.captions_in(there), "split"} & set(there)
+
+
+def _labels(reader: Any, names: list[str]) -> list[str]:
+    """The names that the numbers in the column `split` stand for, as Hugging Face notes them; none for none."""
+    try:
+        features = json.loads(reader.schema_arrow.metadata[b"huggingface"])["info"]["features"]
+        labels = next(features[name]["names"] for name in names if name.strip().lower() == "split")
+    except (TypeError, LookupError, ValueError, RecursionError, StopIteration):
+        return []
+    return labels if isinstance(labels, list) and all(isinstance(label, str) for label in labels) else []
 
 
 def _inside(reader: Any) -> str:

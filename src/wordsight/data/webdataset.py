@@ -1,7 +1,11 @@
 """Webdataset shards: tar archives in which `x.jpg` lies beside `x.txt`, `x.caption` or `x.json`."""
 
+import gzip
+import lzma
+import os
 import re
 import tarfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +19,11 @@ from wordsight.data.unpack import LARGEST, remembered_list, safe_name, unpacked
 from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
-SUFFIX = ".tar"
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DEEPEST = 8  # folders in an archive
 _BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
 _MOST = 100_000  # shards that one name may stand for
+_EXPANDED = 100  # times its size that a compressed archive may have
 
 
 def recognised(path: Path) -> bool:
@@ -52,8 +57,9 @@ def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
         into, remembered = unpacked(path, lambda into, path=path: _unpack(path, into))  # type: ignore[misc]
         for sentence in remembered_list(remembered, into.parent):
             faults.note(str(sentence))
-        split = split_of_file(path.stem, "") or split_of_folder(path.parent.name) or "train"
-        place = (path.relative_to(root) if path.is_relative_to(root) else Path(path.name)).with_suffix("").as_posix()
+        stem = next(path.name[: -len(end)] for end in (*SUFFIXES, "") if path.name.lower().endswith(end))
+        split = split_of_file(stem, "") or split_of_folder(path.parent.name) or "train"
+        place = (path.relative_to(root) if path.is_relative_to(root) else Path(path.name)).with_name(stem).as_posix()
         for picture in folder.pictures(into, faults, split):
             pictures.append(replace(picture, name=f"{place}/{picture.name}"))
     return Dataset(root.name, root, "webdataset", tuple(pictures))
@@ -63,9 +69,12 @@ def _unpack(path: Path, into: Path) -> list[str]:
     """Write the pictures and captions of an archive; gives what was wrong with it, a sentence each."""
     wrong, left_out = [], 0
     with _opened(path) as file:
+        most = os.fstat(file.fileno()).st_size * _EXPANDED + LARGEST
         try:
-            with tarfile.open(fileobj=file, mode="r:") as archive:
+            with tarfile.open(fileobj=file, mode="r:*") as archive:
                 for member in archive:
+                    if member.offset_data + member.size > most:
+                        raise tarfile.ReadError(f"it unpacks to more than {_EXPANDED} times its size")
                     if not _wanted(member):
                         continue
                     target = _target(member.name, into)
@@ -75,12 +84,12 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     content: Any = archive.extractfile(member)
                     target.write_bytes(content.read())
-        except tarfile.TarError as error:
+        except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             if not any(into.iterdir()):
-                raise InputError(f"{path}: expected a tar archive that is not compressed ({error}).") from error
+                raise InputError(f"{path}: expected a tar archive ({error}).") from error
             wrong.append(f"{path} is cut short or damaged ({error}); what comes before was read.")
-        except (ValueError, ArithmeticError, EOFError, LookupError) as error:
-            raise InputError(f"{path}: expected a tar archive that is not compressed ({error}).") from error
+        except (ValueError, ArithmeticError, LookupError, MemoryError) as error:
+            raise InputError(f"{path}: expected a tar archive ({error or 'a part is too large'}).") from error
     if left_out:
         wrong.append(f"{path}: {left_out} files were left out (twice there, too large, or with names for no file).")
     return wrong

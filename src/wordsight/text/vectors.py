@@ -1,5 +1,7 @@
 """Word vectors from a file: npz, GloVe text or word2vec text."""
 
+import io
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -10,8 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from wordsight.errors import InputError
+from wordsight.files import open_regular, reason
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
+
+_LONGEST = 1 << 20  # characters of a line
 
 
 def load_vectors(path: Path, vocabulary: Vocabulary, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -82,13 +87,15 @@ def _fold(word: str) -> str:
 
 def _npz(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
             for key in ("words", "vectors"):
                 if key not in file:
                     there = ", ".join(file.files) or "none"
                     raise InputError(f"{path}: the array '{key}' is missing, there is {there}.")
             words, vectors = file["words"], file["vectors"]
-    except (OSError, ValueError, BadZipFile) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+    except (ValueError, TypeError, EOFError, LookupError, MemoryError, zlib.error, BadZipFile) as error:
         raise InputError(f"{path} cannot be read: expected an npz with 'words' and 'vectors'.") from error
     if vectors.ndim != 2 or words.shape != vectors.shape[:1]:
         raise InputError(f"{path}: expected words (W,) and vectors (W, E), found {words.shape} and {vectors.shape}.")
@@ -99,8 +106,10 @@ def _text(path: Path, vocabulary: Vocabulary) -> Iterator[tuple[str, np.ndarray]
     """The lines whose word may be of use: the others are not parsed, as such files have millions."""
     size = 0
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, 1):
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST), ""), 1):
+                if len(line) == _LONGEST:
+                    raise InputError(f"{path}, line {number}: expected a word and its numbers, found a longer line.")
                 word, _, rest = line.rstrip().partition(" ")
                 if number == 1 and word.isdecimal() and rest.strip().isdecimal():
                     size = int(rest)  # the header of word2vec
@@ -111,7 +120,7 @@ def _text(path: Path, vocabulary: Vocabulary) -> Iterator[tuple[str, np.ndarray]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text with a word and its numbers on each line.") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def _vector(numbers: list[str], size: int, where: str) -> np.ndarray:

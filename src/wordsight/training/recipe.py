@@ -131,7 +131,7 @@ def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"expected a recipe or its file, found {type(path).__name__}.")
-    return parse(read_text(Path(path)), settings, source=str(path))
+    return parse(read_text(Path(path), 1 << 20), settings, source=str(path))
 
 
 def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") -> Recipe:

@@ -85,7 +85,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     if recipe.train.members == 1:
         return _train_one(recipe, material, out, recipe.train.seed, progress)
     seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)
-    folders = [out / f"member-{number}" for number in range(len(seeds))]
+    folders = _folders(recipe, out)
     found: list[dict[str, Any]] = []
     for seed, folder in zip(seeds, folders, strict=True):
         progress.say(f"member {len(found)}, seed {seed}")
@@ -114,6 +114,19 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     for folder in (out, out / "member-0"):
         if checkpoint.is_checkpoint(folder):
             check_same(read(folder / "recipe.toml"), recipe, folder)
+    for folder in _folders(recipe, out):
+        model = next((one for one in (folder, out) if checkpoint.is_checkpoint(one)), None)
+        if model and not os.path.exists(folder / checkpoint.STATE):
+            raise InputError(
+                f"{model}: holds a trained model, but {folder / checkpoint.STATE} is missing, without which it cannot "
+                f"be gone on with; name another folder, or delete {out} to begin again."
+            )
+
+
+def _folders(recipe: Recipe, out: Path) -> list[Path]:
+    """Where the single models of a run are trained."""
+    members = recipe.train.members
+    return [out] if members == 1 else [out / f"member-{number}" for number in range(members)]
 
 
 def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
@@ -158,6 +171,9 @@ def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Call
             raise Interrupted(f"Stopped in {where}; the same command with --resume goes on from there.")
         tell()
     place.seconds += time.monotonic() - began
+    if not os.path.exists(folder / checkpoint.STATE):  # or a kill at the first checkpoint would leave it without one
+        _check_finite(learner, folder, {"the loss": place.loss.item()})
+        checkpoint.save_state(folder, learner.state())
 
 
 def _look(learner: Learner, folder: Path, progress: Progress) -> None:

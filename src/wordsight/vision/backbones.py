@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.boxed import NET, in_the_box
 from wordsight.errors import InputError
+from wordsight.files import read_bytes
 from wordsight.vision.onnx_session import OnnxNet
 from wordsight.vision.settings import RegionSettings
 
@@ -64,7 +65,7 @@ class OnnxBackbone:
                 f"({str(error).splitlines()[0]})"
             ) from None
         self.stride = side if isinstance(side, int) else max(self._probe // width, 1)
-        self.content = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.content = hashlib.sha256(read_bytes(path)).hexdigest()
 
     def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Backbone.feature_map`."""

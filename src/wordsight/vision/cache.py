@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
+_LARGEST = 1 << 30  # bytes of a picture's file
 _FLUSH = 64  # pictures written at a time; what an interruption can cost
 _EMPTY = -1  # kind of a row that is padding
 _WAIT = 3600.0  # seconds that another process is waited for
@@ -260,7 +261,7 @@ def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
     keys, broken = [], {}
     for path in pictures:
         try:
-            keys.append(hashlib.sha256(read_bytes(path)).digest())
+            keys.append(hashlib.sha256(read_bytes(path, _LARGEST)).digest())
         except (FileNotFoundError, NotADirectoryError):
             keys.append(b"")
             broken[path] = f"{path}: no such picture"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
+from wordsight.files import read_bytes
 
 _MODEL_GRAPH, _GRAPH_NODE, _NODE_INPUT = 7, 1, 1  # field numbers of the ONNX format
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field of a protocol buffer is written
@@ -31,7 +32,7 @@ class OnnxNet:
             InputError: missing, or not an ONNX file.
         """
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             raise InputError(f"{path}: cannot read this ONNX file ({error.strerror})") from None
         try:

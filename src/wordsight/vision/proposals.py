@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.errors import InputError
+from wordsight.files import read_bytes
 from wordsight.vision.boxes import WHOLE, Boxes, area, grid, iou, nms, windows
 from wordsight.vision.onnx_session import OnnxNet
 
@@ -131,7 +132,7 @@ class Yolox:
         found = self._net.probe(self._side, self._side, self._net.outputs[0])
         if found != expected:
             raise InputError(f"{path}: expected a YOLOX detector with an output of shape {expected}, found {found}")
-        self.content = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {threshold} {overlap}"
+        self.content = f"{hashlib.sha256(read_bytes(path)).hexdigest()} {threshold} {overlap}"
 
     def detect(self, image: Image.Image) -> Proposals:
         """See `Detector.detect`."""

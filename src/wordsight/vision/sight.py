@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wordsight.errors import InputError
+from wordsight.files import read_bytes
 from wordsight.vision.boxes import nms
 from wordsight.vision.images import pixels
 from wordsight.vision.proposals import COCO_NAMES, Kind, Proposals
@@ -171,7 +172,7 @@ class Sight:
         self._net = read(path)
         self.size = int(self._net.config["features"])  # type: ignore[call-overload]
         self._side, self._threshold, self._overlap = max(round(side / COARSE), 1) * COARSE, threshold, overlap
-        self.content = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {threshold} {overlap}"
+        self.content = f"{hashlib.sha256(read_bytes(path)).hexdigest()} {threshold} {overlap}"
 
     def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Backbone.feature_map`."""
