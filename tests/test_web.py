@@ -463,6 +463,8 @@ def test_only_names_of_this_machine_are_answered(index: Index) -> None:
         assert web.get(f"{API}/info", headers={"host": host}).status_code == 200, host
     for host in (
         "evil.com",
+        "evil@127.0.0.1",
+        "127.0.0.1@evil.com",
         "evil.com:8000",
         "localhost.evil.com",
         "127.0.0.1.evil.com",

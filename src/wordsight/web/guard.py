@@ -140,6 +140,8 @@ class Guard:
         return bool(self.token) and self._by_address(scope, headers)
 
     def _ours(self, host: str) -> bool:
+        if "@" in host:  # no Host has a user in it
+            return False
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
