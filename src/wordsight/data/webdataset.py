@@ -85,9 +85,10 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     content: Any = archive.extractfile(member)
                     target.write_bytes(content.read())
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists every method it tried
             if not any(into.iterdir()):
-                raise InputError(f"{path}: expected a tar archive ({error}).") from error
-            wrong.append(f"{path} is cut short or damaged ({error}); what comes before was read.")
+                raise InputError(f"{path}: expected a tar archive ({why}).") from error
+            wrong.append(f"{path} is cut short or damaged ({why}); what comes before was read.")
         except (ValueError, ArithmeticError, LookupError, MemoryError) as error:
             raise InputError(f"{path}: expected a tar archive ({error or 'a part is too large'}).") from error
     if left_out:
