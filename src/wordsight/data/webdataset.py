@@ -85,7 +85,7 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     content: Any = archive.extractfile(member)
                     target.write_bytes(content.read())
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists every method it tried
+            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists all that it tried
             if not any(into.iterdir()):
                 raise InputError(f"{path}: expected a tar archive ({why}).") from error
             wrong.append(f"{path} is cut short or damaged ({why}); what comes before was read.")
