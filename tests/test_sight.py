@@ -34,9 +34,15 @@ QUIET = Progress(quiet=True)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Muon's products are of bfloat16, which takes minutes where a processor cannot multiply it: float32 there."""
+    """Muon's products are of bfloat16, which takes minutes where a processor cannot multiply it: fewer, in float32."""
     if not torch.cpu._is_avx512_bf16_supported():
+        turn = torch.optim._muon._zeropower_via_newtonschulz
         monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+        monkeypatch.setattr(
+            torch.optim._muon,
+            "_zeropower_via_newtonschulz",
+            lambda grad, factors, steps, eps: turn(grad, factors, 2, eps),
+        )
 
 
 @pytest.fixture(scope="module")
