@@ -118,9 +118,28 @@ def test_pictures_that_get_the_names_of_others_keep_what_is_known_of_them(
     if how == "changed":
         assert len(done.refreshed) == 2 and hits["1"].score == pytest.approx(before["0"][1])
     else:
-        assert len(done.moved) == (3 if how == "turned" else 2) and len(done.added) == (how == "again")
+        assert len(done.moved) == (3 if how == "turned" else 2) and len(done.refreshed) == (how == "again")
         assert all(hit.score == before[who][1] for who, hit in hits.items())
     assert index.build(folder, progress=QUIET).unchanged == (5 if how == "again" else 4)
+
+
+def test_a_stopped_build_leaves_no_name_out_whose_picture_went_to_another(
+    index: Index, photos: list[Path], world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, folder = hit(index), photos[0].parent
+    os.rename(photos[0], folder / "new.jpg")
+    shutil.copy(sorted((world / "images").iterdir())[8], photos[0])
+
+    def stopped(paths: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(index.run.encoder, "stream", stopped)
+        index.build(folder, progress=QUIET)
+    assert hit(index) == (before[0], folder / "new.jpg", "", before[3])
+    assert {one.path for one in index.search(ASK).hits} == {*photos, folder / "new.jpg"} and index.verify() == []
+    assert index.build(folder, progress=QUIET).refreshed == [f"photos/{photos[0].name}"]
+    assert hit(index)[0] == before[0] and len(index.search(ASK).hits) == 5
 
 
 def test_a_copy_is_a_picture_of_its_own_and_is_not_encoded(

@@ -149,13 +149,17 @@ class Builder:
             name: self._known.entries[name]._replace(path=new, bytes=now[new].bytes, mtime_ns=now[new].mtime_ns)
             for name, new in pairs.items()
         }
+        # a name whose file has other content now shows its old content until that is encoded
+        stale = [self._known.entries[name]._replace(meta="{}") for name in pairs.keys() & now.keys() - {*pairs.values()}]
         with self.catalog.change():
             self.catalog.replace(changes)
+            self.catalog.set_entries(stale)
         for name in changes:
             self._known.drop(self._known.entries[name])
-        self._names = self._names - pairs.keys() | set(pairs.values())
-        for entry in changes.values():
+        self._names = self._names - pairs.keys() | set(pairs.values()) | {entry.path for entry in stale}
+        for entry in [*stale, *changes.values()]:
             self._known.put(entry)
+        for entry in changes.values():
             self.built.moved.append(entry.path)
             del work[entry.path]
 
