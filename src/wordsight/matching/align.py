@@ -19,7 +19,11 @@ from wordsight.matching.centred import Centred
 from wordsight.matching.hubness import Strangers
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.meaning import Meaning
 from wordsight.text.encoders import ENCODERS
+
+UNKNOWN = 1  # the number of the unknown word in every vocabulary
+STRANGE = 0.1  # of the words of a training sentence, the share that is read as if it had not been trained
 
 
 class Align(Matcher):
@@ -48,7 +52,11 @@ class Align(Matcher):
         strangers: how many pictures of the training split, with two sentences each, are kept to know hubs by, as
             `hubness.py` tells; 0 for none. tau is twice the temperature; only with the contrastive loss.
         stranger_regions: how many regions of each of these pictures are kept, the first; 0 for all.
+        meaning: how much the classifier's evidence of `meaning.py` counts beside what is trained; while training half.
         labels: L, how many of the last columns of the features say what a detector calls a region.
+        meanings: M, how many of the columns before these are the region's word vector; 0 for a closed vocabulary.
+        trained: how many words of the vocabulary, the first, are in the training; 0 for all. Of the others only the
+            word vector is known.
     """
 
     middle: Tensor
@@ -76,7 +84,10 @@ class Align(Matcher):
         lexicon: float = 0.0,
         strangers: int = 0,
         stranger_regions: int = 0,
+        meaning: float = 0.0,
         labels: int = 0,
+        meanings: int = 0,
+        trained: int = 0,
     ) -> None:
         super().__init__()
         if temperature <= 0 or glimpse < 0 or strangers < 0 or stranger_regions < 0:
@@ -85,7 +96,11 @@ class Align(Matcher):
         if strangers and loss != "contrastive":
             raise ValueError(f"strangers = {strangers}: expected the loss 'contrastive', whose temperature they go by")
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        self.words = nn.Embedding(vocabulary, words)  # W_w, equation 2
+        self.trained = trained or vocabulary
+        self.words = nn.Embedding(self.trained, words)  # W_w, equation 2
+        self.meaning = Meaning(vocabulary, meanings) if meanings else None
+        self.read = nn.Linear(meanings, words, bias=False) if meanings else None
+        self.evident, self.columns = meaning, slice(features - labels - meanings, features - labels)
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
         self.register_buffer("middle", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
@@ -93,7 +108,7 @@ class Align(Matcher):
         self.context = nn.Linear(features, embedding, bias=False) if context else None
         self.glimpse = glimpse
         self.dropout, self.region_dropout = nn.Dropout(dropout), nn.Dropout(region_dropout)
-        self.lexicon = Lexicon(features, labels, vocabulary) if lexicon else None
+        self.lexicon = Lexicon(features, labels, self.trained) if lexicon else None
         self.trust = lexicon
         self.strangers, self.count = Strangers(2 * temperature, stranger_regions) if strangers else None, strangers
         self.normalise, self.rule = normalise, score.Rule(mean, thresholded_sum)
@@ -109,6 +124,9 @@ class Align(Matcher):
         if self.lexicon is not None:
             trust = self.trust / 2 if self.training else self.trust
             values = torch.cat([values, trust * self.lexicon.encode_images(regions)], dim=-1)
+        if self.meaning is not None:
+            trust = self.evident / 2 if self.training else self.evident
+            values = torch.cat([values, trust * regions.features[..., self.columns]], dim=-1)
         images = Vectors(values, regions.mask, regions.boxes)
         return (
             self.strangers.of_images(images, self.score, self._said) if self.strangers and not self.training else images
@@ -121,10 +139,12 @@ class Align(Matcher):
 
     def _said(self, words: Words) -> Vectors:
         """The same without hubness."""
-        embedded = self.dropout(self.words(words.ids))  # (N, T, E)
+        embedded = self.dropout(self._read(words.ids))  # (N, T, E)
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         if self.lexicon is not None:
             values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
+        if self.meaning is not None:
+            values = torch.cat([values, self.meaning.evidence(words.ids)], dim=-1)
         return Vectors(values, words.mask, score.spans(words.mask))
 
     def loss(self, batch: Batch) -> Tensor:
@@ -162,6 +182,18 @@ class Align(Matcher):
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
         return features * self.region_dropout(torch.ones_like(features[:, :1]))
+
+    def _read(self, ids: Tensor) -> Tensor:
+        """Word vectors (N, T, E): a trained one for each word of the training, and what the word table says of all.
+
+        Some words are read as if they had not been trained, so that what the table says is enough for the others.
+        """
+        if self.meaning is None or self.read is None:
+            return self.words(ids)
+        strange = ids >= self.trained
+        if self.training:
+            strange = strange | (torch.rand(ids.shape, device=ids.device) < STRANGE)
+        return self.words(ids.masked_fill(strange, UNKNOWN)) + self.read(self.meaning.of(ids))
 
     def _finish(self, values: Tensor) -> Tensor:
         return functional.normalize(values, dim=-1) if self.normalise else values

@@ -11,7 +11,7 @@ Nothing but pictures and sentences is needed. Training a ranking says nothing ab
 these tables do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,9 +55,11 @@ class Lexicon(nn.Module):
         return torch.cat([labels, (looks - self.middle) @ self.seen, prominence(regions.boxes)[..., None]], dim=-1)
 
     def encode_texts(self, words: Words) -> Tensor:
-        """Words (N, T) -> (N, T, L + K + 1)."""
-        columns = torch.cat([self.named, self.said, torch.ones_like(self.said[:1])])  # (L + K + 1, V)
-        return columns.T[words.ids]
+        """Words (N, T) -> (N, T, L + K + 1); of words beyond the table nothing is known."""
+        columns = torch.cat([self.named, self.said])  # (L + K, V)
+        known = words.ids < columns.shape[1]
+        told = columns.T[words.ids * known] * known[..., None]
+        return torch.cat([told, torch.ones_like(told[..., :1])], dim=-1)
 
     def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None = None) -> None:
         """Learn both tables.
@@ -73,7 +75,7 @@ class Lexicon(nn.Module):
             looks.append(batch.regions.features[:, 0, : self.looks])
             held = batch.regions.features[:, :, self.looks :].amax(dim=1) * counted  # (I, L)
             for row, mask, picture in zip(batch.words.ids, batch.words.mask, batch.picture, strict=True):
-                ids.append(row[mask])
+                ids.append(row[mask & (row < self.said.shape[1])])
                 labels.append(held[picture])
                 spoken.append(sum(map(len, looks[:-1])) + int(picture))
         self._regress(torch.cat(looks), ids, spoken)
@@ -120,17 +122,25 @@ def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocab
     Returns:
         (L, V), >= 0.
     """
-    which = [held.nonzero()[:, 0] for held in labels]
+    blocks = list(_blocks(labels, ids))
     table = torch.full((kinds, vocabulary), 1 / vocabulary)
     counts = torch.zeros_like(table)
     for _ in range(rounds):
         counts = torch.zeros_like(table)
-        for there, held, words in zip(which, labels, ids, strict=True):
-            share = table[there][:, words] * held[there, None]  # (labels there, T)
+        for held, words in blocks:
+            share = table[:, words] * held  # (L, words)
             share /= share.sum(dim=0).clamp(min=1e-12)
-            counts.index_put_((there[:, None], words[None]), share, accumulate=True)
+            counts.index_add_(1, words, share)
         table = (counts + 1e-4) / (counts + 1e-4).sum(dim=1, keepdim=True)
     return counts
+
+
+def _blocks(labels: Sequence[Tensor], ids: Sequence[Tensor], size: int = 100) -> Iterator[tuple[Tensor, Tensor]]:
+    """The words (W,) of `size` sentences at a time, and how much the picture of each holds of each label (L, W)."""
+    for first in range(0, len(ids), size):
+        some = ids[first : first + size]
+        lengths = torch.tensor([len(words) for words in some])
+        yield torch.stack(list(labels[first : first + size]), dim=1).repeat_interleave(lengths, dim=1), torch.cat(some)
 
 
 def prominence(boxes: Tensor) -> Tensor:

@@ -120,8 +120,12 @@ def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = No
 
 def naming_nothing(words: Words, vocabulary: Vocabulary) -> Tensor:
     """Which words name nothing: (N, T) bool; a word that the vocabulary does not know may well name something."""
-    silent = torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words], device=words.ids.device)  # (V,)
-    return silent[words.ids]
+    return are_silent(vocabulary).to(words.ids.device)[words.ids]
+
+
+def are_silent(vocabulary: Vocabulary) -> Tensor:
+    """Which words of a vocabulary name nothing: (V,) bool."""
+    return torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words])
 
 
 def spread(scores: Tensor, mask: Tensor) -> Tensor:

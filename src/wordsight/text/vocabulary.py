@@ -28,9 +28,12 @@ class Vocabulary:
     Attributes:
         words: (V,) "<end>" (number 0, also the padding), "<unk>" (number 1: every word that is not known), then the
             known words.
+        trained: how many of them, the first, are of the training; the others of an open vocabulary are of the
+            package's word table (`text/word_table.py`), by which misspelt words are mended, too. 0 for all.
     """
 
     words: tuple[str, ...]
+    trained: int = 0
 
     def __post_init__(self) -> None:
         if self.words[:2] != SPECIAL or len(set(self.words)) != len(self.words):
@@ -51,6 +54,15 @@ class Vocabulary:
                 "expected more sentences, or a smaller data.min_count."
             )
         return cls((*SPECIAL, *known))
+
+    def opened(self, table: Iterable[str]) -> Self:
+        """The same with the words of a table behind its own."""
+        known = set(self.words)
+        return type(self)((*self.words, *(word for word in table if word not in known)), len(self.words))
+
+    def closed(self) -> "Vocabulary":
+        """The words of the training alone."""
+        return Vocabulary(self.words[: self.trained or None])
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -99,7 +111,9 @@ class Vocabulary:
         Raises:
             InputError: the file cannot be written.
         """
-        write_text(Path(path), json.dumps({"format": 1, "words": self.words}, ensure_ascii=False, indent=0) + "\n")
+        trained = {"trained": self.trained} if self.trained else {}
+        content = {"format": 1, **trained, "words": self.words}
+        write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=0) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -119,4 +133,7 @@ class Vocabulary:
             raise InputError(f"{path}, key 'words': expected the words to start with {END} and {UNKNOWN}.")
         if repeated := [word for word, count in Counter(words).items() if count > 1]:
             raise InputError(f"{path}, key 'words': '{repeated[0]}' is there twice.")
-        return cls(tuple(words))
+        trained = field(content, "trained", int, str(path)) if "trained" in content else 0
+        if not (trained == 0 or len(SPECIAL) <= trained <= len(words)):
+            raise InputError(f"{path}, key 'trained': expected at most {len(words)}, found {trained}.")
+        return cls(tuple(words), trained)

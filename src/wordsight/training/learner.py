@@ -12,6 +12,8 @@ from torch import Tensor
 
 from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
+from wordsight.matching.align import Align
+from wordsight.matching.segments import are_silent
 from wordsight.training import checkpoint, steps
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
@@ -158,6 +160,8 @@ def build(recipe: Recipe, material: Material) -> Model:
         "vocabulary": len(material.vocabulary),
         "features": material.encoder.size,
         "labels": len(material.counted),
+        "trained": material.vocabulary.trained,
+        "meanings": 0 if material.meanings is None else material.meanings.shape[1],
         **({} if vectors is None else {"words": vectors.shape[1]}),
     }
     kind = model_class(str(recipe.model["name"]))
@@ -173,6 +177,10 @@ def build(recipe: Recipe, material: Material) -> Model:
         with torch.no_grad():
             weight.copy_(vectors)
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
+    if material.meanings is not None:
+        if not isinstance(model, Align) or model.meaning is None:
+            raise InputError("text.open: only the model 'align' has an open vocabulary; leave the key out.")
+        model.meaning.set(material.meanings, are_silent(material.vocabulary))
     return model
 
 

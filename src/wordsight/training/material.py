@@ -21,6 +21,7 @@ from wordsight.terminal import printable
 from wordsight.text.trees import letters
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
+from wordsight.text.word_table import word_table
 from wordsight.training import checkpoint
 from wordsight.training.batches import Pairs, pairs
 from wordsight.training.checkpoint import Checkpoint
@@ -51,6 +52,7 @@ class Material:
         nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
         origin: a checksum of each part of the data that decides what is learned, by what the part is called.
+        meanings: (V, M) what the word table says of each word, length 1 or 0; None where the vocabulary is closed.
     """
 
     encoder: RegionEncoder
@@ -62,6 +64,7 @@ class Material:
     nearness: Tensor | None
     references: Sequence[Sequence[str]] = ()
     origin: Origin = field(default_factory=dict)
+    meanings: Tensor | None = None
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
@@ -75,8 +78,11 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     Raises:
         InputError: data, weights or vectors that are missing or not as they should be.
     """
-    dataset = load_dataset(find(recipe.data.path, "dataset"))
-    train, val = (pictures_of(dataset, split, recipe.data) for split in (recipe.data.train, recipe.data.val))
+    datasets = [load_dataset(find(path, "dataset")) for path in (recipe.data.path, *recipe.data.also)]
+    train, val = (
+        [picture for dataset in datasets for picture in pictures_of(dataset, split, recipe.data)]
+        for split in (recipe.data.train, recipe.data.val)
+    )
     require_trainable(train)
     alignment = Path(recipe.data.alignment)
     aligned = checkpoint.load(alignment) if recipe.data.alignment else None
@@ -84,25 +90,31 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     cache = FeatureCache(default_cache(), encoder)
     sentences = (sentence for picture in train for sentence in picture.sentences)
     vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
+    table = word_table() if recipe.text.open else None
+    if table:
+        vocabulary = vocabulary.opened(table.words)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
-    parses = parses_of(dataset.root, model_class(str(recipe.model["name"])), train, progress)
+    parses = parses_of(datasets[0].root, model_class(str(recipe.model["name"])), train, progress)
     made = [pairs(*one, vocabulary, parses) for one in seen]
     references = [picture.sentences for picture in seen[1][0]]
     if aligned:
         with progress.task("snippets") as count:
             made, references = snippets_of(aligned, made, recipe.data, count), []
+        vocabulary = vocabulary.closed()
     classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
     counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
     vectors = near = path = None
     if recipe.text.vectors:
         path = find(recipe.text.vectors, "word vectors")
-        vectors, found = load_vectors(path, vocabulary, seed=recipe.train.seed)
-        progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
-        near = nearness(path, label_names(classes), vocabulary) if classes else None
+        own = vocabulary.closed()
+        vectors, found = load_vectors(path, own, seed=recipe.train.seed)
+        progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
+        near = nearness(path, label_names(classes), own) if classes else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
     origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None)
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin)
+    meanings = table.of(vocabulary.words) if table else None
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin, meanings)
 
 
 def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:

@@ -18,7 +18,7 @@ from wordsight.training.models import MODELS, model_class
 from wordsight.training.typed import check_known, fill, keywords, toml
 from wordsight.vision.regions import RegionSettings
 
-GIVEN = ("self", "vocabulary", "features", "labels")  # what the trainer tells the constructor, not the recipe
+GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained")  # what the trainer tells the constructor, not the recipe
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class DataSettings:
 
     Attributes:
         path: the dataset's folder or file; any format `wordsight data check` reads.
+        also: further datasets; their splits are joined to those of `path`.
         train: the split that is learned from; the vocabulary comes from it alone.
         val: the split that chooses the best checkpoint.
         val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
@@ -47,6 +48,7 @@ class DataSettings:
     alignment: str = ""
     beta: float = BETA
     names: bool = True
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,13 @@ class TextSettings:
     Attributes:
         vectors: a file of word vectors (npz, GloVe or word2vec text) to start from; empty for random ones.
         freeze: keep the vectors as they are; only with `vectors`.
+        open: the vocabulary is open: beside the words of the training those of the package's word table; only for
+            models with `meaning`.
     """
 
     vectors: str = ""
     freeze: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True)

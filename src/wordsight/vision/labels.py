@@ -27,6 +27,11 @@ def label_names(classes: Sequence[str]) -> list[tuple[str, ...]]:
     return [*single, *several, _HEAD, _TORSO, _LEGS, _WHOLE]
 
 
+def label_titles(classes: Sequence[str]) -> list[str]:
+    """What each label is called in word vectors: 2 C + 4 names; parts of a person and the whole picture have none."""
+    return [*classes, *classes, "", "", "", ""]
+
+
 def countable(classes: int) -> NDArray[np.bool_]:
     """(2 C + 4,) which labels a picture has or has not by itself; heads, torsos and legs come with every person."""
     counts = np.ones(2 * classes + 4, bool)

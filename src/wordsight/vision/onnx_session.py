@@ -25,14 +25,18 @@ class OnnxNet:
         outputs: names of the outputs.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | bytes) -> None:
         """Read the file.
+
+        Args:
+            source: the file, or what would be in it.
 
         Raises:
             InputError: missing, or not an ONNX file.
         """
+        path = "graph" if isinstance(source, bytes) else source
         try:
-            data = read_bytes(path)
+            data = source if isinstance(source, bytes) else read_bytes(source)
         except OSError as error:
             raise InputError(f"{path}: cannot read this ONNX file ({error.strerror})") from None
         try:

@@ -27,7 +27,7 @@ def roi(
         flip: average with what the mirrored picture gives.
 
     Returns:
-        (R, F) for each picture; each row is square-rooted and of length 1.
+        (R, F) for each picture.
     """
     side = _fit(side, net.stride)
     batch = np.stack([pixels(image, (side, side)) for image in images])  # (B, 3, S, S)
@@ -35,13 +35,8 @@ def roi(
     if flip:
         mirrored = net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
         others = [roi_align(seen[..., ::-1], wanted) for seen, wanted in zip(mirrored, boxes, strict=True)]
-        pooled = [one + other for one, other in zip(pooled, others, strict=True)]
-    return [_even(values) for values in pooled]
-
-
-def read(feature_map: Features, boxes: Boxes) -> Features:
-    """The rows (R, F) of boxes (R, 4) in a map (F, h, w) that is there already, as `roi` has them."""
-    return _even(roi_align(feature_map, boxes))
+        pooled = [(one + other) / 2 for one, other in zip(pooled, others, strict=True)]
+    return pooled
 
 
 def crop(
@@ -59,8 +54,8 @@ def crop(
         batch = np.stack([pixels(one, (side, side)) for one in cut])  # (R, 3, S, S)
         values = net.feature_map(batch)
         if flip:
-            values = values + net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
-        pooled.append(_even(values.mean((2, 3), dtype=np.float32)))
+            values = (values + net.feature_map(np.ascontiguousarray(batch[..., ::-1]))) / 2
+        pooled.append(values.mean((2, 3), dtype=np.float32))
     return pooled
 
 
@@ -130,7 +125,7 @@ def _fit(side: int, stride: int) -> int:
     return max(round(side / stride), 1) * stride
 
 
-def _even(values: Features) -> Features:
+def even(values: Features) -> Features:
     """Signed square root, then length 1 a row: no few large features decide alone."""
     roots = np.sign(values) * np.sqrt(np.abs(values))
     return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6), np.float32)

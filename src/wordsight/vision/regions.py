@@ -24,8 +24,10 @@ from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import Boxes, area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
 from wordsight.vision.images import Source, open_image
-from wordsight.vision.labels import held, label_names
-from wordsight.vision.pooling import Features, Pool, crop, read, roi
+from wordsight.vision.labels import held, label_names, label_titles
+from wordsight.vision.lite2 import LITE2, Lite2
+from wordsight.vision.meanings import Meanings
+from wordsight.vision.pooling import Features, Pool, crop, even, roi, roi_align
 from wordsight.vision.proposals import Detector, Kind, Proposals, Yolox, given, propose
 from wordsight.vision.settings import RegionSettings
 from wordsight.vision.sight import Glance, Sight
@@ -52,7 +54,7 @@ class RegionEncoder:
         settings: as given.
         size: F, features a region.
         blocks: which columns come from what: a backbone's name (with ` crop` behind it for crops beside `roi`),
-            `place`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
+            `place`, `meaning`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
         fingerprint: equal for encoders that give the same values; where files lie does not matter.
         revisions: of backbones from a hub, the commits whose weights are used.
     """
@@ -82,8 +84,10 @@ class RegionEncoder:
         self._nets = [self._net(name, folder, (revisions or {}).get(name, "")) for name in settings.backbones]
         found = zip(settings.backbones, self._nets, strict=True)
         self.revisions = {name: revision for name, net in found if (revision := getattr(net, "revision", ""))}
+        self._namer = next((net for net in self._nets if isinstance(net, Lite2)), None)
+        self._meanings = _meanings(settings, self._namer, self.detector)
         self._threads = threads or _cores()
-        self.blocks = _blocks(settings, self._nets, self.detector)
+        self.blocks = _blocks(settings, self._nets, self._meanings, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
         self.fingerprint = _fingerprint(settings, self._nets, self.detector)
 
@@ -177,17 +181,22 @@ class RegionEncoder:
     ) -> list[Row]:
         """Every block of columns for a few pictures, in half precision: the same seen now and kept in the cache."""
         pooled: list[list[NDArray[np.float32]]] = [[] for _ in images]  # per picture, (R, F of the block) each
+        likely: Sequence[NDArray[np.float32]] = []  # per picture, (R, classes)
         boxes = [proposal.boxes for proposal in proposals]
         for net, pool, side in _poolings(self.settings, self._nets):
             if net is self.detector and pool is roi and not self.settings.flip:  # it was seen with the boxes
-                found = [read(seen, wanted) for seen, wanted in zip(maps, boxes, strict=True) if seen is not None]
+                found = [roi_align(seen, wanted) for seen, wanted in zip(maps, boxes, strict=True) if seen is not None]
             else:
                 found = pool(net, images, boxes, side, self.settings.flip)
             for parts, values in zip(pooled, found, strict=True):
-                parts.append(values)
-        for parts, proposal in zip(pooled, proposals, strict=True):
+                parts.append(even(values))
+            if self._meanings and isinstance(net, Lite2):
+                likely = [net.classify(values) for values in found]
+        for number, (parts, proposal) in enumerate(zip(pooled, proposals, strict=True)):
             if self.settings.place:
                 parts.append(_place(proposal))
+            if self._meanings:
+                parts.append(self._meanings.of(likely[number], held(proposal)))
             if self.settings.evidence:
                 parts.append(held(proposal))
         features = (
@@ -234,6 +243,19 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
     return found
 
 
+def _meanings(settings: RegionSettings, namer: Lite2 | None, detector: Detector | None) -> Meanings | None:
+    """The vectors of what regions are called, where the settings ask for them.
+
+    Raises:
+        InputError: no backbone knows classes.
+    """
+    if not settings.meaning:
+        return None
+    if namer is None:
+        raise InputError(f"regions.meaning needs the backbone '{LITE2}', which knows classes")
+    return Meanings(namer.classes, label_titles(detector.names if detector else ()))
+
+
 def _poolings(settings: RegionSettings, nets: Sequence[Backbone]) -> list[tuple[Backbone, Pool, int]]:
     """Each net with each way of pooling and the side it works at, in the order of the columns."""
     ways: dict[str, list[tuple[Pool, int]]] = {"roi": [(roi, settings.size)], "crop": [(crop, settings.crop)]}
@@ -241,12 +263,16 @@ def _poolings(settings: RegionSettings, nets: Sequence[Backbone]) -> list[tuple[
     return [(net, pool, side) for net in nets for pool, side in ways[settings.pooling]]
 
 
-def _blocks(settings: RegionSettings, nets: Sequence[Backbone], detector: Detector | None) -> dict[str, slice]:
+def _blocks(
+    settings: RegionSettings, nets: Sequence[Backbone], meanings: Meanings | None, detector: Detector | None
+) -> dict[str, slice]:
     sizes: list[tuple[str, int]] = []
     for net, pool, _ in _poolings(settings, nets):
         sizes.append((f"{net.name} crop" if pool is crop and settings.pooling == "both" else net.name, net.size))
     if settings.place:
         sizes.append(("place", _PLACE))
+    if meanings:
+        sizes.append(("meaning", meanings.size))
     if settings.evidence and detector:
         sizes.append(("labels", len(label_names(detector.names))))
     blocks: dict[str, slice] = {}
@@ -266,8 +292,9 @@ def _fingerprint(settings: RegionSettings, nets: Sequence[Backbone], detector: D
         "backbones": [net.content for net in nets],
         "detector": detector.content if detector else "",
     }
-    if not settings.grid:  # without it, the fingerprint of features that were made before there were grids
-        del plain["grid"]
+    for key in ("grid", "meaning"):  # without them, the fingerprint of features that were made before there were such
+        if not plain[key]:
+            del plain[key]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -29,6 +29,8 @@ class RegionSettings:
         flip: average over the picture and its mirror image.
         place: add what kind of box it is, where, how large, and its score.
         evidence: add what each region is called by the detector (`labels`).
+        meaning: add a word vector of what each region is called by the classifier and the detector (`meaning`); needs
+            the backbone `efficientnet-lite2`.
     """
 
     backbones: tuple[str, ...] = ("filters",)
@@ -46,6 +48,7 @@ class RegionSettings:
     flip: bool = False
     place: bool = False
     evidence: bool = False
+    meaning: bool = False
 
     def check(self) -> None:
         """Raise InputError for a value out of range, or values that do not go together."""

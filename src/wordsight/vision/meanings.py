@@ -1,0 +1,53 @@
+"""What a region is called, as a word vector: the mixture of the names of its classes.
+
+Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embeddings" (ConSE):
+
+    m(region) = sum over classes c of p(c | region) s(c) + sum over labels l of d(l | region) s(l),   to length 1
+
+with s the vectors of names in the package's word table, p of a classifier (its ten best classes), d of a detector.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.text.word_table import word_table
+
+Rows = NDArray[np.float32]
+
+
+class Meanings:
+    """Names of classes and labels as vectors.
+
+    Attributes:
+        size: M, of a vector.
+    """
+
+    def __init__(self, classes: Sequence[str], labels: Sequence[str]) -> None:
+        """Look names up.
+
+        Args:
+            classes: of the classifier, C of them.
+            labels: of the detector, L of them.
+
+        Raises:
+            InputError: the word table is damaged.
+        """
+        table = word_table()
+        self._classes, self._labels = table.of(classes).numpy(), table.of(labels).numpy()
+        self.size = table.vectors.shape[1]
+
+    def of(self, likely: Rows, found: Rows) -> Rows:
+        """The vectors of regions.
+
+        Args:
+            likely: (R, C) how likely each class is, 0 for all but the best.
+            found: (R, L) how much each region holds of each of the detector's labels, 0 to 1.
+
+        Returns:
+            (R, M), of length 1.
+        """
+        shares = likely / np.maximum(likely.sum(axis=1, keepdims=True), 1e-9)
+        mixed = shares @ self._classes + found @ self._labels
+        return np.asarray(mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9), np.float32)
