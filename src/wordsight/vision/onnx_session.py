@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class OnnxNet:
         """One output for a batch (B, 3, H, W), picture by picture. Threads may call this at the same time."""
         session = self._session(batch.shape[2], batch.shape[3])
         return np.concatenate([session.run([output], {self.input: one[None]})[0] for one in batch])
+
+    def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Several outputs for one picture (1, 3, H, W)."""
+        found: list[NDArray[np.float32]] = self._session(*batch.shape[2:]).run(list(outputs), {self.input: batch})
+        return found
 
     def probe(self, height: int, width: int, output: str) -> tuple[int, ...]:
         """The shape of an output for one picture of a size."""

@@ -29,7 +29,7 @@ def roi(
     Returns:
         (R, F) for each picture.
     """
-    side = _fit(side, net.stride)
+    side = fit(side, net.stride)
     batch = np.stack([pixels(image, (side, side)) for image in images])  # (B, 3, S, S)
     pooled = [roi_align(seen, wanted) for seen, wanted in zip(net.feature_map(batch), boxes, strict=True)]
     if flip:
@@ -46,7 +46,7 @@ def crop(
 
     Arguments and result are those of `roi`.
     """
-    side = _fit(side, net.stride)
+    side = fit(side, net.stride)
     pooled = []
     for image, wanted in zip(images, boxes, strict=True):
         places = [_inside(edges, image.size) for edges in wanted * np.tile(image.size, 2)]
@@ -120,7 +120,7 @@ def _inside(edges: Features, size: tuple[int, int]) -> tuple[float, float, float
     return left, top, right, bottom
 
 
-def _fit(side: int, stride: int) -> int:
+def fit(side: int, stride: int) -> int:
     """The multiple of the stride that is nearest to a side."""
     return max(round(side / stride), 1) * stride
 

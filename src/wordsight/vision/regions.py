@@ -19,18 +19,17 @@ from PIL import Image
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.vision.backbones import Backbone, backbone, find_weights, is_sight, sight_file
+from wordsight.vision.backbones import Backbone, backbone, find_weights
 from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import Boxes, area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
 from wordsight.vision.images import Source, open_image
 from wordsight.vision.labels import held, label_names, label_titles
-from wordsight.vision.lite2 import LITE2, Lite2
+from wordsight.vision.lite2 import LITE2, Glance, Lite2
 from wordsight.vision.meanings import Meanings
 from wordsight.vision.pooling import Features, Pool, crop, even, roi, roi_align
 from wordsight.vision.proposals import Detector, Kind, Proposals, Yolox, given, propose
 from wordsight.vision.settings import RegionSettings
-from wordsight.vision.sight import Glance, Sight
 
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
@@ -152,7 +151,7 @@ class RegionEncoder:
 
     def _net(self, name: str, folder: Path, revision: str) -> Backbone:
         """A backbone; one that finds things too is the detector itself."""
-        same = isinstance(self.detector, Sight) and name == self.settings.detector
+        same = isinstance(self.detector, Lite2) and name == self.settings.detector
         return self.detector if same else backbone(name, folder, revision)  # type: ignore[return-value]
 
     def _rows(self, sources: Sequence[Source], boxes: Sequence[ArrayLike | None]) -> list[Row | InputError]:
@@ -171,7 +170,7 @@ class RegionEncoder:
         settings = self.settings
         cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
         image = open_image(source, at_least=max(settings.size, cut))
-        eye = Glance(self.detector) if isinstance(self.detector, Sight) else self.detector
+        eye = Glance(self.detector) if isinstance(self.detector, Lite2) else self.detector
         proposals = propose(image, eye, settings.regions, settings.detections, settings.parts, settings.grid)
         seen = eye.seen if isinstance(eye, Glance) else None
         return image, proposals if boxes is None else given(boxes, proposals), seen
@@ -234,8 +233,8 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
     found: Detector | None = None
     if settings.detector == "blobs":
         found = Blobs()
-    elif is_sight(settings.detector):
-        found = Sight(sight_file(settings.detector, weights), settings.size, settings.threshold, settings.overlap)
+    elif settings.detector == LITE2:
+        found = Lite2(settings.size, settings.threshold, settings.overlap)
     elif settings.detector:
         found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap)
     if settings.evidence and not (found and found.names):

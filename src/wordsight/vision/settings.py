@@ -11,11 +11,11 @@ class RegionSettings:
     """How pictures become regions.
 
     Attributes:
-        backbones: one or several, side by side: `filters`, `sight` (the net in the box), another small net's
-            safetensors file, an ONNX file, a transformers model's folder or hub id.
+        backbones: one or several, side by side: `filters`, `efficientnet-lite2` (it installs with the package), an ONNX
+            file, a transformers model's folder or hub id.
         weights: the folder in which files are looked for by name.
-        detector: a YOLOX ONNX file; `sight` or another small net's safetensors file; `blobs`, which needs none and
-            finds things on a calm ground; empty for windows only.
+        detector: `efficientnet-lite2` (its light head); a YOLOX ONNX file; `blobs`, which needs no weights and finds
+            things on a calm ground; empty for windows only.
         regions: boxes a picture, the whole picture among them.
         grid: so many cells across and down are among them, which tile the picture; 0 for none.
         detections: how many of them may be detections.
