@@ -5,7 +5,6 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import wordsight
 from test_search_cli import run, said
 from wordsight import boxed
-from wordsight.boxed import CHECKSUMS, NET, checksum, in_the_box
+from wordsight.boxed import CHECKSUMS, checksum, in_the_box
 from wordsight.errors import InputError
 from wordsight.pack import MOST, pack
 from wordsight.photos import SAMPLES, photographs, show_photographs
@@ -21,42 +20,26 @@ from wordsight.search.index import Index
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
-from wordsight.vision.backbones import backbone
-from wordsight.vision.export import Open, export
-from wordsight.vision.images import open_image, pixels
-from wordsight.vision.sight import Sight, SightNet, save
-from wordsight.vision.sight import read as read_net
 
 PARTS = ("align", "captions", "regions")
 
 
 @pytest.fixture(scope="session")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny one, untrained."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    path.write_bytes(save(SightNet((8, 8, 8, 16, 16), (1, 1, 1, 1), 24)))
-    return path
-
-
-@pytest.fixture(scope="session")
-def aligned(net: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that sees by that net, hardly trained."""
-    sees = [f"regions.backbones=['{net.as_posix()}']", f"regions.detector='{net.as_posix()}'", "regions.size=64"]
+def aligned(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that sees by filters, hardly trained."""
     out = tmp_path_factory.mktemp("runs") / "aligned"
-    settings = [*sees, "regions.regions=8", "regions.detections=2", "train.epochs=1"]
-    settings += ["model.loss='contrastive'", "model.strangers=6"]
+    settings = ["train.epochs=1", "model.loss='contrastive'", "model.strangers=6"]
     train(read(recipe_file, settings), out, progress=Progress(quiet=True))
     return out
 
 
 @pytest.fixture(scope="session")
 def packed(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
+    aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A box of tiny models of the painted world; not to be changed."""
     out = tmp_path_factory.mktemp("packed") / "box"
-    pack(net, aligned, captioner, region_captioner, out)
+    pack(aligned, captioner, region_captioner, out)
     return out
 
 
@@ -87,14 +70,14 @@ def first(photos: Path) -> Path:
     return min(photos.iterdir())
 
 
-def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Path, world: Path, net: Path) -> None:
-    assert {path.name for path in packed.iterdir()} == {NET, CHECKSUMS, "README.md", *PARTS}
+def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Path, world: Path) -> None:
+    assert {path.name for path in packed.iterdir()} == {CHECKSUMS, "README.md", *PARTS}
     for part in PARTS:
         weights = load_file(packed / part / "model.safetensors")
         assert not [name for name, one in weights.items() if one.is_floating_point() and one.dtype != torch.float16]
         assert not (packed / part / "training_state.pt").exists()
     text = "".join(path.read_text() for path in packed.rglob("*") if path.suffix in (".json", ".toml", ".md"))
-    assert str(world.parent) not in text and str(net) not in text
+    assert str(world.parent) not in text
     assert 'alignment = "align"' in (packed / "regions" / "recipe.toml").read_text()
 
 
@@ -105,24 +88,11 @@ def test_no_sentence_of_the_data_is_in_a_box(packed: Path, aligned: Path) -> Non
     assert not known & {tuple(row[row != 0].tolist()) for row in shipped}
 
 
-def test_the_card_says_how_the_net_was_taught(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
-) -> None:
-    shutil.copy(net, tmp_path / "net.safetensors")
-    how = {"backbones": ["googlenet.onnx", "other.onnx"], "detector": "", "taught": True}
-    metrics = {"settings": how, "best": {"epoch": 7, "t2i_R@1": 12.34}}
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    pack(tmp_path / "net.safetensors", aligned, captioner, region_captioner, tmp_path / "box")
-    card = (tmp_path / "box" / "README.md").read_text()
-    assert "t2i_R@1 12.3" in card and "from random weights in 7 passes, to see as others do" in card
-    assert "BVLC GoogLeNet (unrestricted use), other.onnx (its origin and licence are not told here)" in card
-
-
 def test_checksums_are_those_of_every_other_file(packed: Path) -> None:
     files = {path.relative_to(packed).as_posix(): path for path in packed.rglob("*") if path.is_file()}
     files.pop(CHECKSUMS)
     assert json.loads((packed / CHECKSUMS).read_text())["sha256"] == {name: checksum(files[name]) for name in files}
-    assert checksum(packed / NET) in (packed / "README.md").read_text()
+    assert checksum(packed / "align" / "model.safetensors") in (packed / "README.md").read_text()
 
 
 def test_what_is_packed_scores_as_what_was_trained(box: Path, aligned: Path, photos: Path) -> None:
@@ -134,19 +104,18 @@ def test_what_is_packed_scores_as_what_was_trained(box: Path, aligned: Path, pho
 
 
 def test_packing_again_replaces_what_was_there(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "box" / "old").mkdir(parents=True)
     with pytest.raises(InputError, match="expected a box or a new folder"):
-        pack(net, aligned, captioner, region_captioner, tmp_path / "box")
+        pack(aligned, captioner, region_captioner, tmp_path / "box")
     (tmp_path / "box" / CHECKSUMS).write_text("{}")
-    size = pack(net, aligned, captioner, region_captioner, tmp_path / "box")
+    size = pack(aligned, captioner, region_captioner, tmp_path / "box")
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert not (tmp_path / "box" / "old").exists() and [path.name for path in tmp_path.iterdir()] == ["box"]
 
 
 def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
-    net: Path,
     aligned: Path,
     captioner: Path,
     region_captioner: Path,
@@ -158,47 +127,44 @@ def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
     (tmp_path / "box" / CHECKSUMS).write_text("{}")
     monkeypatch.setattr("wordsight.pack.MOST", 1000)
     with pytest.raises(InputError, match=r"would be \d\.\d MB, expected at most 0\.001: .*align/model\.safetensors"):
-        pack(net, aligned, captioner, region_captioner, tmp_path / "box")
+        pack(aligned, captioner, region_captioner, tmp_path / "box")
     assert (tmp_path / "box" / "old").read_text() == "still here"
     assert [path.name for path in tmp_path.iterdir()] == ["box"], "and nothing is left lying about"
 
 
 def test_runs_of_the_wrong_kind_are_not_packed(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="describes whole pictures, expected a run that describes regions"):
-        pack(net, aligned, captioner, captioner, tmp_path / "box")
+        pack(aligned, captioner, captioner, tmp_path / "box")
     with pytest.raises(
         InputError, match=r"describes regions \(data\.alignment\), expected a run that describes whole pictures"
     ):
-        pack(net, aligned, region_captioner, region_captioner, tmp_path / "box")
+        pack(aligned, region_captioner, region_captioner, tmp_path / "box")
     with pytest.raises(InputError, match="expected one that aligns"):
-        pack(net, captioner, captioner, captioner, tmp_path / "box")
+        pack(captioner, captioner, captioner, tmp_path / "box")
 
 
-def test_a_run_that_needs_more_than_the_net_is_not_packed(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+def test_a_run_that_needs_more_than_the_package_is_not_packed(
+    aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     other = shutil.copytree(aligned, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     config["regions"]["backbones"] = ["googlenet.onnx", "filters"]
     (other / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"sees by googlenet\.onnx too"):
-        pack(net, other, captioner, region_captioner, tmp_path / "box")
-    (tmp_path / "net.safetensors").write_bytes(save(SightNet((8, 8, 8, 16, 16), (1, 1, 1, 1), 24)))
-    with pytest.raises(InputError, match="was trained by another net"):
-        pack(tmp_path / "net.safetensors", aligned, captioner, region_captioner, tmp_path / "box")
+        pack(other, captioner, region_captioner, tmp_path / "box")
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_named(
-    net: Path, aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
+    aligned: Path, captioner: Path, region_captioner: Path, tmp_path: Path
 ) -> None:
     other = shutil.copytree(aligned, tmp_path / "other")
     weights = load_file(other / "model.safetensors")
     weights["region.weight"][0, 0] = 1e6
     save_file(weights, other / "model.safetensors")
     with pytest.raises(InputError, match=r"a number in region\.weight is too large for float16"):
-        pack(net, other, captioner, region_captioner, tmp_path / "box")
+        pack(other, captioner, region_captioner, tmp_path / "box")
 
 
 def test_ground_takes_the_model_in_the_box_and_says_so(box: Path, trained: Path, photos: Path, tmp_path: Path) -> None:
@@ -342,10 +308,11 @@ def test_a_damaged_file_is_named_with_the_way_out(own_box: Path, photos: Path, h
     assert run("ground", first(photos), "a circle")[0] == 0, "the other models are whole"
 
 
-def test_no_index_is_begun_with_a_damaged_net(own_box: Path, photos: Path, tmp_path: Path) -> None:
-    (own_box / NET).write_bytes((own_box / NET).read_bytes()[:-1])
+def test_no_index_is_begun_with_a_damaged_model(own_box: Path, photos: Path, tmp_path: Path) -> None:
+    weights = own_box / "align" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
     code, _, err = run("index", "build", tmp_path / "index", photos)
-    assert code == 2 and f"{own_box / NET}: damaged or missing" in err
+    assert code == 2 and f"{weights}: damaged or missing" in err
     assert not (tmp_path / "index").exists()
 
 
@@ -354,40 +321,6 @@ def test_a_damaged_list_of_checksums_is_named(own_box: Path) -> None:
         (own_box / CHECKSUMS).write_text(content)
         with pytest.raises(InputError, match=CHECKSUMS):
             in_the_box("align")
-
-
-def test_the_net_in_onnx_gives_what_torch_gives(box: Path, tmp_path: Path) -> None:
-    out = tmp_path / "net.onnx"
-    code, _, err = run("export", "-o", out)
-    assert code == 0 and "the small one in the box" in err
-    net, torn = onnxruntime.InferenceSession(out), Open(read_net(box / NET))
-    for shape in ((1, 3, 64, 64), (2, 3, 96, 160)):
-        pictures = 255 * torch.rand(shape)
-        with torch.inference_mode():
-            expected = torn(pictures)
-        for name, values in zip(("feature_map", "boxes", "scores"), expected, strict=True):
-            assert net.run([name], {"image": pictures.numpy()})[0] == pytest.approx(values.numpy(), abs=1e-4)
-
-
-def test_boxes_in_onnx_are_the_things_that_are_found(box: Path, photos: Path, tmp_path: Path) -> None:
-    out = tmp_path / "net.onnx"
-    export(box / NET, out)
-    image, sight = open_image(first(photos)), Sight(box / NET, side=96, threshold=0.0, overlap=1.0)
-    found, features = sight.look(image)
-    boxes, scores = onnxruntime.InferenceSession(out).run(["boxes", "scores"], {"image": pixels(image, (96, 96))[None]})
-    best = scores[0].max(1).argmax()
-    assert found.boxes[0] == pytest.approx(boxes[0, best], abs=1e-4)
-    assert found.classes[0] == pytest.approx(scores[0, best], abs=1e-4)
-    assert backbone(str(out)).feature_map(pixels(image, (96, 96))[None])[0] == pytest.approx(features, abs=1e-4)
-
-
-def test_exporting_without_the_extra_names_it(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wordsight.vision.export.find_spec", lambda name: None)
-    code, _, err = run("export", net, "-o", tmp_path / "net.onnx")
-    assert code == 2 and "wordsight[export]" in err and not list(tmp_path.iterdir())
-    for wrong in (".", tmp_path / "photo.jpg"):
-        code, _, err = run("export", net, "-o", wrong)
-        assert code == 2
 
 
 @pytest.mark.skipif(not (boxed.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")

@@ -206,7 +206,7 @@ class Run:
         found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence, beta=beta)
         return Alignment(
             words=found.words,
-            known=tuple(self.vocabulary.number.get(word, UNKNOWN) > UNKNOWN for word in found.words),
+            known=tuple(self.vocabulary.find(word) > UNKNOWN for word in found.words),
             boxes=found.boxes,
             strengths=found.strengths,
             score=found.score,

@@ -15,6 +15,7 @@ from wordsight.batch import Words
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_json, write_text
 from wordsight.text.tokens import tokenise
+from wordsight.text.word_table import word_table
 
 END = "<end>"
 UNKNOWN = "<unk>"
@@ -74,8 +75,8 @@ class Vocabulary:
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word, as `tokenise` gives it, is known."""
-        return word in self.number
+        """Whether a word, as `tokenise` gives it, is known, be it misspelt."""
+        return word in self.number or (isinstance(word, str) and self.find(word) != 1)
 
     def tokens(self, sentence: str) -> list[str]:
         """The words of a sentence as it spells them, one for each number that `encode` gives: never empty."""
@@ -92,17 +93,24 @@ class Vocabulary:
         Returns:
             Words with ids (N, T) and mask (N, T); T is at least 1.
         """
-        rows = [[self.number.get(word, 1) for word in self.tokens(sentence)] for sentence in sentences]
+        rows = [[self.find(word) for word in self.tokens(sentence)] for sentence in sentences]
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         mask = np.arange(max(1, lengths.max(initial=1))) < lengths[:, None]  # (N, T)
         ids = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = np.fromiter((number for row in rows for number in row), dtype=np.int64, count=int(lengths.sum()))
         return Words(torch.from_numpy(ids), torch.from_numpy(mask))
 
+    def find(self, word: str) -> int:
+        """The number of a word; in an open vocabulary a misspelt one has that of the word it is likely meant for."""
+        number = self.number.get(word)
+        if number is None and self.trained:
+            return self.number.get(word_table().nearest_spelling(word) or "", 1)
+        return 1 if number is None else number
+
     def coverage(self, sentences: Iterable[str]) -> float:
         """The share of the sentences' words that are known, 0 to 1; 0 when they have no words."""
         counts = Counter(word for sentence in sentences for word in tokenise(sentence))
-        known = sum(count for word, count in counts.items() if word in self.number)
+        known = sum(count for word, count in counts.items() if word in self)
         return known / max(1, counts.total())
 
     def save(self, path: Path) -> None:

@@ -63,6 +63,7 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     pictures, regions, said = [], [], []
     device, first = next(model.parameters()).device, 0
     roles, unknown = Roles.count(pairs.words, vocabulary), vocabulary.number[UNKNOWN]
+    trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
         images, words = model.encode_images(batch.regions.to(device)), batch.words.to(device)
         silent = naming_nothing(words, vocabulary)
@@ -75,6 +76,7 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
             spans = [(phrase.start, phrase.end) for phrase in phrases]
             for phrase, span, (start, end) in zip(phrases, spans, roles.names(ids, spans), strict=True):
                 some = ids[start:end] if names else ids[slice(*span)]
+                some = [word if word < trained else unknown for word in some]
                 if names and (phrase.region == 0 or unknown in some):
                     continue
                 if not all(roles.nothing[word] for word in some):

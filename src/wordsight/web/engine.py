@@ -65,7 +65,7 @@ class Engine:
             found, vocabulary = self.index.info(), self.index.run.vocabulary
             with Catalog(self.index.folder) as catalog:
                 names = filters.columns(catalog.db)
-        naming = [word for word in vocabulary.words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
+        naming = [word for word in vocabulary.closed().words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
             pictures=found["pictures"],
