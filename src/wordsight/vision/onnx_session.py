@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,18 @@ class OnnxNet:
         outputs: names of the outputs.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | bytes) -> None:
         """Read the file.
+
+        Args:
+            source: the file, or what would be in it.
 
         Raises:
             InputError: missing, or not an ONNX file.
         """
+        path = "graph" if isinstance(source, bytes) else source
         try:
-            data = read_bytes(path)
+            data = source if isinstance(source, bytes) else read_bytes(source)
         except OSError as error:
             raise InputError(f"{path}: cannot read this ONNX file ({error.strerror})") from None
         try:
@@ -48,8 +52,13 @@ class OnnxNet:
 
     def run(self, batch: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One output for a batch (B, 3, H, W), picture by picture. Threads may call this at the same time."""
+        return self.run_all(batch, [output])[0]
+
+    def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Several outputs of the same pass; see `run`."""
         session = self._session(batch.shape[2], batch.shape[3])
-        return np.concatenate([session.run([output], {self.input: one[None]})[0] for one in batch])
+        rows = [session.run(list(outputs), {self.input: one[None]}) for one in batch]
+        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def probe(self, height: int, width: int, output: str) -> tuple[int, ...]:
         """The shape of an output for one picture of a size."""
