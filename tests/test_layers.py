@@ -63,9 +63,10 @@ FACES = {
     "demo",
     "pack",
     "photos",
+    "train_head",
     "__init__",
 }
-COMMANDS = {"cli", "cli_index", "command", "pack"}
+COMMANDS = {"cli", "cli_index", "command", "pack", "train_head"}
 HEAVY = {
     "onnxruntime": {"vision"},
     "transformers": {"vision"},

@@ -52,8 +52,13 @@ class OnnxNet:
 
     def run(self, batch: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One output for a batch (B, 3, H, W), picture by picture. Threads may call this at the same time."""
+        return self.run_all(batch, [output])[0]
+
+    def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Several outputs of the same pass; see `run`."""
         session = self._session(batch.shape[2], batch.shape[3])
-        return np.concatenate([session.run([output], {self.input: one[None]})[0] for one in batch])
+        rows = [session.run(list(outputs), {self.input: one[None]}) for one in batch]
+        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """Several outputs for one picture (1, 3, H, W)."""
