@@ -20,7 +20,7 @@ ALLOWED = {  # part -> the parts it may import
     "arguments": {"errors"},
     "boxed": {"errors", "files"},
     "batch": LEAVES,
-    "vision": {"batch"} | LEAVES,
+    "vision": {"batch", "text.word_table"} | LEAVES,
     "text": {"batch"} | LEAVES,
     "data": {"batch", "text", "vision.images"} | LEAVES,
     "matching": {"batch", "text", "vision"} | LEAVES,
@@ -71,6 +71,7 @@ HEAVY = {
     "onnxruntime": {"vision"},
     "transformers": {"vision"},
     "safetensors": {"training", "vision"},
+    "onnx": {"vision"},
     "typer": COMMANDS,
 }
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}

@@ -60,11 +60,6 @@ class OnnxNet:
         rows = [session.run(list(outputs), {self.input: one[None]}) for one in batch]
         return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
-    def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Several outputs for one picture (1, 3, H, W)."""
-        found: list[NDArray[np.float32]] = self._session(*batch.shape[2:]).run(list(outputs), {self.input: batch})
-        return found
-
     def probe(self, height: int, width: int, output: str) -> tuple[int, ...]:
         """The shape of an output for one picture of a size."""
         blank = np.zeros((1, 3, height, width), np.float32)
