@@ -29,6 +29,7 @@ SENTENCES = """
 [a bowl of soup] next to [a spoon]
 [a cat] on top of [a laptop]
 [a lamp] to the left of [the bed]
+[a green stripy cross] right of [a checked yellow circle]
 [a lamp] on the left side of [the bed]
 [a dog] in the middle of [the street]
 [a pair of shoes] on the edge of [a table]
