@@ -28,7 +28,7 @@ from wordsight.evaluation import ranking
 from wordsight.evaluation.grounding import Predict, evaluate, predictor
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
-from wordsight.matching.segments import BETA, naming_nothing, segments
+from wordsight.matching.segments import BETA, Grouping, segments
 from wordsight.measure import looking
 from wordsight.run import Run, load
 from wordsight.search.calibrate import calibrate
@@ -147,7 +147,7 @@ def same_boxes(index: Index, run: Any, sentence: str) -> bool:
         seen = index.run.encoder.table.gather(torch.tensor([index.run.encoder.at[hit.path]]))
         with torch.inference_mode():
             images, texts = run.model.encode_images(seen), run.model.encode_texts(words)
-        expected = segments(images, texts, BETA, naming_nothing(words, run.vocabulary))[0]
+        expected = segments(images, texts, BETA, Grouping.of([sentence]))[0]
         if [phrase.box for phrase in hit.phrases] != [segment.box for segment in expected]:
             return False
     return True

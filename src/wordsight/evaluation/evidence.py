@@ -8,7 +8,7 @@ import torch
 
 from wordsight.batch import Regions, Vectors
 from wordsight.matching.matcher import Matcher, Step
-from wordsight.matching.segments import Segment, naming_nothing, segments, spans_of_equals
+from wordsight.matching.segments import Grouping, Segment, segments, spans_of_equals
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
@@ -99,7 +99,7 @@ def align(
     images = model.encode_images(look([picture]).to(device))
     words = vocabulary.encode([sentence]).to(device)
     texts = model.encode_texts(words)
-    found = tuple(segments(images, texts, beta, naming_nothing(words, vocabulary), model.evidence)[0])
+    found = tuple(segments(images, texts, beta, Grouping.of([sentence]).to(device), model.evidence)[0])
     boxes = tuple(segment.box for segment in found for _ in segment.strengths)
     strengths = tuple(strength for segment in found for strength in segment.strengths)
     score = model.score(images, texts).item()

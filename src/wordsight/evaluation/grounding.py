@@ -18,7 +18,7 @@ from wordsight.data.entities import Phrase
 from wordsight.evaluation.evidence import Look
 from wordsight.matching.locate import locate
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import assign, naming_nothing
+from wordsight.matching.segments import Grouping, assign, naming_nothing
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 from wordsight.text.vectors import load_vectors
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
@@ -150,7 +150,7 @@ def predictor(
             found = model.evidence(images, model.encode_texts(words.to(device))).cpu()  # (B, T, R)
             boxes = images.places.cpu()
             silent = naming_nothing(words, vocabulary)  # (B, T)
-            chain = None if beta is None else assign(found, words.mask, beta, silent)  # (B, T)
+            chain = None if beta is None else assign(found, words.mask, beta, Grouping.of([text for _, text in block]))
             for row, pair in enumerate(block):
                 numbers = members[pair]
                 asked = [_asked(phrases[number], silent[row]) for number in numbers]

@@ -1,4 +1,4 @@
-"""From words to phrases: neighbouring words share a region unless the evidence is worth the change.
+"""From words to phrases: a noun phrase is on one region, other neighbours share one unless a change is worth it.
 
 Karpathy & Fei-Fei 2015, equations 10 to 12: a sentence of N words is a chain, word j sits on one of M regions a_j, and
 
@@ -10,6 +10,11 @@ to a region either stays there or comes from the best region of all: O(N M), not
 
 The size of v . s is each model's own, so beta is in units of the spread of the pair's scores over its regions.
 
+The words of a noun phrase (`text/phrases.py`) are on one region whatever the chain would say, that of their greatest
+sum. Beta does not hold one noun phrase to another: "a cat" and "a laptop" each go where they fit best. The chain
+decides about the words between them, and about all words of a sentence without noun phrases, such as one in another
+language.
+
 Words that name nothing ("a", "of") are seen nowhere, yet some region is the best for each; where vectors have length 1
 they would be as loud as the others. They have no say in the chain and go with their neighbours: with what follows where
 the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
@@ -17,13 +22,14 @@ the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors, Words
 from wordsight.matching.score import spoken, word_regions
+from wordsight.text.phrases import read
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
@@ -32,8 +38,42 @@ BETA = 0.5  # chosen by `benchmarks/segments.py` on Flickr8K val, where 0.25 to 
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """What the grammar of N sentences says of their words, T of each.
+
+    Attributes:
+        silent: (N, T) bool, the words that name nothing.
+        phrases: (N, T) int64, the number of the noun phrase that a word is in, from 1; 0 in none.
+    """
+
+    silent: Tensor
+    phrases: Tensor
+
+    @classmethod
+    def of(cls, sentences: Sequence[str]) -> "Grouping":
+        """Those of sentences, as `Vocabulary.encode` splits and pads them."""
+        readings = [read(sentence) for sentence in sentences]
+        longest = max((len(one.words) for one in readings), default=0)
+        silent = torch.zeros(len(readings), max(1, longest), dtype=torch.bool)
+        phrases = torch.zeros(silent.shape, dtype=torch.int64)
+        for row, one in enumerate(readings):
+            silent[row, : len(one.words)] = torch.tensor(one.silent, dtype=torch.bool)
+            for number, (start, end) in enumerate(one.phrases, 1):
+                phrases[row, start:end] = number
+        return cls(silent, phrases)
+
+    def to(self, device: torch.device) -> "Grouping":
+        """The same on another device."""
+        return Grouping(self.silent.to(device), self.phrases.to(device))
+
+    def expand(self, rows: int) -> "Grouping":
+        """Those of one sentence for some pictures: `rows` times the same."""
+        return Grouping(self.silent.expand(rows, -1), self.phrases.expand(rows, -1))
+
+
+@dataclass(frozen=True)
 class Segment:
-    """Neighbouring words of a sentence that share a region.
+    """Neighbouring words of a sentence that share a region, with one noun phrase at most.
 
     Attributes:
         start: its first word.
@@ -60,7 +100,7 @@ def segments(
     images: Vectors,
     texts: Vectors,
     beta: float = BETA,
-    silent: Tensor | None = None,
+    grouping: Grouping | None = None,
     evidence: Evidence = word_regions,
 ) -> list[list[Segment]]:
     """The phrases of each sentence in the picture of the same row, and where they are.
@@ -69,7 +109,7 @@ def segments(
         images: values (B, R, D), their places boxes; at least one region a picture.
         texts: values (B, K, D), their places spans of the T words.
         beta: as in `assign`.
-        silent: as in `assign`.
+        grouping: as in `assign`.
         evidence: `Matcher.evidence` of the model that encoded them.
 
     Returns:
@@ -79,29 +119,32 @@ def segments(
         ValueError: beta is below 0 or not finite.
     """
     scores, mask = evidence(images, texts), spoken(texts)  # (B, T, R), (B, T)
-    regions = assign(scores, mask, beta, silent)  # (B, T)
+    regions = assign(scores, mask, beta, grouping)  # (B, T)
+    if grouping is None or beta == 0:
+        grouping = Grouping(torch.zeros_like(mask), torch.zeros_like(regions))
     strengths = scores.gather(2, regions[:, :, None])[:, :, 0]  # (B, T)
     boxes = images.places.gather(1, regions[:, :, None].expand(-1, -1, 4))  # (B, T, 4)
-    rows = zip(regions.tolist(), boxes.tolist(), strengths.tolist(), mask.sum(dim=1).tolist(), strict=True)
+    columns = regions, grouping.phrases, grouping.silent, boxes, strengths, mask.sum(dim=1)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
         [
             Segment(start, end, region[start], tuple(box[start]), tuple(strength[start:end]))
-            for start, end in spans_of_equals(region[:length])
+            for start, end in _parts(region[:length], phrases, silent)
         ]
-        for region, box, strength, length in rows
+        for region, phrases, silent, box, strength, length in rows
     ]
 
 
-def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = None) -> Tensor:
+def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None = None) -> Tensor:
     """The region of each word.
 
     Args:
         scores: (B, T, R) as `Matcher.evidence` gives them, minus infinity at padded regions.
         mask: (B, T) bool, False in the padding, which is at the end.
         beta: what it is worth to two neighbouring words to share a region, in units of `spread`; 0 gives each word its
-            own best region, and the greater it is, the longer the segments: in the end the whole sentence is one.
-        silent: (B, T) bool, the words that name nothing (see `naming_nothing`), which have no say where beta is above 0
-            and the sentence has others; None where all have.
+            own best region, and the greater it is, the longer the segments.
+        grouping: of the words, where beta is above 0: silent ones have no say where the sentence has others, and the
+            words of a noun phrase are on one region. Without it all words have a say, and only the chain groups them.
 
     Returns:
         (B, T) int64, 0 in the padding.
@@ -112,10 +155,40 @@ def assign(scores: Tensor, mask: Tensor, beta: float, silent: Tensor | None = No
     if not 0 <= beta < float("inf"):
         raise ValueError(f"beta = {beta}: expected a finite number of at least 0")
     worth = beta * spread(scores, mask)
-    if silent is not None and beta > 0:
-        silent = silent & (mask & ~silent).any(dim=1, keepdim=True)
-        scores = scores.masked_fill(silent[:, :, None] & scores.isfinite(), 0)
+    if grouping is not None and beta > 0:
+        silent = grouping.silent & (mask & ~grouping.silent).any(dim=1, keepdim=True)
+        scores = _pinned(scores.masked_fill(silent[:, :, None] & scores.isfinite(), 0), grouping.phrases)
     return viterbi(scores, mask, worth)
+
+
+def _pinned(scores: Tensor, phrases: Tensor) -> Tensor:
+    """Scores (B, T, R) that leave the words of a noun phrase only the region of their greatest sum."""
+    member = phrases[:, None] == torch.arange(1, int(phrases.max()) + 1, device=phrases.device)[:, None]  # (B, P, T)
+    real = scores.isfinite()
+    sums = member.to(scores.dtype) @ scores.masked_fill(~real, 0)  # (B, P, R)
+    best = sums.masked_fill(~real.any(dim=1, keepdim=True), -torch.inf).argmax(dim=2)  # (B, P)
+    own = (member.long() * best[:, :, None]).sum(dim=1)  # (B, T)
+    here = torch.arange(scores.shape[2], device=scores.device)
+    return scores.masked_fill((phrases > 0)[:, :, None] & (here != own[:, :, None]), -torch.inf)
+
+
+def _parts(region: Sequence[int], phrases: Sequence[int], silent: Sequence[bool]) -> list[tuple[int, int]]:
+    """The spans of a sentence's segments: neighbours on one region, cut where one would hold two noun phrases.
+
+    Args:
+        region: of each of its T words.
+        phrases: at least T numbers, as in `Grouping`.
+        silent: as many; the cut is before the silent words in front of the second noun phrase.
+    """
+    parts = [0] * len(region)
+    named = [(start, end) for start, end in spans_of_equals(phrases[: len(region)]) if phrases[start]]
+    for (_, behind), (start, _) in pairwise(named):
+        if len(set(region[behind - 1 : start + 1])) == 1:
+            cut = start
+            while cut > behind and silent[cut - 1]:
+                cut -= 1
+            parts[cut:] = [phrases[start]] * (len(region) - cut)
+    return spans_of_equals(list(zip(region, parts, strict=True)))
 
 
 def naming_nothing(words: Words, vocabulary: Vocabulary) -> Tensor:

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
 from wordsight.matching.score import Rule, spans
-from wordsight.matching.segments import naming_nothing
+from wordsight.matching.segments import Grouping
 from wordsight.run import Box, Picture, Run
 from wordsight.search.scan import Asked
 
@@ -53,14 +52,14 @@ class Term:
         texts: (1, K, D): the parts of a sentence, or the regions of a picture in their place.
         words: T words as the model reads them; empty for a picture.
         unknown: those of the words that the model does not know.
-        silent: (1, T) bool, the words that name nothing.
+        grouping: of the words in phrases.
         weight: how much it counts.
     """
 
     texts: Vectors
     words: tuple[str, ...]
     unknown: tuple[str, ...]
-    silent: Tensor
+    grouping: Grouping
     weight: float
 
 
@@ -104,13 +103,12 @@ def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
     for first in range(0, len(texts), TOGETHER):
         some = texts[first : first + TOGETHER]
         said = run.encode_texts(some).to("cpu")
-        silent = naming_nothing(run.vocabulary.encode(some), run.vocabulary)  # (N, T)
         for row, text in enumerate(some):
             words = tuple(run.vocabulary.tokens(text))
             unknown = tuple(dict.fromkeys(word for word in words if word not in run.vocabulary))
             one = said[row : row + 1]
             own = Vectors(one.values[one.mask][None], one.mask[one.mask][None], one.places[one.mask][None], one.hubness)
-            yield Term(own, words, unknown, silent[row : row + 1, : len(words)], 1.0)
+            yield Term(own, words, unknown, Grouping.of([text]), 1.0)
 
 
 def _like(run: Run, part: Like) -> Term:
@@ -124,7 +122,7 @@ def _like(run: Run, part: Like) -> Term:
             seen = run.encode_images([part.picture], [torch.tensor([part.box])]).to("cpu")
         values = seen.values[:, -1:]  # else a model may take the first region for the whole picture
     mask = torch.ones(values.shape[:2], dtype=torch.bool)
-    return Term(Vectors(values, mask, spans(mask)), (), (), ~mask, part.weight)
+    return Term(Vectors(values, mask, spans(mask)), (), (), Grouping.of([]), part.weight)
 
 
 def _check(box: Box) -> None:

@@ -59,7 +59,7 @@ def _again(run: Run, term: Term, hits: Sequence[Hit]) -> list[Hit]:
     if not len(table):
         return list(hits)
     images = run.model.encode_images(table.gather(torch.arange(len(table))).to(run.device))
-    term = replace(term, texts=term.texts.to(run.device), silent=term.silent.to(run.device))
+    term = replace(term, texts=term.texts.to(run.device), grouping=term.grouping.to(run.device))
     scores = run.model.score(images, term.texts)[:, 0].tolist()
     shown = evidence([term], images, run.model.evidence)
     found = list(hits)

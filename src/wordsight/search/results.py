@@ -181,7 +181,7 @@ def evidence(
                 phrases += some
             continue
         alone = segments(images, texts, 0.0, evidence=look)
-        together = segments(images, texts, BETA, term.silent.expand(len(found), -1), look)
+        together = segments(images, texts, BETA, term.grouping.expand(len(found)), look)
         for (words, phrases), singles, spans in zip(found, alone, together, strict=True):
             first = len(words)
             each = [(one.box, strength) for one in singles for strength in one.strengths]

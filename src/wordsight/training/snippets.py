@@ -13,7 +13,7 @@ from torch import Tensor
 from wordsight.batch import Regions, Words
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import BETA, naming_nothing, segments
+from wordsight.matching.segments import BETA, Grouping, naming_nothing, segments
 from wordsight.text.names import Roles
 from wordsight.text.vocabulary import UNKNOWN, Vocabulary
 from wordsight.training.batches import Pairs, Table
@@ -66,9 +66,9 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
         images, words = model.encode_images(batch.regions.to(device)), batch.words.to(device)
-        silent = naming_nothing(words, vocabulary)
+        grouping = Grouping(naming_nothing(words, vocabulary), torch.zeros_like(words.ids))  # found by the chain alone
         texts = model.encode_texts(words)
-        found = segments(images[batch.picture.to(device)], texts, beta, silent, model.evidence)
+        found = segments(images[batch.picture.to(device)], texts, beta, grouping, model.evidence)
         for row, padded, mask, phrases in zip(
             batch.picture.tolist(), batch.words.ids, batch.words.mask, found, strict=True
         ):
