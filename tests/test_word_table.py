@@ -109,6 +109,8 @@ def test_it_tells_nouns_and_things(table: WordTable) -> None:
     assert all(
         table.is_noun(word) and table.is_thing(word) for word in ("dog", "dogs", "giraffe", "espresso", "wombat")
     )
+    assert all(table.is_thing(word) for word in ("street", "water", "men", "children", "animals", "tv", "kids"))
+    assert table.is_noun("group") and not table.is_thing("group")
     assert not any(table.is_noun(word) for word in ("red", "is", "sitting", "the", "quickly", "xylqz", "hund"))
 
 
