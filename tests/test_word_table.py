@@ -21,7 +21,7 @@ SAME = [
 ]  # fmt: skip
 ABROAD = [
     ("hund", "dog"), ("katze", "cat"), ("voiture", "car"), ("perro", "dog"), ("gatto", "cat"), ("pferd", "horse"),
-    ("fahrrad", "bicycle"), ("femme", "woman"), ("manzana", "apple"), ("собака", "dog"),
+    ("fahrrad", "bicycle"), ("femme", "woman"), ("manzana", "apple"), ("автомобиль", "car"),
 ]  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def test_more_frequent_words_come_first(table: WordTable) -> None:
 def test_the_same_thing_is_nearer_than_others(table: WordTable, pair: tuple[str, str]) -> None:
     one, other = table.of(pair)
     against_all = table.vectors[: table.english] @ one
+    assert one @ other > 0.5
     assert (against_all > one @ other).float().mean() < 0.01
 
 
