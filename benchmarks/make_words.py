@@ -36,11 +36,21 @@ MISSPELT = 10  # times as frequent is the word that a misspelt one is meant for
 MORE = 20  # times as frequent as in the sentences a word may be elsewhere: "en" and "die" are of other languages
 ALIKE = 0.5  # cosine from which a word of another language is what its nearest spelling in English is
 SHARE = 0.25  # of the encoder's vocabulary, which knows 16 languages, is English
-# Numbers of WordNet's nouns: animals and artifacts, the body, food, natural objects to plants.
-THINGS = ((1_300_000, 4_640_000), (5_216_000, 5_610_000), (7_555_000, 7_960_000), (9_186_000, 13_200_000))
+# Numbers of WordNet's nouns: tops ("animal"), animals and artifacts, the body, food, places, natural objects to plants,
+# substances.
+THINGS = (
+    (4_000, 22_200),
+    (1_300_000, 4_640_000),
+    (5_216_000, 5_610_000),
+    (7_555_000, 7_960_000),
+    (8_490_000, 8_700_000),
+    (9_186_000, 13_200_000),
+    (14_580_000, 15_100_000),
+)
 _BEFORE = "a an the his her their its some two three four five six several many"
 BEFORE = frozenset(_BEFORE.split())
 IRREGULAR = {
+    "men": "man",
     "children": "child",
     "people": "person",
     "feet": "foot",
@@ -48,7 +58,7 @@ IRREGULAR = {
     "geese": "goose",
     "mice": "mouse",
 }
-_SELDOM = "top side front back end part middle lot couple bunch pair set number piece area right left"
+_SELDOM = "top side front back end part middle lot couple bunch pair type kind form set number piece area right left"
 SELDOM = frozenset(_SELDOM.split())
 BESIDES = frozenset(("and", "or"))
 
@@ -125,17 +135,12 @@ def spelt(texts: Iterable[str]) -> dict[str, str]:
     return {word: piece for text in texts for piece in text.split() for word in tokenise(piece)}
 
 
-def nouns(path: Path, names: Iterable[str]) -> dict[str, int]:
-    """Words that are nouns of WordNet, and their flags: things are in most of their senses, as are some names."""
-    found, senses = dict[str, int](), Counter[str]()
-    for line in path.read_text().splitlines():
-        number, name = line.split("\t")[:2]
-        words = tokenise(name.replace("_", " "))
-        found[words[-1]] = NOUN
-        if len(words) == 1:
-            senses[words[0]] += 1 if any(low <= int(number[1:]) < high for low, high in THINGS) else -1
-    found |= {word: NOUN | THING for word, more in senses.items() if more > 0 and word not in SELDOM}
-    return found | {tokenise(name)[-1]: NOUN | THING for name in names}
+def nouns(glosses: dict[str, str], shown: Iterable[str], names: Iterable[str]) -> dict[str, int]:
+    """Words that are nouns of WordNet, and their flags: things are names, and what pictures showed of those numbers."""
+    found = {tokenise(gloss)[-1]: NOUN for gloss in glosses.values()}
+    seen = [glosses[one] for one in shown if any(low <= int(one[1:]) < high for low, high in THINGS)]
+    things = {words[-1] for words in map(tokenise, [*seen, *names]) if len(words) == 1} - SELDOM
+    return found | dict.fromkeys([*things, *(tokenise(name)[-1] for name in names)], NOUN | THING)
 
 
 def singulars(word: str) -> list[str]:
@@ -185,13 +190,12 @@ def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int,
     return file.getvalue()
 
 
-def english(args: argparse.Namespace, names: list[str], said: Said, encoder: Encoder) -> dict[str, str]:
+def english(
+    lists: list[str], glosses: dict[str, str], shown: list[str], names: list[str], said: Said, encoder: Encoder
+) -> dict[str, str]:
     """English words, most frequent first, and how they are written."""
-    lists = [line for path in args.dictionary for line in path.read_text().splitlines() if "'" not in line]
-    glosses = dict(line.split("\t")[:2] for line in args.glosses.read_text().splitlines())
-    shown = [glosses[line.split()[1]].replace("_", " ") for line in args.nouns.read_text().splitlines()]
-    named = spelt([*shown, *names])
-    written = spelt(text.replace("_", " ") for text in glosses.values()) | spelt(sorted(lists, key=str.islower)) | named
+    named = spelt([*map(glosses.__getitem__, shown), *names])
+    written = spelt(glosses.values()) | spelt(sorted(lists, key=str.islower)) | named
     total = said.times.total()
 
     def often(word: str) -> float:
@@ -255,7 +259,11 @@ def main() -> None:
     args = parser.parse_args()
     encoder, said = Encoder(), Said(args.captions)
     names = list(dict.fromkeys([*COCO_NAMES, *args.names.read_text().lower().splitlines()]))
-    written = english(args, names, said, encoder)
+    lists = [line for path in args.dictionary for line in path.read_text().splitlines() if "'" not in line]
+    lines = args.glosses.read_text().replace("_", " ").splitlines()
+    glosses = dict(line.split("\t")[:2] for line in lines)
+    shown = [line.split()[1] for line in args.nouns.read_text().splitlines()]
+    written = english(lists, glosses, shown, names, said, encoder)
     words = list(written)
     raw = encoder.encode(list(written.values()))
     times = np.array([0 if word in FUNCTION_WORDS else said.times[word] for word in words], np.float64)
@@ -265,7 +273,7 @@ def main() -> None:
     phrases = {" ".join(word for word in tokenise(name) if word not in FUNCTION_WORDS): name for name in names}
     phrases = {phrase: name for phrase, name in phrases.items() if " " in phrase}
     wholes = unit(encoder.encode(list(phrases.values())) - centre)
-    flag = np.concatenate([flags(words, said, nouns(args.glosses, names)), more])
+    flag = np.concatenate([flags(words, said, nouns(glosses, shown, names)), more])
     every = np.concatenate([vectors, theirs, wholes]) @ projection
     content = table([*words, *abroad, *phrases], every, flag, len(words), centre, projection)
     write_bytes(args.to, content)

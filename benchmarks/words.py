@@ -49,12 +49,15 @@ def kept(full: np.ndarray, names: np.ndarray, small: np.ndarray, small_names: np
 
 
 def pairs(table: WordTable, text: str) -> str:
-    """How near words of one meaning are, and which share of the English words is nearer to the first one."""
-    both = [pair.split() for pair in text.split(",")]
+    """How near words of one meaning are, and how many English words are nearer to the first one."""
+    every = [pair.split() for pair in text.split(",")]
+    both = [pair for pair in every if all(word in table for word in pair)]
+    unknown = sorted({word for pair in every for word in pair if word not in table})
     one, other = (table.of(list(side)) for side in zip(*both, strict=True))
     near = (one * other).sum(1)
     rank = ((one @ table.vectors[: table.english].T) > near[:, None]).sum(1).float()
-    return f"{near.mean():.2f} (least {near.min():.2f}) | {rank.median():.0f} words nearer (most {rank.max():.0f})"
+    nearer = f"{rank.median():.0f} words nearer (most {rank.max():.0f})"
+    return f"{near.mean():.2f} (least {near.min():.2f}) | {nearer} | unknown: {', '.join(unknown) or 'none'}"
 
 
 def main() -> None:
