@@ -142,7 +142,8 @@ PLACES = _words(
 )  # "in front of", "on the left side of": where something is, and not a thing
 SIDES = PLACES | _words("far other either each upper lower very opposite")
 _PHRASAL = """next to, close to, adjacent to, due to, up to, out of, because of, instead of, ahead of, inside of,
-    outside of, front of, left of, right of, such as, as well as, along with, together with, away from, in between, on top"""
+    outside of, front of, left of, right of, such as, as well as, along with, together with, away from,
+    in between, on top"""
 PHRASAL = frozenset(tuple(one.split()) for one in _PHRASAL.split(","))  # prepositions of several words
 PLURALS = _words("people men women children police sheep geese deer kids guys")
 BARE_ADVERBS = _words("back home right left straight half")  # without a determiner no noun phrase begins here

@@ -4,13 +4,17 @@ Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embed
 
     m(region) = sum over classes c of p(c | region) s(c) + sum over labels l of d(l | region) s(l),   to length 1
 
-with s the vectors of names in the package's word table, p of a classifier (its ten best classes), d of a detector.
+with s the vectors of names in the package's word table, less the mean of those of all classes, p of a classifier (its
+ten best classes), d of a detector.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from wordsight.text.word_table import word_table
 
@@ -22,6 +26,7 @@ class Meanings:
 
     Attributes:
         size: M, of a vector.
+        content: a hash of all the vectors.
     """
 
     def __init__(self, classes: Sequence[str], labels: Sequence[str]) -> None:
@@ -35,8 +40,10 @@ class Meanings:
             InputError: the word table is damaged.
         """
         table = word_table()
-        self._classes, self._labels = table.of(classes).numpy(), table.of(labels).numpy()
+        named = table.of(classes)
+        self._classes, self._labels = (_centred(of, named.mean(dim=0)) for of in (named, table.of(labels)))
         self.size = table.vectors.shape[1]
+        self.content = hashlib.sha256(self._classes.tobytes() + self._labels.tobytes()).hexdigest()
 
     def of(self, likely: Rows, found: Rows) -> Rows:
         """The vectors of regions.
@@ -51,3 +58,9 @@ class Meanings:
         shares = likely / np.maximum(likely.sum(axis=1, keepdims=True), 1e-9)
         mixed = shares @ self._classes + found @ self._labels
         return np.asarray(mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def _centred(vectors: Tensor, middle: Tensor) -> Rows:
+    """Vectors (n, M) less what all names of classes have in common, to length 1; those that are 0 stay so."""
+    known = vectors.any(dim=1, keepdim=True)
+    return normalize((vectors - middle) * known, dim=1).numpy()

@@ -88,7 +88,7 @@ class RegionEncoder:
         self._threads = threads or _cores()
         self.blocks = _blocks(settings, self._nets, self._meanings, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
-        self.fingerprint = _fingerprint(settings, self._nets, self.detector)
+        self.fingerprint = _fingerprint(settings, self._nets, self._meanings, self.detector)
 
     def encode(
         self,
@@ -284,12 +284,15 @@ def _blocks(
     return blocks
 
 
-def _fingerprint(settings: RegionSettings, nets: Sequence[Backbone], detector: Detector | None) -> str:
+def _fingerprint(
+    settings: RegionSettings, nets: Sequence[Backbone], meanings: Meanings | None, detector: Detector | None
+) -> str:
     plain = asdict(settings) | {
         "weights": "",
         "format": _FORMAT,
         "backbones": [net.content for net in nets],
         "detector": detector.content if detector else "",
+        "meaning": meanings.content if meanings else "",
     }
     for key in ("grid", "meaning"):  # without them, the fingerprint of features that were made before there were such
         if not plain[key]:
