@@ -37,7 +37,7 @@ from wordsight.vision.proposals import COCO_NAMES, Detector, Kind, Proposals, Yo
 
 SIDE = 320  # pixels of the pictures, which are stretched to a square
 MOST = 24  # finds a picture that are kept
-EPOCHS, BATCH, RATE, DECAY, WARM, CLIP = 16, 32, 2e-3, 0.05, 0.05, 5.0  # WARM: share of the steps until the full rate
+EPOCHS, BATCH, RATE, DECAY, WARM, CLIP = 11, 32, 2e-3, 0.05, 0.05, 5.0  # WARM: share of the steps until the full rate
 SURE, BEST, SAME = 0.3, 10, 0.5  # finds above this score are looked for among so many, by this IoU
 OUTPUTS = {"middle": MIDDLE, "last": LAST}
 RECORD = np.dtype(
