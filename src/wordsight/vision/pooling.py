@@ -35,7 +35,7 @@ def roi(
     if flip:
         mirrored = net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
         others = [roi_align(seen[..., ::-1], wanted) for seen, wanted in zip(mirrored, boxes, strict=True)]
-        pooled = [(one + other) / 2 for one, other in zip(pooled, others, strict=True)]
+        pooled = [np.asarray((one + other) / 2, np.float32) for one, other in zip(pooled, others, strict=True)]
     return pooled
 
 
