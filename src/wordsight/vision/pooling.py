@@ -54,7 +54,8 @@ def crop(
         batch = np.stack([pixels(one, (side, side)) for one in cut])  # (R, 3, S, S)
         values = net.feature_map(batch)
         if flip:
-            values = (values + net.feature_map(np.ascontiguousarray(batch[..., ::-1]))) / 2
+            mirrored = net.feature_map(np.ascontiguousarray(batch[..., ::-1]))
+            values = np.asarray((values + mirrored) / 2, np.float32)
         pooled.append(values.mean((2, 3), dtype=np.float32))
     return pooled
 
