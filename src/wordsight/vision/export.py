@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, install
 from wordsight.files import write_bytes
 from wordsight.vision.sight import COARSE, SightNet, middles_of, read
 
@@ -61,7 +61,7 @@ def export(net: Path, out: Path) -> None:
     if out.suffix.lower() != ".onnx":
         raise InputError(f"{out}: expected a file name that ends in .onnx.")
     if find_spec("onnx") is None:
-        raise InputError("wordsight export needs the extra 'export': pip install 'wordsight[export]'")
+        raise InputError(f"wordsight export needs onnx: {install('export')}")
     image = torch.zeros(1, 3, 2 * COARSE, 3 * COARSE)
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what does not change with the picture's size
