@@ -119,7 +119,7 @@ def spoken(texts: Vectors) -> Tensor:
 
 
 def spans(mask: Tensor, whole: bool = False) -> Tensor:
-    """The places of words: (N, T) -> (N, T, 2) spans [t, t + 1); with `whole` the first stands for all, and is empty."""
+    """The places of words: (N, T) -> (N, T, 2) spans [t, t + 1); that of the `whole`, which comes first, is empty."""
     starts = mask.long().cumsum(dim=1) - 1  # (N, T)
     places = torch.stack([starts, starts + 1], dim=-1)
     return (places - 1).clamp(min=0) if whole else places

@@ -14,7 +14,15 @@ from wordsight.vision.backbones import HUB_ID, hub_allowed
 HUB = "hub:"  # before the id of a model of the hub, which may have `@` and a commit behind it
 KINDS = ("clip", "siglip", "siglip2")  # by the `model_type` of `config.json`
 CONFIG = "config.json"
-SETTINGS = ("*processor_config.json", "tokenizer*.json", "*.txt", "vocab.json", "special_tokens_map.json", "*.model")
+SETTINGS = (
+    "*processor_config.json",
+    "tokenizer*.json",
+    "*.txt",
+    "vocab.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+)
 WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 NEEDED = (CONFIG, "*processor_config.json", "tokenizer*.json", "model*.safetensors")
 
