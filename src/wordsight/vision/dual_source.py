@@ -97,7 +97,7 @@ def content_of(source: DualSource) -> str:
 def _digest(path: Path, *_: int) -> bytes:
     """The hash of a file, made once as long as its size, its time and its number are the same."""
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "blake2b").digest()
+        return hashlib.file_digest(file, "blake2b").digest()  # type: ignore[arg-type]
 
 
 def _is_hub(given: str | Path) -> bool:

@@ -58,7 +58,7 @@ class DualTowers:
             self.model.to(device)
             self._vision = _innermost(self.model.vision_model)
             vision, text = self.model.config.vision_config, self.model.config.text_config
-            self._side, self._patch = int(getattr(vision, "image_size", 0) or 0), int(vision.patch_size)
+            self._side = getattr(vision, "image_size", 0)
             self._longest = min(int(text.max_position_embeddings), self._tokenizer.model_max_length)
             self._lower = bool(self._tokenizer.init_kwargs.get("do_lower_case"))
             self.size = self.sentences(["a"]).shape[1]
@@ -128,7 +128,11 @@ class DualTowers:
         finally:
             hook.remove()
         patches = (self._clip_patches(seen[0]) if self._clip else self._siglip_patches(seen[0])).float().cpu()
-        shapes = told["spatial_shapes"].tolist() if "spatial_shapes" in told else [self._grid(patches)] * len(patches)
+        shapes = (
+            told["spatial_shapes"].tolist()
+            if "spatial_shapes" in told
+            else [(math.isqrt(patches.shape[1]),) * 2] * len(patches)
+        )
         return whole, [
             row[: height * width].T.reshape(-1, height, width).numpy()
             for row, (height, width) in zip(patches, shapes, strict=True)
@@ -149,10 +153,6 @@ class DualTowers:
         weight, bias = head.attention.in_proj_weight.chunk(3)[2], head.attention.in_proj_bias.chunk(3)[2]
         patches: Tensor = head.attention.out_proj(linear(tokens, weight, bias))
         return patches + head.mlp(head.layernorm(patches))
-
-    def _grid(self, patches: Tensor) -> tuple[int, int]:
-        side = math.isqrt(patches.shape[1])
-        return side, side
 
 
 def _loaded(transformers: Any, source: DualSource) -> tuple[Any, Any, Any]:
