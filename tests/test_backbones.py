@@ -130,7 +130,7 @@ def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     import sys
 
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"wordsight\[hf\]"):
+    with pytest.raises(InputError, match="-m pip install 'transformers"):
         backbone(str(tmp_path))
 
 

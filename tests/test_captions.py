@@ -258,7 +258,7 @@ def test_meteor_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", "")
     caption_metrics({1: "a dog"}, {1: ["a dog"]}, meteor=True, say=said.append)
     assert len(said) == 2
-    assert "pip install 'wordsight[metrics]'" in said[0] and "no 'java'" in said[1]
+    assert "-m pip install 'pycocoevalcap" in said[0] and "no 'java'" in said[1]
 
 
 def test_java_that_stops_is_no_endless_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_wrong_table_names_the_line(tmp_path: Path, name: str, text: str, mess
 def test_parquet_without_a_reader_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet(tmp_path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"pip install 'wordsight\[parquet\]'"):
+    with pytest.raises(InputError, match="-m pip install 'pyarrow"):
         load_dataset(tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_the_net_as_a_file_is_the_same_backbone(net: Lite2, tmp_path: Path) -> N
     assert session.run(["feature_map"], {"image": pictures})[0] == pytest.approx(net.feature_map(pictures), abs=1e-5)
     assert session.run(["things"], {"image": pictures})[0].shape == (1, 81, 4, 6)
     assert backbone(str(tmp_path / "net.onnx")).size == FEATURES
-    with pytest.raises(InputError, match=r"photo\.jpg: expected a file that ends in \.onnx"):
+    with pytest.raises(InputError, match=r"photo\.jpg: expected a file name that ends in \.onnx"):
         export(tmp_path / "photo.jpg")
 
 

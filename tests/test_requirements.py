@@ -1,9 +1,14 @@
 """The environment is locked: every file that is installed has its hash, and one version everywhere."""
 
 import re
+import shlex
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from wordsight.errors import EXTRAS, install
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,3 +35,14 @@ def test_torch_alone_has_no_hash() -> None:
     optional = {"pillow-heif", "pycocoevalcap", "maxsim-cpu", "lancedb", "qdrant-client", encoder}  # not in either
     locked = pins(ROOT / "requirements" / "dev.txt") | pins(ROOT / "requirements" / "browser.txt")
     assert needed - optional - set(locked) == {"torch"}
+
+
+def test_hints_to_install_name_packages_that_are_there_from_a_checkout_too() -> None:
+    """`pip install 'wordsight[hf]'` finds no package of that name where wordsight is installed from a checkout."""
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra, package in EXTRAS.items():
+        assert optional[extra] == [package]
+        python, *words = shlex.split(install(extra))
+        assert (python, words) == (sys.executable, ["-m", "pip", "install", package])
+    for path in (ROOT / "src").rglob("*.py"):
+        assert "wordsight[" not in path.read_text(encoding="utf-8"), path

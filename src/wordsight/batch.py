@@ -44,21 +44,27 @@ class Words(Tensors):
         ids: (N, T) int64, numbers of words in the vocabulary; 0 in the padding.
         mask: (N, T) bool, False in the padding, which is always at the end.
         tree: (N, T, 2) int64, each word's head and relation as `text/trees.py` tells, or None where nothing is parsed.
+        spelling: (N, L) int32, the sentences as they were written, by the numbers of their characters, 0 behind the
+            end; None where a model reads words alone.
     """
 
     ids: Tensor
     mask: Tensor
     tree: Tensor | None = None
+    spelling: Tensor | None = None
 
     def __getitem__(self, rows: Tensor | slice) -> "Words":
         """Some of the sentences."""
-        return Words(self.ids[rows], self.mask[rows], None if self.tree is None else self.tree[rows])
+        return Words(*(None if part is None else part[rows] for part in self._parts()))  # type: ignore[arg-type]
+
+    def _parts(self) -> tuple[Tensor | None, ...]:
+        return self.ids, self.mask, self.tree, self.spelling
 
     def trimmed(self) -> "Words":
         """The same sentences, padded no further than the longest of them."""
         longest = int(self.mask.sum(dim=1).max())
         tree = None if self.tree is None else self.tree[:, :longest]
-        return Words(self.ids[:, :longest], self.mask[:, :longest], tree)
+        return Words(self.ids[:, :longest], self.mask[:, :longest], tree, self.spelling)
 
 
 @dataclass(frozen=True)

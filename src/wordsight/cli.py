@@ -76,8 +76,10 @@ def evaluate(
     from wordsight.captioning.decoding import BEAM
     from wordsight.describe import Describer, load_run
     from wordsight.run import load
+    from wordsight.vision.dual_source import is_dual
 
-    loaded, folder = load_run(run, device), run / f"report-{split}" if report else None
+    loaded = load_run(run, device)
+    folder = run / f"report-{split}" if report and not is_dual(run) else None
     if most is not None and not rank:
         raise InputError("--most goes with --rank: it says how many pictures are ranked.")
     if isinstance(loaded, Describer) and rank:
@@ -238,6 +240,7 @@ def serve(
     show_paths: Annotated[bool, typer.Option("--show-paths", help="Show whole paths, not names in the index.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
 ) -> None:
     """Search an index in the browser, and as JSON under /api/v1."""
     from wordsight.web.serve import serve

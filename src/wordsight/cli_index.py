@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wordsight.boxed import say_boxed
-from wordsight.command import Device, Json, show, verb
+from wordsight.command import AllowHub, Device, Json, show, verb
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def build(
     index: IndexFolder,
     pictures: Pictures,
     model: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="For a new index: a run that aligns, else the one in the box.")
+        Path | None, typer.Option(metavar="RUN", help="For a new index: a run that aligns or hub:ID, else the box.")
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files are gone.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Those too whose drive may not be mounted.")] = False,
@@ -39,6 +39,7 @@ def build(
         typer.Option(metavar="DATA", help="Learn here how sure hits are, not from the model's own data; or none."),
     ] = None,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Make an index, or bring it up to date: add what is new, refresh what changed, repair what is damaged."""
@@ -59,7 +60,12 @@ def build(
 @app.command()
 @verb
 def add(
-    index: IndexFolder, pictures: Pictures, meta: Meta = None, device: Device = "auto", as_json: Json = False
+    index: IndexFolder,
+    pictures: Pictures,
+    meta: Meta = None,
+    device: Device = "auto",
+    allow_hub: AllowHub = False,
+    as_json: Json = False,
 ) -> None:
     """Add pictures to an index; it is not looked through for damage as `build` does."""
     from wordsight import index_files
@@ -153,6 +159,7 @@ def search(
     rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many of them.")] = 50,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="SHEET.png", help="Draw a contact sheet.")] = None,
     device: Device = "auto",
+    allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Find pictures by sentences, by a picture or by a region of one, and show which box matched which words."""

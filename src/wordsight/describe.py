@@ -16,11 +16,12 @@ from wordsight.captioning.decoding import Decoder, Decoding, decoder
 from wordsight.captioning.said import Said, Snippet, distinct, in_words
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import Attention
-from wordsight.run import Run
+from wordsight.run import Run, load
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import encoder_of
 from wordsight.training.typed import keywords
+from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionEncoder
 
 
@@ -205,8 +206,10 @@ def _choice(decoding: Decoding) -> Decoder:
 
 
 def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
-    """A trained model of either kind from its folder; see `load` and `load_captioner`."""
+    """A trained model of either kind from its folder, or a dual encoder; see `load` and `load_captioner`."""
     where, folder = steps.device(device), path_of(run, "the folder of a run")
+    if is_dual(folder):
+        return load(folder, device)
     found = checkpoint.load(folder, where)
     kind = Describer if isinstance(found.model, Captioner) else Run
     return kind(folder, found, where)

@@ -56,7 +56,10 @@ def measure(
         InputError: data that is missing or not as it should be.
     """
     progress, report = progress or Progress(), Path(report) if report else None
-    dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
+    path = data or run.checkpoint.recipe.data.path
+    if not path:
+        raise InputError(f"{run.folder}: comes with no data of its own; name a dataset with --data.")
+    dataset = load_dataset(find(path, "dataset"))
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
     cache = FeatureCache(default_cache(), run.encoder)

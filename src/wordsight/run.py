@@ -18,9 +18,12 @@ from wordsight.evaluation.draw import draw, draw_glances, save
 from wordsight.evaluation.evidence import GLANCED, Glance
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
+from wordsight.text.vocabulary import SPECIAL
 from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import encoder_of
+from wordsight.training.pretrained import pretrained
+from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import open_image
 from wordsight.vision.regions import RegionEncoder
 
@@ -206,7 +209,7 @@ class Run:
         found = evidence.align(self.model, self.vocabulary, lambda _: regions, "", sentence, beta=beta)
         return Alignment(
             words=found.words,
-            known=tuple(self.vocabulary.find(word) > UNKNOWN for word in found.words),
+            known=tuple(word in self.vocabulary and word not in SPECIAL for word in found.words),
             boxes=found.boxes,
             strengths=found.strengths,
             score=found.score,
@@ -217,14 +220,20 @@ class Run:
 
 
 def load(run: str | Path | None = None, device: str = "auto") -> Run:
-    """A trained model from the folder that `wordsight train -o` wrote.
+    """A trained model from the folder that `wordsight train -o` wrote, or a pretrained dual encoder of transformers.
 
     Args:
-        run: the folder; None for the small model in the box.
+        run: the folder of either, or `hub:ID` of a dual encoder of the Hugging Face hub (CLIP, SigLIP, SigLIP 2); None
+            for the small model in the box.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: no checkpoint there, one of another format, or a damaged one.
+        InputError: no model there, one of another format or kind, a damaged one, or one that cannot be fetched.
     """
     where, folder = steps.device(device), in_the_box("align") if run is None else path_of(run, "the folder of a run")
+    if is_dual(folder):
+        made, encoder = pretrained(find_dual(folder), where)
+        dual = Run(folder, made, where)
+        dual.encoder = encoder
+        return dual
     return Run(folder, checkpoint.load(folder, where), where)

@@ -11,7 +11,7 @@ from wordsight.data.columns import Row, lowered
 from wordsight.data.faults import Faults
 from wordsight.data.find import is_picture
 from wordsight.data.unpack import LARGEST, remembered_list, safe_name, suffix_of, unpacked
-from wordsight.errors import InputError
+from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
 
 _BATCH = 256  # rows that are read at once
@@ -129,7 +129,7 @@ def _reader(path: Path, file: BinaryIO) -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise InputError(f"{path} needs a reader of Parquet: pip install 'wordsight[parquet]' (pyarrow).") from error
+        raise InputError(f"{path} needs a reader of Parquet, pyarrow: {install('parquet')}") from error
     try:
         return pyarrow.parquet.ParquetFile(file)
     except _errors() as error:

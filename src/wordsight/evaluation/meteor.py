@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, install
 
 
 def meteor(
@@ -26,7 +26,7 @@ def meteor(
     """
     jar, java = _jar(), shutil.which("java")
     if jar is None:
-        raise InputError("METEOR needs the extra 'metrics': pip install 'wordsight[metrics]'")
+        raise InputError(f"METEOR needs pycocoevalcap: {install('metrics')}")
     if java is None:
         raise InputError("METEOR needs Java, and there is no 'java' on the PATH.")
     command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]

@@ -13,10 +13,18 @@ from wordsight.batch import Vectors
 
 
 class Rule(NamedTuple):
-    """How words make a score, equation 8 unless it says otherwise; see `sum_of_max`."""
+    """How words make a score, equation 8 unless it says otherwise; see `sum_of_max`.
+
+    Attributes:
+        mean: divide by the number of words.
+        thresholded_sum: equation 7 instead of 8.
+        whole: the first vector of a picture and the first of a sentence stand for all of it, and make the score alone;
+            the others are for evidence.
+    """
 
     mean: bool = False
     thresholded_sum: bool = False
+    whole: bool = False
 
 
 def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, thresholded_sum: bool = False) -> Tensor:
@@ -110,7 +118,8 @@ def spoken(texts: Vectors) -> Tensor:
     return torch.arange(int(ends.max()), device=ends.device) < ends[:, None]
 
 
-def spans(mask: Tensor) -> Tensor:
-    """The places of single words: words (N, T) -> (N, T, 2) spans [t, t + 1)."""
+def spans(mask: Tensor, whole: bool = False) -> Tensor:
+    """The places of words: (N, T) -> (N, T, 2) spans [t, t + 1); that of the `whole`, which comes first, is empty."""
     starts = mask.long().cumsum(dim=1) - 1  # (N, T)
-    return torch.stack([starts, starts + 1], dim=-1)
+    places = torch.stack([starts, starts + 1], dim=-1)
+    return (places - 1).clamp(min=0) if whole else places

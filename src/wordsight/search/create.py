@@ -11,6 +11,7 @@ from wordsight.locks import locked
 from wordsight.run import load
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.folder import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
+from wordsight.vision.dual_source import find_dual, is_dual
 
 BUSY = "another process is writing to this index"
 
@@ -20,7 +21,7 @@ def create(folder: Path, run: Path | None, device: str) -> None:
 
     Args:
         folder: new, empty or begun.
-        run: the folder of a model that aligns; None for the small one in the box.
+        run: the folder of a model that aligns, or a dual encoder; None for the small one in the box.
         device: where to try it.
 
     Raises:
@@ -51,13 +52,14 @@ def create(folder: Path, run: Path | None, device: str) -> None:
 
 
 def _fill(folder: Path, run: Path | None, size: int) -> None:
-    if run is not None:
+    dual = find_dual(run) if run is not None and is_dual(run) else None
+    if run is not None and dual is None:
         copy_model(run, folder)
-    home = in_the_box("align") if run is None else folder / "model"
+    home = in_the_box("align") if run is None else Path(dual.home) if dual else folder / "model"
     with Catalog(folder, write=True) as catalog, catalog.change():
         catalog.set_fact("size", str(size))
         catalog.set_fact("model", fingerprint(home))
-        catalog.set_fact("home", "box" if run is None else "model")
+        catalog.set_fact("home", "box" if run is None else dual.home if dual else "model")
         if run is None:
             catalog.set_fact("calibration", read_text(home / CALIBRATION).strip())
         catalog.set_fact("made", os.path.dirname(os.path.abspath(folder)))

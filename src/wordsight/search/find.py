@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,6 +115,8 @@ class _Search:
         """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
         now, rule, ask = self.snapshot, self.index.rule, asked(queries, self.index.rule)
         spans = now.spans[self.chosen]
+        if rule.whole:
+            spans = replace(spans, count=np.ones_like(spans.count))
         if self.wanted.min_score is None and self.wanted.min_sure is None and is_quick(spans, rule):
             return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
@@ -165,7 +167,8 @@ class _Search:
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
-        shown, ask = evidence(query, self.snapshot.images(places)), asked([query], self.index.rule)
+        shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
+        ask = asked([query], self.index.rule)
         common = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.crowd + ask.less
         for group, (words, phrases), taken in zip(page, shown, common.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()

@@ -18,6 +18,7 @@ from wordsight.errors import InputError
 from wordsight.files import open_regular, read_bytes, reason, sync_folder
 from wordsight.run import Run
 from wordsight.search.catalog import FILE, Catalog
+from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
 MARK = "index.id"
 MODEL = ("config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json", "README.md")
@@ -174,6 +175,8 @@ def fingerprint(run: Path) -> str:
     Raises:
         InputError: one of them is missing.
     """
+    if is_dual(run):
+        return content_of(find_dual(run))
     found = blake2b(digest_size=16)
     for name in KNOWN_BY:
         try:

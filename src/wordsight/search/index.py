@@ -4,7 +4,8 @@ INDEX/index.id          says that it is an index, and which (`folder.py`)
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
 INDEX/seal.json         what the catalogue must hold (`seal.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
-INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box
+INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box, or
+                        a dual encoder, which stays where it is
 INDEX/lock              held by the one process that writes
 INDEX/broken.txt        the pictures that cannot be read, where there are some
 """
@@ -42,6 +43,7 @@ from wordsight.search.snapshot import Snapshot
 from wordsight.search.split_scores import split_scores
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
+from wordsight.vision.dual_source import find_dual, is_dual
 
 
 class Index:
@@ -68,8 +70,9 @@ class Index:
 
         Args:
             folder: where to make it: new, or empty.
-            run: the folder of a model that aligns; a copy of it goes into the index. None for the small model in the
-                box, which stays there, or for the model of the index that is there.
+            run: the folder of a model that aligns; a copy of it goes into the index. Or a dual encoder, which stays
+                where it is: its folder, or `hub:ID`. None for the small model in the box, which stays there, or for the
+                model of the index that is there.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
@@ -84,6 +87,10 @@ class Index:
         index = cls(folder, device)
         if run is not None and fingerprint(Path(run)) != index.facts["model"]:
             raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
+        if run is not None and is_dual(run) and (home := find_dual(run).home) != index.facts["home"]:
+            with index.writing() as catalog, catalog.change():  # it was moved
+                catalog.set_fact("home", home)
+            index._opened = None
         return index
 
     @property

@@ -15,6 +15,9 @@ from wordsight.search.folder import fingerprint, is_ours, read_id
 from wordsight.search.places import Places
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.vectors import Segments
+from wordsight.vision.backbones import check_foreign
+from wordsight.vision.dual_source import HUB, content_of, find_dual
+from wordsight.vision.settings import RegionSettings
 
 TRIES = 5  # times that an index may be replaced while one question is answered
 
@@ -114,6 +117,8 @@ class Opened:
         Raises:
             InputError: it is missing, damaged or another than the vectors are of.
         """
+        if self.facts["home"] not in ("box", "model"):
+            return self._dual(self.facts["home"])
         home = in_the_box("align") if self.boxed else self.folder / "model"
         found = load(home, self.device)
         if fingerprint(home) != self.facts["model"]:
@@ -124,6 +129,26 @@ class Opened:
                 )
             raise InputError(f"{home}: not the model that this index was built with.")
         return found
+
+    def _dual(self, home: str) -> Run:
+        """The dual encoder of the index, where it was when the index was built.
+
+        Raises:
+            InputError: it is not there, another one is, or it would have to be fetched.
+        """
+        check_foreign(RegionSettings(weights=home), str(self.folder))
+        if not home.startswith(HUB) and not os.path.isdir(home):
+            raise InputError(
+                f"{self.folder}: its model is not at {home} any more; put it back, or name its folder with `wordsight "
+                "index build --model`."
+            )
+        try:
+            same = content_of(find_dual(home, consent=False)) == self.facts["model"]
+        except InputError as error:
+            raise InputError(f"{self.folder}: cannot use its model; {error}") from None
+        if not same:
+            raise InputError(f"{home}: not the model that {self.folder} was built with; it has changed since.")
+        return load(home, self.device)
 
     @property
     def rule(self) -> Rule:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from PIL import Image
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
@@ -12,6 +13,7 @@ from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
 from wordsight.run import Box, Picture, Run
 from wordsight.search.scan import Asked
+from wordsight.vision.images import open_image
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 TOGETHER = 256  # sentences encoded at once
@@ -112,8 +114,9 @@ def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
 
 
 def _like(run: Run, part: Like) -> Term:
-    if part.box is None:
-        images = run.encode_images([part.picture]).to("cpu")
+    whole = run.model.rule is not None and run.model.rule.whole
+    if part.box is None or whole:
+        images = run.encode_images([part.picture if part.box is None else _cut(part.picture, part.box)]).to("cpu")
         values = images.values[:, images.mask[0]]
     else:
         _check(part.box)
@@ -122,7 +125,16 @@ def _like(run: Run, part: Like) -> Term:
             seen = run.encode_images([part.picture], [torch.tensor([part.box])]).to("cpu")
         values = seen.values[:, -1:]  # else a model may take the first region for the whole picture
     mask = torch.ones(values.shape[:2], dtype=torch.bool)
-    return Term(Vectors(values, mask, spans(mask)), (), (), Grouping.of([]), part.weight)
+    return Term(Vectors(values, mask, spans(mask, whole)), (), (), Grouping.of([]), part.weight)
+
+
+def _cut(picture: Picture, box: Box) -> Image.Image:
+    """What is in a box of a picture, as a picture of its own of at least one pixel."""
+    _check(box)
+    image = open_image(picture)
+    left, top = (min(int(edge * side), side - 1) for edge, side in zip(box[:2], image.size, strict=True))
+    right, bottom = (math.ceil(edge * side) for edge, side in zip(box[2:], image.size, strict=True))
+    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
 def _check(box: Box) -> None:
@@ -143,7 +155,7 @@ def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
     crowd, less = torch.zeros(len(queries)), torch.zeros(len(queries))
     for number, query in enumerate(queries):
         for term in query:
-            values = term.texts.values[0]  # (K, D)
+            values = term.texts.values[0, : 1 if rule.whole else None]  # (K, D)
             share = torch.zeros(len(values), len(queries))
             share[:, number] = term.weight / (len(values) if rule.mean else 1)
             words.append(values)

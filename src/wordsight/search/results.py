@@ -177,7 +177,7 @@ def evidence(
     for term in terms:
         texts = Vectors(*(part.expand(len(found), *part.shape[1:]) for part in _parts(term)))
         if not term.words:
-            for (_, phrases), some in zip(found, _regions(images, texts, term.weight), strict=True):
+            for (_, phrases), some in zip(found, _regions(images, texts, term.weight, look), strict=True):
                 phrases += some
             continue
         alone = segments(images, texts, 0.0, evidence=look)
@@ -198,10 +198,10 @@ def _parts(term: Term) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return term.texts.values, term.texts.mask, term.texts.places
 
 
-def _regions(images: Vectors, texts: Vectors, weight: float) -> list[list[Phrase]]:
+def _regions(images: Vectors, texts: Vectors, weight: float, look: Evidence) -> list[list[Phrase]]:
     """Where the regions that were asked for went: the strongest, each box once."""
     found = []
-    for row in segments(images, texts, 0.0):
+    for row in segments(images, texts, 0.0, evidence=look):
         pairs = sorted(((max(one.strengths), one.box) for one in row), reverse=True)
         best: dict[Box, float] = {}
         for strength, box in pairs:

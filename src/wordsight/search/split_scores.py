@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wordsight.data import find, load_dataset
+from wordsight.errors import InputError
 from wordsight.evaluation.ranking import score_matrix
 from wordsight.run import Run
 from wordsight.training.batches import Pairs, pairs
@@ -32,6 +33,8 @@ def split_scores(run: Run, data: str | Path | None, progress: Progress) -> tuple
     """
     own = run.checkpoint.recipe.data
     split = "val" if data else own.val
+    if not data and not own.path:
+        raise InputError(f"{run.folder}: comes with no data of its own; name some.")
     dataset = load_dataset(find(data or own.path, "dataset"))
     progress.say(f"learning how sure hits are, from the {split} split of {data or own.path}")
     pictures, rows = featured(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ class Vocabulary:
 
     words: tuple[str, ...]
     trained: int = 0
+    open: ClassVar[bool] = False  # whether other words are known, too
 
     def __post_init__(self) -> None:
         if self.words[:2] != SPECIAL or len(set(self.words)) != len(self.words):

@@ -29,6 +29,7 @@ from wordsight.training import card, recipe, weights
 from wordsight.training.models import MODELS, Model, model_class
 from wordsight.training.recipe import Recipe
 from wordsight.training.typed import fill, keywords, nearest
+from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionSettings
 
 FORMAT = 1
@@ -172,6 +173,8 @@ def is_checkpoint(folder: Path) -> bool:
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a checkpoint, its format checked."""
     path = folder / "config.json"
+    if is_dual(folder):
+        raise InputError(f"{folder}: a model of transformers; expected a run here, the folder that `train -o` wrote.")
     if not is_checkpoint(folder):
         raise InputError(f"{folder}: not a trained model (no config.json); give the folder that `train -o` wrote.")
     config = _read_json(path)

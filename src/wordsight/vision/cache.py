@@ -101,7 +101,11 @@ class FeatureCache:
         self._data, self._index = self.folder / "features.bin", self.folder / "index.bin"
         self._sums = self.folder / "checksums.bin"
         regions, size = encoder.settings.regions, encoder.size
-        columns = [("boxes", "<f4", (regions, 4)), ("kinds", "i1", (regions,)), ("features", "<f2", (regions, size))]
+        columns = [
+            ("boxes", "<f4", (regions, 4)),
+            ("kinds", "i1", (regions,)),
+            ("features", encoder.precision, (regions, size)),
+        ]
         self._record = np.dtype(columns)
         self._sound: set[tuple[bytes, int]] = set()  # keys and rows that were looked at
         self._check_header()

@@ -26,6 +26,6 @@ def export(out: Path) -> None:
     Raises:
         InputError: the net cannot be read, or the file has another suffix than .onnx or cannot be written.
     """
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a file that ends in .onnx.")
+    if out.suffix.lower() != ".onnx":
+        raise InputError(f"{out}: expected a file name that ends in .onnx.")
     write_bytes(out, graph()[0])

@@ -5,18 +5,22 @@ import hashlib
 import inspect
 import os
 import threading
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, install
 
-FILES = ["config.json", "preprocessor_config.json", "model*.safetensors", "model.safetensors.index.json"]
+T = TypeVar("T")
+NEEDED = ("config.json", "preprocessor_config.json", "*.safetensors")
+FILES = ("config.json", "preprocessor_config.json", "model*.safetensors", "model.safetensors.index.json")
 PATIENCE = 5.0  # seconds for the hub's first answer
 
 
@@ -45,10 +49,10 @@ class TransformersBackbone:
             import transformers
             from transformers.image_processing_base import ImageProcessingMixin
         except ImportError:
-            raise InputError(f"{name}: transformers models need the extra 'hf': pip install 'wordsight[hf]'") from None
+            raise InputError(f"{name}: needs transformers: {install('hf')}") from None
         options = {"local_files_only": True}
         try:
-            folder = name if os.path.isdir(name) else _fetched(name, revision)
+            folder = name if os.path.isdir(name) else fetched(name, revision)
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **options)
             whole = transformers.AutoModel.from_pretrained(
                 folder, trust_remote_code=False, use_safetensors=True, **options
@@ -99,24 +103,65 @@ class TransformersBackbone:
         return content.hexdigest()
 
 
-def _fetched(name: str, revision: str) -> str:
+def fetched(name: str, revision: str, files: Sequence[str] = FILES, needed: Sequence[str] = NEEDED) -> str:
     """The folder of a hub model in the hub's local cache, fetched if it is not there; it is called like its commit.
+
+    Args:
+        name: the model's id.
+        revision: a commit, or another name of one; empty for the one in the cache, or else the newest.
+        files: patterns of the files to fetch.
+        needed: patterns of which each must fit a file in the cache, or it is fetched.
 
     Raises:
         Exception: of many kinds, as the library raises them; soon, where there is no network.
     """
     import huggingface_hub
 
-    fetch = partial(huggingface_hub.snapshot_download, name, allow_patterns=FILES)
-    with contextlib.suppress(Exception):  # not in the cache, or not all of it
-        folder = fetch(revision=revision or None, local_files_only=True)
-        there = set(os.listdir(folder))
-        if {"config.json", "preprocessor_config.json"} <= there and any(one.endswith(".safetensors") for one in there):
-            return str(folder)
+    if folder := cached(name, revision, needed):
+        return folder
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         raise OSError("HF_HUB_OFFLINE is set, and it is not in the local cache")
-    found = huggingface_hub.HfApi().model_info(name, revision=revision or None, timeout=PATIENCE)  # one try
-    return str(fetch(revision=found.sha))
+    ask = partial(huggingface_hub.HfApi().model_info, name, revision=revision or None, timeout=PATIENCE)  # one try
+    found = _in_time(ask, 2 * PATIENCE)
+    return str(huggingface_hub.snapshot_download(name, revision=found.sha, allow_patterns=list(files)))
+
+
+def cached(name: str, revision: str, needed: Sequence[str] = NEEDED) -> str:
+    """The folder of a hub model in the hub's local cache, if all that is needed is there; else nothing."""
+    import huggingface_hub
+
+    with contextlib.suppress(Exception):  # not in the cache
+        folder = huggingface_hub.snapshot_download(name, revision=revision or None, local_files_only=True)
+        there = os.listdir(folder)
+        if all(any(fnmatch(one, pattern) for one in there) for pattern in needed):
+            return str(folder)
+    return ""
+
+
+def _in_time(call: Callable[[], T], seconds: float) -> T:
+    """What a call gives; a name server that does not answer is waited for no longer than this.
+
+    Raises:
+        TimeoutError: it takes longer.
+        Exception: what the call raises.
+    """
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise TimeoutError(f"no answer within {seconds:.0f} seconds")
+    return found[0]
 
 
 def _vision_tower(model: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
 from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
 from wordsight.vision.limits import (
@@ -243,7 +243,7 @@ def _unreadable(name: str) -> Iterator[None]:
             raise
         # UnidentifiedImageError says where in memory the bytes were
         why = "empty, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else error
-        hint = "; HEIC pictures need the extra 'heif': pip install 'wordsight[heif]'" if _is_heic(name) else ""
+        hint = f"; HEIC pictures need pillow-heif: {install('heif')}" if _is_heic(name) else ""
         raise BadPicture(f"{name}: not a picture that can be read ({why}){hint}") from None
 
 

@@ -56,7 +56,10 @@ class RegionEncoder:
             `place`, `meaning`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
         fingerprint: equal for encoders that give the same values; where files lie does not matter.
         revisions: of backbones from a hub, the commits whose weights are used.
+        precision: of features in the feature cache, as a numpy type.
     """
+
+    precision = "<f2"
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class RegionEncoder:
         self.revisions = {name: revision for name, net in found if (revision := getattr(net, "revision", ""))}
         self._namer = next((net for net in self._nets if isinstance(net, Lite2)), None)
         self._meanings = _meanings(settings, self._namer, self.detector)
-        self._threads = threads or _cores()
+        self._threads, self._group = threads or _cores(), max(net.batch for net in self._nets)
         self.blocks = _blocks(settings, self._nets, self._meanings, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
         self.fingerprint = _fingerprint(settings, self._nets, self._meanings, self.detector)
@@ -134,13 +137,12 @@ class RegionEncoder:
         self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None
     ) -> Iterator["Row | InputError"]:
         """The rows of pictures, in order, several computed at a time; for a broken picture, the error as a value."""
-        group = max(net.batch for net in self._nets)
         work = enumerate(images)
         waiting: deque[Future[list[Row | InputError]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
                 while True:
-                    while len(waiting) < 2 * self._threads and (items := list(islice(work, group))):
+                    while len(waiting) < 2 * self._threads and (items := list(islice(work, self._group))):
                         wanted = [boxes[i] if boxes is not None else None for i, _ in items]
                         waiting.append(pool.submit(self._rows, [image for _, image in items], wanted))
                     if not waiting:

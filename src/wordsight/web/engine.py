@@ -74,7 +74,7 @@ class Engine:
             calibrated=found["calibration"] is not None,
             captions=self.captioner is not None,
             snippets=self.region_captioner is not None,
-            words=len(vocabulary) - 2,
+            words=0 if vocabulary.open else len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
             names=names,
             max_bytes=MAX_BYTES,

@@ -116,7 +116,7 @@ class Info(BaseModel):
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
     captions: Annotated[bool, Field(description="whether it describes whole pictures")]
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
-    words: Annotated[int, Field(description="how many words the model knows")]
+    words: Annotated[int, Field(description="how many words the model knows; 0 where it knows every word")]
     examples: Annotated[list[str], Field(description="some of them, the most frequent")]
     names: Annotated[list[str], Field(description="what pictures can be chosen by in `where`")]
     max_bytes: Annotated[int, Field(description="of a picture that is sent")]

@@ -158,7 +158,7 @@ function welcome(wanted) {
   $("start").replaceChildren(make("div", {},
     make("h1", {}, `${count(server.pictures, "picture")} in ${server.name}`),
     make("p", {}, "Type a sentence, or drop, paste or pick a picture, or both. Every result shows which part of it matched which word."),
-    make("p.soft", {}, `The model knows ${count(server.words, "word")}, such as`), make("div.chips", {}, ...words),
+    make("p.soft", {}, `The model knows ${server.words ? count(server.words, "word") : "any word"}, such as`), make("div.chips", {}, ...words),
     server.broken > 0 && make("p.soft", {}, `${count(server.broken, "file")} could not be read when the index was built; \`wordsight index info\` lists them.`)));
 }
 
