@@ -53,6 +53,7 @@ class Align(Matcher):
 
     middle: Tensor
     scale: Tensor
+    of_words = {"words.weight": 0, "lexicon.named": 1, "lexicon.said": 1}  # noqa: RUF012
 
     def __init__(
         self,

@@ -52,6 +52,12 @@ class Vocabulary:
             )
         return cls((*SPECIAL, *known))
 
+    def extended(self, sentences: Iterable[str], min_count: int) -> Self:
+        """The same words with the same numbers, then the new ones seen at least `min_count` times in the sentences."""
+        counts = Counter(word for sentence in sentences for word in tokenise(sentence) if word not in self)
+        new = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
+        return type(self)((*self.words, *new))
+
     @cached_property
     def number(self) -> dict[str, int]:
         """Word -> its number, 0 to V - 1."""
