@@ -34,7 +34,10 @@ Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row
 @app.command()
 @verb
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="The experiment.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(metavar="DATA|RECIPE.toml", help="Pictures with sentences of your own; or another experiment."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to leave the model in.")],
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override, as in train.seed=1.")] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN where it stopped.")] = False,
@@ -42,12 +45,13 @@ def train(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model as a recipe says; the best checkpoint on the val split is kept."""
-    from wordsight.training.recipe import read
+    """Teach the model in the box your own pictures, or train one as a recipe says; the best on val is kept."""
+    from wordsight.training.recipe import own, read
     from wordsight.training.trainer import figures, train
 
     settings = [*set_, f'train.device="{device}"'] if device else set_
-    best = train(read(recipe, settings), out, resume=resume)["best"]
+    is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
+    best = train((own if is_data else read)(recipe, settings), out, resume=resume)["best"]
     epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
     show(best, f"{out}: {figures(best)} on val{epoch}", as_json)
 

@@ -20,7 +20,7 @@ from wordsight.run import load
 from wordsight.search.index import Index
 from wordsight.training.checkpoint import make_folder
 from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
+from wordsight.training.recipe import read, recipe_path
 from wordsight.training.trainer import train
 
 PICTURES = 600
@@ -149,9 +149,3 @@ def _described(figures: dict[str, float]) -> str:
         grid.add_row(name.format(**figures), *(f"{100 * figures[prefix + key]:.1f}" for key in painter.FIGURES))
     out.print(grid)
     return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
-
-
-def recipe_path(name: str) -> Path:
-    """One of the demo's recipes: in the installed package, or in the checkout's `recipes`."""
-    installed = Path(__file__).with_name(f"{name}.toml")
-    return installed if installed.exists() else Path(__file__).parents[2] / "recipes" / f"{name}.toml"

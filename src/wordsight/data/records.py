@@ -111,7 +111,7 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
 
     Args:
         dataset: one whose files name no split for validation.
-        share: of the training pictures, above 0 and below 1.
+        share: of the training pictures, above 0 and below 1; two pictures at least, as one alone is always found.
 
     Raises:
         InputError: the share is out of range, or leaves one of the two splits empty.
@@ -119,11 +119,15 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     if not 0 < share < 1:
         raise InputError(f"The share of pictures to hold out must be above 0 and below 1, not {share}.")
 
-    def chosen(picture: Picture) -> bool:
-        digest = hashlib.sha256(picture.name.encode(errors="backslashreplace")).digest()
-        return picture.split == "train" and int.from_bytes(digest[:8]) < share * 2**64
+    def lot(picture: Picture) -> int:
+        return int.from_bytes(hashlib.sha256(picture.name.encode(errors="backslashreplace")).digest()[:8])
 
-    moved = tuple(replace(picture, split="val") if chosen(picture) else picture for picture in dataset.pictures)
+    lots = sorted(lot(picture) for picture in dataset.pictures if picture.split == "train")
+    most = max(share * 2**64, lots[1] + 1 if len(lots) > 1 else 0)
+    moved = tuple(
+        replace(picture, split="val") if picture.split == "train" and lot(picture) < most else picture
+        for picture in dataset.pictures
+    )
     result = replace(dataset, pictures=moved)
     if not {"train", "val"} <= result.splits.keys():
         count = dataset.splits.get("train", 0)

@@ -18,11 +18,10 @@ from wordsight.matching import losses, score
 from wordsight.matching.centred import Centred
 from wordsight.matching.hubness import Strangers
 from wordsight.matching.lexicon import Lexicon
-from wordsight.matching.matcher import Matcher
+from wordsight.matching.matcher import UNKNOWN, Matcher
 from wordsight.matching.meaning import Meaning
 from wordsight.text.encoders import ENCODERS
 
-UNKNOWN = 1  # the number of the unknown word in every vocabulary
 STRANGE = 0.1  # of the words of a training sentence, the share that is read as if it had not been trained
 
 
@@ -61,6 +60,13 @@ class Align(Matcher):
 
     middle: Tensor
     scale: Tensor
+    of_words = {  # noqa: RUF012
+        "words.weight": 0,
+        "lexicon.named": 1,
+        "lexicon.said": 1,
+        "meaning.vectors": 0,
+        "meaning.silent": 0,
+    }
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class Lexicon(nn.Module):
 
     def __init__(self, features: int, labels: int, vocabulary: int, rank: int = 128) -> None:
         super().__init__()
-        self.looks, rank = features - labels, min(rank, features - labels, vocabulary)
+        self.looks, rank = features - labels, min(rank, features - labels)
         self.register_buffer("named", torch.zeros(labels, vocabulary))
         self.register_buffer("middle", torch.zeros(self.looks))
         self.register_buffer("seen", torch.zeros(self.looks, rank))
@@ -104,9 +104,10 @@ class Lexicon(nn.Module):
         looks = looks - self.middle
         gram = looks.T @ looks + RIDGE * torch.eye(self.looks)
         weights = torch.linalg.solve(gram, looks.T @ said)  # (F - L, V)
-        left, strength, right = torch.svd_lowrank(weights, q=len(self.said), niter=4)
-        self.seen.copy_(SEEN * left * strength.sqrt())
-        self.said.copy_(strength.sqrt()[:, None] * right.T)
+        rank = min(len(self.said), len(often))  # a small vocabulary leaves the others 0
+        left, strength, right = torch.svd_lowrank(weights, q=rank, niter=4)
+        self.seen[:, :rank] = SEEN * left * strength.sqrt()
+        self.said[:rank] = strength.sqrt()[:, None] * right.T
 
 
 def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocabulary: int, rounds: int = 8) -> Tensor:

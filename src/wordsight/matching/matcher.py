@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import score
+
+UNKNOWN = 1  # the number of the unknown word in every vocabulary
 
 
 class Step(NamedTuple):
@@ -32,6 +35,7 @@ class Matcher(nn.Module):
     config: Mapping[str, object]
     rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
     parsed = False  # whether it reads the trees of `Words`
+    of_words: Mapping[str, int] = {"words.weight": 0}  # tensors with an entry a word, and along which dimension
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
@@ -41,6 +45,27 @@ class Matcher(nn.Module):
             counted: (L,) bool, the region labels that a picture has or has not by itself.
             nearness: (L, V) cosine between what labels are called and words of the vocabulary, or None.
         """
+
+    def adopt(self, trained: "Matcher", rows: Tensor) -> None:
+        """Start from a trained model in place of `fit`: all that it knows is taken over, and new words are added.
+
+        Sentences of words that it knows score as they do there. A subclass says in `of_words` which of its tensors
+        have an entry a word, and overrides this where that is not enough.
+
+        Args:
+            trained: of the same class and keywords; its vocabulary has U words.
+            rows: (V,) int64, which of the U words each word here starts as: itself, or the unknown word.
+
+        Raises:
+            RuntimeError: another tensor is of another size.
+        """
+        state, mine = trained.state_dict(), self.state_dict()
+        for name, along in self.of_words.items():
+            if name in state:  # some tensors have an entry for each word that was trained, which are the first
+                some = rows[: mine[name].shape[along]]
+                known = some < state[name].shape[along]
+                state[name] = state[name].index_select(along, torch.where(known, some, UNKNOWN))
+        self.load_state_dict(state)
 
     def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
         """Look at some of the training split before scores are asked for; by default not.

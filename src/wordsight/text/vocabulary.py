@@ -66,6 +66,17 @@ class Vocabulary:
         """The words of the training alone."""
         return Vocabulary(self.words[: self.trained or None])
 
+    def extended(self, sentences: Iterable[str], min_count: int) -> Self:
+        """The same words and the new ones seen at least `min_count` times in the sentences, behind those trained.
+
+        In an open vocabulary a word of the table counts as new where it was not trained.
+        """
+        known = set(self.closed().words)
+        counts = Counter(word for sentence in sentences for word in tokenise(sentence) if word not in known)
+        new = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
+        extended = type(self)((*self.closed().words, *new))
+        return extended.opened(self.words[self.trained :]) if self.trained else extended
+
     @cached_property
     def number(self) -> dict[str, int]:
         """Word -> its number, 0 to V - 1."""

@@ -1,5 +1,6 @@
 """One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
 
+import copy
 import inspect
 import time
 from collections.abc import Mapping
@@ -13,14 +14,17 @@ from torch import Tensor
 from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
+from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import are_silent
 from wordsight.training import checkpoint, steps
+from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
 from wordsight.training.origin import check_origin
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.training.self_critical import TRIES, Critic
+from wordsight.training.start import rows
 
 MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
 
@@ -58,7 +62,8 @@ class Learner:
         torch.manual_seed(seed)
         self.model = build(recipe, material)
         began = time.monotonic()
-        if fit:
+        self.begun = self._adopt(material.start) if material.start else None
+        if fit and self.begun is None:
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
@@ -66,6 +71,30 @@ class Learner:
         self.place.loss = self.place.loss.to(self.device)
         self.epoch_steps = material.train.steps(recipe.train.batch)
         self.critic = Critic(material.train) if recipe.train.reward_epochs else None
+
+    def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
+        """Take over what the start knows; gives the weights as they are then.
+
+        Raises:
+            InputError: a model of its kind cannot be started from.
+        """
+        assert isinstance(self.model, Matcher) and isinstance(start.model, Matcher)
+        try:
+            self.model.adopt(start.model, rows(start.vocabulary, self.material.vocabulary))
+        except RuntimeError as error:
+            name, why = start.recipe.model["name"], str(error).strip().splitlines()[-1].strip()
+            raise InputError(f"train.start: a model such as {name!r} cannot be started from ({why}).") from None
+        return {name: weight.detach().clone().to(self.device) for name, weight in self.model.named_parameters()}
+
+    def kept(self) -> Model:
+        """The model that is looked at and kept: what was learned, with a start averaged with its weights."""
+        if self.begun is None:
+            return self.model
+        averaged, learned = copy.deepcopy(self.model), 1 - self.recipe.train.start_share
+        with torch.no_grad():
+            for name, weight in averaged.named_parameters():
+                weight.copy_(self.begun[name].lerp(weight, learned))
+        return averaged
 
     def step(self, chosen: Tensor) -> None:
         """Learn from the pairs numbered `chosen`."""

@@ -30,6 +30,7 @@ from wordsight.training.origin import Origin, origin_of
 from wordsight.training.progress import Count, Progress
 from wordsight.training.recipe import DataSettings, Recipe
 from wordsight.training.snippets import snippets
+from wordsight.training.start import check_choice, load_start, start_folder, told
 from wordsight.vision.backbones import check_foreign
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
@@ -51,6 +52,7 @@ class Material:
             knows classes.
         nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
+        start: the trained model that is started from, or None.
         origin: a checksum of each part of the data that decides what is learned, by what the part is called.
         meanings: (V, M) what the word table says of each word, length 1 or 0; None where the vocabulary is closed.
     """
@@ -63,6 +65,7 @@ class Material:
     counted: Tensor
     nearness: Tensor | None
     references: Sequence[Sequence[str]] = ()
+    start: Checkpoint | None = None
     origin: Origin = field(default_factory=dict)
     meanings: Tensor | None = None
 
@@ -86,15 +89,17 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     require_trainable(train)
     alignment = Path(recipe.data.alignment)
     aligned = checkpoint.load(alignment) if recipe.data.alignment else None
-    encoder = encoder_of(aligned, alignment) if aligned else region_encoder(recipe.regions)
+    start = load_start(recipe.train.start) if recipe.train.start else None
+    folder = start_folder(recipe.train.start) if start else alignment
+    trained = start or aligned
+    encoder = encoder_of(trained, folder) if trained else region_encoder(recipe.regions)
     cache = FeatureCache(default_cache(), encoder)
-    sentences = (sentence for picture in train for sentence in picture.sentences)
-    vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
-    table = word_table() if recipe.text.open else None
-    if table:
-        vocabulary = vocabulary.opened(table.words)
+    sentences = [sentence for picture in train for sentence in picture.sentences]
+    vocabulary = aligned.vocabulary if aligned else vocabulary_of(sentences, start, recipe, progress)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
+    if start:
+        check_choice(seen[1][0], recipe.data.val)
     parses = parses_of(datasets[0].root, model_class(str(recipe.model["name"])), train, progress)
     made = [pairs(*one, vocabulary, parses) for one in seen]
     references = [picture.sentences for picture in seen[1][0]]
@@ -112,9 +117,19 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
         progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
         near = nearness(path, label_names(classes), own) if classes else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
-    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None)
-    meanings = table.of(vocabulary.words) if table else None
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin, meanings)
+    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None)
+    meanings = word_table().of(vocabulary.words) if recipe.text.open else None
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings)
+
+
+def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Recipe, progress: Progress) -> Vocabulary:
+    """The words of the sentences that are to be known: with a start all of its words, and the others behind them."""
+    if start is None:
+        built = Vocabulary.build(sentences, recipe.data.min_count)
+        return built.opened(word_table().words) if recipe.text.open else built
+    vocabulary = start.vocabulary.extended(sentences, recipe.data.min_count)
+    progress.say(told(recipe.train.start, start.vocabulary, vocabulary, sentences))
+    return vocabulary
 
 
 def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:

@@ -23,6 +23,7 @@ def origin_of(
     vocabulary: Vocabulary,
     vectors: Path | None = None,
     alignment: Path | None = None,
+    start: Path | None = None,
 ) -> Origin:
     """The checksums of what is learned from.
 
@@ -32,6 +33,7 @@ def origin_of(
         vocabulary: the words.
         vectors: the file of word vectors.
         alignment: the folder of the run that says what is learned of regions.
+        start: the folder of the run that is started from.
     """
     found = {f"the split '{name}'": _of_pictures(pictures, parses) for name, pictures in splits.items()}
     found["the vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode("utf-8", "replace")).hexdigest()
@@ -39,6 +41,8 @@ def origin_of(
         found["the file of text.vectors"] = checksum(vectors)
     if alignment:
         found["the run of data.alignment"] = checksum(alignment / WEIGHTS)
+    if start:
+        found["the run of train.start"] = checksum(start / WEIGHTS)
     return found
 
 

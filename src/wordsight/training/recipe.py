@@ -85,6 +85,10 @@ class TrainSettings:
         seed: the same seed gives the same result on the same machine.
         reward_epochs: so many of the epochs, the last ones, learn from captions of the model's own: see
             `training/self_critical.py`; only for captioners of whole pictures.
+        start: begin with the weights, words and regions of a trained model: `box` for the one in the box, or the folder
+            of a run; empty for random weights. See `training/start.py`.
+        start_share: with `start`, how much of its weights stays in those that are looked at and kept, the rest being
+            what was learned (WiSE-FT, Wortsman et al. 2022): 0 for what was learned alone, at most 1.
         members: models trained with seeds `seed`, `seed + 1`, ... that decide together.
         precision: `auto` computes in bf16 where the hardware is fast at it.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -104,6 +108,8 @@ class TrainSettings:
     patience: int = 0
     seed: int = 0
     reward_epochs: int = 0
+    start: str = ""
+    start_share: float = 0.5
     members: int = 1
     precision: Literal["auto", "float32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -126,6 +132,17 @@ class Recipe:
             lines = [f"{key} = {toml(value)}" for key, value in table.items()]
             tables.append("\n".join([f"[{name}]", *lines]))
         return "\n\n".join(tables) + "\n"
+
+
+def recipe_path(name: str) -> Path:
+    """One of the recipes that the package brings along: in the installed package, or in the checkout's `recipes`."""
+    installed = Path(__file__).parents[1] / f"{name}.toml"
+    return installed if installed.exists() else Path(__file__).parents[3] / "recipes" / f"{name}.toml"
+
+
+def own(data: Path, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe for pictures of one's own, which starts from the model in the box, with a dataset for `data.path`."""
+    return read(recipe_path("own"), [f"data.path={toml(str(data))}", *settings])
 
 
 def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
@@ -223,6 +240,8 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
     if not 0 <= recipe.data.beta < math.inf:
         raise InputError(f"{source}: data.beta = {recipe.data.beta}: expected a finite number of at least 0.")
+    if not 0 <= train.start_share <= 1:
+        raise InputError(f"{source}: train.start_share = {train.start_share}: expected a number from 0 to 1.")
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
     name = str(recipe.model["name"])

@@ -27,6 +27,7 @@ from wordsight.training.material import Material, prepare
 from wordsight.training.models import Model
 from wordsight.training.progress import Progress, clock
 from wordsight.training.recipe import Recipe, read
+from wordsight.training.start import follow
 from wordsight.training.validation import figures, goodness, validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
@@ -57,7 +58,7 @@ def train(
         WorkFailed: the training diverged; the best model before that is kept.
         Interrupted: Ctrl-C; the run can be resumed.
     """
-    recipe = recipe if isinstance(recipe, Recipe) else read(recipe)
+    recipe = follow(recipe if isinstance(recipe, Recipe) else read(recipe))
     out, progress = Path(out), progress or Progress()
     _check_folder(recipe, out, resume)
     new = not os.path.exists(out)
@@ -142,6 +143,9 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
             _look(learner, folder, progress)
             checkpoint.save_state(folder, learner.state())
         return checkpoint.read_metrics(folder)
+    if learner.begun and not place.history:  # the start is a candidate: what is learned has to be better
+        checkpoint.save_state(folder, learner.state())
+        _look(learner, folder, progress)
     with ctrl_c() as asked, progress.task("training") as count:
         while place.epoch < recipe.train.epochs and not _is_enough(recipe, place):
             _epoch(learner, folder, asked, lambda: count(learner.steps_done, total))
@@ -150,6 +154,8 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
                 _look(learner, folder, progress)
             place.loss.zero_()
             checkpoint.save_state(folder, learner.state())
+    if learner.begun and place.best["epoch"] == 0:
+        progress.say("the start is kept as it is: nothing that was learned does better on the val split")
     return checkpoint.read_metrics(folder)
 
 
@@ -181,9 +187,12 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     place, began = learner.place, time.monotonic()
     loss = place.loss.item() / learner.epoch_steps
     _check_finite(learner, folder, {"the loss": loss})
-    found = validate(learner.model, learner.material)
+    model = learner.kept()
+    found = validate(model, learner.material)
     _check_finite(learner, folder, found)
     learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
+    if learner.steps_done == 0:
+        learned.pop("loss", None)
     record = {**learned, **found, "seconds": place.seconds}
     place.history.append(record)
     better = not place.best or goodness(found) > goodness(place.best)
@@ -192,7 +201,7 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     place.seconds += time.monotonic() - began
     metrics = _metrics(learner)
     if better:
-        checkpoint.save(folder, _finished(learner.model, learner.recipe, learner.material, metrics))
+        checkpoint.save(folder, _finished(model, learner.recipe, learner.material, metrics))
     else:
         checkpoint.save_metrics(folder, metrics)
     where = f"epoch {place.epoch}: loss {loss:.4g}" if learner.learns else "fitted"

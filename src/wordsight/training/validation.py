@@ -22,20 +22,31 @@ def validate(model: Model, material: Material) -> dict[str, float]:
     """The figures of a model on the val split; leaves it in evaluation mode.
 
     Returns:
-        Of a matcher those of retrieval and their sum `rsum`, 0 to 600; of a captioner `perplexity` and, where whole
-        pictures are described, those of its greedy captions with coco-caption's names.
+        Of a matcher those of retrieval and their sum `rsum`, 0 to 600, and with a start `val_loss`; of a captioner
+        `perplexity` and, where whole pictures are described, those of its greedy captions with coco-caption's names.
     """
     model.eval()
     if isinstance(model, Captioner):
         return _describe(model, material)
-    model.meet(material.train.strangers)
+    if material.start is None:  # else it keeps those that it met there: few pictures tell no hubs
+        model.meet(material.train.strangers)
     images, texts = encode(model, material.val)
     found = ranking_metrics(model, images, texts, material.val.picture)
-    return {**found, "rsum": rsum(found)}
+    found |= {"rsum": rsum(found)}
+    return found if material.start is None else found | {"val_loss": _loss(model, material.val)}
+
+
+@torch.no_grad()
+def _loss(model: Matcher, val: Pairs) -> float:
+    """The loss on a split, which tells more than ranks where pictures are few."""
+    blocks, device = torch.arange(len(val)).split(ROWS), next(model.parameters()).device
+    return sum(len(some) * float(model.loss(val.batch(some).to(device))) for some in blocks) / len(val)
 
 
 def goodness(found: Mapping[str, float]) -> float:
-    """What a checkpoint is chosen by, greater is better: the sum of recalls, CIDEr, or else the perplexity."""
+    """What a checkpoint is chosen by, greater is better: with a start `val_loss`, else `rsum`, CIDEr or perplexity."""
+    if "val_loss" in found:
+        return -found["val_loss"]
     return found.get("rsum", found.get("CIDEr", -found.get("perplexity", 0.0)))
 
 

@@ -1,0 +1,104 @@
+"""A training that starts from a trained model: its words and weights are kept, and new words are added to them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wordsight.boxed import in_the_box
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.matching.ensemble import Ensemble
+from wordsight.matching.matcher import Matcher
+from wordsight.text.vocabulary import UNKNOWN, Vocabulary
+from wordsight.training import checkpoint
+from wordsight.training.checkpoint import Checkpoint
+from wordsight.training.recipe import GIVEN, Recipe
+from wordsight.vision.regions import RegionSettings
+
+BOX = "box"  # as `train.start`: the aligner that comes with the package
+
+
+def start_folder(start: str) -> Path:
+    """The folder of the run that `train.start` names.
+
+    Raises:
+        InputError: it is the box, which is damaged or absent.
+    """
+    return in_the_box("align") if start == BOX else Path(start)
+
+
+def load_start(start: str) -> Checkpoint:
+    """The trained model that `train.start` names.
+
+    Raises:
+        InputError: there is no such run, or it is no single model that aligns.
+    """
+    folder = start_folder(start)
+    trained = checkpoint.load(folder)
+    if not isinstance(trained.model, Matcher) or isinstance(trained.model, Ensemble):
+        kind = "of several members" if isinstance(trained.model, Ensemble) else "that describes pictures"
+        raise InputError(f"train.start: {folder} is a run {kind}; expected a single model that aligns.")
+    return trained
+
+
+def follow(recipe: Recipe) -> Recipe:
+    """The recipe with the tables [regions] and [model] of its start spelt out; the recipe may leave both out.
+
+    Raises:
+        InputError: there is no such start, or the recipe asks for something else than that has.
+    """
+    start = recipe.train.start
+    if not start:
+        return recipe
+    for key, told in (("data.alignment", recipe.data.alignment), ("text.vectors", recipe.text.vectors)):
+        if told:
+            raise InputError(f"{key} does not go with train.start: the start has all of that; leave one of them out.")
+    trained = load_start(start)
+    name = trained.recipe.model["name"]
+    keywords = {key: value for key, value in trained.model.config.items() if key not in GIVEN}
+    model, regions = {"name": name, **keywords}, replace(trained.regions, weights=recipe.regions.weights)
+    if recipe.model != {"name": "align"}:  # what a recipe says that has no such table
+        _check_same("model", recipe.model, model, start)
+    if recipe.regions != RegionSettings(weights=recipe.regions.weights):
+        _check_same("regions", vars(recipe.regions), vars(regions), start)
+    text = replace(recipe.text, open=trained.recipe.text.open)
+    return replace(recipe, model=model, regions=regions, text=text)
+
+
+def _check_same(table: str, told: dict[str, object], has: dict[str, object], start: str) -> None:
+    for key, value in told.items():
+        if value != has.get(key):
+            raise InputError(
+                f"{table}.{key} = {value!r}, but train.start = {start!r} has {has.get(key)!r}: leave [{table}] out."
+            )
+
+
+def check_choice(pictures: Sequence[Picture], split: str) -> None:
+    """Make sure that some pictures can tell whether what was learned is better than the start.
+
+    Raises:
+        InputError: there is one alone, which every model finds.
+    """
+    if len(pictures) < 2:
+        raise InputError(
+            f"{pictures[0].path}: the only picture of the split '{split}'; expected two at least to choose by, or no "
+            f"such split, so that some of the training pictures are held out for it."
+        )
+
+
+def rows(trained: Vocabulary, vocabulary: Vocabulary) -> Tensor:
+    """Which word of the start each word of a vocabulary begins as: (V,) int64, itself or the unknown word."""
+    unknown = trained.number[UNKNOWN]
+    return torch.tensor([trained.number.get(word, unknown) for word in vocabulary.words])
+
+
+def told(start: str, trained: Vocabulary, vocabulary: Vocabulary, sentences: Iterable[str]) -> str:
+    """What the start knows of the sentences, in a line."""
+    new = len(vocabulary.closed()) - len(trained.closed())
+    return (
+        f"start: {start}, which knows {trained.coverage(sentences):.0%} of the words of the sentences; "
+        f"{new:,} new ones are added to its {len(trained.closed()):,}"
+    )
