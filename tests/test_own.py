@@ -47,7 +47,17 @@ def own_data(world: Path, folder: Path, count: int = 16, said: tuple[str, ...] =
 
 
 def recipe_of(start: Path | str, data: Path, *settings: str) -> Recipe:
-    return own(data, [f"train.start={start}", "train.batch=8", "train.epochs=4", "train.device=cpu", *settings])
+    return own(
+        data,
+        [
+            f"train.start={start}",
+            "train.batch=8",
+            "train.epochs=4",
+            "train.evaluate_every=1",
+            "train.device=cpu",
+            *settings,
+        ],
+    )
 
 
 @pytest.fixture(scope="module")

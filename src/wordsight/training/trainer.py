@@ -204,7 +204,7 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
         checkpoint.save(folder, _finished(model, learner.recipe, learner.material, metrics))
     else:
         checkpoint.save_metrics(folder, metrics)
-    where = f"epoch {place.epoch}: loss {loss:.4g}" if learner.learns else "fitted"
+    where = f"epoch {place.epoch}: loss {loss:.4g}" if "loss" in learned else "the start" if learner.begun else "fitted"
     progress.say(f"{where}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}")
 
 
