@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.concepts import Concepts
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
 from wordsight.matching.segments import are_silent
 from wordsight.training import checkpoint, steps
+from wordsight.training.batches import Pairs, extended
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
 from wordsight.training.origin import check_origin
@@ -22,7 +24,7 @@ from wordsight.training.progress import Progress
 from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.training.self_critical import TRIES, Critic
 
-MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
+MAY_CHANGE = (("data", "path"), ("data", "sentences"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
 
 
 @dataclass
@@ -58,14 +60,15 @@ class Learner:
         torch.manual_seed(seed)
         self.model = build(recipe, material)
         began = time.monotonic()
-        if fit:
+        if fit or isinstance(self.model, Concepts):  # what its lessons are made of is fitted, and not saved
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
+        self.pairs = lessons(self.model, material)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
         self.place = Place(seconds=time.monotonic() - began)
         self.place.loss = self.place.loss.to(self.device)
-        self.epoch_steps = material.train.steps(recipe.train.batch)
-        self.critic = Critic(material.train) if recipe.train.reward_epochs else None
+        self.epoch_steps = self.pairs.steps(recipe.train.batch)
+        self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
 
     def step(self, chosen: Tensor) -> None:
         """Learn from the pairs numbered `chosen`."""
@@ -83,11 +86,15 @@ class Learner:
         place.position += 1
 
     def _loss(self, chosen: Tensor) -> Tensor:
-        pairs, settings = self.material.train, self.recipe.train
+        pairs, settings = self.pairs, self.recipe.train
         if not self.critic or not isinstance(self.model, Captioner) or not is_rewarded(settings, self.place.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
+
+    def batches(self) -> list[Tensor]:
+        """The batches of this epoch, as numbers of `pairs`."""
+        return self.pairs.epoch(self.place.epoch, self.recipe.train.batch, self.seed)
 
     @property
     def learns(self) -> bool:
@@ -140,6 +147,16 @@ class Learner:
             torch.cuda.set_rng_state(state["random_device"])
 
 
+def lessons(model: Model, material: Material) -> Pairs:
+    """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
+    train, texts = material.train, material.texts
+    if not isinstance(model, Concepts):
+        return train
+    if texts is None:
+        return replace(train, table=model.lessons(None, None))
+    return extended(train, model.lessons(texts.words, texts.picture), texts.words, texts.picture)
+
+
 def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
     """Whether in that epoch, 0 for the first, a captioner learns from captions of its own."""
     return epoch >= settings.epochs - settings.reward_epochs
@@ -178,9 +195,12 @@ def build(recipe: Recipe, material: Material) -> Model:
             weight.copy_(vectors)
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
     if material.meanings is not None:
-        if not isinstance(model, Align) or model.meaning is None:
-            raise InputError("text.open: only the model 'align' has an open vocabulary; leave the key out.")
-        model.meaning.set(material.meanings, are_silent(material.vocabulary))
+        if isinstance(model, Concepts):
+            model.name(material.meanings)
+        elif isinstance(model, Align) and model.meaning is not None:
+            model.meaning.set(material.meanings, are_silent(material.vocabulary))
+        else:
+            raise InputError("text.open: only the models 'align' and 'concepts' know the word table; leave the key out.")
     return model
 
 

@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.batch import Words
 from wordsight.data import find, load_dataset
 from wordsight.data.check import require_trainable
 from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
+from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
 from wordsight.files import write_text
 from wordsight.matching.matcher import Matcher
 from wordsight.terminal import printable
+from wordsight.text.tokens import tokenise
 from wordsight.text.trees import letters
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
@@ -34,7 +37,21 @@ from wordsight.vision.backbones import check_foreign
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
 
+LONGEST = 30  # words of a sentence without a picture that is learned from
 NAMED = 10  # pictures left out that are named on stderr
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Sentences whose pictures are not at hand.
+
+    Attributes:
+        words: (N, T).
+        picture: (N,) int64, which picture each tells of, from 0 in order.
+    """
+
+    words: Words
+    picture: Tensor
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,8 @@ class Material:
         nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
         origin: a checksum of each part of the data that decides what is learned, by what the part is called.
-        meanings: (V, M) what the word table says of each word, length 1 or 0; None where the vocabulary is closed.
+        meanings: (V, M) what the word table says of each word, length 1 or 0; None where it is not asked.
+        texts: sentences without pictures, or None.
     """
 
     encoder: RegionEncoder
@@ -65,6 +83,7 @@ class Material:
     references: Sequence[Sequence[str]] = ()
     origin: Origin = field(default_factory=dict)
     meanings: Tensor | None = None
+    texts: Texts | None = None
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
@@ -88,10 +107,12 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     aligned = checkpoint.load(alignment) if recipe.data.alignment else None
     encoder = encoder_of(aligned, alignment) if aligned else region_encoder(recipe.regions)
     cache = FeatureCache(default_cache(), encoder)
-    sentences = (sentence for picture in train for sentence in picture.sentences)
+    told = _told(recipe.data)
+    said_of = [*(picture.sentences for picture in train), *told]
+    sentences = (sentence for some in said_of for sentence in some)
     vocabulary = aligned.vocabulary if aligned else Vocabulary.build(sentences, recipe.data.min_count)
     table = word_table() if recipe.text.open else None
-    if table:
+    if table and issubclass(model_class(str(recipe.model["name"])), Matcher):  # who speaks has learned its words
         vocabulary = vocabulary.opened(table.words)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
@@ -112,9 +133,24 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
         progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
         near = nearness(path, label_names(classes), own) if classes else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
-    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None)
+    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, told)
     meanings = table.of(vocabulary.words) if table else None
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin, meanings)
+    texts = _texts(told, vocabulary)
+    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, origin, meanings, texts)
+
+
+def _told(settings: DataSettings) -> list[list[str]]:
+    """The sentences of each picture that is not at hand, as `data.sentences` says."""
+    return load_sentences(find(settings.sentences, "file of sentences")) if settings.sentences else []
+
+
+def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
+    """The same as numbers of words, a picture's one after the other; long ones are left out, few and seldom captions."""
+    kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
+    if not kept:
+        return None
+    _, picture = torch.tensor([row for row, _ in kept]).unique(return_inverse=True)
+    return Texts(vocabulary.encode([sentence for _, sentence in kept]), picture)
 
 
 def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:

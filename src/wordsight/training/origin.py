@@ -23,6 +23,7 @@ def origin_of(
     vocabulary: Vocabulary,
     vectors: Path | None = None,
     alignment: Path | None = None,
+    told: Sequence[Sequence[str]] = (),
 ) -> Origin:
     """The checksums of what is learned from.
 
@@ -32,6 +33,7 @@ def origin_of(
         vocabulary: the words.
         vectors: the file of word vectors.
         alignment: the folder of the run that says what is learned of regions.
+        told: sentences without pictures.
     """
     found = {f"the split '{name}'": _of_pictures(pictures, parses) for name, pictures in splits.items()}
     found["the vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode("utf-8", "replace")).hexdigest()
@@ -39,6 +41,8 @@ def origin_of(
         found["the file of text.vectors"] = checksum(vectors)
     if alignment:
         found["the run of data.alignment"] = checksum(alignment / WEIGHTS)
+    if told:
+        found["the file of data.sentences"] = hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()
     return found
 
 

@@ -157,7 +157,7 @@ def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Call
     """The steps of one epoch that are not done yet."""
     place, settings = learner.place, learner.recipe.train
     began = saved = time.monotonic()
-    for chosen in learner.material.train.epoch(place.epoch, settings.batch, learner.seed)[place.position :]:
+    for chosen in learner.batches()[place.position :]:
         learner.step(chosen)
         now = time.monotonic()
         due = asked() or now - saved > SAVE_EVERY
