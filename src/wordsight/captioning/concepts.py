@@ -14,16 +14,20 @@ all, and what looks like them is told as well. The same idea with vectors of sen
 et al. 2022); with names of things left out by chance, ViECap (Fei et al. 2023).
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
+from wordsight.captioning.captioner import framed, full
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.word_detector import WordDetector
 
+OTHERS = 512  # words drawn by lot, beside those of a batch, that training chooses between
 FIRST = 2  # the commonest word's number: those before are "<end>" and "<unk>"
 RIDGE = 5.0  # penalty of the map from words to what is seen
 
@@ -86,15 +90,16 @@ class Concepts(ShowAndTell):
             looks.append(self.detector.look(batch.regions))
             alike.append(self.detector.resemblance(batch.regions))
             said.append(shares(batch.words, batch.picture, len(batch.regions.mask), self.concepts))
-        looked, told = torch.cat(looks), torch.cat(said)
+        looked = torch.cat(looks)
+        told = torch.cat(said).to(looked.dtype)
         odds = self.detector.fit(looked, torch.cat(alike), told)
         centred = looked - self.detector.middle
         strength, basis = torch.linalg.eigh(centred.T @ centred / len(looked))  # weakest first
-        evenly = odds.sigmoid().sqrt().var(dim=0).sum() / strength[-self.components :].sum()
+        evenly = odds.sigmoid().sqrt().var(dim=0, correction=0).sum() / strength[-self.components :].sum().clamp(min=1e-9)
         self.basis.copy_(basis[:, -self.components :] * evenly.sqrt())  # they weigh as much as the words do
         found = torch.cat([odds, centred @ self.basis], dim=1)  # (I, K + P), as if these pictures were new
         given = torch.cat([told, torch.ones_like(told[:, :1])], dim=1)
-        penalty = RIDGE * torch.eye(given.shape[1])
+        penalty = RIDGE * torch.eye(given.shape[1], dtype=given.dtype)
         mapped = torch.linalg.solve(given.T @ given + penalty, given.T @ found)  # (K + 1, K + P), A and c
         self._fitted = found, mapped, found - given @ mapped
         super().fit(batches, counted, nearness)
@@ -112,6 +117,27 @@ class Concepts(ShowAndTell):
         if self._fitted is None:
             raise ValueError("lessons come after the fit")
         return Lessons(*self._fitted, texts, picture)
+
+    def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of a word; in training an estimate of it, which costs less.
+
+        The softmax there is over the words that are said in the batch and some others, drawn by lot, each of which
+        counts for all those that were not drawn (importance sampling, Bengio and Senecal 2003).
+        """
+        if weights is not None or not self.training:
+            return super().loss(batch, weights)
+        _, right, mask = framed(batch.words)
+        said, place = right[mask].unique(return_inverse=True)
+        rest = torch.ones(len(self.output.bias), dtype=torch.bool, device=said.device)
+        rest[said] = False
+        others = rest.nonzero()[:, 0]
+        drawn = others[torch.randperm(len(others), device=said.device)[:OTHERS]]
+        chosen = torch.cat([said, drawn])
+        bias = self.output.bias[chosen]
+        if len(drawn):
+            bias = torch.cat([bias[: len(said)], bias[len(said) :] + math.log(len(others) / len(drawn))])
+        logits = functional.linear(self.hear(batch), self.output.weight[chosen], bias)
+        return functional.cross_entropy(full(logits), place)
 
     def _view(self, regions: Regions) -> Tensor:
         """Regions -> (I, K + P): square roots of probabilities, so that faint ones count, and principal components."""

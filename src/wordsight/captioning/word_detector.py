@@ -104,7 +104,7 @@ class WordDetector(nn.Module):
 def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
     """Ridge regressions (D, K) from all pictures but those of each fold, then from all."""
     gram, moment = looks.T @ looks, looks.T @ said
-    penalty = RIDGE * torch.eye(looks.shape[1])
+    penalty = RIDGE * torch.eye(looks.shape[1], dtype=looks.dtype)
     fold = torch.arange(len(looks)) % FOLDS
     for number in range(FOLDS):
         some, spoken = looks[fold == number], said[fold == number]
@@ -123,9 +123,9 @@ def _logistic(given: Tensor, said: Tensor) -> Tensor:
         (K, P) weights.
     """
     often = said.mean(dim=0).clamp(1e-4, 1 - 1e-4)
-    weights = torch.zeros(given.shape[1:])
+    weights = torch.zeros(given.shape[1:], dtype=given.dtype)
     weights[:, 0] = (often / (1 - often)).log()
-    shared, pull = weights, PRIOR * torch.eye(given.shape[2])
+    shared, pull = weights, PRIOR * torch.eye(given.shape[2], dtype=given.dtype)
     pull[0, 0] = 1.0
     for turn in range(ROUNDS):
         likely = (given * weights).sum(dim=2).sigmoid()
@@ -137,7 +137,7 @@ def _logistic(given: Tensor, said: Tensor) -> Tensor:
         own, cross = curve[:, 0, 0] + 1.0, curve[:, 0, 1:]  # what is a word's own is eliminated from the shared part
         rest = (slope - slope[:, :1] * curve[:, 0] / own[:, None])[:, 1:].sum(dim=0)
         bend = (curve[:, 1:, 1:] - cross[:, :, None] * cross[:, None] / own[:, None, None]).sum(dim=0)
-        step = torch.linalg.solve(bend + torch.eye(len(bend)), rest)
+        step = torch.linalg.solve(bend + torch.eye(len(bend), dtype=bend.dtype), rest)
         weights = torch.cat([weights[:, :1] + ((slope[:, 0] - cross @ step) / own)[:, None], weights[:, 1:] + step], 1)
         shared = weights
     return weights
