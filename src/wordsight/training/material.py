@@ -37,7 +37,7 @@ from wordsight.vision.backbones import check_foreign
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
 
-LONGEST = 30  # words of a sentence without a picture that is learned from
+LONGEST = 20  # words of a sentence without a picture that is learned from
 NAMED = 10  # pictures left out that are named on stderr
 
 

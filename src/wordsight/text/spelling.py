@@ -1,0 +1,87 @@
+"""From a misspelt word to the word it is meant for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_BUCKETS = 32
+_SHORT, _LONG = 4, 7  # letters from which a word may have one mistake, and two
+
+
+class Spelling:
+    """Words to look spellings up in.
+
+    Args:
+        words: (V,) not empty, most frequent first.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._rows = {word: row for row, word in enumerate(words)}
+        self._initials: dict[str, tuple[np.ndarray, np.ndarray, set[str]]] = {}
+
+    def nearest(self, word: str) -> str | None:
+        """The word that a misspelt one is most likely meant for: with one mistake, or two in a longer word.
+
+        A letter too many, too few, another one or two neighbours that changed places are one mistake each. Of words
+        that are equally near, the more frequent one is meant. Two mistakes spare the first letter. The first look at an
+        initial takes a little longer.
+
+        Args:
+            word: as `tokenise` gives it.
+
+        Returns:
+            The word itself where it is known; None where nothing is near, for fewer than four letters, or with digits.
+        """
+        if word in self._rows:
+            return word
+        if len(word) < _SHORT or not word.isalpha():
+            return None
+        rows, bags, letters = self._begin_with(word[0])
+        if near := self._rows.keys() & _misspellings(word, letters):
+            return min(near, key=self._rows.__getitem__)
+        if len(word) < _LONG:
+            return None
+        more = bags - _bags([word])
+        close = np.maximum(np.maximum(more, 0).sum(1), np.maximum(-more, 0).sum(1)) <= 2  # no more than the mistakes
+        return next((self._words[row] for row in rows[close] if _mistakes(word, self._words[row]) <= 2), None)
+
+    def _begin_with(self, initial: str) -> tuple[np.ndarray, np.ndarray, set[str]]:
+        """The rows of the words that begin with a letter (n,), their bags (n, buckets), and the letters they have."""
+        if initial not in self._initials:
+            rows = [row for row, word in enumerate(self._words) if word.startswith(initial)]
+            words = [self._words[row] for row in rows]
+            self._initials[initial] = (np.array(rows, np.int64), _bags(words), set().union(*words))
+        return self._initials[initial]
+
+
+def _misspellings(word: str, letters: set[str]) -> set[str]:
+    """What a word becomes by one mistake with some letters."""
+    halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    fewer = {left + right[1:] for left, right in halves}
+    swapped = {left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1}
+    more = {left + letter + right for left, right in halves for letter in letters}
+    other = {left + letter + right[1:] for left, right in halves for letter in letters if right}
+    return fewer | swapped | more | other
+
+
+def _bags(words: Sequence[str]) -> np.ndarray:
+    """How often each word has each letter (n, buckets)."""
+    letters = np.array(words, dtype=str)[:, None].view(np.uint32) if words else np.zeros((0, 1), np.uint32)
+    bags = np.zeros((len(words), _BUCKETS), np.int8)
+    for place in letters.T:
+        bags[np.arange(len(words)), place % _BUCKETS] += place > 0
+    return bags
+
+
+def _mistakes(one: str, other: str) -> int:
+    """Damerau and Levenshtein's distance, where no letters change after they changed places."""
+    before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        earlier, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                best = min(best, earlier[j - 2] + 1)
+            row.append(best)
+    return row[-1]
