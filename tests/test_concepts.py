@@ -122,7 +122,7 @@ def test_it_learns_from_sentences_alone_what_it_says_of_pictures() -> None:
     model = fitted(batch)
     none = Words(batch.words.ids[:0], batch.words.mask[:0])
     pairs = extended(
-        Pairs(batch_table(batch), none, batch.picture[:0]),
+        Pairs(Shown(batch), none, batch.picture[:0]),
         model.lessons(batch.words, batch.picture),
         batch.words,
         batch.picture,
@@ -140,7 +140,9 @@ def test_it_learns_from_sentences_alone_what_it_says_of_pictures() -> None:
     assert right < 0.5 * other, "of pictures it never learned from"
 
 
-class batch_table:  # noqa: N801 - a table of a batch's pictures
+class Shown:
+    """A table of a batch's pictures."""
+
     def __init__(self, batch: Batch) -> None:
         self.regions = batch.regions
 
@@ -153,7 +155,7 @@ class batch_table:  # noqa: N801 - a table of a batch's pictures
 
 def test_an_epoch_has_as_many_sentences_without_pictures_as_with() -> None:
     words = Words(torch.full((100, 1), 2), torch.ones(100, 1, dtype=torch.bool))
-    pairs = Pairs(batch_table(pictures(0, 10)), words, torch.arange(100) % 10, without=80)
+    pairs = Pairs(Shown(pictures(0, 10)), words, torch.arange(100) % 10, without=80)
     assert pairs.steps(10) == 4
     first, second = (torch.cat(pairs.epoch(number, 10, seed=0)) for number in (0, 1))
     for epoch in (first, second):
@@ -237,7 +239,7 @@ def test_other_sentences_are_other_data(recipe: Recipe, tmp_path: Path) -> None:
     before = path.read_text()
     try:
         path.write_text(before.replace("beside", "below"))
-        with pytest.raises(InputError, match="the vocabulary has changed|the file of data.sentences has changed"):
+        with pytest.raises(InputError, match=r"the vocabulary has changed|the file of data\.sentences has changed"):
             train(recipe, tmp_path / "run", resume=True, progress=QUIET)
     finally:
         path.write_text(before)

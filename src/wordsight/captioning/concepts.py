@@ -95,7 +95,8 @@ class Concepts(ShowAndTell):
         odds = self.detector.fit(looked, torch.cat(alike), told)
         centred = looked - self.detector.middle
         strength, basis = torch.linalg.eigh(centred.T @ centred / len(looked))  # weakest first
-        evenly = odds.sigmoid().sqrt().var(dim=0, correction=0).sum() / strength[-self.components :].sum().clamp(min=1e-9)
+        told_apart = odds.sigmoid().sqrt().var(dim=0, correction=0).sum()
+        evenly = told_apart / strength[-self.components :].sum().clamp(min=1e-9)
         self.basis.copy_(basis[:, -self.components :] * evenly.sqrt())  # they weigh as much as the words do
         found = torch.cat([odds, centred @ self.basis], dim=1)  # (I, K + P), as if these pictures were new
         given = torch.cat([told, torch.ones_like(told[:, :1])], dim=1)
