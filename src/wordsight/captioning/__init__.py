@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 MODELS = {
     "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
     "lstm": "wordsight.captioning.lstm:ShowAndTell",
+    "concepts": "wordsight.captioning.concepts:Concepts",
     "m_rnn": "wordsight.captioning.m_rnn:MRNN",
     "lrcn": "wordsight.captioning.lrcn:LRCN",
     "log_bilinear": "wordsight.captioning.log_bilinear:LogBilinear",

@@ -165,7 +165,7 @@ def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
     """The pictures in their order, so many at once that with `texts` of each there are about ROWS rows."""
     pictures = max(1, ROWS // texts)
     parts = (part.split(pictures) for part in (regions.features, regions.mask, regions.boxes))
-    return (Regions(*block) for block in zip(*parts, strict=True))
+    return (type(regions)(*block) for block in zip(*parts, strict=True))
 
 
 @torch.inference_mode()

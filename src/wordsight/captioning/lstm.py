@@ -73,13 +73,17 @@ class ShowAndTell(Captioner):
 
     def predict(self, batch: Batch) -> Tensor:
         """The LSTM over whole sentences -> (M, V), as stepping through them would give."""
+        return self.output(self.hear(batch))
+
+    def hear(self, batch: Batch) -> Tensor:
+        """What the last layer reads after each word of the true sentences -> (M, H)."""
         given, _, mask = framed(batch.words)
         picture = self._picture(batch.regions)  # (I, E)
         h, c, *_ = pick(self._start(picture), batch.picture)  # (N, H)
         values = self.dropout(self.words(given))  # (N, T + 1, E)
         if self.image == "every":
             values = values + picture[batch.picture, None]
-        return self.output(self.dropout(run(self.recurrence, values, mask, (h[None], c[None]))))
+        return self.dropout(run(self.recurrence, values, mask, (h[None], c[None])))
 
     def _picture(self, regions: Regions) -> Tensor:
         """The picture as a word: regions (I, R, F) -> (I, E)."""

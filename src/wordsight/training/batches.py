@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.data.parses import Parses, tree_of
@@ -31,11 +32,13 @@ class Pairs:
         table: features, a row a picture.
         words: (N, T), all sentences, encoded once.
         picture: (N,) int64, the table's row each sentence belongs to.
+        without: how many of the sentences, the last ones, have no picture at hand.
     """
 
     table: Table
     words: Words
     picture: Tensor
+    without: int = 0
 
     def __len__(self) -> int:
         """N: how many pairs there are."""
@@ -49,14 +52,19 @@ class Pairs:
     def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
         """The batches of one epoch, as numbers of pairs: the same for the same seed and epoch, whatever came before.
 
-        The pairs left over when `size` does not divide N are left out; each epoch leaves out others.
+        The pairs left over when `size` does not divide N are left out; each epoch leaves out others. Of sentences
+        without pictures each epoch has as many as of the others, at most.
 
         Returns:
             N // size tensors (size,), or a single one of all N pairs where there are fewer.
         """
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed * 1_000_003 + number))
-        whole = max(1, len(self) // size)
-        return list(order[: whole * size].split(size))
+        chance = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        order = torch.randperm(len(self), generator=chance)
+        if self.without:
+            first = len(self) - self.without
+            order = torch.cat([order[order < first], order[order >= first][:first]])
+            order = order[torch.randperm(len(order), generator=chance)]
+        return list(order[: self.steps(size) * size].split(size))
 
     def by_picture(self, size: int = 250) -> Iterator[Batch]:
         """All pictures in order, `size` at a time, each with all its sentences."""
@@ -75,7 +83,8 @@ class Pairs:
 
     def steps(self, size: int) -> int:
         """How many batches an epoch has."""
-        return max(1, len(self) // size)
+        own = len(self) - self.without
+        return max(1, (own + min(own, self.without)) // size)
 
 
 def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:
@@ -86,3 +95,20 @@ def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, par
         words = planted(words, (tree_of(sentence, parses) for sentence in sentences))
     counts = torch.tensor([len(picture.sentences) for picture in pictures])
     return Pairs(table, words, torch.arange(len(pictures)).repeat_interleave(counts))
+
+
+def extended(some: Pairs, table: Table, texts: Words, picture: Tensor) -> Pairs:
+    """Pairs, and behind them sentences (N', T') that have no pictures at hand.
+
+    Args:
+        some: the pairs.
+        table: stands for both kinds of pictures, those of the pairs first.
+        texts: the sentences.
+        picture: (N',), which of the other pictures each tells of.
+    """
+    longest = max(some.words.ids.shape[1], texts.ids.shape[1])
+    ids, mask = (
+        torch.cat([functional.pad(part, (0, longest - part.shape[1])) for part in parts])
+        for parts in ((some.words.ids, texts.ids), (some.words.mask, texts.mask))
+    )
+    return Pairs(table, Words(ids, mask), torch.cat([some.picture, picture + len(some.table)]), len(picture))

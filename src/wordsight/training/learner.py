@@ -4,7 +4,7 @@ import copy
 import inspect
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.concepts import Concepts
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import are_silent
 from wordsight.training import checkpoint, steps
+from wordsight.training.batches import Pairs, extended
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import Material
 from wordsight.training.models import Model, model_class
@@ -26,7 +28,12 @@ from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.start import rows
 
-MAY_CHANGE = (("data", "path"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
+MAY_CHANGE = (
+    ("data", "path"),
+    ("data", "sentences"),
+    ("regions", "weights"),
+    ("train", "device"),
+)  # when a run goes on elsewhere
 
 
 @dataclass
@@ -63,14 +70,15 @@ class Learner:
         self.model = build(recipe, material)
         began = time.monotonic()
         self.begun = self._adopt(material.start) if material.start else None
-        if fit and self.begun is None:
+        if self.begun is None and (fit or isinstance(self.model, Concepts)):  # the fit of its lessons is not saved
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
+        self.pairs = lessons(self.model, material)
         self.model.to(self.device)
         self.optimiser = steps.optimiser(self.model, recipe.train)
         self.place = Place(seconds=time.monotonic() - began)
         self.place.loss = self.place.loss.to(self.device)
-        self.epoch_steps = material.train.steps(recipe.train.batch)
-        self.critic = Critic(material.train) if recipe.train.reward_epochs else None
+        self.epoch_steps = self.pairs.steps(recipe.train.batch)
+        self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
 
     def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
         """Take over what the start knows; gives the weights as they are then.
@@ -112,11 +120,15 @@ class Learner:
         place.position += 1
 
     def _loss(self, chosen: Tensor) -> Tensor:
-        pairs, settings = self.material.train, self.recipe.train
+        pairs, settings = self.pairs, self.recipe.train
         if not self.critic or not isinstance(self.model, Captioner) or not is_rewarded(settings, self.place.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
+
+    def batches(self) -> list[Tensor]:
+        """The batches of this epoch, as numbers of `pairs`."""
+        return self.pairs.epoch(self.place.epoch, self.recipe.train.batch, self.seed)
 
     @property
     def learns(self) -> bool:
@@ -169,6 +181,16 @@ class Learner:
             torch.cuda.set_rng_state(state["random_device"])
 
 
+def lessons(model: Model, material: Material) -> Pairs:
+    """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
+    train, texts = material.train, material.texts
+    if not isinstance(model, Concepts):
+        return train
+    if texts is None:
+        return replace(train, table=model.lessons(None, None))
+    return extended(train, model.lessons(texts.words, texts.picture), texts.words, texts.picture)
+
+
 def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
     """Whether in that epoch, 0 for the first, a captioner learns from captions of its own."""
     return epoch >= settings.epochs - settings.reward_epochs
@@ -207,9 +229,12 @@ def build(recipe: Recipe, material: Material) -> Model:
             weight.copy_(vectors)
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
     if material.meanings is not None:
-        if not isinstance(model, Align) or model.meaning is None:
-            raise InputError("text.open: only the model 'align' has an open vocabulary; leave the key out.")
-        model.meaning.set(material.meanings, are_silent(material.vocabulary))
+        if isinstance(model, Concepts):
+            model.name(material.meanings)
+        elif isinstance(model, Align) and model.meaning is not None:
+            model.meaning.set(material.meanings, are_silent(material.vocabulary))
+        else:
+            raise InputError("text.open: only 'align' and 'concepts' know the word table; leave the key out.")
     return model
 
 

@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.batch import Words
 from wordsight.data import find, load_dataset
 from wordsight.data.check import require_trainable
 from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
+from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
 from wordsight.files import write_text
 from wordsight.matching.matcher import Matcher
 from wordsight.terminal import printable
+from wordsight.text.tokens import tokenise
 from wordsight.text.trees import letters
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
@@ -30,12 +33,26 @@ from wordsight.training.origin import Origin, origin_of
 from wordsight.training.progress import Count, Progress
 from wordsight.training.recipe import DataSettings, Recipe
 from wordsight.training.snippets import snippets
-from wordsight.training.start import check_choice, load_start, start_folder, told
+from wordsight.training.start import added, check_choice, load_start, start_folder
 from wordsight.vision.backbones import check_foreign
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import FeatureCache, FeatureTable, RegionEncoder, RegionSettings, default_cache
 
+LONGEST = 20  # words of a sentence without a picture that is learned from
 NAMED = 10  # pictures left out that are named on stderr
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Sentences whose pictures are not at hand.
+
+    Attributes:
+        words: (N, T).
+        picture: (N,) int64, which picture each tells of, from 0 in order.
+    """
+
+    words: Words
+    picture: Tensor
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,8 @@ class Material:
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
         start: the trained model that is started from, or None.
         origin: a checksum of each part of the data that decides what is learned, by what the part is called.
-        meanings: (V, M) what the word table says of each word, length 1 or 0; None where the vocabulary is closed.
+        meanings: (V, M) what the word table says of each word, length 1 or 0; None where it is not asked.
+        texts: sentences without pictures, or None.
     """
 
     encoder: RegionEncoder
@@ -68,6 +86,7 @@ class Material:
     start: Checkpoint | None = None
     origin: Origin = field(default_factory=dict)
     meanings: Tensor | None = None
+    texts: Texts | None = None
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
@@ -94,7 +113,9 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     trained = start or aligned
     encoder = encoder_of(trained, folder) if trained else region_encoder(recipe.regions)
     cache = FeatureCache(default_cache(), encoder)
+    told = _told(recipe.data)
     sentences = [sentence for picture in train for sentence in picture.sentences]
+    sentences += [sentence for some in told for sentence in some]
     vocabulary = aligned.vocabulary if aligned else vocabulary_of(sentences, start, recipe, progress)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
@@ -117,19 +138,37 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
         progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
         near = nearness(path, label_names(classes), own) if classes else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
-    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None)
+    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None, told)
     meanings = word_table().of(vocabulary.words) if recipe.text.open else None
-    return Material(encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings)
+    texts = _texts(told, vocabulary)
+    return Material(
+        encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings, texts
+    )
 
 
 def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Recipe, progress: Progress) -> Vocabulary:
     """The words of the sentences that are to be known: with a start all of its words, and the others behind them."""
     if start is None:
         built = Vocabulary.build(sentences, recipe.data.min_count)
-        return built.opened(word_table().words) if recipe.text.open else built
+        speaks = not issubclass(model_class(str(recipe.model["name"])), Matcher)  # who speaks has learned its words
+        return built.opened(word_table().words) if recipe.text.open and not speaks else built
     vocabulary = start.vocabulary.extended(sentences, recipe.data.min_count)
-    progress.say(told(recipe.train.start, start.vocabulary, vocabulary, sentences))
+    progress.say(added(recipe.train.start, start.vocabulary, vocabulary, sentences))
     return vocabulary
+
+
+def _told(settings: DataSettings) -> list[list[str]]:
+    """The sentences of each picture that is not at hand, as `data.sentences` says."""
+    return load_sentences(find(settings.sentences, "file of sentences")) if settings.sentences else []
+
+
+def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
+    """The same as numbers of words, a picture's in a row; long ones are left out, few and seldom captions."""
+    kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
+    if not kept:
+        return None
+    _, picture = torch.tensor([row for row, _ in kept]).unique(return_inverse=True)
+    return Texts(vocabulary.encode([sentence for _, sentence in kept]), picture)
 
 
 def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:

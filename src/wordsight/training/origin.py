@@ -24,6 +24,7 @@ def origin_of(
     vectors: Path | None = None,
     alignment: Path | None = None,
     start: Path | None = None,
+    told: Sequence[Sequence[str]] = (),
 ) -> Origin:
     """The checksums of what is learned from.
 
@@ -34,6 +35,7 @@ def origin_of(
         vectors: the file of word vectors.
         alignment: the folder of the run that says what is learned of regions.
         start: the folder of the run that is started from.
+        told: sentences without pictures.
     """
     found = {f"the split '{name}'": _of_pictures(pictures, parses) for name, pictures in splits.items()}
     found["the vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode("utf-8", "replace")).hexdigest()
@@ -43,6 +45,8 @@ def origin_of(
         found["the run of data.alignment"] = checksum(alignment / WEIGHTS)
     if start:
         found["the run of train.start"] = checksum(start / WEIGHTS)
+    if told:
+        found["the file of data.sentences"] = hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()
     return found
 
 

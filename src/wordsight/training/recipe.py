@@ -28,6 +28,8 @@ class DataSettings:
     Attributes:
         path: the dataset's folder or file; any format `wordsight data check` reads.
         also: further datasets; their splits are joined to those of `path`.
+        sentences: a file of sentences whose pictures are not at hand, for the captioner `concepts`, which learns from
+            them too; see `data/sentences.py`. Empty for none.
         train: the split that is learned from; the vocabulary comes from it alone.
         val: the split that chooses the best checkpoint.
         val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
@@ -49,6 +51,7 @@ class DataSettings:
     beta: float = BETA
     names: bool = True
     also: tuple[str, ...] = ()
+    sentences: str = ""
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,8 @@ def _check(recipe: Recipe, source: str) -> None:
     views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
     if isinstance(views, int) and views > seen:
         raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
+    if recipe.data.sentences and name != "concepts":
+        raise InputError(f"{source}: data.sentences: only the model 'concepts' learns from sentences without pictures.")
     if train.reward_epochs and (recipe.model["name"] in matching.MODELS or recipe.data.alignment):
         raise InputError(
             f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."

@@ -95,7 +95,7 @@ def rows(trained: Vocabulary, vocabulary: Vocabulary) -> Tensor:
     return torch.tensor([trained.number.get(word, unknown) for word in vocabulary.words])
 
 
-def told(start: str, trained: Vocabulary, vocabulary: Vocabulary, sentences: Iterable[str]) -> str:
+def added(start: str, trained: Vocabulary, vocabulary: Vocabulary, sentences: Iterable[str]) -> str:
     """What the start knows of the sentences, in a line."""
     new = len(vocabulary.closed()) - len(trained.closed())
     return (

@@ -161,9 +161,9 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
 
 def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
     """The steps of one epoch that are not done yet."""
-    place, settings = learner.place, learner.recipe.train
+    place = learner.place
     began = saved = time.monotonic()
-    for chosen in learner.material.train.epoch(place.epoch, settings.batch, learner.seed)[place.position :]:
+    for chosen in learner.batches()[place.position :]:
         learner.step(chosen)
         now = time.monotonic()
         due = asked() or now - saved > SAVE_EVERY

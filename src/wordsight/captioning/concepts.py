@@ -1,0 +1,221 @@
+"""A captioner that is told which words a picture calls for, and so can learn from sentences without pictures.
+
+What it sees of a picture is not the features but how likely each of the K commonest words is there
+(`word_detector.py`; Fang et al. 2015, You et al. 2016) and a few principal components of the features. All of that can
+be made up for a sentence whose picture is not at hand: from the sentences of one picture follows how often each word
+was said, a linear map fitted on the pictures that are at hand says what such pictures look like, and the error of a
+picture drawn by lot is added:
+
+    seen(picture) = A said(picture) + c + error(picture)        fitted by ridge regression
+    seen(made up) = A said(sentences) + c + error(by lot)
+
+So the captioner learns how far the words it is told can be trusted: those that were said may be told faintly or not at
+all, and what looks like them is told as well. The same idea with vectors of sentences and plain noise is CapDec (Nukrai
+et al. 2022); with names of things left out by chance, ViECap (Fei et al. 2023).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wordsight.batch import Batch, Regions, Words
+from wordsight.captioning.captioner import framed, full
+from wordsight.captioning.lstm import ShowAndTell
+from wordsight.captioning.word_detector import WordDetector
+
+OTHERS = 512  # words drawn by lot, beside those of a batch, that training chooses between
+FIRST = 2  # the commonest word's number: those before are "<end>" and "<unk>"
+RIDGE = 5.0  # penalty of the map from words to what is seen
+
+
+class Concepts(ShowAndTell):
+    """The LSTM captioner on words that were detected.
+
+    Args:
+        vocabulary: V, how many words there are.
+        features: F, size of a region's features.
+        concepts: K, how many words are looked for, the commonest ones.
+        components: P, how many principal components of the features are seen beside them.
+        rank: of the word detector.
+        words: E, size of a word vector.
+        hidden: H, size of the recurrent state.
+        dropout: everywhere but on recurrent links, 0 to 1.
+        labels: L, how many of the features say how much a region holds of each label.
+        meanings: M, how many of the features are the region's name as a vector.
+    """
+
+    basis: Tensor  # (D, P)
+
+    def __init__(
+        self,
+        vocabulary: int,
+        features: int,
+        *,
+        concepts: int = 1000,
+        components: int = 128,
+        rank: int = 192,
+        words: int = 256,
+        hidden: int = 384,
+        dropout: float = 0.3,
+        labels: int = 0,
+        meanings: int = 0,
+    ) -> None:
+        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if concepts < 1 or components < 1 or rank < 1:
+            found = f"concepts = {concepts}, components = {components}, rank = {rank}"
+            raise ValueError(f"{found}: expected at least 1")
+        self.concepts = min(concepts, vocabulary - FIRST)
+        size = features + labels
+        self.components = min(components, size)
+        super().__init__(
+            vocabulary, self.concepts + self.components, words=words, hidden=hidden, image="every", dropout=dropout
+        )
+        self.config = config
+        self.detector = WordDetector(features, labels, meanings, self.concepts, rank)
+        self.register_buffer("basis", torch.eye(size, self.components))
+        self._fitted: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def name(self, vectors: Tensor) -> None:
+        """Take the words' vectors (V, M), of length 1 or 0."""
+        self.detector.names.copy_(vectors[FIRST : FIRST + self.concepts])
+
+    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+        """Before the first step: fit the word detector and the map from words to what is seen, then as others do."""
+        looks, alike, said = [], [], []
+        for batch in batches():
+            looks.append(self.detector.look(batch.regions))
+            alike.append(self.detector.resemblance(batch.regions))
+            said.append(shares(batch.words, batch.picture, len(batch.regions.mask), self.concepts))
+        looked = torch.cat(looks)
+        told = torch.cat(said).to(looked.dtype)
+        odds = self.detector.fit(looked, torch.cat(alike), told)
+        centred = looked - self.detector.middle
+        strength, basis = torch.linalg.eigh(centred.T @ centred / len(looked))  # weakest first
+        told_apart = odds.sigmoid().sqrt().var(dim=0, correction=0).sum()
+        evenly = told_apart / strength[-self.components :].sum().clamp(min=1e-9)
+        self.basis.copy_(basis[:, -self.components :] * evenly.sqrt())  # they weigh as much as the words do
+        found = torch.cat([odds, centred @ self.basis], dim=1)  # (I, K + P), as if these pictures were new
+        given = torch.cat([told, torch.ones_like(told[:, :1])], dim=1)
+        penalty = RIDGE * torch.eye(given.shape[1], dtype=given.dtype)
+        mapped = torch.linalg.solve(given.T @ given + penalty, given.T @ found)  # (K + 1, K + P), A and c
+        self._fitted = found, mapped, found - given @ mapped
+        super().fit(batches, counted, nearness)
+
+    def lessons(self, texts: Words | None, picture: Tensor | None) -> "Lessons":
+        """What to learn from: the pictures of `fit`, seen as if they were new, and those that sentences tell of.
+
+        Args:
+            texts: sentences without pictures (N, T), or None.
+            picture: (N,), which sentences tell of one picture, numbered from 0 in order; or None.
+
+        Raises:
+            ValueError: nothing was fitted yet.
+        """
+        if self._fitted is None:
+            raise ValueError("lessons come after the fit")
+        return Lessons(*self._fitted, texts, picture)
+
+    def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of a word; in training an estimate of it, which costs less.
+
+        The softmax there is over the words that are said in the batch and some others, drawn by lot, each of which
+        counts for all those that were not drawn (importance sampling, Bengio and Senecal 2003).
+        """
+        if weights is not None or not self.training:
+            return super().loss(batch, weights)
+        _, right, mask = framed(batch.words)
+        said, place = right[mask].unique(return_inverse=True)
+        rest = torch.ones(len(self.output.bias), dtype=torch.bool, device=said.device)
+        rest[said] = False
+        others = rest.nonzero()[:, 0]
+        drawn = others[torch.randperm(len(others), device=said.device)[:OTHERS]]
+        chosen = torch.cat([said, drawn])
+        bias = self.output.bias[chosen]
+        if len(drawn):
+            bias = torch.cat([bias[: len(said)], bias[len(said) :] + math.log(len(others) / len(drawn))])
+        logits = functional.linear(self.hear(batch), self.output.weight[chosen], bias)
+        return functional.cross_entropy(full(logits), place)
+
+    def _view(self, regions: Regions) -> Tensor:
+        """Regions -> (I, K + P): square roots of probabilities, so that faint ones count, and principal components."""
+        if isinstance(regions, Seen):
+            found = regions.features[:, 0]
+        else:
+            looks = self.detector.look(regions)
+            odds = self.detector(looks, self.detector.resemblance(regions))
+            found = torch.cat([odds, (looks - self.detector.middle) @ self.basis], dim=1)
+        odds, components = found.split([self.concepts, self.components], dim=1)
+        return torch.cat([odds.sigmoid().sqrt(), components], dim=1)
+
+
+class Seen(Regions):
+    """Pictures that were looked at before: features (I, 1, K + P) are log-odds of words, and components."""
+
+
+class Lessons:
+    """What the captioner learns from, as a table of `Seen`.
+
+    Args:
+        real: (I, K + P), of pictures.
+        mapped: (K + 1, K + P), A and c.
+        errors: (I, K + P), of that map.
+        texts: sentences of J pictures that are not at hand (N, T); these pictures come after the others, and are made
+            up anew whenever they are asked for.
+        picture: (N,), which of them each sentence tells of.
+    """
+
+    def __init__(
+        self, real: Tensor, mapped: Tensor, errors: Tensor, texts: Words | None = None, picture: Tensor | None = None
+    ) -> None:
+        self._real, self._mapped, self._errors = real, mapped, errors
+        self._texts, self._picture = texts, picture
+
+    def __len__(self) -> int:
+        """I + J."""
+        return len(self._real) + (0 if self._picture is None else int(self._picture[-1]) + 1)
+
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Seen:
+        """See `Table.gather`; chance is torch's own."""
+        without = indices >= len(self._real)
+        seen = self._real[indices.masked_fill(without, 0)]
+        if without.any():
+            seen[without] = self._made_up(indices[without] - len(self._real))
+        there = torch.ones(len(seen), 1, dtype=torch.bool)
+        return Seen(seen[:, None], there, torch.zeros(len(seen), 1, 4))
+
+    def _made_up(self, rows: Tensor) -> Tensor:
+        """What pictures (J',) that are not at hand may look like: (J', K + P)."""
+        assert self._texts is not None
+        assert self._picture is not None
+        order = rows.argsort()
+        chosen = torch.isin(self._picture, rows)
+        picture = torch.searchsorted(rows[order], self._picture[chosen])
+        said = torch.empty(len(rows), len(self._mapped) - 1)
+        said[order] = shares(self._texts[chosen], picture, len(rows), len(self._mapped) - 1)
+        lot = torch.randint(len(self._errors), (len(rows),))
+        return said @ self._mapped[:-1] + self._mapped[-1] + self._errors[lot]
+
+
+def shares(words: Words, picture: Tensor, pictures: int, concepts: int) -> Tensor:
+    """The share of each picture's sentences that have each of the commonest words.
+
+    Args:
+        words: (N, T).
+        picture: (N,), each sentence's picture.
+        pictures: I.
+        concepts: K.
+
+    Returns:
+        (I, K).
+    """
+    ids = torch.where(words.mask & (words.ids < FIRST + concepts), words.ids, 0).sort(dim=1).values
+    ids[:, 1:] *= ids[:, 1:] != ids[:, :-1]  # a word counts once a sentence
+    sentence, place = (ids >= FIRST).nonzero(as_tuple=True)
+    each = 1 / torch.bincount(picture, minlength=pictures).clamp(min=1)
+    found = torch.zeros(pictures, concepts)
+    where = picture[sentence]
+    return found.index_put_((where, ids[sentence, place] - FIRST), each[where], accumulate=True)

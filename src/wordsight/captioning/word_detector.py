@@ -1,0 +1,143 @@
+"""Which words a picture calls for: a probability for each of the commonest words, fitted in closed form.
+
+Fang et al. 2015, "From captions to visual concepts and back", train a net for it. Here two things are known of a word
+w and a picture, and a logistic regression a word weighs them:
+
+    ridge   of the whole picture's features, and of the most that any region holds of each label of the detector
+    naming  the most that any region's name resembles the word: the greatest cosine of the region's `meaning` (the
+            mixture of its classes' names) with the word's vector, so that words few pictures have are found, too
+
+A picture that was fitted is known better than a new one. So that who learns from these probabilities meets the errors
+that new pictures will have, those of the training are told by a regression that did not see them (cross-fitting).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.batch import Regions
+
+FOLDS = 4
+RIDGE = 3.0  # penalty of the regression
+PRIOR = 20.0  # how many pictures' worth it takes for a word to be weighed unlike the others
+ROUNDS = 8  # of Newton's method, the first half for weights that all words share
+
+
+class WordDetector(nn.Module):
+    """The log-odds of words.
+
+    Args:
+        features: F, size of a region's features; the last ones are `meanings`, then `labels`.
+        labels: L, how much a region holds of each label; 0 for none.
+        meanings: M, size of a region's name as a vector; 0 for none.
+        words: K, how many words.
+        rank: how many directions of the regression are kept.
+    """
+
+    middle: Tensor  # (D,), what is seen of the mean picture
+    seen: Tensor  # (D, rank)
+    told: Tensor  # (rank, K)
+    names: Tensor  # (K, M), the words' vectors, of length 1 or 0
+    naming: Tensor  # (K,)
+    bias: Tensor  # (K,)
+
+    def __init__(self, features: int, labels: int, meanings: int, words: int, rank: int) -> None:
+        super().__init__()
+        self.size, self.labels = features + labels, labels
+        self.columns = slice(features - labels - meanings, features - labels)
+        rank = min(rank, self.size, words)
+        self.register_buffer("middle", torch.zeros(self.size))
+        self.register_buffer("seen", torch.zeros(self.size, rank))
+        self.register_buffer("told", torch.zeros(rank, words))
+        self.register_buffer("names", torch.zeros(words, meanings))
+        self.register_buffer("naming", torch.zeros(words))
+        self.register_buffer("bias", torch.zeros(words))
+
+    def look(self, regions: Regions) -> Tensor:
+        """What the regression sees of pictures: regions (I, R, F) -> (I, D), D = F + L."""
+        features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
+        held = features[..., features.shape[-1] - self.labels :].amax(dim=1)
+        return torch.cat([features[:, 0], held], dim=1)
+
+    def resemblance(self, regions: Regions) -> Tensor:
+        """How much words resemble the best region's name: regions (I, R, F) -> (I, K), -1 to 1."""
+        if not self.names.shape[1]:
+            return self.names.new_zeros(len(regions.mask), len(self.names))
+        features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
+        return (features[..., self.columns] @ self.names.T).amax(dim=1)
+
+    def forward(self, looks: Tensor, alike: Tensor) -> Tensor:
+        """The log-odds of the words (I, K), from `look` (I, D) and `resemblance` (I, K)."""
+        return (looks - self.middle) @ self.seen @ self.told + alike * self.naming + self.bias
+
+    def fit(self, looks: Tensor, alike: Tensor, said: Tensor) -> Tensor:
+        """Learn from pictures and what was said of them.
+
+        Args:
+            looks: (I, D), see `look`.
+            alike: (I, K), see `resemblance`.
+            said: (I, K), the share of a picture's sentences that have the word.
+
+        Returns:
+            (I, K) the log-odds of the words in these pictures, told by a regression that had not seen them.
+        """
+        often = said.mean(dim=0)
+        deviation = (often * (1 - often.clamp(max=0.9)) + 1e-3).sqrt()
+        self.middle.copy_(looks.mean(dim=0))
+        centred = looks - self.middle
+        *parts, whole = _regressions(centred, (said - often) / deviation)
+        fold = torch.arange(len(looks)) % FOLDS
+        blind = torch.zeros_like(said)
+        for number, weights in enumerate(parts):
+            blind[fold == number] = centred[fold == number] @ weights
+        given = torch.stack([torch.ones_like(blind), blind, alike], dim=2)  # (I, K, 3)
+        bias, trust, naming = _logistic(given, said).unbind(dim=1)
+        left, strength, right = torch.svd_lowrank(whole * trust, q=len(self.told), niter=4)
+        self.seen.copy_(left * strength.sqrt())
+        self.told.copy_(strength.sqrt()[:, None] * right.T)
+        self.naming.copy_(naming)
+        self.bias.copy_(bias)
+        return blind * trust + alike * naming + bias
+
+
+def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
+    """Ridge regressions (D, K) from all pictures but those of each fold, then from all."""
+    gram, moment = looks.T @ looks, looks.T @ said
+    penalty = RIDGE * torch.eye(looks.shape[1], dtype=looks.dtype)
+    fold = torch.arange(len(looks)) % FOLDS
+    for number in range(FOLDS):
+        some, spoken = looks[fold == number], said[fold == number]
+        yield torch.linalg.solve(gram - some.T @ some + penalty, moment - some.T @ spoken)
+    yield torch.linalg.solve(gram + penalty, moment)
+
+
+def _logistic(given: Tensor, said: Tensor) -> Tensor:
+    """Logistic regressions, a word each, drawn towards the weights that fit all words together.
+
+    Args:
+        given: (I, K, P), the first of the P numbers 1.
+        said: (I, K), 0 to 1.
+
+    Returns:
+        (K, P) weights.
+    """
+    often = said.mean(dim=0).clamp(1e-4, 1 - 1e-4)
+    weights = torch.zeros(given.shape[1:], dtype=given.dtype)
+    weights[:, 0] = (often / (1 - often)).log()
+    shared, pull = weights, PRIOR * torch.eye(given.shape[2], dtype=given.dtype)
+    pull[0, 0] = 1.0
+    for turn in range(ROUNDS):
+        likely = (given * weights).sum(dim=2).sigmoid()
+        slope = torch.einsum("ikp,ik->kp", given, said - likely)
+        curve = torch.einsum("ikp,ik,ikq->kpq", given, likely * (1 - likely), given)
+        if turn >= ROUNDS // 2:
+            weights = weights + torch.linalg.solve(curve + pull, slope - (weights - shared) @ pull)
+            continue
+        own, cross = curve[:, 0, 0] + 1.0, curve[:, 0, 1:]  # what is a word's own is eliminated from the shared part
+        rest = (slope - slope[:, :1] * curve[:, 0] / own[:, None])[:, 1:].sum(dim=0)
+        bend = (curve[:, 1:, 1:] - cross[:, :, None] * cross[:, None] / own[:, None, None]).sum(dim=0)
+        step = torch.linalg.solve(bend + torch.eye(len(bend), dtype=bend.dtype), rest)
+        weights = torch.cat([weights[:, :1] + ((slope[:, 0] - cross @ step) / own)[:, None], weights[:, 1:] + step], 1)
+        shared = weights
+    return weights
