@@ -1,6 +1,6 @@
 """A training that starts from a trained model: its words and weights are kept, and new words are added to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def follow(recipe: Recipe) -> Recipe:
     return replace(recipe, model=model, regions=regions, text=text)
 
 
-def _check_same(table: str, told: dict[str, object], has: dict[str, object], start: str) -> None:
+def _check_same(table: str, told: Mapping[str, object], has: Mapping[str, object], start: str) -> None:
     for key, value in told.items():
         if value != has.get(key):
             raise InputError(
