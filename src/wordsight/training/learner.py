@@ -24,7 +24,12 @@ from wordsight.training.progress import Progress
 from wordsight.training.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.training.self_critical import TRIES, Critic
 
-MAY_CHANGE = (("data", "path"), ("data", "sentences"), ("regions", "weights"), ("train", "device"))  # when a run goes on elsewhere
+MAY_CHANGE = (
+    ("data", "path"),
+    ("data", "sentences"),
+    ("regions", "weights"),
+    ("train", "device"),
+)  # when a run goes on elsewhere
 
 
 @dataclass
@@ -200,7 +205,9 @@ def build(recipe: Recipe, material: Material) -> Model:
         elif isinstance(model, Align) and model.meaning is not None:
             model.meaning.set(material.meanings, are_silent(material.vocabulary))
         else:
-            raise InputError("text.open: only the models 'align' and 'concepts' know the word table; leave the key out.")
+            raise InputError(
+                "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
+            )
     return model
 
 

@@ -155,7 +155,7 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
 
 def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
     """The steps of one epoch that are not done yet."""
-    place, settings = learner.place, learner.recipe.train
+    place = learner.place
     began = saved = time.monotonic()
     for chosen in learner.batches()[place.position :]:
         learner.step(chosen)
