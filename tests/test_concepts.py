@@ -1,4 +1,4 @@
-"""The captioner on detected words: what it sees, what it makes up where there is no picture, and that it learns."""
+"""The captioner on detected words: what it sees, what it makes up without pictures, and that it learns."""
 
 import gzip
 import json
@@ -129,7 +129,7 @@ def test_it_learns_from_sentences_alone_what_it_says_of_pictures() -> None:
     )
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
     order = torch.Generator().manual_seed(0)
-    for _ in range(150):
+    for _ in range(100):
         chosen = torch.randint(PICTURES, (50,), generator=order)
         loss = model.train().loss(pairs.batch(chosen))
         optimiser.zero_grad()
@@ -249,3 +249,8 @@ def test_only_the_captioner_on_concepts_learns_from_sentences(recipe: Recipe) ->
     table = f'data = {{path = "x", sentences = "{recipe.data.sentences}"}}\nmodel = {{name = "lstm"}}'
     with pytest.raises(InputError, match=r"data\.sentences: only the model 'concepts' learns from sentences without"):
         parse(table)
+
+
+def test_the_word_table_needs_regions_that_are_called_something(recipe: Recipe) -> None:
+    with pytest.raises(InputError, match=r"text\.open needs regions\.meaning"):
+        parse(recipe.to_toml(), ["text.open=true"])

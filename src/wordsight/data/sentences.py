@@ -1,4 +1,4 @@
-"""Sentences whose pictures are not at hand: one a line, or an object a line with the sentences of one picture."""
+"""Sentences whose pictures are not at hand: a line each, or a line of JSON with those of one picture."""
 
 import gzip
 import zlib

@@ -234,7 +234,9 @@ def build(recipe: Recipe, material: Material) -> Model:
         elif isinstance(model, Align) and model.meaning is not None:
             model.meaning.set(material.meanings, are_silent(material.vocabulary))
         else:
-            raise InputError("text.open: only 'align' and 'concepts' know the word table; leave the key out.")
+            raise InputError(
+                "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
+            )
     return model
 
 

@@ -163,7 +163,7 @@ def _told(settings: DataSettings) -> list[list[str]]:
 
 
 def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
-    """The same as numbers of words, a picture's in a row; long ones are left out, few and seldom captions."""
+    """The same as numbers of words, a picture's one after the other, long ones left out."""
     kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
     if not kept:
         return None

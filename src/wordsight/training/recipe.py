@@ -268,5 +268,7 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(
             f"{source}: train.reward_epochs = {train.reward_epochs}: expected at most {train.epochs}, all epochs."
         )
+    if text.open and not (recipe.regions.meaning or recipe.data.alignment):
+        raise InputError(f"{source}: text.open needs regions.meaning, what regions are called in words of that table.")
     if text.freeze and not text.vectors:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
