@@ -29,7 +29,7 @@ from wordsight.training.progress import Progress
 from wordsight.vision.backbones import LITE2
 from wordsight.vision.settings import RegionSettings
 
-MOST = 25_000_000  # bytes, all files together
+MOST = 30_000_000  # bytes, all files together
 NEEDS_NOTHING = {"", "filters", "blobs", LITE2}  # backbones and detectors that install with the package
 FIGURES = {"t2i_R@1": 1, "t2i_R@10": 1, "i2t_R@1": 1, "i2t_R@10": 1, "Bleu_4": 3, "CIDEr": 3, "perplexity": 2}
 
@@ -83,7 +83,7 @@ def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
 
     Raises:
         InputError: a run is of another kind, or needs more than installs with the package; the data that `align` was
-            trained on are not at hand; a weight is too large for float16; all together are larger than 25 MB; or `out`
+            trained on are not at hand; a weight is too large for float16; all together are larger than 30 MB; or `out`
             holds something else. What was in it is then still there.
     """
     out = out.resolve()

@@ -70,14 +70,12 @@ class Index:
 
         Args:
             folder: where to make it: new, or empty.
-            run: the folder of a model that aligns; a copy of it goes into the index. Or a dual encoder, which stays
-                where it is: its folder, or `hub:ID`. None for the small model in the box, which stays there, or for the
-                model of the index that is there.
+            run: the folder of a model that aligns, which is copied into the index; or a dual encoder, which stays where
+                it is (a folder, or `hub:ID`); None for the small model in the box, or for that of the index there.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            InputError: the model cannot be indexed, the folder holds something else, an index of another model, or
-                cannot be written.
+            InputError: the model cannot be indexed, or the folder holds something else or cannot be written.
         """
         folder = Path(folder)
         if is_ours(folder) and (said := mend(folder, BUSY)):
@@ -88,9 +86,9 @@ class Index:
         if run is not None and fingerprint(Path(run)) != index.facts["model"]:
             raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
         if run is not None and is_dual(run) and (home := find_dual(run).home) != index.facts["home"]:
-            with index.writing() as catalog, catalog.change():  # it was moved
+            with index.writing() as catalog, catalog.change():
                 catalog.set_fact("home", home)
-            index._opened = None
+            index._opened = None  # it was moved
         return index
 
     @property
