@@ -10,7 +10,7 @@ import torch
 from test_training import QUIET, CtrlC, same
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning.concepts import FIRST, Concepts, Lessons, Seen, shares
-from wordsight.captioning.word_detector import WordDetector
+from wordsight.captioning.word_detector import WordDetector, logistic
 from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
 from wordsight.training import checkpoint
@@ -66,6 +66,18 @@ def test_words_are_detected_in_new_pictures() -> None:
     likely = model.detector(looks, model.detector.resemblance(new.regions)).sigmoid()
     there = told(new) > 0
     assert (likely[there].mean(), likely[~there].mean()) == (pytest.approx(0.85, abs=0.15), pytest.approx(0.1, abs=0.1))
+
+
+def test_a_word_that_is_often_told_wrongly_does_not_run_away() -> None:
+    """Newton's method with steps of any length leaps too far here, and never comes back."""
+    random = torch.Generator().manual_seed(0)
+    said = (torch.rand(1000, 8, generator=random) < torch.tensor([0.1] * 7 + [0.2])).float()
+    seen = said - 0.1 + 0.25 * torch.randn(1000, 8, generator=random)
+    wrong = (torch.rand(1000, generator=random) < 0.3).float()
+    seen[:, 7] = 5 * ((said[:, 7] - wrong).abs() - 0.5)
+    given = torch.stack([torch.ones_like(seen), seen], dim=2)
+    likely = (given * logistic(given, said)).sum(dim=2).sigmoid()
+    torch.testing.assert_close(likely.mean(dim=0), said.mean(dim=0), rtol=0, atol=0.01)
 
 
 def test_a_word_without_pictures_is_found_by_its_name() -> None:

@@ -21,7 +21,7 @@ from wordsight.batch import Regions
 FOLDS = 4
 RIDGE = 3.0  # penalty of the regression
 PRIOR = 20.0  # how many pictures' worth it takes for a word to be weighed unlike the others
-ROUNDS = 8  # of Newton's method, the first half for weights that all words share
+ROUNDS, STEP = 16, 1.0  # of Newton's method, the first half for weights that all words share; its longest step
 
 
 class WordDetector(nn.Module):
@@ -92,7 +92,7 @@ class WordDetector(nn.Module):
         for number, weights in enumerate(parts):
             blind[fold == number] = centred[fold == number] @ weights
         given = torch.stack([torch.ones_like(blind), blind, alike], dim=2)  # (I, K, 3)
-        bias, trust, naming = _logistic(given, said).unbind(dim=1)
+        bias, trust, naming = logistic(given, said).unbind(dim=1)
         left, strength, right = torch.svd_lowrank(whole * trust, q=len(self.told), niter=4)
         self.seen.copy_(left * strength.sqrt())
         self.told.copy_(strength.sqrt()[:, None] * right.T)
@@ -112,7 +112,7 @@ def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
     yield torch.linalg.solve(gram + penalty, moment)
 
 
-def _logistic(given: Tensor, said: Tensor) -> Tensor:
+def logistic(given: Tensor, said: Tensor) -> Tensor:
     """Logistic regressions, a word each, drawn towards the weights that fit all words together.
 
     Args:
@@ -132,12 +132,14 @@ def _logistic(given: Tensor, said: Tensor) -> Tensor:
         slope = torch.einsum("ikp,ik->kp", given, said - likely)
         curve = torch.einsum("ikp,ik,ikq->kpq", given, likely * (1 - likely), given)
         if turn >= ROUNDS // 2:
-            weights = weights + torch.linalg.solve(curve + pull, slope - (weights - shared) @ pull)
+            step = torch.linalg.solve(curve + pull, slope - (weights - shared) @ pull)
+            weights = weights + step.clamp(-STEP, STEP)  # else a word that is easily told would run away
             continue
         own, cross = curve[:, 0, 0] + 1.0, curve[:, 0, 1:]  # what is a word's own is eliminated from the shared part
         rest = (slope - slope[:, :1] * curve[:, 0] / own[:, None])[:, 1:].sum(dim=0)
         bend = (curve[:, 1:, 1:] - cross[:, :, None] * cross[:, None] / own[:, None, None]).sum(dim=0)
         step = torch.linalg.solve(bend + torch.eye(len(bend), dtype=bend.dtype), rest)
-        weights = torch.cat([weights[:, :1] + ((slope[:, 0] - cross @ step) / own)[:, None], weights[:, 1:] + step], 1)
+        moved = torch.cat([((slope[:, 0] - cross @ step) / own)[:, None], step.expand_as(cross)], dim=1)
+        weights = weights + moved.clamp(-STEP, STEP)
         shared = weights
     return weights
