@@ -118,25 +118,34 @@ class WordTable:
             return word
         if len(word) < _SHORT or not word.isalpha():
             return None
-        bags, lengths, firsts = self._spellings
-        for most in (1, 2) if len(word) >= _LONG else (1,):
-            less = bags - _bag(word)
-            near = np.maximum(np.maximum(less, 0).sum(1), np.maximum(-less, 0).sum(1)) <= most
-            near &= np.abs(lengths - len(word)) <= most
-            if most > 1:
-                near &= firsts == ord(word[0])
-            for row in np.flatnonzero(near):
-                if _mistakes(word, self.words[row]) <= most:
-                    return self.words[row]
-        return None
+        _, _, letters = self._begin_with(word[0])
+        if near := self._rows.keys() & _misspellings(word, letters):
+            return min(near, key=self._rows.__getitem__)
+        if len(word) < _LONG:
+            return None
+        rows, bags, _ = self._begin_with(word[0])
+        more = bags - _bags([word])
+        near = np.maximum(np.maximum(more, 0).sum(1), np.maximum(-more, 0).sum(1)) <= 2  # never more than mistakes
+        return next((self.words[row] for row in rows[near] if _mistakes(word, self.words[row]) <= 2), None)
 
     @cached_property
-    def _spellings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """How often each word has each letter (V, buckets), how many letters it has (V,), and the first one (V,)."""
-        longest = max(map(len, self.words))
-        letters = np.array(self.words, dtype=f"U{longest}").view(np.uint32).reshape(len(self), longest)
-        bags = np.stack([((letters % _BUCKETS == one) & (letters > 0)).sum(1) for one in range(_BUCKETS)], axis=1)
-        return bags.astype(np.int8), (letters > 0).sum(1), letters[:, 0]
+    def _initials(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, word in enumerate(self.words):
+            rows.setdefault(word[0], []).append(row)
+        return rows
+
+    def _begin_with(self, initial: str) -> tuple[np.ndarray, np.ndarray, set[str]]:
+        """The rows of the words that begin with a letter (n,), their bags (n, buckets), and the letters they have."""
+        if initial not in self._bagged:
+            rows = self._initials.get(initial, [])
+            words = [self.words[row] for row in rows]
+            self._bagged[initial] = (np.array(rows, np.int64), _bags(words), set().union(*words))
+        return self._bagged[initial]
+
+    @cached_property
+    def _bagged(self) -> dict[str, tuple[np.ndarray, np.ndarray, set[str]]]:
+        return {}
 
 
 @lru_cache(maxsize=1)
@@ -182,9 +191,23 @@ def _fits(arrays: dict[str, np.ndarray], words: int) -> bool:
     )
 
 
-def _bag(word: str) -> np.ndarray:
-    """How often a word has each letter (buckets,)."""
-    return np.bincount([ord(letter) % _BUCKETS for letter in word], minlength=_BUCKETS).astype(np.int8)
+def _misspellings(word: str, letters: set[str]) -> set[str]:
+    """What a word becomes by one mistake with some letters."""
+    halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    fewer = {left + right[1:] for left, right in halves}
+    swapped = {left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1}
+    more = {left + letter + right for left, right in halves for letter in letters}
+    other = {left + letter + right[1:] for left, right in halves for letter in letters if right}
+    return fewer | swapped | more | other
+
+
+def _bags(words: Sequence[str]) -> np.ndarray:
+    """How often each word has each letter (n, buckets)."""
+    bags = np.zeros((len(words), _BUCKETS), np.int8)
+    for bag, word in zip(bags, words, strict=True):
+        for letter in word:
+            bag[ord(letter) % _BUCKETS] += 1
+    return bags
 
 
 def _mistakes(one: str, other: str) -> int:
