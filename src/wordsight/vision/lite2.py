@@ -71,6 +71,16 @@ def best_of(likely: NDArray[np.float32], count: int = BEST) -> NDArray[np.float3
     return np.where(likely >= least, likely, 0).astype(np.float32)
 
 
+def classifier() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The last layer: (C, F) and (C,), from a mean of the map to the classes' logits.
+
+    Raises:
+        InputError: the package is missing, damaged or of another version.
+    """
+    weights, _ = _weights()
+    return weights["_fc.weight"], weights["_fc.bias"]
+
+
 @cache
 def class_names() -> tuple[str, ...]:
     """What the 1,000 classes of ImageNet are called, in the order of the classifier."""
