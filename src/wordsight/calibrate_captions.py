@@ -120,7 +120,9 @@ class _Lesson:
             some = seen & (self._judge.kinds.sort == sort)
             things.append(_weights(inputs[some], right[some], INPUTS - 1))
         known = [self._nouns(row, things) for row in np.flatnonzero(chosen)]
-        nouns = _weights(np.concatenate([one for one, _ in known]), np.concatenate([one for _, one in known]), NOUNS - 1)
+        nouns = _weights(
+            np.concatenate([one for one, _ in known]), np.concatenate([one for _, one in known]), NOUNS - 1
+        )
         return things, nouns
 
     def judged(
@@ -228,7 +230,9 @@ def _curve(judged: Numbers) -> list[dict[str, float]]:
     tenths = np.minimum((judged[:, 0] * 10).astype(int), 9)
     groups = [judged[tenths == tenth] for tenth in range(10)]
     return [
-        {"said": float(one[:, 0].mean()), "right": float(one[:, 1].mean()), "count": len(one)} for one in groups if len(one)
+        {"said": float(one[:, 0].mean()), "right": float(one[:, 1].mean()), "count": len(one)}
+        for one in groups
+        if len(one)
     ]
 
 

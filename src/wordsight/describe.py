@@ -214,7 +214,11 @@ class Describer:
         return Judge(Calibration.read(path), blocks, self.encoder.detector.names if self.encoder.detector else ())
 
     def _judged(
-        self, judge: Judge, block: Regions, said: Sequence[Sequence[Said]], log_probs: Sequence[Sequence[Sequence[float]]]
+        self,
+        judge: Judge,
+        block: Regions,
+        said: Sequence[Sequence[Said]],
+        log_probs: Sequence[Sequence[Sequence[float]]],
     ) -> Iterator[list[Said]]:
         for row, captions in enumerate(said):
             there = block.mask[row]

@@ -49,7 +49,10 @@ _NOTHING = """
 def kinds() -> dict[str, tuple[int, ...]]:
     """Which of the classifier's classes are of a kind that people name: at least one class each."""
     entries = re.split(r"[;\n]", _KINDS.strip())
-    return {name.strip(): tuple(_numbers(some)) for name, some in re.findall(r"([a-z ]+)((?:[0-9]+[- ]?)+)", "\n".join(entries))}
+    return {
+        name.strip(): tuple(_numbers(some))
+        for name, some in re.findall(r"([a-z ]+)((?:[0-9]+[- ]?)+)", "\n".join(entries))
+    }
 
 
 def kinds_of(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:

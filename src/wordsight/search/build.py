@@ -150,7 +150,9 @@ class Builder:
             for name, new in pairs.items()
         }
         # a name whose file has other content now shows its old content until that is encoded
-        stale = [self._known.entries[name]._replace(meta="{}") for name in pairs.keys() & now.keys() - {*pairs.values()}]
+        stale = [
+            self._known.entries[name]._replace(meta="{}") for name in pairs.keys() & now.keys() - {*pairs.values()}
+        ]
         with self.catalog.change():
             self.catalog.replace(changes)
             self.catalog.set_entries(stale)

