@@ -38,7 +38,7 @@ from wordsight.vision.classes import reads
 
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
 RIGHT, GIVEN = 0.85, 0.6  # the main thing of so many captions that are given is to be right; so many are given at least
-OTHER = 0.5  # the line of other nouns, as a share of that of the main one
+OTHER = 0.25  # the line of other nouns, as a share of that of the main one
 FAINT = (0.004, 0.02)  # probability and score below which a kind of thing is plainly not seen, and not learned from
 MEN, WOMEN = {"man", "men", "boy", "boys", "guy", "guys"}, {"woman", "women", "girl", "girls", "lady", "ladies"}
 Rows = NDArray[np.float32]

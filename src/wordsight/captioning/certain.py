@@ -22,7 +22,7 @@ from wordsight.captioning.things import INPUTS, SORTS, Kinds, Thing
 from wordsight.errors import InputError
 from wordsight.files import read_json, to_json
 from wordsight.text.nouns import NEAR, heads
-from wordsight.text.word_table import WordTable, word_table
+from wordsight.text.word_table import word_table
 from wordsight.vision.classes import Classes
 
 CERTAIN = "certain.json"
@@ -31,8 +31,40 @@ LEAST = 0.2  # of a confidence that is worth telling
 PROBABLY = 0.5  # of one that is said in place of a caption
 NOUNS = 4  # numbers that are known of a noun, the last 1
 PEOPLE = frozenset(
-    "person people man men woman women boy boys girl girls child children kid kids baby babies guy guys lady ladies "
-    "toddler player players skier skiers surfer surfers snowboarder skateboarder skateboarders crowd couple".split()
+    [
+        "person",
+        "people",
+        "man",
+        "men",
+        "woman",
+        "women",
+        "boy",
+        "boys",
+        "girl",
+        "girls",
+        "child",
+        "children",
+        "kid",
+        "kids",
+        "baby",
+        "babies",
+        "guy",
+        "guys",
+        "lady",
+        "ladies",
+        "toddler",
+        "player",
+        "players",
+        "skier",
+        "skiers",
+        "surfer",
+        "surfers",
+        "snowboarder",
+        "skateboarder",
+        "skateboarders",
+        "crowd",
+        "couple",
+    ]
 )
 Rows = NDArray[np.float32]
 Numbers = NDArray[np.float64]

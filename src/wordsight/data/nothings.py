@@ -7,7 +7,27 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw
 
 SIDES = (320, 240)
-_WORDS = "File Edit View the of and report total 2024 settings Save Cancel user name value table row error line".split()
+_WORDS = [
+    "File",
+    "Edit",
+    "View",
+    "the",
+    "of",
+    "and",
+    "report",
+    "total",
+    "2024",
+    "settings",
+    "Save",
+    "Cancel",
+    "user",
+    "name",
+    "value",
+    "table",
+    "row",
+    "error",
+    "line",
+]
 
 
 def nothings(count: int, seed: int = 0) -> Iterator[Image.Image]:

@@ -13,8 +13,8 @@ NEAR = (
 )
 _VAGUE = (
     "group couple bunch pair lot lots kind type piece pieces slice slices set picture pictures photo photograph image "
-    "view close front side sides top bottom back end edge middle center background foreground area air day time way one "
-    "ones other others each something thing things part row line number variety inside outside left right corner "
+    "view close front side sides top bottom back end edge middle center background foreground area air day time way "
+    "one ones other others each something thing things part row line number variety inside outside left right corner "
     "distance next it its lots stack pile bit body scene shot display person's"
 )
 VAGUE = frozenset(_VAGUE.split())
