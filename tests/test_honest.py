@@ -32,7 +32,7 @@ def test_a_calibration_is_kept_and_a_damaged_one_is_one_sentence(tmp_path: Path)
     assert Calibration.read(path) == kept
     for damaged in ("{}", "[]", kept.to_json().replace("0.7", '"x"'), kept.to_json()[:40]):
         path.write_text(damaged)
-        with pytest.raises(InputError, match="certain.json"):
+        with pytest.raises(InputError, match=r"certain\.json"):
             Calibration.read(path)
 
 

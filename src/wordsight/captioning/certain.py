@@ -30,42 +30,11 @@ MOST = 5  # things that are named
 LEAST = 0.2  # of a confidence that is worth telling
 PROBABLY = 0.5  # of one that is said in place of a caption
 NOUNS = 4  # numbers that are known of a noun, the last 1
-PEOPLE = frozenset(
-    [
-        "person",
-        "people",
-        "man",
-        "men",
-        "woman",
-        "women",
-        "boy",
-        "boys",
-        "girl",
-        "girls",
-        "child",
-        "children",
-        "kid",
-        "kids",
-        "baby",
-        "babies",
-        "guy",
-        "guys",
-        "lady",
-        "ladies",
-        "toddler",
-        "player",
-        "players",
-        "skier",
-        "skiers",
-        "surfer",
-        "surfers",
-        "snowboarder",
-        "skateboarder",
-        "skateboarders",
-        "crowd",
-        "couple",
-    ]
+_PEOPLE = (
+    "person people man men woman women boy boys girl girls child children kid kids baby babies guy guys lady ladies "
+    "toddler player players skier skiers surfer surfers snowboarder skateboarder skateboarders crowd couple"
 )
+PEOPLE = frozenset(_PEOPLE.split())
 Rows = NDArray[np.float32]
 Numbers = NDArray[np.float64]
 

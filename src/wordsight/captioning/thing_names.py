@@ -19,7 +19,8 @@ elephant 101 385 386; panda 388; red panda 387
 airplane 404 895; bicycle 444 671; boat 472 484 554 576 625 628 724 780 814 871 914; bus 654 779 874; tram 829
 car 436 468 511 609 627 656 661 751 817; motorcycle 665 670; train 466 547 565 705 820
 truck 555 569 675 717 864 867; ambulance 407; police car 734; tractor 866; cart 428 603 612 690; golf cart 575
-backpack 414; sports ball 430 522 574 722 768 805 852 890; baseball player 429 981; bench 703; bottle 440 720 737 898 907
+backpack 414; sports ball 430 522 574 722 768 805 852 890; baseball player 429 981; bench 703
+bottle 440 720 737 898 907
 bowl 659 809; bread 930; cake 927; cup 504 647 968; wine glass 572; glass of beer 441; handbag 636 748
 chair 423 559 765; bed 564; couch 831; dining table 532; potted plant 738; desk 526; bookshelf 453; cabinet 495 553
 cell phone 487; computer 527; computer mouse 673; keyboard 508 878; laptop 620 681; monitor 664; tv 598 851
@@ -36,7 +37,8 @@ candle 470; toilet paper 999; paper towel 700; basket 588 790; box 478 492 519; 
 apple 948; banana 954; orange 950; lemon 951; broccoli 937; cabbage 936; cauliflower 938; pumpkin 940-942; corn 987 998
 pizza 963; hot dog 934; sandwich 933; ice cream 928 929; pasta 959; soup 925; stew 926; pie 964; burrito 965; bagel 931
 coffee 550; espresso 967; glass of wine 966; dessert 960; mushroom 947 991-997; flower 984-986; fruit 952 955-957
-mountain 970 972 979; volcano 980; beach 977 978; lake 975; cliff 976; fountain 562; geyser 974; snowplow 803; sled 450 537
+mountain 970 972 979; volcano 980; beach 977 978; lake 975; cliff 976; fountain 562; geyser 974
+snowplow 803; sled 450 537
 diver 983; groom 982; haystack 958; gun 413 763 764
 """
 _NOTHING = """

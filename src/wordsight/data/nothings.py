@@ -7,27 +7,8 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw
 
 SIDES = (320, 240)
-_WORDS = [
-    "File",
-    "Edit",
-    "View",
-    "the",
-    "of",
-    "and",
-    "report",
-    "total",
-    "2024",
-    "settings",
-    "Save",
-    "Cancel",
-    "user",
-    "name",
-    "value",
-    "table",
-    "row",
-    "error",
-    "line",
-]
+_TEXT = "File Edit View the of and report total 2024 settings Save Cancel user name value table row error line"
+_WORDS = _TEXT.split()
 
 
 def nothings(count: int, seed: int = 0) -> Iterator[Image.Image]:
