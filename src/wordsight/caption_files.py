@@ -46,8 +46,16 @@ class Described:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        key = "regions" if self.regions else "captions"
-        pictures = [{"picture": str(path), key: [asdict(one) for one in said]} for path, said in self.captions.items()]
+        if self.regions:
+            pictures = [
+                {
+                    "picture": str(path),
+                    "regions": [_plain(one) | {"box": one.box} for one in said if isinstance(one, Snippet)],
+                }
+                for path, said in self.captions.items()
+            ]
+        else:
+            pictures = [_picture(path, said) for path, said in self.captions.items()]
         return {"pictures": pictures, "broken": {str(path): why for path, why in self.broken.items()}}
 
     def __str__(self) -> str:
@@ -57,7 +65,10 @@ class Described:
             lines.append(printable(path))
             for one in said:
                 place = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, Snippet) else ""
-                lines.append(f"  {one.confidence:10.2f}{f'{place:23}' if place else ''}  {one.text}")
+                if one.certain is not False:
+                    lines.append(f"  {one.confidence:10.2f}{f'{place:23}' if place else ''}  {one.text}")
+            if said and not any(one.certain is not False for one in said):
+                lines.append(f"  {'-':>10}  {said[0].answer}")
         return "\n".join(lines)
 
     def save(self, out: Path, alignment: Run | None = None) -> None:
@@ -81,6 +92,24 @@ class Described:
         if alignment:
             return alignment.align(path, said[0].text, beta=BETA).draw(path, out)
         return save(draw_attention(open_image(path), self.describer.attention(path, said[0].text)), out)
+
+
+def _picture(path: Path, said: Sequence[Said]) -> dict[str, Any]:
+    """A picture's captions as plain values, with what is said of it all in all."""
+    best = said[0]
+    captions = [_plain(one) | {"sure": one.sure, "certain": one.certain} for one in said]
+    things = [asdict(thing) for thing in best.things]
+    return {
+        "picture": str(path),
+        "captions": captions,
+        "certain": best.certain,
+        "answer": best.answer,
+        "things": things,
+    }
+
+
+def _plain(one: Said) -> dict[str, Any]:
+    return {"text": one.text, "log_prob": one.log_prob, "confidence": one.confidence}
 
 
 def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
@@ -182,7 +211,7 @@ def _seen(
     if regions:
         said: Iterator[Sequence[Said]] = (describer.snippets(table.gather(row), **decoding) for row in rows.split(1))
     else:
-        said = describer.say((describer.whole(table.gather(some)) for some in rows.split(ROWS)), **decoding)
+        said = describer.captions((table.gather(some) for some in rows.split(ROWS)), **decoding)
     return zip((paths[place] for place in table.kept), said, strict=True)
 
 

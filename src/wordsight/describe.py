@@ -1,6 +1,7 @@
 """A trained captioner, ready to use: pictures and their regions in words."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Unpack
@@ -12,8 +13,11 @@ from wordsight.arguments import OnBroken, Picture, Pictures, path_of, picture_of
 from wordsight.batch import Regions
 from wordsight.boxed import in_the_box
 from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.certain import CERTAIN, Calibration, Judge
+from wordsight.captioning.decode import Caption
 from wordsight.captioning.decoding import Decoder, Decoding, decoder
 from wordsight.captioning.said import Said, Snippet, distinct, in_words
+from wordsight.captioning.word_probs import word_log_probs
 from wordsight.errors import InputError
 from wordsight.evaluation.attention_maps import Attention
 from wordsight.run import Run, load
@@ -21,6 +25,7 @@ from wordsight.training import checkpoint, steps
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import encoder_of
 from wordsight.training.typed import keywords
+from wordsight.vision.classes import reads
 from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionEncoder
 
@@ -81,8 +86,7 @@ class Describer:
         good = seen.mask.any(dim=1)
         if not good.any():
             return [[] for _ in good]
-        whole = self.whole(Regions(seen.features[good], seen.mask[good], seen.boxes[good]))
-        said = self.say([whole], **decoding)
+        said = self.captions([Regions(seen.features[good], seen.mask[good], seen.boxes[good])], **decoding)
         return [next(said) if one else [] for one in good.tolist()]
 
     def caption_regions(
@@ -140,7 +144,7 @@ class Describer:
         found: list[list[Snippet]] = [[] for _ in range(len(seen.mask))]
         said = zip(picture.tolist(), views.boxes[:, 0].tolist(), self.say([views], **decoding), strict=True)
         for row, box, (best, *_) in said:
-            found[row].append(Snippet(best.text, best.log_prob, best.confidence, tuple(box)))
+            found[row].append(Snippet(best.text, best.log_prob, best.confidence, box=tuple(box)))
         return found
 
     def attention(self, picture: Picture, text: str) -> Attention:
@@ -176,6 +180,55 @@ class Describer:
         first = _at(seen, rows, torch.zeros_like(rows))
         return _beside(first, first)
 
+    def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+        """Captions of whole pictures, which know how sure they are where this run has learned that.
+
+        Args:
+            blocks: (I, R, F), pictures as the encoder sees them; chance goes on from block to block.
+            **decoding: see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first.
+
+        Raises:
+            InputError: a number out of its range, or what says how sure captions are is damaged.
+        """
+        choose, judge = _choice(decoding), self.judge
+        for block in blocks:
+            views = self.whole(block).to(self.device)
+            found = self._chosen(choose, views)
+            said = [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
+            yield from self._judged(judge, block, said, word_log_probs(self.model, views, found)) if judge else said
+
+    @cached_property
+    def judge(self) -> Judge | None:
+        """Says how sure captions are; None where this run has not learned it.
+
+        Raises:
+            InputError: what it learned is damaged, or needs other regions than the run sees.
+        """
+        path, blocks = self.folder / CERTAIN, self.checkpoint.blocks
+        if not path.exists():
+            return None
+        if not reads(blocks):
+            raise InputError(f"{path}: for runs whose regions have the columns `meaning` and `labels`; delete it.")
+        return Judge(Calibration.read(path), blocks, self.encoder.detector.names if self.encoder.detector else ())
+
+    def _judged(
+        self,
+        judge: Judge,
+        block: Regions,
+        said: Sequence[Sequence[Said]],
+        log_probs: Sequence[Sequence[Sequence[float]]],
+    ) -> Iterator[list[Said]]:
+        for row, captions in enumerate(said):
+            there = block.mask[row]
+            seen = judge.look(block.features[row, there].numpy(), block.boxes[row, there].numpy())
+            yield [
+                replace(one, **judge.verdict(one.text.split(" "), words, seen))
+                for one, words in zip(captions, log_probs[row], strict=True)
+            ]
+
     def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
         """Words for what the model sees.
 
@@ -190,14 +243,17 @@ class Describer:
             InputError: a number out of its range, now or at the first block.
         """
         choose = _choice(decoding)
-        return (said for block in views for said in self._say(choose, block))
+        return (
+            [in_words(caption, self.vocabulary) for caption in captions]
+            for block in views
+            for captions in self._chosen(choose, block.to(self.device))
+        )
 
-    def _say(self, choose: Decoder, block: Regions) -> list[list[Said]]:
+    def _chosen(self, choose: Decoder, block: Regions) -> list[list[Caption]]:
         try:
-            found = choose(self.model, block.to(self.device))
+            return choose(self.model, block)
         except ValueError as error:
             raise InputError(f"{error}.") from None
-        return [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
 
 
 def _choice(decoding: Decoding) -> Decoder:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from wordsight.boxed import BOX, CALIBRATION, CHECKSUMS, checksum
+from wordsight.captioning.certain import CERTAIN
 from wordsight.command import verb
 from wordsight.data import find, load_dataset
 from wordsight.describe import Describer, load_captioner
@@ -105,6 +106,8 @@ def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
             checkpoint.save(part / name, trained)
             card = part / name / "README.md"
             write_text(card, card.read_text(encoding="utf-8") + MADE_FROM.format(sources=_sources([trained])))
+        if (captions / CERTAIN).exists():
+            shutil.copyfile(captions / CERTAIN, part / "captions" / CERTAIN)
         write_text(part / "align" / CALIBRATION, sure.to_json() + "\n")
         write_text(part / "README.md", _card(part, packed))
         sums = {path.relative_to(part).as_posix(): checksum(path) for path in _files(part)}

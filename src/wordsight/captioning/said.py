@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wordsight.captioning.certain import answer
 from wordsight.captioning.decode import Caption
+from wordsight.captioning.things import Thing
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.boxes import nms
 
@@ -19,11 +21,22 @@ class Said:
         text: its words, between single spaces.
         log_prob: natural logarithm of its probability.
         confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Caption`.
+        sure: how likely its main noun is right, 0 to 1 (`certain.py`); None where that was not learned.
+        certain: whether it may be given as a fact; None as of `sure`.
+        things: what else is seen, likeliest first, with how likely it is there; the same of all captions of a picture.
     """
 
     text: str
     log_prob: float
     confidence: float
+    sure: float | None = None
+    certain: bool | None = None
+    things: tuple[Thing, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """The caption; where that is not certain "probably an espresso; a cup", or "cannot tell"."""
+        return answer(self.text, self.certain, self.things)
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Snippet(Said):
         box: the region, `xyxy` fractions of the picture.
     """
 
-    box: tuple[float, ...]
+    box: tuple[float, ...] = ()
 
 
 def in_words(caption: Caption, vocabulary: Vocabulary) -> Said:

@@ -49,7 +49,7 @@ def noun_phrase(name: str, count: int) -> str:
     """So many of a thing in words: "an umbrella", "two wine glasses", "several people" from six on."""
     noun = _COUNTED_AS.get(name, name)
     if count == 1:
-        return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
     return f"{_NUMBERS[count] if count < len(_NUMBERS) else 'several'} {plural(noun)}"
 
 

@@ -59,8 +59,7 @@ class Lite2:
         """
         model, content = graph()
         self._net = OnnxNet(model)
-        net, _ = weights()
-        self._slope, self._bias = net["_fc.weight"], net["_fc.bias"]
+        self._slope, self._bias = classifier()
         self.classes = class_names()
         self._side, self._threshold, self._overlap = fit(side, self.stride), threshold, overlap
         self.content = f"{content} {threshold} {overlap}"
@@ -125,6 +124,16 @@ def best_of(likely: NDArray[np.float32], count: int = BEST) -> NDArray[np.float3
     """Rows with all but their greatest numbers set to 0."""
     least = np.partition(likely, -count, axis=1)[:, -count, None]
     return np.where(likely >= least, likely, 0).astype(np.float32)
+
+
+def classifier() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The last layer: (C, F) and (C,), from a mean of the map to the classes' logits.
+
+    Raises:
+        InputError: the package is missing, damaged or of another version.
+    """
+    net, _ = weights()
+    return net["_fc.weight"], net["_fc.bias"]
 
 
 @cache

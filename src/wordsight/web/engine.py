@@ -119,7 +119,7 @@ class Engine:
         with _named(asked.picture.filename if asked.picture else "the picture"):
             if asked.box is not None:
                 return CaptionResponse(captions=[], snippets=self._region(picture, asked.box))
-            return CaptionResponse(captions=self._captions(picture), snippets=self._snippets(picture))
+            return self._whole(picture)
 
     def entry(self, number: int) -> Entry:
         """What the index has of a picture.
@@ -153,11 +153,14 @@ class Engine:
                 sentence = sentence.replace(root + os.sep, "")
         return sentence
 
-    def _captions(self, picture: Picture) -> list[schemas.Said]:
+    def _whole(self, picture: Picture) -> CaptionResponse:
+        snippets = self._snippets(picture)
         if self.captioner is None:
-            return []
+            return CaptionResponse(captions=[], snippets=snippets)
         said = self.captioner.caption([picture], beam=CAPTIONS, n_best=CAPTIONS)[0]
-        return [schemas.Said(text=one.text, confidence=one.confidence) for one in said]
+        captions = [schemas.Said(text=one.text, confidence=one.confidence, certain=one.certain) for one in said]
+        things = [schemas.Thing(name=one.name, confidence=one.confidence) for one in said[0].things]
+        return CaptionResponse(captions=captions, answer=said[0].answer, things=things, snippets=snippets)
 
     def _snippets(self, picture: Picture) -> list[schemas.Snippet]:
         if self.region_captioner is None:

@@ -198,6 +198,9 @@ class Said(BaseModel):
 
     text: str
     confidence: float
+    certain: Annotated[bool | None, Field(description="whether it may be given as a fact; null where nobody knows")] = (
+        None
+    )
 
 
 class Snippet(Said):
@@ -206,8 +209,17 @@ class Snippet(Said):
     box: Box
 
 
+class Thing(BaseModel):
+    """What is seen, and how likely people would speak of it."""
+
+    name: str
+    confidence: float
+
+
 class CaptionResponse(BaseModel):
     """What a picture shows, in words; what there is no captioner for is empty."""
 
     captions: list[Said]
+    answer: Annotated[str, Field(description="the best caption; what is probably there, or 'cannot tell'")] = ""
+    things: Annotated[list[Thing], Field(description="what is seen, likeliest first")] = []
     snippets: list[Snippet]

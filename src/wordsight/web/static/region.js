@@ -53,7 +53,8 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
 }
 
 /** What was said, and the boxes of it drawn on the picture. */
-function lists({ captions, snippets }, frame, where) {
+function lists({ captions, answer, snippets }, frame, where) {
+  const given = captions.filter((one) => one.certain !== false);
   const lines = frame.querySelector("svg");
   for (const old of lines.querySelectorAll("g.said")) old.remove();
   frame.classList.toggle("describing", snippets.length > 0);
@@ -68,7 +69,8 @@ function lists({ captions, snippets }, frame, where) {
     return row(snippet, { tabindex: "0", "--c": colour, onpointerenter: light(true), onpointerleave: light(false), onfocus: light(true), onblur: light(false) });
   });
   return [
-    captions.length > 0 && make("h3", {}, "It may show"), captions.length > 0 && make("ol.said", {}, ...captions.sort(surer).map((one) => row(one))),
+    captions.length > 0 && make("h3", {}, "It may show"), given.length > 0 && make("ol.said", {}, ...given.sort(surer).map((one) => row(one))),
+    captions.length > 0 && given.length === 0 && make("p.answer", {}, answer),
     rows.length > 0 && make("h3", {}, where), rows.length > 0 && make("ol.said.coloured", {}, ...rows),
     make("p.help", {}, captions.length || rows.length ? "%: how sure the model is of its words, not that they are true." : "Nothing to say."),
   ].filter(Boolean);

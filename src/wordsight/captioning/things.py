@@ -1,0 +1,97 @@
+"""The things in a picture by name, each with how likely it is there: what is said where no caption can be trusted.
+
+A classifier knows a thousand classes and always names one; a detector knows 80 and boxes them. Of each kind of thing
+(`thing_names.py`) a few numbers are taken from both, and a logistic regression on them says how likely people, asked
+to describe the picture, speak of such a thing:
+
+    log odds = a log p(region most like it) + b log p(whole picture) + c (detector's score) + d (its size) + e
+
+The weights are of three sorts of kind: those that the classifier knows, those that the detector knows, and both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.captioning.template import noun_phrase
+from wordsight.captioning.thing_names import kinds_of
+
+INPUTS, SORTS = 5, 3
+FLOOR = 1e-3  # of a probability
+SHARE = 0.6  # of a kind's probability, from which its likeliest class gives the name: "a golden retriever"
+BOXED = 0.25  # a detector's score from which a box is one thing more
+_SAID = {"sports ball": "ball", "tv": "television", "remote": "remote control", "hair drier": "hair dryer"}
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What is seen.
+
+    Attributes:
+        name: with its article, as in "an espresso".
+        confidence: how likely people would speak of it, 0 to 1.
+    """
+
+    name: str
+    confidence: float
+
+
+class Kinds:
+    """Every kind of thing that the classifier or the detector knows.
+
+    Attributes:
+        names: K of them.
+        sort: (K,) 0 where only the classifier knows it, 1 where only the detector does, 2 where both do.
+    """
+
+    def __init__(self, classes: Sequence[str], labels: Sequence[str]) -> None:
+        """The kinds.
+
+        Args:
+            classes: the names of the classifier's C classes.
+            labels: of the detector's L.
+        """
+        known = kinds_of(classes)
+        self.names = [*labels, *(name for name in known if name not in labels)]
+        self._classes, self._labels = classes, len(labels)
+        self._of = np.zeros((len(classes), len(self.names)), np.float32)  # (C, K)
+        for place, name in enumerate(self.names):
+            self._of[list(known.get(name, ())), place] = 1
+        self.sort = np.array([(2 if name in known else 1) if name in labels else 0 for name in self.names])
+
+    def inputs(self, likely: Rows, found: Rows, boxes: Rows) -> NDArray[np.float64]:
+        """What the regression reads.
+
+        Args:
+            likely: (R, C) how likely each class is in each region, the first the whole picture.
+            found: (R, L) how sure the detector is of each of its classes.
+            boxes: (R, 4) `xyxy` fractions.
+
+        Returns:
+            (K, INPUTS), the last 1.
+        """
+        shares = likely @ self._of  # (R, K)
+        inputs = np.zeros((len(self.names), INPUTS))
+        inputs[:, 0] = np.log(shares.max(axis=0) + FLOOR)
+        inputs[:, 1] = np.log(shares[0] + FLOOR)
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        inputs[: self._labels, 2] = found.max(axis=0)
+        inputs[: self._labels, 3] = np.sqrt(area)[found.argmax(axis=0)] * (found.max(axis=0) > 0)
+        inputs[:, 4] = 1
+        return inputs
+
+    def titles(self, chosen: Sequence[int], likely: Rows, found: Rows) -> list[str]:
+        """What some kinds are called in a picture, each with its article or how many there are."""
+        return [self._title(place, likely, found) for place in chosen]
+
+    def _title(self, place: int, likely: Rows, found: Rows) -> str:
+        count = int((found[:, place] >= BOXED).sum()) if place < self._labels else 1
+        members = np.flatnonzero(self._of[:, place])
+        if len(members) > 1 and count < 2:
+            shares = likely[:, members].max(axis=0)
+            if shares.max() > SHARE * max(1.0, float(shares.sum())):
+                return noun_phrase(self._classes[int(members[shares.argmax()])], 1)
+        return noun_phrase(_SAID.get(self.names[place], self.names[place]), max(1, count))
