@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from wordsight.data.entities import load_phrases
 from wordsight.errors import InputError, WorkFailed
-from wordsight.train_head import RECORD, SIDE, _weights, agreement, backbone, gather, learn, main, records
+from wordsight.train_head import RECORD, SIDE, agreement, backbone, gather, learn, main, records
 from wordsight.training.head_net import HeadNet, losses, owners
 from wordsight.training.progress import Progress
 from wordsight.vision.efficientnet_lite import Graph, body
 from wordsight.vision.head import CLASSES, FORMAT, LAST, MIDDLE, SHAPES, add_head, found, read, save
 from wordsight.vision.images import open_image
+from wordsight.vision.lite2 import weights as backbone_weights
 from wordsight.vision.onnx_session import _open
 from wordsight.vision.proposals import COCO_NAMES, Kind, Proposals
 
@@ -75,7 +76,7 @@ def test_the_nodes_say_what_the_module_says(net: HeadNet, cells: tuple[int, int]
 
 
 def test_one_graph_gives_the_features_and_the_head(net: HeadNet) -> None:
-    weights = _weights()
+    weights, _ = backbone_weights()
     see = backbone(weights)
     picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
     middle, last = see(picture)
@@ -224,7 +225,7 @@ def test_mirrored_pictures_have_mirrored_boxes() -> None:
 
 
 def test_a_few_painted_pictures_are_learned(world: Path, painted: list[Path], tmp_path: Path) -> None:
-    known = records(painted, backbone(_weights()), Truth(world, painted), tmp_path, QUIET)
+    known = records(painted, backbone(backbone_weights()[0]), Truth(world, painted), tmp_path, QUIET)
     net = learn(known, 30, QUIET, rate=5e-3)
     figures = agreement(net, known)
     assert figures["finds"] > 8 and figures["boxes"] > 0.8 and figures["names"] > 0.8

@@ -19,7 +19,7 @@ from wordsight.batch import Regions
 from wordsight.captioning import decode
 from wordsight.captioning.certain import CERTAIN, NOUNS, PEOPLE, Calibration, Judge, Numbers, Seen, sigmoid
 from wordsight.captioning.decoding import BEAM
-from wordsight.captioning.things import INPUTS, SORTS
+from wordsight.captioning.things import INPUTS, SORTS, is_seen
 from wordsight.captioning.word_probs import word_log_probs
 from wordsight.command import show, verb
 from wordsight.data import find, load_dataset
@@ -39,7 +39,6 @@ from wordsight.vision.classes import reads
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
 RIGHT, GIVEN = 0.85, 0.6  # the main thing of so many captions that are given is to be right; so many are given at least
 OTHER = 0.25  # the line of other nouns, as a share of that of the main one
-FAINT = (0.004, 0.02)  # probability and score below which a kind of thing is plainly not seen, and not learned from
 MEN, WOMEN = {"man", "men", "boy", "boys", "guy", "guys"}, {"woman", "women", "girl", "girls", "lady", "ladies"}
 Rows = NDArray[np.float32]
 
@@ -114,12 +113,12 @@ class _Lesson:
     def fit(self, chosen: NDArray[np.bool_]) -> tuple[list[list[float]], list[float]]:
         """The weights of things and of nouns, from some examples."""
         inputs, right = self._inputs[chosen], self._said[chosen]
-        seen = (inputs[..., 0] > np.log(FAINT[0])) | (inputs[..., 2] > FAINT[1])
+        seen = is_seen(inputs)
         things = []
         for sort in range(SORTS):
             some = seen & (self._judge.kinds.sort == sort)
             things.append(_weights(inputs[some], right[some], INPUTS - 1))
-        known = [self._nouns(row, things) for row in np.flatnonzero(chosen)]
+        known = [self._nouns(row, things) for row in np.flatnonzero(chosen).tolist()]
         nouns = _weights(
             np.concatenate([one for one, _ in known]), np.concatenate([one for _, one in known]), NOUNS - 1
         )
@@ -135,7 +134,7 @@ class _Lesson:
             noun is right and whether it is (I, 2), and how likely its unlikeliest noun is (I,).
         """
         things, mains, lowest = [], [], []
-        for row in np.flatnonzero(chosen):
+        for row in np.flatnonzero(chosen).tolist():
             confidence = self._confidence(row, weights[0])
             seen = confidence >= 0.05
             things.append(np.stack([confidence[seen], self._said[row, seen]], axis=1))
@@ -146,7 +145,7 @@ class _Lesson:
         return np.concatenate(things), np.array(mains), np.array(lowest)
 
     def _confidence(self, row: int, things: list[list[float]]) -> Numbers:
-        return sigmoid((self._inputs[row] * np.array(things)[self._judge.kinds.sort]).sum(axis=1))
+        return self._judge.kinds.confidence(self._inputs[row], np.array(things))
 
     def _nouns(self, row: int, things: list[list[float]]) -> tuple[Numbers, NDArray[np.bool_]]:
         """What is known of each noun of a caption, and which of them people say too."""

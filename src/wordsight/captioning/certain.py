@@ -145,7 +145,7 @@ class Judge:
         """
         likely, found = self.classes.likely(features), self.classes.found(features)
         inputs = self.kinds.inputs(likely, found, boxes)
-        confidence = sigmoid((inputs * np.array(self.calibration.things)[self.kinds.sort]).sum(axis=1))
+        confidence = self.kinds.confidence(inputs, np.array(self.calibration.things))
         chosen = self._distinct(confidence)
         titles = self.kinds.titles(chosen, likely, found)
         things = tuple(Thing(title, float(confidence[place])) for title, place in zip(titles, chosen, strict=True))

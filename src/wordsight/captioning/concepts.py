@@ -76,7 +76,8 @@ class Concepts(ShowAndTell):
         )
         self.config = config
         self.detector = WordDetector(features, labels, meanings, self.concepts, rank)
-        self.register_buffer("basis", torch.eye(size, self.components))
+        self.register_buffer("basis", torch.zeros(size, self.components))
+        self.basis.diagonal().fill_(1)
         self._fitted: tuple[Tensor, Tensor, Tensor] | None = None
 
     def name(self, vectors: Tensor) -> None:

@@ -20,6 +20,7 @@ from wordsight.captioning.thing_names import kinds_of
 
 INPUTS, SORTS = 5, 3
 FLOOR = 1e-3  # of a probability
+FAINT = (0.004, 0.02)  # of a kind's probability, and of a detector's score: below both it is not seen
 SHARE = 0.6  # of a kind's probability, from which its likeliest class gives the name: "a golden retriever"
 BOXED = 0.25  # a detector's score from which a box is one thing more
 _SAID = {"sports ball": "ball", "tv": "television", "remote": "remote control", "hair drier": "hair dryer"}
@@ -83,6 +84,11 @@ class Kinds:
         inputs[:, 4] = 1
         return inputs
 
+    def confidence(self, inputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How likely people speak of each kind: (..., K, INPUTS) -> (..., K); 0 where it is faint."""
+        odds = (inputs * weights[self.sort]).sum(axis=-1)
+        return is_seen(inputs) / (1 + np.exp(-odds.clip(-50, 50)))
+
     def titles(self, chosen: Sequence[int], likely: Rows, found: Rows) -> list[str]:
         """What some kinds are called in a picture, each with its article or how many there are."""
         return [self._title(place, likely, found) for place in chosen]
@@ -95,3 +101,8 @@ class Kinds:
             if shares.max() > SHARE * max(1.0, float(shares.sum())):
                 return noun_phrase(self._classes[int(members[shares.argmax()])], 1)
         return noun_phrase(_SAID.get(self.names[place], self.names[place]), max(1, count))
+
+
+def is_seen(inputs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether there is any sign of each kind: (..., K, INPUTS) -> (..., K)."""
+    return np.asarray((inputs[..., 0] > np.log(FAINT[0])) | (inputs[..., 2] > FAINT[1]))

@@ -33,7 +33,7 @@ def _noise(chance: Generator) -> Image.Image:
 
 
 def _gradient(chance: Generator) -> Image.Image:
-    down, across = np.mgrid[0:1:240j, 0:1:320j]  # type: ignore[misc]
+    down, across = np.mgrid[0:1:240j, 0:1:320j]
     share = (across + chance.random() * 2 * down)[..., None]
     first, last = np.array(_colour(chance)), np.array(_colour(chance))
     return Image.fromarray((first + (last - first) * share / share.max()).astype(np.uint8))

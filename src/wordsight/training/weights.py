@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from wordsight.errors import InputError
 from wordsight.files import field, open_regular, parse_json, reason
@@ -41,9 +42,23 @@ def unfit(tensors: Mapping[str, Tensor]) -> str:
     return next((name for name, value in sums.items() if not math.isfinite(value)), "")
 
 
+DRAWN = ("normal_", "uniform_", "random_", "bernoulli_")  # ways in which a tensor is filled by chance
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves weights as they are that would be drawn by chance: torch takes seconds to learn that for `meta`."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(function, "__module__", "") == "torch.nn.init" or getattr(function, "__name__", "") in DRAWN:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
 def skeleton(build: Callable[[], Built]) -> Built:
     """What `build` builds, without room for its weights: they are to be loaded."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         return build()
 
 
