@@ -53,6 +53,7 @@ FINER = {
     )
 }
 FACES = {
+    "calibrate_captions",
     "cli",
     "cli_index",
     "command",
@@ -66,7 +67,7 @@ FACES = {
     "train_head",
     "__init__",
 }
-COMMANDS = {"cli", "cli_index", "command", "pack", "train_head"}
+COMMANDS = {"calibrate_captions", "cli", "cli_index", "command", "pack", "train_head"}
 HEAVY = {
     "onnxruntime": {"vision"},
     "transformers": {"vision"},

@@ -38,6 +38,8 @@ from wordsight.vision.classes import reads
 
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
 RIGHT, GIVEN = 0.85, 0.6  # the main thing of so many captions that are given is to be right; so many are given at least
+EVEN = 0.5  # but none is given whose main thing is more likely wrong than right
+FOOLED = 0.02  # of pictures that show nothing, so many may be given a caption
 OTHER = 0.25  # the line of other nouns, as a share of that of the main one
 MEN, WOMEN = {"man", "men", "boy", "boys", "guy", "guys"}, {"woman", "women", "girl", "girls", "lady", "ladies"}
 Rows = NDArray[np.float32]
@@ -77,7 +79,7 @@ def calibrate(examples: Sequence[Example], judge: Judge) -> tuple[Calibration, d
     parts = [lesson.judged(lesson.fit(folds != fold), folds == fold) for fold in range(FOLDS)]
     things, mains, lowest = (np.concatenate(some) for some in zip(*parts, strict=True))
     shows = np.concatenate([lesson.shows[folds == fold] for fold in range(FOLDS)])
-    line = _line(mains[shows])
+    line = max(_line(mains[shows]), float(np.quantile(mains[~shows, 0], 1 - FOOLED)) if (~shows).any() else 0.0)
     given = (mains[:, 0] >= line) & (lowest >= OTHER * line)
     thing_weights, noun_weights = lesson.fit(folds >= 0)
     counts = len(examples), sum(len(one.sentences) for one in examples)
@@ -216,12 +218,15 @@ def _weights(inputs: Numbers, right: NDArray[np.bool_], rising: int) -> list[flo
 
 
 def _line(mains: Numbers) -> float:
-    """The least figure from which on captions are right as often as wished, if enough of them are given then."""
+    """The least figure from which on captions are right as often as wished, if enough of them are given then.
+
+    It is never below even odds, however good the captioner is.
+    """
     order = np.argsort(-mains[:, 0], kind="stable")
     right = mains[order, 1].cumsum() / np.arange(1, len(order) + 1)
     least = int(np.ceil(GIVEN * len(order)))
     enough = np.flatnonzero(right >= RIGHT)
-    return float(mains[order[max(least - 1, enough.max(initial=0))], 0])
+    return max(EVEN, float(mains[order[max(least - 1, enough.max(initial=0))], 0]))
 
 
 def _curve(judged: Numbers) -> list[dict[str, float]]:
