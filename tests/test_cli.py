@@ -104,7 +104,7 @@ def test_caption_says_what_is_in_pictures(captioner: Path, world: Path) -> None:
     assert code == 0, err
     (found,) = json.loads(out)["pictures"]
     assert found["picture"] == str(picture)
-    assert [one.keys() for one in found["captions"]] == [{"text", "log_prob", "confidence"}] * 2
+    assert [one.keys() for one in found["captions"]] == [{"text", "log_prob", "confidence", "sure", "certain"}] * 2
     code, out, err = run("caption", captioner, picture, folder / "*_0000[1-3].jpg", "-", stdin=f"{picture}\n")
     assert code == 0, err
     assert out.count("painted_") == 4, "no picture twice"

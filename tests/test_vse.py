@@ -139,7 +139,7 @@ def test_a_report_says_that_the_evidence_is_the_whole_picture(run: Path, world: 
     assert found.boxes == (WHOLE,) * 7
     assert len(set(found.strengths)) == 1, "all words have an equal share"
     assert sum(found.strengths) == pytest.approx(found.score, abs=1e-5)
-    assert [(one.start, one.end) for one in found.segments] == [(0, 7)]
+    assert [(one.start, one.end) for one in found.segments] == [(0, 3), (3, 7)]
 
 
 def test_pictures_are_searched_and_what_is_shown_is_the_whole(run: Path, world: Path, tmp_path: Path) -> None:

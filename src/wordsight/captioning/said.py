@@ -1,7 +1,7 @@
 """What a captioner says, in words, and which of many regions' snippets are worth showing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wordsight.captioning.certain import answer
 from wordsight.captioning.decode import Caption
@@ -29,9 +29,9 @@ class Said:
     text: str
     log_prob: float
     confidence: float
-    sure: float | None = None
-    certain: bool | None = None
-    things: tuple[Thing, ...] = ()
+    sure: float | None = field(default=None, kw_only=True)
+    certain: bool | None = field(default=None, kw_only=True)
+    things: tuple[Thing, ...] = field(default=(), kw_only=True)
 
     @property
     def answer(self) -> str:
@@ -47,7 +47,7 @@ class Snippet(Said):
         box: the region, `xyxy` fractions of the picture.
     """
 
-    box: tuple[float, ...] = ()
+    box: tuple[float, ...]
 
 
 def in_words(caption: Caption, vocabulary: Vocabulary) -> Said:

@@ -5,10 +5,10 @@ import os
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wordsight.errors import InputError, install
-from wordsight.files import open_regular, read_json, reason
+from wordsight.files import open_regular, parse_json, read_text, reason
 from wordsight.vision.backbones import HUB_ID, hub_allowed
 
 HUB = "hub:"  # before the id of a model of the hub, which may have `@` and a commit behind it
@@ -48,10 +48,19 @@ def is_dual(given: str | Path) -> bool:
     if _is_hub(given):
         return True
     try:
-        config = read_json(Path(given) / CONFIG)
+        config = _config(Path(given))
     except InputError:  # whoever reads it says so
         return False
     return isinstance(config, dict) and "model_type" in config and "format" not in config
+
+
+def _config(folder: Path) -> Any:
+    """The content of a model's `config.json`, which is small.
+
+    Raises:
+        InputError: it cannot be read, is large, or is not JSON.
+    """
+    return parse_json(read_text(folder / CONFIG, 1 << 20), str(folder / CONFIG))
 
 
 def find_dual(given: str | Path, *, consent: bool = True) -> DualSource:
@@ -131,7 +140,7 @@ def _fetched(name: str, model: str, revision: str, allowed: bool) -> Path:
 
 
 def _kind(folder: Path, name: str) -> str:
-    config = read_json(folder / CONFIG)
+    config = _config(folder)
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in KINDS:
         raise InputError(
