@@ -72,7 +72,8 @@ def model_card(name: str, recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     rows = [f"| {key} | {value:.6g} |" for key, value in best.items()]
     train, data = recipe.train, recipe.data
     says = ALIGNS if name not in captioning.MODELS else DESCRIBES_REGIONS if data.alignment else DESCRIBES
-    if (history := metrics.get("history")) and all("loss" not in record for record in history):
+    history = metrics.get("history")
+    if history and not train.start and all("loss" not in record for record in history):
         says = {**says, "chosen": "nothing, as it is fitted in closed form"}
     trained = says["trained"].format(data=data.path, train=data.train, alignment=data.alignment)
     return CARD.format(
