@@ -111,7 +111,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     ]
     head = "<header><h1>Photographs, seen by the small model in the box</h1></header>"
     write_text(out / "report.html", page("photographs", head, sections, SAY))
-    lines = [f"  {path.name:20}  {said[0].text}" for path, said in told.items()]
+    lines = [f"  {path.name:20}  {said[0].answer}" for path, said in told.items()]
     return "\n".join(
         [
             "Photographs, in the words of the small model in the box:",
