@@ -11,7 +11,7 @@ from wordsight.errors import InputError
 from wordsight.matching import score
 from wordsight.matching.align import Align
 from wordsight.matching.ensemble import Ensemble
-from wordsight.matching.hubness import LONGEST, Strangers
+from wordsight.matching.hubness import LONGEST, SHARE, Strangers
 from wordsight.matching.matcher import Matcher
 
 FEATURES, VOCABULARY = 9, 12
@@ -85,12 +85,13 @@ def test_a_picture_that_scores_high_with_everything_no_longer_wins() -> None:
     assert (settled.argmax(0)[1:] == torch.arange(1, 20)).all()
 
 
-def test_scores_are_less_by_the_hubness_of_both_sides(model: Align) -> None:
+def test_scores_are_less_by_a_share_of_the_hubness_of_both_sides(model: Align) -> None:
     images, texts = encoded(model, batch(seed=3))
     assert images.hubness is not None
     assert texts.hubness is not None
     bare = model.score(replace(images, hubness=None), replace(texts, hubness=None))
-    torch.testing.assert_close(model.score(images, texts), bare - images.hubness[:, None] - texts.hubness[None])
+    expected = bare - SHARE * images.hubness[:, None] - SHARE * texts.hubness[None]
+    torch.testing.assert_close(model.score(images, texts), expected)
 
 
 def test_no_word_goes_to_another_region_for_it(model: Align) -> None:

@@ -14,6 +14,7 @@ from wordsight.batch import Vectors
 from wordsight.data import load_dataset
 from wordsight.errors import InputError
 from wordsight.evaluation import ranking
+from wordsight.matching.hubness import SHARE
 from wordsight.matching.score import Rule, sum_of_max
 from wordsight.matching.segments import BETA
 from wordsight.run import load
@@ -123,10 +124,10 @@ def test_what_a_picture_scores_with_anything_is_told(index: Index, world: Path, 
         for entry in list(catalog.entries()):
             catalog.change_entry(entry.path, hubness=0.25)
     red, both = "a red circle", [Sentence("a red circle"), Sentence("a star", -0.5)]
-    asks = {0.25: red, 0.125: both, 0.0: Like(few(world, 1)[0])}
+    asks = {0.25 * SHARE: red, 0.125 * SHARE: both, 0.0: Like(few(world, 1)[0])}
     for common, ask in asks.items():
         before, hits = index.search(ask).hits, copy.search(ask).hits
-        assert [hit.common for hit in hits] == [common] * 10
+        assert [hit.common for hit in hits] == pytest.approx([common] * 10)
         assert [hit.score + common for hit in hits] == pytest.approx([hit.score for hit in before], abs=1e-6)
 
 

@@ -76,7 +76,8 @@ class Vectors(Tensors):
         mask: (B, K) bool, False in the padding.
         places: where each part stands: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans
             of a sentence's words (first word, one past the last).
-        hubness: (B,) what is taken from each of its scores, or None for nothing; see `matching/hubness.py`.
+        hubness: (B,) how high each scores with anything, a share of which is taken from its scores; None for nothing.
+            See `matching/hubness.py`.
     """
 
     values: Tensor

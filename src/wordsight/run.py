@@ -40,8 +40,8 @@ class Alignment:
         known: T times, whether the model knows the word.
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
         strengths: T products of word and region; greater is surer, and only comparable within one model.
-        score: how well the sentence fits the picture, each word on its own best box, less the hubness of both where
-            the model knows strangers (`matching/hubness.py`).
+        score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
+            both where the model knows strangers (`matching/hubness.py`).
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
         glances: where a model that looks several times looked each time; of others none.

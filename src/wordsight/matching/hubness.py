@@ -7,7 +7,10 @@ gallery and an index stays an index. (A picture that is itself one of them meets
 lowered a little too much: search among the training pictures suffers for it.) This is the idea of querybank
 normalisation (Bogolin et al. 2022) and of CSLS (Conneau et al. 2018), for both sides:
 
-    S'(k, l) = S(k, l) - h(k) - h(l),    h(k) = tau log mean over strange sentences q of exp(S(k, q) / tau)
+    S'(k, l) = S(k, l) - a (h(k) + h(l)),    h(k) = tau log mean over strange sentences q of exp(S(k, q) / tau)
+
+A share a = 0.6 of it, as val chose: what is common in the training split is common in other pictures too, and with all
+of it taken away, the best picture of "a dog" would be one that looks like little else in the training split.
 """
 
 import math
@@ -23,6 +26,7 @@ from wordsight.errors import InputError
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
 Encode = Callable[[Words], Vectors]
 ROWS = 64  # strangers met at once: what they score is reduced while the processor still has it at hand
+SHARE = 0.6  # a, of the hubness: how much is taken from a score
 LONGEST = 16  # words of a strange sentence that count: enough for most, and all take the same room
 
 

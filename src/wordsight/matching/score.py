@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors
+from wordsight.matching.hubness import SHARE
 
 
 class Rule(NamedTuple):
@@ -33,7 +34,7 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
     S_kl = sum over words t of sentence l of max over regions i of picture k of v_i . s_t      (DVSA, equation 8)
     S_kl = sum over t of sum over i of max(0, v_i . s_t)                     (DVSA, equation 7; `thresholded_sum`)
 
-    less the hubness of either side, where it is known.
+    less a share of the hubness of either side, where it is known (`hubness.py`).
 
     Args:
         images: values (I, R, D).
@@ -53,8 +54,8 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
         best = best_region(images.values, words, images.mask)  # (I, W)
     scores = best.new_zeros(len(best), len(texts.values)).index_add(1, sentence, best)  # (I, N)
     scores = scores / texts.mask.sum(dim=1) if mean else scores
-    scores = scores if images.hubness is None else scores - images.hubness[:, None]
-    return scores if texts.hubness is None else scores - texts.hubness
+    scores = scores if images.hubness is None else scores - SHARE * images.hubness[:, None]
+    return scores if texts.hubness is None else scores - SHARE * texts.hubness
 
 
 def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
+from wordsight.matching.hubness import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
 from wordsight.run import Box, Picture, Run
@@ -161,9 +162,9 @@ def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
             words.append(values)
             shares.append(share)
             if term.words:
-                crowd[number] += term.weight
+                crowd[number] += SHARE * term.weight
             if term.texts.hubness is not None:
-                less[number] += term.weight * term.texts.hubness[0]
+                less[number] += SHARE * term.weight * term.texts.hubness[0]
     return Asked(torch.cat(words), torch.cat(shares), crowd, less)
 
 

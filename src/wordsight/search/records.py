@@ -21,7 +21,7 @@ class Entry(NamedTuple):
         segment: which file of vectors it is in.
         first: its first row there.
         rows: how many rows it has, one a region; 0 where they were damaged, and the picture must be encoded again.
-        hubness: what is taken from its scores with sentences.
+        hubness: how high it scores with any sentence, a share of which is taken from its scores.
         length: of its longest vector.
         blur: the most that rounding to bfloat16 moves one of its vectors.
         meta: what the user knows of it, a JSON object.
