@@ -11,10 +11,10 @@ import torch
 from wordsight import index_files
 from wordsight.data import find
 from wordsight.errors import InputError
-from wordsight.search.calibrate import calibrate
+from wordsight.search.calibrate import Curve, Trials, calibrate
 from wordsight.search.index import Index
 from wordsight.search.query import Sentence
-from wordsight.search.split_scores import split_scores
+from wordsight.search.trials import trials
 from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
@@ -26,6 +26,12 @@ def index(world: Path, trained: Path, tmp_path: Path) -> Index:
     made = Index.create(tmp_path / "index", trained, "cpu")
     made.build(sorted((world / "images").iterdir())[:12], progress=QUIET)
     return made
+
+
+def told(scores: torch.Tensor, picture: torch.Tensor, *, short: bool = False) -> Trials:
+    """Sentences that one picture each is right for."""
+    right = torch.arange(len(scores))[:, None] == picture
+    return Trials(scores, torch.zeros(len(picture)), right, right, torch.full((len(picture),), short))
 
 
 def asked_of(pictures: int, sentences: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +50,7 @@ def without(scores: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
 
 
 def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
-    fitted = calibrate(*asked_of(pictures, 4000, seed=0))
+    fitted = calibrate(told(*asked_of(pictures, 4000, seed=0))).long
     scores, picture = asked_of(pictures, 4000, seed=1)
     (there, which), gone = fitted.sure(scores).max(dim=0), fitted.sure(without(scores, picture)).amax(dim=0)
     right = which == picture
@@ -59,7 +65,7 @@ def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
 
 
 def test_sureness_is_in_the_order_of_scores_and_asks_what_else_there_is() -> None:
-    fitted = calibrate(*asked_of(50, 500, seed=0))
+    fitted = calibrate(told(*asked_of(50, 500, seed=0))).long
     scores, _ = asked_of(50, 9, seed=1)
     assert torch.equal(fitted.sure(scores).argsort(dim=0), scores.argsort(dim=0))
     alone, rivalled = torch.zeros(20), torch.zeros(20)
@@ -71,14 +77,14 @@ def test_sureness_is_in_the_order_of_scores_and_asks_what_else_there_is() -> Non
 def test_where_the_right_picture_comes_behind_others_sureness_does_not_turn_the_order_round() -> None:
     scores, picture = asked_of(50, 500, seed=0)
     fifth = scores.scatter(0, picture[None], -torch.inf).topk(5, dim=0).values[4:]
-    fitted = calibrate(scores.scatter(0, picture[None], fifth + 1e-6), picture)
+    fitted = calibrate(told(scores.scatter(0, picture[None], fifth + 1e-6), picture)).long
     assert fitted.lead == 0 and 0 < fitted.sure(scores).max() < 0.3
 
 
 @pytest.mark.parametrize(("pictures", "sentences"), [(2, 1), (3, 3), (7, 2)])
 def test_few_pictures_and_sentences_still_give_figures(pictures: int, sentences: int) -> None:
     scores, picture = asked_of(pictures, sentences, seed=0)
-    fitted = calibrate(scores, picture)
+    fitted = calibrate(told(scores, picture)).long
     assert all(math.isfinite(value) for value in asdict(fitted).values())
     assert 0 < fitted.sure(scores).min() <= fitted.sure(scores).max() < 1
 
@@ -86,7 +92,7 @@ def test_few_pictures_and_sentences_still_give_figures(pictures: int, sentences:
 @pytest.mark.parametrize(("pictures", "sentences"), [(1, 5), (5, 0)])
 def test_too_few_of_them_are_refused(pictures: int, sentences: int) -> None:
     with pytest.raises(InputError, match="at least 2 pictures"):
-        calibrate(torch.zeros(pictures, sentences), torch.zeros(sentences, dtype=torch.int64))
+        calibrate(told(torch.zeros(pictures, sentences), torch.zeros(sentences, dtype=torch.int64)))
 
 
 def test_an_index_says_how_sure_its_hits_are(index: Index, world: Path) -> None:
@@ -96,9 +102,11 @@ def test_an_index_says_how_sure_its_hits_are(index: Index, world: Path) -> None:
         index.search("a red circle", min_sure=0.5)
     fitted = index.calibrate(progress=QUIET)
     assert index.info()["calibration"] == asdict(fitted)
-    assert fitted == calibrate(*split_scores(index.run, world, QUIET)), "the run's own data are this world"
+    assert fitted == calibrate(trials(index.run, world, QUIET)), "the run's own data are this world"
     found = index.search("a red circle", top=12)
-    expected = fitted.sure(torch.tensor([hit.normalised for hit in found.hits]))
+    texts = index.run.encode_texts("a red circle")
+    hubness = 0.0 if texts.hubness is None else float(texts.hubness)
+    expected = fitted.short.sure(torch.tensor([hit.normalised for hit in found.hits]), hubness)
     assert [hit.sure for hit in found.hits] == pytest.approx(expected.tolist(), abs=1e-5)
     assert [hit.sure for hit in index.search("a red circle", top=2, page=3).hits] == [
         hit.sure for hit in found.hits[4:6]
@@ -115,7 +123,7 @@ def test_when_the_best_hit_is_below_the_line_that_is_said(index: Index) -> None:
     assert best is not None
     for line, doubtful in ((best - 1e-4, False), (best + 1e-4, True)):
         with index.writing() as catalog, catalog.change():
-            catalog.set_fact("calibration", replace(fitted, line=line).to_json())
+            catalog.set_fact("calibration", replace(fitted, short=replace(fitted.short, line=line)).to_json())
         for page in (1, 2):
             found = index.search("a red circle", top=3, page=page)
             assert found.doubtful == doubtful == found.to_json()["doubtful"]
@@ -166,7 +174,7 @@ def test_what_is_known_is_not_learned_again(index: Index, world: Path) -> None:
 def test_without_the_data_that_is_said_and_searching_works(
     index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("wordsight.search.split_scores.find", lambda name, what: find(tmp_path / "nowhere", what))
+    monkeypatch.setattr("wordsight.search.trials.find", lambda name, what: find(tmp_path / "nowhere", what))
     heard = Heard()
     index_files.calibrate(index, progress=heard)
     (line,) = heard.lines
@@ -174,3 +182,34 @@ def test_without_the_data_that_is_said_and_searching_works(
     assert index.info()["calibration"] is None and index.search("a red circle").hits[0].sure is None
     with pytest.raises(InputError, match="nowhere"):
         index_files.calibrate(index, tmp_path / "other", heard)
+
+
+def test_short_queries_are_learned_apart_and_go_by_their_hubness() -> None:
+    random = torch.Generator().manual_seed(0)
+    scores = 0.05 * torch.randn(60, 300, generator=random)
+    hubness = torch.rand(300, generator=random)
+    scores += hubness  # "man" scores high with every picture, "zebra" with none
+    right = torch.rand(60, 300, generator=random) < 0.2
+    short = Trials(scores + 0.3 * right, hubness, right, right, torch.ones(300, dtype=torch.bool))
+    sentences = told(*asked_of(60, 300, seed=1))
+    both = Trials(*(torch.cat([getattr(some, name) for some in (short, sentences)], dim=-1) for name in vars(short)))
+    fitted = calibrate(both)
+    assert fitted.long == calibrate(sentences).long and fitted.short == calibrate(short).short
+    assert fitted.short.level > 0 > fitted.short.hubness
+    there = fitted.short.sure(short.scores, hubness).amax(dim=0) >= fitted.short.line
+    gone = short.scores.masked_fill(right, -9)
+    assert there.double().mean() > 0.9
+    assert (fitted.short.sure(gone, hubness).amax(dim=0) < fitted.short.line).double().mean() > 0.9
+
+
+def test_a_kind_that_was_not_asked_goes_by_the_other() -> None:
+    fitted = calibrate(told(*asked_of(30, 60, seed=0)))
+    assert fitted.short == fitted.long == fitted.curve(1) == fitted.curve(9) and isinstance(fitted.short, Curve)
+
+
+def test_queries_of_a_split_are_sentences_and_what_they_name(index: Index, world: Path) -> None:
+    found = trials(index.run, world, QUIET)
+    assert 0 < int(found.short.sum()) < len(found.short)
+    assert bool((found.right <= found.alike).all()) and bool(found.right.any(dim=0).all())
+    assert int(found.right[:, ~found.short].sum(dim=0).max()) == 1, "a sentence was written for one picture"
+    assert int(found.right[:, found.short].sum(dim=0).max()) > 1, "many pictures show a circle"

@@ -12,6 +12,7 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, decode, model_class
 from wordsight.captioning.captioner import END, UNKNOWN
 from wordsight.captioning.decode import Caption, beam, greedy, sample
+from wordsight.text.vocabulary import Vocabulary
 
 DOUBLE = torch.double
 
@@ -462,3 +463,25 @@ def test_samples_are_ordered_by_probability() -> None:
         assert len(captions) == 6
         values = [caption.log_prob for caption in captions]
         assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_words_to_say_once_are_said_once(seed: int) -> None:
+    toy, seen = Toy(6, seed, sharp=5), pictures(10, seed)
+    once = torch.tensor([False, False, True, False, True, False])
+    generator = torch.Generator().manual_seed(seed)
+    ways = (
+        decode.greedy(toy, seen, once=once),
+        decode.beam(toy, seen, width=3, n_best=3, once=once),
+        decode.sample(toy, seen, count=3, generator=generator, once=once),
+    )
+    said = [caption.ids for way in ways for captions in way for caption in captions]
+    assert all(ids.count(word) <= 1 for ids in said for word in (2, 4))
+    assert any(ids.count(word) > 1 for ids in said for word in (3, 5)), "others are said again"
+    free = [caption.ids for captions in decode.beam(toy, seen, width=3, n_best=3) for caption in captions]
+    assert any(ids.count(word) > 1 for ids in free for word in (2, 4)), "the rule is needed"
+
+
+def test_what_names_something_is_said_once() -> None:
+    words = ("<end>", "<unk>", "a", "dog", "to", "behind", "red")
+    assert Vocabulary(words).naming.tolist() == [False, False, False, True, False, False, True]

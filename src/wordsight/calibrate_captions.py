@@ -203,7 +203,7 @@ def examples_of(describer: Describer, data: Path, progress: Progress) -> Iterato
 
 def _described(describer: Describer, block: Regions, sentences: Sequence[Sequence[str]]) -> Iterator[Example]:
     views = describer.whole(block).to(describer.device)
-    found = decode.beam(describer.model, views, width=BEAM)
+    found = decode.beam(describer.model, views, width=BEAM, once=describer.vocabulary.naming)
     log_probs = word_log_probs(describer.model, views, found)
     for row, (captions, chances) in enumerate(zip(found, log_probs, strict=True)):
         there = block.mask[row]

@@ -251,7 +251,7 @@ class Describer:
 
     def _chosen(self, choose: Decoder, block: Regions) -> list[list[Caption]]:
         try:
-            return choose(self.model, block)
+            return choose(self.model, block, self.vocabulary.naming)
         except ValueError as error:
             raise InputError(f"{error}.") from None
 

@@ -187,9 +187,7 @@ def built_text(figures: dict[str, Any]) -> str:
 def info_text(figures: dict[str, Any]) -> str:
     """What is in an index, in lines."""
     fitted = figures["calibration"]
-    sure = (
-        f"on {fitted['pictures']:,} pictures with {fitted['sentences']:,} sentences" if fitted else f"no; {CALIBRATE}"
-    )
+    sure = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
     lines = [
         f"pictures    {figures['pictures']:,}",
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",

@@ -22,7 +22,7 @@ from wordsight.files import write_text
 from wordsight.matching.align import Align
 from wordsight.run import Run, load
 from wordsight.search.calibrate import calibrate
-from wordsight.search.split_scores import split_scores
+from wordsight.search.trials import trials
 from wordsight.training import checkpoint
 from wordsight.training.checkpoint import Checkpoint
 from wordsight.training.material import pictures_of
@@ -100,7 +100,7 @@ def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
         for run in runs.values():
             _check_needs_nothing(run)
         _invent(aligned, captioner)
-        sure = calibrate(*split_scores(aligned, None, Progress()))
+        sure = calibrate(trials(aligned, None, Progress()))
         packed = {name: _packed(run) for name, run in runs.items()}
         for name, trained in packed.items():
             checkpoint.save(part / name, trained)

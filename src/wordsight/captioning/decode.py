@@ -2,8 +2,9 @@
 
 Pictures and all their beams go through the model together, a row each, in blocks that a processor's cache can hold;
 what is done leaves. A caption is never empty, never says "<unk>" unless asked to, no word twice in a row, and no three
-words in a row twice. So it cannot run round in a circle, which would come to the same three words again. These rules
-only take words out of the choice: probabilities are the model's own, over all of its words.
+words in a row twice. So it cannot run round in a circle, which would come to the same three words again. Words that
+name something may be said `once`: models stutter ("a dog next to a dog") far more often than people mean it. These
+rules only take words out of the choice: probabilities are the model's own, over all of its words.
 """
 
 import math
@@ -47,7 +48,9 @@ class Caption:
     confidence: float
 
 
-def greedy(model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False) -> list[list[Caption]]:
+def greedy(
+    model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False, once: Tensor | None = None
+) -> list[list[Caption]]:
     """The most probable word at every step.
 
     Args:
@@ -55,6 +58,7 @@ def greedy(model: Steps, regions: Regions, *, longest: int = 20, unknown: bool =
         regions: (I, R, F), of I pictures.
         longest: most words of a caption; one that has not ended by then is returned as it is.
         unknown: allow "<unk>".
+        once: (V,) bool, words that are said at most once in a caption; None for none.
 
     Returns:
         For each picture a list of one caption.
@@ -65,7 +69,8 @@ def greedy(model: Steps, regions: Regions, *, longest: int = 20, unknown: bool =
         return log_probs.argmax(dim=1)
 
     blocks = _blocks(regions, 1)
-    return [captions for block in blocks for captions in _walk(model, block, choose, 1, longest, unknown)]
+    rules = _Rules(unknown, once)
+    return [captions for block in blocks for captions in _walk(model, block, choose, 1, longest, rules)]
 
 
 def sample(
@@ -79,6 +84,7 @@ def sample(
     generator: torch.Generator | None = None,
     longest: int = 20,
     unknown: bool = False,
+    once: Tensor | None = None,
 ) -> list[list[Caption]]:
     """Words drawn by chance; the same generator draws the same captions in one batch as in several.
 
@@ -92,6 +98,7 @@ def sample(
         generator: where chance comes from; None for torch's own.
         longest: most words of a caption; one that has not ended by then is returned as it is.
         unknown: allow "<unk>".
+        once: (V,) bool, words that are said at most once in a caption; None for none.
 
     Returns:
         For each picture `count` captions, most probable first.
@@ -114,7 +121,7 @@ def sample(
         def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
             return _draw(log_probs / temperature, top_k, top_p, chance[going, t])
 
-        return _walk(model, block, choose, count, longest, unknown)
+        return _walk(model, block, choose, count, longest, _Rules(unknown, once))
 
     found = (captions for block in _blocks(regions, count) for captions in drawn(block))
     return [sorted(captions, key=lambda caption: -caption.log_prob) for captions in found]
@@ -129,6 +136,7 @@ def beam(
     length_normalise: float = 0.0,
     longest: int = 20,
     unknown: bool = False,
+    once: Tensor | None = None,
 ) -> list[list[Caption]]:
     """Beam search: of each picture the `width` most probable beginnings of captions go on, word by word.
 
@@ -144,6 +152,7 @@ def beam(
             ranks by probability, which prefers short ones, 1 (or True) by confidence.
         longest: most words of a caption; those that have not ended by then come last, as they are.
         unknown: allow "<unk>".
+        once: (V,) bool, words that are said at most once in a caption; None for none.
 
     Returns:
         For each picture `n_best` captions, best first; fewer where there are no more.
@@ -157,7 +166,7 @@ def beam(
             "expected n_best from 1 to width, and at least 0"
         )
     _check(longest)
-    given = width, n_best, length_normalise, longest, unknown
+    given = width, n_best, length_normalise, longest, _Rules(unknown, once)
     return [captions for block in _blocks(regions, width) for captions in _search(model, block, *given)]
 
 
@@ -170,7 +179,7 @@ def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
 
 @torch.inference_mode()
 def _search(
-    model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, unknown: bool
+    model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, rules: "_Rules"
 ) -> list[list[Caption]]:
     """Beam search in one block."""
     state, device = model.start(regions), regions.mask.device
@@ -180,7 +189,7 @@ def _search(
     captions: list[list[Caption]] = [[] for _ in range(len(going))]
     for t in range(longest):
         logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
-        log_probs = _allowed(logits, live.ids[..., :t].flatten(0, 1), unknown)
+        log_probs = rules.apply(logits, live.ids[..., :t].flatten(0, 1))
         live, ended, rows = _grow(live, ended, log_probs, t, width, power)
         hope = live.log_prob[:, 0] / longest**power  # a word adds no probability, and none has more words
         done = (ended.score(power)[:, -1] >= hope) | (t + 1 == longest)
@@ -220,7 +229,7 @@ def _walk(
     choose: Callable[[Tensor, Tensor, int], Tensor],
     count: int,
     longest: int,
-    unknown: bool,
+    rules: "_Rules",
 ) -> list[list[Caption]]:
     """`count` captions a picture of one block, each on its own, word by word.
 
@@ -234,7 +243,7 @@ def _walk(
     captions: list[list[Caption]] = [[] for _ in range(len(regions.mask))]
     for t in range(longest):
         logits, state = model.step(state, ids[:, t - 1])  # the last column, still 0, before any word
-        log_probs = _allowed(logits, ids[:, :t], unknown)
+        log_probs = rules.apply(logits, ids[:, :t])
         word = ids[:, t] = choose(log_probs, going, t)
         log_prob = log_prob + log_probs.gather(1, word[:, None])[:, 0]
         done = (word == END) | (t + 1 == longest)
@@ -247,19 +256,33 @@ def _walk(
     return captions
 
 
-def _allowed(logits: Tensor, said: Tensor, unknown: bool) -> Tensor:
-    """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for words that may not come."""
-    log_probs = full(logits).log_softmax(dim=1)
-    if not unknown:
-        log_probs[:, UNKNOWN] = -torch.inf
-    if not said.shape[1]:
-        if log_probs.shape[1] > 2 or unknown:  # there is something to say
-            log_probs[:, END] = -torch.inf
-        return log_probs
-    again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words before
-    banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and the last word
-    words = torch.cat([said[:, 2:], said[:, -1:]], dim=1)  # (B, t - 1), or (B, 1) after one word
-    return log_probs.scatter_add_(1, words, log_probs.new_zeros(words.shape).masked_fill_(banned, -torch.inf))
+@dataclass(frozen=True)
+class _Rules:
+    """Which words may come next.
+
+    Attributes:
+        unknown: whether "<unk>" may.
+        once: (V,) bool, words that may not come again; None for none.
+    """
+
+    unknown: bool
+    once: Tensor | None
+
+    def apply(self, logits: Tensor, said: Tensor) -> Tensor:
+        """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for words that may not come."""
+        log_probs = full(logits).log_softmax(dim=1)
+        if not self.unknown:
+            log_probs[:, UNKNOWN] = -torch.inf
+        if not said.shape[1]:
+            if log_probs.shape[1] > 2 or self.unknown:  # there is something to say
+                log_probs[:, END] = -torch.inf
+            return log_probs
+        again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words
+        banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and the last word
+        words = torch.cat([said[:, 2:], said[:, -1:]], dim=1)  # (B, t - 1), or (B, 1) after one word
+        if self.once is not None:
+            words, banned = torch.cat([words, said], dim=1), torch.cat([banned, self.once.to(said.device)[said]], dim=1)
+        return log_probs.scatter_add_(1, words, log_probs.new_zeros(words.shape).masked_fill_(banned, -torch.inf))
 
 
 def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:

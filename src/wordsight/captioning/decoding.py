@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypedDict
 
 import torch
+from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.captioning import decode
@@ -39,7 +40,7 @@ class Decoding(TypedDict, total=False):
     seed: int
 
 
-Decoder = Callable[[Captioner, Regions], list[list[Caption]]]
+Decoder = Callable[[Captioner, Regions, Tensor | None], list[list[Caption]]]  # with the words to say once
 
 
 def decoder(
@@ -67,12 +68,12 @@ def decoder(
     if not sample:
         if (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 0):
             raise InputError("temperature, top_k, top_p and seed: expected together with sample.")
-        return lambda model, seen: decode.beam(
-            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise
+        return lambda model, seen, once: decode.beam(
+            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise, once=once
         )
     if not 0 <= seed < 2**64:
         raise InputError(f"seed = {seed}: expected 0 to 2**64 - 1.")
     chance = torch.Generator().manual_seed(seed)
-    return lambda model, seen: decode.sample(
-        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance
+    return lambda model, seen, once: decode.sample(
+        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance, once=once
     )

@@ -1,14 +1,16 @@
-"""From a score to "how sure": how often a hit like this one was the picture that the sentence was written for.
+"""From a score to "how sure": how often a hit like this one was what was asked for.
 
-Sentences whose picture is known are asked of a collection, once as it is and once without their picture. Of the first
-hits of both, which are those pictures is learned by a logistic regression (Platt 1999) on two numbers: how far a hit's
-score is above the mean of the first five, and that mean:
+Queries whose right pictures are known are asked of a collection, once as it is and once without these pictures. Of the
+first hits of both, which are right is learned by a logistic regression (Platt 1999) on three numbers: how far a hit's
+score is above the mean of the first five, that mean, and the query's hubness, which is what pictures that have nothing
+to do with it score:
 
-    log odds = a (score - mean of the first five) + b (mean of the first five) + c,    a >= 0
+    log odds = a (score - mean of the first five) + b (mean of the first five) + c hubness + d,    a >= 0
 
-Scores are length-normalised. The second number knows whether anything here fits at all, the first whether this one
-stands out, which makes the figure hold in collections of other sizes too. Half of what is asked for is not there, so
-that is learned as well. Other pictures that a sentence also fits count as wrong, as nobody knows of them.
+Scores are length-normalised. The first number knows whether this hit stands out, the others whether anything here fits
+at all, which makes the figure hold in collections of other sizes too. "A dog" fits many pictures and a sentence fits
+one, so short queries are learned apart from longer ones. Half of what is asked for is not there, so that is learned as
+well. Other pictures that a sentence also fits count as wrong, as nobody knows of them.
 """
 
 import json
@@ -19,47 +21,91 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
+from wordsight.evaluation.logistic import logistic
 from wordsight.files import to_json
 
 CALIBRATE = "`wordsight index build --calibrate DATA` learns it from pictures with sentences."
 FIRST = 5  # hits that are compared, and learned from
-STEPS = 60
-PRIOR = 1.0  # weight of a normal prior on standardised weights: keeps them finite where few sentences tell all apart
-TINY = 1e-9
+SHORT = 2  # words that name something, in a short query: "dog", "a black dog", "a dog on the beach"
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How scores become probabilities.
+class Trials:
+    """Queries that were asked of a collection, and what they should have found.
+
+    Attributes:
+        scores: (I, N) normalised scores of every picture with every query.
+        hubness: (N,) of the queries; 0 where the model knows of none.
+        right: (I, N) bool, the pictures that a query should find.
+        alike: (I, N) bool, those and others that may be right as well: left out where it is asked without them.
+        short: (N,) bool, which of the queries are short.
+    """
+
+    scores: Tensor
+    hubness: Tensor
+    right: Tensor
+    alike: Tensor
+    short: Tensor
+
+    def __getitem__(self, queries: Tensor) -> "Trials":
+        """Some of the queries."""
+        columns = (self.scores, self.hubness, self.right, self.alike, self.short)
+        return Trials(*(column[..., queries] for column in columns))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How the scores of one kind of query become probabilities.
 
     Attributes:
         lead: log odds for each unit that a score is above the mean of the first five; >= 0.
         level: log odds for each unit of that mean.
-        intercept: log odds where both are 0.
-        line: a first hit that is less sure does not match well: what tells sentences whose picture came first from
-            those whose picture is not there best, each kind counting half.
-        pictures: that were asked.
-        sentences: that they were asked for.
+        hubness: log odds for each unit of the query's hubness.
+        intercept: log odds where all are 0.
+        line: a first hit that is less sure does not match well: what tells queries whose first hit is right from
+            those whose pictures are not there best, each kind counting half.
     """
 
     lead: float
     level: float
+    hubness: float
     intercept: float
     line: float
-    pictures: int
-    sentences: int
 
-    def sure(self, normalised: Tensor) -> Tensor:
+    def sure(self, normalised: Tensor, hubness: float | Tensor = 0.0) -> Tensor:
         """Probabilities, 0 to 1.
 
         Args:
             normalised: (I, ...) scores of all I pictures that are searched, one query a column.
+            hubness: (...) of the queries.
 
         Returns:
             (I, ...), in the order of the scores.
         """
         level = normalised.topk(min(FIRST, len(normalised)), dim=0).values.mean(dim=0)
-        return torch.sigmoid(self.lead * (normalised - level) + self.level * level + self.intercept)
+        odds = self.lead * (normalised - level) + self.level * level + self.hubness * hubness + self.intercept
+        return torch.sigmoid(odds)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How sure hits are.
+
+    Attributes:
+        short: of queries with at most `SHORT` words that name something.
+        long: of the others.
+        pictures: that were asked.
+        queries: that they were asked for.
+    """
+
+    short: Curve
+    long: Curve
+    pictures: int
+    queries: int
+
+    def curve(self, words: int) -> Curve:
+        """That of queries with so many words that name something."""
+        return self.short if words <= SHORT else self.long
 
     def to_json(self) -> str:
         """As `parse` reads it."""
@@ -69,58 +115,57 @@ class Calibration:
     def parse(cls, text: str) -> Self | None:
         """What `to_json` gave; None of an empty text, and of what an older version kept."""
         found: dict[str, Any] = json.loads(text) if text else {}
-        known = found.keys() == {field.name for field in fields(cls)}
-        return cls(**found) if known and all(isinstance(one, int | float) for one in found.values()) else None
+        match found:
+            case {"short": dict(short), "long": dict(long), "pictures": int(pictures), "queries": int(queries)}:
+                if len(found) == len(fields(cls)) and _is_curve(short) and _is_curve(long):
+                    return cls(Curve(**short), Curve(**long), pictures, queries)
+        return None
 
 
-def calibrate(normalised: Tensor, picture: Tensor) -> Calibration:
-    """What some sentences find, with their pictures there and without, as a calibration.
+def _is_curve(value: dict[str, Any]) -> bool:
+    names = {field.name for field in fields(Curve)}
+    return value.keys() == names and all(isinstance(number, int | float) for number in value.values())
 
-    Args:
-        normalised: (I, N) normalised scores of every picture with every sentence.
-        picture: (N,) the picture of each sentence.
+
+def calibrate(trials: Trials) -> Calibration:
+    """What some queries find, with their pictures there and without, as a calibration.
+
+    A kind of query that was not asked goes by the other's curve.
 
     Raises:
-        InputError: there are fewer than two pictures, or no sentence.
+        InputError: there are fewer than two pictures, or no query.
     """
-    if len(normalised) < 2 or not len(picture):
-        found = f"{len(normalised):,} and {len(picture):,}"
+    pictures, queries = trials.scores.shape
+    if pictures < 2 or not queries:
+        found = f"{pictures:,} and {queries:,}"
         raise InputError(f"Learning how sure hits are: expected at least 2 pictures and 1 sentence, found {found}.")
-    scores = normalised.double()
-    inputs, right = _first(scores, picture)
-    lonely, wrong = _first(scores.scatter(0, picture[None], -torch.inf), picture, len(scores) - 1)
-    pairs = ((inputs, right), (lonely, wrong))
-    weights = _fit(*(torch.cat([part.flatten(0, 1) for part in parts]) for parts in zip(*pairs, strict=True)))
-    there, gone = (torch.sigmoid(first[0] @ weights) for first in (inputs, lonely))  # (N,) the first hits
-    lead, level, intercept = weights.tolist()
-    return Calibration(lead, level, intercept, _line(there[right[0]], gone), len(scores), len(picture))
+    kinds = [trials[which] for which in (trials.short, ~trials.short)]
+    short, long = (_curve(kind if kind.scores.numel() else trials) for kind in kinds)
+    return Calibration(short, long, pictures, queries)
 
 
-def _first(scores: Tensor, picture: Tensor, most: int = FIRST) -> tuple[Tensor, Tensor]:
-    """The first K hits of each sentence: lead, level and 1 of each (K, N, 3), and which are the right ones (K, N)."""
+def _curve(trials: Trials) -> Curve:
+    """Of queries of one kind."""
+    scores, most = trials.scores.double(), min(FIRST, len(trials.scores) - 1)
+    enough = (~trials.alike).sum(dim=0) >= most  # what every picture may show cannot be asked for in vain
+    asked = trials[enough]
+    there = _first(scores, trials)
+    gone = _first(scores[:, enough].masked_fill(asked.alike, -torch.inf), asked, most)
+    inputs, right = (torch.cat([part.flatten(0, 1) for part in parts]) for parts in zip(there, gone, strict=True))
+    counts = torch.cat([torch.full((part.numel(),), 1 / max(1, part.numel())) for _, part in (there, gone)])
+    weights = logistic(inputs, right, rising=1, counts=counts * len(inputs) / counts.sum())
+    lead, level, hubness, intercept = weights.tolist()
+    (found, good), (lost, _) = ((torch.sigmoid(first[0] @ weights), which[0]) for first, which in (there, gone))
+    return Curve(lead, level, hubness, intercept, _line(found[good], lost))
+
+
+def _first(scores: Tensor, trials: Trials, most: int = FIRST) -> tuple[Tensor, Tensor]:
+    """The first K hits of each query: lead, level, hubness and 1 of each (K, N, 4), and which are right (K, N)."""
     values, places = scores.topk(min(FIRST, most, len(scores)), dim=0)
     level = values.mean(dim=0).expand_as(values)
-    return torch.stack([values - level, level, torch.ones_like(level)], dim=2), places == picture
-
-
-def _fit(inputs: Tensor, right: Tensor) -> Tensor:
-    """Logistic regression by Newton's method: (M, 3) inputs, the last all 1, and (M,) bool -> (3,), the first >= 0."""
-    middle, spread = inputs.mean(dim=0), inputs.std(dim=0).clamp(min=TINY)
-    middle[2], spread[2] = 0, 1
-    scaled, prior = (inputs - middle) / spread, PRIOR * torch.tensor([1, 1, 0]).double() + TINY
-    weights = torch.zeros(3, dtype=torch.double)
-    for _ in range(STEPS):
-        guess = torch.sigmoid(scaled @ weights)
-        uphill = scaled.T @ (right.double() - guess) - prior * weights
-        curve = (scaled * (guess * (1 - guess))[:, None]).T @ scaled + prior.diag()
-        step = torch.linalg.solve(curve, uphill).clamp(-2, 2)
-        weights = weights + step
-        if step.abs().max() < 1e-7:
-            break
-    weights[0].clamp_(min=0)
-    weights = weights / spread
-    weights[2] -= weights @ middle
-    return weights
+    inputs = [values - level, level, trials.hubness.double().expand_as(values), torch.ones_like(level)]
+    right = trials.right.gather(0, places) & values.isfinite()
+    return torch.stack(inputs, dim=2), right
 
 
 def _line(right: Tensor, absent: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.search import filters
-from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration
+from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.look import state
@@ -124,7 +124,8 @@ class _Search:
     def answer(self, query: Sequence[Term], scores: Tensor) -> Found:
         """A page of hits: scores (I,) of the chosen pictures."""
         normalised = scores / divisor(query, self.index.rule)
-        sure = self._sure(query, normalised)
+        curve = self._curve(query)
+        sure = None if curve is None else curve.sure(normalised, _hubness(query[0]))
         left = self._fits(scores, sure).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
         order = left.numpy()[top(scores[left], self.wanted.count)]
@@ -135,19 +136,13 @@ class _Search:
         hits = self._hits(query, page, scores, normalised, sure)
         total = len(left) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return Found(tuple(hits), total, start + 1, tuple(unknown), self._doubtful(sure))
+        return Found(tuple(hits), total, start + 1, tuple(unknown), _doubtful(curve, sure))
 
-    def _sure(self, query: Sequence[Term], normalised: Tensor) -> Tensor | None:
-        """How sure each picture is, where the query is a sentence and nothing else."""
-        if len(query) == 1 and query[0].words and query[0].weight > 0:
-            return self.calibration.sure(normalised) if self.calibration else None
+    def _curve(self, query: Sequence[Term]) -> Curve | None:
+        """What tells how sure pictures are, where the query is a sentence and nothing else."""
+        if self.calibration and len(query) == 1 and query[0].words and query[0].weight > 0:
+            return self.calibration.curve(int((~query[0].grouping.silent).sum()))
         return None
-
-    def _doubtful(self, sure: Tensor | None) -> bool:
-        """Whether even the surest of the chosen is less sure than one that matches well."""
-        if self.calibration is None or sure is None or not len(sure):
-            return False
-        return bool(sure.max() < self.calibration.line)
 
     def _fits(self, scores: Tensor, sure: Tensor | None) -> Tensor:
         """Which pictures are good enough: (I,) bool."""
@@ -196,3 +191,13 @@ class _Search:
                     for number, other in zip(numbers[1:], others, strict=True)
                 ),
             )
+
+
+def _hubness(term: Term) -> float:
+    """Of a sentence; 0 where the model knows of none."""
+    return 0.0 if term.texts.hubness is None else float(term.texts.hubness[0])
+
+
+def _doubtful(curve: Curve | None, sure: Tensor | None) -> bool:
+    """Whether even the surest of the chosen is less sure than one that matches well."""
+    return curve is not None and sure is not None and len(sure) > 0 and bool(sure.max() < curve.line)

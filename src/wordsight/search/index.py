@@ -40,7 +40,7 @@ from wordsight.search.results import Found
 from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
-from wordsight.search.split_scores import split_scores
+from wordsight.search.trials import trials
 from wordsight.search.vectors import Segments
 from wordsight.training.progress import Progress
 from wordsight.vision.dual_source import find_dual, is_dual
@@ -224,7 +224,7 @@ class Index:
         Raises:
             InputError: the dataset cannot be used, or the index cannot be written.
         """
-        found = calibrate(*split_scores(self.run, data, progress or Progress()))
+        found = calibrate(trials(self.run, data, progress or Progress()))
         with self.writing() as catalog, catalog.change():
             catalog.set_fact("calibration", found.to_json())
         return found

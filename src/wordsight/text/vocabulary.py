@@ -10,10 +10,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wordsight.batch import Words
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_json, write_text
+from wordsight.text.phrases import read
 from wordsight.text.tokens import tokenise
 from wordsight.text.word_table import word_table
 
@@ -118,6 +120,11 @@ class Vocabulary:
         if number is None and self.trained:
             return self.number.get(word_table().nearest_spelling(word) or "", 1)
         return 1 if number is None else number
+
+    @cached_property
+    def naming(self) -> Tensor:
+        """Which words name something, (V,) bool: not "<end>", not "a", nor, in English, "behind"."""
+        return torch.tensor([word not in SPECIAL and False in read(word).silent for word in self.words])
 
     def coverage(self, sentences: Iterable[str]) -> float:
         """The share of the sentences' words that are known, 0 to 1; 0 when they have no words."""

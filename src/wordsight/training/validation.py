@@ -76,7 +76,8 @@ def _describe(model: Captioner, material: Material) -> dict[str, float]:
 def captions_of(model: Captioner, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
     """The greedy caption of each picture."""
     rows, device = torch.arange(len(pairs.table)).split(ROWS), next(model.parameters()).device
-    found = [decode.greedy(model, pairs.table.gather(some).to(device)) for some in rows]
+    once = vocabulary.naming
+    found = [decode.greedy(model, pairs.table.gather(some).to(device), once=once) for some in rows]
     return [" ".join(vocabulary.words[word] for word in said[0].ids) for some in found for said in some]
 
 

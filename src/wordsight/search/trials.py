@@ -1,0 +1,135 @@
+"""What an index is calibrated on: sentences and short queries of a val split, asked of every picture of it.
+
+People search by "dog" and "a black dog" more often than by sentences. Which pictures such a query should find follows
+from the sentences: those of which somebody said so. Where it is asked in vain, pictures of which somebody said nearly
+the same ("puppy") are left out too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from wordsight.data import find, load_dataset
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.evaluation.ranking import score_matrix
+from wordsight.run import Run
+from wordsight.search.calibrate import SHORT, Trials
+from wordsight.text.nouns import NEAR, heads
+from wordsight.text.phrases import read
+from wordsight.text.word_table import WordTable, word_table
+from wordsight.training.material import featured, pictures_of
+from wordsight.training.progress import Progress
+from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+
+MOST = 1000  # pictures of a dataset, the first of the split, and sentences and short queries: more fit the same
+ROWS = 256  # pictures or queries encoded at once
+
+
+class Query(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        text: a sentence, or a noun with or without what is before it.
+        right: the rows of the pictures that it should find.
+        alike: those, and others that may fit as well.
+    """
+
+    text: str
+    right: frozenset[int]
+    alike: frozenset[int]
+
+
+def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
+    """Queries of val splits with every picture of them. Features that are not in the feature cache are made, and kept.
+
+    Args:
+        run: the model.
+        data: a dataset with a split `val`; None for the run's own data, and the splits that chose its checkpoint.
+        progress: who is told how far it is.
+
+    Raises:
+        InputError: a dataset is missing, it has no such split, or none of its pictures can be read.
+    """
+    pictures, rows = _pictures(run, data, progress)
+    queries = [*_spread(list(_sentences(pictures))), *_spread(list(_short(pictures, word_table())))]
+    queries = [one for one in queries if any(word in run.vocabulary for word in run.vocabulary.tokens(one.text))]
+    blocks = torch.arange(len(pictures)).split(ROWS)
+    with torch.inference_mode():
+        images = [run.model.encode_images(rows.gather(some).to(run.device)).to("cpu") for some in blocks]
+        said = [one.text for one in queries]
+        texts = [run.encode_texts(said[at : at + ROWS]).to("cpu") for at in range(0, len(said), ROWS)]
+        scores = score_matrix(run.model, images, texts) if texts else torch.zeros(len(pictures), 0)
+    parts = torch.cat([torch.zeros(0), *(some.mask.sum(dim=1) for some in texts)])  # (N,)
+    hubness = [torch.zeros(len(some.mask)) if some.hubness is None else some.hubness for some in texts]
+    right, alike = (torch.zeros(scores.shape, dtype=torch.bool) for _ in range(2))
+    for column, query in enumerate(queries):
+        right[list(query.right), column] = True
+        alike[list(query.alike), column] = True
+    return Trials(
+        scores if run.model.rule and run.model.rule.mean else scores / parts,
+        torch.cat([torch.zeros(0), *hubness]),
+        right,
+        alike,
+        torch.tensor([read(one.text).silent.count(False) <= SHORT for one in queries], dtype=torch.bool),
+    )
+
+
+def _pictures(run: Run, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
+    """The pictures that are asked, of all data together, and their features."""
+    own = run.checkpoint.recipe.data
+    if not data and not own.path:
+        raise InputError(f"{run.folder}: comes with no data of its own; name some.")
+    split, paths = ("val", [data]) if data else (own.val, [own.path, *own.also])
+    told = ", ".join(str(path) for path in paths)
+    wanted: list[Picture] = []
+    for path in paths:
+        dataset = load_dataset(find(path, "dataset"))
+        if path == paths[0] or split in dataset.splits:
+            wanted += pictures_of(dataset, split, own)[:MOST]
+    progress.say(f"learning how sure hits are, from the {split} split of {told}")
+    return featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
+
+
+def _sentences(pictures: Sequence[Picture]) -> Iterator[Query]:
+    """Every sentence, which should find its own picture."""
+    for row, picture in enumerate(pictures):
+        for sentence in picture.sentences:
+            yield Query(sentence, frozenset([row]), frozenset([row]))
+
+
+def _short(pictures: Sequence[Picture], table: WordTable) -> Iterator[Query]:
+    """Every noun that is said of a picture, and every noun with what is said before it; every other one as "a dog"."""
+    nouns: dict[str, set[int]] = {}
+    described: dict[str, set[int]] = {}
+    for row, picture in enumerate(pictures):
+        for sentence in picture.sentences:
+            reading = read(sentence)
+            for place in heads(reading.words, table):
+                noun, before = reading.words[place], reading.words[max(0, place - 1) : place]
+                nouns.setdefault(noun, set()).add(row)
+                if before and not reading.silent[place - 1]:
+                    described.setdefault(f"{before[0]} {noun}", set()).add(row)
+    alike = _alike(nouns, table)
+    for number, (said, right) in enumerate([*nouns.items(), *described.items()]):
+        text = f"a {said}" if number % 2 else said
+        yield Query(text, frozenset(right), frozenset(alike[said.split()[-1]] | right))
+
+
+def _alike(nouns: Mapping[str, set[int]], table: WordTable) -> dict[str, set[int]]:
+    """For each noun the pictures of which it, or a noun that means nearly the same, is said."""
+    names = list(nouns)
+    vectors = table.of(names)
+    near = vectors @ vectors.T >= NEAR if names else torch.zeros(0, 0, dtype=torch.bool)
+    found = {}
+    for row, name in enumerate(names):
+        others = near[row].nonzero()[:, 0].tolist()
+        found[name] = set(nouns[name]).union(*(nouns[names[other]] for other in others))
+    return found
+
+
+def _spread(queries: list[Query]) -> list[Query]:
+    """At most `MOST` of them, spread evenly."""
+    return queries[:: -(-len(queries) // MOST) or 1]
