@@ -25,8 +25,7 @@ def together(parts: list[Trials]) -> Trials:
     most = max(len(one.scores) for one in parts)
     grown = [
         Trials(
-            torch.cat([one.scores, one.scores.new_full((most - len(one.scores), len(one.hubness)), -torch.inf)]),
-            one.hubness,
+            torch.cat([one.scores, one.scores.new_full((most - len(one.scores), len(one.short)), -torch.inf)]),
             *(
                 torch.cat([mask, mask.new_full((most - len(mask), mask.shape[1]), fill)])
                 for mask, fill in ((one.right, False), (one.alike, True))
@@ -45,9 +44,9 @@ def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
         some = asked[asked.short if kind == "short" else ~asked.short]
         right = some.right.gather(0, some.scores.argmax(dim=0)[None])[0]
         vain = (~some.alike).sum(dim=0) > 0
-        there = curve.sure(some.scores[:, right], some.hubness[right]).amax(dim=0)
+        there = curve.sure(some.scores[:, right]).amax(dim=0)
         left = some.scores.masked_fill(some.alike, some.scores[some.scores.isfinite()].min() - 1)[:, vain]
-        gone = curve.sure(left, some.hubness[vain]).amax(dim=0)
+        gone = curve.sure(left).amax(dim=0)
         found[kind] = {
             "first hit right": 100 * right.double().mean().item(),
             "wrongly": 100 * (there < curve.line).double().mean().item(),

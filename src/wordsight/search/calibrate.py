@@ -1,13 +1,12 @@
 """From a score to "how sure": how often a hit like this one was what was asked for.
 
 Queries whose right pictures are known are asked of a collection, once as it is and once without these pictures. Of the
-first hits of both, which are right is learned by a logistic regression (Platt 1999) on three numbers: how far a hit's
-score is above the mean of the first five, that mean, and the query's hubness, which is what pictures that have nothing
-to do with it score:
+first hits of both, which are right is learned by a logistic regression (Platt 1999) on two numbers: how far a hit's
+score is above the mean of the first five, and that mean:
 
-    log odds = a (score - mean of the first five) + b (mean of the first five) + c hubness + d,    a >= 0
+    log odds = a (score - mean of the first five) + b (mean of the first five) + c,    a >= 0
 
-Scores are length-normalised. The first number knows whether this hit stands out, the others whether anything here fits
+Scores are length-normalised. The first number knows whether this hit stands out, the second whether anything here fits
 at all, which makes the figure hold in collections of other sizes too. "A dog" fits many pictures and a sentence fits
 one, so short queries are learned apart from longer ones. Half of what is asked for is not there, so that is learned as
 well. Other pictures that a sentence also fits count as wrong, as nobody knows of them.
@@ -26,6 +25,7 @@ from wordsight.files import to_json
 
 CALIBRATE = "`wordsight index build --calibrate DATA` learns it from pictures with sentences."
 FIRST = 5  # hits that are compared, and learned from
+WRONGLY = 0.1  # of the first hits that are right, so many are said not to match well
 SHORT = 2  # words that name something, in a short query: "dog", "a black dog", "a dog on the beach"
 
 
@@ -35,21 +35,19 @@ class Trials:
 
     Attributes:
         scores: (I, N) normalised scores of every picture with every query.
-        hubness: (N,) of the queries; 0 where the model knows of none.
         right: (I, N) bool, the pictures that a query should find.
         alike: (I, N) bool, those and others that may be right as well: left out where it is asked without them.
         short: (N,) bool, which of the queries are short.
     """
 
     scores: Tensor
-    hubness: Tensor
     right: Tensor
     alike: Tensor
     short: Tensor
 
     def __getitem__(self, queries: Tensor) -> "Trials":
         """Some of the queries."""
-        columns = (self.scores, self.hubness, self.right, self.alike, self.short)
+        columns = (self.scores, self.right, self.alike, self.short)
         return Trials(*(column[..., queries] for column in columns))
 
 
@@ -60,31 +58,26 @@ class Curve:
     Attributes:
         lead: log odds for each unit that a score is above the mean of the first five; >= 0.
         level: log odds for each unit of that mean.
-        hubness: log odds for each unit of the query's hubness.
-        intercept: log odds where all are 0.
-        line: a first hit that is less sure does not match well: what tells queries whose first hit is right from
-            those whose pictures are not there best, each kind counting half.
+        intercept: log odds where both are 0.
+        line: a first hit that is less sure does not match well: nine of ten first hits that are right are surer.
     """
 
     lead: float
     level: float
-    hubness: float
     intercept: float
     line: float
 
-    def sure(self, normalised: Tensor, hubness: float | Tensor = 0.0) -> Tensor:
+    def sure(self, normalised: Tensor) -> Tensor:
         """Probabilities, 0 to 1.
 
         Args:
             normalised: (I, ...) scores of all I pictures that are searched, one query a column.
-            hubness: (...) of the queries.
 
         Returns:
             (I, ...), in the order of the scores.
         """
         level = normalised.topk(min(FIRST, len(normalised)), dim=0).values.mean(dim=0)
-        odds = self.lead * (normalised - level) + self.level * level + self.hubness * hubness + self.intercept
-        return torch.sigmoid(odds)
+        return torch.sigmoid(self.lead * (normalised - level) + self.level * level + self.intercept)
 
 
 @dataclass(frozen=True)
@@ -154,27 +147,15 @@ def _curve(trials: Trials) -> Curve:
     inputs, right = (torch.cat([part.flatten(0, 1) for part in parts]) for parts in zip(there, gone, strict=True))
     counts = torch.cat([torch.full((part.numel(),), 1 / max(1, part.numel())) for _, part in (there, gone)])
     weights = logistic(inputs, right, rising=1, counts=counts * len(inputs) / counts.sum())
-    lead, level, hubness, intercept = weights.tolist()
-    (found, good), (lost, _) = ((torch.sigmoid(first[0] @ weights), which[0]) for first, which in (there, gone))
-    return Curve(lead, level, hubness, intercept, _line(found[good], lost))
+    sure = torch.sigmoid(there[0][0] @ weights)[there[1][0]]  # of the first hits that are right
+    lead, level, intercept = weights.tolist()
+    return Curve(lead, level, intercept, line=sure.quantile(WRONGLY).item() if len(sure) else 0.0)
 
 
 def _first(scores: Tensor, trials: Trials, most: int = FIRST) -> tuple[Tensor, Tensor]:
-    """The first K hits of each query: lead, level, hubness and 1 of each (K, N, 4), and which are right (K, N)."""
+    """The first K hits of each query: lead, level and 1 of each (K, N, 3), and which are right (K, N)."""
     values, places = scores.topk(min(FIRST, most, len(scores)), dim=0)
     level = values.mean(dim=0).expand_as(values)
-    inputs = [values - level, level, trials.hubness.double().expand_as(values), torch.ones_like(level)]
+    inputs = [values - level, level, torch.ones_like(level)]
     right = trials.right.gather(0, places) & values.isfinite()
     return torch.stack(inputs, dim=2), right
-
-
-def _line(right: Tensor, absent: Tensor) -> float:
-    """The figure that most of `right` reach and most of `absent` do not, in shares of each, which count the same."""
-    figures = torch.cat([right, absent]).sort().values
-    reached, missed = (1 - _below(right, figures), _below(absent, figures))
-    return figures[(reached + missed).argmax()].item()
-
-
-def _below(some: Tensor, figures: Tensor) -> Tensor:
-    """The share of some figures below each of others; of none, 0."""
-    return torch.searchsorted(some.sort().values, figures) / max(1, len(some))

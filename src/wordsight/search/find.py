@@ -125,7 +125,7 @@ class _Search:
         """A page of hits: scores (I,) of the chosen pictures."""
         normalised = scores / divisor(query, self.index.rule)
         curve = self._curve(query)
-        sure = None if curve is None else curve.sure(normalised, _hubness(query[0]))
+        sure = None if curve is None else curve.sure(normalised)
         left = self._fits(scores, sure).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
         order = left.numpy()[top(scores[left], self.wanted.count)]
@@ -191,11 +191,6 @@ class _Search:
                     for number, other in zip(numbers[1:], others, strict=True)
                 ),
             )
-
-
-def _hubness(term: Term) -> float:
-    """Of a sentence; 0 where the model knows of none."""
-    return 0.0 if term.texts.hubness is None else float(term.texts.hubness[0])
 
 
 def _doubtful(curve: Curve | None, sure: Tensor | None) -> bool:

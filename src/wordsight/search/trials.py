@@ -63,14 +63,12 @@ def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
         texts = [run.encode_texts(said[at : at + ROWS]).to("cpu") for at in range(0, len(said), ROWS)]
         scores = score_matrix(run.model, images, texts) if texts else torch.zeros(len(pictures), 0)
     parts = torch.cat([torch.zeros(0), *(some.mask.sum(dim=1) for some in texts)])  # (N,)
-    hubness = [torch.zeros(len(some.mask)) if some.hubness is None else some.hubness for some in texts]
     right, alike = (torch.zeros(scores.shape, dtype=torch.bool) for _ in range(2))
     for column, query in enumerate(queries):
         right[list(query.right), column] = True
         alike[list(query.alike), column] = True
     return Trials(
         scores if run.model.rule and run.model.rule.mean else scores / parts,
-        torch.cat([torch.zeros(0), *hubness]),
         right,
         alike,
         torch.tensor([read(one.text).silent.count(False) <= SHORT for one in queries], dtype=torch.bool),
@@ -84,11 +82,8 @@ def _pictures(run: Run, data: str | Path | None, progress: Progress) -> tuple[li
         raise InputError(f"{run.folder}: comes with no data of its own; name some.")
     split, paths = ("val", [data]) if data else (own.val, [own.path, *own.also])
     told = ", ".join(str(path) for path in paths)
-    wanted: list[Picture] = []
-    for path in paths:
-        dataset = load_dataset(find(path, "dataset"))
-        if path == paths[0] or split in dataset.splits:
-            wanted += pictures_of(dataset, split, own)[:MOST]
+    datasets = [load_dataset(find(path, "dataset")) for path in paths]
+    wanted = [picture for dataset in datasets for picture in pictures_of(dataset, split, own)[:MOST]]
     progress.say(f"learning how sure hits are, from the {split} split of {told}")
     return featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
 
