@@ -13,7 +13,7 @@ from wordsight.evaluation.magnitudes import magnitudes
 from wordsight.run import Run, load
 from wordsight.search.index import Index
 from wordsight.search.query import Like
-from wordsight.search.split_scores import split_scores
+from wordsight.search.trials import trials
 from wordsight.training.progress import Progress
 from wordsight.training.recipe import read
 from wordsight.training.trainer import train
@@ -88,12 +88,12 @@ def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Run, index:
 
 
 def test_how_sure_hits_are_is_learned_of_scores_divided_as_in_a_search(run: Run, world: Path) -> None:
-    scores, picture = split_scores(run, world, QUIET)
+    asked = trials(run, world, QUIET)
     first = load_dataset(world).split("val")[0]
     parts = run.encode_texts([first.sentences[0]]).mask.sum().item()
-    assert picture[0] == 0
+    assert asked.right[:, 0].nonzero().tolist() == [[0]]
     expected = run.score([first.path], [first.sentences[0]]).item() / parts
-    assert scores[0, 0].item() == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert asked.scores[0, 0].item() == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 def test_an_index_is_asked_for_pictures_and_boxes(index: Index) -> None:
