@@ -12,7 +12,7 @@ surprise, and figures depend on them: brackets stay, as -lrb- and -rrb-; "!" goe
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from wordsight.text.tokens import is_mark, spaced
 
@@ -49,42 +49,46 @@ _NUMBER = r"(?:\d*(?:[.:,]\d+)+|\d+)"
 _PART = rf"(?:[dlo]'(?=[a-z\d]))?(?:{_N}+|{_NUMBER})"  # of a compound: o'clock, 1.5
 
 # Group 1 is the token; the rest of the match is looked ahead at.
-_RULES = tuple(
-    re.compile(rule, re.IGNORECASE)
-    for rule in (
-        r"(can)not",
-        r"(gon(?=na)|wan(?=na)|got(?=ta)|gim(?=me)|lem(?=me))..(?![a-z])",
-        r"('t)(?:is(?![a-z])|was)",
-        rf"({_WORD})'(?:[msd]|re|ve|ll)",
-        r"([a-z]*[a-mo-z])n't",
-        rf"({_WORD})",
-        r"('(?:[msd]|re|ve|ll)|n'ts?)(?![a-z])",
-        rf"({_any(_ELISIONS)})",
-        r"(y')[a-z]",
-        rf"((?-i:[A-HJ-XZn])'[a-z]{{2}}{_N}*)",  # O'Neill, n'sync
-        rf"([a-z]+[aeiouy]'(?-i:[aeiouA-Z]){_N}*)",  # ma'am
-        r"(')[a-z]{2}",  # an opening quote
-        r"((?:https?://|www\.)[^\s<>\"()]*[\w/])",
-        r"((?:[a-z\d]+\.)+(?:com|net|org|edu)(?:/[^\s<>\"()]*[\w/])?)(?![a-z])",
-        r"(<?[a-z\d][\w.+-]*@[\w.-]*\w>?)",
-        rf"(@[a-z_]\w*|#{_L}{_N}*)",
-        r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4}|(?:\d{1,4}-)?\d{1,4}/\d{1,4})",
-        rf"([-+]?{_NUMBER})",
-        rf"({_PART}(?:[-_]{_PART})*)",
-        rf"({_N}(?:{_N}|[.,])*(?:-(?:[a-z](?:\.[a-z])+\.|{_N}+))+)",  # black-and-white
-        rf"({_N}+(?:-{_L}+){{0,2}}(?:/{_N}+(?:-{_L}+){{0,2}}){{1,2}})",  # refrigerator/freezer
-        r"((?-i:[A-Z]+(?:[+&][A-Z]+)+|[A-Z]+\$)|c\+\+)",
-        r"([a-z](?:\.[a-z])+\.|[a-z]\.(?! $))",  # u.s.; but the dot of one letter at the end ends the caption
-        rf"((?:{_any(_ABBREVIATIONS)}|(?-i:{_any(_CAPITALISED)}))\.)",
-        rf"((?:{_WORD}|{_PART}(?:[-_]{_PART})*)\.)[,;:]",
-        rf"((?:{_any(_NUMBERED)})\.)(?= ?\d)",
-        r"([<>]?[:;=][-o*']?(?-i:[()DP\\{@|\[\]]))(?![a-z])",
-        r"(-[lr][rcs]b-)",
-        r"(</?[a-z!?][^<>]*>)",
-        r"(\.\.\.+|[?!]+|\*+|@+|#+|_+|<<|>>|''|``|-{5,}|-{1,4})",
-        r"(.)",
-    )
+_RULES = (
+    r"(can)not",
+    r"(gon(?=na)|wan(?=na)|got(?=ta)|gim(?=me)|lem(?=me))..(?![a-z])",
+    r"('t)(?:is(?![a-z])|was)",
+    rf"({_WORD})'(?:[msd]|re|ve|ll)",
+    r"([a-z]*[a-mo-z])n't",
+    rf"({_WORD})",
+    r"('(?:[msd]|re|ve|ll)|n'ts?)(?![a-z])",
+    rf"({_any(_ELISIONS)})",
+    r"(y')[a-z]",
+    rf"((?-i:[A-HJ-XZn])'[a-z]{{2}}{_N}*)",  # O'Neill, n'sync
+    rf"([a-z]+[aeiouy]'(?-i:[aeiouA-Z]){_N}*)",  # ma'am
+    r"(')[a-z]{2}",  # an opening quote
+    r"((?:https?://|www\.)[^\s<>\"()]*[\w/])",
+    r"((?:[a-z\d]+\.)+(?:com|net|org|edu)(?:/[^\s<>\"()]*[\w/])?)(?![a-z])",
+    r"(<?[a-z\d][\w.+-]*@[\w.-]*\w>?)",
+    rf"(@[a-z_]\w*|#{_L}{_N}*)",
+    r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4}|(?:\d{1,4}-)?\d{1,4}/\d{1,4})",
+    rf"([-+]?{_NUMBER})",
+    rf"({_PART}(?:[-_]{_PART})*)",
+    rf"({_N}(?:{_N}|[.,])*(?:-(?:[a-z](?:\.[a-z])+\.|{_N}+))+)",  # black-and-white
+    rf"({_N}+(?:-{_L}+){{0,2}}(?:/{_N}+(?:-{_L}+){{0,2}}){{1,2}})",  # refrigerator/freezer
+    r"((?-i:[A-Z]+(?:[+&][A-Z]+)+|[A-Z]+\$)|c\+\+)",
+    r"([a-z](?:\.[a-z])+\.|[a-z]\.(?! $))",  # u.s.; but the dot of one letter at the end ends the caption
+    rf"((?:{_any(_ABBREVIATIONS)}|(?-i:{_any(_CAPITALISED)}))\.)",
+    rf"((?:{_WORD}|{_PART}(?:[-_]{_PART})*)\.)[,;:]",
+    rf"((?:{_any(_NUMBERED)})\.)(?= ?\d)",
+    r"([<>]?[:;=][-o*']?(?-i:[()DP\\{@|\[\]]))(?![a-z])",
+    r"(-[lr][rcs]b-)",
+    r"(</?[a-z!?][^<>]*>)",
+    r"(\.\.\.+|[?!]+|\*+|@+|#+|_+|<<|>>|''|``|-{5,}|-{1,4})",
+    r"(.)",
 )
+
+
+@cache
+def _rules() -> tuple[re.Pattern[str], ...]:
+    """The rules, compiled when the first caption comes: that takes longer than to write a file of captions."""
+    return tuple(re.compile(rule, re.IGNORECASE) for rule in _RULES)
+
 
 # Characters that are others to the tokeniser, or none.
 _REPLACED = str.maketrans(
@@ -130,7 +134,7 @@ def _lex(piece: str, after: str) -> tuple[str, ...]:
     """The tokens of a piece without spaces; the next piece begins with "0" (any digit), "a" (anything else) or not."""
     text, place, tokens = f"{piece} {after}", 0, []
     while place < len(piece):
-        found = max(filter(None, (rule.match(text, place) for rule in _RULES)), key=re.Match.end)
+        found = max(filter(None, (rule.match(text, place) for rule in _rules())), key=re.Match.end)
         place = found.end(1)
         token = _written(found[1].lower())
         if token and token not in PUNCTUATION:
