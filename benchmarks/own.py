@@ -55,7 +55,10 @@ def from_start(start: str, data: Path, seed: int) -> Recipe:
 
 def from_nothing(start: str, data: Path, seed: int) -> Recipe:
     told = [f"data.path={data}", f"train.seed={seed}", "train.epochs=30", "train.evaluate_every=5", "train.warmup=0"]
-    return read(start_folder(start) / "recipe.toml", [*told, "text.vectors=", "train.start=", "data.min_count=2"])
+    return read(
+        start_folder(start) / "recipe.toml",
+        [*told, "text.vectors=", "train.start=", "data.also=[]", "data.min_count=2"],
+    )
 
 
 def row(name: str, count: str, runs: list[Run], val: list[Picture], old: list[Picture], seconds: float) -> str:

@@ -69,3 +69,16 @@ def test_the_box_is_timed_beside_a_recipe(world: Path) -> None:
     rates = [float(line.split(": ")[1].split()[0]) for line in lines]
     assert len(lines) == 3 + 5 and min(rates) > 0
     assert [line.split(":")[0] for line in lines[:3]] == ["the box", recipe, "ratio"]
+
+
+def test_own_pairs_are_measured_beside_the_start_and_nothing(trained: Path, world: Path, tmp_path: Path) -> None:
+    """Its other data are not asked for: a start from elsewhere names them, and they are not at hand."""
+    arguments = ("--start", str(trained), "--data", str(world), "--old", "", "--out", str(tmp_path))
+    lines = printed("own.py", *arguments, "--sizes", "6", "--seeds", "1").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| the start alone", "| from the start", "| from nothing"]
+
+
+def test_how_often_nothing_matches_well_is_measured(trained: Path, world: Path) -> None:
+    found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")[str(world)]
+    assert found.keys() == {"short", "sentences"}
+    assert found["short"]["wrongly"] <= 15 < found["short"]["rightly"]
