@@ -2,39 +2,40 @@
 
 A model is calibrated on the val split of one dataset, and asked the queries of another's.
 
-    python benchmarks/doubt.py [RUN] --fit DATA [--fit DATA] --test DATA [--test DATA] [--json]
+    python benchmarks/doubt.py [RUN] [--fit DATA] [--test DATA] [--json]
 """
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import torch
 import typer
 
-from wordsight.run import load
-from wordsight.search.calibrate import Calibration, Trials, calibrate
-from wordsight.search.trials import trials
+from wordsight.files import to_json
+from wordsight.run import Run, load
+from wordsight.search.calibrate import Calibration, Curve, Trials, calibrate
+from wordsight.search.trials import Query, ask, collection, trials
+from wordsight.text.tokens import tokenise
 from wordsight.training.progress import Progress
+from wordsight.vision.proposals import COCO_NAMES
 
 
-def together(parts: list[Trials]) -> Trials:
-    """Queries of several collections as those of one that is as large as all of them; each sees its own alone."""
-    if len(parts) == 1:
-        return parts[0]
-    most = max(len(one.scores) for one in parts)
-    grown = [
-        Trials(
-            torch.cat([one.scores, one.scores.new_full((most - len(one.scores), len(one.short)), -torch.inf)]),
-            *(
-                torch.cat([mask, mask.new_full((most - len(mask), mask.shape[1]), fill)])
-                for mask, fill in ((one.right, False), (one.alike, True))
-            ),
-            one.short,
-        )
-        for one in parts
-    ]
-    return Trials(*(torch.cat([getattr(one, name) for one in grown], dim=-1) for name in vars(grown[0])))
+def names(model: Run, data: str) -> Trials:
+    """The names of COCO's 80 classes, "a zebra" and so on: right for a picture of which somebody said the word."""
+    pictures, rows = collection(model, data, Progress())
+    said = [{word for sentence in picture.sentences for word in tokenise(sentence)} for picture in pictures]
+    queries = []
+    for name in COCO_NAMES:
+        forms = [{word, f"{word}s"} for word in name.split()]
+        right = frozenset(row for row, words in enumerate(said) if all(form & words for form in forms))
+        queries.append(Query(f"a {name}", right, right))
+    return ask(model, pictures, rows, queries)
+
+
+def of_names(curve: Curve, asked: Trials) -> dict[str, float]:
+    """Percent of the names that are said of a picture (`wrongly`), and of those that are said of none (`rightly`)."""
+    doubted, there = curve.sure(asked.scores).amax(dim=0) < curve.line, asked.right.any(dim=0)
+    shares = (100 * doubted[which].double().mean().item() for which in (there, ~there))
+    return {"there": float(there.sum()), **dict(zip(("wrongly", "rightly"), shares, strict=True))}
 
 
 def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
@@ -57,21 +58,19 @@ def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
 
 def main(
     run: Annotated[Path | None, typer.Argument()] = None,
-    fit: Annotated[list[str] | None, typer.Option()] = None,
-    test: Annotated[list[str] | None, typer.Option()] = None,
+    fit: Annotated[str, typer.Option()] = "flickr8k",
+    test: Annotated[str, typer.Option()] = "coco",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Print a row for each dataset and kind of query."""
+    """Print a row for each kind of query."""
     model = load(run, "cpu")
-    asked = {name: trials(model, name, Progress()) for name in dict.fromkeys([*(fit or []), *(test or [])])}
-    fitted = calibrate(together([asked[name] for name in fit or []]))
-    figures: dict[str, Any] = {name: shares(fitted, asked[name]) for name in test or []}
+    fitted = calibrate(trials(model, fit, Progress()))
+    found = shares(fitted, trials(model, test, Progress())) | {"names": of_names(fitted.short, names(model, test))}
     if as_json:
-        print(json.dumps(figures, indent=1))
+        print(to_json(found))
         return
-    for name, kinds in figures.items():
-        for kind, one in kinds.items():
-            print(f"{name} {kind}: " + ", ".join(f"{key} {value:.0f} %" for key, value in one.items()))
+    for kind, one in found.items():
+        print(f"{kind}: " + ", ".join(f"{key} {value:.0f}" for key, value in one.items()))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,6 @@ def test_own_pairs_are_measured_beside_the_start_and_nothing(trained: Path, worl
 
 
 def test_how_often_nothing_matches_well_is_measured(trained: Path, world: Path) -> None:
-    found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")[str(world)]
-    assert found.keys() == {"short", "sentences"}
+    found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")
+    assert found.keys() == {"short", "sentences", "names"} and found["names"]["there"] == 1, "orange"
     assert found["short"]["wrongly"] <= 15 < found["short"]["rightly"]

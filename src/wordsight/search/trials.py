@@ -53,8 +53,20 @@ def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
     Raises:
         InputError: a dataset is missing, it has no such split, or none of its pictures can be read.
     """
-    pictures, rows = _pictures(run, data, progress)
+    pictures, rows = collection(run, data, progress)
     queries = [*_spread(list(_sentences(pictures))), *_spread(list(_short(pictures, word_table())))]
+    return ask(run, pictures, rows, queries)
+
+
+def ask(run: Run, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequence[Query]) -> Trials:
+    """Queries with every picture; those of which the model knows no word are left out.
+
+    Args:
+        run: the model.
+        pictures: I.
+        rows: their features.
+        queries: what is asked.
+    """
     queries = [one for one in queries if any(word in run.vocabulary for word in run.vocabulary.tokens(one.text))]
     blocks = torch.arange(len(pictures)).split(ROWS)
     with torch.inference_mode():
@@ -75,7 +87,7 @@ def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
     )
 
 
-def _pictures(run: Run, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
+def collection(run: Run, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
     """The pictures that are asked, of all data together, and their features."""
     own = run.checkpoint.recipe.data
     if not data and not own.path:

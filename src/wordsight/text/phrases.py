@@ -43,8 +43,8 @@ def read(sentence: str) -> Reading:
         pauses.add(len(words))
     silent = [word in FUNCTION_WORDS for word in words]
     if classes.is_english(words):
-        leading, linking = compound_prepositions(words), classes.PREPOSITIONS | classes.LINKS
-        silent = [a or b or word in linking for a, b, word in zip(silent, leading, words, strict=True)]
+        leading = compound_prepositions(words)
+        silent = [a or b or word in classes.LINKING for a, b, word in zip(silent, leading, words, strict=True)]
     return Reading(tuple(words), tuple(noun_phrases(words, pauses)), tuple(silent))
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from wordsight.batch import Words
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_json, write_text
-from wordsight.text.phrases import read
-from wordsight.text.tokens import tokenise
+from wordsight.text.tokens import FUNCTION_WORDS, tokenise
+from wordsight.text.word_classes import LINKING
 from wordsight.text.word_table import word_table
 
 END = "<end>"
@@ -124,7 +124,8 @@ class Vocabulary:
     @cached_property
     def naming(self) -> Tensor:
         """Which words name something, (V,) bool: not "<end>", not "a", nor, in English, "behind"."""
-        return torch.tensor([word not in SPECIAL and False in read(word).silent for word in self.words])
+        silent = {*SPECIAL, *FUNCTION_WORDS, *LINKING}
+        return torch.tensor([word not in silent for word in self.words])
 
     def coverage(self, sentences: Iterable[str]) -> float:
         """The share of the sentences' words that are known, 0 to 1; 0 when they have no words."""

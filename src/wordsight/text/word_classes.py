@@ -45,6 +45,7 @@ OTHERS = _words(
     """
 )
 LINKS = AUXILIARIES | PRONOUNS | OTHERS  # neither in a noun phrase nor in front of one
+LINKING = PREPOSITIONS | LINKS  # words that name nothing, with `FUNCTION_WORDS`
 CLOSED = DETERMINERS | NUMBERS | PREPOSITIONS | LINKS
 
 COLOURS = _words("red orange yellow green blue purple pink brown black white grey gray tan beige")
