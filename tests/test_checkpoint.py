@@ -301,8 +301,8 @@ def test_a_strangers_run_takes_no_more_room_than_its_files_and_executes_nothing(
         "    try: checkpoint.load(folder)\n"
         "    except InputError as error: assert len(str(error).splitlines()) == 1 and len(str(error)) < 500, error\n"
         "    else: print('loaded', folder)\n"
-        "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])\n"  # not ru_maxrss: that is the parent's too
-    )
+        "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])\n"
+    )  # VmHWM: ru_maxrss of a child has its parent's peak in it
     command = [sys.executable, "-c", code, *map(str, folders)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
