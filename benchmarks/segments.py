@@ -19,7 +19,8 @@ from torch import Tensor
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.evaluation.evidence import Look
-from wordsight.evaluation.grounding import WHOLE, around, evaluate, overlaps, predictor
+from wordsight.evaluation.grounding import WHOLE, around, evaluate, predictor
+from wordsight.matching.locate import overlaps
 from wordsight.measure import looking
 from wordsight.run import Run, load
 from wordsight.training.material import featured, pictures_of

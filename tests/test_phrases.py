@@ -138,7 +138,8 @@ def placed(sentence: str, seen: dict[str, tuple[float, ...]], beta: float = BETA
     count = len(next(iter(seen.values())))
     values = torch.tensor([[*seen.get(word, (0.0,) * count)] for word in words])[None]
     mask = torch.ones(1, count, dtype=torch.bool)
-    images = Vectors(torch.eye(count)[None], mask, torch.rand(1, count, 4))
+    columns = torch.tensor([[[region / count, 0.0, (region + 1) / count, 1.0] for region in range(count)]])
+    images = Vectors(torch.eye(count)[None], mask, columns)  # side by side, so that none supports another
     spoken = torch.ones(1, len(words), dtype=torch.bool)
     texts = Vectors(values, spoken, spans(spoken))
     found = segments(images, texts, beta, Grouping.of([sentence]))[0]

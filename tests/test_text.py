@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from wordsight.errors import InputError
+from wordsight.text.articles import agree, article
 from wordsight.text.tokens import tokenise
 from wordsight.text.vectors import load_vectors
 from wordsight.text.vocabulary import Vocabulary
@@ -188,3 +189,18 @@ def test_vectors_are_not_waited_for_at_a_pipe_nor_read_without_end(
         np.save(file, np.zeros(3))
     with pytest.raises(InputError, match="expected"):
         load_vectors(path, vocabulary)
+
+
+AN = ["elephant", "orange", "umbrella", "hourglass", "heir", "uncle", "unidentified", "usher", "onion"]
+A = ["dog", "unicycle", "uniform", "European", "urinal", "one", "UK", "ukulele", "euro", "used"]
+
+
+@pytest.mark.parametrize("word", AN + A)
+def test_the_article_follows_the_sound(word: str) -> None:
+    assert article(word) == ("an" if word in AN else "a")
+
+
+def test_articles_agree_with_the_next_word_and_nothing_else_changes() -> None:
+    said = ["a", "elephant", "and", "an", "dog", "near", "an", "old", "a", "frame", "a"]
+    assert " ".join(agree(said)) == "an elephant and a dog near an old a frame a"
+    assert agree([]) == []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from wordsight.captioning.certain import answer
 from wordsight.captioning.decode import Caption
 from wordsight.captioning.things import Thing
+from wordsight.text.articles import agree
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.boxes import nms
 
@@ -51,8 +52,10 @@ class Snippet(Said):
 
 
 def in_words(caption: Caption, vocabulary: Vocabulary) -> Said:
-    """A caption's numbers as their words."""
-    return Said(" ".join(vocabulary.words[word] for word in caption.ids), caption.log_prob, caption.confidence)
+    """A caption's numbers as their words; in English "a" and "an" agree with the word behind them."""
+    words = [vocabulary.words[word] for word in caption.ids]
+    english = "an" in vocabulary and "the" in vocabulary
+    return Said(" ".join(agree(words) if english else words), caption.log_prob, caption.confidence)
 
 
 def distinct(snippets: Sequence[Snippet], *, most: int = MOST, overlap: float = OVERLAP) -> list[Snippet]:

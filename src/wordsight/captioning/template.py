@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from wordsight.batch import Regions
+from wordsight.text.articles import article
 
 NOTHING = "a picture"  # where no thing is named
 LEAST = (
@@ -49,7 +50,7 @@ def noun_phrase(name: str, count: int) -> str:
     """So many of a thing in words: "an umbrella", "two wine glasses", "several people" from six on."""
     noun = _COUNTED_AS.get(name, name)
     if count == 1:
-        return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+        return f"{article(noun.split()[0])} {noun}"
     return f"{_NUMBERS[count] if count < len(_NUMBERS) else 'several'} {plural(noun)}"
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from wordsight.data.entities import Phrase
 from wordsight.data.records import Picture
 from wordsight.evaluation.evidence import Evidence, Look, align
-from wordsight.evaluation.grounding import around, overlaps
+from wordsight.evaluation.grounding import around
 from wordsight.evaluation.ranking import Ranks, ranks
+from wordsight.matching.locate import overlaps
 from wordsight.matching.matcher import Matcher
 from wordsight.text.vocabulary import Vocabulary
 

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.data.entities import Phrase
 from wordsight.evaluation.evidence import Look
-from wordsight.matching.locate import locate
+from wordsight.matching.locate import locate, overlaps, supported
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Grouping, assign, naming_nothing
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
@@ -103,14 +103,6 @@ def around(boxes: Tensor) -> Tensor:
     return torch.cat([boxes[..., :2].amin(-2), boxes[..., 2:].amax(-2)], dim=-1)
 
 
-def overlaps(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes (..., 4) with boxes that broadcast to the same shape -> (...), 0 to 1."""
-    sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
-    shared = sides.clamp(min=0).prod(-1)
-    areas = sum(((box[..., 2:] - box[..., :2]).clamp(min=0).prod(-1) for box in (a, b)), torch.zeros(()))
-    return shared / (areas - shared).clamp(min=1e-12)
-
-
 def predictor(
     model: Matcher,
     vocabulary: Vocabulary,
@@ -147,8 +139,8 @@ def predictor(
             which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
             images = seen[which]
             words = vocabulary.encode([sentence for _, sentence in block])
-            found = model.evidence(images, model.encode_texts(words.to(device))).cpu()  # (B, T, R)
             boxes = images.places.cpu()
+            found = supported(model.evidence(images, model.encode_texts(words.to(device))).cpu(), boxes)  # (B, T, R)
             silent = naming_nothing(words, vocabulary)  # (B, T)
             chain = None if beta is None else assign(found, words.mask, beta, Grouping.of([text for _, text in block]))
             for row, pair in enumerate(block):

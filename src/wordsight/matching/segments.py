@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors, Words
+from wordsight.matching.locate import supported
 from wordsight.matching.score import spoken, word_regions
 from wordsight.text.phrases import read
 from wordsight.text.tokens import FUNCTION_WORDS
@@ -119,8 +120,10 @@ def segments(
         ValueError: beta is below 0 or not finite.
     """
     scores, mask = evidence(images, texts), spoken(texts)  # (B, T, R), (B, T)
-    regions = assign(scores, mask, beta, grouping)  # (B, T)
-    if grouping is None or beta == 0:
+    if grouping is not None and beta > 0:
+        regions = assign(supported(scores, images.places), mask, beta, grouping)  # (B, T)
+    else:
+        regions = assign(scores, mask, beta)
         grouping = Grouping(torch.zeros_like(mask), torch.zeros_like(regions))
     strengths = scores.gather(2, regions[:, :, None])[:, :, 0]  # (B, T)
     boxes = images.places.gather(1, regions[:, :, None].expand(-1, -1, 4))  # (B, T, 4)
