@@ -13,12 +13,12 @@ import json
 import re
 from pathlib import Path
 
-from wordsight.describe import load_captioner
-from wordsight.measure import measure
-from wordsight.measure_captions import measure_captions
-from wordsight.run import load
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
+from wordsight.evaluation.alignment import measure
+from wordsight.evaluation.captioning import measure_captions
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
+from wordsight.runs.captioner import load_captioner
+from wordsight.runs.recipe import read
 from wordsight.training.trainer import train
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"

@@ -22,7 +22,7 @@ MOST_MB, MOST_SECONDS = 1500, 60
 OPEN = """
 import json, sys, time
 import torch
-import wordsight.run
+import wordsight.runs.aligner
 from wordsight.errors import InputError
 from wordsight.vision.images import open_image, read_header
 began, said = time.perf_counter(), []

@@ -13,12 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from wordsight.boxed import in_the_box
+from wordsight.bundled import in_the_box
 from wordsight.data import find
-from wordsight.training.checkpoint import read_config
-from wordsight.training.material import region_encoder
-from wordsight.training.recipe import read
-from wordsight.training.typed import fill
+from wordsight.runs.checkpoint import read_config
+from wordsight.runs.features import region_encoder
+from wordsight.runs.recipe import read
+from wordsight.runs.typed import fill
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 ROUNDS = 5
@@ -51,7 +51,7 @@ def main() -> None:
     if args.start:
         for number in range(ROUNDS):
             began = time.perf_counter()
-            command = [sys.executable, "-c", "from wordsight.cli import main; main()", "caption", args.start]
+            command = [sys.executable, "-c", "from wordsight.cli.main import main; main()", "caption", args.start]
             subprocess.run(command, check=True, capture_output=True)
             print(f"start {number + 1}: {time.perf_counter() - began:.2f} s")
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from statistics import median
 
 from wordsight.data import find, load_dataset
-from wordsight.data.painted import paint_world
+from wordsight.data.painted.world import paint_world
 from wordsight.matching.align import Align
+from wordsight.progress import Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.features import region_encoder
+from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training import checkpoint
-from wordsight.training.material import region_encoder
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
 
 PIECES = 6
 DEMO = Path(__file__).parents[1] / "recipes" / "demo.toml"

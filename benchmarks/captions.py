@@ -24,17 +24,16 @@ from wordsight.captioning.template import template_captions
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import load_phrases
 from wordsight.data.records import Dataset, Picture
-from wordsight.describe import Describer, load_captioner
 from wordsight.errors import InputError
-from wordsight.evaluation.captions import TOKENISER, Id, caption_metrics, diversity
-from wordsight.evaluation.regions import AnnotatedRegion, alone, annotated_regions, grouped, views
-from wordsight.run import Run, load
+from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity
+from wordsight.metrics.regions import AnnotatedRegion, alone, annotated_regions, grouped, views
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.captioner import Describer, load_captioner
+from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.pairs import ROWS, Pairs, encode, pairs
 from wordsight.text.vocabulary import UNKNOWN
-from wordsight.training.batches import Pairs, pairs
-from wordsight.training.material import featured, pictures_of
-from wordsight.training.progress import Progress
-from wordsight.training.snippets import snippets
-from wordsight.training.validation import ROWS, encode
+from wordsight.training.region_words import snippets
 from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
 
 BEAMS = (1, 3, 5, 7, 20)

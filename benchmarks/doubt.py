@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from wordsight.files import to_json
-from wordsight.run import Run, load
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
 from wordsight.search.calibrate import Calibration, Curve, Trials, calibrate
 from wordsight.search.trials import Query, ask, collection, trials
 from wordsight.text.tokens import tokenise
-from wordsight.training.progress import Progress
 from wordsight.vision.proposals import COCO_NAMES
 
 

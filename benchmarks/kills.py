@@ -31,12 +31,12 @@ from wrong_writers import CONTROLS
 
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
-from wordsight.run import load
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
 from wordsight.search import build, merge
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.results import Hit
-from wordsight.training.progress import Progress
 from wordsight.vision.regions import Row
 
 CODE = str(Path(build.__file__).parent)
@@ -145,7 +145,7 @@ class Trial:
                 path.write_bytes(chance.choice(self.contents))
                 os.utime(path, ns=(0, chance.randrange(10**18)))
         if kind == "merge":
-            return lambda: merge.merge(index, self.other), set()
+            return lambda: index.merge(self.other), set()
         if kind == "annotate":
             table = index.folder.parent / "meta.csv"
             rows = "".join(f"{path},{number},{number}\n" for path in self.paths for number in [chance.randrange(99)])

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.evaluation.ranking import ranking_metrics, rsum
-from wordsight.run import Run, load
-from wordsight.training.batches import pairs
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import Recipe, read
+from wordsight.metrics.ranking import ranking_metrics, rsum
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.pairs import encode, pairs
+from wordsight.runs.recipe import Recipe, read
 from wordsight.training.start import start_folder
 from wordsight.training.trainer import train
-from wordsight.training.validation import encode
 from wordsight.vision.regions import FeatureCache, default_cache
 
 OWN = Path(__file__).resolve().parents[1] / "recipes" / "own.toml"

@@ -11,11 +11,10 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.run import Run
-from wordsight.training.batches import Pairs, pairs
-from wordsight.training.material import featured, pictures_of
-from wordsight.training.progress import Progress
-from wordsight.training.validation import encode
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run
+from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.pairs import Pairs, encode, pairs
 from wordsight.vision.regions import FeatureCache, FeatureTable, Row, default_cache
 
 

@@ -33,7 +33,7 @@ from real import encoded, more, split_of
 from torch import Tensor
 
 from wordsight.matching.score import Rule
-from wordsight.run import load
+from wordsight.runs.aligner import load
 from wordsight.search.rough import best_scores, extent, halved, is_quick
 from wordsight.search.scan import Asked, Floats, Spans, scan, top
 

@@ -24,13 +24,14 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.errors import InputError
-from wordsight.evaluation import ranking
-from wordsight.evaluation.grounding import Predict, evaluate, predictor
+from wordsight.evaluation.alignment import looking
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
 from wordsight.matching.segments import BETA, Grouping, segments
-from wordsight.measure import looking
-from wordsight.run import Run, load
+from wordsight.metrics import ranking
+from wordsight.metrics.grounding import Predict, evaluate, predictor
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
@@ -38,7 +39,6 @@ from wordsight.search.query import asked, terms
 from wordsight.search.results import evidence
 from wordsight.search.scan import scan
 from wordsight.search.snapshot import Snapshot
-from wordsight.training.progress import Progress
 
 
 def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -> dict[str, Any]:

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from wordsight.data import find, load_dataset
 from wordsight.data.entities import Phrase, load_phrases
-from wordsight.evaluation.evidence import Look
-from wordsight.evaluation.grounding import WHOLE, around, evaluate, predictor
+from wordsight.evaluation.alignment import looking
 from wordsight.matching.locate import overlaps
-from wordsight.measure import looking
-from wordsight.run import Run, load
-from wordsight.training.material import featured, pictures_of
-from wordsight.training.progress import Progress
+from wordsight.metrics.grounding import WHOLE, Look, around, evaluate, predictor
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.features import featured, pictures_of
 from wordsight.vision.regions import FeatureCache, default_cache
 
 BETAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 1000.0)

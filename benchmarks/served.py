@@ -54,15 +54,15 @@ class Served:
 @contextmanager
 def serving(*options: str, pictures: int = 60) -> Iterator[Served]:
     """Index painted pictures with the small model in the box, and serve them with its captioners."""
-    from wordsight.data.painted import paint_world
+    from wordsight.data.painted.world import paint_world
+    from wordsight.progress import Progress
     from wordsight.search.index import Index
-    from wordsight.training.progress import Progress
 
     with tempfile.TemporaryDirectory() as work:
         world = paint_world(Path(work, "world"), pictures)
         index = Index.create(Path(work, "index"))
         index.build(sorted((world / "images").iterdir()), progress=Progress(quiet=True))
-        command = [sys.executable, "-m", "wordsight.cli", "serve", str(index.folder), "--port", "0", *options]
+        command = [sys.executable, "-m", "wordsight.cli.main", "serve", str(index.folder), "--port", "0", *options]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
             try:
                 assert process.stderr is not None

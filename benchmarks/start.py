@@ -33,13 +33,13 @@ from torch import Tensor
 
 from wordsight.batch import Vectors, Words
 from wordsight.matching.align import Align
-from wordsight.run import load
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import parse
 from wordsight.search.catalog import Entry
 from wordsight.search.index import Index
 from wordsight.search.rough import extent
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
-from wordsight.training import checkpoint
-from wordsight.training.recipe import parse
 from wordsight.vision.regions import RegionSettings
 
 BLOCK, STRANGERS = 1000, 600
@@ -153,7 +153,7 @@ def seconds(*command: str) -> tuple[float, float]:
 def measure(folder: Path, rounds: int) -> dict[str, float]:
     python = sys.executable
     commands = {
-        "wordsight search": (python, "-m", "wordsight.cli", "search", str(folder), SENTENCE),
+        "wordsight search": (python, "-m", "wordsight.cli.main", "search", str(folder), SENTENCE),
         "of that, import torch": (python, "-c", "import torch"),
     }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}

@@ -22,12 +22,12 @@ import torch
 
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
-from wordsight.run import Run
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run
 from wordsight.search import build
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
 from wordsight.search.seal import FILE as SEAL
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 CLOSED = f"{FILE}, closed"

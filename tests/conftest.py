@@ -77,7 +77,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A painted world of 150 pictures."""
-    from wordsight.data.painted import paint_world
+    from wordsight.data.painted.world import paint_world
 
     out = tmp_path_factory.mktemp("painted") / "world"
     paint_world(out, pictures=150, seed=1)
@@ -95,8 +95,8 @@ def recipe_file(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run trained by that recipe; tests must not change it."""
-    from wordsight.training.progress import Progress
-    from wordsight.training.recipe import read
+    from wordsight.progress import Progress
+    from wordsight.runs.recipe import read
     from wordsight.training.trainer import train
 
     out = tmp_path_factory.mktemp("runs") / "small"
@@ -125,8 +125,8 @@ def region_captioner(world: Path, trained: Path, tmp_path_factory: pytest.TempPa
 
 
 def train_captioner(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from wordsight.training.progress import Progress
-    from wordsight.training.recipe import parse
+    from wordsight.progress import Progress
+    from wordsight.runs.recipe import parse
     from wordsight.training.trainer import train
 
     out = tmp_path_factory.mktemp("runs") / "captioner"
@@ -161,8 +161,8 @@ def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
     """The folder of an index of thirty painted pictures, which are in `pictures` beside it; not to be changed."""
     import shutil
 
+    from wordsight.progress import Progress
     from wordsight.search.index import Index
-    from wordsight.training.progress import Progress
 
     home, quiet = tmp_path_factory.mktemp("indexed"), Progress(quiet=True)
     (home / "pictures").mkdir()

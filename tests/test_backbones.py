@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from wordsight.errors import InputError
-from wordsight.measure import measure
-from wordsight.run import load
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
+from wordsight.evaluation.alignment import measure
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import read
 from wordsight.training.trainer import train
 from wordsight.vision.backbones import OnnxBackbone, backbone
 from wordsight.vision.onnx_session import without_empty_inputs

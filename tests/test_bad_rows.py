@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wordsight.cli import main
+from wordsight.cli.main import main
 from wordsight.data import Dataset, load_dataset
 from wordsight.data.check import check
 from wordsight.errors import InputError

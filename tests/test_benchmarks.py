@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wordsight import boxed
+from wordsight import bundled
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -60,7 +60,7 @@ def test_the_start_of_a_search_is_timed(trained: Path) -> None:
         assert -1 < told["memory of the index, MB"] < 200
 
 
-@pytest.mark.skipif(not (boxed.BOX / boxed.CHECKSUMS).exists(), reason="this checkout has no small model")
+@pytest.mark.skipif(not (bundled.BOX / bundled.CHECKSUMS).exists(), reason="this checkout has no small model")
 def test_the_box_is_timed_beside_a_recipe(world: Path) -> None:
     recipe = str(FOLDER.parent / "recipes" / "demo.toml")
     picture = str(min((world / "images").iterdir()))

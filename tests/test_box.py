@@ -10,15 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import wordsight
+from pack import MOST, pack
 from test_search_cli import run, said
-from wordsight import boxed
-from wordsight.boxed import CHECKSUMS, checksum, in_the_box
+from wordsight import bundled
+from wordsight.bundled import CHECKSUMS, checksum, in_the_box
+from wordsight.demo.photographs import SAMPLES, photographs, show_photographs
 from wordsight.errors import InputError
-from wordsight.pack import MOST, pack
-from wordsight.photos import SAMPLES, photographs, show_photographs
+from wordsight.progress import Progress
+from wordsight.runs.recipe import read
 from wordsight.search.index import Index
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
 from wordsight.training.trainer import train
 
 PARTS = ("align", "captions", "regions")
@@ -44,14 +44,14 @@ def packed(aligned: Path, captioner: Path, region_captioner: Path, tmp_path_fact
 @pytest.fixture
 def box(packed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same in place of the box of the package."""
-    monkeypatch.setattr(boxed, "BOX", packed)
+    monkeypatch.setattr(bundled, "BOX", packed)
     return packed
 
 
 @pytest.fixture
 def own_box(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy that a test may change, in place of the box of the package."""
-    monkeypatch.setattr(boxed, "BOX", shutil.copytree(packed, tmp_path / "box"))
+    monkeypatch.setattr(bundled, "BOX", shutil.copytree(packed, tmp_path / "box"))
     return tmp_path / "box"
 
 
@@ -125,7 +125,7 @@ def test_a_box_that_is_too_large_is_refused_and_the_old_one_stays(
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "old").write_text("still here")
     (tmp_path / "box" / CHECKSUMS).write_text("{}")
-    monkeypatch.setattr("wordsight.pack.MOST", 1000)
+    monkeypatch.setattr("pack.MOST", 1000)
     with pytest.raises(InputError, match=r"would be \d\.\d MB, expected at most 0\.001: .*align/model\.safetensors"):
         pack(aligned, captioner, region_captioner, tmp_path / "box")
     assert (tmp_path / "box" / "old").read_text() == "still here"
@@ -265,7 +265,7 @@ def test_without_a_model_or_a_photograph_the_demo_ends_with_a_line(
 ) -> None:
     assert show_photographs({}, tmp_path / "out") == ""
     assert "--photos FOLDER" in capsys.readouterr().err
-    monkeypatch.setattr(boxed, "BOX", tmp_path / "no box")
+    monkeypatch.setattr(bundled, "BOX", tmp_path / "no box")
     assert show_photographs(photographs(photos), tmp_path / "out") == ""
     assert "installed without its small model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -276,7 +276,7 @@ def test_without_a_model_or_a_photograph_the_demo_ends_with_a_line(
 def test_a_package_without_the_model_says_how_to_name_one(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boxed, "BOX", tmp_path / "box")
+    monkeypatch.setattr(bundled, "BOX", tmp_path / "box")
     commands = (
         ["ground", first(photos), "a circle"],
         ["caption", photos],
@@ -323,9 +323,9 @@ def test_a_damaged_list_of_checksums_is_named(own_box: Path) -> None:
             in_the_box("align")
 
 
-@pytest.mark.skipif(not (boxed.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")
+@pytest.mark.skipif(not (bundled.BOX / CHECKSUMS).exists(), reason="this checkout has no small model")
 def test_the_box_of_the_package_is_whole_and_small() -> None:
-    files = {path.relative_to(boxed.BOX).as_posix(): path for path in boxed.BOX.rglob("*") if path.is_file()}
+    files = {path.relative_to(bundled.BOX).as_posix(): path for path in bundled.BOX.rglob("*") if path.is_file()}
     assert sum(path.stat().st_size for path in files.values()) <= MOST
-    listed = json.loads((boxed.BOX / CHECKSUMS).read_text())["sha256"]
+    listed = json.loads((bundled.BOX / CHECKSUMS).read_text())["sha256"]
     assert listed == {name: checksum(path) for name, path in files.items() if name != CHECKSUMS}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from wordsight.describe import load_captioner
+from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
 from wordsight.web.app import create_app

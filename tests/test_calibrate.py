@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from wordsight import index_files
+from wordsight.cli import index_files
 from wordsight.data import find
 from wordsight.errors import InputError
+from wordsight.progress import Progress
 from wordsight.search.calibrate import Curve, Trials, calibrate
 from wordsight.search.index import Index
 from wordsight.search.query import Sentence
 from wordsight.search.trials import trials
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from wordsight.errors import InputError
-from wordsight.evaluation import bleu, cider, meteor, ptb, rouge
-from wordsight.evaluation.captions import (
+from wordsight.metrics import bleu, cider, meteor, ptb, rouge
+from wordsight.metrics.captions import (
     TOKENISER,
     caption_metrics,
     caption_metrics_of_files,

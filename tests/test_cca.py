@@ -11,15 +11,15 @@ from torch.autograd import gradcheck
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.errors import InputError
+from wordsight.evaluation.alignment import measure
 from wordsight.matching.cca import CCA, canonical, root
 from wordsight.matching.deep_cca import DeepCCA, correlations
 from wordsight.matching.matcher import Matcher
-from wordsight.measure import measure
-from wordsight.run import load
+from wordsight.progress import Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import parse
 from wordsight.text.tfidf import TfIdf
-from wordsight.training import checkpoint
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import parse
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)

@@ -24,9 +24,9 @@ from PIL import Image
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.matching.align import Align
-from wordsight.run import load
-from wordsight.training import checkpoint, weights
-from wordsight.training.models import MODELS, model_class
+from wordsight.runs import checkpoint, weights
+from wordsight.runs.aligner import load
+from wordsight.runs.models import MODELS, model_class
 
 
 def test_a_checkpoint_stands_alone(trained: Path, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_strangers_run_takes_no_more_room_than_its_files_and_executes_nothing(
     folders = tricks(trained, tmp_path)
     code = (
         "import sys\n"
-        "from wordsight import InputError\nfrom wordsight.training import checkpoint\n"
+        "from wordsight import InputError\nfrom wordsight.runs import checkpoint\n"
         "for folder in sys.argv[1:]:\n"
         "    try: checkpoint.load(folder)\n"
         "    except InputError as error: assert len(str(error).splitlines()) == 1 and len(str(error)) < 500, error\n"

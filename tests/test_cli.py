@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.captioning.decoding import decoder
-from wordsight.cli import app, caption
+from wordsight.cli.main import app, caption
 
 
 def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
@@ -292,7 +292,7 @@ def test_grounding_without_phrases_is_said_before_the_work(
 ) -> None:
     shutil.copy(world / "dataset.json", tmp_path)
     shutil.copytree(world / "images", tmp_path / "images")
-    monkeypatch.setattr("wordsight.measure.featured", lambda *_: pytest.fail("features were made first"))
+    monkeypatch.setattr("wordsight.evaluation.alignment.featured", lambda *_: pytest.fail("features were made first"))
     code, out, err = run("eval", trained, "--data", tmp_path, "--grounding", "--json")
     assert (code, out) == (2, "")
     assert "entities.json is missing" in err
@@ -312,7 +312,7 @@ def test_words_that_a_terminal_has_no_letters_for_do_not_stop_it(world: Path, tm
     shutil.copytree(world, place)
     for more in ([], ["--json"]):
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "wordsight.cli", "data", "check", str(place), *more],
+            [sys.executable, "-W", "error", "-m", "wordsight.cli.main", "data", "check", str(place), *more],
             env={**os.environ, "PYTHONIOENCODING": "ascii"},
             capture_output=True,
             text=True,
@@ -323,7 +323,7 @@ def test_words_that_a_terminal_has_no_letters_for_do_not_stop_it(world: Path, tm
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent this way on Windows")
 def test_ctrl_c_saves_says_how_to_resume_and_exits_with_130(recipe_file: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "wordsight.cli", "train", str(recipe_file), "-o", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "wordsight.cli.main", "train", str(recipe_file), "-o", str(tmp_path / "run")]
     more = ["--set", "train.epochs=100000"]
     process = subprocess.Popen(
         command + more, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}

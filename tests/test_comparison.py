@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wordsight import captioning
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
 from wordsight.comparison.outcomes import Outcome, hits
@@ -19,10 +19,10 @@ from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
 from wordsight.comparison.tables import Table
 from wordsight.errors import InputError
-from wordsight.evaluation.bleu import bleu, counts
-from wordsight.training.models import MODELS
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
+from wordsight.metrics.bleu import bleu, counts
+from wordsight.progress import Progress
+from wordsight.runs.models import MODELS
+from wordsight.runs.recipe import read
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)
@@ -114,7 +114,7 @@ def test_what_was_measured_is_not_measured_again(
         raise AssertionError("measured again")
 
     monkeypatch.setattr("wordsight.comparison.outcomes.encode", never)
-    monkeypatch.setattr("wordsight.describe.Describer.say", never)
+    monkeypatch.setattr("wordsight.runs.captioner.Describer.say", never)
     again = compare([trained, captioner], tmp_path, beam=2, device="cpu", progress=QUIET)
     assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
     with pytest.raises(AssertionError, match="measured again"):

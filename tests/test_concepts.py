@@ -13,10 +13,10 @@ from wordsight.captioning.concepts import FIRST, Concepts, Lessons, Seen, shares
 from wordsight.captioning.word_detector import WordDetector, logistic
 from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
-from wordsight.training import checkpoint
-from wordsight.training.batches import Pairs, extended
-from wordsight.training.material import prepare
-from wordsight.training.recipe import Recipe, parse
+from wordsight.runs import checkpoint
+from wordsight.runs.pairs import Pairs, extended
+from wordsight.runs.recipe import Recipe, parse
+from wordsight.training.prepare import prepare
 from wordsight.training.trainer import Interrupted, train
 
 PICTURES, FEATURES, LABELS, CONCEPTS = 400, 12, 3, 6

@@ -74,7 +74,7 @@ def test_the_command_says_so(indexed: Path, tmp_path: Path) -> None:
         command = [
             sys.executable,
             "-c",
-            "from wordsight.cli import main; main()",
+            "from wordsight.cli.main import main; main()",
             "search",
             str(tmp_path / "index"),
             "a red circle",

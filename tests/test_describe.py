@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from wordsight.batch import Regions
-from wordsight.caption_files import caption_files, fractions, pixels
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import END, State
 from wordsight.captioning.said import Said, Snippet, distinct
@@ -24,21 +23,22 @@ from wordsight.data import load_dataset
 from wordsight.data.entities import load_phrases
 from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
-from wordsight.describe import Describer, load_captioner, load_run
 from wordsight.errors import InputError
-from wordsight.evaluation.attention_maps import Attention, draw_attention, lit, maps
-from wordsight.evaluation.caption_report import CaptionSubject, Example, write_caption_report
-from wordsight.evaluation.captions import caption_metrics, caption_metrics_of_files, read_candidates
-from wordsight.evaluation.coco_results import image_ids, write_results
-from wordsight.evaluation.draw import draw_regions
-from wordsight.evaluation.regions import annotated_regions
+from wordsight.evaluation.captioning import measure_captions, of_regions, perplexity, table
 from wordsight.matching.segments import BETA
-from wordsight.measure_captions import measure_captions, of_regions, perplexity, table
-from wordsight.run import Run, load
+from wordsight.metrics.captions import caption_metrics, caption_metrics_of_files, read_candidates
+from wordsight.metrics.coco_results import image_ids, write_results
+from wordsight.metrics.regions import annotated_regions
+from wordsight.progress import Progress
+from wordsight.reports.attention_maps import Attention, draw_attention, lit, maps
+from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
+from wordsight.reports.draw import draw_regions
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.caption_files import caption_files, fractions, pixels
+from wordsight.runs.captioner import Describer, load_captioner, load_run
+from wordsight.runs.card import model_card
 from wordsight.text.articles import agree
-from wordsight.training import checkpoint
-from wordsight.training.card import model_card
-from wordsight.training.progress import Progress
 from wordsight.vision.boxes import iou
 from wordsight.vision.cache import FeatureCache, default_cache
 

@@ -14,13 +14,13 @@ import pytest
 import typer
 
 import wordsight
-from wordsight.cli import app
-from wordsight.evaluation.caption_report import NAMES, VARIETY
-from wordsight.evaluation.ranking import KS
-from wordsight.evaluation.tables import RECALLS, ROWS
-from wordsight.training import recipe
-from wordsight.training.models import MODELS, model_class
-from wordsight.training.recipe import DataSettings, TextSettings, TrainSettings
+from wordsight.cli.main import app
+from wordsight.metrics.ranking import KS
+from wordsight.reports.caption_report import NAMES, VARIETY
+from wordsight.reports.tables import RECALLS, ROWS
+from wordsight.runs import recipe
+from wordsight.runs.models import MODELS, model_class
+from wordsight.runs.recipe import DataSettings, TextSettings, TrainSettings
 from wordsight.vision.regions import RegionSettings
 
 ROOT = Path(__file__).resolve().parents[1]

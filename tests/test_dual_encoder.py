@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.errors import InputError
-from wordsight.measure import measure
-from wordsight.run import Run, load
+from wordsight.evaluation.alignment import measure
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
 from wordsight.search.index import Index
 from wordsight.search.query import Like
-from wordsight.training.progress import Progress
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.dual_towers import DualTowers
 
@@ -335,7 +335,7 @@ def test_other_kinds_are_named_with_those_that_are_supported(folders: dict[str, 
 
 
 def test_captioners_and_trainings_do_not_take_it_for_a_run(folders: dict[str, Path]) -> None:
-    from wordsight.describe import load_captioner
+    from wordsight.runs.captioner import load_captioner
 
     for name in (folders["clip"], "hub:openai/clip-vit-base-patch32"):
         with pytest.raises(InputError, match="expected a run here"):

@@ -16,15 +16,17 @@ from wordsight.batch import Regions, Vectors, Words
 from wordsight.data.entities import Phrase
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.evaluation import examples, grounding, ranking
-from wordsight.evaluation.curves import curves
-from wordsight.evaluation.draw import draw
-from wordsight.evaluation.evidence import Evidence, align, marks
-from wordsight.evaluation.examples import Subject
-from wordsight.evaluation.magnitudes import magnitudes
-from wordsight.evaluation.report import write_report
+from wordsight.matching.alignment import Evidence, align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans
+from wordsight.metrics import grounding, ranking
+from wordsight.metrics.word_norms import magnitudes
+from wordsight.reports import examples
+from wordsight.reports.curves import curves
+from wordsight.reports.draw import draw
+from wordsight.reports.examples import Subject
+from wordsight.reports.marks import marks
+from wordsight.reports.report import write_report
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
 WORDS = Vocabulary((*SPECIAL, "red", "circle", "blue", "square", "a", "dog"))
@@ -214,7 +216,7 @@ def test_evidence_shows_a_word_on_its_box_only() -> None:
     regions = Regions(
         features[None], torch.ones(1, 2, dtype=torch.bool), torch.tensor([[[0, 0, 0.5, 1], [0.5, 0, 1, 1]]])
     )
-    found = align(Lookup(table), WORDS, lambda _: regions, "p", "A red square!")
+    found = align(Lookup(table), WORDS, regions, "A red square!")
     assert found.words == ("a", "red", "square")
     shown = {mark.label: mark.box for mark in marks(found)}
     assert shown == {"red": (0, 0, 0.5, 1), "square": (0.5, 0, 1, 1)}

@@ -12,7 +12,7 @@ import pytest
 
 import wordsight
 from test_search_cli import said
-from wordsight.data.painted import paint_world
+from wordsight.data.painted.world import paint_world
 from wordsight.web.app import create_app
 
 FOLDER = Path(__file__).with_name("golden")

@@ -12,11 +12,11 @@ from PIL import Image
 from safetensors.numpy import save as tensor_bytes
 from typer.testing import CliRunner
 
+from train_head import RECORD, SIDE, agreement, backbone, gather, learn, main, records
 from wordsight.data.entities import load_phrases
 from wordsight.errors import InputError, WorkFailed
-from wordsight.train_head import RECORD, SIDE, agreement, backbone, gather, learn, main, records
+from wordsight.progress import Progress
 from wordsight.training.head_net import HeadNet, losses, owners
-from wordsight.training.progress import Progress
 from wordsight.vision.efficientnet_lite import Graph, body
 from wordsight.vision.head import CLASSES, FORMAT, LAST, MIDDLE, SHAPES, add_head, found, read, save
 from wordsight.vision.images import open_image

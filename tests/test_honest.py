@@ -9,7 +9,7 @@ from wordsight.captioning.certain import NOUNS, Calibration, answer
 from wordsight.captioning.things import INPUTS, SORTS, Thing
 from wordsight.data.nothings import nothings
 from wordsight.errors import InputError
-from wordsight.evaluation.logistic import logistic
+from wordsight.metrics.logistic import logistic
 
 
 def test_what_is_not_certain_is_not_given_as_a_fact() -> None:

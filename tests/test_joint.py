@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.errors import InputError
-from wordsight.evaluation.draw import draw
-from wordsight.run import Run, load
+from wordsight.progress import Progress
+from wordsight.reports.draw import draw
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
 from wordsight.training.trainer import train
 from wordsight.vision.images import open_image
 

@@ -11,30 +11,32 @@ import pytest
 import wordsight
 
 SOURCE = Path(wordsight.__file__).parent
-LEAVES = {"errors", "files", "locks", "terminal", "boxed"}
-ALLOWED = {  # part -> the parts it may import
+LEAVES = {"errors", "files", "locks", "terminal", "progress", "bundled"}
+SEEN_AND_SAID = {"batch", "text", "vision"}
+MODELS = {"data", "matching", "captioning"}
+ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "errors": set(),
     "files": {"errors"},
-    "locks": {"errors", "files"},
     "terminal": set(),
-    "arguments": {"errors"},
-    "boxed": {"errors", "files"},
+    "locks": {"errors", "files"},
+    "progress": {"terminal"},
+    "bundled": {"errors", "files"},
     "batch": LEAVES,
-    "vision": {"batch", "text.word_table"} | LEAVES,
     "text": {"batch"} | LEAVES,
+    "vision": {"batch", "text.word_table"} | LEAVES,
     "data": {"batch", "text", "vision.images"} | LEAVES,
-    "matching": {"batch", "text", "vision"} | LEAVES,
-    "captioning": {"batch", "text", "vision"} | LEAVES,
-    "evaluation": {"batch", "text", "vision", "data", "matching", "captioning"} | LEAVES,
-    "training": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation"} | LEAVES,
-    "run": {"batch", "text", "vision", "data", "matching", "captioning", "evaluation", "training", "arguments"}
-    | LEAVES,
+    "matching": SEEN_AND_SAID | LEAVES,
+    "captioning": SEEN_AND_SAID | LEAVES,
+    "metrics": SEEN_AND_SAID | MODELS | LEAVES,
+    "reports": SEEN_AND_SAID | MODELS | LEAVES | {"metrics"},
+    "runs": SEEN_AND_SAID | MODELS | LEAVES | {"metrics", "reports"},
 }
-ALLOWED["describe"] = ALLOWED["run"] | {"run"}
-ALLOWED["comparison"] = ALLOWED["describe"] | {"describe"}
-ALLOWED["search"] = ALLOWED["run"] | {"run"}
-ALLOWED["web"] = ALLOWED["search"] | {"search", "describe", "web"}
-ALLOWED["caption_files"] = ALLOWED["describe"] | {"describe"}
+USE = SEEN_AND_SAID | MODELS | LEAVES | {"metrics", "reports", "runs"}
+ALLOWED |= {part: USE for part in ("training", "evaluation", "comparison", "search")}  # none of them needs another
+ALLOWED["web"] = USE | {"search"}
+ALLOWED["demo"] = USE | {"search", "training", "evaluation"}
+ALLOWED["cli"] = USE | {"search", "training", "evaluation", "comparison", "web", "demo"}
+ALLOWED["__init__"] = USE | {"search"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
 FINER = {
     f"search/{name}.py": STORE
@@ -52,28 +54,12 @@ FINER = {
         "vectors",
     )
 }
-FACES = {
-    "calibrate_captions",
-    "cli",
-    "cli_index",
-    "command",
-    "index_files",
-    "measure",
-    "measure_captions",
-    "measure_likelihood",
-    "demo",
-    "pack",
-    "photos",
-    "train_head",
-    "__init__",
-}
-COMMANDS = {"calibrate_captions", "cli", "cli_index", "command", "pack", "train_head"}
 HEAVY = {
     "onnxruntime": {"vision"},
     "transformers": {"vision"},
-    "safetensors": {"training", "vision"},
+    "safetensors": {"runs", "vision"},
     "onnx": {"vision"},
-    "typer": COMMANDS,
+    "typer": {"cli"},
 }
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}
 
@@ -81,6 +67,11 @@ HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "
 def parts(module: str) -> str:
     """`wordsight.vision.images` -> `vision.images`."""
     return module.removeprefix("wordsight").lstrip(".")
+
+
+def name_of(path: Path) -> str:
+    """A file -> the module in it, as in `wordsight.vision.images`."""
+    return ".".join(["wordsight", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(".__init__")
 
 
 def imports(path: Path) -> list[str]:
@@ -97,13 +88,32 @@ def imports(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_one_way(path: Path) -> None:
     home = path.relative_to(SOURCE).with_suffix("").parts[0]
-    if home in FACES:
-        return
     for module in imports(path):
         if module.startswith("wordsight."):
             part = parts(module)
             allowed = FINER.get(path.relative_to(SOURCE).as_posix(), ALLOWED[home] | {home})
             assert any(part == name or part.startswith(f"{name}.") for name in allowed), f"{path} imports {module}"
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Imports that are late, or for types alone, count as well."""
+    files = {name_of(path): path for path in SOURCE.rglob("*.py")}
+    graph = {
+        name: {one if one in files else one.rpartition(".")[0] for one in imports(path)} & files.keys() - {name}
+        for name, path in files.items()
+    }
+    while leaves := {name for name, needed in graph.items() if not needed & graph.keys()}:
+        graph = {name: needed for name, needed in graph.items() if name not in leaves}
+    assert graph.keys() == set()
+
+
+def test_a_trained_run_is_used_without_what_trains() -> None:
+    code = (
+        "import sys, wordsight.runs.aligner, wordsight.runs.captioner, wordsight.search.index, wordsight.web.app\n"
+        "assert not [name for name in sys.modules if name.startswith('wordsight.training')]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
@@ -121,7 +131,7 @@ def test_each_heavy_library_has_one_home(path: Path) -> None:
 )
 def test_help_answers_at_once_and_imports_no_torch(arguments: list[str]) -> None:
     code = (
-        "import sys; from wordsight.cli import main; sys.argv[1:] = " + repr(arguments) + "\n"
+        "import sys; from wordsight.cli.main import main; sys.argv[1:] = " + repr(arguments) + "\n"
         "try: main()\n"
         "except SystemExit as stop: assert not stop.code, stop.code\n"
         "assert not {'torch', 'numpy', 'PIL', 'onnxruntime'} & set(sys.modules), 'imported'"
@@ -139,7 +149,7 @@ def test_importing_wordsight_costs_nothing() -> None:
 
 
 def test_asking_an_index_runs_no_nets() -> None:
-    code = "import sys, wordsight.index_files; assert not {'onnxruntime', 'transformers'} & set(sys.modules)"
+    code = "import sys, wordsight.cli.index_files; assert not {'onnxruntime', 'transformers'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, model_class
 from wordsight.captioning.captioner import END
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.data import find, load_dataset
-from wordsight.describe import load_captioner
 from wordsight.errors import InputError
-from wordsight.evaluation import likelihood
-from wordsight.evaluation.likelihood import likelihood_metrics, log_likelihoods
-from wordsight.evaluation.ranking import metrics, ranks
-from wordsight.measure_likelihood import measure_likelihood
-from wordsight.training.progress import Progress
+from wordsight.evaluation.likelihood_ranking import measure_likelihood
+from wordsight.metrics import likelihood
+from wordsight.metrics.likelihood import likelihood_metrics, log_likelihoods
+from wordsight.metrics.ranking import metrics, ranks
+from wordsight.progress import Progress
+from wordsight.runs.captioner import load_captioner
 
 QUIET = Progress(quiet=True)
 SAID = ["2 3 4", "2 3", "2 3 4", "5", "2 6 4 2 3", "5 5", "4", "2 3 5", "6 2", "6 2 3 4"]

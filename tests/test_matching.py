@@ -12,8 +12,8 @@ from wordsight.matching import losses, score
 from wordsight.matching.align import Align, some
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.lexicon import Lexicon, prominence, translate
+from wordsight.runs import checkpoint
 from wordsight.text.encoders import BRNN, ENCODERS
-from wordsight.training import checkpoint
 
 WHOLE = torch.tensor([0.0, 0.0, 1.0, 1.0])
 

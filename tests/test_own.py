@@ -13,19 +13,19 @@ import torch
 from typer.testing import CliRunner
 
 from wordsight.batch import Regions
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.data import hold_out, load_dataset
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
-from wordsight.run import load
+from wordsight.progress import Count, Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import Recipe, own, recipe_path
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training import checkpoint
-from wordsight.training.learner import Learner
-from wordsight.training.material import prepare
-from wordsight.training.progress import Count, Progress
-from wordsight.training.recipe import Recipe, own, recipe_path
+from wordsight.training.prepare import prepare
 from wordsight.training.start import follow, rows
+from wordsight.training.state import Learner
 from wordsight.training.trainer import Interrupted, train
 
 QUIET = Progress(quiet=True)

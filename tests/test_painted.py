@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wordsight.data import brush, load_dataset
+from wordsight.data import load_dataset
 from wordsight.data.entities import load_phrases
-from wordsight.data.painted import paint_world
-from wordsight.data.scenes import Scene, Thing, paint_scene
-from wordsight.data.truth import is_true, names
+from wordsight.data.painted import draw
+from wordsight.data.painted.oracle import is_true, names
+from wordsight.data.painted.scene import Scene, Thing, paint_scene
+from wordsight.data.painted.world import paint_world
 from wordsight.errors import InputError
-from wordsight.evaluation import painter
-from wordsight.evaluation.regions import annotated_regions
+from wordsight.metrics import painted as truth
+from wordsight.metrics.regions import annotated_regions
 from wordsight.text.tokens import tokenise
 
 PICTURES = 36
@@ -149,20 +150,20 @@ def test_a_sentence_is_false_when_a_word_is() -> None:
 def test_captions_are_judged_by_the_painter(painted: Path) -> None:
     pictures = load_dataset(painted).pictures[:6]
     said = [picture.sentences[0] for picture in pictures[:4]] + ["a unicorn", "a green ring"]
-    found = painter.of_pictures(said, pictures, seed=3)
+    found = truth.of_pictures(said, pictures, seed=3)
     assert found["exact"] == found["true"] == 4 / 6
     regions = annotated_regions(load_phrases(painted, [picture.name for picture in pictures]))
-    called = painter.of_regions([region.references[0] for region in regions], regions, seed=3)
+    called = truth.of_regions([region.references[0] for region in regions], regions, seed=3)
     assert called["exact"] == 1
     pairs = sum(region.references[0].startswith("two ") for region in regions)
     assert called["true"] == pytest.approx(1 - pairs / len(regions)), "no region shows two"
-    assert painter.of_regions(["a thing"] * len(regions), regions, seed=3)["true"] == 0
+    assert truth.of_regions(["a thing"] * len(regions), regions, seed=3)["true"] == 0
 
 
 def test_things_do_not_touch() -> None:
     for scene in (paint_scene(5, number) for number in range(30)):
         for i, thing in enumerate(scene.things):
-            assert brush.apart(thing.box, [other.box for other in scene.things[i + 1 :]], gap=0)
+            assert draw.apart(thing.box, [other.box for other in scene.things[i + 1 :]], gap=0)
             assert inside(scene, thing)
 
 
@@ -171,10 +172,10 @@ def inside(scene: Scene, thing: Thing) -> bool:
     return left >= 0 and top >= 0 and right <= scene.image.width and bottom <= scene.image.height
 
 
-@pytest.mark.parametrize("shape", brush.SHAPES)
+@pytest.mark.parametrize("shape", draw.SHAPES)
 def test_box_is_tight_around_what_is_painted(shape: str) -> None:
     canvas = Image.new("RGB", (128, 128), (128, 128, 128))
-    box = brush.paint(canvas, brush.Look(shape, "yellow", "plain", 70), (64, 64), np.random.default_rng(0))
+    box = draw.paint(canvas, draw.Look(shape, "yellow", "plain", 70), (64, 64), np.random.default_rng(0))
     pixels = np.asarray(canvas, int)
     y, x = np.nonzero(pixels[:, :, 0] - pixels[:, :, 2] > 90)  # yellow, not grey or shadow
     assert np.abs(np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) - np.array(box)).max() <= 1

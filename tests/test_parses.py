@@ -13,14 +13,14 @@ from wordsight.comparison.rows import RECALLS
 from wordsight.data.load import load_dataset
 from wordsight.data.parses import NAME, load_parses, read, tree_of
 from wordsight.errors import InputError
-from wordsight.measure import measure
-from wordsight.run import load
+from wordsight.evaluation.alignment import measure
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import Recipe, parse
+from wordsight.runs.recipe import read as read_recipe
 from wordsight.text.tokens import tokenise
 from wordsight.text.trees import NUMBER, RELATIONS, Token, chains, letters, on_words, planted, trees
-from wordsight.training.material import prepare
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import Recipe, parse
-from wordsight.training.recipe import read as read_recipe
+from wordsight.training.prepare import prepare
 from wordsight.training.trainer import train
 
 FILE = Path(__file__).with_name("captions.conllu")

@@ -9,13 +9,13 @@ import torch
 
 from wordsight.batch import Batch, Regions
 from wordsight.data.load import load_dataset
-from wordsight.evaluation.magnitudes import magnitudes
-from wordsight.run import Run, load
+from wordsight.metrics.word_norms import magnitudes
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.search.query import Like
 from wordsight.search.trials import trials
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)

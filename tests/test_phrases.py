@@ -10,10 +10,10 @@ from torch import Tensor
 
 import wordsight
 from wordsight.batch import Vectors
-from wordsight.evaluation.evidence import marks
 from wordsight.matching.score import spans
 from wordsight.matching.segments import BETA, Grouping, assign, segments
-from wordsight.run import Run
+from wordsight.reports.marks import marks
+from wordsight.runs.aligner import Run
 from wordsight.text.phrases import noun_phrases, read
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 

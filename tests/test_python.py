@@ -11,8 +11,8 @@ from PIL import Image
 import wordsight
 from wordsight import InputError
 from wordsight.comparison.compare import compare
-from wordsight.measure import measure
-from wordsight.training.progress import Progress
+from wordsight.evaluation.alignment import measure
+from wordsight.progress import Progress
 from wordsight.training.trainer import train
 
 WRONG: tuple[Any, ...] = (None, 5, 2.5, object(), [None], [[]], True, {1: 2})

@@ -16,18 +16,11 @@ from wordsight.data import load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.evaluation.regions import (
-    AnnotatedRegion,
-    alone,
-    annotated_regions,
-    grouped,
-    region_metrics,
-    views,
-)
 from wordsight.matching.align import Align
+from wordsight.metrics.regions import AnnotatedRegion, alone, annotated_regions, grouped, region_metrics, views
+from wordsight.progress import Progress
+from wordsight.runs.recipe import read
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import read
 from wordsight.training.trainer import train
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from wordsight.evaluation import ptb
+from wordsight.metrics import ptb
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import Vocabulary
 

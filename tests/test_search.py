@@ -13,20 +13,19 @@ from PIL import Image, ImageFont
 from wordsight.batch import Vectors
 from wordsight.data import load_dataset
 from wordsight.errors import InputError
-from wordsight.evaluation import ranking
 from wordsight.matching.hubness import SHARE
 from wordsight.matching.score import Rule, sum_of_max
 from wordsight.matching.segments import BETA
-from wordsight.run import load
+from wordsight.metrics import ranking
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
+from wordsight.runs.pairs import encode, pairs
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence, Term, asked
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
 from wordsight.search.sheet import SIDE, sheet, shortened, write_sheet
-from wordsight.training.batches import pairs
-from wordsight.training.progress import Progress
-from wordsight.training.validation import encode
 from wordsight.vision.regions import FeatureCache
 
 QUIET = Progress(quiet=True)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from wordsight.cli import app
+from wordsight.cli.main import app
 
 
 def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:

@@ -18,13 +18,12 @@ from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
+from wordsight.progress import Progress
 from wordsight.search import build, schema, vectors
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.folder import MARK, copy_model, mark, read_id
 from wordsight.search.index import Index
-from wordsight.search.merge import merge
 from wordsight.search.places import Places
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 ASK = "a red circle and a blue square"
@@ -420,14 +419,14 @@ def test_indexes_merge(index: Index, photos: list[Path], trained: Path, world: P
     table.write_text(f"path,who\n{more[0]},Ann\n{photos[0]},Bob\n")
     assert other.annotate(table) == []
     before, theirs = scores(index), scores(other)
-    assert merge(index, other) == (7, 2)
+    assert index.merge(other) == (7, 2)
     assert scores(index) == pytest.approx(before | theirs, abs=1e-6)
     assert [hit.path for hit in index.search(ASK, where="who ~ '*'").hits] == [more[0]]
     assert index.verify() == []
-    assert merge(index, other) == (0, 9)
+    assert index.merge(other) == (0, 9)
     assert scores(index) == pytest.approx(before | theirs, abs=1e-6)
     with pytest.raises(InputError, match="expected another index"):
-        merge(index, Index(index.folder))
+        index.merge(Index(index.folder))
 
 
 def test_indexes_of_different_models_do_not_merge(index: Index, tmp_path: Path) -> None:
@@ -435,7 +434,7 @@ def test_indexes_of_different_models_do_not_merge(index: Index, tmp_path: Path) 
     with Catalog(tmp_path / "other", write=True) as opened, opened.change():
         opened.set_fact("model", "another")
     with pytest.raises(InputError, match="of another model"):
-        merge(index, Index(tmp_path / "other"))
+        index.merge(Index(tmp_path / "other"))
 
 
 def test_ctrl_c_keeps_what_is_done(index: Index, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from test_search_cli import run, said
 from wordsight.errors import InputError
+from wordsight.progress import Progress
 from wordsight.search.index import Index
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 ASK = "a red circle"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from wordsight.errors import InputError
+from wordsight.progress import Progress
 from wordsight.search.folder import MARK, discard
 from wordsight.search.index import Index
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 ASK = "a red circle"

@@ -12,11 +12,10 @@ from typer.testing import CliRunner
 
 import wordsight
 from wordsight.batch import Regions, Vectors, Words
-from wordsight.cli import app
+from wordsight.cli.main import app
 from wordsight.data.entities import Phrase
 from wordsight.errors import InputError
-from wordsight.evaluation.evidence import Evidence, marks
-from wordsight.evaluation.grounding import predictor
+from wordsight.matching.alignment import Evidence
 from wordsight.matching.locate import locate
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans, word_regions
@@ -30,7 +29,9 @@ from wordsight.matching.segments import (
     spread,
     viterbi,
 )
-from wordsight.run import Run
+from wordsight.metrics.grounding import predictor
+from wordsight.reports.marks import marks
+from wordsight.runs.aligner import Run
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
 

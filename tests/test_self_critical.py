@@ -13,11 +13,11 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, decode, model_class
 from wordsight.captioning.captioner import END, Captioner
 from wordsight.errors import InputError
-from wordsight.evaluation.bleu import bleu, smoothed
-from wordsight.evaluation.cider import cider_d
-from wordsight.training import checkpoint
-from wordsight.training.batches import Pairs
-from wordsight.training.recipe import Recipe, parse
+from wordsight.metrics.bleu import bleu, smoothed
+from wordsight.metrics.cider import cider_d
+from wordsight.runs import checkpoint
+from wordsight.runs.pairs import Pairs
+from wordsight.runs.recipe import Recipe, parse
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.trainer import Interrupted, train
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import wordsight
-from wordsight.demo import demo, recipe_path, story
-from wordsight.measure import measure
-from wordsight.run import Run
+from wordsight.demo.painted import demo, recipe_path, story
+from wordsight.evaluation.alignment import measure
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run
 from wordsight.search.index import Index
-from wordsight.training.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_demo_tells_its_story_and_does_not_start_again(tmp_path: Path, monke
     for name in ("demo", "demo-captions", "demo-regions"):
         short = re.sub(r"epochs = \d+", "epochs = 1", recipe_path(name).read_text())
         (tmp_path / f"{name}.toml").write_text(short)
-    monkeypatch.setattr("wordsight.demo.recipe_path", lambda name: tmp_path / f"{name}.toml")
+    monkeypatch.setattr("wordsight.demo.painted.recipe_path", lambda name: tmp_path / f"{name}.toml")
     figures = demo(tmp_path / "demo", Progress(quiet=True), pictures=30)
     told = story(figures, tmp_path / "demo")
     assert "chance" in told and "BLEU-4" in told

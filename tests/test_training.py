@@ -14,14 +14,16 @@ import torch
 
 from wordsight.batch import Regions, Vectors, Words
 from wordsight.errors import InputError, WorkFailed
+from wordsight.evaluation.alignment import measure
 from wordsight.locks import locked
 from wordsight.matching.align import Align
-from wordsight.measure import measure
-from wordsight.run import load
-from wordsight.training import checkpoint, steps
-from wordsight.training.batches import Pairs
-from wordsight.training.progress import Count, Progress
-from wordsight.training.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.progress import Count, Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import load
+from wordsight.runs.device import device_named
+from wordsight.runs.pairs import Pairs
+from wordsight.runs.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.training import optim
 from wordsight.training.trainer import Interrupted, train
 
 QUIET = Progress(quiet=True)
@@ -265,7 +267,7 @@ def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeyp
         return vectors
 
     monkeypatch.setattr(Align, "encode_texts", spy)
-    monkeypatch.setattr("wordsight.training.learner.steps.is_fast_at_bf16", lambda where: True)
+    monkeypatch.setattr("wordsight.runs.device.is_fast_at_bf16", lambda where: True)
     settings = dataclasses.replace(recipe.train, epochs=1)
     plain = dataclasses.replace(recipe, model={**recipe.model, "normalise": False}, train=settings)
     metrics = train(plain, tmp_path, progress=QUIET)
@@ -307,8 +309,8 @@ def test_a_training_that_diverges_fails_and_keeps_the_best(
         train(dataclasses.replace(recipe, train=settings), tmp_path / "at once", progress=QUIET)
     assert sorted(path.name for path in (tmp_path / "at once").iterdir()) == ["lock", "metrics.json"]
 
-    rate = steps.rate
-    monkeypatch.setattr(steps, "rate", lambda *given: rate(*given) if given[1] < 20 else 1e30)
+    rate = optim.rate
+    monkeypatch.setattr(optim, "rate", lambda *given: rate(*given) if given[1] < 20 else 1e30)
     monkeypatch.setattr("wordsight.training.trainer.LOOK_EVERY", 2)
     settings = dataclasses.replace(recipe.train, epochs=3, optimiser="sgd", clip_norm=0.0)
     with pytest.raises(WorkFailed, match=r"diverged in epoch \d.*of epoch \d, is kept"):
@@ -485,27 +487,27 @@ def test_every_recipe_of_the_project_is_valid_and_short() -> None:
 
 def test_rates() -> None:
     settings = TrainSettings(lr=1.0, warmup=10)
-    rates = [steps.rate(settings, step, 100) for step in range(100)]
+    rates = [optim.rate(settings, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[-1] < 0.01
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert steps.rate(TrainSettings(lr=1.0, schedule="step"), 80, 100) == pytest.approx(0.1)
-    assert steps.rate(TrainSettings(lr=1.0, schedule="constant"), 80, 100) == 1.0
+    assert optim.rate(TrainSettings(lr=1.0, schedule="step"), 80, 100) == pytest.approx(0.1)
+    assert optim.rate(TrainSettings(lr=1.0, schedule="constant"), 80, 100) == 1.0
 
 
 def test_gradients_are_cut() -> None:
     layer = torch.nn.Linear(2, 2)
     for weight in layer.parameters():
         weight.grad = torch.full_like(weight, 100.0)
-    steps.clip(layer, TrainSettings(clip_value=5.0, clip_norm=0.0))
+    optim.clip(layer, TrainSettings(clip_value=5.0, clip_norm=0.0))
     assert layer.weight.grad is not None
     assert layer.weight.grad.max() == 5.0
-    steps.clip(layer, TrainSettings(clip_norm=1.0))
+    optim.clip(layer, TrainSettings(clip_norm=1.0))
     assert torch.cat([weight.grad.flatten() for weight in layer.parameters()]).norm() <= 1.0001  # type: ignore[union-attr]
 
 
 def test_a_device_that_is_not_there_is_said() -> None:
-    assert steps.device("cpu").type == "cpu"
+    assert device_named("cpu").type == "cpu"
     with pytest.raises(InputError, match="this machine has"):
-        steps.device("tpu")
+        device_named("tpu")

@@ -13,11 +13,11 @@ from wordsight.captioning.captioner import Captioner
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
-from wordsight.run import load
+from wordsight.runs import checkpoint
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import Recipe, parse
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
-from wordsight.training import checkpoint
-from wordsight.training.material import Material, prepare
-from wordsight.training.recipe import Recipe, parse
+from wordsight.training.prepare import Material, prepare
 from wordsight.training.trainer import Interrupted, train
 from wordsight.training.validation import goodness
 
@@ -102,7 +102,7 @@ def test_what_is_said_of_the_whole_picture_names_no_region(
     world: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "wordsight.training.snippets.segments",
+        "wordsight.training.region_words.segments",
         lambda images, texts, *_: [
             [Segment(0, length, 0, (0.0, 0.0, 1.0, 1.0), ())] for length in texts.mask.sum(dim=1).tolist()
         ],

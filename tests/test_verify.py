@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from wordsight.errors import InputError
+from wordsight.progress import Progress
 from wordsight.search import schema, vectors
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
 from wordsight.search.records import Entry, checksum
 from wordsight.search.seal import FILE as SEAL
 from wordsight.search.seal import Seal
-from wordsight.training.progress import Progress
 
 QUIET = Progress(quiet=True)
 TORN = Path(__file__).resolve().parents[1] / "benchmarks" / "torn.py"

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Words
+from wordsight.evaluation.alignment import measure
 from wordsight.matching.vse import VSE
-from wordsight.measure import measure
-from wordsight.run import load
+from wordsight.progress import Progress
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import parse
 from wordsight.search.index import Index
 from wordsight.search.query import Like
-from wordsight.training.progress import Progress
-from wordsight.training.recipe import parse
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)

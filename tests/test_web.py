@@ -22,8 +22,8 @@ from PIL import Image
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from wordsight.describe import load_captioner
 from wordsight.errors import InputError
+from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
 from wordsight.vision.images import MAX_PIXELS
@@ -674,7 +674,7 @@ def test_an_address_that_is_taken_is_said(indexed: Path) -> None:
 
 
 def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:
-    command = [sys.executable, "-m", "wordsight.cli", "serve", str(indexed), "--port", "0", "--device", "cpu"]
+    command = [sys.executable, "-m", "wordsight.cli.main", "serve", str(indexed), "--port", "0", "--device", "cpu"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         told = running.stderr.readline()

@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wordsight.boxed import in_the_box as in_the_box
+    from wordsight.bundled import in_the_box as in_the_box
     from wordsight.data import load_dataset as load_dataset
-    from wordsight.describe import Describer as Describer
-    from wordsight.describe import load_captioner as load_captioner
     from wordsight.errors import InputError as InputError
-    from wordsight.run import Alignment as Alignment
-    from wordsight.run import Run as Run
-    from wordsight.run import load as load
+    from wordsight.runs.aligner import Alignment as Alignment
+    from wordsight.runs.aligner import Run as Run
+    from wordsight.runs.aligner import load as load
+    from wordsight.runs.captioner import Describer as Describer
+    from wordsight.runs.captioner import load_captioner as load_captioner
     from wordsight.search.index import Index as Index
     from wordsight.search.query import Like as Like
     from wordsight.search.query import Sentence as Sentence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Alignment": "wordsight.run",
-    "Describer": "wordsight.describe",
+    "Alignment": "wordsight.runs.aligner",
+    "Describer": "wordsight.runs.captioner",
     "Index": "wordsight.search.index",
     "InputError": "wordsight.errors",
     "Like": "wordsight.search.query",
-    "Run": "wordsight.run",
+    "Run": "wordsight.runs.aligner",
     "Sentence": "wordsight.search.query",
-    "in_the_box": "wordsight.boxed",
-    "load": "wordsight.run",
-    "load_captioner": "wordsight.describe",
+    "in_the_box": "wordsight.bundled",
+    "load": "wordsight.runs.aligner",
+    "load_captioner": "wordsight.runs.captioner",
     "load_dataset": "wordsight.data",
 }
 __all__ = [

@@ -7,7 +7,7 @@ learned from sentences of people, says how likely the noun is right:
     log odds = a (log odds of the likeliest thing of that name) + b (greatest cosine of a region) + c log p(word) + d
 
 A caption is as sure as its first noun, the main one. It is certain where that reaches one line and every other noun a
-lower one. `python -m wordsight.calibrate_captions` learns all of it and keeps it beside the captioner's weights.
+lower one. `wordsight calibrate` learns all of it and keeps it beside the weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,8 +73,8 @@ class Calibration:
         found = read_json(path, strict=True)
         if not isinstance(found, dict) or not _fits(found):
             raise InputError(
-                f"{path}: expected how sure captions are, as `python -m wordsight.calibrate_captions` writes it; write "
-                "it again, or delete the file to do without."
+                f"{path}: expected how sure captions are, as `wordsight calibrate` "
+                "writes it; write it again, or delete the file to do without."
             )
         return cls(**found)
 

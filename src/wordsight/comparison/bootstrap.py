@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.evaluation.bleu import SMALL, TINY, N
+from wordsight.metrics.bleu import SMALL, TINY, N
 
 DRAWS, LEVEL = 2000, 95
 Floats = NDArray[np.float64]

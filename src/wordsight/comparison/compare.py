@@ -17,14 +17,14 @@ from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
-from wordsight.describe import load_run
 from wordsight.errors import InputError
-from wordsight.evaluation.examples import lot
 from wordsight.files import to_json, write_text
 from wordsight.locks import locked
-from wordsight.training.checkpoint import make_folder, read_config
-from wordsight.training.material import featured, parses_of, pictures_of
-from wordsight.training.progress import Progress
+from wordsight.progress import Progress
+from wordsight.reports.examples import lot
+from wordsight.runs.captioner import load_run
+from wordsight.runs.checkpoint import make_folder, read_config
+from wordsight.runs.features import featured, parses_of, pictures_of
 from wordsight.vision.regions import FeatureCache, default_cache
 
 PAGES = 24  # pictures with a page of their own

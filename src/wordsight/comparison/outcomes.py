@@ -13,19 +13,18 @@ import torch
 from wordsight.batch import Vectors
 from wordsight.data.parses import Parses
 from wordsight.data.records import Picture
-from wordsight.describe import Describer
 from wordsight.errors import InputError
-from wordsight.evaluation.bleu import counts
-from wordsight.evaluation.captions import caption_metrics
-from wordsight.evaluation.cider import cider_d
-from wordsight.evaluation.ptb import tokenise
-from wordsight.evaluation.ranking import metrics, ranks, rsum, score_matrix
 from wordsight.files import read_json, to_json, write_text
-from wordsight.run import Run
-from wordsight.training.batches import Pairs, pairs
-from wordsight.training.material import featured
-from wordsight.training.progress import Count, Progress
-from wordsight.training.validation import encode
+from wordsight.metrics.bleu import counts
+from wordsight.metrics.captions import caption_metrics
+from wordsight.metrics.cider import cider_d
+from wordsight.metrics.ptb import tokenise
+from wordsight.metrics.ranking import metrics, ranks, rsum, score_matrix
+from wordsight.progress import Count, Progress
+from wordsight.runs.aligner import Run
+from wordsight.runs.captioner import Describer
+from wordsight.runs.features import featured
+from wordsight.runs.pairs import Pairs, encode, pairs
 from wordsight.vision.regions import FeatureCache, default_cache
 
 FORMAT = 1

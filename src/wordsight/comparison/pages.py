@@ -10,9 +10,9 @@ from wordsight.comparison.bootstrap import Difference
 from wordsight.comparison.plot import Series, plot
 from wordsight.comparison.rows import Row
 from wordsight.data.records import Picture
-from wordsight.evaluation.panels import thumbnail
-from wordsight.evaluation.report import page
 from wordsight.files import write_text
+from wordsight.reports.panels import thumbnail
+from wordsight.reports.report import page
 
 SAY = {
     "ranking": "Each picture is ranked among all sentences (i2t) and each sentence among all pictures (t2i). R@K: how "

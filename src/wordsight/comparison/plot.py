@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
-from wordsight.evaluation.evidence import COLOURS
+from wordsight.reports.marks import COLOURS
 
 WIDE, HIGH = 620, 360
 LEFT, RIGHT, TOP, BOTTOM = 52, 170, 14, 42

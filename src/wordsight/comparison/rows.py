@@ -11,9 +11,9 @@ from wordsight.comparison.bootstrap import Difference, Floats, bleu_4, differenc
 from wordsight.comparison.outcomes import Outcome, hits
 from wordsight.comparison.published import Published, published
 from wordsight.data.records import Picture
-from wordsight.describe import Describer
-from wordsight.run import Run
-from wordsight.training.recipe import Recipe, to_dict
+from wordsight.runs.aligner import Run
+from wordsight.runs.captioner import Describer
+from wordsight.runs.recipe import Recipe, to_dict
 
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
 BLEUS = tuple(f"Bleu_{n}" for n in range(1, 5))

@@ -1,1 +1,1 @@
-"""How good is it? Ranking, grounding, the lengths of words, and a page to look at."""
+"""A trained model measured on a dataset: retrieval and grounding, captions, ranking by likelihood."""

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import torch
 
 from wordsight.errors import InputError
+from wordsight.progress import Count
 from wordsight.search.catalog import Batch, Catalog, Entry
 from wordsight.search.known import Known
 from wordsight.search.look import look, why
 from wordsight.search.opened import Opened
 from wordsight.search.places import is_gone
 from wordsight.search.rough import extent
-from wordsight.training.progress import Count
 from wordsight.vision.regions import Row, as_regions
 
 BATCH = 64  # pictures that are encoded and committed together, at most

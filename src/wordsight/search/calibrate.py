@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.evaluation.logistic import logistic
 from wordsight.files import to_json
+from wordsight.metrics.logistic import logistic
 
 CALIBRATE = "`wordsight index build --calibrate DATA` learns it from pictures with sentences."
 FIRST = 5  # hits that are compared, and learned from

@@ -4,11 +4,11 @@ import contextlib
 import os
 from pathlib import Path
 
-from wordsight.boxed import CALIBRATION, in_the_box
+from wordsight.bundled import CALIBRATION, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_text, reason
 from wordsight.locks import locked
-from wordsight.run import load
+from wordsight.runs.aligner import load
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.folder import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
 from wordsight.vision.dual_source import find_dual, is_dual

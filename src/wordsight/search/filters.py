@@ -9,8 +9,8 @@ import sqlite3
 from typing import NamedTuple
 
 from wordsight.errors import InputError
+from wordsight.runs.typed import nearest
 from wordsight.search.places import Places
-from wordsight.training.typed import nearest
 
 NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}

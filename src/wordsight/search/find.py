@@ -1,9 +1,8 @@
 """The walk of a search: what is asked, encoded; every picture scored; the best of them with their evidence."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from wordsight.search.query import Ask, Term, asked, divisor, terms
 from wordsight.search.results import Alike, Found, Hit, evidence
 from wordsight.search.rough import best_scores, is_quick
 from wordsight.search.scan import Ints, scan, top
-
-if TYPE_CHECKING:
-    from wordsight.search.index import Index
 
 TOGETHER = 128  # queries scanned for at once
 
@@ -55,11 +51,11 @@ class Wanted:
         return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
 
 
-def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
+def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
     """The pictures that fit some queries best, exactly: as if every picture were scored in memory.
 
     Args:
-        index: where to look.
+        open_now: the index as it stands now; it may be replaced while it is searched.
         asks: Q queries, which are scored together.
         wanted: which hits of each.
 
@@ -69,7 +65,7 @@ def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
     for _ in range(TRIES):
-        opened = index.opened
+        opened = open_now()
         try:
             found = _find(opened, asks, wanted)
         except InputError:
@@ -79,7 +75,7 @@ def find(index: "Index", asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
             if opened.is_current():
                 return found
         opened.forget()  # it was replaced meanwhile: what was read may be of both
-    raise InputError(f"{index.folder}: is replaced again and again; try again later.")
+    raise InputError(f"{opened.folder}: is replaced again and again; try again later.")
 
 
 def _find(index: Opened, asks: Sequence[Ask], wanted: Wanted) -> list[Found]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_bytes, reason, sync_folder
-from wordsight.run import Run
+from wordsight.runs.aligner import Run
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
 

@@ -20,7 +20,8 @@ from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
-from wordsight.run import Run
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run
 from wordsight.search import damage
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
@@ -30,7 +31,7 @@ from wordsight.search.find import Wanted, find
 from wordsight.search.folder import fingerprint, is_index, is_ours, mark
 from wordsight.search.gone import Gone
 from wordsight.search.info import info, write_broken
-from wordsight.search.merge import merge
+from wordsight.search.merge import check_match, merge
 from wordsight.search.meta import matched, read_meta
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.places import Places
@@ -42,7 +43,6 @@ from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.trials import trials
 from wordsight.search.vectors import Segments
-from wordsight.training.progress import Progress
 from wordsight.vision.dual_source import find_dual, is_dual
 
 
@@ -189,12 +189,12 @@ class Index:
             InputError: the query cannot be used, or the index is damaged.
         """
         if reranker is not None:
-            return rerank(self, ask, reranker, rerank_top, Wanted(**wanted))
-        return find(self, [ask], Wanted(**wanted))[0]
+            return rerank(lambda: self.opened, ask, reranker, rerank_top, Wanted(**wanted))
+        return find(lambda: self.opened, [ask], Wanted(**wanted))[0]
 
     def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[Found]:
         """The same for many queries, which is faster for each of them."""
-        return find(self, asks, Wanted(**wanted)) if asks else []
+        return find(lambda: self.opened, asks, Wanted(**wanted)) if asks else []
 
     def annotate(self, table: str | Path) -> list[str]:
         """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.
@@ -238,7 +238,10 @@ class Index:
         Raises:
             InputError: the indexes do not go together, or this one cannot be written.
         """
-        return merge(self, other)
+        source = Opened(Path(other), self.device) if isinstance(other, str | Path) else other.opened
+        check_match(self.opened, source)
+        with self.writing() as catalog:
+            return merge(self.opened, catalog, source)
 
     def remove(self, pictures: Names) -> int:
         """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.

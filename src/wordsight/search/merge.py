@@ -1,8 +1,6 @@
 """One index into another: rows are copied as they are, nothing is computed again."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,33 +11,41 @@ from wordsight.search.opened import Opened
 from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
 
-if TYPE_CHECKING:
-    from wordsight.search.index import Index
-
 PICTURES = 256  # committed together
 
 
-def merge(into: "Index", other: "Index | str | Path") -> tuple[int, int]:
+def check_match(mine: Opened, source: Opened) -> None:
+    """That one index can be merged into another.
+
+    Raises:
+        InputError: they are of different models, or the same index.
+    """
+    if mine.folder.resolve() == source.folder.resolve() or mine.identity == source.identity:
+        raise InputError(f"{source.folder}: expected another index than the one that it goes into.")
+    if mine.facts["model"] != source.facts["model"]:
+        raise InputError(f"{source.folder}: of another model than {mine.folder}; build it again with that model.")
+
+
+def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
     """Add the pictures of another index, with what is known of them.
 
     Pictures that are in both stay as they are. Interrupted, what was committed is kept, and the same call goes on.
+
+    Args:
+        mine: the index that is added to.
+        catalog: its catalogue, open for writing.
+        source: the other index.
 
     Returns:
         How many pictures were added, and how many were there already.
 
     Raises:
-        InputError: the indexes are of different models or the same folder, another process is writing, or files are
-            damaged or cannot be written.
+        InputError: files are damaged or cannot be written.
     """
-    source = Opened(Path(other), into.device) if isinstance(other, str | Path) else other.opened
-    if into.folder.resolve() == source.folder.resolve() or into.opened.identity == source.identity:
-        raise InputError(f"{source.folder}: expected another index than the one that it goes into.")
-    if into.facts["model"] != source.facts["model"]:
-        raise InputError(f"{source.folder}: of another model than {into.folder}; build it again with that model.")
     seal = Seal.read(source.folder)  # before the catalogue: it may not be of a later commit
-    with into.writing() as catalog, Catalog(source.folder) as theirs:
+    with Catalog(source.folder) as theirs:
         _require_sound(theirs, source, seal)
-        mine, snapshot = into.opened, source.snapshot(theirs)
+        snapshot = source.snapshot(theirs)
         source.check()
         known = {entry.path for entry in catalog.entries()}
         every = [(entry, mine.places.key(source.places.path(entry.path))) for entry in theirs.entries() if entry.rows]

@@ -5,11 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from wordsight.boxed import in_the_box
+from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.matching.score import Rule
-from wordsight.run import Run, load
+from wordsight.runs.aligner import Run, load
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.folder import fingerprint, is_ours, read_id
 from wordsight.search.places import Places

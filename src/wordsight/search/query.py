@@ -12,7 +12,7 @@ from wordsight.errors import InputError
 from wordsight.matching.hubness import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
-from wordsight.run import Box, Picture, Run
+from wordsight.runs.aligner import Box, Picture, Run
 from wordsight.search.scan import Asked
 from wordsight.vision.images import open_image
 

@@ -4,33 +4,30 @@ An index holds vectors, so its own model scores every picture quickly. One that 
 which cannot be indexed, is too slow for all of them, but not for the first fifty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from wordsight.errors import InputError
-from wordsight.run import Run
+from wordsight.runs.aligner import Run
 from wordsight.search.find import Wanted, find
+from wordsight.search.opened import Opened
 from wordsight.search.query import Ask, Term, terms
 from wordsight.search.results import Found, Hit, evidence
 from wordsight.vision.regions import FeatureCache, default_cache
 
-if TYPE_CHECKING:
-    from wordsight.search.index import Index
-
 AMONG = 50  # so many are scored again where nobody says how many
 
 
-def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Found:
+def rerank(open_now: Callable[[], Opened], ask: Ask, run: Run, among: int, wanted: Wanted) -> Found:
     """The first pictures of an index in the order, and with the evidence, of another run.
 
     Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be
     read come last, as the index has them.
 
     Args:
-        index: finds the pictures, by its own scores and filters.
+        open_now: the index as it stands now; it finds the pictures, by its own scores and filters.
         ask: a single sentence.
         run: scores them again.
         among: how many of the first; there are no hits behind them.
@@ -45,7 +42,7 @@ def rerank(index: "Index", ask: Ask, run: Run, among: int, wanted: Wanted) -> Fo
     query = terms(run, [ask])[0]
     if len(query) != 1 or not query[0].words or query[0].weight < 0:
         raise InputError("rerank: expected a single sentence; pictures, boxes and sums are not scored again.")
-    first = find(index, [ask], replace(wanted, top=among, page=1))[0]
+    first = find(open_now, [ask], replace(wanted, top=among, page=1))[0]
     hits = sorted(_again(run, query[0], first.hits), key=_order)
     start, stop = (wanted.page - 1) * wanted.top, wanted.page * wanted.top
     unknown = dict.fromkeys((*first.unknown, *query[0].unknown))

@@ -10,7 +10,7 @@ import torch
 from wordsight.batch import Vectors
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
-from wordsight.run import Box
+from wordsight.runs.aligner import Box
 from wordsight.search.query import Term
 from wordsight.terminal import printable
 

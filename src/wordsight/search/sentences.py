@@ -6,7 +6,7 @@ import torch
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
-from wordsight.run import Run
+from wordsight.runs.aligner import Run
 from wordsight.search.query import Like, terms
 from wordsight.search.scan import top
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wordsight.errors import InputError
-from wordsight.evaluation.draw import PAPER, Font, save
-from wordsight.evaluation.evidence import COLOURS
+from wordsight.reports.draw import PAPER, Font, save
+from wordsight.reports.marks import COLOURS
 from wordsight.search.results import Found, Hit, Phrase
 from wordsight.terminal import printable
 from wordsight.text.tokens import FUNCTION_WORDS

@@ -14,14 +14,14 @@ import torch
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.evaluation.ranking import score_matrix
-from wordsight.run import Run
+from wordsight.metrics.ranking import score_matrix
+from wordsight.progress import Progress
+from wordsight.runs.aligner import Run
+from wordsight.runs.features import featured, pictures_of
 from wordsight.search.calibrate import SHORT, Trials
 from wordsight.text.nouns import NEAR, heads
 from wordsight.text.phrases import read
 from wordsight.text.word_table import WordTable, word_table
-from wordsight.training.material import featured, pictures_of
-from wordsight.training.progress import Progress
 from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
 
 MOST = 1000  # pictures of a dataset, the first of the split, and sentences and short queries: more fit the same

@@ -5,13 +5,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wordsight.boxed import checksum
+from wordsight.bundled import checksum
 from wordsight.data.parses import Parses, tree_of
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
+from wordsight.progress import Progress
+from wordsight.runs.checkpoint import WEIGHTS
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training.checkpoint import WEIGHTS
-from wordsight.training.progress import Progress
 
 Origin = Mapping[str, str]
 """A checksum of each part of the data, by what the part is called."""

@@ -17,9 +17,9 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import END, Captioner
 from wordsight.captioning.decode import Caption
-from wordsight.evaluation.bleu import smoothed
-from wordsight.evaluation.cider import CiderD
-from wordsight.training.batches import Pairs
+from wordsight.metrics.bleu import smoothed
+from wordsight.metrics.cider import CiderD
+from wordsight.runs.pairs import Pairs
 
 TRIES = 5  # captions drawn of each picture
 

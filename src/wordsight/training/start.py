@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.boxed import in_the_box
+from wordsight.bundled import in_the_box
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
+from wordsight.runs import checkpoint
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.recipe import GIVEN, Recipe
 from wordsight.text.vocabulary import UNKNOWN, Vocabulary
-from wordsight.training import checkpoint
-from wordsight.training.checkpoint import Checkpoint
-from wordsight.training.recipe import GIVEN, Recipe
 from wordsight.vision.regions import RegionSettings
 
 BOX = "box"  # as `train.start`: the aligner that comes with the package

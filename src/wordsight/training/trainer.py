@@ -20,14 +20,15 @@ from wordsight.errors import InputError, WorkFailed
 from wordsight.locks import locked
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
-from wordsight.training import checkpoint, steps, weights
-from wordsight.training.checkpoint import Checkpoint
-from wordsight.training.learner import Learner, Place, check_same
-from wordsight.training.material import Material, prepare
-from wordsight.training.models import Model
-from wordsight.training.progress import Progress, clock
-from wordsight.training.recipe import Recipe, read
+from wordsight.progress import Progress, clock
+from wordsight.runs import checkpoint, weights
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.device import device_named
+from wordsight.runs.models import Model
+from wordsight.runs.recipe import Recipe, read
+from wordsight.training.prepare import Material, prepare
 from wordsight.training.start import follow
+from wordsight.training.state import Learner, Place, check_same
 from wordsight.training.validation import figures, goodness, validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
@@ -94,7 +95,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
         found.append(_train_one(recipe, material, folder, seed, progress))
     members = [checkpoint.load(folder).model for folder in folders]
     ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
-    ensemble.to(steps.device(recipe.train.device))
+    ensemble.to(device_named(recipe.train.device))
     best = validate(ensemble, material)
     metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
     checkpoint.save(out, _finished(ensemble, recipe, material, metrics))

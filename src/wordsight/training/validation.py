@@ -4,18 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from wordsight.batch import Vectors
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import Captioner
-from wordsight.evaluation.captions import Id, caption_metrics
-from wordsight.evaluation.ranking import ranking_metrics, rsum
 from wordsight.matching.matcher import Matcher
+from wordsight.metrics.captions import Id, caption_metrics
+from wordsight.metrics.ranking import ranking_metrics, rsum
+from wordsight.runs.models import Model
+from wordsight.runs.pairs import ROWS, Pairs, encode
 from wordsight.text.vocabulary import Vocabulary
-from wordsight.training.batches import Pairs
-from wordsight.training.material import Material
-from wordsight.training.models import Model
-
-ROWS = 256  # pictures or sentences encoded at once
+from wordsight.training.prepare import Material
 
 
 def validate(model: Model, material: Material) -> dict[str, float]:
@@ -79,14 +76,3 @@ def captions_of(model: Captioner, pairs: Pairs, vocabulary: Vocabulary) -> list[
     once = vocabulary.naming
     found = [decode.greedy(model, pairs.table.gather(some).to(device), once=once) for some in rows]
     return [" ".join(vocabulary.words[word] for word in said[0].ids) for some in found for said in some]
-
-
-@torch.no_grad()
-def encode(model: Matcher, pairs: Pairs) -> tuple[list[Vectors], list[Vectors]]:
-    """Every picture and every sentence of a split, encoded in blocks, in order; leaves the model in evaluation mode."""
-    model.eval()
-    device = next(model.parameters()).device
-    rows = torch.arange(len(pairs.table)).split(ROWS)
-    images = [model.encode_images(pairs.table.gather(some).to(device)) for some in rows]
-    texts = torch.arange(len(pairs)).split(ROWS)
-    return images, [model.encode_texts(pairs.words[some].trimmed().to(device)) for some in texts]

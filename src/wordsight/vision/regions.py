@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.vision.backbones import Backbone, backbone, find_weights
 from wordsight.vision.blobs import Blobs
-from wordsight.vision.boxes import Boxes, area, to_xywh
-from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.boxes import area, to_xywh
+from wordsight.vision.cache import FeatureCache, FeatureTable, Row, default_cache
 from wordsight.vision.images import Source, open_image
 from wordsight.vision.labels import held, label_names, label_titles
 from wordsight.vision.lite2 import LITE2, Glance, Lite2
@@ -38,20 +38,13 @@ _DETAIL = 2048  # pixels that both sides of a larger picture keep where boxes ar
 _PLACE = max(Kind) + 1 + 8
 
 
-class Row(NamedTuple):
-    """One picture: features (R, F) float32, boxes (R, 4) `xyxy` fractions, kinds (R,) int8."""
-
-    features: NDArray[np.float32]
-    boxes: Boxes
-    kinds: NDArray[np.int8]
-
-
 class RegionEncoder:
     """Turns pictures into regions.
 
     Attributes:
         settings: as given.
         size: F, features a region.
+        rows: R, regions a picture at most.
         blocks: which columns come from what: a backbone's name (with ` crop` behind it for crops beside `roi`),
             `place`, `meaning`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
         fingerprint: equal for encoders that give the same values; where files lie does not matter.
@@ -81,7 +74,7 @@ class RegionEncoder:
         """
         settings.check()
         folder = weights or Path(settings.weights)
-        self.settings = settings
+        self.settings, self.rows = settings, settings.regions
         self.detector = _detector(settings, folder)
         self._nets = [self._net(name, folder, (revisions or {}).get(name, "")) for name in settings.backbones]
         found = zip(settings.backbones, self._nets, strict=True)

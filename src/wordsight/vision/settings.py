@@ -5,6 +5,8 @@ from typing import Literal
 
 from wordsight.errors import InputError
 
+LITE2 = "efficientnet-lite2"  # the backbone and detector that install with the package
+
 
 @dataclass(frozen=True)
 class RegionSettings:

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import wordsight
-from wordsight.describe import Describer
 from wordsight.errors import InputError
+from wordsight.runs.captioner import Describer
 from wordsight.search.index import Index
 from wordsight.vision.images import TooManyPixels, media_type
 from wordsight.web.engine import Damaged, Engine, NotAPicture

@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from wordsight.captioning.said import Snippet
-from wordsight.describe import Describer
 from wordsight.errors import InputError
 from wordsight.files import reason
-from wordsight.run import UNKNOWN, Picture
+from wordsight.runs.aligner import UNKNOWN, Picture
+from wordsight.runs.captioner import Describer
 from wordsight.search import filters, query, results
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.index import Index

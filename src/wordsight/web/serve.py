@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import quote
 
-from wordsight.boxed import in_the_box, say_boxed
-from wordsight.describe import load_captioner
+from wordsight.bundled import in_the_box, say_boxed
 from wordsight.errors import InputError
+from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
 from wordsight.web.connections import bound, server

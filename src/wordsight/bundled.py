@@ -1,0 +1,57 @@
+"""The small model in the box: it comes with the package, and works where no model is named.
+
+bundled/align/           a run that aligns words and regions; calibration.json in it says how sure its hits are
+bundled/captions/        a run that describes pictures
+bundled/regions/         a run that describes regions
+bundled/checksums.json   the SHA-256 of each file in the folder (`tools/pack.py` writes it)
+bundled/README.md        what it was made from, and how good it is
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import field, read_json
+
+BOX = Path(__file__).with_name("bundled")
+CHECKSUMS, CALIBRATION = "checksums.json", "calibration.json"
+
+
+def in_the_box(part: str) -> Path:
+    """Where a part of the small model is, once it is known to be as it was packed.
+
+    Args:
+        part: `align`, `captions` or `regions`, the folder of a run.
+
+    Raises:
+        InputError: this package came without the small model, or one of the part's files is missing or damaged.
+    """
+    listed = BOX / CHECKSUMS
+    if not listed.exists():
+        raise InputError(
+            f"This wordsight was installed without its small model ({BOX} has none): name a model of your own, "
+            "with --model RUN where a command has that, or install a package that has one."
+        )
+    sums = field(read_json(listed), "sha256", dict, str(listed))
+    mine = {name: expected for name, expected in sums.items() if name.split("/")[0] == part}
+    if not mine:
+        raise InputError(f"{listed}: damaged, as it knows no '{part}'; install wordsight again.")
+    for name, expected in mine.items():
+        if checksum(BOX / name) != expected:
+            raise InputError(f"{BOX / name}: damaged or missing, not as it was packed; install wordsight again.")
+    return BOX / part
+
+
+def say_boxed() -> None:
+    """That the small model is at work, on stderr."""
+    print(f"model: the small one in the box ({BOX})", file=sys.stderr)
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal; nothing of one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

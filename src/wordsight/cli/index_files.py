@@ -1,0 +1,203 @@
+"""What `wordsight index` and `wordsight search` do with files and words, for the command line and for other faces."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.files import open_regular, read_text
+from wordsight.progress import Progress
+from wordsight.runs.caption_files import first_lines, fractions, pixels
+from wordsight.search.calibrate import CALIBRATE
+from wordsight.search.folder import is_index
+from wordsight.search.index import Index
+from wordsight.search.info import BROKEN
+from wordsight.search.look import why
+from wordsight.search.query import Like, Part, Sentence
+from wordsight.search.sentences import best_sentences
+from wordsight.vision.images import open_image
+
+_WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
+
+
+def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: str) -> Index:
+    """A new index, if one of the pictures can be opened, or the one that is there.
+
+    Raises:
+        InputError: none of the pictures can be used, or as `Index.create`; nothing is made then.
+    """
+    if not is_index(folder):
+        broken: list[str] = []
+        for path in pictures:
+            try:
+                with open_regular(path):  # a pipe or a device is nothing to be opened as a picture
+                    open_image(path, at_least=1)
+                break
+            except OSError as error:
+                broken.append(f"{path}: {why(error)}")
+            except InputError as error:
+                broken.append(str(error))
+        else:
+            raise _none(len(pictures), broken[0])
+    return Index.create(folder, model, device)
+
+
+def build(
+    index: Index,
+    pictures: Sequence[Path],
+    *,
+    prune: bool = False,
+    force: bool | Callable[[str], bool] = False,
+    repair: bool = True,
+    meta: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Bring an index up to date; what cannot be read is left out and listed.
+
+    Args:
+        index: the index.
+        pictures: files; or the `Listing` of what was named.
+        prune: forget pictures whose files are gone.
+        force: also where a drive may be missing; or who is asked.
+        repair: make damaged rows anew.
+        meta: a CSV or JSON file of what the user knows of pictures.
+        progress: who is told how far it is.
+
+    Returns:
+        `added`, `refreshed`, `moved`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`:
+        names in `meta` that no picture has.
+
+    Raises:
+        InputError: none of the pictures can be used, the index cannot be written, `prune` is refused, or a file cannot
+            be used.
+    """
+    progress = progress or Progress()
+    built = index.build(pictures, prune=prune, force=force, repair=repair, progress=progress)
+    if not built.done:
+        raise _none(len(built.broken), next(iter(built.broken.values()), "there is none."))
+    lost = index.annotate(meta) if meta else []
+    if lost:
+        progress.say(f"{meta}: {len(lost):,} names are no picture of the index, the first is {lost[0]}")
+    if built.broken:
+        progress.say(f"{len(built.broken):,} left out:")
+        for line in first_lines(list(built.broken.values()), f"in {index.folder / BROKEN}"):
+            progress.say(line)
+    counts = {"added": len(built.added), "refreshed": len(built.refreshed), "moved": len(built.moved)}
+    counts |= {"unchanged": built.unchanged, "forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
+    return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
+
+
+def _none(count: int, reason: str) -> InputError:
+    return InputError(reason if count == 1 else f"None of the {count:,} pictures can be used: {reason}")
+
+
+def calibrate(index: Index, data: Path | None = None, progress: Progress | None = None) -> None:
+    """See to it that an index knows how sure its hits are.
+
+    Args:
+        index: the index.
+        data: a dataset to learn it from; None for the model's own, where that is not learned yet and they are at hand.
+        progress: who is told how far it is, and why not if it cannot be learned from the model's own data.
+
+    Raises:
+        InputError: `data` cannot be used, or the index cannot be written.
+    """
+    progress = progress or Progress()
+    if data:
+        index.calibrate(data, progress)
+    elif not index.info()["calibration"]:
+        try:
+            index.calibrate(None, progress)
+        except InputError as error:
+            progress.say(f"{index.folder}: does not know how sure its hits are; {CALIBRATE} ({error})")
+
+
+def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
+    """Add the pictures of other indexes.
+
+    Raises:
+        InputError: one is no index, or of another model.
+    """
+    counts = [into.merge(other) for other in others]
+    pictures = into.info()["pictures"]
+    return {"added": sum(new for new, _ in counts), "known": sum(old for _, old in counts), "pictures": pictures}
+
+
+def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None) -> list[Part]:
+    """What is asked on a command line.
+
+    Args:
+        sentences: each may end in `^` and its weight, as in "grass^-0.5".
+        pictures: each counts as much as a sentence.
+        box: left,top,width,height in pixels, of the only picture.
+
+    Raises:
+        InputError: nothing is asked, or a box is not inside its picture.
+    """
+    asked: list[Part] = []
+    for text in sentences:
+        weighted = _WEIGHT.fullmatch(text)
+        asked.append(Sentence(weighted[1], float(weighted[2])) if weighted else Sentence(text))
+    if box and len(pictures) != 1:
+        raise InputError(f"--box {box}: expected together with one --picture, found {len(pictures)}.")
+    asked += [like(picture, box) for picture in pictures]
+    if not asked:
+        raise InputError("The query is empty: expected a sentence or --picture.")
+    return asked
+
+
+def like(picture: Path, box: str | None) -> Like:
+    """A picture, or a box of it in pixels: left,top,width,height.
+
+    Raises:
+        InputError: it cannot be opened, or the box is not inside it.
+    """
+    if not box:
+        return Like(picture)
+    image = open_image(picture)
+    return Like(image, tuple(fractions([pixels(box)], image, str(picture))[0]))
+
+
+def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -> dict[str, Any]:
+    """The lines of a text file that fit a picture best.
+
+    Raises:
+        InputError: something else than one picture is asked, or the file cannot be read.
+    """
+    if len(asked) != 1 or not isinstance(asked[0], Like):
+        raise InputError(f"--captions {file}: expected one --picture, and no sentence.")
+    lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{file}: expected a caption a line, found none.")
+    found = best_sentences(index.run, asked[0], lines, count)
+    return {"captions": [{"caption": text, "score": score} for text, score in found]}
+
+
+def built_text(figures: dict[str, Any]) -> str:
+    """What a build did, in a line."""
+    parts = [
+        f"{figures[key]:,} {key}" for key in ("added", "refreshed", "moved", "unchanged", "forgotten") if figures[key]
+    ]
+    parts += [f"{len(figures['broken']):,} broken"] if figures["broken"] else []
+    return f"{figures['index']}: {figures['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
+
+
+def info_text(figures: dict[str, Any]) -> str:
+    """What is in an index, in lines."""
+    fitted = figures["calibration"]
+    sure = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
+    lines = [
+        f"pictures    {figures['pictures']:,}",
+        f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
+        f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
+        f"model       {figures['model']}{' (the small one in the box)' if figures['boxed'] else ''}",
+        f"calibrated  {sure}",
+        f"broken      {len(figures['broken']):,}",
+    ]
+    return "\n".join([*lines, *first_lines(list(figures["broken"].values()), "with --json")])
+
+
+def captions_text(found: dict[str, Any]) -> str:
+    """A line a caption, its score before it."""
+    return "\n".join(f"{one['score']:8.3f}  {one['caption']}" for one in found["captions"])

@@ -1,0 +1,1 @@
+"""The painted world: pictures of coloured shapes with true sentences about them."""

@@ -1,0 +1,103 @@
+"""The painted world: seeded pictures of coloured shapes, and true sentences about some of them.
+
+The embedded default: tests and the demo run on it, through the real path. It is written as any dataset would be
+(Karpathy JSON, phrase boxes as Flickr30k Entities has them), so nothing but this file knows that it was painted.
+"""
+
+import json
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from wordsight.data.painted.scene import Part, Scene, describe, paint_scene, spell
+from wordsight.errors import InputError
+
+
+def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
+    """Write a painted dataset: `images/*.jpg`, `dataset.json`, `entities.json`, splits train, val and test (4:1:1).
+
+    The same seed gives the same bytes. A world of the same size and seed that is already there is left alone.
+
+    Args:
+        out: the folder to make; it appears only when complete.
+        pictures: how many, at least 6.
+        seed: any integer.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: too few pictures, the folder holds something else, or it cannot be written.
+    """
+    out = Path(out)
+    if pictures < 6:
+        raise InputError(f"A painted world needs at least 6 pictures, not {pictures}.")
+    name = f"painted-{pictures}-{seed}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if _name(out) == name:
+            return out
+        raise InputError(f"{out}: expected an empty or new folder to paint into.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
+            _write(Path(work) / "world", name, pictures, seed)
+            (Path(work) / "world").replace(out)  # also where there is an empty folder
+    except OSError as error:
+        raise InputError(f"{out}: the painted world cannot be written ({error.strerror or error}).") from error
+    return out
+
+
+def _name(folder: Path) -> str:
+    """What the dataset in a folder calls itself; empty when there is none."""
+    try:
+        return str(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _write(folder: Path, name: str, pictures: int, seed: int) -> None:
+    """Paint everything into a new folder."""
+    (folder / "images").mkdir(parents=True)
+    records, entities, sentid = [], {}, 0
+    for number in range(pictures):
+        filename, split = f"painted_{number:05d}.jpg", ("train", "train", "val", "train", "train", "test")[number % 6]
+        scene = paint_scene(seed, number)
+        scene.image.save(folder / "images" / filename, quality=92, subsampling=0)
+        said = describe(scene, random.Random(f"{seed} {number}"))
+        texts = [spell(parts) for parts in said]
+        ids = list(range(sentid, sentid := sentid + len(texts)))
+        sentences = [
+            {"tokens": text.split(), "raw": text, "imgid": number, "sentid": i}
+            for i, text in zip(ids, texts, strict=True)
+        ]
+        records.append({"filename": filename, "imgid": number, "split": split, "sentids": ids, "sentences": sentences})
+        entities[filename] = {"split": split} | _entities(scene, said, texts)
+    (folder / "entities.json").write_text(json.dumps(entities), encoding="utf-8")
+    (folder / "dataset.json").write_text(json.dumps({"dataset": name, "images": records}), encoding="utf-8")
+
+
+def _entities(scene: Scene, said: Sequence[Sequence[Part]], texts: Sequence[str]) -> dict[str, object]:
+    """A picture's phrases and their boxes, in the manner of Flickr30k Entities (1-based inclusive pixels)."""
+    boxes: dict[str, list[list[int]]] = {}
+    sentences = []
+    for parts, text in zip(said, texts, strict=True):
+        phrases, start = [], 0
+        for part in parts:
+            words = (part if isinstance(part, str) else part[0]).split()
+            if not isinstance(part, str):
+                chain = "".join(str(which + 1) for which in part[1])
+                boxes[chain] = [
+                    [x + 1, y + 1, right, bottom] for x, y, right, bottom in (scene.things[i].box for i in part[1])
+                ]
+                phrases.append({"chain": chain, "types": ["shape"], "start": start, "len": len(words), "text": part[0]})
+            start += len(words)
+        sentences.append({"text": text, "phrases": phrases})
+    return {
+        "w": scene.image.width,
+        "h": scene.image.height,
+        "sentences": sentences,
+        "boxes_xyxy_1based": boxes,
+        "nobox": {},
+        "flickr8k_caption_to_sentence": {str(i): i for i in range(len(texts))},
+    }

@@ -1,0 +1,1 @@
+"""The demo: a painted world learned from nothing, then real photographs."""

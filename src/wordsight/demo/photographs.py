@@ -1,0 +1,142 @@
+"""The end of the demo: real photographs, seen by the small model in the box."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+
+from wordsight.bundled import in_the_box
+from wordsight.captioning.said import Snippet
+from wordsight.data.pictures import picture_files
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.files import write_text
+from wordsight.matching.segments import BETA
+from wordsight.progress import Progress
+from wordsight.reports.caption_report import Example, captions, regions, words
+from wordsight.reports.panels import inline
+from wordsight.reports.report import page
+from wordsight.runs.aligner import load
+from wordsight.runs.caption_files import caption_files
+from wordsight.runs.captioner import load_captioner
+from wordsight.search.folder import discard, is_index
+from wordsight.search.index import Index
+from wordsight.search.sheet import sheet
+
+SAMPLES = {  # photographs that come with scikit-image: what one would search for
+    "astronaut.png": "a woman in an orange suit",
+    "camera.png": "a man with a camera",
+    "chelsea.png": "a cat",
+    "coffee.png": "a cup of coffee",
+    "motorcycle_left.png": "a motorcycle",
+    "rocket.jpg": "a rocket in the sky",
+}
+MOST = 24  # pictures on the page
+SEARCHES, HITS = 6, 4
+SAY = {
+    "captions": "What the model says of each picture, with its confidence: the geometric mean of the probabilities of "
+    "the words. It is what is likely to be said of such a picture, right or wrong.",
+    "words": "The same captions, each word in the colour of the box where the aligner puts it; the bar below a word "
+    "is its strength. Rest the mouse on a word to see its box alone.",
+    "regions": "What it says of single regions, the surest and most different.",
+    "searches": "The first pictures for a sentence, and which box matched which words.",
+}
+
+
+def photographs(folder: Path | None = None) -> dict[Path, str]:
+    """Photographs to show.
+
+    Args:
+        folder: whose pictures to take; None for those that come with scikit-image, where it is installed.
+
+    Returns:
+        Files, each with what one would search for; without a sentence where that is not known.
+
+    Raises:
+        InputError: the folder has no picture.
+    """
+    if folder is not None:
+        if not folder.exists():
+            raise InputError(f"{folder}: no such folder, expected one with photographs.")
+        return dict.fromkeys(picture_files([folder])[:MOST], "")
+    found = find_spec("skimage")
+    samples = Path(found.origin).parent / "data" if found and found.origin else Path()
+    return {samples / name: sentence for name, sentence in SAMPLES.items() if found and (samples / name).exists()}
+
+
+def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress | None = None) -> str:
+    """Describe, align, index and search photographs with the small model in the box.
+
+    Args:
+        photos: files, each with what to search for, or nothing for what the model says of it.
+        out: the folder for the page (`report.html`) and the `index`.
+        progress: who is told how far it is.
+
+    Returns:
+        What was said of them and where to look, for a person; nothing where there is no model in the box, or no
+        photograph, which is said.
+
+    Raises:
+        InputError: none of the files can be read, or the folder cannot be written.
+    """
+    progress = progress or Progress()
+    try:
+        models = {part: in_the_box(part) for part in ("align", "captions", "regions")}
+    except InputError as error:
+        progress.say(f"photographs: left out. {error}")
+        return ""
+    if not photos:
+        progress.say("photographs: left out. There are none here; name a folder with --photos FOLDER.")
+        return ""
+    progress.say(f"looking at {len(photos)} photographs")
+    told = caption_files(load_captioner(models["captions"]), list(photos), progress=progress).captions
+    parts = caption_files(load_captioner(models["regions"]), list(told), regions=True, progress=progress).captions
+    aligner = load(models["align"])
+    examples = [
+        Example(
+            picture=Picture(path.name, path, "", ()),
+            captions=said,
+            regions=[one for one in parts.get(path, ()) if isinstance(one, Snippet)],
+            words=aligner.align(path, said[0].text, beta=BETA),
+        )
+        for path, said in told.items()
+    ]
+    index = _index(list(told), out / "index", progress)
+    asked = [photos[path] or said[0].text for path, said in told.items()]
+    sections = [
+        ("captions", "Captions", captions(examples)),
+        ("words", "Word by word", words(examples)),
+        ("regions", "Regions", regions(examples)),
+        ("searches", "Searches", _searches(index, asked[:SEARCHES])),
+    ]
+    head = "<header><h1>Photographs, seen by the small model in the box</h1></header>"
+    write_text(out / "report.html", page("photographs", head, sections, SAY))
+    lines = [f"  {path.name:20}  {said[0].answer}" for path, said in told.items()]
+    return "\n".join(
+        [
+            "Photographs, in the words of the small model in the box:",
+            *lines,
+            "",
+            f"Look at   {out / 'report.html'}",
+            f'Try       wordsight search {index.folder} "{asked[0]}"',
+            f"          wordsight serve {index.folder} --open",
+        ]
+    )
+
+
+def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:
+    """An index of these photographs and no others, made anew."""
+    if is_index(folder):
+        discard(folder)
+    index = Index.create(folder)
+    index.build(photos, progress=progress)
+    return index
+
+
+def _searches(index: Index, sentences: Sequence[str]) -> str:
+    """Each sentence above a contact sheet of what it finds, as HTML."""
+    parts = []
+    for sentence in dict.fromkeys(sentences):
+        drawn = inline(sheet(index.search(sentence, top=HITS)), sentence)
+        parts.append(f'<div class="query"><p class="ask"><b>“{escape(sentence)}”</b></p>{drawn}</div>')
+    return "".join(parts)

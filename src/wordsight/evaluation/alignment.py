@@ -1,0 +1,163 @@
+"""Measure a trained model on a dataset: retrieval both ways, and where it puts phrases."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from wordsight.batch import Regions
+from wordsight.data import find, load_dataset
+from wordsight.data.entities import Phrase, load_phrases
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.metrics.grounding import Look, Predict, evaluate, predictor, untrained, word_table
+from wordsight.metrics.ranking import KS, chance, metrics, ranks, score_matrix
+from wordsight.progress import Progress
+from wordsight.reports.examples import Subject
+from wordsight.reports.report import write_report
+from wordsight.reports.tables import ROWS
+from wordsight.runs.aligner import Run
+from wordsight.runs.features import featured, parses_of, pictures_of
+from wordsight.runs.pairs import encode, pairs
+from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+
+VECTORS = "glove_300d.npz"  # looked for beside the weights, for the row without training
+
+
+def measure(
+    run: Run,
+    data: str | Path | None = None,
+    split: str = "val",
+    *,
+    grounding: bool = False,
+    report: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Every figure of a model on one split of a dataset.
+
+    Args:
+        run: the model.
+        data: a dataset in any known format; None for the one of the training.
+        split: the split's name; the vocabulary stays the run's.
+        grounding: also measure boxes against the dataset's `entities.json`.
+        report: a folder to write `report.html` into; where that fails, it is only said.
+        progress: who is told how far it is.
+
+    Returns:
+        Flat figures, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, `pictures`, `sentences`, what chance would score
+        as `chance_i2t_R@1` ..., and `grounding_...` with its rows of reference.
+
+    Raises:
+        InputError: data that is missing or not as it should be.
+    """
+    progress, report = progress or Progress(), Path(report) if report else None
+    path = data or run.checkpoint.recipe.data.path
+    if not path:
+        raise InputError(f"{run.folder}: comes with no data of its own; name a dataset with --data.")
+    dataset = load_dataset(find(path, "dataset"))
+    wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
+    phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
+    cache = FeatureCache(default_cache(), run.encoder)
+    pictures, rows = featured(cache, wanted, progress, split, run.folder if report else None)
+    known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
+    scores = score_matrix(run.model, *encode(run.model, known))
+    lots = chance(known.picture, len(pictures))
+    figures = metrics(ranks(scores, known.picture), len(pictures))
+    figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
+    look = looking(pictures, rows)
+    seen = {picture.name for picture in pictures}
+    phrases = [phrase for phrase in phrases if phrase.picture in seen]
+    boxes = predictor(run.model, run.vocabulary, look)(phrases) if phrases else None
+    if boxes is not None:
+        figures |= ground(run, phrases, boxes, look)
+    if report:
+        title = f"{run.folder.resolve().name} on {dataset.name}, {split}"
+        recipe, history = run.checkpoint.recipe.to_toml(), run.checkpoint.metrics.get("history", ())
+        shown = None if boxes is None else boxes[:, :4]
+        subject = Subject(
+            title, run.model, run.vocabulary, pictures, look, scores, figures, {}, history, phrases, shown, recipe
+        )
+        _report(subject, report / "report.html", progress)
+    return figures
+
+
+def _report(subject: Subject, out: Path, progress: Progress) -> None:
+    """Write the report and say where; the figures are not lost where it cannot be written."""
+    try:
+        progress.say(f"report: {write_report(subject, out)}")
+    except InputError as error:
+        progress.say(f"no report: {error}")
+
+
+def ground(run: Run, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:
+    """How often phrases are put where they belong, beside the rows of reference.
+
+    Args:
+        run: the model.
+        phrases: P phrases with their true boxes.
+        boxes: (P, 6) the boxes that the model chose, with a point each.
+        look: gives the regions of pictures by name.
+    """
+    choice = {name: _boxes(look([name])) for name in {phrase.picture for phrase in phrases}}
+    return evaluate(lambda _: boxes, phrases, choice, _untrained(run, phrases, look))
+
+
+def looking(pictures: Sequence[Picture], rows: FeatureTable) -> Look:
+    """A function from pictures' names to their regions."""
+    row = {picture.name: number for number, picture in enumerate(pictures)}
+    return lambda names: rows.gather(torch.tensor([row[name] for name in names]))
+
+
+def _boxes(regions: Regions) -> Tensor:
+    return regions.boxes[0, regions.mask[0]]  # (R, 4)
+
+
+def _untrained(run: Run, phrases: Sequence[Phrase], look: Look) -> Predict | None:
+    """What the detector's class names alone would choose; None where regions carry none, or vectors are not at hand."""
+    labels, detector = run.encoder.blocks.get("labels"), run.encoder.detector
+    if labels is None or detector is None:
+        return None
+    columns = slice(labels.start, labels.start + len(detector.names))  # of single things; their groups come behind
+    try:
+        path = find(Path(run.checkpoint.regions.weights) / VECTORS, "word vectors")
+    except InputError:
+        return None
+    return untrained(look, columns, detector.names, word_table(path, phrases, detector.names))
+
+
+def table(figures: Mapping[str, float]) -> str:
+    """The figures for a person to read, in columns."""
+    out = Console(file=StringIO(), width=100, highlight=False)
+    out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences")
+    grid = Table(*("", "R@1", "R@5", "R@10", "Med r"), box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for name, way in (("picture to text", "i2t"), ("text to picture", "t2i")):
+        for row, prefix in ((name, way), ("  by chance", f"chance_{way}")):
+            grid.add_row(row, *(f"{figures[f'{prefix}_R@{k}']:.1f}" for k in KS), f"{figures[f'{prefix}_medr']:.4g}")
+    out.print(grid)
+    if "grounding_phrases" in figures:
+        out.print(_grounding(figures))
+    return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+
+
+def _grounding(figures: Mapping[str, float]) -> Table:
+    grid = Table(
+        f"\n{figures['grounding_phrases']:,} phrases", "\npointing", "\nIoU >= 0.5", box=None, header_style="bold"
+    )
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for prefix, (name, _) in ROWS.items():
+        keys = (f"grounding_{prefix}pointing", f"grounding_{prefix}iou")
+        if any(key in figures for key in keys):
+            grid.add_row(name, *(f"{figures[key]:.1f}" if key in figures else "" for key in keys))
+    kinds = [key.split("_")[1] for key in figures if key.endswith("_phrases") and key.count("_") == 2]
+    for kind in kinds:
+        prefix = f"grounding_{kind}_"
+        name = f"  {kind} ({figures[f'{prefix}phrases']:,})"
+        grid.add_row(name, f"{figures[f'{prefix}pointing']:.1f}", f"{figures[f'{prefix}iou']:.1f}")
+    return grid

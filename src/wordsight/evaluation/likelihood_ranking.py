@@ -1,0 +1,98 @@
+"""Measure a trained captioner by ranking: which sentences it holds probable for which pictures."""
+
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from wordsight.batch import Regions, Words
+from wordsight.data import find, load_dataset
+from wordsight.errors import InputError
+from wordsight.metrics.likelihood import PICTURES, likelihood_metrics, log_likelihoods
+from wordsight.metrics.ranking import KS, chance
+from wordsight.progress import Progress
+from wordsight.reports.examples import lot
+from wordsight.runs.captioner import Describer
+from wordsight.runs.device import autocast
+from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.pairs import pairs
+from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+
+STRANGERS = 100  # pictures of the training split that say how probable a sentence is anywhere
+
+
+def measure_likelihood(
+    describer: Describer,
+    data: str | Path | None = None,
+    split: str = "val",
+    *,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """How well a captioner ranks a split of a dataset, both ways.
+
+    Args:
+        describer: a captioner of whole pictures.
+        data: a dataset in any known format; None for the one of the training, which has to be at hand in any case.
+        split: the split's name.
+        most: rank only so many pictures, the first ones, and their sentences; None for all.
+        progress: who is told how far it is.
+
+    Returns:
+        Flat figures, percentages 0 to 100: those of `evaluation.likelihood.likelihood_metrics`, `strangers`, and what
+        chance would score as `chance_i2t_R@1` ...
+
+    Raises:
+        InputError: data that is missing or not as it should be, a captioner of regions, or `most` below 1.
+    """
+    progress = progress or Progress()
+    if describer.of_regions:
+        raise InputError(
+            f"{describer.folder}: describes regions; expected a run that describes pictures, to rank them."
+        )
+    if most is not None and most < 1:
+        raise InputError(f"most = {most}: expected at least 1.")
+    settings = describer.checkpoint.recipe.data
+    training = pictures_of(load_dataset(find(settings.path, "dataset")), settings.train, settings)
+    wanted = pictures_of(load_dataset(find(data or settings.path, "dataset")), split, settings)[:most]
+    cache = FeatureCache(default_cache(), describer.encoder)
+    pictures, rows = featured(cache, wanted, progress, split)
+    _, strangers = featured(cache, [training[n] for n in lot(range(len(training)), STRANGERS)], progress, "strangers")
+    known = pairs(pictures, rows, describer.vocabulary)
+    found = _likelihoods(describer, rows, known.words, progress, split)
+    strange = _likelihoods(describer, strangers, known.words, progress, "strangers")
+    figures = likelihood_metrics(found, strange, known.words.mask.sum(dim=1) + 1, known.picture)
+    lots = {f"chance_{key}": value for key, value in chance(known.picture, len(pictures)).items() if "_" in key}
+    return figures | {"strangers": len(strange)} | lots
+
+
+def _likelihoods(describer: Describer, rows: FeatureTable, words: Words, progress: Progress, name: str) -> Tensor:
+    """`log_likelihoods` of all pictures of a table."""
+
+    def blocks() -> Iterator[Regions]:
+        for some in torch.arange(len(rows)).split(PICTURES):
+            count(int(some[0]), len(rows))
+            yield rows.gather(some).to(describer.device)
+
+    precision = describer.checkpoint.recipe.train.precision
+    with progress.task(f"likelihoods of {name}") as count, autocast(precision, describer.device):
+        return log_likelihoods(describer.model, blocks(), words.to(describer.device))
+
+
+def table(figures: Mapping[str, float]) -> str:
+    """The figures for a person to read, in columns."""
+    out = Console(file=StringIO(), width=100, highlight=False)
+    out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences, by likelihood")
+    grid = Table(*("", "R@1", "R@5", "R@10", "Med r"), box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    rows = {"picture to text": "i2t", "  log-likelihood a word": "per_word_i2t", "  by chance": "chance_i2t"}
+    rows |= {"text to picture": "t2i", "  by chance ": "chance_t2i"}
+    for name, key in rows.items():
+        grid.add_row(name, *(f"{figures[f'{key}_R@{k}']:.1f}" for k in KS), f"{figures[f'{key}_medr']:.4g}")
+    out.print(grid)
+    return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]

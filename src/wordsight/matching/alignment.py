@@ -1,0 +1,88 @@
+"""The alignment of a picture and a sentence: which region each word went to, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from wordsight.batch import Regions, Vectors
+from wordsight.matching.matcher import Matcher, Step
+from wordsight.matching.segments import Grouping, Segment, segments
+from wordsight.text.vocabulary import Vocabulary
+
+Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
+GLANCED = 3  # boxes that are shown of a glance  # boxes that are shown of a glance
+
+
+class Aligned(Protocol):
+    """Which box each word went to; T of each."""
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words, as the model reads them."""
+
+    @property
+    def boxes(self) -> Sequence[Box]:
+        """The best box of each word."""
+
+    @property
+    def strengths(self) -> Sequence[float]:
+        """How well each word fits its box; unbounded, greater is surer."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Where a model that looks several times looked once.
+
+    Attributes:
+        words: T shares of the words, which sum to 1.
+        boxes: those that it looked at most, `GLANCED` at most, the first the most; `xyxy` fractions.
+        shares: of these boxes, 0 to 1.
+    """
+
+    words: tuple[float, ...]
+    boxes: tuple[Box, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An `Aligned` as plain values, its segments where it was made of them, how well the sentence fits, and glances."""
+
+    words: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    strengths: tuple[float, ...]
+    segments: tuple[Segment, ...] = ()
+    score: float = 0.0
+    glances: tuple[Glance, ...] = ()
+
+
+@torch.no_grad()
+def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: str, *, beta: float = 0.0) -> Evidence:
+    """The region of a picture for each word of a sentence.
+
+    Args:
+        model: in evaluation mode.
+        vocabulary: the model's.
+        regions: of one picture.
+        sentence: any.
+        beta: how much neighbouring words hold together (`matching/segments.py`); 0 gives each word its best region.
+    """
+    device = next(model.parameters()).device
+    images = model.encode_images(regions.to(device))
+    words = vocabulary.encode([sentence]).to(device)
+    texts = model.encode_texts(words)
+    found = tuple(segments(images, texts, beta, Grouping.of([sentence]).to(device), model.evidence)[0])
+    boxes = tuple(segment.box for segment in found for _ in segment.strengths)
+    strengths = tuple(strength for segment in found for strength in segment.strengths)
+    score = model.score(images, texts).item()
+    glances = tuple(_glance(step, images) for step in model.steps(images, texts))
+    return Evidence(tuple(vocabulary.tokens(sentence)), boxes, strengths, found, score, glances)
+
+
+def _glance(step: Step, images: Vectors) -> Glance:
+    """A step of one picture and one sentence as plain values."""
+    shares, regions = step.regions[0].topk(min(GLANCED, int(images.mask.sum())))
+    boxes = tuple(tuple(box) for box in images.places[0, regions].tolist())
+    return Glance(tuple(step.words[0].tolist()), boxes, tuple(shares.tolist()))

@@ -1,0 +1,202 @@
+"""How good are captions? BLEU, ROUGE-L, CIDEr-D and METEOR with coco-caption's figures, and how varied they are.
+
+Every figure is over tokens of `TOKENISER`: BLEU by another tokeniser is another number.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import describe, field, read_json
+from wordsight.metrics.bleu import bleu
+from wordsight.metrics.cider import cider_d
+from wordsight.metrics.meteor import meteor as meteor_scores
+from wordsight.metrics.ptb import NAME, tokenise
+from wordsight.metrics.rouge import rouge_l
+
+TOKENISER = NAME
+"""What makes tokens of captions here; named beside every BLEU."""
+
+Id = int | str
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def caption_metrics(
+    candidates: Mapping[Id, str],
+    references: Mapping[Id, Sequence[str]],
+    *,
+    meteor: bool = False,
+    say: Callable[[str], object] = _to_stderr,
+) -> dict[str, float]:
+    """The figures of coco-caption over a set of pictures, equal to its own.
+
+    Captions are tokenised as coco-caption does it, see `ptb.tokenise`. CIDEr is CIDEr-D, with document frequencies from
+    these references: only figures of the same pictures compare.
+
+    Args:
+        candidates: picture -> its caption; an empty one is allowed and scores 0.
+        references: picture -> one sentence or more; of the same pictures.
+        meteor: also METEOR, by far the slowest, where it can run.
+        say: told in one line why METEOR is left out.
+
+    Returns:
+        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10. And what
+        coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, in which short captions are not
+        punished; `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word. Papers
+        print 100 times these.
+
+    Raises:
+        InputError: the pictures are not the same, there are none, or one has no reference with a word in it.
+    """
+    _check(candidates, references, "the candidates", "the references")
+    said = [tokenise(candidates[picture]) for picture in references]
+    right = [[tokenise(sentence) for sentence in sentences] for sentences in references.values()]
+    for picture, sentences in zip(references, right, strict=True):
+        if not any(sentences):
+            raise InputError(f"No reference of picture {picture!r} has a word in it: {references[picture][0]!r}.")
+    scores, _, unpunished = bleu(said, right)
+    figures = {f"Bleu_{n}": score for n, score in enumerate(scores, 1)}
+    figures |= {f"Bleu_{n}_any_length": score for n, score in enumerate(unpunished, 1)}
+    if meteor:
+        try:
+            figures["METEOR"] = meteor_scores(said, right)[0]
+        except InputError as lacking:
+            say(f"left out: {lacking}")
+    figures["ROUGE_L"] = sum(rouge_l(said, right)) / len(said)
+    figures["CIDEr"] = sum(cider_d(said, right)) / len(said)
+    copies = (caption in sentences for caption, sentences in zip(said, right, strict=True) if caption)
+    figures["exact"] = sum(copies) / len(said)
+    return figures
+
+
+def diversity(candidates: Mapping[Id, str], training_captions: Sequence[str]) -> dict[str, float]:
+    """How varied captions are, and how many are just copied.
+
+    Captions are compared as tokens of `TOKENISER`, so neither capitals nor a full stop hide a copy.
+
+    Args:
+        candidates: picture -> its caption; not empty.
+        training_captions: all that the model was trained on.
+
+    Returns:
+        `captions`, how many there are; `in_training`, the share of them, 0 to 1, that is word for word a training
+        caption; `distinct_captions`, how many different ones there are; `vocabulary`, how many different words they
+        use; `mean_length`, words a caption.
+
+    Raises:
+        InputError: there are no candidates.
+    """
+    if not candidates:
+        raise InputError("There are no captions to look at.")
+    said = [tuple(tokenise(caption)) for caption in candidates.values()]
+    known = {tuple(tokenise(caption)) for caption in training_captions}
+    return {
+        "captions": len(said),
+        "in_training": sum(caption in known for caption in said) / len(said),
+        "distinct_captions": len(set(said)),
+        "vocabulary": len({word for caption in said for word in caption}),
+        "mean_length": sum(map(len, said)) / len(said),
+    }
+
+
+def caption_metrics_of_files(
+    candidates: Path,
+    references: Path,
+    *,
+    meteor: bool = False,
+    say: Callable[[str], object] = _to_stderr,
+) -> dict[str, float]:
+    """`caption_metrics` of a COCO results file against a COCO captions file.
+
+    Args:
+        candidates: JSON list of `{"image_id", "caption"}`.
+        references: JSON with `images` and `annotations`.
+        meteor: also METEOR, where it can run.
+        say: told in one line why METEOR is left out.
+
+    Raises:
+        InputError: a file is not as it should be, or the two are not of the same pictures; the message names it.
+    """
+    said, right = read_candidates(candidates), read_references(references)
+    _check(said, right, str(candidates), str(references))
+    return caption_metrics(said, right, meteor=meteor, say=say)
+
+
+def read_candidates(path: Path) -> dict[Id, str]:
+    """The captions in a COCO results file, a JSON list of `{"image_id", "caption"}`: picture -> caption.
+
+    Raises:
+        InputError: it cannot be read, a key is missing or of the wrong type, or a picture has two captions.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise InputError(f"{path}: expected a list of captions with the key 'image_id', found {describe(content)}.")
+    captions: dict[Id, str] = {}
+    for number, record in enumerate(content):
+        where = f"{path}, [{number}]"
+        picture = _id(record, "image_id", where)
+        if picture in captions:
+            raise InputError(f"{where}, key 'image_id': picture {picture!r} has a caption already; one is expected.")
+        captions[picture] = field(record, "caption", str, where)
+    return captions
+
+
+def read_references(path: Path) -> dict[Id, list[str]]:
+    """The sentences in a COCO captions file, JSON with `images` and `annotations`: picture -> sentences.
+
+    Raises:
+        InputError: it cannot be read, a key is missing or of the wrong type, a picture is there twice or without a
+            sentence, or a sentence is of no picture.
+    """
+    content = read_json(path)
+    sentences: dict[Id, list[str]] = {}
+    for number, record in enumerate(field(content, "images", list, str(path))):
+        where = f"{path}, images[{number}]"
+        picture = _id(record, "id", where)
+        if picture in sentences:
+            raise InputError(f"{where}, key 'id': {picture!r} is there twice.")
+        sentences[picture] = []
+    for number, record in enumerate(field(content, "annotations", list, str(path))):
+        where = f"{path}, annotations[{number}]"
+        picture = _id(record, "image_id", where)
+        if picture not in sentences:
+            raise InputError(f"{where}, key 'image_id': no image has the id {picture!r}.")
+        sentences[picture].append(field(record, "caption", str, where))
+    if silent := [picture for picture, some in sentences.items() if not some]:
+        raise InputError(f"{path}: {_some(silent)} without a caption.")
+    return sentences
+
+
+def _id(record: object, key: str, where: str) -> Id:
+    value = field(record, key, object, where)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise InputError(f"{where}, key '{key}': expected a whole number or text, found {describe(value)}.")
+    return value
+
+
+def _check(candidates: Mapping[Id, str], references: Mapping[Id, Sequence[str]], one: str, other: str) -> None:
+    """That both are of the same pictures, and every picture has references."""
+    if not references:
+        raise InputError(f"There are no pictures in {other}.")
+    if unknown := [picture for picture in candidates if picture not in references]:
+        raise InputError(f"{_some(unknown)} in {one} and not in {other}{_hint(candidates, references)}.")
+    if lacking := [picture for picture in references if picture not in candidates]:
+        raise InputError(f"{_some(lacking)} in {other} and without a caption in {one}{_hint(candidates, references)}.")
+    for picture, sentences in references.items():
+        if isinstance(sentences, str) or not sentences:
+            raise InputError(f"Picture {picture!r}: expected a list of at least one reference, found {sentences!r}.")
+
+
+def _some(pictures: Sequence[Id]) -> str:
+    shown = ", ".join(map(repr, pictures[:3])) + (", ..." if len(pictures) > 3 else "")
+    return f"{len(pictures)} picture{'s are' if len(pictures) > 1 else ' is'} ({shown})"
+
+
+def _hint(candidates: Mapping[Id, str], references: Mapping[Id, Sequence[str]]) -> str:
+    if {type(picture) for picture in candidates}.isdisjoint(type(picture) for picture in references):
+        return "; ids are numbers in one and text in the other" if candidates else ""
+    return ""

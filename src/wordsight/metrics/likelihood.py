@@ -1,0 +1,87 @@
+"""Ranking by a captioner: how probable it holds a sentence for a picture.
+
+A sentence fits a picture if the captioner would say it there: its score is log p(sentence | picture). For one sentence
+that ranks pictures. For one picture it would rank sentences by how common they are, whatever is seen, so what the
+sentence is worth anywhere is taken away (Mao et al. 2015, section on retrieval):
+
+    score = log p(sentence | picture) - log p(sentence),    p(sentence) = mean over strange pictures of p(sentence | .)
+
+Strangers come from the training split. The plain way, log-likelihood a word, is measured beside it.
+
+Every word of every sentence has to be predicted for every picture. What many sentences begin with is predicted once.
+"""
+
+import math
+from collections.abc import Iterable
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Regions, Words
+from wordsight.captioning.captioner import END, full, pick
+from wordsight.captioning.decode import Steps
+from wordsight.metrics.ranking import metrics, ranks
+
+PICTURES, SENTENCES = 4, 256  # together through the model: about as many rows as a processor's cache can hold
+
+
+@torch.no_grad()  # inference mode would make autocast turn weights into bf16 at every step
+def log_likelihoods(model: Steps, blocks: Iterable[Regions], words: Words) -> Tensor:
+    """How probable each sentence is for each picture.
+
+    Args:
+        model: in evaluation mode.
+        blocks: of I pictures in all, best `PICTURES` at a time: (P, R, F).
+        words: (N, T), of the model's vocabulary, on the model's device.
+
+    Returns:
+        (I, N) float32 on the CPU, natural logarithms, "<end>" counted as a word.
+    """
+    spelt = (words.ids * words.mask).tolist()
+    order = torch.tensor(sorted(range(len(spelt)), key=spelt.__getitem__))  # neighbours begin alike
+    parts = [Words(words.ids[some], words.mask[some]) for some in order.split(SENTENCES)]
+    found = [torch.cat([_walk(model, seen, some).cpu() for some in parts], dim=1) for seen in blocks]
+    return torch.cat(found)[:, order.argsort()]
+
+
+def _walk(model: Steps, regions: Regions, words: Words) -> Tensor:
+    """One block of `log_likelihoods`, word by word along the tree of the sentences' beginnings."""
+    pictures, lengths = len(regions.mask), words.mask.sum(dim=1)
+    state, last = model.start(regions), words.ids.new_zeros(1)  # the last word of each of K beginnings: START
+    node = torch.zeros_like(lengths)  # (N,), the beginning that each sentence is at
+    log_prob = torch.zeros(pictures, 1, device=words.ids.device)  # (P, K)
+    found = log_prob.new_zeros(pictures, len(lengths))
+    for t in count():
+        logits, state = model.step(state, last.repeat(pictures))
+        said = full(logits).log_softmax(dim=1).float().unflatten(0, (pictures, -1))  # (P, K, V)
+        ended, going = lengths == t, lengths > t
+        found[:, ended] = (log_prob + said[..., END])[:, node[ended]]
+        if not going.any():
+            break
+        _, beginnings, vocabulary = said.shape
+        ways, node[going] = (node[going] * vocabulary + words.ids[going, t]).unique(return_inverse=True)  # (K',)
+        parent, last = ways // vocabulary, ways % vocabulary
+        log_prob = log_prob[:, parent] + said[:, parent, last]
+        first = beginnings * torch.arange(pictures, device=parent.device)
+        state = pick(state, (first[:, None] + parent).flatten())
+    return found
+
+
+def likelihood_metrics(found: Tensor, strange: Tensor, words: Tensor, picture: Tensor) -> dict[str, float]:
+    """How well likelihoods rank, both ways.
+
+    Args:
+        found: (I, N) logarithms of p(sentence | picture).
+        strange: (S, N) the same of strange pictures.
+        words: (N,) how many words a sentence has, "<end>" counted as one.
+        picture: (N,) the right picture of each sentence.
+
+    Returns:
+        The keys of `ranking.metrics`, and `per_word_i2t_...` for sentences ranked by log-likelihood a word. What is the
+        same for all pictures does not change how a sentence ranks them, so there is one figure for text to picture.
+    """
+    anywhere = strange.logsumexp(dim=0) - math.log(len(strange))  # (N,), log p(sentence)
+    figures = metrics(ranks(found - anywhere, picture), len(found))
+    plain = metrics(ranks(found / words, picture), len(found))
+    return figures | {f"per_word_{key}": value for key, value in plain.items() if key.startswith("i2t")}

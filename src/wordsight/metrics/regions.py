@@ -1,0 +1,124 @@
+"""Does a caption of a region say what people call it? In the manner of Karpathy & Fei-Fei 2015, table 3.
+
+A region is a box that somebody drew around what a phrase names, given to the captioner as it is. Its references are the
+phrases, in any of the picture's sentences, that name it. A phrase that names several things ("two dogs") is a reference
+of each of their boxes, though none shows them all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from wordsight.batch import Regions, Vectors
+from wordsight.data.entities import Box, Phrase
+from wordsight.matching.matcher import Matcher
+from wordsight.metrics.captions import Id, caption_metrics
+from wordsight.vision.images import Source
+from wordsight.vision.regions import RegionEncoder
+
+Say = Callable[[Sequence[str], Sequence[Sequence[Box]]], list[str]]
+"""Names of I pictures and boxes in each -> a caption of every box, picture by picture."""
+
+
+@dataclass(frozen=True)
+class AnnotatedRegion:
+    """A box and what it is called.
+
+    Attributes:
+        picture: the picture's name.
+        box: `xyxy` fractions.
+        references: at least one phrase, as written; one that was said twice is there twice.
+    """
+
+    picture: str
+    box: Box
+    references: tuple[str, ...]
+
+
+def annotated_regions(phrases: Sequence[Phrase]) -> list[AnnotatedRegion]:
+    """Every different box of every picture, with all phrases that name it; picture by picture, in order.
+
+    Args:
+        phrases: of any kinds; scenes and what is called "other" are kept.
+    """
+    pictures: dict[str, dict[Box, list[str]]] = {}
+    for phrase in phrases:
+        boxes = pictures.setdefault(phrase.picture, {})
+        for box in dict.fromkeys(phrase.boxes):
+            boxes.setdefault(box, []).append(phrase.text)
+    return [AnnotatedRegion(name, box, tuple(said)) for name, boxes in pictures.items() for box, said in boxes.items()]
+
+
+def region_metrics(say: Say, regions: Sequence[AnnotatedRegion]) -> dict[str, float]:
+    """The figures of coco-caption over regions; each counts as a picture of its own.
+
+    Args:
+        say: describes boxes.
+        regions: S, picture by picture.
+
+    Returns:
+        As `caption_metrics`, and `regions`, how many there are.
+
+    Raises:
+        ValueError: another number of captions than of regions.
+        InputError: there are no regions.
+    """
+    names, boxes = grouped(regions)
+    said: dict[Id, str] = dict(enumerate(say(names, boxes)))
+    if len(said) != len(regions):
+        raise ValueError(f"{len(said)} captions: expected one for each of {len(regions)} regions")
+    references: dict[Id, Sequence[str]] = {row: region.references for row, region in enumerate(regions)}
+    return caption_metrics(said, references) | {"regions": len(regions)}
+
+
+def grouped(regions: Sequence[AnnotatedRegion]) -> tuple[list[str], list[list[Box]]]:
+    """The names of the I pictures that regions are in, and the boxes in each."""
+    boxes: dict[str, list[Box]] = {}
+    for region in regions:
+        boxes.setdefault(region.picture, []).append(region.box)
+    return list(boxes), list(boxes.values())
+
+
+def views(
+    encoder: RegionEncoder, pictures: Sequence[Source], boxes: Sequence[Sequence[Box]], wholes: Regions
+) -> Regions:
+    """Boxes as a captioner of regions sees them: the box, then the whole picture.
+
+    Args:
+        encoder: describes the boxes.
+        pictures: I of them.
+        boxes: in each, at least one, `xyxy` fractions; S in all.
+        wholes: (I, R, F) of the same encoder and pictures; the first region of each is the whole picture.
+
+    Returns:
+        Regions (S, 2, F), picture by picture.
+
+    Raises:
+        InputError: a picture or box that cannot be used.
+    """
+    seen = encoder.encode(pictures, boxes)  # (I, most boxes, F)
+    picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
+    features = torch.stack([seen.features[picture, place], wholes.features[picture, 0]], dim=1)
+    both = torch.stack([seen.boxes[picture, place], wholes.boxes[picture, 0]], dim=1)
+    return Regions(features, torch.ones(len(picture), 2, dtype=torch.bool), both)
+
+
+@torch.no_grad()
+def alone(model: Matcher, seen: Regions, rows: int = 256) -> list[Vectors]:
+    """Each region as if it were all there is of its picture, for `retrieval.best_sentences`.
+
+    Args:
+        model: in evaluation mode.
+        seen: (S, 2, F), as `views` gives them; the whole picture is there for models whose regions know of it.
+        rows: regions that are encoded at once.
+
+    Returns:
+        Vectors (rows, 1, D), S rows in all, without a hubness.
+    """
+    device, found = next(model.parameters()).device, []
+    for some in torch.arange(len(seen.mask)).split(rows):
+        parts = (part[some].flip(1) for part in (seen.features, seen.mask, seen.boxes))  # a matcher's whole comes first
+        images = model.encode_images(Regions(*parts).to(device))
+        found.append(Vectors(images.values[:, -1:], images.mask[:, -1:], images.places[:, -1:]))
+    return found

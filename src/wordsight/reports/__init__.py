@@ -1,0 +1,1 @@
+"""What was measured, to look at: drawings, tables, curves, pages."""

@@ -1,0 +1,98 @@
+"""Which box each word of a sentence went to, and how to show that: one colour a box, its words beside it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wordsight.matching.alignment import Aligned, Box
+from wordsight.matching.segments import spans_of_equals
+from wordsight.text.tokens import FUNCTION_WORDS
+
+COLOURS = ("#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324")  # of boxes, in turn
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box to show.
+
+    Attributes:
+        box: `xyxy` fractions.
+        colour: its own in this picture, `#rrggbb`.
+        label: the words that went there, in order: whole segments, less the "a" and "of" at their ends.
+        words: their positions in the sentence.
+        at: where the label's upper left corner stands, fractions; labels do not hide each other while there is room.
+    """
+
+    box: Box
+    colour: str
+    label: str
+    words: tuple[int, ...]
+    at: tuple[float, float]
+
+
+def shares(strengths: Sequence[float]) -> list[float]:
+    """Strengths as shares of the greatest, 0 to 1; none is surer than another where none is above zero."""
+    top = max(strengths, default=0.0)
+    return [max(strength / top, 0.0) if top > 0 else 0.0 for strength in strengths]
+
+
+def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
+    """The boxes worth showing.
+
+    Args:
+        aligned: a picture and a sentence.
+        least: words whose strengths are smaller shares of the greatest are not shown, nor are "a" and "of", unless a
+            neighbour on the same box is.
+        most: so many boxes at most, those with the strongest words.
+
+    Returns:
+        The boxes, in the order of their first words; words that went to the same box share it.
+    """
+    of_box: dict[Box, list[int]] = {}
+    strength = shares(aligned.strengths)
+    for start, end in spans_of_equals(aligned.boxes):
+        naming = [position for position in range(start, end) if not aside(aligned.words, position)]
+        if any(strength[position] >= max(least, 1e-9) for position in naming):
+            of_box.setdefault(tuple(aligned.boxes[start]), []).extend(range(naming[0], naming[-1] + 1))
+    strongest = sorted(of_box, key=lambda box: -sum(strength[position] for position in of_box[box]))[:most]
+    shown = [(box, words) for box, words in of_box.items() if box in strongest]
+    return labelled([(box, " ".join(aligned.words[word] for word in words), tuple(words)) for box, words in shown])
+
+
+def labelled(
+    boxes: Iterable[tuple[Box, str, tuple[int, ...]]], letter: float = 0.025, line: float = 0.09
+) -> list[Mark]:
+    """Boxes to show.
+
+    Args:
+        boxes: each with what its label says, and which of the texts below the picture are its own.
+        letter: how wide a letter of a label is, about, as a fraction of the picture's width.
+        line: how high a label is, about, as a fraction of its height.
+    """
+    found: list[Mark] = []
+    for box, label, words in boxes:
+        at = _free(box, len(label), [(*mark.at, len(mark.label)) for mark in found], letter, line)
+        found.append(Mark(box, COLOURS[len(found) % len(COLOURS)], label, words, at))
+    return found
+
+
+def aside(words: Sequence[str], position: int) -> bool:
+    """Whether a word is one that names nothing, beside others that do."""
+    return words[position] in FUNCTION_WORDS and any(word not in FUNCTION_WORDS for word in words)
+
+
+def _free(
+    box: Box, length: int, taken: Sequence[tuple[float, float, int]], letter: float, line: float
+) -> tuple[float, float]:
+    """A place for a label on top of a box, or in its corner, moved down until it hides no other."""
+    x, y = min(max(box[0], 0.0), max(0.0, 1 - letter * length)), max(box[1], 0.0)
+    y = y - line if y >= line else y
+
+    def hidden() -> bool:
+        return any(
+            x < left + letter * letters and left < x + letter * length and abs(y - top) < line
+            for left, top, letters in taken
+        )
+
+    while hidden() and y < 1 - line:
+        y += line
+    return x, min(y, 1 - line)

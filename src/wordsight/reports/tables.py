@@ -1,0 +1,89 @@
+"""The parts of the report that hold figures, as HTML: cards, tables beside what chance would score, bars."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from wordsight.metrics.word_norms import Magnitude
+
+RECALLS = tuple(f"{way}_{key}" for way in ("i2t", "t2i") for key in ("R@1", "R@5", "R@10", "medr"))
+ROWS = {  # before the last word of a figure's name: a short name, and what it is
+    "": ("model", "this model"),
+    "middle_": ("middle", "the middle of this model's boxes"),
+    "untrained_": ("untrained", "no training: the detection whose class name is nearest to a word of the phrase"),
+    "random_": ("random", "any proposal, expected"),
+    "centre_": ("centre", "the point in the picture's middle"),
+    "whole_": ("whole", "the whole picture"),
+    "best_": ("best box", "the best of the proposals: no choice can do better"),
+}
+Row = tuple[str, Mapping[str, float], str]  # its name, figures, and class in the style sheet
+
+
+def card(value: float, text: str, luck: float | None) -> str:
+    """A figure at a glance, percent, with a bar and a line where chance is."""
+    line = f'<u style="left:{luck:.1f}%"></u>' if luck is not None else ""
+    note = f" · chance {luck:.1f}" if luck is not None else ""
+    bar = f'<div class="bar"><i style="width:{value:.1f}%"></i>{line}</div>'
+    return f'<div class="card"><b>{value:.1f}<small> %</small></b>{bar}<span>{escape(text)}{note}</span></div>'
+
+
+def retrieval(rows: Sequence[Row]) -> str:
+    """R@K and Med r of both directions, a row each."""
+    heads = "".join(_head(name, name, name == "R@1") for name in ("R@1", "R@5", "R@10", "Med r") * 2)
+    body = []
+    for name, figures, kind in rows:
+        cells = "".join(_cell(figures.get(key), "split" if key.endswith("R@1") else "") for key in RECALLS)
+        body.append(f'<tr class="{kind}"><td>{escape(name)}</td>{cells}</tr>')
+    ways = _ways([("picture → sentences", 4), ("sentence → pictures", 4)])
+    return _table(f"{ways}<tr><th></th>{heads}</tr>{''.join(body)}")
+
+
+def grounding(figures: Mapping[str, float]) -> str:
+    """Grounding by kind of phrase, beside the rows of reference, pointing and IoU apart; empty if not measured."""
+    if "grounding_phrases" not in figures:
+        return ""
+    names = [key.removeprefix("grounding_").removesuffix("phrases") for key in figures if key.endswith("_phrases")]
+    kinds = sorted((name for name in names if name), key=lambda kind: -figures[f"grounding_{kind}phrases"])
+    columns = {column: [row for row in ROWS if f"grounding_{row}{column}" in figures] for column in ("pointing", "iou")}
+    heads = "".join(_head(*ROWS[row], not row) for rows in columns.values() for row in rows)
+    body = ""
+    for kind in ["", *kinds] if len(kinds) > 1 else [""]:
+        cells = "".join(
+            _cell(figures.get(f"grounding_{kind}{row}{column}"), "" if row else "split model")
+            for column, rows in columns.items()
+            for row in rows
+        )
+        name, count = escape(kind.rstrip("_")) or "<b>all phrases</b>", figures[f"grounding_{kind}phrases"]
+        body += f'<tr><td>{name} <span class="sub">{count:,.0f}</span></td>{cells}</tr>'
+    ways = _ways([("points at it, %", len(columns["pointing"])), ("boxes it (IoU ≥ 0.5), %", len(columns["iou"]))])
+    return f"<h3>Phrases</h3>{_table(f'{ways}<tr><th></th>{heads}</tr>{body}')}"
+
+
+def lengths(title: str, words: Sequence[Magnitude], top: float) -> str:
+    """Words with the lengths of their vectors as bars; `top` is the longest bar's."""
+    rows = "".join(
+        f'<div><span title="seen {one.seen:,} times">{escape(one.word)}</span>'
+        f'<div class="bar"><i style="width:{100 * one.length / top:.1f}%"></i></div><span>{one.length:.3g}</span></div>'
+        for one in words
+    )
+    return f'<div><h3>{escape(title)}</h3><div class="lengths">{rows}</div></div>'
+
+
+def _table(rows: str) -> str:
+    return f'<div class="scroll"><table>{rows}</table></div>'
+
+
+def _ways(spans: Sequence[tuple[str, int]]) -> str:
+    """A row of heads over several columns each."""
+    heads = "".join(f'<th class="split over" colspan="{span}">{escape(name)}</th>' for name, span in spans)
+    return f"<tr><th></th>{heads}</tr>"
+
+
+def _head(name: str, what: str, split: bool) -> str:
+    kind = ' class="split"' if split else ""
+    return f'<th{kind} title="{escape(what)}">{escape(name)}</th>'
+
+
+def _cell(value: float | None, kind: str) -> str:
+    """A figure; that of a model lies on a bar of its size."""
+    style = f' style="--v:{min(max(value, 0.0), 100.0):.1f}%"' if value is not None and "model" in kind else ""
+    return f'<td class="{kind}"{style}>{"–" if value is None else f"{value:,.1f}"}</td>'

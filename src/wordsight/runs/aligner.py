@@ -1,0 +1,241 @@
+"""A trained model, ready to use: the Python face of wordsight."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wordsight.matching.alignment import align
+from wordsight.runs.device import device_named
+from wordsight.runs.arguments import OnBroken, Picture, Pictures, Sentences, path_of, picture_of, pictures_of, sentences_of
+from wordsight.batch import Regions, Vectors
+from wordsight.bundled import in_the_box
+from wordsight.errors import InputError
+from wordsight.reports import marks
+from wordsight.reports.draw import draw, draw_glances, save
+from wordsight.matching.alignment import GLANCED, Glance
+from wordsight.matching.matcher import Matcher
+from wordsight.matching.segments import Segment
+from wordsight.text.vocabulary import SPECIAL
+from wordsight.runs import checkpoint
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.features import encoder_of
+from wordsight.runs.pretrained import pretrained
+from wordsight.vision.dual_source import find_dual, is_dual
+from wordsight.vision.images import open_image
+from wordsight.vision.regions import RegionEncoder
+
+Box = tuple[float, ...]
+UNKNOWN = 1  # the number of the unknown word in a vocabulary
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which box each word of a sentence went to.
+
+    Attributes:
+        words: T words, as the model reads them.
+        known: T times, whether the model knows the word.
+        boxes: T boxes, `xyxy` as fractions of the picture's width and height.
+        strengths: T products of word and region; greater is surer, and only comparable within one model.
+        score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
+            both where the model knows strangers (`matching/hubness.py`).
+        segments: the words that neighbour each other and share a box, in order.
+        beta: how much neighbouring words were held together; 0 where each word was given its own best box.
+        glances: where a model that looks several times looked each time; of others none.
+    """
+
+    words: tuple[str, ...]
+    known: tuple[bool, ...]
+    boxes: tuple[Box, ...]
+    strengths: tuple[float, ...]
+    score: float
+    segments: tuple[Segment, ...]
+    beta: float
+    glances: tuple[Glance, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values for `json.dumps`."""
+        phrases = [
+            {
+                "phrase": " ".join(self.words[segment.start : segment.end]),
+                "start": segment.start,
+                "end": segment.end,
+                "box": segment.box,
+                "strength": segment.strength,
+            }
+            for segment in self.segments
+        ]
+        return asdict(self) | {"segments": phrases}
+
+    def draw(self, picture: Picture, out: str | Path) -> None:
+        """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
+
+        Of a model that looks several times it is a picture a step, one below the other.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a file that cannot be written.
+        """
+        image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
+        save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
+
+    def __str__(self) -> str:
+        """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
+        single = [(place, place + 1) for place in range(len(self.words))]
+        spans = [(segment.start, segment.end) for segment in self.segments] if self.beta else single
+        texts = [" ".join(self.words[start:end]) for start, end in spans]
+        head = "phrase" if self.beta else "word"
+        width = max(map(len, (*texts, head)))
+        lines = [f"score {self.score:.3f}", f"{head:{width}}  strength  left top right bottom (%)"]
+        for text, (start, end) in zip(texts, spans, strict=True):
+            places = " ".join(f"{100 * edge:4.0f}" for edge in self.boxes[start])
+            unknown = [self.words[place] for place in range(start, end) if not self.known[place]]
+            note = f"  (unknown word: {', '.join(unknown)})" if unknown else ""
+            lines.append(f"{text:{width}}  {sum(self.strengths[start:end]):8.3f}  {places}{note}")
+        lines += [f"step {number}: {self._glance(glance)}" for number, glance in enumerate(self.glances, 1)]
+        return "\n".join(lines)
+
+    def _glance(self, glance: Glance) -> str:
+        """The words that were read most, and the box that was looked at most."""
+        most = sorted(zip(glance.words, self.words, strict=True), reverse=True)[:GLANCED]
+        read = ", ".join(f"{word} {share:.2f}" for share, word in most)
+        places = " ".join(f"{100 * edge:.0f}" for edge in glance.boxes[0])
+        return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
+
+
+class Run:
+    """A trained model with its vocabulary and its way of seeing.
+
+    Attributes:
+        folder: the checkpoint's folder.
+        checkpoint: everything in it.
+        model: the matcher itself.
+        vocabulary: the words it knows.
+        device: where it computes.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.folder, self.checkpoint, self.device = folder, checkpoint, device
+        if not isinstance(checkpoint.model, Matcher):
+            name = checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{folder}: this run describes pictures ({name}), expected one that aligns words and regions, such as "
+                "'align'; this one is for `wordsight caption`."
+            )
+        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
+
+    @cached_property
+    def encoder(self) -> RegionEncoder:
+        """Pictures -> regions, as in training.
+
+        Raises:
+            InputError: its weights are missing, or are not those of the training.
+        """
+        return encoder_of(self.checkpoint, self.folder)
+
+    @torch.inference_mode()
+    def encode_images(self, pictures: Pictures, boxes: Sequence[Tensor] | None = None) -> Vectors:
+        """Pictures as vectors, one a region.
+
+        Args:
+            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
+            boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
+
+        Returns:
+            Vectors (I, R, D), their places boxes.
+
+        Raises:
+            InputError: a picture that cannot be opened, or something that is no picture.
+        """
+        return self.model.encode_images(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
+
+    @torch.inference_mode()
+    def encode_texts(self, sentences: Sentences) -> Vectors:
+        """N sentences as vectors (N, T, D), one a word, their places spans of words.
+
+        Raises:
+            InputError: something that is no text.
+        """
+        return self.model.encode_texts(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
+
+    @torch.inference_mode()
+    def score(
+        self, pictures: Pictures | Vectors, sentences: Sentences | Vectors, *, on_broken: OnBroken = "raise"
+    ) -> Tensor:
+        """How well each sentence fits each picture.
+
+        Args:
+            pictures: I, as for `encode_images`, or encoded already.
+            sentences: N texts, or encoded already; a single one counts as a list of one.
+            on_broken: `skip` gives a picture that cannot be opened a row of NaN, and warns.
+
+        Returns:
+            (I, N).
+
+        Raises:
+            InputError: a picture that cannot be opened (`raise`), or something that is no picture or no text.
+        """
+        texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
+        if isinstance(pictures, Vectors):
+            return self.model.score(pictures, texts)
+        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken).to(self.device)
+        good = seen.mask.any(dim=1)
+        scores = torch.full((len(good), len(texts.mask)), torch.nan, device=self.device)
+        if good.any():
+            whole = Regions(seen.features[good], seen.mask[good], seen.boxes[good])
+            scores[good] = self.model.score(self.model.encode_images(whole), texts)
+        return scores
+
+    @torch.inference_mode()
+    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = 0.0) -> Alignment:
+        """The box of each word of a sentence, and the phrases that share one.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            sentence: any; unknown words are read as "<unk>".
+            boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
+            beta: how much neighbouring words hold together, >= 0 (`matching/segments.py`, whose `BETA` was chosen on a
+                val split); 0 gives each word its own best box.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a beta that is below 0 or not finite.
+        """
+        if not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
+            raise InputError(f"beta: expected a finite number of at least 0, found {beta!r}.")
+        picture, (sentence,) = picture_of(picture), sentences_of([sentence])
+        regions = self.encoder.encode([picture], None if boxes is None else [boxes])
+        found = align(self.model, self.vocabulary, regions, sentence, beta=beta)
+        return Alignment(
+            words=found.words,
+            known=tuple(word in self.vocabulary and word not in SPECIAL for word in found.words),
+            boxes=found.boxes,
+            strengths=found.strengths,
+            score=found.score,
+            segments=found.segments,
+            beta=beta,
+            glances=found.glances,
+        )
+
+
+def load(run: str | Path | None = None, device: str = "auto") -> Run:
+    """A trained model from the folder that `wordsight train -o` wrote, or a pretrained dual encoder of transformers.
+
+    Args:
+        run: the folder of either, or `hub:ID` of a dual encoder of the Hugging Face hub (CLIP, SigLIP, SigLIP 2); None
+            for the small model in the box.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        InputError: no model there, one of another format or kind, a damaged one, or one that cannot be fetched.
+    """
+    where, folder = device_named(device), in_the_box("align") if run is None else path_of(run, "the folder of a run")
+    if is_dual(folder):
+        made, encoder = pretrained(find_dual(folder), where)
+        dual = Run(folder, made, where)
+        dual.encoder = encoder
+        return dual
+    return Run(folder, checkpoint.load(folder, where), where)

@@ -1,0 +1,302 @@
+"""A trained captioner, ready to use: pictures and their regions in words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from wordsight.runs.device import device_named
+from wordsight.runs.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
+from wordsight.batch import Regions
+from wordsight.bundled import in_the_box
+from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.certain import CERTAIN, Calibration, Judge
+from wordsight.captioning.decode import Caption
+from wordsight.captioning.decoding import Decoder, Decoding, decoder
+from wordsight.captioning.said import Said, Snippet, distinct, in_words
+from wordsight.captioning.word_probs import word_log_probs
+from wordsight.errors import InputError
+from wordsight.reports.attention_maps import Attention
+from wordsight.runs.aligner import Run, load
+from wordsight.runs import checkpoint
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.features import encoder_of
+from wordsight.runs.typed import keywords
+from wordsight.vision.classes import reads
+from wordsight.vision.dual_source import is_dual
+from wordsight.vision.regions import RegionEncoder
+
+
+class Describer:
+    """A trained captioner with its vocabulary and its way of seeing.
+
+    A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
+    sees the region and beside it the whole picture; asked for the whole picture, it sees that twice.
+
+    Attributes:
+        folder: the checkpoint's folder.
+        checkpoint: everything in it.
+        model: the captioner itself.
+        vocabulary: the words it knows.
+        device: where it computes.
+        of_regions: whether it learned to describe regions.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.folder, self.checkpoint, self.device = folder, checkpoint, device
+        if not isinstance(checkpoint.model, Captioner):
+            name = checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{folder}: this run aligns words and regions ({name}), expected one that describes pictures, such as "
+                "'lstm'; this one is for `wordsight ground`."
+            )
+        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
+        self.of_regions = bool(checkpoint.recipe.data.alignment)
+
+    @cached_property
+    def encoder(self) -> RegionEncoder:
+        """Pictures -> regions, as in training.
+
+        Raises:
+            InputError: its weights are missing, or are not those of the training.
+        """
+        return encoder_of(self.checkpoint, self.folder)
+
+    def caption(
+        self, pictures: Pictures, *, on_broken: OnBroken = "raise", **decoding: Unpack[Decoding]
+    ) -> list[list[Said]]:
+        """Describe whole pictures.
+
+        Args:
+            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
+            on_broken: `skip` gives a picture that cannot be opened no captions, and warns.
+            **decoding: how words are chosen, see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first; fewer where there are no more.
+
+        Raises:
+            InputError: a picture that cannot be opened (`raise`), or a number out of its range.
+        """
+        _choice(decoding)  # a number out of its range is said before the work
+        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken)
+        good = seen.mask.any(dim=1)
+        if not good.any():
+            return [[] for _ in good]
+        said = self.captions([Regions(seen.features[good], seen.mask[good], seen.boxes[good])], **decoding)
+        return [next(said) if one else [] for one in good.tolist()]
+
+    def caption_regions(
+        self, picture: Picture, boxes: Sequence[Sequence[float]] | None = None, **decoding: Unpack[Decoding]
+    ) -> list[Snippet]:
+        """Describe regions of a picture, each by its best caption.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            boxes: (R, 4) `xyxy` fractions; None for the proposals of the run's recipe but the whole picture, of which
+                the surest and clearly different ones are kept (`said.distinct`).
+            **decoding: how words are chosen, see `Decoding`.
+
+        Returns:
+            A snippet for each box, in their order; or those kept, surest first.
+
+        Raises:
+            InputError: a picture that cannot be opened, a region outside it, or a number out of its range.
+        """
+        picture = picture_of(picture)
+        if boxes is None:
+            return self.snippets(self.encoder.encode([picture]), **decoding)
+        seen = self.encoder.encode([picture], [boxes])
+        return self.each(seen, self.encoder.encode([picture]) if self.of_regions else seen, **decoding)[0]
+
+    def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[Snippet]:
+        """The snippets worth showing of one picture's proposals (1, R, F), surest first.
+
+        Raises:
+            InputError: there are none but the whole picture.
+        """
+        mask = seen.mask.clone()
+        mask[:, 0] = False  # the whole picture
+        if not mask.any():
+            raise InputError(
+                f"{self.folder}: looks at whole pictures only (regions.regions = 1); give boxes of your own."
+            )
+        return distinct(self.each(Regions(seen.features, mask, seen.boxes), seen, **decoding)[0])
+
+    def each(self, seen: Regions, wholes: Regions, **decoding: Unpack[Decoding]) -> list[list[Snippet]]:
+        """Describe every region.
+
+        Args:
+            seen: (I, R, F), the regions.
+            wholes: (I, ...), whose first regions are the whole pictures.
+            **decoding: how words are chosen, see `Decoding`; of `n_best` only the first is given.
+
+        Returns:
+            For each picture a snippet for each of its regions.
+        """
+        picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
+        views = _at(seen, picture, place)
+        if self.of_regions:
+            views = _beside(views, _at(wholes, picture, torch.zeros_like(place)))  # (S, 2, F)
+        found: list[list[Snippet]] = [[] for _ in range(len(seen.mask))]
+        said = zip(picture.tolist(), views.boxes[:, 0].tolist(), self.say([views], **decoding), strict=True)
+        for row, box, (best, *_) in said:
+            found[row].append(Snippet(best.text, best.log_prob, best.confidence, box=tuple(box)))
+        return found
+
+    def attention(self, picture: Picture, text: str) -> Attention:
+        """Where a captioner that attends looks before each word of a caption.
+
+        Args:
+            picture: a path, an encoded file or a PIL picture.
+            text: the caption, of words that it knows.
+
+        Raises:
+            InputError: a picture that cannot be opened, or a captioner that does not attend.
+        """
+        if not self.model.attends:
+            name = self.checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{self.folder}: expected a captioner that attends, such as 'attend_and_tell', not {name!r}."
+            )
+        (text,) = sentences_of([text])
+        return self.attend(self.whole(self.encoder.encode([picture_of(picture)])), text)
+
+    def attend(self, seen: Regions, text: str) -> Attention:
+        """The same of a picture as the model sees it, (1, R, F)."""
+        weights = self.model.attention(seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device))
+        there = seen.mask[0]
+        words = tuple(self.vocabulary.tokens(text))
+        return Attention(words, weights.cpu()[:, there].numpy(), seen.boxes[0, there].numpy())
+
+    def whole(self, seen: Regions) -> Regions:
+        """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""
+        if not self.of_regions:
+            return seen
+        rows = torch.arange(len(seen.mask))
+        first = _at(seen, rows, torch.zeros_like(rows))
+        return _beside(first, first)
+
+    def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+        """Captions of whole pictures, which know how sure they are where this run has learned that.
+
+        Args:
+            blocks: (I, R, F), pictures as the encoder sees them; chance goes on from block to block.
+            **decoding: see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first.
+
+        Raises:
+            InputError: a number out of its range, or what says how sure captions are is damaged.
+        """
+        choose, judge = _choice(decoding), self.judge
+        for block in blocks:
+            views = self.whole(block).to(self.device)
+            found = self._chosen(choose, views)
+            said = [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
+            yield from self._judged(judge, block, said, word_log_probs(self.model, views, found)) if judge else said
+
+    @cached_property
+    def judge(self) -> Judge | None:
+        """Says how sure captions are; None where this run has not learned it.
+
+        Raises:
+            InputError: what it learned is damaged, or needs other regions than the run sees.
+        """
+        path, blocks = self.folder / CERTAIN, self.checkpoint.blocks
+        if not path.exists():
+            return None
+        if not reads(blocks):
+            raise InputError(f"{path}: for runs whose regions have the columns `meaning` and `labels`; delete it.")
+        return Judge(Calibration.read(path), blocks, self.encoder.detector.names if self.encoder.detector else ())
+
+    def _judged(
+        self,
+        judge: Judge,
+        block: Regions,
+        said: Sequence[Sequence[Said]],
+        log_probs: Sequence[Sequence[Sequence[float]]],
+    ) -> Iterator[list[Said]]:
+        for row, captions in enumerate(said):
+            there = block.mask[row]
+            seen = judge.look(block.features[row, there].numpy(), block.boxes[row, there].numpy())
+            yield [
+                replace(one, **judge.verdict(one.text.split(" "), words, seen))
+                for one, words in zip(captions, log_probs[row], strict=True)
+            ]
+
+    def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+        """Words for what the model sees.
+
+        Args:
+            views: blocks of (I, R, F), as the model is to see them; chance goes on from block to block.
+            **decoding: see `Decoding`.
+
+        Returns:
+            For each picture `n_best` captions, best first.
+
+        Raises:
+            InputError: a number out of its range, now or at the first block.
+        """
+        choose = _choice(decoding)
+        return (
+            [in_words(caption, self.vocabulary) for caption in captions]
+            for block in views
+            for captions in self._chosen(choose, block.to(self.device))
+        )
+
+    def _chosen(self, choose: Decoder, block: Regions) -> list[list[Caption]]:
+        try:
+            return choose(self.model, block, self.vocabulary.naming)
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+
+
+def _choice(decoding: Decoding) -> Decoder:
+    """The decoder of some keywords, whose names and types are checked."""
+    return decoder(**keywords(decoder, decoding, "decoding", "captions"))
+
+
+def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
+    """A trained model of either kind from its folder, or a dual encoder; see `load` and `load_captioner`."""
+    where, folder = device_named(device), path_of(run, "the folder of a run")
+    if is_dual(folder):
+        return load(folder, device)
+    found = checkpoint.load(folder, where)
+    kind = Describer if isinstance(found.model, Captioner) else Run
+    return kind(folder, found, where)
+
+
+def load_captioner(run: str | Path | None = None, device: str = "auto") -> Describer:
+    """A trained captioner from the folder that `wordsight train -o` wrote.
+
+    Args:
+        run: the folder; None for the small model in the box that describes pictures.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
+    """
+    where, folder = device_named(device), in_the_box("captions") if run is None else path_of(run, "the folder of a run")
+    return Describer(folder, checkpoint.load(folder, where), where)
+
+
+def _at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:
+    """Some regions, each as a picture of its own: rows (S,) and places (S,) -> (S, 1, F)."""
+    return Regions(*(part[picture, place][:, None] for part in (seen.features, seen.mask, seen.boxes)))
+
+
+def _beside(first: Regions, second: Regions) -> Regions:
+    """The regions of the first, then those of the second."""
+    features, mask, boxes = (
+        torch.cat(parts, dim=1)
+        for parts in zip(
+            (first.features, first.mask, first.boxes), (second.features, second.mask, second.boxes), strict=True
+        )
+    )
+    return Regions(features, mask, boxes)

@@ -1,0 +1,264 @@
+"""The only place that writes and reads trained models.
+
+A checkpoint is a folder that stands alone: `config.json`, `model.safetensors`, `vocabulary.json`, `recipe.toml`,
+`metrics.json` and `README.md`. `training_state.pt` beside them is only for resuming: using a model never unpickles,
+and executes nothing. What a folder of a stranger says of sizes is believed once its files are as large.
+
+What is promised: each file is the old one or the new one, flushed before it takes its name, and `config.json` is
+written last. So a folder whose first checkpoint was interrupted is none yet. While a training goes on only weights,
+metrics and card change: after a power failure between these files the weights may be those of the newer checkpoint and
+the figures those of the older, and the model works; resuming looks at it again and writes both. Damage to the weights
+is noticed by their checksum (`runs/weights.py`).
+"""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.errors import InputError
+from wordsight.files import describe, read_json, reason, to_json, write_bytes, write_text
+from wordsight.matching.ensemble import Ensemble
+from wordsight.matching.matcher import Matcher
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.runs import card, recipe, weights
+from wordsight.runs.models import MODELS, Model, model_class
+from wordsight.runs.recipe import Recipe
+from wordsight.runs.typed import fill, keywords, nearest
+from wordsight.vision.dual_source import is_dual
+from wordsight.vision.regions import RegionSettings
+
+FORMAT = 1
+STATE = "training_state.pt"
+WEIGHTS = "model.safetensors"
+MOST_MEMBERS = 100
+_LARGEST = {"config.json": 1 << 20, "recipe.toml": 1 << 20, "vocabulary.json": 16 << 20, "metrics.json": 16 << 20}
+_COUNTS = ("words", "parameters", "seconds")  # of the metrics
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and all that is needed to use it.
+
+    Attributes:
+        model: in evaluation mode.
+        vocabulary: the words it knows.
+        regions: how pictures become regions.
+        blocks: which columns of a region's features come from what.
+        fingerprint: of the region encoder the model was trained with.
+        recipe: the experiment it came from.
+        metrics: `best` (flat figures on the val split), `history` (a record per evaluation) and more.
+        revisions: of backbones from a hub, the commits whose weights were used.
+    """
+
+    model: Model
+    vocabulary: Vocabulary
+    regions: RegionSettings
+    blocks: Mapping[str, slice]
+    fingerprint: str
+    recipe: Recipe
+    metrics: Mapping[str, Any]
+    revisions: Mapping[str, str] = field(default_factory=dict)
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; each file is written beside and renamed.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    make_folder(folder)
+    model, name = checkpoint.model, str(checkpoint.recipe.model["name"])
+    members = model.config["members"] if isinstance(model, Ensemble) else None
+    config = {
+        "format": FORMAT,
+        "model": name,
+        **({"members": members} if members else {"config": dict(model.config)}),
+        "regions": asdict(checkpoint.regions),
+        "blocks": {block: [columns.start, columns.stop] for block, columns in checkpoint.blocks.items()},
+        "fingerprint": checkpoint.fingerprint,
+        **({"revisions": dict(checkpoint.revisions)} if checkpoint.revisions else {}),
+    }
+    save_weights(folder, model)
+    checkpoint.vocabulary.save(folder / "vocabulary.json")
+    write_text(folder / "recipe.toml", checkpoint.recipe.to_toml())
+    save_metrics(folder, checkpoint.metrics)
+    write_text(folder / "README.md", card.model_card(name, checkpoint.recipe, checkpoint.metrics))
+    write_text(folder / "config.json", _json(config))
+
+
+def save_weights(folder: Path, model: Model) -> None:
+    """Write `model.safetensors` alone."""
+    write_bytes(folder / WEIGHTS, weights.to_bytes(model.state_dict()))
+
+
+def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write `metrics.json` alone."""
+    write_text(folder / "metrics.json", _json(metrics))
+
+
+def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a checkpoint, its model ready to use.
+
+    Raises:
+        InputError: no checkpoint, one of another format, or a file in it that is missing or damaged.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    path = folder / "config.json"
+    name = config.get("model")
+    if not isinstance(name, str) or name not in MODELS:
+        raise InputError(f"{path}: model {name!r} is not known; {nearest(str(name), MODELS)}")
+    vocabulary = Vocabulary.load(_checked(folder / "vocabulary.json"))
+    try:
+        model = weights.skeleton(lambda: _built(name, config, path))
+        blocks = {block: _columns(columns) for block, columns in config["blocks"].items()}
+        regions = fill(RegionSettings, config["regions"], "regions", str(path))
+        fingerprint, revisions = str(config["fingerprint"]), dict(config.get("revisions", {}))
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"{path}: not a checkpoint of format {FORMAT} ({_first_line(error)}).") from None
+    try:
+        regions.check()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if any(size != len(vocabulary) for size in _sizes(config, "vocabulary")):
+        raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
+    weights.load(folder / WEIGHTS, model)
+    return Checkpoint(
+        model=model.to(device).eval(),
+        vocabulary=vocabulary,
+        regions=regions,
+        blocks=blocks,
+        fingerprint=fingerprint,
+        recipe=recipe.read(_checked(folder / "recipe.toml")),
+        metrics=read_metrics(folder),
+        revisions=revisions,
+    )
+
+
+def _built(name: str, config: Mapping[str, Any], path: Path) -> Model:
+    """The model that `config.json` describes."""
+    told = config.get("members", [config.get("config", {})])
+    if not 1 <= len(told) <= MOST_MEMBERS:
+        raise InputError(f"{path}: has {len(told)} members, expected 1 to {MOST_MEMBERS}.")
+    kind = model_class(name)
+    members = [kind(**keywords(kind.__init__, one, "config", str(path))) for one in told]
+    if "members" not in config:
+        return members[0]
+    if len(_sizes(config, "vocabulary")) != len(members) or len(set(_sizes(config, "features"))) > 1:
+        raise InputError(f"{path}: its members are not of the same features.")
+    return Ensemble([member for member in members if isinstance(member, Matcher)])
+
+
+def _sizes(config: Mapping[str, Any], key: str) -> list[int]:
+    """What the members, or the single model, say of a size."""
+    return [one[key] for one in config.get("members", [config.get("config", {})])]
+
+
+def _columns(ends: object) -> slice:
+    if not isinstance(ends, list) or len(ends) != 2 or not all(isinstance(end, int) for end in ends):
+        raise TypeError(f"expected two column numbers, found {describe(ends)}")
+    return slice(*ends)
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint, of whatever format."""
+    return os.path.exists(folder / "config.json")  # unlike pathlib, no name is too long for it
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a checkpoint, its format checked."""
+    path = folder / "config.json"
+    if is_dual(folder):
+        raise InputError(f"{folder}: a model of transformers; expected a run here, the folder that `train -o` wrote.")
+    if not is_checkpoint(folder):
+        raise InputError(f"{folder}: not a trained model (no config.json); give the folder that `train -o` wrote.")
+    config = _read_json(path)
+    if config.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: checkpoint format {config.get('format')!r}, but this wordsight reads format {FORMAT}; "
+            "use the version that wrote it, or train again."
+        )
+    return config
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """`metrics.json` of a checkpoint; figures that are no finite numbers are left out of its records."""
+    path = folder / "metrics.json"
+    metrics = _read_json(path)
+    best, history = metrics.get("best", {}), metrics.get("history", [])
+    if not isinstance(best, dict) or not isinstance(history, list) or not all(isinstance(one, dict) for one in history):
+        raise InputError(f"{path}: expected an object 'best' and a list of objects 'history'.")
+    for key in _COUNTS:
+        if not isinstance(metrics.get(key, 0), int | float):
+            raise InputError(f"{path}, key '{key}': expected a number, found {describe(metrics[key])}.")
+    if len(history) > 1 and not all(isinstance(one.get("epoch"), int) for one in history):
+        raise InputError(f"{path}, key 'history': expected an epoch in each record.")
+    return {**metrics, "best": _numbers(best), "history": [_numbers(one) for one in history]}
+
+
+def _numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if isinstance(value, int | float)}
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write what resuming needs, apart from the checkpoint."""
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_bytes(folder / STATE, content.getvalue())
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; only plain values and tensors are unpickled."""
+    path = folder / STATE
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: nothing to resume here (no {STATE}).") from None
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); delete {folder} to start again.") from None
+    if state.get("format") != FORMAT:
+        raise InputError(f"{path}: written by another version of wordsight; delete {folder} to start again.")
+    return state
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for a run, or say why not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make this folder ({reason(error)}).") from None
+    except ValueError:
+        raise InputError(f"{str(folder)!r}: no folder can have this name.") from None
+
+
+def _json(value: object) -> str:
+    return to_json(value, indent=1) + "\n"
+
+
+def _checked(path: Path) -> Path:
+    """A file of a checkpoint that is there, and not too large to be what it is called."""
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing from this checkpoint.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
+    if size > _LARGEST[path.name]:
+        raise InputError(f"{path}: {size:,} bytes, expected at most {_LARGEST[path.name]:,}.")
+    return path
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content = read_json(_checked(path))
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object.")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,153 @@
+"""Epochs of sentence-picture pairs, shuffled by a seed, as batches whose pictures are each there once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wordsight.batch import Vectors
+from wordsight.matching.matcher import Matcher
+from wordsight.batch import Batch, Regions, Words
+from wordsight.data.parses import Parses, tree_of
+from wordsight.data.records import Picture
+from wordsight.text.trees import planted
+from wordsight.text.vocabulary import Vocabulary
+
+ROWS = 256  # pictures or sentences that are encoded at once
+
+
+class Table(Protocol):
+    """Features of pictures by row number: what a feature cache gives."""
+
+    def __len__(self) -> int: ...
+
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
+        """Rows (I,) -> their regions, float32; those at some places (I, K) of each, where these are given."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every sentence of a split with its picture.
+
+    Attributes:
+        table: features, a row a picture.
+        words: (N, T), all sentences, encoded once.
+        picture: (N,) int64, the table's row each sentence belongs to.
+        without: how many of the sentences, the last ones, have no picture at hand.
+    """
+
+    table: Table
+    words: Words
+    picture: Tensor
+    without: int = 0
+
+    def __len__(self) -> int:
+        """N: how many pairs there are."""
+        return len(self.picture)
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """The pairs numbered `chosen` (B,): their pictures once each, their words cut to the longest sentence."""
+        rows, picture = self.picture[chosen].unique(return_inverse=True)
+        return Batch(self.table.gather(rows), self.words[chosen].trimmed(), picture)
+
+    def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
+        """The batches of one epoch, as numbers of pairs: the same for the same seed and epoch, whatever came before.
+
+        The pairs left over when `size` does not divide N are left out; each epoch leaves out others. Of sentences
+        without pictures each epoch has as many as of the others, at most.
+
+        Returns:
+            N // size tensors (size,), or a single one of all N pairs where there are fewer.
+        """
+        chance = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        order = torch.randperm(len(self), generator=chance)
+        if self.without:
+            first = len(self) - self.without
+            order = torch.cat([order[order < first], order[order >= first][:first]])
+            order = order[torch.randperm(len(order), generator=chance)]
+        return list(order[: self.steps(size) * size].split(size))
+
+    def by_picture(self, size: int = 250) -> Iterator[Batch]:
+        """All pictures in order, `size` at a time, each with all its sentences."""
+        for rows in torch.arange(len(self.table)).split(size):
+            chosen = (self.picture >= rows[0]) & (self.picture <= rows[-1])
+            yield Batch(self.table.gather(rows), self.words[chosen].trimmed(), self.picture[chosen] - rows[0])
+
+    def strangers(self, count: int, sentences: int = 2) -> Iterator[Batch]:
+        """`count` pictures, or all, chosen by chance and always the same, with the first sentences of each."""
+        generator = torch.Generator().manual_seed(0)
+        for rows in torch.randperm(len(self.table), generator=generator)[:count].split(100):
+            first = torch.searchsorted(self.picture, rows)  # (rows,)
+            last = torch.searchsorted(self.picture, rows, right=True)
+            chosen = torch.cat([first + n for n in range(sentences)])
+            yield self.batch(chosen[chosen < last.repeat(sentences)])
+
+    def steps(self, size: int) -> int:
+        """How many batches an epoch has."""
+        own = len(self) - self.without
+        return max(1, (own + min(own, self.without)) // size)
+
+
+def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:
+    """The sentences of `pictures`, whose features are the table's rows in the same order, and their parses."""
+    sentences = [sentence for picture in pictures for sentence in picture.sentences]
+    words = vocabulary.encode(sentences)
+    if parses:
+        words = planted(words, (tree_of(sentence, parses) for sentence in sentences))
+    counts = torch.tensor([len(picture.sentences) for picture in pictures])
+    return Pairs(table, words, torch.arange(len(pictures)).repeat_interleave(counts))
+
+
+def extended(some: Pairs, table: Table, texts: Words, picture: Tensor) -> Pairs:
+    """Pairs, and behind them sentences (N', T') that have no pictures at hand.
+
+    Args:
+        some: the pairs.
+        table: stands for both kinds of pictures, those of the pairs first.
+        texts: the sentences.
+        picture: (N',), which of the other pictures each tells of.
+    """
+    longest = max(some.words.ids.shape[1], texts.ids.shape[1])
+    ids, mask = (
+        torch.cat([functional.pad(part, (0, longest - part.shape[1])) for part in parts])
+        for parts in ((some.words.ids, texts.ids), (some.words.mask, texts.mask))
+    )
+    return Pairs(table, Words(ids, mask), torch.cat([some.picture, picture + len(some.table)]), len(picture))
+
+
+@dataclass(frozen=True)
+class RegionTable:
+    """Regions of pictures, each with the whole picture beside it.
+
+    Attributes:
+        table: the pictures' features, the whole picture first.
+        picture: (S,) the row of each region's picture.
+        region: (S,) its place in the picture.
+    """
+
+    table: Table
+    picture: Tensor
+    region: Tensor
+
+    def __len__(self) -> int:
+        """S: how many there are."""
+        return len(self.picture)
+
+    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
+        """Rows (I,) -> (I, 2, F): the region, then the whole picture; `places` (I, K) of these where given."""
+        views = torch.stack([self.region[indices], torch.zeros_like(indices)], dim=1)  # (I, 2)
+        return self.table.gather(self.picture[indices], views if places is None else views.gather(1, places))
+
+
+@torch.no_grad()
+def encode(model: Matcher, pairs: Pairs) -> tuple[list[Vectors], list[Vectors]]:
+    """Every picture and every sentence of a split, encoded in blocks, in order; leaves the model in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    rows = torch.arange(len(pairs.table)).split(ROWS)
+    images = [model.encode_images(pairs.table.gather(some).to(device)) for some in rows]
+    texts = torch.arange(len(pairs)).split(ROWS)
+    return images, [model.encode_texts(pairs.words[some].trimmed().to(device)) for some in texts]

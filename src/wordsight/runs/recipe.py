@@ -1,0 +1,274 @@
+"""A recipe: one experiment in at most 25 lines of TOML, read into dataclasses whose defaults are the defaults.
+
+Every key has a type; an unknown key, a wrong type or an unknown name is an error that says what was expected.
+"""
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wordsight import matching
+from wordsight.errors import InputError
+from wordsight.files import read_text
+from wordsight.matching.segments import BETA
+from wordsight.runs.models import MODELS, model_class
+from wordsight.runs.typed import check_known, fill, keywords, toml
+from wordsight.vision.regions import RegionSettings
+
+GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained")  # the trainer tells these
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which pictures and sentences.
+
+    Attributes:
+        path: the dataset's folder or file; any format `wordsight data check` reads.
+        also: further datasets; their splits are joined to those of `path`.
+        sentences: a file of sentences whose pictures are not at hand, for the captioner `concepts`, which learns from
+            them too; see `data/sentences.py`. Empty for none.
+        train: the split that is learned from; the vocabulary comes from it alone.
+        val: the split that chooses the best checkpoint.
+        val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
+        min_count: words seen less often become unknown.
+        alignment: the folder of a trained matcher, for a captioner of regions: it learns from the words that went to
+            each region, and sees regions as the matcher does; empty for whole sentences.
+        beta: with `alignment`, what it is worth to two neighbouring words to go to one region, at least 0; see
+            `matching/segments.py`.
+        names: with `alignment`, learn the names of things rather than all that went to a region, as it is; see
+            `training/region_words.py`.
+    """
+
+    path: str
+    train: str = "train"
+    val: str = "val"
+    val_share: float = 0.1
+    min_count: int = 5
+    alignment: str = ""
+    beta: float = BETA
+    names: bool = True
+    also: tuple[str, ...] = ()
+    sentences: str = ""
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Where word vectors come from.
+
+    Attributes:
+        vectors: a file of word vectors (npz, GloVe or word2vec text) to start from; empty for random ones.
+        freeze: keep the vectors as they are; only with `vectors`.
+        open: the vocabulary is open: beside the words of the training those of the package's word table; only for
+            models with `meaning`.
+    """
+
+    vectors: str = ""
+    freeze: bool = False
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to learn.
+
+    Attributes:
+        epochs: how often every sentence is seen.
+        batch: sentence-picture pairs in a step.
+        optimiser: `adamw`, `sgd` with `momentum` (the paper's for alignment) or `rmsprop` (the paper's for captions).
+        lr: learning rate at its highest.
+        schedule: `cosine` falls to zero at the end, `step` to a tenth after half the time, `constant` stays.
+        warmup: steps during which the rate rises from zero.
+        clip_value: every gradient is cut to at most this size (the paper's is 5); 0 for not.
+        clip_norm: the gradient as a whole is shortened to this length; 0 for not.
+        evaluate_every: epochs between two looks at the val split.
+        patience: stop after this many looks without a better one; 0 for never.
+        seed: the same seed gives the same result on the same machine.
+        reward_epochs: so many of the epochs, the last ones, learn from captions of the model's own: see
+            `training/self_critical.py`; only for captioners of whole pictures.
+        start: begin with the weights, words and regions of a trained model: `box` for the one in the box, or the folder
+            of a run; empty for random weights. See `training/start.py`.
+        start_share: with `start`, how much of its weights stays in those that are looked at and kept, the rest being
+            what was learned (WiSE-FT, Wortsman et al. 2022): 0 for what was learned alone, at most 1.
+        members: models trained with seeds `seed`, `seed + 1`, ... that decide together.
+        precision: `auto` computes in bf16 where the hardware is fast at it.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+    """
+
+    epochs: int = 10
+    batch: int = 100
+    optimiser: Literal["adamw", "sgd", "rmsprop"] = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: int = 0
+    clip_value: float = 0.0
+    clip_norm: float = 5.0
+    evaluate_every: int = 1
+    patience: int = 0
+    seed: int = 0
+    reward_epochs: int = 0
+    start: str = ""
+    start_share: float = 0.5
+    members: int = 1
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment. `model` holds the model's name and its constructor's keywords."""
+
+    data: DataSettings
+    regions: RegionSettings
+    text: TextSettings = TextSettings()
+    model: Mapping[str, object] = field(default_factory=lambda: {"name": "align"})
+    train: TrainSettings = TrainSettings()
+
+    def to_toml(self) -> str:
+        """The recipe with every default spelt out; `parse` reads it back equal."""
+        tables = []
+        for name, table in to_dict(self).items():
+            lines = [f"{key} = {toml(value)}" for key, value in table.items()]
+            tables.append("\n".join([f"[{name}]", *lines]))
+        return "\n\n".join(tables) + "\n"
+
+
+def recipe_path(name: str) -> Path:
+    """One of the recipes that the package brings along: in the installed package, or in the checkout's `recipes`."""
+    installed = Path(__file__).parents[1] / f"{name}.toml"
+    return installed if installed.exists() else Path(__file__).parents[3] / "recipes" / f"{name}.toml"
+
+
+def own(data: Path, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe for pictures of one's own, which starts from the model in the box, with a dataset for `data.path`."""
+    return read(recipe_path("own"), [f"data.path={toml(str(data))}", *settings])
+
+
+def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """A recipe file, with `table.key=value` settings laid over it.
+
+    Raises:
+        InputError: no such file, not TOML, or a key, type or name that is not right.
+    """
+    if not isinstance(path, str | Path):
+        raise InputError(f"expected a recipe or its file, found {type(path).__name__}.")
+    return parse(read_text(Path(path), 1 << 20), settings, source=str(path))
+
+
+def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") -> Recipe:
+    """A recipe from TOML text; see `read`."""
+    try:
+        tables = tomllib.loads(content)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or nested too deep
+        raise InputError(f"{source}: not valid TOML: {error}.") from None
+    for setting in settings:
+        _lay_over(tables, setting)
+    known = {part.name: part for part in fields(Recipe)}
+    for name, table in tables.items():
+        check_known(name, known, f"{source}: table")
+        if not isinstance(table, dict):
+            raise InputError(f"{source}: {name} must be a table of keys, as in [{name}].")
+    recipe = Recipe(
+        data=fill(DataSettings, tables.get("data", {}), "data", source),
+        regions=fill(RegionSettings, tables.get("regions", {}), "regions", source),
+        text=fill(TextSettings, tables.get("text", {}), "text", source),
+        model=_model(tables.get("model", {}), source),
+        train=fill(TrainSettings, tables.get("train", {}), "train", source),
+    )
+    _check(recipe, source)
+    return recipe
+
+
+def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The recipe as plain tables of plain values."""
+    plain = {}
+    for part in fields(recipe):
+        value = getattr(recipe, part.name)
+        plain[part.name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
+    return plain
+
+
+def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
+    """The model's name and keywords, each of them one that its constructor has."""
+    name = table.get("name", "align")
+    check_known(str(name), MODELS, f"{source}: model.name ")
+    told = {key: value for key, value in table.items() if key != "name"}
+    for key in told.keys() & set(GIVEN):
+        raise InputError(f"{source}: model.{key} is not for a recipe; the training knows it.")
+    return {"name": name, **keywords(model_class(str(name)).__init__, told, "model", source)}
+
+
+def _lay_over(tables: dict[str, Any], setting: str) -> None:
+    """Put one `table.key=value` into the tables; a value that is not TOML is a bare string."""
+    place, equals, value = setting.partition("=")
+    table, dot, key = place.strip().partition(".")
+    if not (equals and dot and key):
+        raise InputError(f"--set {setting}: expected table.key=value, for example train.seed=1.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        parsed = value.strip()
+    tables.setdefault(table, {})
+    if isinstance(tables[table], dict):
+        tables[table][key] = parsed
+
+
+def _check(recipe: Recipe, source: str) -> None:
+    """Ranges, and settings that do not go together."""
+    train, text = recipe.train, recipe.text
+    for key, value, least in (
+        ("train.epochs", train.epochs, 1),
+        ("train.batch", train.batch, 2),
+        ("train.evaluate_every", train.evaluate_every, 1),
+        ("train.members", train.members, 1),
+        ("train.reward_epochs", train.reward_epochs, 0),
+        ("train.warmup", train.warmup, 0),
+        ("train.patience", train.patience, 0),
+        ("train.seed", train.seed, 0),
+        ("train.momentum", train.momentum, 0),
+        ("train.weight_decay", train.weight_decay, 0),
+        ("train.clip_value", train.clip_value, 0),
+        ("train.clip_norm", train.clip_norm, 0),
+        ("data.min_count", recipe.data.min_count, 1),
+    ):
+        if not value >= least:  # nor is what is no number
+            raise InputError(f"{source}: {key} = {value}: expected at least {least}.")
+    if train.seed >= 2**32:
+        raise InputError(f"{source}: train.seed = {train.seed}: expected less than 2**32.")
+    if not (math.isfinite(train.lr) and train.lr > 0):
+        raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
+    if not 0 <= recipe.data.beta < math.inf:
+        raise InputError(f"{source}: data.beta = {recipe.data.beta}: expected a finite number of at least 0.")
+    if not 0 <= train.start_share <= 1:
+        raise InputError(f"{source}: train.start_share = {train.start_share}: expected a number from 0 to 1.")
+    if not 0 < recipe.data.val_share < 1:
+        raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
+    name = str(recipe.model["name"])
+    if train.members > 1 and (name not in matching.MODELS or matching.model_class(name).rule is None):
+        why = "only models that give words and regions vectors can decide together"
+        raise InputError(f"{source}: train.members = {train.members}: {why}.")
+    for key in ("embedding", "hidden", "words", "attention"):
+        size = recipe.model.get(key, 1)
+        if isinstance(size, int) and size < 1:
+            raise InputError(f"{source}: model.{key} = {size}: expected at least 1.")
+    views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
+    if isinstance(views, int) and views > seen:
+        raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
+    if recipe.data.sentences and name != "concepts":
+        raise InputError(f"{source}: data.sentences: only the model 'concepts' learns from sentences without pictures.")
+    if train.reward_epochs and (recipe.model["name"] in matching.MODELS or recipe.data.alignment):
+        raise InputError(
+            f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."
+        )
+    if train.reward_epochs > train.epochs:
+        raise InputError(
+            f"{source}: train.reward_epochs = {train.reward_epochs}: expected at most {train.epochs}, all epochs."
+        )
+    if text.open and not (recipe.regions.meaning or recipe.data.alignment):
+        raise InputError(f"{source}: text.open needs regions.meaning, what regions are called in words of that table.")
+    if text.freeze and not text.vectors:
+        raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")

@@ -1,0 +1,178 @@
+"""What a recipe's training needs, made ready: features, encoded sentences, the vocabulary, word vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wordsight.batch import Words
+from wordsight.data import find, load_dataset
+from wordsight.data.check import require_trainable
+from wordsight.data.sentences import load_sentences
+from wordsight.errors import InputError
+from wordsight.matching.matcher import Matcher
+from wordsight.progress import Count, Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.features import encoder_of, featured, parses_of, pictures_of, region_encoder
+from wordsight.runs.models import model_class
+from wordsight.runs.pairs import Pairs, pairs
+from wordsight.runs.recipe import DataSettings, Recipe
+from wordsight.text.tokens import tokenise
+from wordsight.text.vectors import load_vectors, nearness
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.text.word_table import word_table
+from wordsight.training.origin import Origin, origin_of
+from wordsight.training.region_words import snippets
+from wordsight.training.start import added, check_choice, load_start, start_folder
+from wordsight.vision.labels import countable, label_names
+from wordsight.vision.regions import FeatureCache, RegionEncoder, default_cache
+
+LONGEST = 20  # words of a sentence without a picture that is learned from
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Sentences whose pictures are not at hand.
+
+    Attributes:
+        words: (N, T).
+        picture: (N,) int64, which picture each tells of, from 0 in order.
+    """
+
+    words: Words
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a training reads.
+
+    Attributes:
+        encoder: turns pictures into regions.
+        vocabulary: of the train split alone.
+        train: the pairs to learn from.
+        val: the pairs that choose the best checkpoint.
+        vectors: (V, E) word vectors to start from, or None for random ones.
+        counted: (L,) bool, the region labels that a picture has or has not by itself; L = 0 without a detector that
+            knows classes.
+        nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
+        references: the sentences of each val picture as they were written; none where only parts of them are learned.
+        start: the trained model that is started from, or None.
+        origin: a checksum of each part of the data that decides what is learned, by what the part is called.
+        meanings: (V, M) what the word table says of each word, length 1 or 0; None where it is not asked.
+        texts: sentences without pictures, or None.
+    """
+
+    encoder: RegionEncoder
+    vocabulary: Vocabulary
+    train: Pairs
+    val: Pairs
+    vectors: Tensor | None
+    counted: Tensor
+    nearness: Tensor | None
+    references: Sequence[Sequence[str]] = ()
+    start: Checkpoint | None = None
+    origin: Origin = field(default_factory=dict)
+    meanings: Tensor | None = None
+    texts: Texts | None = None
+
+
+def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
+    """Read the data, extract or find the features, encode the sentences.
+
+    Args:
+        recipe: says what.
+        progress: who is told how far it is.
+        out: the folder of the run, which gets a list of the pictures that are left out, if there are any.
+
+    Raises:
+        InputError: data, weights or vectors that are missing or not as they should be.
+    """
+    datasets = [load_dataset(find(path, "dataset")) for path in (recipe.data.path, *recipe.data.also)]
+    train, val = (
+        [picture for dataset in datasets for picture in pictures_of(dataset, split, recipe.data)]
+        for split in (recipe.data.train, recipe.data.val)
+    )
+    require_trainable(train)
+    alignment = Path(recipe.data.alignment)
+    aligned = checkpoint.load(alignment) if recipe.data.alignment else None
+    start = load_start(recipe.train.start) if recipe.train.start else None
+    folder = start_folder(recipe.train.start) if start else alignment
+    trained = start or aligned
+    encoder = encoder_of(trained, folder) if trained else region_encoder(recipe.regions)
+    cache = FeatureCache(default_cache(), encoder)
+    told = _told(recipe.data)
+    sentences = [sentence for picture in train for sentence in picture.sentences]
+    sentences += [sentence for some in told for sentence in some]
+    vocabulary = aligned.vocabulary if aligned else vocabulary_of(sentences, start, recipe, progress)
+    splits = ((train, recipe.data.train), (val, recipe.data.val))
+    seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
+    if start:
+        check_choice(seen[1][0], recipe.data.val)
+    parses = parses_of(datasets[0].root, model_class(str(recipe.model["name"])), train, progress)
+    made = [pairs(*one, vocabulary, parses) for one in seen]
+    references = [picture.sentences for picture in seen[1][0]]
+    if aligned:
+        with progress.task("snippets") as count:
+            made, references = snippets_of(aligned, made, recipe.data, count), []
+        vocabulary = vocabulary.closed()
+    classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
+    counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
+    vectors = near = path = None
+    if recipe.text.vectors:
+        path = find(recipe.text.vectors, "word vectors")
+        own = vocabulary.closed()
+        vectors, found = load_vectors(path, own, seed=recipe.train.seed)
+        progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
+        near = nearness(path, label_names(classes), own) if classes else None
+    said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
+    origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None, told)
+    meanings = word_table().of(vocabulary.words) if recipe.text.open else None
+    texts = _texts(told, vocabulary)
+    return Material(
+        encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings, texts
+    )
+
+
+def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Recipe, progress: Progress) -> Vocabulary:
+    """The words of the sentences that are to be known: with a start all of its words, and the others behind them."""
+    if start is None:
+        built = Vocabulary.build(sentences, recipe.data.min_count)
+        speaks = not issubclass(model_class(str(recipe.model["name"])), Matcher)  # who speaks has learned its words
+        return built.opened(word_table().words) if recipe.text.open and not speaks else built
+    vocabulary = start.vocabulary.extended(sentences, recipe.data.min_count)
+    progress.say(added(recipe.train.start, start.vocabulary, vocabulary, sentences))
+    return vocabulary
+
+
+def _told(settings: DataSettings) -> list[list[str]]:
+    """The sentences of each picture that is not at hand, as `data.sentences` says."""
+    return load_sentences(find(settings.sentences, "file of sentences")) if settings.sentences else []
+
+
+def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
+    """The same as numbers of words, a picture's one after the other, long ones left out."""
+    kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
+    if not kept:
+        return None
+    _, picture = torch.tensor([row for row, _ in kept]).unique(return_inverse=True)
+    return Texts(vocabulary.encode([sentence for _, sentence in kept]), picture)
+
+
+def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSettings, count: Count) -> list[Pairs]:
+    """The snippets of each split, as a trained matcher infers them.
+
+    Raises:
+        InputError: the run is no matcher.
+    """
+    if not isinstance(aligned.model, Matcher):
+        raise InputError(f"data.alignment: expected a run that aligns, found one of {aligned.recipe.model['name']!r}.")
+    aligned.model.forget()
+    made = []
+    for split in splits:
+        made.append(snippets(aligned.model, aligned.vocabulary, split, beta=settings.beta, names=settings.names))
+        count(len(made), len(splits))
+    return made

@@ -1,0 +1,256 @@
+"""One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
+
+import copy
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.concepts import Concepts
+from wordsight.errors import InputError
+from wordsight.matching.align import Align
+from wordsight.matching.matcher import Matcher
+from wordsight.matching.segments import are_silent
+from wordsight.progress import Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.device import autocast, device_named
+from wordsight.runs.models import Model, model_class
+from wordsight.runs.pairs import Pairs, extended
+from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
+from wordsight.training import optim
+from wordsight.training.origin import check_origin
+from wordsight.training.prepare import Material
+from wordsight.training.self_critical import TRIES, Critic
+from wordsight.training.start import rows
+
+MAY_CHANGE = (
+    ("data", "path"),
+    ("data", "sentences"),
+    ("regions", "weights"),
+    ("train", "device"),
+)  # when a run goes on elsewhere
+
+
+@dataclass
+class Place:
+    """Where a training stands: plain values and one tensor, saved and found again.
+
+    Attributes:
+        epoch: epochs done.
+        position: batches done of the next epoch.
+        loss: sum of this epoch's losses so far, a scalar.
+        seconds: spent so far.
+        history: a record per evaluation.
+        best: the record of the best one.
+        worse: evaluations since then.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    loss: Tensor = field(default_factory=lambda: torch.zeros(()))
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)
+    worse: int = 0
+
+
+class Learner:
+    """One model being trained, and all that changes while it is."""
+
+    def __init__(self, recipe: Recipe, material: Material, seed: int, *, fit: bool = True) -> None:
+        """Build the model and its optimiser from the seed; `fit` is not needed where `restore` follows."""
+        self.recipe, self.material, self.seed = recipe, material, seed
+        self.device = device_named(recipe.train.device)
+        torch.manual_seed(seed)
+        self.model = build(recipe, material)
+        began = time.monotonic()
+        self.begun = self._adopt(material.start) if material.start else None
+        if self.begun is None and (fit or isinstance(self.model, Concepts)):  # the fit of its lessons is not saved
+            self.model.fit(material.train.by_picture, material.counted, material.nearness)
+        self.pairs = lessons(self.model, material)
+        self.model.to(self.device)
+        self.optimiser = optim.optimiser(self.model, recipe.train)
+        self.place = Place(seconds=time.monotonic() - began)
+        self.place.loss = self.place.loss.to(self.device)
+        self.epoch_steps = self.pairs.steps(recipe.train.batch)
+        self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
+
+    def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
+        """Take over what the start knows; gives the weights as they are then.
+
+        Raises:
+            InputError: a model of its kind cannot be started from.
+        """
+        assert isinstance(self.model, Matcher) and isinstance(start.model, Matcher)
+        try:
+            self.model.adopt(start.model, rows(start.vocabulary, self.material.vocabulary))
+        except RuntimeError as error:
+            name, why = start.recipe.model["name"], str(error).strip().splitlines()[-1].strip()
+            raise InputError(f"train.start: a model such as {name!r} cannot be started from ({why}).") from None
+        return {name: weight.detach().clone().to(self.device) for name, weight in self.model.named_parameters()}
+
+    def kept(self) -> Model:
+        """The model that is looked at and kept: what was learned, with a start averaged with its weights."""
+        if self.begun is None:
+            return self.model
+        averaged, learned = copy.deepcopy(self.model), 1 - self.recipe.train.start_share
+        with torch.no_grad():
+            for name, weight in averaged.named_parameters():
+                weight.copy_(self.begun[name].lerp(weight, learned))
+        return averaged
+
+    def step(self, chosen: Tensor) -> None:
+        """Learn from the pairs numbered `chosen`."""
+        settings, place = self.recipe.train, self.place
+        for group in self.optimiser.param_groups:
+            group["lr"] = optim.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
+        self.model.train()
+        with autocast(settings.precision, self.device):
+            loss = self._loss(chosen)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optim.clip(self.model, settings)
+        self.optimiser.step()
+        place.loss += loss.detach().float()
+        place.position += 1
+
+    def _loss(self, chosen: Tensor) -> Tensor:
+        pairs, settings = self.pairs, self.recipe.train
+        if not self.critic or not isinstance(self.model, Captioner) or not is_rewarded(settings, self.place.epoch):
+            return self.model.loss(pairs.batch(chosen).to(self.device))
+        rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
+        return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
+
+    def batches(self) -> list[Tensor]:
+        """The batches of this epoch, as numbers of `pairs`."""
+        return self.pairs.epoch(self.place.epoch, self.recipe.train.batch, self.seed)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any weight is left to learn by steps, after the fit in closed form."""
+        return any(weight.requires_grad for weight in self.model.parameters())
+
+    @property
+    def steps_done(self) -> int:
+        """Steps since the beginning."""
+        return self.place.epoch * self.epoch_steps + self.place.position
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs, as tensors and plain values."""
+        return {
+            "format": checkpoint.FORMAT,
+            "recipe": self.recipe.to_toml(),
+            "fingerprint": self.material.encoder.fingerprint,
+            "data": dict(self.material.origin),
+            "place": {**asdict(self.place), "loss": self.place.loss.cpu()},
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_device": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: Mapping[str, Any], folder: Path, progress: Progress) -> None:
+        """Stand where `state` was taken.
+
+        Raises:
+            InputError: the state is of another recipe, of other data or features, or damaged.
+        """
+        try:
+            check_same(parse(state["recipe"]), self.recipe, folder)
+            if state["fingerprint"] != self.material.encoder.fingerprint:
+                raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
+            check_origin(state.get("data"), self.material.origin, folder, progress)
+            self._stand(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            why = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"{folder / checkpoint.STATE}: damaged, or not of this training ({why}); use another folder."
+            ) from None
+
+    def _stand(self, state: Mapping[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.place = Place(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
+        torch.set_rng_state(state["random"])
+        if state["random_device"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_device"])
+
+
+def lessons(model: Model, material: Material) -> Pairs:
+    """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
+    train, texts = material.train, material.texts
+    if not isinstance(model, Concepts):
+        return train
+    if texts is None:
+        return replace(train, table=model.lessons(None, None))
+    return extended(train, model.lessons(texts.words, texts.picture), texts.words, texts.picture)
+
+
+def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
+    """Whether in that epoch, 0 for the first, a captioner learns from captions of its own."""
+    return epoch >= settings.epochs - settings.reward_epochs
+
+
+def build(recipe: Recipe, material: Material) -> Model:
+    """A new model as the recipe says, its word vectors loaded.
+
+    Raises:
+        InputError: `model.words` is not the size of the vectors in the file, a model without word vectors is to have
+            some, or a keyword is out of its range.
+    """
+    keywords = {name: value for name, value in recipe.model.items() if name != "name"}
+    vectors = material.vectors
+    if vectors is not None and keywords.get("words", vectors.shape[1]) != vectors.shape[1]:
+        raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
+    sizes = {
+        "vocabulary": len(material.vocabulary),
+        "features": material.encoder.size,
+        "labels": len(material.counted),
+        "trained": material.vocabulary.trained,
+        "meanings": 0 if material.meanings is None else material.meanings.shape[1],
+        **({} if vectors is None else {"words": vectors.shape[1]}),
+    }
+    kind = model_class(str(recipe.model["name"]))
+    told = {name: size for name, size in sizes.items() if name in inspect.signature(kind).parameters}
+    try:
+        model = kind(**{**told, **keywords})
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"The recipe's [model] cannot be built: {str(error).splitlines()[0]}.") from None
+    if vectors is not None:
+        if getattr(model, "words", None) is None:
+            raise InputError("text.vectors: a model like the recipe's has no word vectors; leave the key out.")
+        weight = model.get_parameter("words.weight")  # (V, E)
+        with torch.no_grad():
+            weight.copy_(vectors)
+        weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
+    if material.meanings is not None:
+        if isinstance(model, Concepts):
+            model.name(material.meanings)
+        elif isinstance(model, Align) and model.meaning is not None:
+            model.meaning.set(material.meanings, are_silent(material.vocabulary))
+        else:
+            raise InputError(
+                "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
+            )
+    return model
+
+
+def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
+    """A run goes on only with the recipe it began with; where things lie may change.
+
+    Raises:
+        InputError: naming the first key that differs.
+    """
+    first, second = to_dict(before), to_dict(now)
+    keys = [(table, key) for table, values in first.items() for key in {**values, **second[table]}]
+    for table, key in keys:
+        was, is_now = first[table].get(key), second[table].get(key)
+        if was != is_now and (table, key) not in MAY_CHANGE:
+            raise InputError(f"{folder}: was begun with {table}.{key} = {was!r}, not {is_now!r}; use another folder.")
