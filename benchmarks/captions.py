@@ -34,7 +34,7 @@ from wordsight.runs.features import featured, pictures_of
 from wordsight.runs.pairs import ROWS, Pairs, encode, pairs
 from wordsight.text.vocabulary import UNKNOWN
 from wordsight.training.region_words import snippets
-from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.regions import FeatureTable
 
 BEAMS = (1, 3, 5, 7, 20)
 FIGURES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr")
@@ -57,8 +57,7 @@ class Seen:
         key = run.checkpoint.fingerprint, name
         if key not in self.tables:
             wanted = pictures_of(self.dataset, name, run.checkpoint.recipe.data)
-            cache = FeatureCache(default_cache(), run.encoder)
-            self.tables[key] = featured(cache, wanted, self.progress, name)
+            self.tables[key] = featured(run.encoder, wanted, self.progress, name)
         return self.tables[key]
 
     def boxes(self, run: Run | Describer, split: str, regions: Sequence[AnnotatedRegion]) -> Regions:

@@ -15,7 +15,7 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import Run
 from wordsight.runs.features import featured, pictures_of
 from wordsight.runs.pairs import Pairs, encode, pairs
-from wordsight.vision.regions import FeatureCache, FeatureTable, Row, default_cache
+from wordsight.vision.regions import FeatureTable, Row
 
 
 class Split(NamedTuple):
@@ -41,7 +41,7 @@ def split_of(run: Run, data: Path | None, split: str, most: int | None = None) -
     """The first pictures of a split; of the data that the run was trained on, where no other is named."""
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
-    pictures, table = featured(FeatureCache(default_cache(), run.encoder), wanted, Progress(), split)
+    pictures, table = featured(run.encoder, wanted, Progress(), split)
     return Split(dataset.root, pictures, table, pairs(pictures, table, run.vocabulary))
 
 

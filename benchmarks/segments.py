@@ -24,7 +24,6 @@ from wordsight.metrics.grounding import WHOLE, Look, around, evaluate, predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Run, load
 from wordsight.runs.features import featured, pictures_of
-from wordsight.vision.regions import FeatureCache, default_cache
 
 BETAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 1000.0)
 CELLS = "{:26} {:>9} {:>7} {:>6}   {:>7} {:>6} {:>6}   {:>10} {:>6}"
@@ -34,8 +33,7 @@ def material(run: Run, data: str, split: str) -> tuple[list[Phrase], Look]:
     """The phrases of a split, and its pictures' regions."""
     settings = run.checkpoint.recipe.data
     dataset = load_dataset(find(data or settings.path, "dataset"))
-    cache = FeatureCache(default_cache(), run.encoder)
-    pictures, rows = featured(cache, pictures_of(dataset, split, settings), Progress(), split)
+    pictures, rows = featured(run.encoder, pictures_of(dataset, split, settings), Progress(), split)
     return load_phrases(dataset.root, [picture.name for picture in pictures]), looking(pictures, rows)
 
 

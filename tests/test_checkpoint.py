@@ -26,7 +26,7 @@ from wordsight.files import reason
 from wordsight.matching.align import Align
 from wordsight.runs import checkpoint, weights
 from wordsight.runs.aligner import load
-from wordsight.runs.models import MODELS, model_class
+from wordsight.runs.tasks import MODELS, model_class
 
 
 def test_a_checkpoint_stands_alone(trained: Path, tmp_path: Path) -> None:

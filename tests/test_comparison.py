@@ -21,8 +21,8 @@ from wordsight.comparison.tables import Table
 from wordsight.errors import InputError
 from wordsight.metrics.bleu import bleu, counts
 from wordsight.progress import Progress
-from wordsight.runs.models import MODELS
 from wordsight.runs.recipe import read
+from wordsight.runs.tasks import MODELS
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from wordsight.batch import Batch, Regions, Words
+from wordsight.captioning.captioner import Captioner
 from wordsight.matching import MODELS, model_class
 from wordsight.matching.matcher import Matcher
+from wordsight.runs import tasks
 
 PICTURES, REGIONS, FEATURES, VOCABULARY = 6, 5, 12, 30
 
@@ -141,3 +143,40 @@ def test_evidence_has_a_row_a_word_and_a_column_a_region(model: Matcher, batch: 
     assert found.shape == (*batch.words.mask.shape, images.mask.shape[1])
     assert (found[~batch.words.mask][images.mask.repeat_interleave((~batch.words.mask).sum(1), 0)] == 0).all()
     assert (found == -torch.inf).equal(~images.mask[:, None].expand_as(found))
+
+
+@pytest.fixture(params=sorted(tasks.MODELS))
+def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | Captioner:
+    """One of each that a recipe can name, of whatever task; fitted."""
+    torch.manual_seed(0)
+    made = tasks.model_class(request.param)(vocabulary=VOCABULARY, features=FEATURES)
+    made.fit(lambda: [batch], torch.zeros(0, dtype=torch.bool), None)
+    return made.eval()
+
+
+def test_a_model_is_of_the_task_that_names_it(any_model: Matcher | Captioner) -> None:
+    named = [name for name, task in tasks.TASKS.items() if type(any_model) in map(tasks.part, task.models.values())]
+    assert named == [any_model.task]
+
+
+def test_a_model_is_built_again_from_its_config(any_model: Matcher | Captioner) -> None:
+    again = type(any_model)(**any_model.config)
+    again.load_state_dict(any_model.state_dict())
+    assert again.config == any_model.config
+
+
+def test_a_loss_is_finite_and_padding_does_not_change_it(any_model: Matcher | Captioner, batch: Batch) -> None:
+    if not any(weight.requires_grad for weight in any_model.parameters()):
+        pytest.skip("fitted in closed form: no weight of it learns by steps")
+    with torch.no_grad():
+        loss = any_model.loss(batch)
+        assert loss.isfinite() and torch.allclose(any_model.loss(padded(batch)), loss, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(tasks.TASKS))
+def test_what_a_task_names_is_there(name: str) -> None:
+    task = tasks.TASKS[name]
+    assert tasks.part(task.opened).kind == name
+    assert callable(tasks.part(task.measure)) and callable(tasks.part(task.outcome))
+    assert {"what", "trained", "chosen", "explained", "use", "limits"} <= task.card(False).keys()
+    assert all(tasks.task_of(model) is task for model in task.models)

@@ -19,8 +19,8 @@ from wordsight.metrics.ranking import KS
 from wordsight.reports.caption_report import NAMES, VARIETY
 from wordsight.reports.tables import RECALLS, ROWS
 from wordsight.runs import recipe
-from wordsight.runs.models import MODELS, model_class
 from wordsight.runs.recipe import DataSettings, TextSettings, TrainSettings
+from wordsight.runs.tasks import MODELS, model_class
 from wordsight.vision.regions import RegionSettings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,10 +16,10 @@ from wordsight.matching.segments import Segment
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import load
 from wordsight.runs.recipe import Recipe, parse
+from wordsight.runs.tasks import TASKS
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.training.prepare import Material, prepare
 from wordsight.training.trainer import Interrupted, train
-from wordsight.training.validation import goodness
 
 RECIPE = """
 data = {{path = "{world}", min_count = 2, alignment = "{alignment}"}}
@@ -141,9 +141,11 @@ def test_a_captioner_of_regions_is_chosen_by_perplexity(world: Path, trained: Pa
 
 
 def test_a_better_model_is_one_of_higher_recall_or_cider_or_lower_perplexity() -> None:
-    assert goodness({"rsum": 300.0}) > goodness({"rsum": 200.0})
-    assert goodness({"CIDEr": 0.5, "perplexity": 30.0}) > goodness({"CIDEr": 0.4, "perplexity": 10.0})
-    assert goodness({"perplexity": 10.0}) > goodness({"perplexity": 30.0}) > -math.inf
+    align, caption = (TASKS[name].selection_score for name in ("align", "caption"))
+    assert align({"rsum": 300.0}) > align({"rsum": 200.0})
+    assert align({"rsum": 200.0, "val_loss": 1.0}) > align({"rsum": 300.0, "val_loss": 2.0})
+    assert caption({"CIDEr": 0.5, "perplexity": 30.0}) > caption({"CIDEr": 0.4, "perplexity": 10.0})
+    assert caption({"perplexity": 10.0}) > caption({"perplexity": 30.0}) > -math.inf
 
 
 def test_an_alignment_that_is_a_captioner_is_refused(world: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class Captioner(nn.Module):
         dropout: 0 to 1.
     """
 
+    task = "caption"  # its kind, a key of `runs.tasks.TASKS`
     config: Mapping[str, object]
     attends = False  # whether there is an `attention`
     middle: Tensor

@@ -80,9 +80,9 @@ class Concepts(ShowAndTell):
         self.basis.diagonal().fill_(1)
         self._fitted: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def name(self, vectors: Tensor) -> None:
-        """Take the words' vectors (V, M), of length 1 or 0."""
-        self.detector.names.copy_(vectors[FIRST : FIRST + self.concepts])
+    def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
+        """Take the words' vectors (V, M), of length 1 or 0; `silent` is not asked."""
+        self.detector.names.copy_(meanings[FIRST : FIRST + self.concepts])
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Before the first step: fit the word detector and the map from words to what is seen, then as others do."""

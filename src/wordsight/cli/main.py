@@ -47,13 +47,15 @@ def train(
 ) -> None:
     """Teach the model in the box your own pictures, or train one as a recipe says; the best on val is kept."""
     from wordsight.runs.recipe import own, read
-    from wordsight.training.trainer import figures, train
+    from wordsight.runs.tasks import task_of
+    from wordsight.training.trainer import train
 
     settings = [*set_, f'train.device="{device}"'] if device else set_
     is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
-    best = train((own if is_data else read)(recipe, settings), out, resume=resume)["best"]
+    chosen = (own if is_data else read)(recipe, settings)
+    best = train(chosen, out, resume=resume)["best"]
     epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
-    show(best, f"{out}: {figures(best)} on val{epoch}", as_json)
+    show(best, f"{out}: {task_of(str(chosen.model['name'])).summary(best)} on val{epoch}", as_json)
 
 
 @app.command("eval")
@@ -76,33 +78,18 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
-    from wordsight.captioning.decoding import BEAM
-    from wordsight.evaluation import alignment as matching
-    from wordsight.evaluation import captioning, likelihood_ranking
-    from wordsight.runs.aligner import load
-    from wordsight.runs.captioner import Describer, load_run
+    from wordsight.runs.captioner import load_run
+    from wordsight.runs.tasks import part
     from wordsight.vision.dual_source import is_dual
 
     loaded = load_run(run, device)
+    asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
+    told = {name: value for name, value in asked.items() if value is not None and value is not False}
+    if foreign := [f"--{name}" for name in told if name not in loaded.task.options]:
+        raise InputError(f"{run}: this run {loaded.task.does}; leave out {', '.join(foreign)}.")
     folder = run / f"report-{split}" if report and not is_dual(run) else None
-    if most is not None and not rank:
-        raise InputError("--most goes with --rank: it says how many pictures are ranked.")
-    if isinstance(loaded, Describer) and rank:
-        if beam is not None or meteor or grounding or alignment:
-            raise InputError("--rank writes no captions; leave out --beam, --meteor, --grounding and --alignment.")
-        ranked = likelihood_ranking.measure_likelihood(loaded, data, split, most=most)
-        return show(ranked, likelihood_ranking.table(ranked), as_json)
-    if isinstance(loaded, Describer):
-        wide, aligned = BEAM if beam is None else beam, load(alignment, device) if alignment else None
-        told = captioning.measure_captions(
-            loaded, data, split, beam=wide, meteor=meteor, grounding=grounding, report=folder, alignment=aligned
-        )
-        return show(told, captioning.table(told), as_json)
-    if beam is not None or meteor or rank or alignment:
-        only = "--beam, --meteor, --rank and --alignment"
-        raise InputError(f"{run}: this run aligns words and regions; {only} are for runs that describe.")
-    figures = matching.measure(loaded, data, split, grounding=grounding, report=folder)
-    return show(figures, matching.table(figures), as_json)
+    figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
+    show(figures, table, as_json)
 
 
 @app.command()

@@ -15,7 +15,6 @@ from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
 from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
-from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
@@ -24,8 +23,7 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
-from wordsight.runs.features import featured, parses_of, pictures_of
-from wordsight.vision.regions import FeatureCache, default_cache
+from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 
 PAGES = 24  # pictures with a page of their own
 
@@ -121,9 +119,9 @@ def _compare(
         run = load_run(folder, device)
         if not members:
             recipe = run.checkpoint.recipe
-            dataset = load_dataset(find(data or recipe.data.path, "dataset"))
+            dataset = dataset_of(run.checkpoint, run.folder, data)
             wanted = pictures_of(dataset, split, recipe.data)
-            pictures = featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split, out)[0]
+            pictures = featured(run.encoder, wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
         parses = parses_of(dataset.root, run.model, pictures, progress)
         found = outcome(run, pictures, parses, beam, out / "outcomes", progress)

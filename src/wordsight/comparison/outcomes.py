@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +23,9 @@ from wordsight.progress import Count, Progress
 from wordsight.runs.aligner import Run
 from wordsight.runs.captioner import Describer
 from wordsight.runs.features import featured
-from wordsight.runs.pairs import Pairs, encode, pairs
-from wordsight.vision.regions import FeatureCache, default_cache
+from wordsight.runs.pairs import encode, pairs
+from wordsight.runs.tasks import part
+from wordsight.vision.cache import FeatureTable
 
 FORMAT = 1
 SHOWN = 3  # sentences found for a picture that are kept
@@ -84,27 +84,26 @@ def outcome(
     if path.exists() and (known := _read(path)):
         return known
     name = run.folder.resolve().name
-    seen, rows = featured(FeatureCache(default_cache(), run.encoder), pictures, progress, name)
+    seen, rows = featured(run.encoder, pictures, progress, name)
     if [picture.name for picture in seen] != [picture.name for picture in pictures]:
         raise InputError(f"{name}: {len(pictures) - len(seen)} of the pictures cannot be read; all runs need the same.")
     with progress.task(name) as count:
-        found = (
-            _described(run, pictures, rows, beam, count)
-            if isinstance(run, Describer)
-            else _ranked(run, pairs(pictures, rows, run.vocabulary, parses), count)
-        )
+        found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count)
     write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
     return found
 
 
-def _ranked(run: Run, known: Pairs, count: Count) -> Outcome:
-    pictures = len(known.table)
+def ranked(
+    run: Run, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+) -> Outcome:
+    """How an aligner ranks; `beam` is not for it."""
+    known = pairs(pictures, rows, run.vocabulary, parses)
     began = time.process_time()
     images, texts = encode(run.model, known)
-    speed = pictures / (time.process_time() - began)
+    speed = len(pictures) / (time.process_time() - began)
     scores = score_matrix(run.model, images, _counted(texts, count))
     found = ranks(scores, known.picture)
-    figures = metrics(found, pictures)
+    figures = metrics(found, len(pictures))
     return Outcome(
         ranks=True,
         figures=figures | {"rsum": rsum(figures)},
@@ -124,7 +123,10 @@ def _counted(texts: Sequence[Vectors], count: Count) -> Iterator[Vectors]:
         yield block
 
 
-def _described(run: Describer, pictures: Sequence[Picture], rows: Any, beam: int, count: Count) -> Outcome:
+def described(
+    run: Describer, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+) -> Outcome:
+    """What a captioner says; `parses` are not for it."""
     captions: list[str] = []
     began = time.process_time()
     blocks = (run.whole(rows.gather(some)) for some in torch.arange(len(pictures)).split(BLOCK))
@@ -157,7 +159,7 @@ def _key(run: Run | Describer, pictures: Sequence[Picture], parses: Parses, beam
     digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
     if parses:
         digest.update(repr(sorted(parses.items())).encode())
-    digest.update(str(beam if isinstance(run, Describer) else 0).encode())
+    digest.update(str(beam if "beam" in run.task.options else 0).encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from torch import Tensor
 
 from wordsight.batch import Regions
-from wordsight.data import find, load_dataset
+from wordsight.data import find
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -21,9 +21,9 @@ from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
 from wordsight.reports.tables import ROWS
 from wordsight.runs.aligner import Run
-from wordsight.runs.features import featured, parses_of, pictures_of
+from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.pairs import encode, pairs
-from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.regions import FeatureTable
 
 VECTORS = "glove_300d.npz"  # looked for beside the weights, for the row without training
 
@@ -55,14 +55,10 @@ def measure(
         InputError: data that is missing or not as it should be.
     """
     progress, report = progress or Progress(), Path(report) if report else None
-    path = data or run.checkpoint.recipe.data.path
-    if not path:
-        raise InputError(f"{run.folder}: comes with no data of its own; name a dataset with --data.")
-    dataset = load_dataset(find(path, "dataset"))
+    dataset = dataset_of(run.checkpoint, run.folder, data)
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
-    cache = FeatureCache(default_cache(), run.encoder)
-    pictures, rows = featured(cache, wanted, progress, split, run.folder if report else None)
+    pictures, rows = featured(run.encoder, wanted, progress, split, run.folder if report else None)
     known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
     scores = score_matrix(run.model, *encode(run.model, known))
     lots = chance(known.picture, len(pictures))
@@ -161,3 +157,11 @@ def _grounding(figures: Mapping[str, float]) -> Table:
         name = f"  {kind} ({figures[f'{prefix}phrases']:,})"
         grid.add_row(name, f"{figures[f'{prefix}pointing']:.1f}", f"{figures[f'{prefix}iou']:.1f}")
     return grid
+
+
+def evaluated(
+    run: Run, data: str | Path | None, split: str, *, report: Path | None, grounding: bool = False
+) -> tuple[dict[str, float], str]:
+    """The figures of `measure`, and their table."""
+    figures = measure(run, data, split, grounding=grounding, report=report)
+    return figures, table(figures)

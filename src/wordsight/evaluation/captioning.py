@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -13,6 +14,7 @@ from wordsight.data import find, load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
+from wordsight.evaluation import likelihood_ranking
 from wordsight.matching.segments import BETA
 from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity
 from wordsight.metrics.coco_results import write_results
@@ -21,11 +23,11 @@ from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention
 from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.reports.examples import lot
-from wordsight.runs.aligner import Alignment, Run
+from wordsight.runs.aligner import Alignment, Run, load
 from wordsight.runs.captioner import Describer
-from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import ROWS, RegionTable, pairs
-from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.regions import FeatureTable
 
 BLOCK = 50  # pictures whose annotated regions are described at once
 SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with more than these
@@ -66,11 +68,10 @@ def measure_captions(
     progress, report = progress or Progress(), Path(report) if report else None
     decoder(beam=beam)  # a number out of its range is said before the work
     settings = describer.checkpoint.recipe.data
-    dataset = load_dataset(find(data or settings.path, "dataset"))
+    dataset = dataset_of(describer.checkpoint, describer.folder, data)
     wanted = pictures_of(dataset, split, settings)
     phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
-    cache, listed = FeatureCache(default_cache(), describer.encoder), describer.folder if report else None
-    pictures, rows = featured(cache, wanted, progress, split, listed)
+    pictures, rows = featured(describer.encoder, wanted, progress, split, describer.folder if report else None)
     captions = captions_of(describer, rows, beam, progress)
     references: dict[Id, Sequence[str]] = {row: picture.sentences for row, picture in enumerate(pictures)}
     figures: Figures = {"pictures": len(pictures), "sentences": sum(map(len, references.values())), "beam": beam}
@@ -205,3 +206,27 @@ def table(figures: Mapping[str, float | str]) -> str:
 
 def _cell(value: float | str | None, key: str) -> str:
     return "" if value is None else f"{float(value):.2f}" if key == "perplexity" else f"{float(value):.3f}"
+
+
+def evaluated(
+    describer: Describer,
+    data: str | Path | None,
+    split: str,
+    *,
+    report: Path | None,
+    rank: bool = False,
+    most: int | None = None,
+    alignment: str | Path | None = None,
+    **options: Any,
+) -> tuple[Mapping[str, Any], str]:
+    """The figures of `measure_captions`, or with `rank` of `measure_likelihood`, and their table."""
+    if most is not None and not rank:
+        raise InputError("--most goes with --rank: it says how many pictures are ranked.")
+    if not rank:
+        aligned = load(alignment, describer.device.type) if alignment else None
+        figures = measure_captions(describer, data, split, report=report, alignment=aligned, **options)
+        return figures, table(figures)
+    if options or alignment:
+        raise InputError("--rank writes no captions; leave out --beam, --meteor, --grounding and --alignment.")
+    ranked = likelihood_ranking.measure_likelihood(describer, data, split, most=most)
+    return ranked, likelihood_ranking.table(ranked)

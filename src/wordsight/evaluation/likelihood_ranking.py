@@ -10,7 +10,6 @@ from rich.table import Table
 from torch import Tensor
 
 from wordsight.batch import Regions, Words
-from wordsight.data import find, load_dataset
 from wordsight.errors import InputError
 from wordsight.metrics.likelihood import PICTURES, likelihood_metrics, log_likelihoods
 from wordsight.metrics.ranking import KS, chance
@@ -18,9 +17,9 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.captioner import Describer
 from wordsight.runs.device import autocast
-from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import pairs
-from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.regions import FeatureTable
 
 STRANGERS = 100  # pictures of the training split that say how probable a sentence is anywhere
 
@@ -57,17 +56,19 @@ def measure_likelihood(
     if most is not None and most < 1:
         raise InputError(f"most = {most}: expected at least 1.")
     settings = describer.checkpoint.recipe.data
-    training = pictures_of(load_dataset(find(settings.path, "dataset")), settings.train, settings)
-    wanted = pictures_of(load_dataset(find(data or settings.path, "dataset")), split, settings)[:most]
-    cache = FeatureCache(default_cache(), describer.encoder)
-    pictures, rows = featured(cache, wanted, progress, split)
-    _, strangers = featured(cache, [training[n] for n in lot(range(len(training)), STRANGERS)], progress, "strangers")
+    trained, folder = describer.checkpoint, describer.folder
+    training = pictures_of(dataset_of(trained, folder, None), settings.train, settings)
+    wanted = pictures_of(dataset_of(trained, folder, data), split, settings)[:most]
+    pictures, rows = featured(describer.encoder, wanted, progress, split)
+    _, strangers = featured(
+        describer.encoder, [training[n] for n in lot(range(len(training)), STRANGERS)], progress, "strangers"
+    )
     known = pairs(pictures, rows, describer.vocabulary)
     found = _likelihoods(describer, rows, known.words, progress, split)
-    strange = _likelihoods(describer, strangers, known.words, progress, "strangers")
-    figures = likelihood_metrics(found, strange, known.words.mask.sum(dim=1) + 1, known.picture)
+    others = _likelihoods(describer, strangers, known.words, progress, "strangers")
+    figures = likelihood_metrics(found, others, known.words.mask.sum(dim=1) + 1, known.picture)
     lots = {f"chance_{key}": value for key, value in chance(known.picture, len(pictures)).items() if "_" in key}
-    return figures | {"strangers": len(strange)} | lots
+    return figures | {"strangers": len(others)} | lots
 
 
 def _likelihoods(describer: Describer, rows: FeatureTable, words: Words, progress: Progress, name: str) -> Tensor:

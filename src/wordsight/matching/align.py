@@ -170,6 +170,11 @@ class Align(Matcher):
         if self.lexicon is not None:
             self.lexicon.fit(batches(), counted, nearness)
 
+    def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
+        """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) name nothing."""
+        if self.meaning is not None:
+            self.meaning.set(meanings, silent)
+
     @torch.no_grad()
     def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
         """Keep strangers as the model encodes them now; in evaluation mode."""

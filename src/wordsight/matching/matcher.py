@@ -32,6 +32,7 @@ class Matcher(nn.Module):
     says how its words make a score.
     """
 
+    task = "align"  # its kind, a key of `runs.tasks.TASKS`
     config: Mapping[str, object]
     rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
     parsed = False  # whether it reads the trees of `Words`

@@ -23,7 +23,7 @@ from wordsight.matching.segments import Segment
 from wordsight.text.vocabulary import SPECIAL
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
-from wordsight.runs.features import encoder_of
+from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pretrained import pretrained
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import open_image
@@ -107,7 +107,7 @@ class Alignment:
         return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
 
 
-class Run:
+class Run(OpenedRun):
     """A trained model with its vocabulary and its way of seeing.
 
     Attributes:
@@ -118,24 +118,9 @@ class Run:
         device: where it computes.
     """
 
-    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
-        self.folder, self.checkpoint, self.device = folder, checkpoint, device
-        if not isinstance(checkpoint.model, Matcher):
-            name = checkpoint.recipe.model["name"]
-            raise InputError(
-                f"{folder}: this run describes pictures ({name}), expected one that aligns words and regions, such as "
-                "'align'; this one is for `wordsight caption`."
-            )
-        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
+    kind = "align"
+    model: Matcher
 
-    @cached_property
-    def encoder(self) -> RegionEncoder:
-        """Pictures -> regions, as in training.
-
-        Raises:
-            InputError: its weights are missing, or are not those of the training.
-        """
-        return encoder_of(self.checkpoint, self.folder)
 
     @torch.inference_mode()
     def encode_images(self, pictures: Pictures, boxes: Sequence[Tensor] | None = None) -> Vectors:

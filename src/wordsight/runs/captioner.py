@@ -24,14 +24,15 @@ from wordsight.reports.attention_maps import Attention
 from wordsight.runs.aligner import Run, load
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
-from wordsight.runs.features import encoder_of
+from wordsight.runs.opened import OpenedRun
+from wordsight.runs.tasks import TASKS, part
 from wordsight.runs.typed import keywords
 from wordsight.vision.classes import reads
 from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionEncoder
 
 
-class Describer:
+class Describer(OpenedRun):
     """A trained captioner with its vocabulary and its way of seeing.
 
     A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
@@ -43,28 +44,15 @@ class Describer:
         model: the captioner itself.
         vocabulary: the words it knows.
         device: where it computes.
-        of_regions: whether it learned to describe regions.
     """
 
-    def __init__(self, folder: Path, checkpoint: Checkpoint, device: torch.device) -> None:
-        self.folder, self.checkpoint, self.device = folder, checkpoint, device
-        if not isinstance(checkpoint.model, Captioner):
-            name = checkpoint.recipe.model["name"]
-            raise InputError(
-                f"{folder}: this run aligns words and regions ({name}), expected one that describes pictures, such as "
-                "'lstm'; this one is for `wordsight ground`."
-            )
-        self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
-        self.of_regions = bool(checkpoint.recipe.data.alignment)
+    kind = "caption"
+    model: Captioner
 
-    @cached_property
-    def encoder(self) -> RegionEncoder:
-        """Pictures -> regions, as in training.
-
-        Raises:
-            InputError: its weights are missing, or are not those of the training.
-        """
-        return encoder_of(self.checkpoint, self.folder)
+    @property
+    def of_regions(self) -> bool:
+        """Whether it learned to describe regions."""
+        return bool(self.checkpoint.recipe.data.alignment)
 
     def caption(
         self, pictures: Pictures, *, on_broken: OnBroken = "raise", **decoding: Unpack[Decoding]
@@ -268,8 +256,8 @@ def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
     if is_dual(folder):
         return load(folder, device)
     found = checkpoint.load(folder, where)
-    kind = Describer if isinstance(found.model, Captioner) else Run
-    return kind(folder, found, where)
+    opened: Run | Describer = part(TASKS[found.model.task].opened)(folder, found, where)
+    return opened
 
 
 def load_captioner(run: str | Path | None = None, device: str = "auto") -> Describer:

@@ -26,7 +26,7 @@ from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.runs import card, recipe, weights
-from wordsight.runs.models import MODELS, Model, model_class
+from wordsight.runs.tasks import MODELS, Model, model_class
 from wordsight.runs.recipe import Recipe
 from wordsight.runs.typed import fill, keywords, nearest
 from wordsight.vision.dual_source import is_dual

@@ -1,6 +1,6 @@
 """Epochs of sentence-picture pairs, shuffled by a seed, as batches whose pictures are each there once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,6 +89,24 @@ class Pairs:
         """How many batches an epoch has."""
         own = len(self) - self.without
         return max(1, (own + min(own, self.without)) // size)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a model in training is measured on.
+
+    Attributes:
+        pairs: of the val split.
+        references: the sentences of each picture as they were written; none where only parts of them are learned.
+        vocabulary: of the pairs.
+        strangers: gives so many pictures of the train split with some of their sentences, for the query bank; None to
+            leave the bank as it is.
+    """
+
+    pairs: Pairs
+    references: Sequence[Sequence[str]]
+    vocabulary: Vocabulary
+    strangers: Callable[[int], Iterator[Batch]] | None
 
 
 def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:

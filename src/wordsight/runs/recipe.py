@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from wordsight import matching
 from wordsight.errors import InputError
 from wordsight.files import read_text
 from wordsight.matching.segments import BETA
-from wordsight.runs.models import MODELS, model_class
+from wordsight.runs.tasks import MODELS, model_class, task_of
 from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.vision.regions import RegionSettings
 
@@ -248,7 +247,7 @@ def _check(recipe: Recipe, source: str) -> None:
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
     name = str(recipe.model["name"])
-    if train.members > 1 and (name not in matching.MODELS or matching.model_class(name).rule is None):
+    if train.members > 1 and getattr(model_class(name), "rule", None) is None:
         why = "only models that give words and regions vectors can decide together"
         raise InputError(f"{source}: train.members = {train.members}: {why}.")
     for key in ("embedding", "hidden", "words", "attention"):
@@ -260,7 +259,7 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
     if recipe.data.sentences and name != "concepts":
         raise InputError(f"{source}: data.sentences: only the model 'concepts' learns from sentences without pictures.")
-    if train.reward_epochs and (recipe.model["name"] in matching.MODELS or recipe.data.alignment):
+    if train.reward_epochs and (not task_of(name).rewarded or recipe.data.alignment):
         raise InputError(
             f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."
         )

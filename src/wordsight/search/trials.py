@@ -22,7 +22,7 @@ from wordsight.search.calibrate import SHORT, Trials
 from wordsight.text.nouns import NEAR, heads
 from wordsight.text.phrases import read
 from wordsight.text.word_table import WordTable, word_table
-from wordsight.vision.regions import FeatureCache, FeatureTable, default_cache
+from wordsight.vision.regions import FeatureTable
 
 MOST = 1000  # pictures of a dataset, the first of the split, and sentences and short queries: more fit the same
 ROWS = 256  # pictures or queries encoded at once
@@ -97,7 +97,7 @@ def collection(run: Run, data: str | Path | None, progress: Progress) -> tuple[l
     datasets = [load_dataset(find(path, "dataset")) for path in paths]
     wanted = [picture for dataset in datasets for picture in pictures_of(dataset, split, own)[:MOST]]
     progress.say(f"learning how sure hits are, from the {split} split of {told}")
-    return featured(FeatureCache(default_cache(), run.encoder), wanted, progress, split)
+    return featured(run.encoder, wanted, progress, split)
 
 
 def _sentences(pictures: Sequence[Picture]) -> Iterator[Query]:

@@ -31,7 +31,6 @@ from wordsight.runs.features import featured, pictures_of
 from wordsight.text.nouns import NEAR
 from wordsight.text.tokens import tokenise
 from wordsight.text.word_table import WordTable
-from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.classes import reads
 
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
@@ -193,8 +192,7 @@ def examples_of(describer: Describer, data: Path, progress: Progress) -> Iterato
     """
     settings = describer.checkpoint.recipe.data
     dataset = load_dataset(find(data, "dataset"))
-    cache = FeatureCache(default_cache(), describer.encoder)
-    pictures, table = featured(cache, pictures_of(dataset, SPLIT, settings), progress, SPLIT)
+    pictures, table = featured(describer.encoder, pictures_of(dataset, SPLIT, settings), progress, SPLIT)
     for rows in torch.arange(len(pictures)).split(64):
         yield from _described(describer, table.gather(rows), [pictures[int(row)].sentences for row in rows])
 

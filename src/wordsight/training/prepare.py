@@ -17,9 +17,9 @@ from wordsight.progress import Count, Progress
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.features import encoder_of, featured, parses_of, pictures_of, region_encoder
-from wordsight.runs.models import model_class
-from wordsight.runs.pairs import Pairs, pairs
+from wordsight.runs.pairs import Pairs, Validation, pairs
 from wordsight.runs.recipe import DataSettings, Recipe
+from wordsight.runs.tasks import model_class
 from wordsight.text.tokens import tokenise
 from wordsight.text.vectors import load_vectors, nearness
 from wordsight.text.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ from wordsight.training.origin import Origin, origin_of
 from wordsight.training.region_words import snippets
 from wordsight.training.start import added, check_choice, load_start, start_folder
 from wordsight.vision.labels import countable, label_names
-from wordsight.vision.regions import FeatureCache, RegionEncoder, default_cache
+from wordsight.vision.regions import RegionEncoder
 
 LONGEST = 20  # words of a sentence without a picture that is learned from
 
@@ -79,6 +79,12 @@ class Material:
     meanings: Tensor | None = None
     texts: Texts | None = None
 
+    @property
+    def validation(self) -> Validation:
+        """What a model is measured on. With a start the query bank is kept: few pictures tell no hubs."""
+        strangers = self.train.strangers if self.start is None else None
+        return Validation(self.val, self.references, self.vocabulary, strangers)
+
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
     """Read the data, extract or find the features, encode the sentences.
@@ -103,13 +109,12 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     folder = start_folder(recipe.train.start) if start else alignment
     trained = start or aligned
     encoder = encoder_of(trained, folder) if trained else region_encoder(recipe.regions)
-    cache = FeatureCache(default_cache(), encoder)
     told = _told(recipe.data)
     sentences = [sentence for picture in train for sentence in picture.sentences]
     sentences += [sentence for some in told for sentence in some]
     vocabulary = aligned.vocabulary if aligned else vocabulary_of(sentences, start, recipe, progress)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
-    seen = [featured(cache, pictures, progress, name, out) for pictures, name in splits]
+    seen = [featured(encoder, pictures, progress, name, out) for pictures, name in splits]
     if start:
         check_choice(seen[1][0], recipe.data.val)
     parses = parses_of(datasets[0].root, model_class(str(recipe.model["name"])), train, progress)

@@ -6,24 +6,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from wordsight.batch import Words
 from wordsight.captioning.captioner import Captioner
-from wordsight.captioning.concepts import Concepts
 from wordsight.errors import InputError
-from wordsight.matching.align import Align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import are_silent
 from wordsight.progress import Progress
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import autocast, device_named
-from wordsight.runs.models import Model, model_class
-from wordsight.runs.pairs import Pairs, extended
+from wordsight.runs.pairs import Pairs, Table, extended
 from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
+from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
 from wordsight.training.origin import check_origin
 from wordsight.training.prepare import Material
@@ -61,6 +60,22 @@ class Place:
     worse: int = 0
 
 
+@runtime_checkable
+class LearnsFromText(Protocol):
+    """A model that also learns from sentences without pictures."""
+
+    def lessons(self, texts: Words | None, picture: Tensor | None) -> Table:
+        """What to learn from, see `Concepts.lessons`."""
+
+
+@runtime_checkable
+class ReadsWordTable(Protocol):
+    """A model with an open vocabulary."""
+
+    def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
+        """Take the word table's vectors (V, M) of the vocabulary, and which words name nothing (V,)."""
+
+
 class Learner:
     """One model being trained, and all that changes while it is."""
 
@@ -72,7 +87,7 @@ class Learner:
         self.model = build(recipe, material)
         began = time.monotonic()
         self.begun = self._adopt(material.start) if material.start else None
-        if self.begun is None and (fit or isinstance(self.model, Concepts)):  # the fit of its lessons is not saved
+        if self.begun is None and (fit or hasattr(self.model, "lessons")):  # the fit of its lessons is not saved
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.pairs = lessons(self.model, material)
         self.model.to(self.device)
@@ -123,9 +138,10 @@ class Learner:
 
     def _loss(self, chosen: Tensor) -> Tensor:
         pairs, settings = self.pairs, self.recipe.train
-        if not self.critic or not isinstance(self.model, Captioner) or not is_rewarded(settings, self.place.epoch):
+        if not self.critic or not is_rewarded(settings, self.place.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
+        assert isinstance(self.model, Captioner)  # no other recipe has reward epochs
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
 
     def batches(self) -> list[Tensor]:
@@ -186,7 +202,7 @@ class Learner:
 def lessons(model: Model, material: Material) -> Pairs:
     """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
     train, texts = material.train, material.texts
-    if not isinstance(model, Concepts):
+    if not isinstance(model, LearnsFromText):
         return train
     if texts is None:
         return replace(train, table=model.lessons(None, None))
@@ -231,14 +247,11 @@ def build(recipe: Recipe, material: Material) -> Model:
             weight.copy_(vectors)
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
     if material.meanings is not None:
-        if isinstance(model, Concepts):
-            model.name(material.meanings)
-        elif isinstance(model, Align) and model.meaning is not None:
-            model.meaning.set(material.meanings, are_silent(material.vocabulary))
-        else:
+        if not isinstance(model, ReadsWordTable):
             raise InputError(
                 "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
             )
+        model.read_word_table(material.meanings, are_silent(material.vocabulary))
     return model
 
 

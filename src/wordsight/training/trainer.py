@@ -24,12 +24,11 @@ from wordsight.progress import Progress, clock
 from wordsight.runs import checkpoint, weights
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
-from wordsight.runs.models import Model
 from wordsight.runs.recipe import Recipe, read
+from wordsight.runs.tasks import Model, task_of
 from wordsight.training.prepare import Material, prepare
 from wordsight.training.start import follow
 from wordsight.training.state import Learner, Place, check_same
-from wordsight.training.validation import figures, goodness, validate
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
 LOOK_EVERY = 50  # steps after which the loss is looked at
@@ -96,10 +95,11 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     members = [checkpoint.load(folder).model for folder in folders]
     ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
     ensemble.to(device_named(recipe.train.device))
-    best = validate(ensemble, material)
+    task = task_of(str(recipe.model["name"]))
+    best = task.validate(ensemble, material.validation)
     metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
     checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
-    progress.say(f"all {len(found)} together: {figures(best)}")
+    progress.say(f"all {len(found)} together: {task.summary(best)}")
     return metrics
 
 
@@ -189,14 +189,15 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     loss = place.loss.item() / learner.epoch_steps
     _check_finite(learner, folder, {"the loss": loss})
     model = learner.kept()
-    found = validate(model, learner.material)
+    task = task_of(str(learner.recipe.model["name"]))
+    found = task.validate(model, learner.material.validation)
     _check_finite(learner, folder, found)
     learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
     if learner.steps_done == 0:
         learned.pop("loss", None)
     record = {**learned, **found, "seconds": place.seconds}
     place.history.append(record)
-    better = not place.best or goodness(found) > goodness(place.best)
+    better = not place.best or task.selection_score(found) > task.selection_score(place.best)
     place.worse = 0 if better else place.worse + 1
     place.best = record if better else place.best
     place.seconds += time.monotonic() - began
@@ -206,7 +207,7 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     else:
         checkpoint.save_metrics(folder, metrics)
     where = f"epoch {place.epoch}: loss {loss:.4g}" if "loss" in learned else "the start" if learner.begun else "fitted"
-    progress.say(f"{where}, {figures(found)}, {clock(place.seconds)}{' *' if better else ''}")
+    progress.say(f"{where}, {task.summary(found)}, {clock(place.seconds)}{' *' if better else ''}")
 
 
 def _check_finite(learner: Learner, folder: Path, figures: Mapping[str, float]) -> None:
