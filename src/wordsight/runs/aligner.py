@@ -2,32 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wordsight.matching.alignment import align
-from wordsight.runs.device import device_named
-from wordsight.runs.arguments import OnBroken, Picture, Pictures, Sentences, path_of, picture_of, pictures_of, sentences_of
 from wordsight.batch import Regions, Vectors
 from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
-from wordsight.reports import marks
-from wordsight.reports.draw import draw, draw_glances, save
-from wordsight.matching.alignment import GLANCED, Glance
+from wordsight.matching.alignment import GLANCED, Glance, align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
-from wordsight.text.vocabulary import SPECIAL
+from wordsight.reports.draw import draw, draw_glances, save
 from wordsight.runs import checkpoint
-from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.arguments import (
+    OnBroken,
+    Picture,
+    Pictures,
+    Sentences,
+    path_of,
+    picture_of,
+    pictures_of,
+    sentences_of,
+)
+from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pretrained import pretrained
+from wordsight.text.vocabulary import SPECIAL
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import open_image
-from wordsight.vision.regions import RegionEncoder
 
 Box = tuple[float, ...]
 UNKNOWN = 1  # the number of the unknown word in a vocabulary
@@ -120,7 +124,6 @@ class Run(OpenedRun):
 
     kind = "align"
     model: Matcher
-
 
     @torch.inference_mode()
     def encode_images(self, pictures: Pictures, boxes: Sequence[Tensor] | None = None) -> Vectors:

@@ -11,15 +11,15 @@ from PIL import Image
 from wordsight.captioning.decoding import Decoding, decoder
 from wordsight.captioning.said import Said, Snippet
 from wordsight.data.pictures import Listing
-from wordsight.runs.captioner import Describer
 from wordsight.errors import InputError
-from wordsight.reports.attention_maps import draw_attention
-from wordsight.metrics.coco_results import write_results
-from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.matching.segments import BETA
-from wordsight.runs.aligner import Run
-from wordsight.terminal import printable
+from wordsight.metrics.coco_results import write_results
 from wordsight.progress import Progress
+from wordsight.reports.attention_maps import draw_attention
+from wordsight.reports.draw import draw_regions, picture_format, save
+from wordsight.runs.aligner import Run
+from wordsight.runs.captioner import Describer
+from wordsight.terminal import printable
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
 

@@ -9,8 +9,6 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from wordsight.runs.device import device_named
-from wordsight.runs.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
 from wordsight.batch import Regions
 from wordsight.bundled import in_the_box
 from wordsight.captioning.captioner import Captioner
@@ -21,15 +19,15 @@ from wordsight.captioning.said import Said, Snippet, distinct, in_words
 from wordsight.captioning.word_probs import word_log_probs
 from wordsight.errors import InputError
 from wordsight.reports.attention_maps import Attention
-from wordsight.runs.aligner import Run, load
 from wordsight.runs import checkpoint
-from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.aligner import Run, load
+from wordsight.runs.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
+from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.tasks import TASKS, part
 from wordsight.runs.typed import keywords
 from wordsight.vision.classes import reads
 from wordsight.vision.dual_source import is_dual
-from wordsight.vision.regions import RegionEncoder
 
 
 class Describer(OpenedRun):

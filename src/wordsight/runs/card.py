@@ -33,6 +33,7 @@ It knows the {words} of its training sentences and no others, and has their habi
 The licences of the training pictures and of the backbone's weights hold for what is made from them.
 """
 
+
 def model_card(name: str, recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     best = {key: value for key, value in metrics.get("best", {}).items() if isinstance(value, int | float)}

@@ -24,11 +24,11 @@ from wordsight.errors import InputError
 from wordsight.files import describe, read_json, reason, to_json, write_bytes, write_text
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
-from wordsight.text.vocabulary import Vocabulary
 from wordsight.runs import card, recipe, weights
-from wordsight.runs.tasks import MODELS, Model, model_class
 from wordsight.runs.recipe import Recipe
+from wordsight.runs.tasks import MODELS, Model, model_class
 from wordsight.runs.typed import fill, keywords, nearest
+from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionSettings
 

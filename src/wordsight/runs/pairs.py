@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.batch import Vectors
-from wordsight.matching.matcher import Matcher
-from wordsight.batch import Batch, Regions, Words
+from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.data.parses import Parses, tree_of
 from wordsight.data.records import Picture
+from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import planted
 from wordsight.text.vocabulary import Vocabulary
 

@@ -1,0 +1,72 @@
+"""What is peculiar to training captioners: how they are measured, chosen, summed up and described."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from wordsight.captioning import decode
+from wordsight.captioning.captioner import Captioner
+from wordsight.metrics.captions import Id, caption_metrics
+from wordsight.runs.pairs import ROWS, Pairs, Validation
+from wordsight.text.vocabulary import Vocabulary
+
+CARD = {
+    "what": "Says in a sentence what is in a picture. It learned that from pictures and sentences alone.",
+    "trained": "`{data}`, split `{train}`",
+    "chosen": "the best CIDEr of greedy captions",
+    "explained": "Of greedy captions, with coco-caption's names and tokens: CIDEr from 0 to 10, the others from 0 to\n"
+    "1 (papers print 100 times these). `perplexity` is that of what people wrote; 1 is best.",
+    "use": "    wordsight eval THIS_FOLDER --data DATA --split test\n    wordsight caption THIS_FOLDER picture.jpg",
+    "limits": "A caption\nis what is likely to be said of such a picture, not proof that anything in it is there,\n"
+    "whatever its confidence.",
+}
+CARD_OF_REGIONS = {
+    **CARD,
+    "what": "Says in a few words what is in a region of a picture. It learned that from the words that a model which\n"
+    "aligns gave to each region; neither was ever told what is where.",
+    "trained": "`{data}`, split `{train}`: the words that `{alignment}` gave to each region",
+    "chosen": "the least perplexity of such words",
+    "explained": "`perplexity` is that of the words that were given to regions of that split; 1 is best.",
+    "use": "    wordsight eval THIS_FOLDER --data DATA --split test --grounding\n"
+    "    wordsight caption THIS_FOLDER picture.jpg --regions -o out.png",
+}
+
+
+def validate(model: Captioner, data: Validation) -> dict[str, float]:
+    """`perplexity` and, where whole pictures are described, the figures of greedy captions with coco-caption's names.
+
+    Leaves the model in evaluation mode.
+    """
+    model.eval()
+    blocks, device = torch.arange(len(data.pairs)).split(ROWS), next(model.parameters()).device
+    found = {"perplexity": model.perplexity(data.pairs.batch(some).to(device) for some in blocks)}
+    if not data.references:
+        return found
+    said: dict[Id, str] = dict(enumerate(captions_of(model, data.pairs, data.vocabulary)))
+    references: dict[Id, Sequence[str]] = dict(enumerate(data.references))
+    return found | caption_metrics(said, references)
+
+
+def captions_of(model: Captioner, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
+    """The greedy caption of each picture."""
+    rows, device = torch.arange(len(pairs.table)).split(ROWS), next(model.parameters()).device
+    once = vocabulary.naming
+    found = [decode.greedy(model, pairs.table.gather(some).to(device), once=once) for some in rows]
+    return [" ".join(vocabulary.words[word] for word in said[0].ids) for some in found for said in some]
+
+
+def selection_score(figures: Mapping[str, float]) -> float:
+    """CIDEr; of captioners of regions the perplexity, less of which is better."""
+    return figures.get("CIDEr", -figures["perplexity"])
+
+
+def summary(figures: Mapping[str, float]) -> str:
+    """Perplexity, CIDEr and BLEU-4."""
+    named = [("CIDEr", "CIDEr"), ("BLEU-4", "Bleu_4")]
+    parts = [f"{name} {100 * figures[key]:.1f}" for name, key in named if key in figures]
+    return ", ".join([f"perplexity {figures['perplexity']:.2f}", *parts])
+
+
+def card(of_regions: bool) -> Mapping[str, str]:
+    """The passages of the model card."""
+    return CARD_OF_REGIONS if of_regions else CARD

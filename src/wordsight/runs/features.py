@@ -1,0 +1,134 @@
+"""From a run and a dataset to the features of a split's pictures: its encoder, its pictures, its parses."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wordsight.data import find, load_dataset
+from wordsight.data.parses import Parses, load_parses
+from wordsight.data.records import Dataset, Picture, hold_out, split_name
+from wordsight.errors import InputError
+from wordsight.files import write_text
+from wordsight.progress import Progress
+from wordsight.runs.checkpoint import Checkpoint
+from wordsight.runs.recipe import DataSettings
+from wordsight.runs.tasks import Model
+from wordsight.terminal import printable
+from wordsight.text.trees import letters
+from wordsight.vision.backbones import check_foreign
+from wordsight.vision.cache import FeatureCache, FeatureTable, RegionSource, default_cache
+from wordsight.vision.regions import RegionEncoder, RegionSettings
+
+NAMED = 10  # pictures left out that are named on stderr  # pictures left out that are named on stderr
+
+
+def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None = None) -> RegionEncoder:
+    """The encoder, its weights found where weights are; of models of a hub those of some commits, or the newest.
+
+    Raises:
+        InputError: weights that are nowhere.
+    """
+    files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
+    absent = any(not os.path.isfile(name) for name in files)
+    folder = find(settings.weights, "folder of weights") if absent else None
+    return RegionEncoder(settings, folder, revisions=revisions)
+
+
+def encoder_of(trained: Checkpoint, folder: Path) -> RegionEncoder:
+    """The encoder that a model was trained with.
+
+    Raises:
+        InputError: its weights are missing, are not those of the training, or would have to be fetched.
+    """
+    check_foreign(trained.regions, str(folder / "config.json"))
+    encoder = region_encoder(trained.regions, trained.revisions)
+    if encoder.fingerprint != trained.fingerprint:
+        raise InputError(f"{folder}: was trained with other weights of its backbones or detector than are here.")
+    config: Mapping[str, Any] = trained.model.config
+    if any(one["features"] != encoder.size for one in config.get("members", [config])):
+        raise InputError(f"{folder / 'config.json'}: its model expects other features than its regions have.")
+    return encoder
+
+
+def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Picture]:
+    """The pictures of a split. Where the data has no `val`, a share of `train` is it: the same pictures every time.
+
+    Raises:
+        InputError: the split is missing or empty.
+    """
+    if split_name(settings.val) == "val" and "val" not in dataset.splits and "train" in dataset.splits:
+        dataset = hold_out(dataset, settings.val_share)
+    return dataset.split(split)
+
+
+def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:
+    """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
+
+    Raises:
+        InputError: the file is not as it should be.
+    """
+    parses = load_parses(folder) if getattr(model, "parsed", False) else {}
+    if parses:
+        said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
+        progress.say(f"parses: {sum(said):,} of {len(said):,} sentences have one; the others are read as chains")
+    return parses
+
+
+def featured(
+    encoder: RegionSource, pictures: Sequence[Picture], progress: Progress, name: str, out: Path | None = None
+) -> tuple[list[Picture], FeatureTable]:
+    """Features of some pictures, from the cache or made now; broken pictures are left out, and the first are named.
+
+    Args:
+        encoder: computes those that are not in the feature cache.
+        pictures: whose.
+        progress: who is told how far it is.
+        name: of their split.
+        out: a folder for the list of all that are left out, `left_out-NAME.txt`; None for no list.
+
+    Returns:
+        The pictures that have features, and their table, in the same order.
+
+    Raises:
+        InputError: none of the pictures can be read.
+    """
+    with progress.task(f"features of {name}") as count:
+        table = FeatureCache(default_cache(), encoder).regions([picture.path for picture in pictures], progress=count)
+    if table.broken:
+        _tell_left_out(table.broken, len(pictures), progress, name, out)
+    if not len(table):
+        raise InputError(
+            f"{name}: none of the {len(pictures):,} pictures can be read; the first is {pictures[0].path}."
+        )
+    return [pictures[row] for row in table.kept], table
+
+
+def _tell_left_out(broken: Mapping[Path, str], pictures: int, progress: Progress, name: str, out: Path | None) -> None:
+    """How many pictures are left out, why the first of them are, and where all are listed."""
+    why = [str(one) for one in broken.values()]
+    progress.say(f"{name}: {len(broken):,} of {pictures:,} pictures left out:")
+    for one in why[:NAMED]:
+        progress.say(f"  {one}")
+    if len(why) > NAMED:
+        progress.say(f"  and {len(why) - NAMED:,} more")
+    if out:
+        listed = out / f"left_out-{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.txt"
+        try:
+            write_text(listed, "".join(f"{printable(one)}\n" for one in why))
+            progress.say(f"  all are listed in {listed}")
+        except InputError as error:
+            progress.say(f"  no list of them: {error}")
+
+
+def dataset_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> Dataset:
+    """A dataset that is named, or else the one of a run's training.
+
+    Raises:
+        InputError: none is named, and the run has none of its own; or it cannot be used.
+    """
+    path = data or trained.recipe.data.path
+    if not path:
+        raise InputError(f"{folder}: comes with no data of its own; name a dataset with --data.")
+    return load_dataset(find(path, "dataset"))

@@ -1,0 +1,103 @@
+"""Kinds of models: the one table that knows what is peculiar to aligning and to captioning.
+
+Whoever trains, opens, measures, compares or describes a run asks its task, and never what class its model is of. A new
+kind of model is one more `Task` here, with the functions that it names.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from wordsight import captioning, matching
+from wordsight.captioning.captioner import Captioner
+from wordsight.matching.matcher import Matcher
+from wordsight.runs import align_task, caption_task
+from wordsight.runs.pairs import Validation
+
+Model = Matcher | Captioner
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of models.
+
+    Attributes:
+        does: what its runs do, as in "this run aligns words and regions".
+        command: the command that its runs are for.
+        models: name in a recipe -> `module:Class`.
+        validate: a model's figures on the val split; leaves it in evaluation mode.
+        selection_score: figures -> what a checkpoint is chosen by; greater is better.
+        summary: figures -> the ones that matter, in a line.
+        card: the passages of the model card, of whole pictures or, where True is asked, of regions.
+        rewarded: whether it can learn from tries of its own (`train.reward_epochs`).
+        opened: `module:Class` of a run that is ready to use.
+        measure: `module:function` that measures such a run on a dataset, for `wordsight eval`: the figures, and a table
+            of them for a person.
+        options: of `wordsight eval`, those of its own.
+        outcome: `module:function` that measures such a run for `wordsight compare`.
+    """
+
+    does: str
+    command: str
+    models: Mapping[str, str]
+    validate: Callable[[Any, Validation], dict[str, float]]
+    selection_score: Callable[[Figures], float]
+    summary: Callable[[Figures], str]
+    card: Callable[[bool], Mapping[str, str]]
+    rewarded: bool
+    opened: str
+    measure: str
+    options: Sequence[str]
+    outcome: str
+
+
+TASKS = {
+    "align": Task(
+        does="aligns words and regions",
+        command="wordsight ground",
+        models=matching.MODELS,
+        validate=align_task.validate,
+        selection_score=align_task.selection_score,
+        summary=align_task.summary,
+        card=align_task.card,
+        rewarded=False,
+        opened="wordsight.runs.aligner:Run",
+        measure="wordsight.evaluation.alignment:evaluated",
+        options=("grounding",),
+        outcome="wordsight.comparison.outcomes:ranked",
+    ),
+    "caption": Task(
+        does="describes pictures",
+        command="wordsight caption",
+        models=captioning.MODELS,
+        validate=caption_task.validate,
+        selection_score=caption_task.selection_score,
+        summary=caption_task.summary,
+        card=caption_task.card,
+        rewarded=True,
+        opened="wordsight.runs.captioner:Describer",
+        measure="wordsight.evaluation.captioning:evaluated",
+        options=("grounding", "beam", "meteor", "rank", "most", "alignment"),
+        outcome="wordsight.comparison.outcomes:described",
+    ),
+}
+MODELS = {model: where for task in TASKS.values() for model, where in task.models.items()}  # all that a recipe can name
+
+
+def task_of(model: str) -> Task:
+    """The task of a model, by its name in a recipe, one of `MODELS`."""
+    return TASKS[next(name for name, task in TASKS.items() if model in task.models)]
+
+
+def model_class(name: str) -> type[Model]:
+    """The class of a model, by its name in a recipe, one of `MODELS`."""
+    found: type[Model] = part(MODELS[name])
+    return found
+
+
+def part(where: str) -> Any:
+    """What stands at `module:name`, imported when it is asked for."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
