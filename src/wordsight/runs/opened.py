@@ -35,9 +35,10 @@ class OpenedRun:
         """
         self.task, expected = TASKS[checkpoint.model.task], TASKS[self.kind]
         if self.task is not expected:
+            name, such_as = checkpoint.recipe.model["name"], next(iter(expected.models))
             raise InputError(
-                f"{folder}: this run {self.task.does} ({checkpoint.recipe.model['name']}), expected one that {expected.does}, such as "
-                f"'{next(iter(expected.models))}'; this one is for `{self.task.command}`."
+                f"{folder}: this run {self.task.does} ({name}), expected one that {expected.does}, such as "
+                f"'{such_as}'; this one is for `{self.task.command}`."
             )
         self.folder, self.checkpoint, self.device = folder, checkpoint, device
         self.model, self.vocabulary = checkpoint.model, checkpoint.vocabulary
