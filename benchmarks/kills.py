@@ -204,7 +204,7 @@ class Trial:
     def _scores(self) -> list[float]:
         """Of each picture by itself; `by_hash` has them by the hash of the content."""
         rows = [self.replay.rows[content] for content in self.contents]
-        images = self.index.run.model.encode_images(build.as_regions(rows, self.replay.size))
+        images = self.index.run.model.image_vectors(build.as_regions(rows, self.replay.size))
         scores: list[float] = self.index.run.score(images, [self.sentence])[:, 0].tolist()
         digests = (hashlib.blake2b(content, digest_size=16).digest() for content in self.contents)
         self.by_hash = dict(zip(digests, scores, strict=True))

@@ -146,7 +146,7 @@ def same_boxes(index: Index, run: Any, sentence: str) -> bool:
     for hit in hits:
         seen = index.run.encoder.table.gather(torch.tensor([index.run.encoder.at[hit.path]]))
         with torch.inference_mode():
-            images, texts = run.model.encode_images(seen), run.model.encode_texts(words)
+            images, texts = run.model.image_vectors(seen), run.model.text_vectors(words)
         expected = segments(images, texts, BETA, Grouping.of([sentence]))[0]
         if [phrase.box for phrase in hit.phrases] != [segment.box for segment in expected]:
             return False

@@ -78,7 +78,7 @@ def untrained(folder: Path, size: int) -> None:
     features = RegionSettings(("filters",))
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
     recipe = parse('data.path = "none"\nregions.backbones = ["filters"]\nmodel.loss = "contrastive"')
-    model = Align(len(vocabulary), 8, embedding=size, loss="contrastive", normalise=True, strangers=STRANGERS)
+    model = Align(len(vocabulary), 8, embedding=size, loss="contrastive", normalise=True, query_bank=STRANGERS)
     values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
     ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)

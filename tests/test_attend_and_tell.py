@@ -56,9 +56,9 @@ def plain(
     Returns:
         log p of each word and the end, and alpha before each; `looked` says at which region, else at all in proportion.
     """
-    mean = model.middle[-F:]
+    mean = model.mean[-F:]
     a = [model.annotation.weight @ (x - mean) * model.scale + model.annotation.bias for x in regions]
-    seen = (torch.cat([regions[0], regions.mean(0)]) - model.middle) * model.scale
+    seen = (torch.cat([regions[0], regions.mean(0)]) - model.mean) * model.scale
     start = (model.first.weight @ seen + model.first.bias).tanh()
     h, c = start[:H], start[H:]
     told, alphas = [], []

@@ -28,7 +28,7 @@ PARTS = ("align", "captions", "regions")
 def aligned(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that sees by filters, hardly trained."""
     out = tmp_path_factory.mktemp("runs") / "aligned"
-    settings = ["train.epochs=1", "model.loss='contrastive'", "model.strangers=6"]
+    settings = ["train.epochs=1", "model.loss='contrastive'", "model.query_bank=6"]
     train(read(recipe_file, settings), out, progress=Progress(quiet=True))
     return out
 
@@ -80,7 +80,9 @@ def test_a_box_holds_half_precision_and_no_trace_of_where_it_was_made(packed: Pa
 
 
 def test_no_sentence_of_the_data_is_in_a_box(packed: Path, aligned: Path) -> None:
-    trained, shipped = (load_file(run / "model.safetensors")["strangers.said"] for run in (aligned, packed / "align"))
+    trained, shipped = (
+        load_file(run / "model.safetensors")["query_bank.sentences"] for run in (aligned, packed / "align")
+    )
     assert len(trained) == len(shipped) == 12
     known = {tuple(row[row != 0].tolist()) for row in trained}
     assert not known & {tuple(row[row != 0].tolist()) for row in shipped}
@@ -97,7 +99,7 @@ def test_what_is_packed_scores_as_what_was_trained(box: Path, aligned: Path, pho
     sentences, pictures = ["a red circle", "a blue square above a ring"], sorted(photos.iterdir())
     runs = [wordsight.load(device="cpu"), wordsight.load(aligned, "cpu")]
     for one in runs:
-        one.model.forget()  # the box knows hubs by other sentences
+        one.model.clear_query_bank()  # the box knows hubs by other sentences
     assert torch.allclose(*(one.score(pictures, sentences) for one in runs), atol=5e-3)
     assert wordsight.load_captioner(device="cpu").folder == box / "captions"
     assert wordsight.load_captioner(in_the_box("regions"), "cpu").of_regions

@@ -246,7 +246,7 @@ def test_ten_pairs_are_learned_and_linear_cca_is_over_all_of_training() -> None:
         asked.append(count)
         return [batch]
 
-    model.eval().meet(everything)
+    model.eval().refresh(everything)
     assert asked[0] >= 10**9, "all pictures there are"
     assert ranked_first(model, batch).all()
     f = torch.stack([model.a(model._seen(batch.regions)), model.b(model.sentence(model.counts(batch.words)))]).double()

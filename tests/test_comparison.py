@@ -203,7 +203,7 @@ def test_captioners_stand_beside_published_captions_and_matchers_beside_recalls(
 
 
 def test_a_run_is_given_the_row_whose_keywords_it_has() -> None:
-    found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon": 0.0, "hidden": 3})
+    found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0, "hidden": 3})
     assert found is not None
     assert str(found) == "16.5/40.6/54.2, 11.8/32.1/44.7 [F]"
     names = {"lstm": "UVSE", "gru": "VSE"}

@@ -66,9 +66,9 @@ def mi_svm(products: Tensor) -> list[list[bool]]:
     return right
 
 
-@pytest.mark.parametrize("bags", [True, False])
-def test_the_loss_is_that_of_fragments_and_that_of_ranking(model: DeFrag, bags: bool) -> None:
-    model.bags = bags
+@pytest.mark.parametrize("infer_regions", [True, False])
+def test_the_loss_is_that_of_fragments_and_that_of_ranking(model: DeFrag, infer_regions: bool) -> None:
+    model.infer_regions = infer_regions
     some = batch(1)
     pictures, sentences = fragments(model, some)
     hinges: dict[bool, list[float]] = {True: [], False: []}
@@ -76,7 +76,7 @@ def test_the_loss_is_that_of_fragments_and_that_of_ranking(model: DeFrag, bags: 
         for one, said in enumerate(sentences):
             products = torch.stack([torch.stack([v @ s for s in said]) for v in seen])
             own = int(some.picture[one]) == k
-            right = mi_svm(products) if bags else [[True] * len(said)] * len(seen)
+            right = mi_svm(products) if infer_regions else [[True] * len(said)] * len(seen)
             for i in range(len(seen)):
                 for j in range(len(said)):
                     y = own and right[i][j]

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from wordsight import locks
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import parse_json, read_bytes, read_json, read_text, reason, to_json, write_bytes
-from wordsight.terminal import printable
 
 
 def test_a_socket_and_a_text_that_is_too_large_are_refused(tmp_path: Path) -> None:

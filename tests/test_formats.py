@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import wordsight
+from wordsight.errors import InputError
+from wordsight.progress import Progress
+from wordsight.runs import checkpoint
+from wordsight.runs.recipe import read
+from wordsight.training.trainer import train
 
 FOLDER = Path(__file__).with_name("format1")
 SENTENCES = ["a red circle", "a blue square on the left"]
@@ -26,7 +32,9 @@ def pictures() -> list[Path]:
 
 def test_an_aligner_of_the_first_format(pictures: list[Path], expected: dict[str, Any]) -> None:
     run = wordsight.load(FOLDER / "run", "cpu")
-    assert run.score(pictures, SENTENCES).flatten().tolist() == pytest.approx(sum(expected["scores"], []), abs=1e-5)
+    assert run.score(pictures, SENTENCES).flatten().tolist() == pytest.approx(
+        [one for row in expected["scores"] for one in row], abs=1e-5
+    )
     aligned = run.align(pictures[0], SENTENCES[0], beta=0.5)
     told = expected["aligned"]
     assert list(aligned.words) == told["words"] and aligned.score == pytest.approx(told["score"], abs=1e-5)
@@ -48,3 +56,31 @@ def test_an_index_of_the_first_format(tmp_path: Path, expected: dict[str, Any]) 
     assert [word.box for word in hits[0].words] == [tuple(box) for box in expected["hits"][0]["boxes"]]
     index.build(FOLDER / "pictures")
     assert index.info()["pictures"] >= 3
+
+
+def test_former_names_in_a_recipe_work_and_say_what_they_are_called_now(recipe_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    content = recipe_file.read_text().replace("[regions]", "[regions]\nplace = true")
+    path.write_text(content.replace("[model]", "[model]\nstrangers = 5"))
+    with pytest.warns(FutureWarning) as told:
+        former = read(path, ["model.glimpse=3"])
+    said = " ".join(str(one.message) for one in told)
+    assert all(
+        f"now called {key};" in said for key in ("model.query_bank", "model.sampled_regions", "regions.geometry")
+    )
+    assert (former.model["query_bank"], former.model["sampled_regions"], former.regions.geometry) == (5, 3, True)
+    with pytest.raises(InputError, match=r"model\.strangers is a former name of model\.query_bank; give one"):
+        read(path, ["model.query_bank=6"])
+
+
+def test_a_training_of_the_first_format_is_gone_on_with(recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read(recipe_file, ["train.epochs=1", "model.query_bank=4"])
+    train(recipe, tmp_path / "run", progress=Progress(quiet=True))
+    state = torch.load(tmp_path / "run" / checkpoint.STATE)
+    former = {"query_bank.image_codes": "strangers.seen", "query_bank.scale": "strangers.unit", "mean": "middle"}
+    former |= {"query_bank.sentences": "strangers.said"}
+    state["model"] = {former.get(name, name): one for name, one in state["model"].items()}
+    torch.save(state | {"format": 1}, tmp_path / "run" / checkpoint.STATE)
+    again = checkpoint.load_state(tmp_path / "run")
+    assert not former.keys() - again["model"].keys() and not set(former.values()) & again["model"].keys()
+    assert train(recipe, tmp_path / "run", resume=True, progress=Progress(quiet=True))["best"]

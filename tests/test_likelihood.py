@@ -139,6 +139,6 @@ def test_ranking_that_cannot_be_is_refused(captioner: Path, options: list[str], 
 def test_only_captioners_of_pictures_rank_by_likelihood(trained: Path, region_captioner: Path) -> None:
     done = CliRunner().invoke(app, ["eval", str(trained), "--rank"])
     assert done.exit_code == 2
-    assert "this run aligns words and regions; leave out --rank" in done.stderr
+    assert "this run aligns words and regions; --rank is for a run that describes pictures" in done.stderr
     with pytest.raises(InputError, match="describes regions; expected a run that describes pictures"):
         measure_likelihood(load_captioner(region_captioner, "cpu"), progress=QUIET)

@@ -220,7 +220,7 @@ def test_only_training_glimpses() -> None:
     torch.manual_seed(0)
     regions, words = regions_of(torch.randn(3, 30, 6)), words_of([2, 5, 3])
     batch = Batch(regions, words, torch.arange(3))
-    model = Align(20, 6, embedding=8, words=5, hidden=7, glimpse=2)
+    model = Align(20, 6, embedding=8, words=5, hidden=7, sampled_regions=2)
     assert len({model.eval().loss(batch).item() for _ in range(5)}) == 1
     assert len({model.train().loss(batch).item() for _ in range(5)}) > 1
     assert model.encode_images(regions).values.shape == (3, 30, 8)
@@ -233,7 +233,7 @@ def test_fitting_centres_features_and_makes_their_length_one() -> None:
     regions.features[:, 4], regions.mask[:, 4] = 1e6, False  # padding is not looked at
     batch = Batch(regions, words_of([2] * 40), torch.arange(40))
     model.fit(lambda: [batch], torch.zeros(0, dtype=torch.bool), None)
-    inside = ((regions.features - model.middle) * model.scale)[regions.mask]
+    inside = ((regions.features - model.mean) * model.scale)[regions.mask]
     torch.testing.assert_close(inside.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
     assert inside.square().sum(1).mean().item() == pytest.approx(1, rel=1e-3)
 
@@ -328,7 +328,9 @@ def test_large_boxes_in_the_middle_are_prominent() -> None:
 def reader() -> Align:
     """A model with a lexicon that has learned something."""
     torch.manual_seed(0)
-    model = Align(VOCABULARY, LOOKS + LABELS, embedding=8, words=5, hidden=7, context=True, lexicon=0.5, labels=LABELS)
+    model = Align(
+        VOCABULARY, LOOKS + LABELS, embedding=8, words=5, hidden=7, context=True, lexicon_weight=0.5, labels=LABELS
+    )
     model.fit(lambda: [corpus(60)], torch.ones(LABELS, dtype=torch.bool), None)
     return model.eval()
 
@@ -356,7 +358,8 @@ def test_the_lexicon_is_trusted_as_much_as_the_model_says(reader: Align) -> None
     counted, reader.lexicon = reader.lexicon, None
     learned = score.word_regions(reader.encode_images(regions), reader.encode_texts(words))
     reader.lexicon = counted
-    torch.testing.assert_close(both, learned + 0.5 * known)
+    torch.testing.assert_close(both, learned + known)
+    assert reader.lexicon.weight == 0.5
 
 
 def test_the_lexicon_is_saved_with_the_model_and_never_trained(reader: Align, tmp_path: Path) -> None:
@@ -365,7 +368,7 @@ def test_the_lexicon_is_saved_with_the_model_and_never_trained(reader: Align, tm
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
     assert reader.lexicon is not None
     assert again.lexicon is not None
-    for name in ("named", "middle", "seen", "said"):
+    for name in ("named", "mean", "seen", "said"):
         table = getattr(reader.lexicon, name)
         assert torch.equal(getattr(again.lexicon, name), table)
         assert table.abs().sum() > 0

@@ -65,7 +65,7 @@ def test_a_misspelt_word_is_read_as_the_word_it_is_meant_for(vocabulary: Vocabul
 def test_a_word_that_nobody_trained_finds_the_region_that_is_called_so(
     vocabulary: Vocabulary, word: str, place: int
 ) -> None:
-    model, there = aligner(vocabulary, meaning=5.0), called("zebra", "pizza", "umbrella", "horse", "motorcycle")
+    model, there = aligner(vocabulary, meaning_weight=5.0), called("zebra", "pizza", "umbrella", "horse", "motorcycle")
     with torch.inference_mode():
         found = word_regions(model.encode_images(there), model.encode_texts(vocabulary.encode([word])))
     assert int(found[0, 0].argmax()) == place
@@ -79,7 +79,7 @@ def test_words_that_name_nothing_have_no_evidence(vocabulary: Vocabulary) -> Non
 
 
 def test_what_is_learned_of_words_does_not_depend_on_the_batch_and_learns(vocabulary: Vocabulary) -> None:
-    model = aligner(vocabulary, meaning=0.2).train()
+    model = aligner(vocabulary, meaning_weight=0.2).train()
     words = vocabulary.encode(SENTENCES[:2])
     regions = called("dog", "grass"), called("cat", "sofa")
     both = Regions(*(torch.cat(parts) for parts in zip(*((r.features, r.mask, r.boxes) for r in regions), strict=True)))

@@ -96,14 +96,14 @@ def test_before_any_step_sentences_of_known_words_score_as_they_do_at_the_start(
 
 def test_all_that_goes_by_words_grows(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    sizes: dict[str, Any] = {"labels": 3, "lexicon": 0.2, "loss": "contrastive", "strangers": 4, "embedding": 8}
+    sizes: dict[str, Any] = {"labels": 3, "lexicon_weight": 0.2, "loss": "contrastive", "query_bank": 4, "embedding": 8}
     small, large = (Align(words, 20, hidden=8, words=6, **sizes) for words in (7, 9))
     for name, tensor in small.lexicon.named_buffers():  # type: ignore[union-attr]
         small.lexicon.get_buffer(name).copy_(torch.rand_like(tensor))  # type: ignore[union-attr]
     known = Vocabulary(("<end>", "<unk>", "a", "red", "star", "on", "grass"))
     regions = Regions(torch.rand(4, 5, 20), torch.ones(4, 5, dtype=torch.bool), torch.rand(4, 5, 4))
     small.eval(), large.eval()
-    small.strangers.meet([small.encode_images(regions)], [known.encode(["a star", "red grass"])])  # type: ignore[union-attr]
+    small.query_bank.fill([small.encode_images(regions)], [known.encode(["a star", "red grass"])])  # type: ignore[union-attr]
     grown = known.extended(["a zorp on zorp", "blip blip"], 2)
     assert grown.words == (*known.words, "blip", "zorp")
     large.adopt(small, rows(known, grown))

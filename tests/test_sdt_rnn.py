@@ -26,9 +26,9 @@ def sentences(seed: int = 0) -> Words:
     return planted(Words(ids, mask), PARSES)
 
 
-def made(by: str) -> SDTRNN:
+def made(matrices: str) -> SDTRNN:
     torch.manual_seed(0)
-    model = SDTRNN(V, F, embedding=D, words=E, by=by).double().eval()  # type: ignore[arg-type]
+    model = SDTRNN(V, F, embedding=D, words=E, matrices=matrices).double().eval()  # type: ignore[arg-type]
     torch.nn.init.normal_(model.child, std=0.5)
     return model
 
@@ -53,9 +53,9 @@ def plain(model: SDTRNN, ids: list[int], tree: list[tuple[int, int]], word: int)
     return torch.tanh(total / size), size
 
 
-@pytest.mark.parametrize("by", ["relation", "position"])
-def test_a_sentence_is_put_together_along_its_tree(by: str) -> None:
-    model, words = made(by), sentences()
+@pytest.mark.parametrize("matrices", ["relation", "position"])
+def test_a_sentence_is_put_together_along_its_tree(matrices: str) -> None:
+    model, words = made(matrices), sentences()
     found = model.encode_texts(words)
     assert found.values.shape == (4, 1, D)
     assert found.places[:, 0].tolist() == [[0, 7], [0, 4], [0, 1], [0, 5]]

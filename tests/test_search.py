@@ -13,7 +13,7 @@ from PIL import Image, ImageFont
 from wordsight.batch import Vectors
 from wordsight.data import load_dataset
 from wordsight.errors import InputError
-from wordsight.matching.hubness import SHARE
+from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, sum_of_max
 from wordsight.matching.segments import BETA
 from wordsight.metrics import ranking

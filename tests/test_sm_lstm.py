@@ -167,7 +167,7 @@ def test_a_vector_of_the_picture_is_the_first_region(batch: Batch) -> None:
 
 def test_all_violations_count_before_the_worst_alone(batch: Batch) -> None:
     """The first `warm` batches of a training are ranked by all violations, the others by the worst."""
-    warm, hardest, every = sized(loss="hardest", warm=2), sized(loss="hardest"), sized()
+    warm, hardest, every = sized(loss="hardest", warmup=2), sized(loss="hardest"), sized()
     for model in (warm, hardest, every):
         model.train()
     assert not torch.isclose(hardest.loss(batch), every.loss(batch))

@@ -23,6 +23,7 @@ from wordsight.runs.aligner import load
 from wordsight.runs.device import device_named
 from wordsight.runs.pairs import Pairs
 from wordsight.runs.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.runs.tasks import TASKS
 from wordsight.training import optim
 from wordsight.training.trainer import Interrupted, train
 
@@ -95,10 +96,11 @@ def test_a_worse_model_does_not_replace_the_best(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = iter([300.0, 100.0, 200.0, 50.0])
-    real = __import__("wordsight.training.trainer", fromlist=["validate"]).validate
-    monkeypatch.setattr(
-        "wordsight.training.trainer.validate", lambda model, pairs: {**real(model, pairs), "rsum": next(figures)}
+    real = TASKS["align"].validate
+    worse = dataclasses.replace(
+        TASKS["align"], validate=lambda model, data: {**real(model, data), "rsum": next(figures)}
     )
+    monkeypatch.setitem(TASKS, "align", worse)
     settings = dataclasses.replace(recipe.train, epochs=4, patience=2, schedule="constant")
     metrics = train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
     assert metrics["best"]["epoch"] == 1
@@ -281,7 +283,7 @@ def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeyp
 
 
 def test_strangers_come_with_the_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
-    settings = dataclasses.replace(recipe, model={**recipe.model, "strangers": 30})
+    settings = dataclasses.replace(recipe, model={**recipe.model, "query_bank": 30})
     metrics = train(settings, tmp_path, progress=QUIET)
     run = load(tmp_path, "cpu")
     again = measure(run, progress=QUIET)
@@ -289,8 +291,8 @@ def test_strangers_come_with_the_checkpoint(recipe: Recipe, tmp_path: Path) -> N
         key: metrics["best"][key] for key in metrics["best"] if key in again
     }
     assert isinstance(run.model, Align)
-    assert run.model.strangers is not None
-    run.model.strangers.forget()
+    assert run.model.query_bank is not None
+    run.model.query_bank.clear()
     assert measure(run, progress=QUIET) != again, "they do make a difference"
 
 
@@ -324,7 +326,8 @@ def test_a_training_that_diverges_fails_and_keeps_the_best(
 def test_figures_that_are_no_numbers_are_never_the_best(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wordsight.training.trainer.validate", lambda model, pairs: {"rsum": float("nan")})
+    unknown = dataclasses.replace(TASKS["align"], validate=lambda model, data: {"rsum": float("nan")})
+    monkeypatch.setitem(TASKS, "align", unknown)
     with pytest.raises(WorkFailed, match="rsum is NaN or infinite"):
         train(recipe, tmp_path, progress=QUIET)
     assert "NaN" not in (tmp_path / "metrics.json").read_text()

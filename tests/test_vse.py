@@ -61,13 +61,13 @@ def test_scores_are_the_cosines_of_the_papers(encoder: str, pool: str) -> None:
     torch.manual_seed(0)
     batch = some_pairs(4, 7)
     model = VSE(20, 6, embedding=5, words=3, encoder=encoder, pool=pool).double().eval()  # type: ignore[arg-type]
-    torch.nn.init.normal_(model.middle)
+    torch.nn.init.normal_(model.mean)
     features = batch.regions.features.double()
     regions = Regions(features, batch.regions.mask, batch.regions.boxes)
     found = model.score(model.encode_images(regions), model.encode_texts(batch.words))
     for k in range(4):
         q = features[k, 0] if pool == "whole" else features[k][batch.regions.mask[k]].mean(0)
-        x = model.picture.weight @ (q - model.middle) + model.picture.bias
+        x = model.picture.weight @ (q - model.mean) + model.picture.bias
         for n in range(7):
             words = model.words.weight[batch.words.ids[n][batch.words.mask[n]]]
             v = (gru if encoder == "gru" else lstm)(model.sentence, words)

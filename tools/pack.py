@@ -142,13 +142,13 @@ def _invent(aligned: Run, captioner: Describer) -> None:
 
     They tell hubs as well, and so no sentence of the data is in the box.
     """
-    if not isinstance(aligned.model, Align) or not aligned.model.strangers:
+    if not isinstance(aligned.model, Align) or not aligned.model.query_bank:
         return
-    strangers, data = aligned.model.strangers, aligned.checkpoint.recipe.data
-    count, pictures = len(strangers.said), pictures_of(load_dataset(find(data.path, "dataset")), data.train, data)
+    bank, data = aligned.model.query_bank, aligned.checkpoint.recipe.data
+    count, pictures = len(bank.sentences), pictures_of(load_dataset(find(data.path, "dataset")), data.train, data)
     some = [picture.path for picture in pictures[:: max(1, 2 * len(pictures) // count)]]
     made = [said.text for both in captioner.caption(some, sample=True, n_best=2) for said in both]
-    strangers.hear([aligned.vocabulary.encode(made[:count])])
+    bank.fill_sentences([aligned.vocabulary.encode(made[:count])])
 
 
 def _check_needs_nothing(run: Run | Describer) -> None:

@@ -77,7 +77,7 @@ class Vectors(Tensors):
         places: where each part stands: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans
             of a sentence's words (first word, one past the last).
         hubness: (B,) how high each scores with anything, a share of which is taken from its scores; None for nothing.
-            See `matching/hubness.py`.
+            See `matching/query_bank.py`.
     """
 
     values: Tensor

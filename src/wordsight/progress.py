@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from wordsight.terminal import printable
+from wordsight.errors import printable
 
 Count = Callable[[int, int], None]
 """Told how many parts are done, and how many there are."""

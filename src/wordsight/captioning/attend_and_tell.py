@@ -14,7 +14,7 @@ probabilities alpha_t; since drawing has no gradient, it is told afterwards how 
 used it takes the expected value too, as the authors' program does.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,6 @@ class AttendAndTell(Captioner):
         image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if attention not in ("soft", "hard"):
             raise ValueError(f"attention = {attention!r}: expected 'soft' or 'hard'")
         if not penalty >= 0:
@@ -67,7 +66,7 @@ class AttendAndTell(Captioner):
         super().__init__(
             vocabulary, features, views=views, average=True, words=words, hidden=words, image=image, dropout=dropout
         )
-        self.config, self.hard, self.penalty, self.hidden = config, attention == "hard", penalty, hidden
+        self.hard, self.penalty, self.hidden = attention == "hard", penalty, hidden
         self.annotation = nn.Linear(features, hidden)
         self.key = nn.Linear(hidden, hidden, bias=False)  # W_a
         self.query = nn.Linear(hidden, hidden)  # W_h, b
@@ -95,7 +94,7 @@ class AttendAndTell(Captioner):
         seen = self.look(regions)  # (I, S), the mean last
         h, c = self.dropout(self.first(seen)).tanh().chunk(2, dim=1)
         size = regions.features.shape[2]
-        values = (regions.features - self.middle[-size:]) * self.scale
+        values = (regions.features - self.mean[-size:]) * self.scale
         annotations = self.annotation(values.masked_fill(~regions.mask[..., None], 0.0))
         annotations = annotations * self.dropout(torch.ones_like(annotations[:, :1]))  # the same columns of all regions
         state = (h, c, annotations, self.key(annotations), regions.mask)

@@ -5,7 +5,7 @@ START, with a row of the word embedding for itself: a sentence w_1 .. w_T is rea
 w_1 .. w_T, 0.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
@@ -14,17 +14,18 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from wordsight.batch import Batch, Regions, Words
+from wordsight.configured import Configured
 
 END, UNKNOWN = 0, 1  # the same in every vocabulary; 0 as an input is START
 
 State = Tensor | tuple[Tensor, ...]  # first axis: the row (a picture, a sentence, or one beam of a picture)
 
 
-class Captioner(nn.Module):
+class Captioner(Configured):
     """Say what is there.
 
     A subclass writes `start` and `step`, names its parts as below, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters; it stores them in `config`, which is all that is needed to build it again.
+    keywords are its hyper-parameters, which `config` holds.
 
     What it sees of a picture is one vector (S,): the features of the first `views` regions one after the other and,
     with `average`, the mean of all its regions.
@@ -42,9 +43,8 @@ class Captioner(nn.Module):
     """
 
     task = "caption"  # its kind, a key of `runs.tasks.TASKS`
-    config: Mapping[str, object]
     attends = False  # whether there is an `attention`
-    middle: Tensor
+    mean: Tensor
     scale: Tensor
 
     def __init__(
@@ -65,7 +65,7 @@ class Captioner(nn.Module):
         if views < 1:
             raise ValueError(f"views = {views}: expected at least 1")
         self.views, self.average, self.image, self.seen = views, average, image, features * (views + average)
-        self.register_buffer("middle", torch.zeros(self.seen))  # see `fit`
+        self.register_buffer("mean", torch.zeros(self.seen))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.words = nn.Embedding(vocabulary, words)
         self.output = nn.Linear(hidden, vocabulary)
@@ -152,7 +152,7 @@ class Captioner(nn.Module):
             nearness: not used here.
         """
         said = torch.ones_like(self.output.bias)  # as if every word had been said once more
-        count, total, squares = 0, torch.zeros_like(self.middle), torch.zeros_like(self.middle)
+        count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for batch in batches():
             _, right, mask = framed(batch.words)
             said += torch.bincount(right[mask], minlength=len(said))
@@ -160,12 +160,12 @@ class Captioner(nn.Module):
             count, total, squares = count + len(seen), total + seen.sum(0), squares + seen.square().sum(0)
         with torch.no_grad():
             self.output.bias.copy_((said / said.sum()).log())
-        self.middle.copy_(total / count)
-        self.scale.copy_((squares / count - self.middle.square()).mean().clamp(min=1e-12).rsqrt())
+        self.mean.copy_(total / count)
+        self.scale.copy_((squares / count - self.mean.square()).mean().clamp(min=1e-12).rsqrt())
 
     def look(self, regions: Regions) -> Tensor:
         """What is seen of each picture, centred and scaled: regions (I, R, F) -> (I, S)."""
-        return (self._view(regions) - self.middle) * self.scale
+        return (self._view(regions) - self.mean) * self.scale
 
     def said(self, words: Tensor) -> Tensor:
         """What words (...) give the recurrence -> (..., G).

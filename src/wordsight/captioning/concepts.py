@@ -16,7 +16,6 @@ et al. 2022); with names of things left out by chance, ViECap (Fei et al. 2023).
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +63,6 @@ class Concepts(ShowAndTell):
         labels: int = 0,
         meanings: int = 0,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if concepts < 1 or components < 1 or rank < 1:
             found = f"concepts = {concepts}, components = {components}, rank = {rank}"
             raise ValueError(f"{found}: expected at least 1")
@@ -74,7 +72,6 @@ class Concepts(ShowAndTell):
         super().__init__(
             vocabulary, self.concepts + self.components, words=words, hidden=hidden, image="every", dropout=dropout
         )
-        self.config = config
         self.detector = WordDetector(features, labels, meanings, self.concepts, rank)
         self.register_buffer("basis", torch.zeros(size, self.components))
         self.basis.diagonal().fill_(1)
@@ -94,7 +91,7 @@ class Concepts(ShowAndTell):
         looked = torch.cat(looks)
         told = torch.cat(said).to(looked.dtype)
         odds = self.detector.fit(looked, torch.cat(alike), told)
-        centred = looked - self.detector.middle
+        centred = looked - self.detector.mean
         strength, basis = torch.linalg.eigh(centred.T @ centred / len(looked))  # weakest first
         told_apart = odds.sigmoid().sqrt().var(dim=0, correction=0).sum()
         evenly = told_apart / strength[-self.components :].sum().clamp(min=1e-9)
@@ -148,7 +145,7 @@ class Concepts(ShowAndTell):
         else:
             looks = self.detector.look(regions)
             odds = self.detector(looks, self.detector.resemblance(regions))
-            found = torch.cat([odds, (looks - self.detector.middle) @ self.basis], dim=1)
+            found = torch.cat([odds, (looks - self.detector.mean) @ self.basis], dim=1)
         odds, components = found.split([self.concepts, self.components], dim=1)
         return torch.cat([odds.sigmoid().sqrt(), components], dim=1)
 

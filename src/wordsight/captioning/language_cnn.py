@@ -4,7 +4,6 @@ Gu et al. 2017, "An Empirical Study of Language CNN for Image Captioning".
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +52,9 @@ class LanguageCNN(Captioner):
         recurrence: Kind = "rhn",
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(
             vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
         )
-        self.config = config
         sizes = (words, *[hidden] * (len(KERNELS) - 1))
         self.convolutions = nn.ModuleList(nn.Conv1d(size, hidden, k) for size, k in zip(sizes, KERNELS, strict=True))
         self.recurrence = Recurrence(recurrence, hidden)

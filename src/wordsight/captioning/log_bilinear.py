@@ -3,8 +3,6 @@
 Kiros et al. 2014, "Multimodal Neural Language Models", the modality-biased log-bilinear model.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,11 +40,10 @@ class LogBilinear(Captioner):
         window: int = 5,
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if window < 1:
             raise ValueError(f"window = {window}: expected at least 1")
         super().__init__(vocabulary, features, views=views, average=average, words=words, hidden=words, dropout=dropout)
-        self.config, self.window = config, window
+        self.window = window
         self.picture = nn.Linear(self.seen, words)  # C_m
         self.context = nn.Linear(words, window * words, bias=False)  # C_1 .. C_n
         nn.init.normal_(self.words.weight, std=words**-0.5)  # of length 1, since they are also what is said

@@ -4,8 +4,6 @@ Donahue et al. 2015, "Long-term Recurrent Convolutional Networks for Visual Reco
 two-layer variant (LRCN-2f): the lower layer keeps what was said, apart from what is seen.
 """
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions
@@ -41,9 +39,9 @@ class LRCN(Captioner):
         hidden: int = 512,
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(**config)
-        self.config = config
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
+        )
         self.lower, self.upper = Recurrence("lstm", hidden), Recurrence("lstm", hidden)
         self.input = nn.Linear(words, self.lower.size)
         self.between = nn.Linear(hidden, self.upper.size)

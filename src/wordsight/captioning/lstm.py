@@ -4,7 +4,7 @@ Vinyals et al. 2015, "Show and Tell: A Neural Image Caption Generator". The stro
 seen further than the plain recurrence of `multimodal_rnn.py`.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,9 +39,9 @@ class ShowAndTell(Captioner):
         image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(**config)
-        self.config = config
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, image=image, dropout=dropout
+        )
         self.picture = nn.Linear(self.seen, words)
         self.recurrence = nn.LSTM(words, hidden, batch_first=True)
         _, _, *biases = self.recurrence.all_weights[0]

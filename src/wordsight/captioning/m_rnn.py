@@ -3,8 +3,6 @@
 Mao et al. 2015, "Deep Captioning with Multimodal Recurrent Neural Networks (m-RNN)".
 """
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions
@@ -43,9 +41,9 @@ class MRNN(Captioner):
         hidden: int = 512,
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(**config)
-        self.config = config
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, dropout=dropout
+        )
         self.second = nn.Linear(words, hidden)  # E_2; E_1 is `words`
         self.recurrence = Recurrence("rnn", hidden)  # U_r
         self.from_word = nn.Linear(hidden, hidden)  # V_w

@@ -4,7 +4,7 @@ Karpathy & Fei-Fei 2015, equations 13 to 15. The same network describes whole pi
 only which features it is given.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +43,9 @@ class MultimodalRNN(Captioner):
         image: Literal["first", "every"] = "first",
         dropout: float = 0.5,
     ) -> None:
-        config: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(**config)
-        self.config = config
+        super().__init__(
+            vocabulary, features, views=views, average=average, words=words, hidden=hidden, image=image, dropout=dropout
+        )
         self.picture = nn.Linear(self.seen, hidden, bias=False)  # W_hi
         self.input = nn.Linear(words, hidden)  # W_hx, b_h
         self.recurrence = nn.RNN(hidden, hidden, nonlinearity="relu", batch_first=True)  # W_hh

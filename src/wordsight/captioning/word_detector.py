@@ -35,7 +35,7 @@ class WordDetector(nn.Module):
         rank: how many directions of the regression are kept.
     """
 
-    middle: Tensor  # (D,), what is seen of the mean picture
+    mean: Tensor  # (D,), what is seen of the mean picture
     seen: Tensor  # (D, rank)
     told: Tensor  # (rank, K)
     names: Tensor  # (K, M), the words' vectors, of length 1 or 0
@@ -47,7 +47,7 @@ class WordDetector(nn.Module):
         self.size, self.labels = features + labels, labels
         self.columns = slice(features - labels - meanings, features - labels)
         rank = min(rank, self.size, words)
-        self.register_buffer("middle", torch.zeros(self.size))
+        self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("seen", torch.zeros(self.size, rank))
         self.register_buffer("told", torch.zeros(rank, words))
         self.register_buffer("names", torch.zeros(words, meanings))
@@ -69,7 +69,7 @@ class WordDetector(nn.Module):
 
     def forward(self, looks: Tensor, alike: Tensor) -> Tensor:
         """The log-odds of the words (I, K), from `look` (I, D) and `resemblance` (I, K)."""
-        return (looks - self.middle) @ self.seen @ self.told + alike * self.naming + self.bias
+        return (looks - self.mean) @ self.seen @ self.told + alike * self.naming + self.bias
 
     def fit(self, looks: Tensor, alike: Tensor, said: Tensor) -> Tensor:
         """Learn from pictures and what was said of them.
@@ -84,8 +84,8 @@ class WordDetector(nn.Module):
         """
         often = said.mean(dim=0)
         deviation = (often * (1 - often.clamp(max=0.9)) + 1e-3).sqrt()
-        self.middle.copy_(looks.mean(dim=0))
-        centred = looks - self.middle
+        self.mean.copy_(looks.mean(dim=0))
+        centred = looks - self.mean
         *parts, whole = _regressions(centred, (said - often) / deviation)
         fold = torch.arange(len(looks)) % FOLDS
         blind = torch.zeros_like(said)

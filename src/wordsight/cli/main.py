@@ -79,14 +79,15 @@ def evaluate(
 ) -> None:
     """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
     from wordsight.runs.captioner import load_run
-    from wordsight.runs.tasks import part
+    from wordsight.runs.tasks import TASKS, part
     from wordsight.vision.dual_source import is_dual
 
     loaded = load_run(run, device)
     asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}
-    if foreign := [f"--{name}" for name in told if name not in loaded.task.options]:
-        raise InputError(f"{run}: this run {loaded.task.does}; leave out {', '.join(foreign)}.")
+    for name in told.keys() - set(loaded.task.options):
+        others = ", or ".join(task.does for task in TASKS.values() if name in task.options)
+        raise InputError(f"{run}: this run {loaded.task.does}; --{name} is for a run that {others}.")
     folder = run / f"report-{split}" if report and not is_dual(run) else None
     figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
     show(figures, table, as_json)

@@ -10,9 +10,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from wordsight.bundled import in_the_box, say_boxed
-from wordsight.errors import InputError, WorkFailed
+from wordsight.errors import InputError, WorkFailed, printable
 from wordsight.files import to_json
-from wordsight.terminal import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")

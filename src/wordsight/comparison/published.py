@@ -48,7 +48,7 @@ PUBLISHED = (
         "DVSA",
         "Karpathy & Fei-Fei 2015",
         "align",
-        {"encoder": "brnn", "loss": "ranking", "lexicon": 0.0},
+        {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0},
         recalls=(16.5, 40.6, 54.2, 11.8, 32.1, 44.7),
         flag="F",
     ),

@@ -11,9 +11,8 @@ from typing import Any
 
 from wordsight.data.find import is_picture
 from wordsight.data.records import split_name
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import describe
-from wordsight.terminal import printable
 
 PICTURE_COLUMNS = ("filepath", "file_name", "filename", "file_path", "file", "path", "image", "image_name")
 ALSO_PICTURES = ("image_path", "image_file", "img", "img_path", "img_name", "picture", "photo", "jpg", "png", "webp")

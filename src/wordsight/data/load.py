@@ -13,9 +13,8 @@ from wordsight.data.faults import Faults
 from wordsight.data.find import find
 from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import describe
-from wordsight.terminal import printable
 
 FORMATS = (
     "Karpathy JSON (dataset_*.json), COCO captions JSON, a Flickr8k token file, imagefolder (metadata.jsonl), "

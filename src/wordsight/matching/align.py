@@ -16,10 +16,10 @@ from torch.nn import functional
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, score
 from wordsight.matching.centred import Centred
-from wordsight.matching.hubness import Strangers
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import UNKNOWN, Matcher
 from wordsight.matching.meaning import Meaning
+from wordsight.matching.query_bank import QueryBank
 from wordsight.text.encoders import ENCODERS
 
 STRANGE = 0.1  # of the words of a training sentence, the share that is read as if it had not been trained
@@ -45,20 +45,22 @@ class Align(Matcher):
         region_dropout: on the columns of a picture's features, the same ones in all its regions.
         context: add the first region, the whole picture, to every region through a map of its own; what all regions
             share moves no word from one to another, so ranking can use it without blurring the evidence.
-        glimpse: regions of each picture that a training step looks at, the first and others by chance; 0 for all.
-        lexicon: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all. While
-            training it is half of that, as training cancels part of what is there.
-        strangers: how many pictures of the training split, with two sentences each, are kept to know hubs by, as
-            `hubness.py` tells; 0 for none. tau is twice the temperature; only with the contrastive loss.
-        stranger_regions: how many regions of each of these pictures are kept, the first; 0 for all.
-        meaning: how much the classifier's evidence of `meaning.py` counts beside what is trained; while training half.
+        sampled_regions: regions of each picture that a training step looks at, the first and others at random; 0 for
+            all.
+        lexicon_weight: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all.
+            While training it is half of that, as training cancels part of what is there.
+        query_bank: pictures in the query bank (`query_bank.py`), with two sentences each, of the training split; 0 for
+            none. tau is twice the temperature; only with the contrastive loss.
+        query_bank_regions: how many regions of each of these pictures are kept, the first; 0 for all.
+        meaning_weight: how much the classifier's evidence of `meaning.py` counts beside what is trained; while training
+            half.
         labels: L, how many of the last columns of the features say what a detector calls a region.
         meanings: M, how many of the columns before these are the region's word vector; 0 for a closed vocabulary.
         trained: how many words of the vocabulary, the first, are in the training; 0 for all. Of the others only the
             word vector is known.
     """
 
-    middle: Tensor
+    mean: Tensor
     scale: Tensor
     of_words = {  # noqa: RUF012
         "words.weight": 0,
@@ -86,76 +88,62 @@ class Align(Matcher):
         dropout: float = 0.0,
         region_dropout: float = 0.0,
         context: bool = False,
-        glimpse: int = 0,
-        lexicon: float = 0.0,
-        strangers: int = 0,
-        stranger_regions: int = 0,
-        meaning: float = 0.0,
+        sampled_regions: int = 0,
+        lexicon_weight: float = 0.0,
+        query_bank: int = 0,
+        query_bank_regions: int = 0,
+        meaning_weight: float = 0.0,
         labels: int = 0,
         meanings: int = 0,
         trained: int = 0,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or glimpse < 0 or strangers < 0 or stranger_regions < 0:
-            found = f"temperature = {temperature}, glimpse = {glimpse}, strangers = {strangers}"
-            raise ValueError(f"{found}, stranger_regions = {stranger_regions}: expected above 0, and at least 0")
-        if strangers and loss != "contrastive":
-            raise ValueError(f"strangers = {strangers}: expected the loss 'contrastive', whose temperature they go by")
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if temperature <= 0 or sampled_regions < 0 or query_bank < 0 or query_bank_regions < 0:
+            found = f"temperature = {temperature}, sampled_regions = {sampled_regions}, query_bank = {query_bank}"
+            raise ValueError(f"{found}, query_bank_regions = {query_bank_regions}: expected above 0, and at least 0")
+        if query_bank and loss != "contrastive":
+            raise ValueError(f"query_bank = {query_bank}: expected loss = 'contrastive', whose temperature it takes")
         self.trained = trained or vocabulary
         self.words = nn.Embedding(self.trained, words)  # W_w, equation 2
-        self.meaning = Meaning(vocabulary, meanings) if meanings else None
+        columns = slice(features - labels - meanings, features - labels)  # where a region's word vector is
+        self.meaning = Meaning(vocabulary, columns, meaning_weight) if meanings else None
         self.read = nn.Linear(meanings, words, bias=False) if meanings else None
-        self.evident, self.columns = meaning, slice(features - labels - meanings, features - labels)
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
-        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("mean", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.region = nn.Linear(features, embedding)  # W_m, b_m of equation 1
         self.context = nn.Linear(features, embedding, bias=False) if context else None
-        self.glimpse = glimpse
+        self.sampled_regions = sampled_regions
         self.dropout, self.region_dropout = nn.Dropout(dropout), nn.Dropout(region_dropout)
-        self.lexicon = Lexicon(features, labels, self.trained) if lexicon else None
-        self.trust = lexicon
-        self.strangers, self.count = Strangers(2 * temperature, stranger_regions) if strangers else None, strangers
+        self.lexicon = Lexicon(features, labels, self.trained, lexicon_weight) if lexicon_weight else None
+        self.query_bank = QueryBank(query_bank, 2 * temperature, query_bank_regions) if query_bank else None
         self.normalise, self.rule = normalise, score.Rule(mean, thresholded_sum)
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D)."""
-        features = self._drop((regions.features - self.middle) * self.scale)
+        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D); beside it the known evidence."""
+        features = self._drop((regions.features - self.mean) * self.scale)
         values = self.region(features)  # (I, R, D)
         if self.context is not None:
             values = values + self.context(features[:, :1])
-        values = self._finish(values)
-        if self.lexicon is not None:
-            trust = self.trust / 2 if self.training else self.trust
-            values = torch.cat([values, trust * self.lexicon.encode_images(regions)], dim=-1)
-        if self.meaning is not None:
-            trust = self.evident / 2 if self.training else self.evident
-            values = torch.cat([values, trust * regions.features[..., self.columns]], dim=-1)
-        images = Vectors(values, regions.mask, regions.boxes)
-        return (
-            self.strangers.of_images(images, self.score, self._said) if self.strangers and not self.training else images
-        )
+        known = [part.encode_images(regions) for part in self._evidence]
+        return Vectors(torch.cat([self._finish(values), *known], dim=-1), regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D)."""
-        texts = self._said(words)
-        return self.strangers.of_texts(texts, self.score) if self.strangers and not self.training else texts
-
-    def _said(self, words: Words) -> Vectors:
-        """The same without hubness."""
+        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D); beside it the known evidence."""
         embedded = self.dropout(self._read(words.ids))  # (N, T, E)
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
-        if self.lexicon is not None:
-            values = torch.cat([values, self.lexicon.encode_texts(words)], dim=-1)
-        if self.meaning is not None:
-            values = torch.cat([values, self.meaning.evidence(words.ids)], dim=-1)
-        return Vectors(values, words.mask, score.spans(words.mask))
+        known = [part.encode_texts(words) for part in self._evidence]
+        return Vectors(torch.cat([values, *known], dim=-1), words.mask, score.spans(words.mask))
+
+    @property
+    def _evidence(self) -> list[Lexicon | Meaning]:
+        """What is known of words and regions without training, as more columns of their vectors."""
+        return [part for part in (self.lexicon, self.meaning) if part is not None]
 
     def loss(self, batch: Batch) -> Tensor:
         """The ranking objective, equation 9."""
-        regions = some(batch.regions, self.glimpse) if self.training and self.glimpse else batch.regions
+        regions = some(batch.regions, self.sampled_regions) if self.training and self.sampled_regions else batch.regions
         scores = self.score(self.encode_images(regions), self.encode_texts(batch.words))
         if self.objective == "contrastive":
             return losses.contrastive(scores, batch.picture, temperature=self.temperature)
@@ -163,9 +151,9 @@ class Align(Matcher):
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
-        centred = Centred(len(self.middle))
+        centred = Centred(len(self.mean))
         centred.fit(batches())
-        self.middle.copy_(centred.middle)
+        self.mean.copy_(centred.mean)
         self.scale.copy_(centred.scale)
         if self.lexicon is not None:
             self.lexicon.fit(batches(), counted, nearness)
@@ -174,21 +162,6 @@ class Align(Matcher):
         """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) name nothing."""
         if self.meaning is not None:
             self.meaning.set(meanings, silent)
-
-    @torch.no_grad()
-    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
-        """Keep strangers as the model encodes them now; in evaluation mode."""
-        if self.strangers:
-            self.strangers.forget()
-            batches = strangers(self.count)
-            here = (batch.to(self.middle.device) for batch in batches)
-            pairs = [(self.encode_images(batch.regions), batch.words) for batch in here]
-            self.strangers.meet(*zip(*pairs, strict=True))
-
-    def forget(self) -> None:
-        """Know no strangers: nothing has a hubness then, which costs time and moves no word."""
-        if self.strangers:
-            self.strangers.forget()
 
     def _drop(self, features: Tensor) -> Tensor:
         """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""

@@ -70,9 +70,9 @@ def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: st
         beta: how much neighbouring words hold together (`matching/segments.py`); 0 gives each word its best region.
     """
     device = next(model.parameters()).device
-    images = model.encode_images(regions.to(device))
+    images = model.image_vectors(regions.to(device))
     words = vocabulary.encode([sentence]).to(device)
-    texts = model.encode_texts(words)
+    texts = model.text_vectors(words)
     found = tuple(segments(images, texts, beta, Grouping.of([sentence]).to(device), model.evidence)[0])
     boxes = tuple(segment.box for segment in found for _ in segment.strengths)
     strengths = tuple(strength for segment in found for strength in segment.strengths)

@@ -37,7 +37,7 @@ class CCA(Matcher):
         pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
     """
 
-    middle: Tensor
+    mean: Tensor
     scale: Tensor
 
     def __init__(
@@ -57,10 +57,9 @@ class CCA(Matcher):
         if not (ridge > 0 and power >= 0 and kernel >= 0):
             found = f"ridge = {ridge}, power = {power}, kernel = {kernel}"
             raise ValueError(f"{found}: expected a ridge above 0, the others at least 0")
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.counts = TfIdf(vocabulary)
         self.words = nn.Embedding(vocabulary, words) if sentence == "vectors" else None
-        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("mean", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.waves = nn.Linear(features, kernel) if kernel else None
         seen, said = kernel or features, vocabulary if sentence == "tfidf" else words
@@ -80,7 +79,7 @@ class CCA(Matcher):
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Everything: the features' middle and spread and how often words are, then the covariances."""
         middle, scale = whole.centring(batches(), self.pool)
-        self.middle.copy_(middle)
+        self.mean.copy_(middle)
         self.scale.copy_(scale)
         self.counts.fit(batch.words for batch in batches())
         if self.waves is not None:  # of a Gaussian as wide as pictures are apart: their mean squared distance is 2
@@ -92,7 +91,7 @@ class CCA(Matcher):
 
     def _seen(self, regions: Regions) -> Tensor:
         """What CCA is told of pictures (I, P)."""
-        features = (whole.pooled(regions, self.pool) - self.middle) * self.scale
+        features = (whole.pooled(regions, self.pool) - self.mean) * self.scale
         if self.waves is None:
             return features
         return math.sqrt(2 / self.waves.out_features) * self.waves(features).cos()

@@ -33,7 +33,7 @@ class DeepCCA(Matcher):
         pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
     """
 
-    middle: Tensor
+    mean: Tensor
     scale: Tensor
 
     def __init__(
@@ -53,8 +53,7 @@ class DeepCCA(Matcher):
         if not (ridge > 0 and power >= 0 and 0 <= top <= embedding):
             found = f"ridge = {ridge}, power = {power}, top = {top}"
             raise ValueError(f"{found}: expected a ridge above 0, a power of at least 0, and a top of 0 to {embedding}")
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("mean", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.counts = TfIdf(vocabulary)
         self.picture, self.sentence = (
@@ -77,27 +76,27 @@ class DeepCCA(Matcher):
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the sum of the correlations of f(x) and g(y), in full precision whatever the training's."""
-        with torch.autocast(self.middle.device.type, enabled=False):
+        with torch.autocast(self.mean.device.type, enabled=False):
             x, y = self._seen(batch.regions)[batch.picture], self.sentence(self.counts(batch.words))  # (N, D) each
             return -correlations(x, y, self.ridge)[: self.top or None].sum()
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread, so that they start centred and of length 1; how often words are."""
         middle, scale = whole.centring(batches(), self.pool)
-        self.middle.copy_(middle)
+        self.mean.copy_(middle)
         self.scale.copy_(scale)
         self.counts.fit(batch.words for batch in batches())
 
     @torch.no_grad()
-    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
+    def refresh(self, pictures: Callable[[int], Iterable[Batch]]) -> None:
         """Linear CCA of what the networks give now, over all pictures of the training split; in evaluation mode."""
-        here = (batch.to(self.middle.device) for batch in strangers(sys.maxsize))
+        here = (batch.to(self.mean.device) for batch in pictures(sys.maxsize))
         pairs = ((self._seen(one.regions), self.sentence(self.counts(one.words)), one.picture) for one in here)
         canonical(pairs, self.a.out_features, self.ridge).onto(self.a, self.b, self.power)
 
     def _seen(self, regions: Regions) -> Tensor:
         """f(x): regions (I, R, F) -> (I, D)."""
-        return self.picture((whole.pooled(regions, self.pool) - self.middle) * self.scale)
+        return self.picture((whole.pooled(regions, self.pool) - self.mean) * self.scale)
 
 
 def network(told: int, hidden: int, out: int, dropout: float) -> nn.Sequential:

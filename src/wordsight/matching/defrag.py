@@ -28,7 +28,7 @@ class DeFrag(Matcher):
         beta: how much the global objective counts beside that of fragments; 0 for not at all.
         margin: Delta of the global objective, in units of the normalised score.
         smoothing: n, so many words of nothing are added to every sentence's length, or short ones would score higher.
-        bags: which region a fragment belongs to is inferred; if not, it belongs to all regions of its picture.
+        infer_regions: which region a fragment belongs to is inferred; if not, it belongs to all regions of its picture.
         dropout: on word vectors, 0 to 1.
         region_dropout: on the columns of a picture's features, the same ones in all its regions.
     """
@@ -46,19 +46,18 @@ class DeFrag(Matcher):
         beta: float = 1.0,
         margin: float = 1.0,
         smoothing: float = 5.0,
-        bags: bool = True,
+        infer_regions: bool = True,
         dropout: float = 0.0,
         region_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # W_e
         self.weight = nn.Parameter(torch.randn(len(RELATIONS), embedding, 2 * words) * (2 * words) ** -0.5)  # W_R
         self.bias = nn.Parameter(torch.zeros(len(RELATIONS), embedding))  # b_R
         self.centred = Centred(features, region_dropout)
         self.region = nn.Linear(features, embedding)  # W_m, b_m
         self.dropout = nn.Dropout(dropout)
-        self.beta, self.margin, self.smoothing, self.bags = beta, margin, smoothing, bags
+        self.beta, self.margin, self.smoothing, self.infer_regions = beta, margin, smoothing, infer_regions
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Divided by the number of regions, v / |g_k|: regions (I, R, F) -> vectors (I, R, D).
@@ -134,13 +133,13 @@ class DeFrag(Matcher):
     def belongs(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
         """Where y_ij is 1: (I, R, W) bool; elsewhere it is -1. Arguments as in `fragments`.
 
-        With `bags`, a turn of mi-SVM (Andrews et al. 2003): of the regions of its own picture those are right whose
-        product is above zero, and that of the greatest product always.
+        With `infer_regions`, a turn of mi-SVM (Andrews et al. 2003): of the regions of its own picture those are right
+        whose product is above zero, and that of the greatest product always.
         """
         words = torch.arange(len(picture), device=picture.device)
         own = products[picture, :, words]  # (W, R): with the regions of the right picture
         right = mask[picture]
-        if self.bags:
+        if self.infer_regions:
             best = own.masked_fill(~right, -torch.inf).argmax(dim=1, keepdim=True)
             right = right & ((own > 0) | torch.zeros_like(right).scatter(1, best, True))
         found = torch.zeros_like(products, dtype=torch.bool)

@@ -26,10 +26,10 @@ class Ensemble(Matcher):
         self.rule = members[0].rule if members else None
         self.parsed = any(member.parsed for member in members)
 
-    def forget(self) -> None:
-        """Every member forgets."""
+    def clear_query_bank(self) -> None:
+        """Every member's is cleared."""
         for member in self._all():
-            member.forget()
+            member.clear_query_bank()
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, sum of D)."""
@@ -38,6 +38,14 @@ class Ensemble(Matcher):
     def encode_texts(self, words: Words) -> Vectors:
         """Words (N, T) -> vectors (N, T, sum of D)."""
         return _joined([member.encode_texts(words) for member in self._all()])
+
+    def image_vectors(self, regions: Regions) -> Vectors:
+        """With the sum of the members' hubness, where they have query banks."""
+        return _joined([member.image_vectors(regions) for member in self._all()])
+
+    def text_vectors(self, words: Words) -> Vectors:
+        """With the sum of the members' hubness, where they have query banks."""
+        return _joined([member.text_vectors(words) for member in self._all()])
 
     def loss(self, batch: Batch) -> Tensor:
         """The mean of the members' losses: what a validation shows; members are trained one by one."""

@@ -33,26 +33,30 @@ class Lexicon(nn.Module):
         features: F, of which the last `labels` columns say how much a region holds of each label.
         labels: L, 0 where there is no detector that knows classes.
         vocabulary: V.
+        weight: how much the tables count beside what is trained; while training half, as training cancels part of them.
         rank: K, how many directions of the regression are kept.
     """
 
     named: Tensor  # (L, V), log-odds of words under labels, >= 0
-    middle: Tensor  # (F - L,), mean features of a whole picture
+    mean: Tensor  # (F - L,), mean features of a whole picture
     seen: Tensor  # (F - L, K)
     said: Tensor  # (K, V)
 
-    def __init__(self, features: int, labels: int, vocabulary: int, rank: int = 128) -> None:
+    def __init__(self, features: int, labels: int, vocabulary: int, weight: float = 1.0, rank: int = 128) -> None:
         super().__init__()
+        self.weight = weight
         self.looks, rank = features - labels, min(rank, features - labels)
         self.register_buffer("named", torch.zeros(labels, vocabulary))
-        self.register_buffer("middle", torch.zeros(self.looks))
+        self.register_buffer("mean", torch.zeros(self.looks))
         self.register_buffer("seen", torch.zeros(self.looks, rank))
         self.register_buffer("said", torch.zeros(rank, vocabulary))
 
     def encode_images(self, regions: Regions) -> Tensor:
         """Regions (I, R, F) -> (I, R, L + K + 1)."""
         looks, labels = regions.features.split([self.looks, len(self.named)], dim=-1)
-        return torch.cat([labels, (looks - self.middle) @ self.seen, prominence(regions.boxes)[..., None]], dim=-1)
+        weight = self.weight / 2 if self.training else self.weight
+        columns = [labels, (looks - self.mean) @ self.seen, prominence(regions.boxes)[..., None]]
+        return weight * torch.cat(columns, dim=-1)
 
     def encode_texts(self, words: Words) -> Tensor:
         """Words (N, T) -> (N, T, L + K + 1); of words beyond the table nothing is known."""
@@ -100,8 +104,8 @@ class Lexicon(nn.Module):
             said[row, words.unique()] += 1 / sentences[row]
         often = said.mean(0)
         said = (said - often) / (often * (1 - often.clamp(max=0.9)) + 1e-4).sqrt()
-        self.middle.copy_(looks.mean(0))
-        looks = looks - self.middle
+        self.mean.copy_(looks.mean(0))
+        looks = looks - self.mean
         gram = looks.T @ looks + RIDGE * torch.eye(self.looks)
         weights = torch.linalg.solve(gram, looks.T @ said)  # (F - L, V)
         rank = min(len(self.said), len(often))  # a small vocabulary leaves the others 0

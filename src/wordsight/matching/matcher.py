@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.configured import Configured
 from wordsight.matching import score
+from wordsight.matching.query_bank import QueryBank
 
 UNKNOWN = 1  # the number of the unknown word in every vocabulary
 
@@ -24,19 +26,23 @@ class Step(NamedTuple):
     regions: Tensor
 
 
-class Matcher(nn.Module):
+class Matcher(Configured):
     """Does this sentence fit this picture?
 
     A subclass writes `encode_images`, `encode_texts` and `loss`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters; it stores them in `config`, which is all that is needed to build it again. `rule`
+    keywords are its hyper-parameters, which `config` holds. `rule`
     says how its words make a score.
     """
 
     task = "align"  # its kind, a key of `runs.tasks.TASKS`
-    config: Mapping[str, object]
     rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
+    query_bank: QueryBank | None  # see `query_bank.py`
     parsed = False  # whether it reads the trees of `Words`
     of_words: Mapping[str, int] = {"words.weight": 0}  # tensors with an entry a word, and along which dimension
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query_bank = None
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
@@ -68,15 +74,33 @@ class Matcher(nn.Module):
                 state[name] = state[name].index_select(along, torch.where(known, some, UNKNOWN))
         self.load_state_dict(state)
 
-    def meet(self, strangers: Callable[[int], Iterable[Batch]]) -> None:
-        """Look at some of the training split before scores are asked for; by default not.
+    @torch.no_grad()
+    def refresh(self, pictures: Callable[[int], Iterable[Batch]]) -> None:
+        """Look at the training split before scores are asked for; by default fill the query bank, where there is one.
 
         Args:
-            strangers: gives so many pictures of the training split, always the same, each with some of its sentences.
+            pictures: gives so many pictures of the training split, always the same, each with some of its sentences.
         """
+        bank = self.query_bank
+        if bank is not None:
+            device = next(self.parameters()).device
+            here = [batch.to(device) for batch in pictures(bank.size)]
+            bank.fill([self.encode_images(batch.regions) for batch in here], [batch.words for batch in here])
 
-    def forget(self) -> None:
-        """Know nothing of what `meet` looked at: scores are then of one picture and one sentence alone."""
+    def clear_query_bank(self) -> None:
+        """Empty the query bank: no hubness correction is applied, which saves time and moves no word."""
+        if self.query_bank is not None:
+            self.query_bank.clear()
+
+    def image_vectors(self, regions: Regions) -> Vectors:
+        """`encode_images` in use: with the hubness of each picture beside it, where there is a query bank."""
+        images = self.encode_images(regions)
+        return images if self.query_bank is None else self.query_bank.of_images(images, self.score, self.encode_texts)
+
+    def text_vectors(self, words: Words) -> Vectors:
+        """`encode_texts` in use: with the hubness of each sentence beside it, where there is a query bank."""
+        texts = self.encode_texts(words)
+        return texts if self.query_bank is None else self.query_bank.of_texts(texts, self.score)
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, D) standing at their boxes."""

@@ -9,23 +9,27 @@ The table of word vectors is the package's own (`text/word_table.py`); regions b
 import torch
 from torch import Tensor, nn
 
+from wordsight.batch import Regions, Words
+
 BYTE = 127
 
 
 class Meaning(nn.Module):
-    """The words' side: a vector for each word of an open vocabulary.
+    """A vector for each word of an open vocabulary; regions bring theirs along.
 
     Args:
         vocabulary: V, all words, those of the training first.
-        size: M, of a word vector.
+        columns: of a region's features, the M that are its word vector.
+        weight: how much the cosine counts beside what is trained; while training half.
     """
 
     vectors: Tensor  # (V, M) int8, in units of 1 / 127: length 1, or 0 where nothing is known of a word
     silent: Tensor  # (V,) bool, words that name nothing, such as "of"
 
-    def __init__(self, vocabulary: int, size: int) -> None:
+    def __init__(self, vocabulary: int, columns: slice, weight: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("vectors", torch.zeros(vocabulary, size, dtype=torch.int8))
+        self.columns, self.weight = columns, weight
+        self.register_buffer("vectors", torch.zeros(vocabulary, columns.stop - columns.start, dtype=torch.int8))
         self.register_buffer("silent", torch.zeros(vocabulary, dtype=torch.bool))
 
     def set(self, vectors: Tensor, silent: Tensor) -> None:
@@ -37,6 +41,11 @@ class Meaning(nn.Module):
         """Words (...) -> their vectors (..., M)."""
         return self.vectors[ids].float() / BYTE
 
-    def evidence(self, ids: Tensor) -> Tensor:
-        """The same for what is compared with regions: 0 for words that name nothing."""
-        return self.of(ids) * ~self.silent[ids, None]
+    def encode_images(self, regions: Regions) -> Tensor:
+        """Regions (I, R, F) -> (I, R, M)."""
+        weight = self.weight / 2 if self.training else self.weight
+        return weight * regions.features[..., self.columns]
+
+    def encode_texts(self, words: Words) -> Tensor:
+        """Words (N, T) -> (N, T, M): 0 for words that name nothing."""
+        return self.of(words.ids) * ~self.silent[words.ids][..., None]

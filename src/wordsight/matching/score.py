@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors
-from wordsight.matching.hubness import SHARE
+from wordsight.matching.query_bank import SHARE
 
 
 class Rule(NamedTuple):
@@ -34,7 +34,7 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
     S_kl = sum over words t of sentence l of max over regions i of picture k of v_i . s_t      (DVSA, equation 8)
     S_kl = sum over t of sum over i of max(0, v_i . s_t)                     (DVSA, equation 7; `thresholded_sum`)
 
-    less a share of the hubness of either side, where it is known (`hubness.py`).
+    less a share of the hubness of either side, where it is known (`query_bank.py`).
 
     Args:
         images: values (I, R, D).

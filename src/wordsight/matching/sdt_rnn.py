@@ -27,8 +27,8 @@ class SDTRNN(Matcher):
         features: F, size of a region's features.
         embedding: D, size of a sentence's vector and of all parts of it.
         words: E, size of a word vector.
-        by: what chooses a child's matrix: its `relation` to its head (SDT-RNN), or its `position`, which child it is on
-            which side (DT-RNN).
+        matrices: what chooses a child's matrix: its `relation` to its head (SDT-RNN), or its `position`, which child it
+            is on which side (DT-RNN).
         margin: Delta of the ranking objective.
         dropout: on word vectors, 0 to 1.
         region_dropout: on the columns of a picture's features.
@@ -43,21 +43,20 @@ class SDTRNN(Matcher):
         *,
         embedding: int = 512,
         words: int = 300,
-        by: Literal["relation", "position"] = "relation",
+        matrices: Literal["relation", "position"] = "relation",
         margin: float = 1.0,
         dropout: float = 0.0,
         region_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)  # x
         self.word = nn.Linear(words, embedding, bias=False)  # W_v
-        kinds = len(RELATIONS) if by == "relation" else 2 * REACH
+        kinds = len(RELATIONS) if matrices == "relation" else 2 * REACH
         self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: at first a mean of all words
         self.centred = Centred(features, region_dropout)
         self.picture = nn.Linear(features, embedding)  # W_I
         self.dropout = nn.Dropout(dropout)
-        self.by, self.margin = by, margin
+        self.matrices, self.margin = matrices, margin
 
     def encode_images(self, regions: Regions) -> Vectors:
         """The whole picture z as v = W_I z: regions (I, R, F) -> vectors (I, 1, D)."""
@@ -72,7 +71,7 @@ class SDTRNN(Matcher):
         tree = trees(words, self.training)
         heads = tree[..., 0] + torch.arange(len(tree), device=tree.device)[:, None] * tree.shape[1]  # among all N T
         heads, mask = heads.flatten(), words.mask.flatten()
-        kinds = (tree[..., 1] if self.by == "relation" else positions(tree[..., 0], words.mask)).flatten()
+        kinds = (tree[..., 1] if self.matrices == "relation" else positions(tree[..., 0], words.mask)).flatten()
         depth = depths(heads).masked_fill(~mask, -1)  # (N T,)
         own = self.word(self.dropout(self.words(words.ids))).flatten(0, 1)  # (N T, D): W_v x
         level = (depth == depth.max()).nonzero()[:, 0]  # the lowest words, in order

@@ -91,8 +91,8 @@ class SMLSTM(Matcher):
         penalty: lambda, at least 0: how much it counts that everything is looked at, sum over i of (1 - sum over steps
             of p_i)^2 and the same of q; of right pairs, mean over the sentences.
         loss: `ranking`, all violations, as in the paper; or `hardest`, the worst on either side.
-        warm: so many batches count all violations before `hardest` counts the worst alone: whoever ranks by lot learns
-            from the worst that everything should be alike (Chen et al. 2021, VSE-infinity).
+        warmup: batches trained on the sum of violations before `hardest` takes the worst alone; an untrained model
+            collapses under hardest negatives (Chen et al. 2021, VSE-infinity).
         margin: of either.
         dropout: on word vectors and on the words' states, 0 to 1.
         region_dropout: on the columns of a picture's features, the same ones in all its regions.
@@ -114,7 +114,7 @@ class SMLSTM(Matcher):
         variant: Literal["full", "att", "ctx", "mean"] = "full",
         penalty: float = 0.0,
         loss: Literal["ranking", "hardest"] = "ranking",
-        warm: int = 0,
+        warmup: int = 0,
         margin: float = 0.2,
         dropout: float = 0.0,
         region_dropout: float = 0.0,
@@ -123,7 +123,6 @@ class SMLSTM(Matcher):
         if embedding % 2 or not 1 <= steps <= 100 or penalty < 0:
             found = f"embedding = {embedding}, steps = {steps}, penalty = {penalty}"
             raise ValueError(f"{found}: expected an even number, 1 to 100, and at least 0")
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)
         self.sentence = nn.LSTM(words, embedding // 2, bidirectional=True, batch_first=True)
@@ -137,7 +136,7 @@ class SMLSTM(Matcher):
         self.aggregate = nn.LSTMCell(hidden, hidden)
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
-        self.hardest, self.warm, self.margin = loss == "hardest", warm, margin
+        self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # learned from so far
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
@@ -166,7 +165,7 @@ class SMLSTM(Matcher):
     def loss(self, batch: Batch) -> Tensor:
         """Hinges of the wrong pairs, and that right ones leave nothing out."""
         walk = self._walk(self.encode_images(batch.regions), self.encode_texts(batch.words))
-        hardest = self.hardest and int(self.batches) >= self.warm
+        hardest = self.hardest and int(self.batches) >= self.warmup
         self.batches += self.training
         loss = losses.ranking(walk.scores, batch.picture, margin=self.margin, hardest=hardest)
         if not self.penalty:

@@ -67,7 +67,6 @@ class StackedAttention(Matcher):
         super().__init__()
         if sharpness <= 0 or pooling_sharpness <= 0:
             raise ValueError(f"sharpness = {sharpness}, pooling_sharpness = {pooling_sharpness}: expected above 0")
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)
         self.sentence = BiGRU(words, hidden, embedding, dropout)

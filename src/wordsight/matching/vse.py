@@ -34,7 +34,7 @@ class VSE(Matcher):
         pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
     """
 
-    middle: Tensor
+    mean: Tensor
     scale: Tensor
 
     def __init__(
@@ -50,10 +50,9 @@ class VSE(Matcher):
         pool: whole.Pool = "whole",
     ) -> None:
         super().__init__()
-        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.words = nn.Embedding(vocabulary, words)
         self.sentence = NETWORKS[encoder](words, embedding, batch_first=True)
-        self.register_buffer("middle", torch.zeros(features))  # see `fit`
+        self.register_buffer("mean", torch.zeros(features))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
         self.picture = nn.Linear(features, embedding)  # W_I
         nn.init.xavier_uniform_(self.picture.weight)
@@ -62,7 +61,7 @@ class VSE(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Pictures as x = W_I q + b at length 1, q their features: regions (I, R, F) -> vectors (I, 1, D)."""
-        features = (whole.pooled(regions, self.pool) - self.middle) * self.scale
+        features = (whole.pooled(regions, self.pool) - self.mean) * self.scale
         return whole.of_pictures(normalize(self.picture(features), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
@@ -83,5 +82,5 @@ class VSE(Matcher):
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average."""
         middle, scale = whole.centring(batches(), self.pool)
-        self.middle.copy_(middle)
+        self.mean.copy_(middle)
         self.scale.copy_(scale)

@@ -136,12 +136,12 @@ def predictor(
         for first in range(0, len(pairs), rows):
             block = pairs[first : first + rows]
             names = list(dict.fromkeys(picture for picture, _ in block))  # each picture is encoded once
-            seen = model.encode_images(look(names).to(device))
+            seen = model.image_vectors(look(names).to(device))
             which = torch.tensor([names.index(picture) for picture, _ in block], device=device)
             images = seen[which]
             words = vocabulary.encode([sentence for _, sentence in block])
             boxes = images.places.cpu()
-            found = supported(model.evidence(images, model.encode_texts(words.to(device))).cpu(), boxes)  # (B, T, R)
+            found = supported(model.evidence(images, model.text_vectors(words.to(device))).cpu(), boxes)  # (B, T, R)
             silent = naming_nothing(words, vocabulary)  # (B, T)
             chain = None if beta is None else assign(found, words.mask, beta, Grouping.of([text for _, text in block]))
             for row, pair in enumerate(block):

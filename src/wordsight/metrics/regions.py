@@ -119,6 +119,6 @@ def alone(model: Matcher, seen: Regions, rows: int = 256) -> list[Vectors]:
     device, found = next(model.parameters()).device, []
     for some in torch.arange(len(seen.mask)).split(rows):
         parts = (part[some].flip(1) for part in (seen.features, seen.mask, seen.boxes))  # a matcher's whole comes first
-        images = model.encode_images(Regions(*parts).to(device))
+        images = model.image_vectors(Regions(*parts).to(device))
         found.append(Vectors(images.values[:, -1:], images.mask[:, -1:], images.places[:, -1:]))
     return found

@@ -40,7 +40,7 @@ def magnitudes(
     lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
     for first in range(0, len(sentences), rows):
         words = vocabulary.encode(sentences[first : first + rows])
-        texts = model.encode_texts(words.to(device))
+        texts = model.text_vectors(words.to(device))
         parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
         vectors = (shares(texts) @ parts)[..., 0].cpu()  # (B, T)
         ids = words.ids[words.mask]

@@ -26,7 +26,7 @@ def validate(model: Matcher, data: Validation) -> dict[str, float]:
     """Retrieval figures and their sum `rsum`, 0 to 600; with a start also `val_loss`. Leaves it in evaluation mode."""
     model.eval()
     if data.strangers:
-        model.meet(data.strangers)
+        model.refresh(data.strangers)
     images, texts = encode(model, data.pairs)
     found = ranking_metrics(model, images, texts, data.pairs.picture)
     found |= {"rsum": rsum(found)}

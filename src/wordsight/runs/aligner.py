@@ -47,7 +47,7 @@ class Alignment:
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
         strengths: T products of word and region; greater is surer, and only comparable within one model.
         score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
-            both where the model knows strangers (`matching/hubness.py`).
+            both where the model knows strangers (`matching/query_bank.py`).
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
         glances: where a model that looks several times looked each time; of others none.
@@ -139,7 +139,7 @@ class Run(OpenedRun):
         Raises:
             InputError: a picture that cannot be opened, or something that is no picture.
         """
-        return self.model.encode_images(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
+        return self.model.image_vectors(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
 
     @torch.inference_mode()
     def encode_texts(self, sentences: Sentences) -> Vectors:
@@ -148,7 +148,7 @@ class Run(OpenedRun):
         Raises:
             InputError: something that is no text.
         """
-        return self.model.encode_texts(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
+        return self.model.text_vectors(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
 
     @torch.inference_mode()
     def score(
@@ -175,7 +175,7 @@ class Run(OpenedRun):
         scores = torch.full((len(good), len(texts.mask)), torch.nan, device=self.device)
         if good.any():
             whole = Regions(seen.features[good], seen.mask[good], seen.boxes[good])
-            scores[good] = self.model.score(self.model.encode_images(whole), texts)
+            scores[good] = self.model.score(self.model.image_vectors(whole), texts)
         return scores
 
     @torch.inference_mode()

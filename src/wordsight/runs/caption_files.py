@@ -11,7 +11,7 @@ from PIL import Image
 from wordsight.captioning.decoding import Decoding, decoder
 from wordsight.captioning.said import Said, Snippet
 from wordsight.data.pictures import Listing
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
 from wordsight.metrics.coco_results import write_results
 from wordsight.progress import Progress
@@ -19,7 +19,6 @@ from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.runs.aligner import Run
 from wordsight.runs.captioner import Describer
-from wordsight.terminal import printable
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
 

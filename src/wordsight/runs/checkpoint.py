@@ -28,11 +28,11 @@ from wordsight.runs import card, recipe, weights
 from wordsight.runs.recipe import Recipe
 from wordsight.runs.tasks import MODELS, Model, model_class
 from wordsight.runs.typed import fill, keywords, nearest
+from wordsight.runs.upgrade import FORMAT, tensor_1_to_2, upgrade_1_to_2
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.dual_source import is_dual
 from wordsight.vision.regions import RegionSettings
 
-FORMAT = 1
 STATE = "training_state.pt"
 WEIGHTS = "model.safetensors"
 MOST_MEMBERS = 100
@@ -109,6 +109,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """
     folder = Path(folder)
     config = read_config(folder)
+    is_former = config["format"] == 1
+    config = upgrade_1_to_2(config) if is_former else config
     path = folder / "config.json"
     name = config.get("model")
     if not isinstance(name, str) or name not in MODELS:
@@ -127,14 +129,14 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise InputError(f"{path}: {error}") from None
     if any(size != len(vocabulary) for size in _sizes(config, "vocabulary")):
         raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
-    weights.load(folder / WEIGHTS, model)
+    weights.load(folder / WEIGHTS, model, tensor_1_to_2 if is_former else str)
     return Checkpoint(
         model=model.to(device).eval(),
         vocabulary=vocabulary,
         regions=regions,
         blocks=blocks,
         fingerprint=fingerprint,
-        recipe=recipe.read(_checked(folder / "recipe.toml")),
+        recipe=recipe.read(_checked(folder / "recipe.toml"), own=True),
         metrics=read_metrics(folder),
         revisions=revisions,
     )
@@ -178,9 +180,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not is_checkpoint(folder):
         raise InputError(f"{folder}: not a trained model (no config.json); give the folder that `train -o` wrote.")
     config = _read_json(path)
-    if config.get("format") != FORMAT:
+    if config.get("format") not in (1, FORMAT):
         raise InputError(
-            f"{path}: checkpoint format {config.get('format')!r}, but this wordsight reads format {FORMAT}; "
+            f"{path}: checkpoint format {config.get('format')!r}, but this wordsight reads formats 1 to {FORMAT}; "
             "use the version that wrote it, or train again."
         )
     return config
@@ -221,6 +223,8 @@ def load_state(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: nothing to resume here (no {STATE}).") from None
     except Exception as error:
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); delete {folder} to start again.") from None
+    if state.get("format") == 1 and isinstance(state.get("model"), dict):
+        state |= {"format": FORMAT, "model": {tensor_1_to_2(name): one for name, one in state["model"].items()}}
     if state.get("format") != FORMAT:
         raise InputError(f"{path}: written by another version of wordsight; delete {folder} to start again.")
     return state

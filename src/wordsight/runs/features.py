@@ -9,13 +9,12 @@ from typing import Any
 from wordsight.data import find, load_dataset
 from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import write_text
 from wordsight.progress import Progress
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.recipe import DataSettings
 from wordsight.runs.tasks import Model
-from wordsight.terminal import printable
 from wordsight.text.trees import letters
 from wordsight.vision.backbones import check_foreign
 from wordsight.vision.cache import FeatureCache, FeatureTable, RegionSource, default_cache

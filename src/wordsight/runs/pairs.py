@@ -165,6 +165,6 @@ def encode(model: Matcher, pairs: Pairs) -> tuple[list[Vectors], list[Vectors]]:
     model.eval()
     device = next(model.parameters()).device
     rows = torch.arange(len(pairs.table)).split(ROWS)
-    images = [model.encode_images(pairs.table.gather(some).to(device)) for some in rows]
+    images = [model.image_vectors(pairs.table.gather(some).to(device)) for some in rows]
     texts = torch.arange(len(pairs)).split(ROWS)
-    return images, [model.encode_texts(pairs.words[some].trimmed().to(device)) for some in texts]
+    return images, [model.text_vectors(pairs.words[some].trimmed().to(device)) for some in texts]

@@ -15,6 +15,7 @@ from wordsight.files import read_text
 from wordsight.matching.segments import BETA
 from wordsight.runs.tasks import MODELS, model_class, task_of
 from wordsight.runs.typed import check_known, fill, keywords, toml
+from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
 
 GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained")  # the trainer tells these
@@ -147,18 +148,23 @@ def own(data: Path, settings: Sequence[str] = ()) -> Recipe:
     return read(recipe_path("own"), [f"data.path={toml(str(data))}", *settings])
 
 
-def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
+def read(path: str | Path, settings: Sequence[str] = (), *, own: bool = False) -> Recipe:
     """A recipe file, with `table.key=value` settings laid over it.
+
+    Args:
+        path: the file.
+        settings: each `table.key=value`.
+        own: whether wordsight wrote it: former names of keys are no news then.
 
     Raises:
         InputError: no such file, not TOML, or a key, type or name that is not right.
     """
     if not isinstance(path, str | Path):
         raise InputError(f"expected a recipe or its file, found {type(path).__name__}.")
-    return parse(read_text(Path(path), 1 << 20), settings, source=str(path))
+    return parse(read_text(Path(path), 1 << 20), settings, source=str(path), own=own)
 
 
-def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") -> Recipe:
+def parse(content: str, settings: Sequence[str] = (), source: str = "recipe", *, own: bool = False) -> Recipe:
     """A recipe from TOML text; see `read`."""
     try:
         tables = tomllib.loads(content)
@@ -166,6 +172,7 @@ def parse(content: str, settings: Sequence[str] = (), source: str = "recipe") ->
         raise InputError(f"{source}: not valid TOML: {error}.") from None
     for setting in settings:
         _lay_over(tables, setting)
+    current_keys(tables, source, warn=not own)
     known = {part.name: part for part in fields(Recipe)}
     for name, table in tables.items():
         check_known(name, known, f"{source}: table")

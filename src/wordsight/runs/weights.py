@@ -62,18 +62,23 @@ def skeleton(build: Callable[[], Built]) -> Built:
         return build()
 
 
-def load(path: Path, model: nn.Module) -> None:
+def load(path: Path, model: nn.Module, renamed: Callable[[str], str] = str) -> None:
     """Read weights into a `skeleton`, in the precision that it has.
+
+    Args:
+        path: a safetensors file.
+        model: without weights.
+        renamed: the name of a tensor in the file -> its name in the model.
 
     Raises:
         InputError: the file is missing, damaged, no safetensors file, not of this model, or holds what is no number.
     """
     expected = model.state_dict()
-    _check_shapes(path, _header(path), expected)
+    _check_shapes(path, {renamed(name): entry for name, entry in _header(path).items()}, expected)
     try:
         with open_regular(path) as file:
             content = file.read()
-        tensors = tensors_of(content)
+        tensors = {renamed(name): tensor for name, tensor in tensors_of(content).items()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:

@@ -264,7 +264,7 @@ class Builder:
 
     def _append(self, ready: Sequence[tuple[_Coming, Row]]) -> tuple[Batch, list[Entry]]:
         """Encoded pictures onto the disk: their batch, and each with where its rows are."""
-        images = self.run.model.encode_images(
+        images = self.run.model.image_vectors(
             as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
         ).to("cpu")
         batch = self.index.segments.append(

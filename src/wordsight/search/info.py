@@ -7,12 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import read_bytes, reason, write_text
 from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.opened import Opened
-from wordsight.terminal import printable
 
 BROKEN = "broken.txt"
 _HEAD = "# Pictures and folders that could not be read when this index was last built.\n"

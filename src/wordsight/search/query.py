@@ -9,7 +9,7 @@ from PIL import Image
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
-from wordsight.matching.hubness import SHARE
+from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
 from wordsight.runs.aligner import Box, Picture, Run

@@ -55,7 +55,7 @@ def _again(run: Run, term: Term, hits: Sequence[Hit]) -> list[Hit]:
     table = FeatureCache(default_cache(), run.encoder).regions([hit.path for hit in hits])
     if not len(table):
         return list(hits)
-    images = run.model.encode_images(table.gather(torch.arange(len(table))).to(run.device))
+    images = run.model.image_vectors(table.gather(torch.arange(len(table))).to(run.device))
     term = replace(term, texts=term.texts.to(run.device), grouping=term.grouping.to(run.device))
     scores = run.model.score(images, term.texts)[:, 0].tolist()
     shown = evidence([term], images, run.model.evidence)

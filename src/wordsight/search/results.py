@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from wordsight.batch import Vectors
+from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.runs.aligner import Box
 from wordsight.search.query import Term
-from wordsight.terminal import printable
 
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
@@ -72,7 +72,7 @@ class Hit:
         path: its file.
         score: as the model scores it; greater fits better, only comparable within one query.
         common: what is taken from the score because this picture and the sentences fit all kinds of others
-            (`matching/hubness.py`); it may well leave less than 0.
+            (`matching/query_bank.py`); it may well leave less than 0.
         normalised: the score without the effect of weights and the number of words.
         sure: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
             (`calibrate.py`); None where the index is not calibrated, or something else than one sentence was asked.

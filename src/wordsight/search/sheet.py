@@ -5,11 +5,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.reports.draw import PAPER, Font, save
 from wordsight.reports.marks import COLOURS
 from wordsight.search.results import Found, Hit, Phrase
-from wordsight.terminal import printable
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import open_image
 

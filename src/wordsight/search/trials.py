@@ -70,7 +70,7 @@ def ask(run: Run, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequ
     queries = [one for one in queries if any(word in run.vocabulary for word in run.vocabulary.tokens(one.text))]
     blocks = torch.arange(len(pictures)).split(ROWS)
     with torch.inference_mode():
-        images = [run.model.encode_images(rows.gather(some).to(run.device)).to("cpu") for some in blocks]
+        images = [run.model.image_vectors(rows.gather(some).to(run.device)).to("cpu") for some in blocks]
         said = [one.text for one in queries]
         texts = [run.encode_texts(said[at : at + ROWS]).to("cpu") for at in range(0, len(said), ROWS)]
         scores = score_matrix(run.model, images, texts) if texts else torch.zeros(len(pictures), 0)

@@ -124,7 +124,7 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
         with progress.task("snippets") as count:
             made, references = snippets_of(aligned, made, recipe.data, count), []
         vocabulary = vocabulary.closed()
-    classes = encoder.detector.names if encoder.settings.evidence and encoder.detector else ()
+    classes = encoder.detector.names if encoder.settings.labels and encoder.detector else ()
     counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
     vectors = near = path = None
     if recipe.text.vectors:
@@ -175,7 +175,7 @@ def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSett
     """
     if not isinstance(aligned.model, Matcher):
         raise InputError(f"data.alignment: expected a run that aligns, found one of {aligned.recipe.model['name']!r}.")
-    aligned.model.forget()
+    aligned.model.clear_query_bank()
     made = []
     for split in splits:
         made.append(snippets(aligned.model, aligned.vocabulary, split, beta=settings.beta, names=settings.names))

@@ -23,7 +23,7 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     """What all sentences say of regions.
 
     Args:
-        model: aligns; in evaluation mode. It need know no strangers (`forget`), and is faster without.
+        model: aligns; in evaluation mode. It needs no query bank, and is faster without.
         vocabulary: of the pairs.
         pairs: pictures and sentences.
         beta: how much neighbouring words hold together, as in `matching/segments.py`.
@@ -38,9 +38,9 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     roles, unknown = Roles.count(pairs.words, vocabulary), vocabulary.number[UNKNOWN]
     trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
-        images, words = model.encode_images(batch.regions.to(device)), batch.words.to(device)
+        images, words = model.image_vectors(batch.regions.to(device)), batch.words.to(device)
         grouping = Grouping(naming_nothing(words, vocabulary), torch.zeros_like(words.ids))  # found by the chain alone
-        texts = model.encode_texts(words)
+        texts = model.text_vectors(words)
         found = segments(images[batch.picture.to(device)], texts, beta, grouping, model.evidence)
         for row, padded, mask, phrases in zip(
             batch.picture.tolist(), batch.words.ids, batch.words.mask, found, strict=True

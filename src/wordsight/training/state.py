@@ -179,7 +179,7 @@ class Learner:
             InputError: the state is of another recipe, of other data or features, or damaged.
         """
         try:
-            check_same(parse(state["recipe"]), self.recipe, folder)
+            check_same(parse(state["recipe"], own=True), self.recipe, folder)
             if state["fingerprint"] != self.material.encoder.fingerprint:
                 raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
             check_origin(state.get("data"), self.material.origin, folder, progress)

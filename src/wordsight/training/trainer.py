@@ -115,7 +115,7 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
         raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
     for folder in (out, out / "member-0"):
         if checkpoint.is_checkpoint(folder):
-            check_same(read(folder / "recipe.toml"), recipe, folder)
+            check_same(read(folder / "recipe.toml", own=True), recipe, folder)
     for folder in _folders(recipe, out):
         model = next((one for one in (folder, out) if checkpoint.is_checkpoint(one)), None)
         if model and not os.path.exists(folder / checkpoint.STATE):

@@ -166,7 +166,7 @@ class RegionEncoder:
         cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
         image = open_image(source, at_least=max(settings.size, cut))
         eye = Glance(self.detector) if isinstance(self.detector, Lite2) else self.detector
-        proposals = propose(image, eye, settings.regions, settings.detections, settings.parts, settings.grid)
+        proposals = propose(image, eye, settings.regions, settings.detections, settings.person_parts, settings.grid)
         seen = eye.seen if isinstance(eye, Glance) else None
         return image, proposals if boxes is None else given(boxes, proposals), seen
 
@@ -187,11 +187,11 @@ class RegionEncoder:
             if self._meanings and isinstance(net, Lite2):
                 likely = [net.classify(values) for values in found]
         for number, (parts, proposal) in enumerate(zip(pooled, proposals, strict=True)):
-            if self.settings.place:
+            if self.settings.geometry:
                 parts.append(_place(proposal))
             if self._meanings:
                 parts.append(self._meanings.of(likely[number], held(proposal)))
-            if self.settings.evidence:
+            if self.settings.labels:
                 parts.append(held(proposal))
         features = (
             np.concatenate(parts, 1, dtype=np.float16, casting="same_kind").astype(np.float32) for parts in pooled
@@ -232,8 +232,8 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
         found = Lite2(settings.size, settings.threshold, settings.overlap)
     elif settings.detector:
         found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap)
-    if settings.evidence and not (found and found.names):
-        raise InputError("regions.evidence needs a regions.detector that knows classes, such as a YOLOX ONNX file")
+    if settings.labels and not (found and found.names):
+        raise InputError("regions.labels needs a regions.detector that knows classes, such as a YOLOX ONNX file")
     return found
 
 
@@ -263,11 +263,11 @@ def _blocks(
     sizes: list[tuple[str, int]] = []
     for net, pool, _ in _poolings(settings, nets):
         sizes.append((f"{net.name} crop" if pool is crop and settings.pooling == "both" else net.name, net.size))
-    if settings.place:
+    if settings.geometry:
         sizes.append(("place", _PLACE))
     if meanings:
         sizes.append(("meaning", meanings.size))
-    if settings.evidence and detector:
+    if settings.labels and detector:
         sizes.append(("labels", len(label_names(detector.names))))
     blocks: dict[str, slice] = {}
     at = 0
@@ -282,7 +282,8 @@ def _blocks(
 def _fingerprint(
     settings: RegionSettings, nets: Sequence[Backbone], meanings: Meanings | None, detector: Detector | None
 ) -> str:
-    plain = asdict(settings) | {
+    former = {"person_parts": "parts", "geometry": "place", "labels": "evidence"}  # keys as they were first hashed
+    plain = {former.get(key, key): value for key, value in asdict(settings).items()} | {
         "weights": "",
         "format": _FORMAT,
         "backbones": [net.content for net in nets],

@@ -23,14 +23,14 @@ class RegionSettings:
         detections: how many of them may be detections.
         threshold: the least score of a detection, 0 to 1.
         overlap: of two detections whose IoU is above this, the worse is dropped.
-        parts: add heads, torsos and legs of persons, and groups: one box around all things of a class.
+        person_parts: add heads, torsos and legs of persons, and groups: one box around all things of a class.
         pooling: `roi` reads the map of one pass over the picture; `crop` passes every box through the net by
             itself, as R-CNN did; `both` puts them side by side.
         size: side in pixels to which pictures are stretched for `roi`.
         crop: side in pixels to which boxes are stretched for `crop`.
         flip: average over the picture and its mirror image.
-        place: add what kind of box it is, where, how large, and its score.
-        evidence: add what each region is called by the detector (`labels`).
+        geometry: add what kind of box it is, where, how large, and its score.
+        labels: add what each region is called by the detector (`labels`).
         meaning: add a word vector of what each region is called by the classifier and the detector (`meaning`); needs
             the backbone `efficientnet-lite2`.
     """
@@ -43,13 +43,13 @@ class RegionSettings:
     detections: int = 19
     threshold: float = 0.05
     overlap: float = 0.5
-    parts: bool = False
+    person_parts: bool = False
     pooling: Literal["roi", "crop", "both"] = "roi"
     size: int = 448
     crop: int = 160
     flip: bool = False
-    place: bool = False
-    evidence: bool = False
+    geometry: bool = False
+    labels: bool = False
     meaning: bool = False
 
     def check(self) -> None:

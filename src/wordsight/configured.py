@@ -1,0 +1,25 @@
+"""Models that remember their keywords: all that is needed to build them again."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Self
+
+from torch import nn
+
+
+class Configured(nn.Module):
+    """A module whose `config` holds every keyword of its constructor, defaults included.
+
+    Attributes:
+        config: keyword -> value; `type(model)(**model.config)` is the same model, with new weights.
+    """
+
+    config: Mapping[str, Any]
+
+    def __new__(cls, *told: Any, **keywords: Any) -> Self:
+        """Note the keywords before the constructor sees them."""
+        made = super().__new__(cls)
+        bound = inspect.signature(cls).bind(*told, **keywords)
+        bound.apply_defaults()
+        made.config = dict(bound.arguments)
+        return made
