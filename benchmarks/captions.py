@@ -28,8 +28,8 @@ from wordsight.errors import InputError
 from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity
 from wordsight.metrics.regions import AnnotatedRegion, alone, annotated_regions, grouped, views
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
-from wordsight.runs.captioner import Describer, load_captioner
+from wordsight.runs.aligner import Aligner, load
+from wordsight.runs.captioner import Captioner, load_captioner
 from wordsight.runs.features import featured, pictures_of
 from wordsight.runs.pairs import ROWS, Pairs, encode, pairs
 from wordsight.text.vocabulary import UNKNOWN
@@ -52,7 +52,7 @@ class Seen:
         self.tables: dict[tuple[str, str], tuple[list[Picture], FeatureTable]] = {}
         self.regions: dict[str, Regions] = {}
 
-    def split(self, run: Run | Describer, name: str) -> tuple[list[Picture], FeatureTable]:
+    def split(self, run: Aligner | Captioner, name: str) -> tuple[list[Picture], FeatureTable]:
         """The pictures of a split that can be read, and their features."""
         key = run.checkpoint.fingerprint, name
         if key not in self.tables:
@@ -60,7 +60,7 @@ class Seen:
             self.tables[key] = featured(run.encoder, wanted, self.progress, name)
         return self.tables[key]
 
-    def boxes(self, run: Run | Describer, split: str, regions: Sequence[AnnotatedRegion]) -> Regions:
+    def boxes(self, run: Aligner | Captioner, split: str, regions: Sequence[AnnotatedRegion]) -> Regions:
         """Annotated regions of a split, (S, 2, F): see `views`."""
         key = run.checkpoint.fingerprint
         if key not in self.regions:
@@ -97,7 +97,7 @@ def printer(references: Sequence[Sequence[str]], training: Sequence[str]) -> Row
     return row
 
 
-def decoded(run: Describer, count: int, look: Look, width: int) -> list[str]:
+def decoded(run: Captioner, count: int, look: Look, width: int) -> list[str]:
     """The best caption of each of `count` things that `look` gives by number."""
     return [best.text for best, *_ in run.say(map(look, torch.arange(count).split(ROWS)), beam=width)]
 
@@ -107,7 +107,7 @@ def appearances(table: FeatureTable, blocks: Mapping[str, slice]) -> torch.Tenso
     return torch.cat([appearance(table.gather(rows), blocks) for rows in torch.arange(len(table)).split(ROWS)])
 
 
-def of_pictures(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen: Seen, split: str) -> None:
+def of_pictures(align: Aligner, runs: Sequence[Captioner], beams: Sequence[int], seen: Seen, split: str) -> None:
     """The table of whole pictures."""
     (known, table), (pictures, shown) = (
         seen.split(align, name) for name in (align.checkpoint.recipe.data.train, split)
@@ -136,7 +136,7 @@ def of_pictures(align: Run, runs: Sequence[Describer], beams: Sequence[int], see
                 row(f"{run.folder.name}, beam {width}", decoded(run, len(own), own.gather, width))
 
 
-def of_regions(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen: Seen, split: str) -> None:
+def of_regions(align: Aligner, runs: Sequence[Captioner], beams: Sequence[int], seen: Seen, split: str) -> None:
     """The table of annotated regions."""
     pictures, _ = seen.split(align, split)
     regions = annotated_regions(load_phrases(seen.dataset.root, [picture.name for picture in pictures]))
@@ -161,7 +161,7 @@ def of_regions(align: Run, runs: Sequence[Describer], beams: Sequence[int], seen
             row(name, decoded(run, len(regions), look, width))
 
 
-def training_snippets(align: Run, known: Pairs, names: bool) -> list[str]:
+def training_snippets(align: Aligner, known: Pairs, names: bool) -> list[str]:
     """What the alignment cuts the training sentences into, each different one once, without unknown words."""
     words = snippets(align.model, align.vocabulary, known, names=names).words
     different = dict.fromkeys(tuple(ids[mask].tolist()) for ids, mask in zip(words.ids, words.mask, strict=True))

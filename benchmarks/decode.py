@@ -18,13 +18,13 @@ import torch
 
 from wordsight.batch import Regions
 from wordsight.captioning import MODELS, model_class
-from wordsight.captioning.captioner import END, Captioner
-from wordsight.captioning.decode import Caption, beam, greedy
+from wordsight.captioning.captioner import END, CaptionModel
+from wordsight.captioning.decode import Hypothesis, beam, greedy
 
 FEATURES, BEAM, ROUNDS, SIDE = 1280, 7, 5, 2048
 ALONE = 64  # pictures are enough to time one at a time
 
-Way = Callable[[Captioner, Regions], list[list[Caption]]]
+Way = Callable[[CaptionModel, Regions], list[list[Hypothesis]]]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -34,7 +34,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def made(name: str, vocabulary: int, hidden: int) -> Captioner:
+def made(name: str, vocabulary: int, hidden: int) -> CaptionModel:
     """An untrained captioner that is not indifferent and never ends."""
     model = model_class(name)(vocabulary, FEATURES, words=hidden, hidden=hidden).eval()
     torch.nn.init.normal_(model.output.weight, std=0.2)
@@ -46,11 +46,11 @@ def some(regions: Regions, rows: slice) -> Regions:
     return Regions(regions.features[rows], regions.mask[rows], regions.boxes[rows])
 
 
-def one_by_one(way: Way, model: Captioner, regions: Regions) -> list[list[Caption]]:
+def one_by_one(way: Way, model: CaptionModel, regions: Regions) -> list[list[Hypothesis]]:
     return [way(model, some(regions, slice(row, row + 1)))[0] for row in range(len(regions.mask))]
 
 
-def differing(one: list[list[Caption]], other: list[list[Caption]]) -> int:
+def differing(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> int:
     """How many first captions differ in their words; all must be as probable, for sums in another order may tie."""
     pairs = [(mine[0], yours[0]) for mine, yours in zip(one, other, strict=True)]
     assert all(abs(mine.log_prob - yours.log_prob) < 1e-3 for mine, yours in pairs), "captions differ"
@@ -89,7 +89,7 @@ def main() -> None:
             few = some(regions, slice(ALONE))
             differ = differing(one_by_one(way, model, few), way(model, regions)[:ALONE])
 
-            def low(way: Way = way, model: Captioner = model) -> object:
+            def low(way: Way = way, model: CaptionModel = model) -> object:
                 with torch.autocast("cpu", torch.bfloat16):
                     return way(model, regions)
 

@@ -12,14 +12,14 @@ import typer
 
 from wordsight.files import to_json
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.search.calibrate import Calibration, Curve, Trials, calibrate
 from wordsight.search.trials import Query, ask, collection, trials
 from wordsight.text.tokens import tokenise
 from wordsight.vision.proposals import COCO_NAMES
 
 
-def names(model: Run, data: str) -> Trials:
+def names(model: Aligner, data: str) -> Trials:
     """The names of COCO's 80 classes, "a zebra" and so on: right for a picture of which somebody said the word."""
     pictures, rows = collection(model, data, Progress())
     said = [{word for sentence in picture.sentences for word in tokenise(sentence)} for picture in pictures]

@@ -105,7 +105,7 @@ def sentences(paths: Iterable[Path]) -> Iterator[str]:
                     yield from json.loads(line)["captions"]
 
 
-class Said:
+class Caption:
     """What the sentences say of words: how often, how they are written, and where they stand."""
 
     def __init__(self, paths: list[Path]) -> None:
@@ -152,7 +152,7 @@ def singulars(word: str) -> list[str]:
     return found
 
 
-def flags(words: list[str], said: Said, known: dict[str, int]) -> np.ndarray:
+def flags(words: list[str], said: Caption, known: dict[str, int]) -> np.ndarray:
     """(n,) what is known of English words."""
     found = np.zeros(len(words), np.uint8)
     for row, word in enumerate(words):
@@ -191,7 +191,7 @@ def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int,
 
 
 def english(
-    lists: list[str], glosses: dict[str, str], shown: list[str], names: list[str], said: Said, encoder: Encoder
+    lists: list[str], glosses: dict[str, str], shown: list[str], names: list[str], said: Caption, encoder: Encoder
 ) -> dict[str, str]:
     """English words, most frequent first, and how they are written."""
     named = spelt([*map(glosses.__getitem__, shown), *names])
@@ -216,7 +216,7 @@ def english(
 
 
 def others(
-    encoder: Encoder, at_home: list[str], vectors: np.ndarray, centre: np.ndarray, said: Said
+    encoder: Encoder, at_home: list[str], vectors: np.ndarray, centre: np.ndarray, said: Caption
 ) -> tuple[dict[str, str], np.ndarray, np.ndarray]:
     """Words of other languages, most frequent first.
 
@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--names", type=Path, required=True, help="a name a line, to keep all its words")
     parser.add_argument("--to", type=Path, default=PATH)
     args = parser.parse_args()
-    encoder, said = Encoder(), Said(args.captions)
+    encoder, said = Encoder(), Caption(args.captions)
     names = list(dict.fromkeys([*COCO_NAMES, *args.names.read_text().lower().splitlines()]))
     lists = [line for path in args.dictionary for line in path.read_text().splitlines() if "'" not in line]
     lines = args.glosses.read_text().replace("_", " ").splitlines()

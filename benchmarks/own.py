@@ -18,7 +18,7 @@ from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
 from wordsight.metrics.ranking import ranking_metrics, rsum
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.pairs import encode, pairs
 from wordsight.runs.recipe import Recipe, read
 from wordsight.training.start import start_folder
@@ -30,7 +30,7 @@ OLD = 250  # pictures of the old data
 HEAD = ["model", "pairs", "new words", "its val: sum of six recalls", "i2t R@1/5/10", "t2i R@1/5/10", "old", "seconds"]
 
 
-def recalls(run: Run, pictures: list[Picture]) -> dict[str, float]:
+def recalls(run: Aligner, pictures: list[Picture]) -> dict[str, float]:
     """The retrieval figures of a run on some pictures, and their sum."""
     table = FeatureCache(default_cache(), run.encoder).regions([picture.path for picture in pictures])
     some = pairs(pictures, table, run.vocabulary)
@@ -60,7 +60,7 @@ def from_nothing(start: str, data: Path, seed: int) -> Recipe:
     )
 
 
-def row(name: str, count: str, runs: list[Run], val: list[Picture], old: list[Picture], seconds: float) -> str:
+def row(name: str, count: str, runs: list[Aligner], val: list[Picture], old: list[Picture], seconds: float) -> str:
     """One line of the table, over the seeds."""
     found = [recalls(run, val) for run in runs]
     kept = statistics.fmean(recalls(run, old)["rsum"] for run in runs) if old else float("nan")

@@ -12,7 +12,7 @@ from wordsight.batch import Vectors
 from wordsight.data import find, load_dataset
 from wordsight.data.records import Picture
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import featured, pictures_of
 from wordsight.runs.pairs import Pairs, encode, pairs
 from wordsight.vision.regions import FeatureTable, Row
@@ -37,7 +37,7 @@ class Split(NamedTuple):
         return [sentence for picture in self.pictures for sentence in picture.sentences]
 
 
-def split_of(run: Run, data: Path | None, split: str, most: int | None = None) -> Split:
+def split_of(run: Aligner, data: Path | None, split: str, most: int | None = None) -> Split:
     """The first pictures of a split; of the data that the run was trained on, where no other is named."""
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
@@ -45,7 +45,7 @@ def split_of(run: Run, data: Path | None, split: str, most: int | None = None) -
     return Split(dataset.root, pictures, table, pairs(pictures, table, run.vocabulary))
 
 
-def encoded(run: Run, known: Split) -> tuple[list[Vectors], list[Vectors]]:
+def encoded(run: Aligner, known: Split) -> tuple[list[Vectors], list[Vectors]]:
     """The pictures and the sentences of a split, in blocks."""
     return encode(run.model, known.pairs)
 

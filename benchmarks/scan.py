@@ -35,7 +35,7 @@ from torch import Tensor
 from wordsight.matching.score import Rule
 from wordsight.runs.aligner import load
 from wordsight.search.rough import best_scores, extent, halved, is_quick
-from wordsight.search.scan import Asked, Floats, Spans, scan, top
+from wordsight.search.scan import EncodedQuery, Floats, Spans, scan, top
 
 REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
 BLOCK = 1000  # pictures
@@ -100,10 +100,10 @@ def stored(path: Path, pictures: int, blocks: Iterator[Tensor], words: Tensor) -
     return Vectors(np.memmap(path, "<f4", "c", shape=rows.shape), rough, Spans(*where, *lengths), words)
 
 
-def asked(words: Tensor) -> Asked:
+def asked(words: Tensor) -> EncodedQuery:
     """Queries (Q, 8, D)."""
     shares = torch.eye(len(words)).repeat_interleave(WORDS, dim=0)
-    return Asked(words.flatten(0, 1), shares, torch.zeros(len(words)), torch.zeros(len(words)))
+    return EncodedQuery(words.flatten(0, 1), shares, torch.zeros(len(words)), torch.zeros(len(words)))
 
 
 def plain(vectors: Vectors, words: Tensor) -> np.ndarray:

@@ -4,9 +4,9 @@
 
 Indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the greatest
 difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown are those
-of `Run.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval` chooses, that
-are chosen in its way from the vectors in the index, and that a search shows. How fast that is: `scan.py`, `start.py`
-and `build.py`.
+of `Aligner.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval` chooses,
+that are chosen in its way from the vectors in the index, and that a search shows. How fast that is: `scan.py`,
+`start.py` and `build.py`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from wordsight.matching.segments import BETA, Grouping, segments
 from wordsight.metrics import ranking
 from wordsight.metrics.grounding import Predict, evaluate, predictor
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
@@ -68,7 +68,7 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
     }
 
 
-def grounding(run: Run, known: Split, snapshot: Snapshot) -> dict[str, Any]:
+def grounding(run: Aligner, known: Split, snapshot: Snapshot) -> dict[str, Any]:
     """How often boxes are right: by `eval`, by the same from the vectors of an index, and of those that a search shows.
 
     A search is told no phrase: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
@@ -119,7 +119,7 @@ class Stored:
         return images
 
 
-def shown(run: Run, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
+def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
     """The box that a search shows for most of each phrase's words that name something: (P, 4).
 
     Where two boxes have as many, the strongest word decides.

@@ -22,14 +22,14 @@ from wordsight.evaluation.alignment import looking
 from wordsight.matching.locate import overlaps
 from wordsight.metrics.grounding import WHOLE, Look, around, evaluate, predictor
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.features import featured, pictures_of
 
 BETAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 1000.0)
 CELLS = "{:26} {:>9} {:>7} {:>6}   {:>7} {:>6} {:>6}   {:>10} {:>6}"
 
 
-def material(run: Run, data: str, split: str) -> tuple[list[Phrase], Look]:
+def material(run: Aligner, data: str, split: str) -> tuple[list[Phrase], Look]:
     """The phrases of a split, and its pictures' regions."""
     settings = run.checkpoint.recipe.data
     dataset = load_dataset(find(data or settings.path, "dataset"))

@@ -23,7 +23,7 @@ import torch
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.search import build
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
@@ -79,7 +79,7 @@ def spoil(path: Path, old: bytes, chance: random.Random) -> str:
     return way
 
 
-def answers(folder: Path, run: Run) -> Any:
+def answers(folder: Path, run: Aligner) -> Any:
     """All that an index says to three sentences, to the last bit; what does not matter left out."""
     index = Index(folder, "cpu")
     index.opened.run = run
@@ -92,7 +92,7 @@ def answers(folder: Path, run: Run) -> Any:
     ]
 
 
-def verdict(folder: Path, run: Run) -> str:
+def verdict(folder: Path, run: Aligner) -> str:
     """`sound`, or what `verify` says."""
     try:
         damaged = Index(folder, "cpu").verify()
@@ -108,7 +108,7 @@ def same(found: Any, expected: Any) -> bool:
     ]
 
 
-def trial(folder: Path, run: Run, paths: list[Path], expected: Any, told: Counter[str]) -> None:
+def trial(folder: Path, run: Aligner, paths: list[Path], expected: Any, told: Counter[str]) -> None:
     """Look at a spoilt index, then repair it."""
     said = verdict(folder, run)
     try:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, decode, model_class
 from wordsight.captioning.attend_and_tell import AttendAndTell
-from wordsight.captioning.captioner import END, Captioner, framed
+from wordsight.captioning.captioner import END, CaptionModel, framed
 from wordsight.captioning.language_cnn import LanguageCNN
 from wordsight.captioning.log_bilinear import LogBilinear
 from wordsight.captioning.lstm import ShowAndTell
@@ -20,7 +20,7 @@ from wordsight.captioning.recurrence import GATES
 
 PICTURES, REGIONS, FEATURES, VOCABULARY = 4, 5, 6, 15
 NONE = torch.zeros(0, dtype=torch.bool)
-KINDS: dict[str, Callable[..., Captioner]] = {
+KINDS: dict[str, Callable[..., CaptionModel]] = {
     **{name: model_class(name) for name in MODELS},
     "log_bilinear": lambda *sizes, hidden, **keywords: LogBilinear(*sizes, **keywords),  # it has no hidden layer
     "rnn, image at every step": lambda *sizes, **keywords: MultimodalRNN(*sizes, image="every", **keywords),
@@ -39,7 +39,7 @@ KINDS: dict[str, Callable[..., Captioner]] = {
 
 
 @pytest.fixture(params=KINDS)
-def model(request: pytest.FixtureRequest) -> Captioner:
+def model(request: pytest.FixtureRequest) -> CaptionModel:
     """In double precision, dropout set but off until `train()`."""
     torch.manual_seed(0)
     made = KINDS[request.param](VOCABULARY, FEATURES, words=8, hidden=10, dropout=0.3).double().eval()
@@ -83,16 +83,16 @@ def padded(batch: Batch) -> Batch:
 # --- what every captioner must do
 
 
-def test_a_whole_sentence_is_predicted_as_word_by_word(model: Captioner, batch: Batch) -> None:
-    stepped = Captioner.predict(model, batch)
+def test_a_whole_sentence_is_predicted_as_word_by_word(model: CaptionModel, batch: Batch) -> None:
+    stepped = CaptionModel.predict(model, batch)
     assert stepped.shape == (26 + 6, VOCABULARY)
     torch.testing.assert_close(model.predict(batch), stepped)
     with torch.no_grad():  # here words are looked up in a table
         torch.testing.assert_close(model.predict(batch), stepped)
-        torch.testing.assert_close(Captioner.predict(model, batch), stepped)
+        torch.testing.assert_close(CaptionModel.predict(model, batch), stepped)
 
 
-def test_the_loss_is_the_mean_over_words_and_ends(model: Captioner, batch: Batch) -> None:
+def test_the_loss_is_the_mean_over_words_and_ends(model: CaptionModel, batch: Batch) -> None:
     losses = []
     for row, mask, picture in zip(batch.words.ids, batch.words.mask, batch.picture, strict=True):
         regions = batch.regions
@@ -116,12 +116,12 @@ def test_the_loss_is_the_mean_over_words_and_ends(model: Captioner, batch: Batch
     assert not model.training
 
 
-def test_padding_changes_nothing(model: Captioner, batch: Batch) -> None:
+def test_padding_changes_nothing(model: CaptionModel, batch: Batch) -> None:
     torch.testing.assert_close(model.loss(padded(batch)), model.loss(batch))
     torch.testing.assert_close(model.predict(padded(batch)), model.predict(batch))
 
 
-def test_loss_falls_on_a_tiny_batch(model: Captioner, batch: Batch) -> None:
+def test_loss_falls_on_a_tiny_batch(model: CaptionModel, batch: Batch) -> None:
     optimiser = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.03)
     losses = []
     for _ in range(150):
@@ -133,19 +133,19 @@ def test_loss_falls_on_a_tiny_batch(model: Captioner, batch: Batch) -> None:
     assert model.eval().loss(batch) < 0.3 * losses[0]
 
 
-def test_every_weight_learns(model: Captioner, batch: Batch) -> None:
+def test_every_weight_learns(model: CaptionModel, batch: Batch) -> None:
     model.train().loss(batch).backward()
     for name, weight in model.named_parameters():
         assert not weight.requires_grad or (weight.grad is not None and weight.grad.abs().sum() > 0), name
 
 
-def test_dropout_is_for_training_alone(model: Captioner, batch: Batch) -> None:
+def test_dropout_is_for_training_alone(model: CaptionModel, batch: Batch) -> None:
     assert model.loss(batch) == model.loss(batch)
     model.train()
     assert model.loss(batch) != model.loss(batch)
 
 
-def test_the_configuration_rebuilds_the_model(model: Captioner, batch: Batch) -> None:
+def test_the_configuration_rebuilds_the_model(model: CaptionModel, batch: Batch) -> None:
     model.fit(lambda: [batch], NONE, None)
     again = type(model)(**model.config).double().eval()  # type: ignore[arg-type]
     again.load_state_dict(model.state_dict())
@@ -153,7 +153,7 @@ def test_the_configuration_rebuilds_the_model(model: Captioner, batch: Batch) ->
     assert again.config == model.config
 
 
-def test_a_changed_weight_changes_the_next_step(model: Captioner, batch: Batch) -> None:
+def test_a_changed_weight_changes_the_next_step(model: CaptionModel, batch: Batch) -> None:
     def first_words() -> Tensor:
         state = model.start(batch.regions)
         return model.step(state, torch.full((PICTURES,), 3))[0].detach()
@@ -175,7 +175,7 @@ def test_a_changed_weight_changes_the_next_step(model: Captioner, batch: Batch) 
         torch.testing.assert_close(first_words(), expected)
 
 
-def test_pictures_are_described_together_as_alone(model: Captioner, batch: Batch) -> None:
+def test_pictures_are_described_together_as_alone(model: CaptionModel, batch: Batch) -> None:
     together = decode.beam(model, batch.regions, width=3, n_best=2, longest=6)
     greedy = [captions[0].ids for captions in decode.greedy(model, batch.regions, longest=6)]
     for picture in range(PICTURES):
@@ -188,7 +188,7 @@ def test_pictures_are_described_together_as_alone(model: Captioner, batch: Batch
         assert decode.greedy(model, alone, longest=6)[0][0].ids == greedy[picture]
 
 
-def test_one_that_attends_looks_at_all_regions_in_proportion(model: Captioner, batch: Batch) -> None:
+def test_one_that_attends_looks_at_all_regions_in_proportion(model: CaptionModel, batch: Batch) -> None:
     one = Regions(batch.regions.features[1:2], batch.regions.mask[1:2], batch.regions.boxes[1:2])
     words = torch.tensor([3, 4, 5])
     if not model.attends:
@@ -202,7 +202,7 @@ def test_one_that_attends_looks_at_all_regions_in_proportion(model: Captioner, b
     assert (weights[:, one.mask[0]] > 0).all()
 
 
-def test_it_computes_in_bf16(model: Captioner, batch: Batch) -> None:
+def test_it_computes_in_bf16(model: CaptionModel, batch: Batch) -> None:
     model.float()
     low = Regions(batch.regions.features.float(), batch.regions.mask, batch.regions.boxes)
     batch = Batch(low, batch.words, batch.picture)
@@ -292,7 +292,7 @@ def test_a_region_that_is_not_there_is_seen_as_zeros() -> None:
 
 @pytest.mark.parametrize("kind", [MultimodalRNN, ShowAndTell])
 @pytest.mark.parametrize("keywords", [{"views": 0}, {"image": "last"}])
-def test_keywords_out_of_range_are_refused(kind: Callable[..., Captioner], keywords: dict[str, object]) -> None:
+def test_keywords_out_of_range_are_refused(kind: Callable[..., CaptionModel], keywords: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(keywords))} = .*expected"):
         kind(VOCABULARY, FEATURES, **keywords)
 

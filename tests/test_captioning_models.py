@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import decode, model_class
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.captioning.language_cnn import KERNELS, LanguageCNN
 from wordsight.captioning.log_bilinear import LogBilinear
 from wordsight.captioning.lrcn import LRCN
@@ -33,7 +33,7 @@ def batch() -> Batch:
     return Batch(Regions(features, said[:3, :1], torch.zeros(3, 1, 4)), words, torch.tensor([2, 0, 1, 2]))
 
 
-def ready(kind: Callable[..., Captioner], **keywords: object) -> Captioner:
+def ready(kind: Callable[..., CaptionModel], **keywords: object) -> CaptionModel:
     """In double precision, no bias 0."""
     torch.manual_seed(0)
     model = kind(VOCABULARY, FEATURES, words=8, **keywords).double().eval()

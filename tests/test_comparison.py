@@ -114,7 +114,7 @@ def test_what_was_measured_is_not_measured_again(
         raise AssertionError("measured again")
 
     monkeypatch.setattr("wordsight.comparison.outcomes.encode", never)
-    monkeypatch.setattr("wordsight.runs.captioner.Describer.say", never)
+    monkeypatch.setattr("wordsight.runs.captioner.Captioner.say", never)
     again = compare([trained, captioner], tmp_path, beam=2, device="cpu", progress=QUIET)
     assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
     with pytest.raises(AssertionError, match="measured again"):

@@ -175,7 +175,7 @@ def test_nothing_else_waits_for_the_model(index: Index, monkeypatch: pytest.Monk
             one.close()
 
 
-class Asked:
+class EncodedQuery:
     """A request whose client leaves when it is told to."""
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ def test_work_that_nobody_waits_for_is_dropped() -> None:
 
     async def run() -> None:
         workers = Workers(1, 2)
-        asked: list[Any] = [Asked() for _ in range(4)]
+        asked: list[Any] = [EncodedQuery() for _ in range(4)]
         first = asyncio.ensure_future(workers.run(asked[0], lambda: (holds.wait(5), done.append("first"))))
         second = asyncio.ensure_future(workers.run(asked[1], done.append, "second"))
         third = asyncio.ensure_future(workers.run(asked[2], done.append, "third"))
@@ -217,7 +217,7 @@ def test_an_error_in_a_thread_is_one_of_the_call() -> None:
         workers = Workers(1, 1)
         for _ in range(3):
             with pytest.raises(ValueError, match="of the work"):
-                await workers.run(Asked(), fail)  # type: ignore[arg-type]
+                await workers.run(EncodedQuery(), fail)  # type: ignore[arg-type]
 
     asyncio.run(run())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.matching import MODELS, model_class
 from wordsight.matching.matcher import Matcher
 from wordsight.runs import tasks
@@ -146,7 +146,7 @@ def test_evidence_has_a_row_a_word_and_a_column_a_region(model: Matcher, batch: 
 
 
 @pytest.fixture(params=sorted(tasks.MODELS))
-def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | Captioner:
+def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | CaptionModel:
     """One of each that a recipe can name, of whatever task; fitted."""
     torch.manual_seed(0)
     made = tasks.model_class(request.param)(vocabulary=VOCABULARY, features=FEATURES)
@@ -154,18 +154,18 @@ def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | Caption
     return made.eval()
 
 
-def test_a_model_is_of_the_task_that_names_it(any_model: Matcher | Captioner) -> None:
+def test_a_model_is_of_the_task_that_names_it(any_model: Matcher | CaptionModel) -> None:
     named = [name for name, task in tasks.TASKS.items() if type(any_model) in map(tasks.part, task.models.values())]
     assert named == [any_model.task]
 
 
-def test_a_model_is_built_again_from_its_config(any_model: Matcher | Captioner) -> None:
+def test_a_model_is_built_again_from_its_config(any_model: Matcher | CaptionModel) -> None:
     again = type(any_model)(**any_model.config)
     again.load_state_dict(any_model.state_dict())
     assert again.config == any_model.config
 
 
-def test_a_loss_is_finite_and_padding_does_not_change_it(any_model: Matcher | Captioner, batch: Batch) -> None:
+def test_a_loss_is_finite_and_padding_does_not_change_it(any_model: Matcher | CaptionModel, batch: Batch) -> None:
     if not any(weight.requires_grad for weight in any_model.parameters()):
         pytest.skip("fitted in closed form: no weight of it learns by steps")
     with torch.no_grad():

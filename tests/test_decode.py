@@ -11,7 +11,7 @@ from torch import Tensor
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, decode, model_class
 from wordsight.captioning.captioner import END, UNKNOWN
-from wordsight.captioning.decode import Caption, beam, greedy, sample
+from wordsight.captioning.decode import Hypothesis, beam, greedy, sample
 from wordsight.text.vocabulary import Vocabulary
 
 DOUBLE = torch.double
@@ -115,11 +115,11 @@ def plain_beam(
     return [(words[:-1], value) for words, value in ended][:n_best] + live[: max(0, n_best - len(ended))]
 
 
-def best(found: list[list[Caption]]) -> list[tuple[int, ...]]:
+def best(found: list[list[Hypothesis]]) -> list[tuple[int, ...]]:
     return [captions[0].ids for captions in found]
 
 
-def close(one: list[list[Caption]], other: list[list[Caption]]) -> None:
+def close(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> None:
     assert [[caption.ids for caption in row] for row in one] == [[caption.ids for caption in row] for row in other]
     for mine, yours in zip(itertools.chain(*one), itertools.chain(*other), strict=True):
         assert mine.log_prob == pytest.approx(yours.log_prob, rel=1e-9)
@@ -322,7 +322,7 @@ def test_no_picture_no_caption() -> None:
 
 # --- what may be said
 
-WAYS: dict[str, Callable[..., list[list[Caption]]]] = {
+WAYS: dict[str, Callable[..., list[list[Hypothesis]]]] = {
     "greedy": greedy,
     "beam": lambda *given, **keywords: beam(*given, width=4, n_best=4, **keywords),
     "sample": lambda *given, **keywords: sample(*given, count=4, temperature=1.5, **keywords),
@@ -330,13 +330,13 @@ WAYS: dict[str, Callable[..., list[list[Caption]]]] = {
 
 
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> Callable[..., list[list[Caption]]]:
+def way(request: pytest.FixtureRequest) -> Callable[..., list[list[Hypothesis]]]:
     torch.manual_seed(0)
     return WAYS[request.param]
 
 
 @pytest.mark.parametrize("unknown", [False, True])
-def test_only_what_may_be_said_is_said(way: Callable[..., list[list[Caption]]], unknown: bool) -> None:
+def test_only_what_may_be_said_is_said(way: Callable[..., list[list[Hypothesis]]], unknown: bool) -> None:
     seen = set()
     for seed in range(5):
         for caption in itertools.chain(*way(Toy(6, seed, sharp=5), pictures(10, seed), unknown=unknown)):
@@ -346,13 +346,13 @@ def test_only_what_may_be_said_is_said(way: Callable[..., list[list[Caption]]], 
     assert (UNKNOWN in seen) is unknown
 
 
-def test_no_caption_is_empty(way: Callable[..., list[list[Caption]]]) -> None:
+def test_no_caption_is_empty(way: Callable[..., list[list[Hypothesis]]]) -> None:
     found = way(Script(6, lambda said: {END: 0.9}), pictures(3))
     assert all(len(caption.ids) >= 1 for captions in found for caption in captions)
     assert found[0][0].log_prob < math.log(0.03), "the model's own probability, though END was not allowed"
 
 
-def test_end_comes_first_where_there_is_nothing_else_to_say(way: Callable[..., list[list[Caption]]]) -> None:
+def test_end_comes_first_where_there_is_nothing_else_to_say(way: Callable[..., list[list[Hypothesis]]]) -> None:
     nothing = Script(2, lambda said: {END: 0.25})
     keywords = {"width": 1, "n_best": 1} if way is WAYS["beam"] else {}
     (found,) = beam(nothing, pictures(1), **keywords) if keywords else way(nothing, pictures(1))
@@ -360,7 +360,7 @@ def test_end_comes_first_where_there_is_nothing_else_to_say(way: Callable[..., l
     assert found[0].log_prob == pytest.approx(math.log(0.25))
 
 
-def test_one_word_over_and_over_is_not_said(way: Callable[..., list[list[Caption]]]) -> None:
+def test_one_word_over_and_over_is_not_said(way: Callable[..., list[list[Hypothesis]]]) -> None:
     for captions in way(Script(8, lambda said: {5: 0.99}), pictures(3)):
         for caption in captions:
             assert all(one != other for one, other in itertools.pairwise(caption.ids))
@@ -375,7 +375,7 @@ def test_no_circle_is_said() -> None:
         assert fits(found[0][0].ids)
 
 
-def test_a_caption_that_never_ends_is_cut(way: Callable[..., list[list[Caption]]]) -> None:
+def test_a_caption_that_never_ends_is_cut(way: Callable[..., list[list[Hypothesis]]]) -> None:
     model = Script(40, lambda said: {END: 0.0})
     for caption in itertools.chain(*way(model, pictures(2), longest=7)):
         assert len(caption.ids) == 7

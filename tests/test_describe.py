@@ -18,7 +18,7 @@ from PIL import Image
 from wordsight.batch import Regions
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import END, State
-from wordsight.captioning.said import Said, Snippet, distinct
+from wordsight.captioning.said import Caption, RegionCaption, distinct
 from wordsight.data import load_dataset
 from wordsight.data.entities import load_phrases
 from wordsight.data.pictures import picture_files
@@ -34,9 +34,9 @@ from wordsight.reports.attention_maps import Attention, draw_attention, lit, map
 from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.reports.draw import draw_regions
 from wordsight.runs import checkpoint
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.caption_files import caption_files, fractions, pixels
-from wordsight.runs.captioner import Describer, load_captioner, load_run
+from wordsight.runs.captioner import Captioner, load_captioner, load_run
 from wordsight.runs.card import model_card
 from wordsight.text.articles import agree
 from wordsight.vision.boxes import iou
@@ -46,19 +46,19 @@ QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(scope="module")
-def teller(captioner: Path) -> Describer:
+def teller(captioner: Path) -> Captioner:
     """Describes whole pictures."""
     return load_captioner(captioner, "cpu")
 
 
 @pytest.fixture(scope="module")
-def attender(attending: Path) -> Describer:
+def attender(attending: Path) -> Captioner:
     """Looks at regions before each word."""
     return load_captioner(attending, "cpu")
 
 
 @pytest.fixture(scope="module")
-def region_teller(region_captioner: Path) -> Describer:
+def region_teller(region_captioner: Path) -> Captioner:
     """Describes regions."""
     return load_captioner(region_captioner, "cpu")
 
@@ -68,7 +68,7 @@ def pictures(world: Path) -> list[Path]:
     return sorted((world / "images").iterdir())[:5]
 
 
-def shown(describer: Describer, monkeypatch: pytest.MonkeyPatch) -> list[Regions]:
+def shown(describer: Captioner, monkeypatch: pytest.MonkeyPatch) -> list[Regions]:
     """What the model is shown from now on."""
     seen: list[Regions] = []
     start = describer.model.start
@@ -81,14 +81,14 @@ def shown(describer: Describer, monkeypatch: pytest.MonkeyPatch) -> list[Regions
     return seen
 
 
-def snippet(text: str, confidence: float, *box: float) -> Snippet:
-    return Snippet(text, -1.0, confidence, box)
+def snippet(text: str, confidence: float, *box: float) -> RegionCaption:
+    return RegionCaption(text, -1.0, confidence, box)
 
 
 # --- whole pictures
 
 
-def test_captions_are_those_of_a_beam_search_in_words(teller: Describer, pictures: list[Path]) -> None:
+def test_captions_are_those_of_a_beam_search_in_words(teller: Captioner, pictures: list[Path]) -> None:
     found = teller.caption(pictures, beam=4, n_best=2)
     plain = decode.beam(teller.model, teller.encoder.encode(pictures), width=4, n_best=2)
     assert [[one.log_prob for one in said] for said in found] == [[one.log_prob for one in said] for said in plain]
@@ -96,20 +96,20 @@ def test_captions_are_those_of_a_beam_search_in_words(teller: Describer, picture
     assert found[0][0].confidence == plain[0][0].confidence
 
 
-def test_a_picture_alone_is_described_as_among_many(teller: Describer, pictures: list[Path]) -> None:
+def test_a_picture_alone_is_described_as_among_many(teller: Captioner, pictures: list[Path]) -> None:
     together = teller.caption(pictures)
     alone = [teller.caption([picture])[0] for picture in pictures]
     assert [said[0].text for said in together] == [said[0].text for said in alone]
     assert teller.caption([]) == []
 
 
-def test_paths_bytes_and_open_pictures_are_the_same(teller: Describer, pictures: list[Path]) -> None:
+def test_paths_bytes_and_open_pictures_are_the_same(teller: Captioner, pictures: list[Path]) -> None:
     with Image.open(pictures[0]) as image:
         found = teller.caption([pictures[0], str(pictures[0]), pictures[0].read_bytes(), image])
     assert len({said[0].text for said in found}) == 1
 
 
-def test_chance_goes_on_from_block_to_block(teller: Describer, pictures: list[Path]) -> None:
+def test_chance_goes_on_from_block_to_block(teller: Captioner, pictures: list[Path]) -> None:
     seen = teller.whole(teller.encoder.encode([pictures[0]] * 6))
 
     def say(size: int, seed: int) -> list[str]:
@@ -122,7 +122,7 @@ def test_chance_goes_on_from_block_to_block(teller: Describer, pictures: list[Pa
     assert say(6, seed=2) != say(6, seed=1)
 
 
-def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Describer, pictures: list[Path]) -> None:
+def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Captioner, pictures: list[Path]) -> None:
     endless = copy.copy(teller)
     endless.model = copy.deepcopy(teller.model)
     with torch.no_grad():
@@ -149,7 +149,7 @@ def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Describer
     ],
 )
 def test_a_number_out_of_its_range_is_one_sentence(
-    teller: Describer, pictures: list[Path], decoding: dict[str, float], message: str
+    teller: Captioner, pictures: list[Path], decoding: dict[str, float], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         teller.caption(pictures[:1], **decoding)  # type: ignore[arg-type]
@@ -162,8 +162,8 @@ def test_each_kind_of_run_is_only_for_its_own_verbs(trained: Path, captioner: Pa
         load_captioner(trained)
     with pytest.raises(InputError, match=r"describes pictures \(lstm\).*`wordsight caption`"):
         load(captioner)
-    assert isinstance(load_run(trained, "cpu"), Run)
-    assert isinstance(load_run(captioner, "cpu"), Describer)
+    assert isinstance(load_run(trained, "cpu"), Aligner)
+    assert isinstance(load_run(captioner, "cpu"), Captioner)
 
 
 # --- regions
@@ -173,7 +173,7 @@ BOXES = [[0.1, 0.2, 0.5, 0.6], [0.5, 0.5, 1.0, 1.0]]
 
 
 def test_a_captioner_of_pictures_sees_a_region_alone(
-    teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    teller: Captioner, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = shown(teller, monkeypatch)
     found = teller.caption_regions(pictures[0], BOXES)
@@ -185,7 +185,7 @@ def test_a_captioner_of_pictures_sees_a_region_alone(
 
 
 def test_a_captioner_of_regions_sees_a_region_and_the_whole_picture(
-    region_teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    region_teller: Captioner, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = shown(region_teller, monkeypatch)
     region_teller.caption_regions(pictures[0], BOXES)
@@ -197,7 +197,7 @@ def test_a_captioner_of_regions_sees_a_region_and_the_whole_picture(
 
 
 def test_a_captioner_of_regions_sees_a_whole_picture_twice(
-    region_teller: Describer, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    region_teller: Captioner, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = shown(region_teller, monkeypatch)
     said = region_teller.caption(pictures[:3])
@@ -210,7 +210,7 @@ def test_a_captioner_of_regions_sees_a_whole_picture_twice(
 def test_proposals_that_are_padding_are_not_described(
     kind: str, pictures: list[Path], request: pytest.FixtureRequest
 ) -> None:
-    describer: Describer = request.getfixturevalue(kind)
+    describer: Captioner = request.getfixturevalue(kind)
     seen = describer.encoder.encode(pictures[:2])
     mask = seen.mask.clone()
     mask[0, 3:] = False
@@ -220,7 +220,7 @@ def test_proposals_that_are_padding_are_not_described(
     assert found == [describer.each(seen, seen)[0][:3], describer.each(seen, seen)[1]]
 
 
-def test_of_the_proposals_the_surest_that_differ_are_kept(region_teller: Describer, pictures: list[Path]) -> None:
+def test_of_the_proposals_the_surest_that_differ_are_kept(region_teller: Captioner, pictures: list[Path]) -> None:
     seen = region_teller.encoder.encode(pictures[:1])
     every = region_teller.each(seen, seen)[0][1:]  # the first is the whole picture
     found = region_teller.caption_regions(pictures[0])
@@ -236,10 +236,10 @@ def test_distinct_snippets_against_a_plain_count() -> None:
         boxes = np.concatenate([corner, corner + side], 1)
         words = random.choice(["a dog", "a cat", "a man", "a hat", "a tree", "the sea", "a boat", "sand"], 12)
         every = [snippet(word, sure, *box) for word, sure, box in zip(words, random.random(12), boxes, strict=True)]
-        surest: dict[str, Snippet] = {}
+        surest: dict[str, RegionCaption] = {}
         for one in sorted(every, key=lambda one: -one.confidence):
             surest.setdefault(one.text, one)
-        right: list[Snippet] = []
+        right: list[RegionCaption] = []
         for one in surest.values():
             if all(iou([one.box], [other.box])[0, 0] <= 0.5 for other in right):
                 right.append(one)
@@ -247,14 +247,14 @@ def test_distinct_snippets_against_a_plain_count() -> None:
     assert distinct([]) == []
 
 
-def test_a_run_without_proposals_asks_for_boxes(teller: Describer, pictures: list[Path]) -> None:
+def test_a_run_without_proposals_asks_for_boxes(teller: Captioner, pictures: list[Path]) -> None:
     seen = teller.encoder.encode(pictures[:1])
     only = Regions(seen.features[:, :1], seen.mask[:, :1], seen.boxes[:, :1])
     with pytest.raises(InputError, match=r"regions\.regions = 1.*boxes of your own"):
         teller.snippets(only)
 
 
-def test_a_region_outside_the_picture_is_refused(teller: Describer, pictures: list[Path]) -> None:
+def test_a_region_outside_the_picture_is_refused(teller: Captioner, pictures: list[Path]) -> None:
     for box in ([0.5, 0.5, 1.2, 1.0], [0.5, 0.5, 0.4, 1.0], [-0.1, 0, 1, 1]):
         with pytest.raises(InputError, match="expected left, top, right, bottom"):
             teller.caption_regions(pictures[0], [box])
@@ -273,7 +273,7 @@ def test_a_region_outside_the_picture_is_refused(teller: Describer, pictures: li
 # --- files
 
 
-def test_files_are_described_as_pictures_are(teller: Describer, pictures: list[Path]) -> None:
+def test_files_are_described_as_pictures_are(teller: Captioner, pictures: list[Path]) -> None:
     found = caption_files(teller, pictures, progress=QUIET, n_best=2)
     assert list(found.captions) == pictures
     assert not found.broken
@@ -288,7 +288,7 @@ def test_files_are_described_as_pictures_are(teller: Describer, pictures: list[P
 
 
 def test_broken_files_are_left_out_and_listed(
-    teller: Describer, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    teller: Captioner, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = [tmp_path / "cut.jpg", tmp_path / "missing.jpg"]
     broken[0].write_bytes(pictures[0].read_bytes()[:300])
@@ -305,9 +305,9 @@ def test_broken_files_are_left_out_and_listed(
         caption_files(teller, broken[1:], progress=QUIET)
 
 
-def test_regions_of_files(region_teller: Describer, pictures: list[Path], tmp_path: Path) -> None:
+def test_regions_of_files(region_teller: Captioner, pictures: list[Path], tmp_path: Path) -> None:
     found = caption_files(region_teller, pictures[:2], regions=True, progress=QUIET)
-    assert all(isinstance(one, Snippet) for said in found.captions.values() for one in said)
+    assert all(isinstance(one, RegionCaption) for said in found.captions.values() for one in said)
     with pytest.raises(InputError, match="expected one picture to draw"):
         found.save(tmp_path / "out.png")
     with pytest.raises(InputError, match="n_best = 2: expected 1 for regions"):
@@ -322,7 +322,7 @@ def test_regions_of_files(region_teller: Describer, pictures: list[Path], tmp_pa
 
 
 def test_captions_are_drawn_word_by_word(
-    attender: Describer, teller: Describer, trained: Path, pictures: list[Path], tmp_path: Path
+    attender: Captioner, teller: Captioner, trained: Path, pictures: list[Path], tmp_path: Path
 ) -> None:
     said, out = caption_files(attender, pictures[:1], progress=QUIET), tmp_path / "out.png"
     said.save(out)
@@ -342,7 +342,7 @@ def test_captions_are_drawn_word_by_word(
         caption_files(attender, pictures[:2], progress=QUIET).save(out)
 
 
-def test_attention_is_of_the_words_and_regions_there_are(attender: Describer, teller: Describer, world: Path) -> None:
+def test_attention_is_of_the_words_and_regions_there_are(attender: Captioner, teller: Captioner, world: Path) -> None:
     picture = min((world / "images").iterdir())
     found = attender.attention(picture, "a red circle")
     assert found.words == ("a", "red", "circle")
@@ -453,7 +453,7 @@ def test_figures_are_those_of_the_captions_beside_the_report(
 
 @pytest.mark.parametrize("kind", ["teller", "region_teller"])
 def test_perplexity_is_of_all_words_that_people_said(kind: str, world: Path, request: pytest.FixtureRequest) -> None:
-    teller: Describer = request.getfixturevalue(kind)
+    teller: Captioner = request.getfixturevalue(kind)
     pictures = load_dataset(world).split("test")[:4]
     rows = FeatureCache(default_cache(), teller.encoder).regions([picture.path for picture in pictures])
     total, count = 0.0, 0
@@ -482,8 +482,8 @@ def test_the_report_stands_alone_and_shows_what_was_said(
     assert f"{float(measured[0]['CIDEr']):.3f}" in page
 
 
-def test_the_report_shows_what_words_are_about(attender: Describer, trained: Path, world: Path, tmp_path: Path) -> None:
-    def words(alignment: Run | None) -> str:
+def test_the_report_shows_what_words_are_about(attender: Captioner, trained: Path, world: Path, tmp_path: Path) -> None:
+    def words(alignment: Aligner | None) -> str:
         figures = measure_captions(
             attender, world, "test", beam=1, report=tmp_path, alignment=alignment, progress=QUIET
         )
@@ -504,7 +504,7 @@ def test_what_is_said_cannot_break_the_page(world: Path, tmp_path: Path) -> None
     picture = Picture("<b>.png", image, "val", ("<script>alert(1)</script>",))
     evil = snippet('"><i onmouseover=x>', 0.5, 0.1, 0.1, 0.9, 0.9)
     figures = {"pictures": 1, "sentences": 1, "beam": 3, "tokeniser": "<u>", "CIDEr": 0.5, "diversity_mean_length": 1.0}
-    example = Example(picture, [Said("<em>", -1.0, 0.5)], [evil])
+    example = Example(picture, [Caption("<em>", -1.0, 0.5)], [evil])
     out = write_caption_report(CaptionSubject("<title>", figures, ["<p>", "<p>"], [example]), tmp_path / "x.html")
     page = out.read_text()
     for text in ("<script>alert", "<i onmouseover", "<b>.png", "<u>", "<em></", "<p></td>"):
@@ -535,7 +535,7 @@ def test_a_captioner_of_regions_is_measured_on_annotated_regions(
 
 
 def test_annotated_regions_are_seen_beside_their_own_pictures(
-    region_teller: Describer, world: Path, monkeypatch: pytest.MonkeyPatch
+    region_teller: Captioner, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = load_dataset(world).split("test")[:3]
     rows = FeatureCache(default_cache(), region_teller.encoder).regions([picture.path for picture in pictures])

@@ -16,7 +16,7 @@ from wordsight.cli.main import app
 from wordsight.errors import InputError
 from wordsight.evaluation.alignment import measure
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.search.index import Index
 from wordsight.search.query import Like
 from wordsight.vision.dual_source import find_dual, is_dual
@@ -96,7 +96,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def runs(folders: dict[str, Path]) -> dict[str, Run]:
+def runs(folders: dict[str, Path]) -> dict[str, Aligner]:
     return {kind: load(folder, "cpu") for kind, folder in folders.items()}
 
 
@@ -128,7 +128,7 @@ def own_scores(folder: Path, pictures: list[Path], sentences: list[str]) -> Tens
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_scores_as_transformers_does(
-    kind: str, folders: dict[str, Path], runs: dict[str, Run], pictures: list[Path]
+    kind: str, folders: dict[str, Path], runs: dict[str, Aligner], pictures: list[Path]
 ) -> None:
     run = runs[kind]
     expected = own_scores(folders[kind], pictures, SENTENCES)
@@ -170,7 +170,7 @@ def test_pictures_and_boxes_are_searched_for(kind: str, pictures: list[Path], in
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_go_to_boxes(kind: str, runs: dict[str, Run], pictures: list[Path]) -> None:
+def test_words_go_to_boxes(kind: str, runs: dict[str, Aligner], pictures: list[Path]) -> None:
     run = runs[kind]
     found = run.align(pictures[1], SENTENCES[0])
     assert found.words == ("a", "red", "dog", "on", "the", "grass") and all(found.known)
@@ -229,13 +229,13 @@ def test_the_map_lies_as_the_picture_does(folders: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 50), (1, 4000), (2000, 2)])
-def test_pictures_of_any_shape_are_seen(size: tuple[int, int], runs: dict[str, Run]) -> None:
+def test_pictures_of_any_shape_are_seen(size: tuple[int, int], runs: dict[str, Aligner]) -> None:
     for kind in KINDS:
         run = runs[kind]
         assert run.score([Image.new("RGB", size, "red")], "a red dog").isfinite().all()
 
 
-def test_a_broken_picture_is_named(runs: dict[str, Run], pictures: list[Path], tmp_path: Path) -> None:
+def test_a_broken_picture_is_named(runs: dict[str, Aligner], pictures: list[Path], tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     run = runs["clip"]
@@ -247,14 +247,14 @@ def test_a_broken_picture_is_named(runs: dict[str, Run], pictures: list[Path], t
 
 
 @pytest.mark.parametrize("text", ["", "\ud800 dog", "\0", "犬が走る", "x" * 5000, "the"])
-def test_any_text_is_read(text: str, runs: dict[str, Run], pictures: list[Path]) -> None:
+def test_any_text_is_read(text: str, runs: dict[str, Aligner], pictures: list[Path]) -> None:
     for kind in KINDS:
         run = runs[kind]
         assert run.score(pictures[:1], text).isfinite().all()
         assert run.align(pictures[0], text).boxes
 
 
-def test_it_is_measured_on_a_dataset(runs: dict[str, Run], world: Path) -> None:
+def test_it_is_measured_on_a_dataset(runs: dict[str, Aligner], world: Path) -> None:
     run = runs["siglip"]
     figures = measure(run, world, "val", grounding=True, progress=QUIET)
     assert 0 <= figures["t2i_R@1"] <= 100 and 0 <= figures["grounding_pointing"] <= 100
@@ -377,9 +377,9 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
         load("hub:openai/clip-vit-base-patch32")
 
 
-def test_a_run_has_the_same_face(runs: dict[str, Run]) -> None:
+def test_a_run_has_the_same_face(runs: dict[str, Aligner]) -> None:
     run = runs["clip"]
-    assert isinstance(run, Run) and run.vocabulary.open and "zebra" in run.vocabulary
+    assert isinstance(run, Aligner) and run.vocabulary.open and "zebra" in run.vocabulary
 
 
 def said(*arguments: str | Path) -> tuple[int, str, str]:

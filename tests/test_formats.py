@@ -84,3 +84,9 @@ def test_a_training_of_the_first_format_is_gone_on_with(recipe_file: Path, tmp_p
     again = checkpoint.load_state(tmp_path / "run")
     assert not former.keys() - again["model"].keys() and not set(former.values()) & again["model"].keys()
     assert train(recipe, tmp_path / "run", resume=True, progress=Progress(quiet=True))["best"]
+
+
+@pytest.mark.parametrize(("former", "name"), [("Run", "Aligner"), ("Describer", "Captioner")])
+def test_former_public_names_work_and_say_what_they_are_called_now(former: str, name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"wordsight.{former} is now wordsight.{name}"):
+        assert getattr(wordsight, former) is getattr(wordsight, name)

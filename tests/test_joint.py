@@ -13,7 +13,7 @@ from wordsight.cli.main import app
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.reports.draw import draw
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
@@ -35,7 +35,7 @@ def joint(request: pytest.FixtureRequest, recipe_file: Path, tmp_path_factory: p
 
 
 @pytest.fixture
-def reranker(joint: Path) -> Run:
+def reranker(joint: Path) -> Aligner:
     return load(joint, "cpu")
 
 
@@ -51,7 +51,7 @@ def test_it_has_no_members_and_is_not_indexed(joint: Path, tmp_path: Path) -> No
         read(joint / "recipe.toml", ["train.members=2"])
 
 
-def test_hits_are_in_the_order_of_the_other_run(index: Index, reranker: Run) -> None:
+def test_hits_are_in_the_order_of_the_other_run(index: Index, reranker: Aligner) -> None:
     before = index.search(ASK, top=12).hits
     found = index.search(ASK, reranker=reranker, rerank_top=12, top=5)
     expected = reranker.score([hit.path for hit in before], [ASK])[:, 0]
@@ -63,7 +63,7 @@ def test_hits_are_in_the_order_of_the_other_run(index: Index, reranker: Run) -> 
     assert (found.total, found.first, len(found.hits)) == (12, 1, 5)
 
 
-def test_evidence_is_of_the_other_run(index: Index, reranker: Run) -> None:
+def test_evidence_is_of_the_other_run(index: Index, reranker: Aligner) -> None:
     hit = index.search(ASK, reranker=reranker, rerank_top=3).hits[0]
     aligned = reranker.align(hit.path, ASK)
     assert tuple(word.text for word in hit.words) == aligned.words
@@ -72,7 +72,7 @@ def test_evidence_is_of_the_other_run(index: Index, reranker: Run) -> None:
     assert all(torch.isclose(torch.tensor(word.box), boxes).all(1).any() for word in hit.words)
 
 
-def test_pages_go_on_where_the_last_one_ended(index: Index, reranker: Run) -> None:
+def test_pages_go_on_where_the_last_one_ended(index: Index, reranker: Aligner) -> None:
     whole = index.search(ASK, reranker=reranker, rerank_top=7, top=7).hits
     pages = [index.search(ASK, reranker=reranker, rerank_top=7, top=3, page=page) for page in (1, 2, 3, 4)]
     assert [hit.path for page in pages for hit in page.hits] == [hit.path for hit in whole]
@@ -86,7 +86,7 @@ def test_the_model_of_the_index_itself_changes_no_order(index: Index, trained: P
 
 
 def test_pictures_that_cannot_be_read_come_last_as_the_index_has_them(
-    index: Index, reranker: Run, tmp_path: Path
+    index: Index, reranker: Aligner, tmp_path: Path
 ) -> None:
     home = tmp_path / "moved"
     shutil.copytree(index.folder.parent, home)
@@ -102,7 +102,7 @@ def test_pictures_that_cannot_be_read_come_last_as_the_index_has_them(
 
 
 @pytest.mark.parametrize("ask", [Like("x.jpg"), [Sentence("a circle"), Sentence("a cross")], Sentence("a circle", -1)])
-def test_only_single_sentences_are_scored_again(index: Index, reranker: Run, ask: object) -> None:
+def test_only_single_sentences_are_scored_again(index: Index, reranker: Aligner, ask: object) -> None:
     if isinstance(ask, Like):
         ask = Like(index.search(ASK).hits[0].path)
     with pytest.raises(InputError, match="rerank: expected a single sentence"):

@@ -10,7 +10,7 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
 from wordsight.matching.score import word_regions
-from wordsight.matching.segments import are_silent
+from wordsight.matching.segments import function_words
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.text.word_table import word_table
 from wordsight.vision.lite2 import class_names
@@ -31,7 +31,7 @@ def aligner(vocabulary: Vocabulary, **keywords: float) -> Align:
     how = {"encoder": "gru", "loss": "contrastive", "normalise": True, "mean": True}
     model = Align(len(vocabulary), SEEN + PLACE, **sizes, **how, **keywords)  # type: ignore[arg-type]
     assert model.meaning is not None
-    model.meaning.set(word_table().of(vocabulary.words), are_silent(vocabulary))
+    model.meaning.set(word_table().of(vocabulary.words), function_words(vocabulary))
     return model.eval()
 
 

@@ -25,7 +25,7 @@ from wordsight.runs.recipe import Recipe, own, recipe_path
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.training.prepare import prepare
 from wordsight.training.start import follow, rows
-from wordsight.training.state import Learner
+from wordsight.training.state import TrainState
 from wordsight.training.trainer import Interrupted, train
 
 QUIET = Progress(quiet=True)
@@ -81,7 +81,7 @@ def test_words_are_kept_with_their_numbers_and_new_ones_are_added(trained: Path,
 def test_before_any_step_sentences_of_known_words_score_as_they_do_at_the_start(trained: Path, data: Path) -> None:
     recipe = follow(recipe_of(trained, data))
     material = prepare(recipe, QUIET)
-    learner = Learner(recipe, material, seed=0)
+    learner = TrainState(recipe, material, seed=0)
     start = load(trained, "cpu")
     said = ["a red star", "a green stripy cross", "an utterly unknown word"]
     seen = material.train.table.gather(torch.arange(5))
@@ -127,7 +127,7 @@ def test_the_start_is_a_candidate_and_what_is_kept_is_no_worse(learned: Path) ->
 
 def test_what_is_kept_is_between_the_start_and_what_was_learned(trained: Path, data: Path, tmp_path: Path) -> None:
     recipe = follow(recipe_of(trained, data))
-    learner = Learner(recipe, prepare(recipe, QUIET), seed=0)
+    learner = TrainState(recipe, prepare(recipe, QUIET), seed=0)
     learner.step(torch.arange(8))
     begun, kept, now = learner.begun, dict(learner.kept().named_parameters()), dict(learner.model.named_parameters())
     assert begun is not None

@@ -11,7 +11,7 @@ from wordsight.batch import Batch, Regions
 from wordsight.data.load import load_dataset
 from wordsight.metrics.word_norms import magnitudes
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.search.query import Like
@@ -23,7 +23,7 @@ SENTENCE = "a red circle left of a blue square"
 
 
 @pytest.fixture(scope="module", params=["defrag", "sdt_rnn"])
-def run(request: pytest.FixtureRequest, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(request: pytest.FixtureRequest, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Aligner:
     recipe = read(recipe_file)
     recipe = replace(recipe, model={"name": request.param, "embedding": 32, "words": 24})
     recipe = replace(recipe, train=replace(recipe.train, epochs=1))
@@ -33,7 +33,7 @@ def run(request: pytest.FixtureRequest, recipe_file: Path, tmp_path_factory: pyt
 
 
 @pytest.fixture(scope="module")
-def index(run: Run, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
+def index(run: Aligner, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
     home = tmp_path_factory.mktemp("parts_index")
     (home / "pictures").mkdir()
     for path in sorted((world / "images").iterdir())[:12]:
@@ -44,7 +44,7 @@ def index(run: Run, world: Path, tmp_path_factory: pytest.TempPathFactory) -> In
     return made
 
 
-def test_every_word_has_a_box_and_the_phrases_are_rows_of_words(run: Run, world: Path) -> None:
+def test_every_word_has_a_box_and_the_phrases_are_rows_of_words(run: Aligner, world: Path) -> None:
     path = next(iter(sorted((world / "images").iterdir())))
     for beta in (0.0, 0.5):
         found = run.align(path, SENTENCE, beta=beta)
@@ -56,7 +56,7 @@ def test_every_word_has_a_box_and_the_phrases_are_rows_of_words(run: Run, world:
         assert sum(found.strengths) == pytest.approx(found.score, rel=1e-4)
 
 
-def test_they_learn_in_half_precision_too(run: Run) -> None:
+def test_they_learn_in_half_precision_too(run: Aligner) -> None:
     random = torch.Generator().manual_seed(0)
     features = torch.randn(3, 4, run.encoder.size, generator=random)
     regions = Regions(features, torch.ones(3, 4, dtype=torch.bool), torch.rand(3, 4, 4, generator=random))
@@ -68,14 +68,14 @@ def test_they_learn_in_half_precision_too(run: Run) -> None:
     assert all(torch.isfinite(found).all() for found in torch.autograd.grad(loss, list(run.model.parameters())))
 
 
-def test_words_have_magnitudes(run: Run) -> None:
+def test_words_have_magnitudes(run: Aligner) -> None:
     found = {one.word: one for one in magnitudes(run.model, run.vocabulary, [SENTENCE, "red square"], least=1)}
     assert found["red"].seen == found["square"].seen == 2
     parts = [run.encode_texts([text]).values.norm(dim=2).sum().item() for text in (SENTENCE, "red square")]
     assert sum(one.length * one.seen for one in found.values()) == pytest.approx(sum(parts), rel=1e-4)
 
 
-def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Run, index: Index) -> None:
+def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Aligner, index: Index) -> None:
     found = index.search(SENTENCE, top=12)
     expected = run.score([hit.path for hit in found.hits], [SENTENCE])[:, 0]
     torch.testing.assert_close(torch.tensor([hit.score for hit in found.hits]), expected, rtol=1e-4, atol=1e-5)
@@ -87,7 +87,7 @@ def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Run, index:
         assert hit.sure is not None
 
 
-def test_how_sure_hits_are_is_learned_of_scores_divided_as_in_a_search(run: Run, world: Path) -> None:
+def test_how_sure_hits_are_is_learned_of_scores_divided_as_in_a_search(run: Aligner, world: Path) -> None:
     asked = trials(run, world, QUIET)
     first = load_dataset(world).split("val")[0]
     parts = run.encode_texts([first.sentences[0]]).mask.sum().item()

@@ -13,7 +13,7 @@ from wordsight.batch import Vectors
 from wordsight.matching.score import spans
 from wordsight.matching.segments import BETA, Grouping, assign, segments
 from wordsight.reports.marks import marks
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.text.phrases import noun_phrases, read
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 
@@ -198,11 +198,11 @@ def test_a_sentence_in_another_language_is_grouped_by_the_chain_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def run(trained: Path) -> Run:
+def run(trained: Path) -> Aligner:
     return wordsight.load(trained, device="cpu")
 
 
-def test_python_and_drawing_show_the_noun_phrases(run: Run, world: Path) -> None:
+def test_python_and_drawing_show_the_noun_phrases(run: Aligner, world: Path) -> None:
     found = run.align(min((world / "images").iterdir()), "a red circle and a blue square", beta=BETA)
     assert [" ".join(found.words[one.start : one.end]) for one in found.segments] == [
         "a red circle",

@@ -19,12 +19,12 @@ WRONG: tuple[Any, ...] = (None, 5, 2.5, object(), [None], [[]], True, {1: 2})
 
 
 @pytest.fixture
-def run(trained: Path) -> wordsight.Run:
+def run(trained: Path) -> wordsight.Aligner:
     return wordsight.load(str(trained), "cpu")
 
 
 @pytest.fixture
-def describer(captioner: Path) -> wordsight.Describer:
+def describer(captioner: Path) -> wordsight.Captioner:
     return wordsight.load_captioner(str(captioner), "cpu")
 
 
@@ -33,7 +33,9 @@ def picture(world: Path) -> Path:
     return world / "images" / "painted_00003.jpg"
 
 
-def test_a_picture_may_be_given_in_any_way(run: wordsight.Run, describer: wordsight.Describer, picture: Path) -> None:
+def test_a_picture_may_be_given_in_any_way(
+    run: wordsight.Aligner, describer: wordsight.Captioner, picture: Path
+) -> None:
     ways: list[Any] = [picture, str(picture), picture.read_bytes(), Image.open(picture)]
     scores = run.score(ways, "a red circle")
     assert scores.shape == (4, 1)
@@ -46,7 +48,7 @@ def test_a_picture_may_be_given_in_any_way(run: wordsight.Run, describer: wordsi
 
 
 def test_paths_may_be_text_everywhere(
-    run: wordsight.Run, picture: Path, recipe_file: Path, tmp_path: Path, world: Path
+    run: wordsight.Aligner, picture: Path, recipe_file: Path, tmp_path: Path, world: Path
 ) -> None:
     quiet = Progress(quiet=True)
     run.align(str(picture), "a circle").draw(str(picture), str(tmp_path / "out.png"))
@@ -60,7 +62,7 @@ def test_paths_may_be_text_everywhere(
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: type(wrong).__name__)
 def test_what_is_neither_is_a_sentence(
-    run: wordsight.Run, describer: wordsight.Describer, picture: Path, wrong: Any
+    run: wordsight.Aligner, describer: wordsight.Captioner, picture: Path, wrong: Any
 ) -> None:
     number = isinstance(wrong, int | float)
     calls = {
@@ -89,7 +91,7 @@ def test_what_is_neither_is_a_sentence(
             pytest.fail(f"{name}: {call()}")
 
 
-def test_an_unknown_keyword_names_the_nearest(describer: wordsight.Describer, picture: Path) -> None:
+def test_an_unknown_keyword_names_the_nearest(describer: wordsight.Captioner, picture: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'beam'"):
         describer.caption([picture], beams=3)  # type: ignore[call-arg]
 
@@ -100,7 +102,7 @@ def test_an_empty_name_is_not_the_model_in_the_box() -> None:
 
 
 def test_one_broken_picture_does_not_lose_the_others(
-    run: wordsight.Run, describer: wordsight.Describer, picture: Path, tmp_path: Path
+    run: wordsight.Aligner, describer: wordsight.Captioner, picture: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.jpg").write_bytes(picture.read_bytes()[:300])
     several = [picture, tmp_path / "broken.jpg", str(picture), "nowhere.jpg"]

@@ -22,7 +22,7 @@ from wordsight.runs.aligner import load
 from wordsight.runs.pairs import encode, pairs
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
-from wordsight.search.query import Like, Sentence, Term, asked
+from wordsight.search.query import Like, QueryTerm, Sentence, asked
 from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
 from wordsight.search.sheet import SIDE, sheet, shortened, write_sheet
@@ -177,8 +177,8 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     assert hubness is not None
     spans = Spans(segment, firsts, count.numpy(), hubness.numpy(), *(part.numpy() for part in extent(values, mask)))
     nothing = torch.zeros(1, 7, dtype=torch.bool)
-    queries = [[Term(_one(texts, n), ("word",), (), nothing, 1.0)] for n in range(6)]
-    queries.append([Term(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
+    queries = [[QueryTerm(_one(texts, n), ("word",), (), nothing, 1.0)] for n in range(6)]
+    queries.append([QueryTerm(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
     expected = sum_of_max(images, texts, mean=rule.mean, thresholded_sum=rule.thresholded_sum)
     expected = torch.cat([expected, (2 * expected[:, 0] - 0.5 * expected[:, 3])[:, None]], dim=1)
     found = scan(maps, spans, asked(queries, rule), rule)

@@ -23,7 +23,7 @@ from wordsight.matching.segments import (
     Grouping,
     Segment,
     assign,
-    naming_nothing,
+    function_word_mask,
     segments,
     spans_of_equals,
     spread,
@@ -31,7 +31,7 @@ from wordsight.matching.segments import (
 )
 from wordsight.metrics.grounding import predictor
 from wordsight.reports.marks import marks
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
 
@@ -212,7 +212,7 @@ BOXES = ((0.0, 0.0, 0.5, 0.5), (0.25, 0.25, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0))
 
 def test_function_words_name_nothing_and_unknown_ones_may() -> None:
     words = WORDS.encode(["a red ring", "near the"])  # "the" is not in the vocabulary
-    assert naming_nothing(words, WORDS).tolist() == [[True, False, False], [False, False, False]]
+    assert function_word_mask(words, WORDS).tolist() == [[True, False, False], [False, False, False]]
 
 
 class Given(Matcher):
@@ -270,7 +270,7 @@ def test_a_segment_is_shown_as_a_whole_phrase() -> None:
 
 
 @pytest.fixture(scope="module")
-def run(trained: Path) -> Run:
+def run(trained: Path) -> Aligner:
     return wordsight.load(trained, device="cpu")
 
 
@@ -279,7 +279,7 @@ def picture(world: Path) -> Path:
     return min((world / "images").iterdir())
 
 
-def test_align_holds_words_together(run: Run, picture: Path) -> None:
+def test_align_holds_words_together(run: Aligner, picture: Path) -> None:
     sentence = "a large red circle above a small blue ring"
     single, joined, whole = (run.align(picture, sentence, beta=beta) for beta in (0.0, 1.0, 1e6))
     assert single == run.align(picture, sentence)
@@ -294,18 +294,18 @@ def test_align_holds_words_together(run: Run, picture: Path) -> None:
             assert found.strengths[part.start : part.end] == part.strengths
 
 
-def test_align_refuses_a_negative_beta(run: Run, picture: Path) -> None:
+def test_align_refuses_a_negative_beta(run: Aligner, picture: Path) -> None:
     with pytest.raises(InputError, match="at least 0, found -1"):
         run.align(picture, "a circle", beta=-1)
 
 
-def ground(run: Run, picture: Path, *more: str) -> tuple[int, str, str]:
+def ground(run: Aligner, picture: Path, *more: str) -> tuple[int, str, str]:
     sentence = "a large xyzzy circle above a ring"
     done = CliRunner().invoke(app, ["ground", str(run.folder), str(picture), sentence, *more])
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_ground_shows_phrases_and_carries_them_in_json(run: Run, picture: Path) -> None:
+def test_ground_shows_phrases_and_carries_them_in_json(run: Aligner, picture: Path) -> None:
     code, out, err = ground(run, picture, "--beta", "1000")
     assert code == 0, err
     assert out.splitlines()[1].startswith("phrase")
@@ -324,13 +324,13 @@ def test_ground_shows_phrases_and_carries_them_in_json(run: Run, picture: Path) 
         assert part["strength"] == pytest.approx(sum(found["strengths"][part["start"] : part["end"]]))
 
 
-def test_ground_with_beta_0_goes_word_by_word(run: Run, picture: Path) -> None:
+def test_ground_with_beta_0_goes_word_by_word(run: Aligner, picture: Path) -> None:
     code, out, _ = ground(run, picture, "--beta", "0")
     assert code == 0
     assert " ".join(line.split()[0] for line in out.splitlines()[1:]) == "word a large xyzzy circle above a ring"
 
 
-def test_ground_with_a_bad_beta_is_one_sentence(run: Run, picture: Path) -> None:
+def test_ground_with_a_bad_beta_is_one_sentence(run: Aligner, picture: Path) -> None:
     for beta in ("-1", "nan", "inf"):
         code, out, err = ground(run, picture, "--beta", beta)
         assert (code, out) == (2, "")

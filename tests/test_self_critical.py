@@ -11,7 +11,7 @@ from test_training import QUIET, CtrlC, same
 from test_training_captioners import RECIPE
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, decode, model_class
-from wordsight.captioning.captioner import END, Captioner
+from wordsight.captioning.captioner import END, CaptionModel
 from wordsight.errors import InputError
 from wordsight.metrics.bleu import bleu, smoothed
 from wordsight.metrics.cider import cider_d
@@ -40,7 +40,7 @@ def pairs() -> Pairs:
     return Pairs(Three(), Words(ids, ids > 0), torch.arange(3).repeat_interleave(2))
 
 
-def learner(name: str = "lstm") -> Captioner:
+def learner(name: str = "lstm") -> CaptionModel:
     torch.manual_seed(0)
     hidden = {} if name == "log_bilinear" else {"hidden": 16}  # it has no hidden layer
     return model_class(name)(10, 3, words=16, dropout=0.1, **hidden)  # type: ignore[call-arg]
@@ -81,7 +81,7 @@ def test_the_better_of_the_tries_becomes_more_probable(pairs: Pairs, name: str) 
 def test_equal_tries_teach_nothing(pairs: Pairs, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     model, rows = learner(name), torch.arange(3)
     monkeypatch.setattr(
-        decode, "sample", lambda *given, **how: [[decode.Caption((2, 3), 0.0, 1.0)] * TRIES for _ in range(3)]
+        decode, "sample", lambda *given, **how: [[decode.Hypothesis((2, 3), 0.0, 1.0)] * TRIES for _ in range(3)]
     )
     Critic(pairs).loss(model, pairs.table.gather(rows), rows).backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad.abs().max() < 1e-6 for weight in model.parameters() if weight.grad is not None)

@@ -9,7 +9,7 @@ import torch
 
 from test_training import QUIET, CtrlC, same
 from wordsight.captioning import MODELS
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
@@ -18,7 +18,7 @@ from wordsight.runs.aligner import load
 from wordsight.runs.recipe import Recipe, parse
 from wordsight.runs.tasks import TASKS
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
-from wordsight.training.prepare import Material, prepare
+from wordsight.training.prepare import TrainingData, prepare
 from wordsight.training.trainer import Interrupted, train
 
 RECIPE = """
@@ -38,7 +38,7 @@ def recipe(
     return parse(text, settings)
 
 
-def said(material: Material) -> list[str]:
+def said(material: TrainingData) -> list[str]:
     """What is learned."""
     words = material.train.words
     return [
@@ -48,12 +48,12 @@ def said(material: Material) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def snippets(world: Path, trained: Path) -> Material:
+def snippets(world: Path, trained: Path) -> TrainingData:
     return prepare(recipe(world, alignment=trained.as_posix()), QUIET)
 
 
 @pytest.fixture(scope="module")
-def segments(world: Path, trained: Path) -> Material:
+def segments(world: Path, trained: Path) -> TrainingData:
     return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
@@ -66,7 +66,7 @@ def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, 
     assert last["perplexity"] < first["perplexity"] < 40, "far below the number of words"
     assert metrics["best"]["CIDEr"] == max(first["CIDEr"], last["CIDEr"])
     assert {"Bleu_1", "Bleu_4", "ROUGE_L"} <= set(metrics["best"])
-    assert isinstance(checkpoint.load(tmp_path / "run").model, Captioner)
+    assert isinstance(checkpoint.load(tmp_path / "run").model, CaptionModel)
 
 
 def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_an_interrupted_captioner_goes_on_to_the_same_bits(world: Path, tmp_path
     assert same(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, segments: Material) -> None:
+def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Path, segments: TrainingData) -> None:
     aligned, found = load(trained), said(segments)
     assert isinstance(aligned.model, Matcher)
     assert segments.encoder.fingerprint == aligned.checkpoint.fingerprint
@@ -88,7 +88,7 @@ def test_snippets_are_what_an_alignment_put_on_regions(world: Path, trained: Pat
     assert len(found) > len(sentences), "sentences are cut"
 
 
-def test_names_are_learned_rather_than_segments(world: Path, snippets: Material, segments: Material) -> None:
+def test_names_are_learned_rather_than_segments(world: Path, snippets: TrainingData, segments: TrainingData) -> None:
     found, sentences = said(snippets), said(prepare(recipe(world), QUIET))
     assert all(any(name in sentence for sentence in sentences) for name in found[:50])
     assert not any(name.split()[-1] in FUNCTION_WORDS or name.split()[0] in JOINING_WORDS for name in found)
@@ -113,7 +113,9 @@ def test_what_is_said_of_the_whole_picture_names_no_region(
         prepare(recipe(world, alignment=trained.as_posix()), QUIET)
 
 
-def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, trained: Path, segments: Material) -> None:
+def test_beta_says_how_much_of_a_sentence_goes_to_one_region(
+    world: Path, trained: Path, segments: TrainingData
+) -> None:
     counts = [len(segments.train)]
     for beta in ("0", "1e9"):
         settings = ["data.names=false", f"data.beta={beta}"]
@@ -124,7 +126,7 @@ def test_beta_says_how_much_of_a_sentence_goes_to_one_region(world: Path, traine
         recipe(world, settings=["data.beta=-1"])
 
 
-def test_a_region_is_seen_beside_its_whole_picture(snippets: Material) -> None:
+def test_a_region_is_seen_beside_its_whole_picture(snippets: TrainingData) -> None:
     seen = snippets.train.table.gather(torch.tensor([3, 700, 3]))
     assert seen.features.shape[:2] == seen.mask.shape == (3, 2)
     assert torch.equal(seen.boxes[:, 1], torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(3, 4))

@@ -21,8 +21,8 @@ from wordsight.files import write_text
 from wordsight.matching.align import Align
 from wordsight.progress import Progress
 from wordsight.runs import checkpoint
-from wordsight.runs.aligner import Run, load
-from wordsight.runs.captioner import Describer, load_captioner
+from wordsight.runs.aligner import Aligner, load
+from wordsight.runs.captioner import Captioner, load_captioner
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.features import pictures_of
 from wordsight.search.calibrate import calibrate
@@ -91,7 +91,7 @@ def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
     if out.exists() and not (out / CHECKSUMS).exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: expected a box or a new folder, found something else.")
     aligned, captioner = load(align, "cpu"), _describer(captions)
-    runs: dict[str, Run | Describer] = {"align": aligned, "captions": captioner}
+    runs: dict[str, Aligner | Captioner] = {"align": aligned, "captions": captioner}
     runs |= {"regions": _describer(regions, regions=True)}
     part, old = (out.with_name(f".{out.name}.{state}") for state in ("part", "old"))
     for left in (part, old):
@@ -124,7 +124,7 @@ def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
     return size
 
 
-def _describer(run: Path, *, regions: bool = False) -> Describer:
+def _describer(run: Path, *, regions: bool = False) -> Captioner:
     """A captioner of pictures, or of regions.
 
     Raises:
@@ -137,7 +137,7 @@ def _describer(run: Path, *, regions: bool = False) -> Describer:
     return found
 
 
-def _invent(aligned: Run, captioner: Describer) -> None:
+def _invent(aligned: Aligner, captioner: Captioner) -> None:
     """Put sentences that the captioner makes up in place of strange ones, which are of the training split.
 
     They tell hubs as well, and so no sentence of the data is in the box.
@@ -151,7 +151,7 @@ def _invent(aligned: Run, captioner: Describer) -> None:
     bank.fill_sentences([aligned.vocabulary.encode(made[:count])])
 
 
-def _check_needs_nothing(run: Run | Describer) -> None:
+def _check_needs_nothing(run: Aligner | Captioner) -> None:
     """That a run sees by what installs with the package.
 
     Raises:
@@ -162,7 +162,7 @@ def _check_needs_nothing(run: Run | Describer) -> None:
         raise InputError(f"{run.folder}: sees by {', '.join(sorted(others))} too, expected by {LITE2} alone.")
 
 
-def _packed(run: Run | Describer) -> Checkpoint:
+def _packed(run: Aligner | Captioner) -> Checkpoint:
     """A run's checkpoint in float16, without a trace of where anything was.
 
     Raises:

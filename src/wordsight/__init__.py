@@ -1,11 +1,12 @@
 """wordsight: which words name which parts of a picture.
 
-`load(run)` gives a trained model that aligns as a `Run`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
-`load_captioner(run)` gives one that describes as a `Describer`: `.caption`, `.caption_regions`. Without a run both give
+`load(run)` gives a trained model that aligns as an `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
+`load_captioner(run)` gives one that describes as a `Captioner`: `.caption`, `.caption_regions`. Without a run both give
 the small model in the box. `Index(folder)` is a collection of pictures made ready: `.build`, `.search`. Importing this
 costs nothing; each name below is loaded when it is first used.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from wordsight.bundled import in_the_box as in_the_box
     from wordsight.data import load_dataset as load_dataset
     from wordsight.errors import InputError as InputError
+    from wordsight.runs.aligner import Aligner as Aligner
     from wordsight.runs.aligner import Alignment as Alignment
-    from wordsight.runs.aligner import Run as Run
     from wordsight.runs.aligner import load as load
-    from wordsight.runs.captioner import Describer as Describer
+    from wordsight.runs.captioner import Captioner as Captioner
     from wordsight.runs.captioner import load_captioner as load_captioner
     from wordsight.search.index import Index as Index
     from wordsight.search.query import Like as Like
@@ -26,24 +27,25 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alignment": "wordsight.runs.aligner",
-    "Describer": "wordsight.runs.captioner",
+    "Captioner": "wordsight.runs.captioner",
     "Index": "wordsight.search.index",
     "InputError": "wordsight.errors",
     "Like": "wordsight.search.query",
-    "Run": "wordsight.runs.aligner",
+    "Aligner": "wordsight.runs.aligner",
     "Sentence": "wordsight.search.query",
     "in_the_box": "wordsight.bundled",
     "load": "wordsight.runs.aligner",
     "load_captioner": "wordsight.runs.captioner",
     "load_dataset": "wordsight.data",
 }
+_FORMER = {"Run": "Aligner", "Describer": "Captioner"}  # until 0.3
 __all__ = [
+    "Aligner",
     "Alignment",
-    "Describer",
+    "Captioner",
     "Index",
     "InputError",
     "Like",
-    "Run",
     "Sentence",
     "in_the_box",
     "load",
@@ -53,7 +55,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for."""
+    """Load a public name when it is first asked for; a former name works, and says what it is called now."""
+    if name in _FORMER:
+        warnings.warn(f"wordsight.{name} is now wordsight.{_FORMER[name]}", FutureWarning, stacklevel=2)
+        name = _FORMER[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

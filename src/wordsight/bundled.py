@@ -43,7 +43,7 @@ def in_the_box(part: str) -> Path:
     return BOX / part
 
 
-def say_boxed() -> None:
+def say_bundled() -> None:
     """That the small model is at work, on stderr."""
     print(f"model: the small one in the box ({BOX})", file=sys.stderr)
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wordsight.captioning.captioner import Captioner
+    from wordsight.captioning.captioner import CaptionModel
 
 MODELS = {
     "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
@@ -18,8 +18,8 @@ MODELS = {
 }
 
 
-def model_class(name: str) -> type["Captioner"]:
+def model_class(name: str) -> type["CaptionModel"]:
     """The class behind a model's name; a KeyError for a name that is not in `MODELS`."""
     module, _, attribute = MODELS[name].partition(":")
-    found: type[Captioner] = getattr(import_module(module), attribute)
+    found: type[CaptionModel] = getattr(import_module(module), attribute)
     return found

@@ -21,14 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning.captioner import Captioner, State, framed, full, pick
+from wordsight.captioning.captioner import CaptionModel, State, framed, full, pick
 
 DRAWN = 0.5  # of the sentences that hard attention learns from; the others see the expected value
 REWARD, ENTROPY = 0.1, 0.01  # lambda_r and lambda_e of its learning rule
 MEMORY = 0.9  # of its moving average
 
 
-class AttendAndTell(Captioner):
+class AttendAndTell(CaptionModel):
     """The captioner that looks where it speaks of.
 
     Args:
@@ -134,7 +134,7 @@ class AttendAndTell(Captioner):
 
     @torch.no_grad()
     def attention(self, regions: Regions, ids: Tensor) -> Tensor:
-        """The alpha of each word of a caption (T,) -> (T, R); see `Captioner.attention`."""
+        """The alpha of each word of a caption (T,) -> (T, R); see `CaptionModel.attention`."""
         words = Words(ids[None], torch.ones_like(ids[None], dtype=torch.bool))
         _, alpha, _ = self._unroll(Batch(regions, words, ids.new_zeros(1)))
         return alpha[:-1]

@@ -21,7 +21,7 @@ END, UNKNOWN = 0, 1  # the same in every vocabulary; 0 as an input is START
 State = Tensor | tuple[Tensor, ...]  # first axis: the row (a picture, a sentence, or one beam of a picture)
 
 
-class Captioner(Configured):
+class CaptionModel(Configured):
     """Say what is there.
 
     A subclass writes `start` and `step`, names its parts as below, and inherits the rest. Its constructor's plain

@@ -23,7 +23,7 @@ ROWS = 768  # through the model at once: fewer and its products are slow, more a
 
 
 class Steps(Protocol):
-    """What decoding needs of a model; a `Captioner` in evaluation mode has it."""
+    """What decoding needs of a model; a `CaptionModel` in evaluation mode has it."""
 
     def start(self, regions: Regions) -> State:
         """Regions (I, R, F) -> the state before any word, a row a picture."""
@@ -33,7 +33,7 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Caption:
+class Hypothesis:
     """What is said about a picture.
 
     Attributes:
@@ -50,7 +50,7 @@ class Caption:
 
 def greedy(
     model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False, once: Tensor | None = None
-) -> list[list[Caption]]:
+) -> list[list[Hypothesis]]:
     """The most probable word at every step.
 
     Args:
@@ -85,7 +85,7 @@ def sample(
     longest: int = 20,
     unknown: bool = False,
     once: Tensor | None = None,
-) -> list[list[Caption]]:
+) -> list[list[Hypothesis]]:
     """Words drawn by chance; the same generator draws the same captions in one batch as in several.
 
     Args:
@@ -114,7 +114,7 @@ def sample(
     _check(longest)
     where = generator.device if generator else "cpu"
 
-    def drawn(block: Regions) -> list[list[Caption]]:
+    def drawn(block: Regions) -> list[list[Hypothesis]]:
         rows = count * len(block.mask)
         chance = torch.rand(rows, longest, generator=generator, device=where).to(block.mask.device)
 
@@ -137,7 +137,7 @@ def beam(
     longest: int = 20,
     unknown: bool = False,
     once: Tensor | None = None,
-) -> list[list[Caption]]:
+) -> list[list[Hypothesis]]:
     """Beam search: of each picture the `width` most probable beginnings of captions go on, word by word.
 
     A caption has ended when its "<end>" is among the `width` best continuations; another beginning takes its place. A
@@ -180,13 +180,13 @@ def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
 @torch.inference_mode()
 def _search(
     model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, rules: "_Rules"
-) -> list[list[Caption]]:
+) -> list[list[Hypothesis]]:
     """Beam search in one block."""
     state, device = model.start(regions), regions.mask.device
     going = torch.arange(len(regions.mask), device=device)  # (P,), the pictures that are not done
     live = Beams.blank(len(going), 1, longest, 0.0, device)
     ended = Beams.blank(len(going), n_best, longest, -torch.inf, device)
-    captions: list[list[Caption]] = [[] for _ in range(len(going))]
+    captions: list[list[Hypothesis]] = [[] for _ in range(len(going))]
     for t in range(longest):
         logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
         log_probs = rules.apply(logits, live.ids[..., :t].flatten(0, 1))
@@ -230,7 +230,7 @@ def _walk(
     count: int,
     longest: int,
     rules: "_Rules",
-) -> list[list[Caption]]:
+) -> list[list[Hypothesis]]:
     """`count` captions a picture of one block, each on its own, word by word.
 
     `choose` is given log-probabilities (B, V), which of all the captions these are (B,) and how many words they have;
@@ -240,7 +240,7 @@ def _walk(
     going = torch.arange(len(rows), device=rows.device)  # (B,), the captions that are not done
     state, ids = pick(model.start(regions), rows), rows.new_zeros(len(rows), longest)
     log_prob = torch.zeros(len(rows), device=rows.device)
-    captions: list[list[Caption]] = [[] for _ in range(len(regions.mask))]
+    captions: list[list[Hypothesis]] = [[] for _ in range(len(regions.mask))]
     for t in range(longest):
         logits, state = model.step(state, ids[:, t - 1])  # the last column, still 0, before any word
         log_probs = rules.apply(logits, ids[:, :t])
@@ -299,16 +299,16 @@ def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor
     return place if words is None else words.gather(1, place[:, None])[:, 0]
 
 
-def _captions(beams: Beams) -> list[list[Caption]]:
+def _captions(beams: Beams) -> list[list[Hypothesis]]:
     """The texts of each picture, in their order."""
     pictures = zip(beams.ids.tolist(), beams.log_prob.tolist(), strict=True)
     return [[_caption(*text) for text in zip(*texts, strict=True) if text[1] > -math.inf] for texts in pictures]
 
 
-def _caption(ids: list[int], log_prob: float) -> Caption:
+def _caption(ids: list[int], log_prob: float) -> Hypothesis:
     """A caption from a row as long as the longest, which "<end>" ends if there was room."""
     length = ids.index(END) if END in ids else len(ids)
-    return Caption(tuple(ids[:length]), log_prob, math.exp(log_prob / min(length + 1, len(ids))))
+    return Hypothesis(tuple(ids[:length]), log_prob, math.exp(log_prob / min(length + 1, len(ids))))
 
 
 def _check(longest: int) -> None:

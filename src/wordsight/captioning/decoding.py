@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.captioning import decode
-from wordsight.captioning.captioner import Captioner
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.captioner import CaptionModel
+from wordsight.captioning.decode import Hypothesis
 from wordsight.errors import InputError
 
 BEAM = 3  # the width of the beam where none is said
@@ -40,7 +40,7 @@ class Decoding(TypedDict, total=False):
     seed: int
 
 
-Decoder = Callable[[Captioner, Regions, Tensor | None], list[list[Caption]]]  # with the words to say once
+Decoder = Callable[[CaptionModel, Regions, Tensor | None], list[list[Hypothesis]]]  # with the words to say once
 
 
 def decoder(

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.captioner import CaptionModel, State, framed
 from wordsight.captioning.m_rnn import scaled_tanh
 from wordsight.captioning.recurrence import Kind, Recurrence
 
 KERNELS = (5, 5, 3, 3, 3, 2)  # 16 words -> 12 -> 8 -> 6 -> 4 -> 2 -> 1
 
 
-class LanguageCNN(Captioner):
+class LanguageCNN(CaptionModel):
     """The language CNN.
 
         y_t = CNN_L(x_{t-15} .. x_t)                        convolutions with ReLU, no pooling

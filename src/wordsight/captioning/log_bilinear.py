@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.captioner import CaptionModel, State, framed
 
 
-class LogBilinear(Captioner):
+class LogBilinear(CaptionModel):
     """The modality-biased log-bilinear model.
 
         r_hat = sum over the last n words of C_i r_(word i before the next) + C_m x

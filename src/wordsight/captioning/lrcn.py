@@ -7,11 +7,11 @@ two-layer variant (LRCN-2f): the lower layer keeps what was said, apart from wha
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.captioner import CaptionModel, State, framed
 from wordsight.captioning.recurrence import Recurrence
 
 
-class LRCN(Captioner):
+class LRCN(CaptionModel):
     """The factored two-layer LSTM captioner.
 
         h1_t = LSTM_1(h1_{t-1}, x_t)

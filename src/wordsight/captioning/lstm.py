@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed, pick, run
+from wordsight.captioning.captioner import CaptionModel, State, framed, pick, run
 
 
-class ShowAndTell(Captioner):
+class ShowAndTell(CaptionModel):
     """The LSTM captioner.
 
     Args:

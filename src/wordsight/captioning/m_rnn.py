@@ -6,11 +6,11 @@ Mao et al. 2015, "Deep Captioning with Multimodal Recurrent Neural Networks (m-R
 from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed
+from wordsight.captioning.captioner import CaptionModel, State, framed
 from wordsight.captioning.recurrence import Recurrence
 
 
-class MRNN(Captioner):
+class MRNN(CaptionModel):
     """The m-RNN.
 
         w_t = ReLU(E_2 E_1 1_t)                                  two embedding layers

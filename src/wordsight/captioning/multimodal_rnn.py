@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions
-from wordsight.captioning.captioner import Captioner, State, framed, run
+from wordsight.captioning.captioner import CaptionModel, State, framed, run
 
 
-class MultimodalRNN(Captioner):
+class MultimodalRNN(CaptionModel):
     """The multimodal RNN.
 
     `nn.RNN` runs equation 14 over whole sentences with its input weights held at the identity, because what it is

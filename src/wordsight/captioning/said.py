@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wordsight.captioning.certain import answer
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.things import Thing
 from wordsight.text.articles import agree
 from wordsight.text.vocabulary import Vocabulary
@@ -15,13 +15,13 @@ OVERLAP = 0.5  # IoU above which two regions are too much alike
 
 
 @dataclass(frozen=True)
-class Said:
+class Caption:
     """A caption in words.
 
     Attributes:
         text: its words, between single spaces.
         log_prob: natural logarithm of its probability.
-        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Caption`.
+        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Hypothesis`.
         sure: how likely its main noun is right, 0 to 1 (`certain.py`); None where that was not learned.
         certain: whether it may be given as a fact; None as of `sure`.
         things: what else is seen, likeliest first, with how likely it is there; the same of all captions of a picture.
@@ -41,7 +41,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Snippet(Said):
+class RegionCaption(Caption):
     """A caption of a region.
 
     Attributes:
@@ -51,14 +51,14 @@ class Snippet(Said):
     box: tuple[float, ...]
 
 
-def in_words(caption: Caption, vocabulary: Vocabulary) -> Said:
+def in_words(caption: Hypothesis, vocabulary: Vocabulary) -> Caption:
     """A caption's numbers as their words; in English "a" and "an" agree with the word behind them."""
     words = [vocabulary.words[word] for word in caption.ids]
     english = "an" in vocabulary and "the" in vocabulary
-    return Said(" ".join(agree(words) if english else words), caption.log_prob, caption.confidence)
+    return Caption(" ".join(agree(words) if english else words), caption.log_prob, caption.confidence)
 
 
-def distinct(snippets: Sequence[Snippet], *, most: int = MOST, overlap: float = OVERLAP) -> list[Snippet]:
+def distinct(snippets: Sequence[RegionCaption], *, most: int = MOST, overlap: float = OVERLAP) -> list[RegionCaption]:
     """The surest snippets that differ, on regions that differ.
 
     A snippet is left out when a surer one has the same words, or its region overlaps a surer one's by an IoU above
@@ -72,7 +72,7 @@ def distinct(snippets: Sequence[Snippet], *, most: int = MOST, overlap: float = 
     Returns:
         Surest first.
     """
-    surest: dict[str, Snippet] = {}
+    surest: dict[str, RegionCaption] = {}
     for one in snippets:
         if one.text not in surest or one.confidence > surest[one.text].confidence:
             surest[one.text] = one

@@ -6,13 +6,13 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning.captioner import Captioner, full
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.captioner import CaptionModel, full
+from wordsight.captioning.decode import Hypothesis
 
 
 @torch.no_grad()
 def word_log_probs(
-    model: Captioner, regions: Regions, captions: Sequence[Sequence[Caption]]
+    model: CaptionModel, regions: Regions, captions: Sequence[Sequence[Hypothesis]]
 ) -> list[list[tuple[float, ...]]]:
     """Natural logarithms of the probability of each word, after the words before it.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wordsight.bundled import say_boxed
+from wordsight.bundled import say_bundled
 from wordsight.cli.options import AllowHub, Device, Json, show, verb
 from wordsight.errors import InputError
 
@@ -187,5 +187,5 @@ def search(
 def _said(index: "Index") -> "Index":
     """An index; where its model is the small one in the box, that is said."""
     if index.boxed:
-        say_boxed()
+        say_bundled()
     return index

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from wordsight.cli import index as index_commands
-from wordsight.cli.options import AllowHub, Device, Json, Model, named_or_boxed, show, verb
+from wordsight.cli.options import AllowHub, Device, Json, Model, run_or_bundled, show, verb
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -143,7 +143,7 @@ def ground(
     picture, sentence = Path(words[0]), words[1]
     if not sentence.strip():
         raise InputError("ground: the sentence is empty; say what to look for.")
-    run = load(named_or_boxed(model, "align"), device)
+    run = load(run_or_bundled(model, "align"), device)
     found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:
         found.draw(picture, out)
@@ -203,7 +203,7 @@ def caption(
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
     of_regions = regions or bool(boxes)
-    describer = load_captioner(named_or_boxed(model, "regions" if of_regions else "captions"), device)
+    describer = load_captioner(run_or_bundled(model, "regions" if of_regions else "captions"), device)
     if model is None and out and out.suffix.lower() != ".json" and not of_regions:
         alignment = alignment or in_the_box("align")
     aligned = load(alignment, device) if alignment else None

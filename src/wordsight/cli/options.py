@@ -9,7 +9,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from wordsight.bundled import in_the_box, say_boxed
+from wordsight.bundled import in_the_box, say_bundled
 from wordsight.errors import InputError, WorkFailed, printable
 from wordsight.files import to_json
 
@@ -49,7 +49,7 @@ def verb(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def named_or_boxed(run: Path | None, part: str) -> Path:
+def run_or_bundled(run: Path | None, part: str) -> Path:
     """What was named, or else the part of the box that does the same, which is said.
 
     Raises:
@@ -58,7 +58,7 @@ def named_or_boxed(run: Path | None, part: str) -> Path:
     if run is not None:
         return run
     found = in_the_box(part)
-    say_boxed()
+    say_bundled()
     return found
 
 

@@ -20,8 +20,8 @@ from wordsight.metrics.cider import cider_d
 from wordsight.metrics.ptb import tokenise
 from wordsight.metrics.ranking import metrics, ranks, rsum, score_matrix
 from wordsight.progress import Count, Progress
-from wordsight.runs.aligner import Run
-from wordsight.runs.captioner import Describer
+from wordsight.runs.aligner import Aligner
+from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import featured
 from wordsight.runs.pairs import encode, pairs
 from wordsight.runs.tasks import part
@@ -65,7 +65,7 @@ class Outcome:
 
 
 def outcome(
-    run: Run | Describer, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
+    run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
 ) -> Outcome:
     """What a run does with some pictures, measured now or as it was kept.
 
@@ -94,7 +94,7 @@ def outcome(
 
 
 def ranked(
-    run: Run, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+    run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
 ) -> Outcome:
     """How an aligner ranks; `beam` is not for it."""
     known = pairs(pictures, rows, run.vocabulary, parses)
@@ -124,7 +124,7 @@ def _counted(texts: Sequence[Vectors], count: Count) -> Iterator[Vectors]:
 
 
 def described(
-    run: Describer, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+    run: Captioner, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
 ) -> Outcome:
     """What a captioner says; `parses` are not for it."""
     captions: list[str] = []
@@ -152,7 +152,7 @@ def described(
     )
 
 
-def _key(run: Run | Describer, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
+def _key(run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
     """A name for what would be measured: the same run, pictures, sentences, parses and beam have the same."""
     digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
     digest.update((run.folder / "vocabulary.json").read_bytes())

@@ -11,8 +11,8 @@ from wordsight.comparison.bootstrap import Difference, Floats, bleu_4, differenc
 from wordsight.comparison.outcomes import Outcome, hits
 from wordsight.comparison.published import Published, published
 from wordsight.data.records import Picture
-from wordsight.runs.aligner import Run
-from wordsight.runs.captioner import Describer
+from wordsight.runs.aligner import Aligner
+from wordsight.runs.captioner import Captioner
 from wordsight.runs.recipe import Recipe, to_dict
 
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
@@ -31,7 +31,7 @@ class Member:
     outcome: Outcome
 
     @classmethod
-    def of(cls, run: Run | Describer, outcome: Outcome) -> "Member":
+    def of(cls, run: Aligner | Captioner, outcome: Outcome) -> "Member":
         """From a loaded run."""
         checkpoint = run.checkpoint
         return cls(

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wordsight.bundled import in_the_box
-from wordsight.captioning.said import Snippet
+from wordsight.captioning.said import RegionCaption
 from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -96,7 +96,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
         Example(
             picture=Picture(path.name, path, "", ()),
             captions=said,
-            regions=[one for one in parts.get(path, ()) if isinstance(one, Snippet)],
+            regions=[one for one in parts.get(path, ()) if isinstance(one, RegionCaption)],
             words=aligner.align(path, said[0].text, beta=BETA),
         )
         for path, said in told.items()

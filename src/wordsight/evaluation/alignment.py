@@ -20,7 +20,7 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
 from wordsight.reports.tables import ROWS
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.pairs import encode, pairs
 from wordsight.vision.regions import FeatureTable
@@ -29,7 +29,7 @@ VECTORS = "glove_300d.npz"  # looked for beside the weights, for the row without
 
 
 def measure(
-    run: Run,
+    run: Aligner,
     data: str | Path | None = None,
     split: str = "val",
     *,
@@ -89,7 +89,7 @@ def _report(subject: Subject, out: Path, progress: Progress) -> None:
         progress.say(f"no report: {error}")
 
 
-def ground(run: Run, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:
+def ground(run: Aligner, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:
     """How often phrases are put where they belong, beside the rows of reference.
 
     Args:
@@ -112,7 +112,7 @@ def _boxes(regions: Regions) -> Tensor:
     return regions.boxes[0, regions.mask[0]]  # (R, 4)
 
 
-def _untrained(run: Run, phrases: Sequence[Phrase], look: Look) -> Predict | None:
+def _untrained(run: Aligner, phrases: Sequence[Phrase], look: Look) -> Predict | None:
     """What the detector's class names alone would choose; None where regions carry none, or vectors are not at hand."""
     labels, detector = run.encoder.blocks.get("labels"), run.encoder.detector
     if labels is None or detector is None:
@@ -160,7 +160,7 @@ def _grounding(figures: Mapping[str, float]) -> Table:
 
 
 def evaluated(
-    run: Run, data: str | Path | None, split: str, *, report: Path | None, grounding: bool = False
+    run: Aligner, data: str | Path | None, split: str, *, report: Path | None, grounding: bool = False
 ) -> tuple[dict[str, float], str]:
     """The figures of `measure`, and their table."""
     figures = measure(run, data, split, grounding=grounding, report=report)

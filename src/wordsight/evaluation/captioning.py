@@ -23,8 +23,8 @@ from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention
 from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.reports.examples import lot
-from wordsight.runs.aligner import Alignment, Run, load
-from wordsight.runs.captioner import Describer
+from wordsight.runs.aligner import Aligner, Alignment, load
+from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import ROWS, RegionTable, pairs
 from wordsight.vision.regions import FeatureTable
@@ -35,7 +35,7 @@ Figures = dict[str, float | str]
 
 
 def measure_captions(
-    describer: Describer,
+    describer: Captioner,
     data: str | Path | None = None,
     split: str = "val",
     *,
@@ -43,7 +43,7 @@ def measure_captions(
     meteor: bool = False,
     grounding: bool = False,
     report: str | Path | None = None,
-    alignment: Run | None = None,
+    alignment: Aligner | None = None,
     progress: Progress | None = None,
 ) -> Figures:
     """Every figure of a captioner on one split of a dataset.
@@ -98,7 +98,7 @@ def measure_captions(
     return figures
 
 
-def captions_of(describer: Describer, rows: FeatureTable, beam: int, progress: Progress) -> list[str]:
+def captions_of(describer: Captioner, rows: FeatureTable, beam: int, progress: Progress) -> list[str]:
     """The best caption of each picture."""
     blocks = torch.arange(len(rows)).split(BLOCK)
     captions: list[str] = []
@@ -109,7 +109,7 @@ def captions_of(describer: Describer, rows: FeatureTable, beam: int, progress: P
     return captions
 
 
-def perplexity(describer: Describer, pictures: Sequence[Picture], rows: FeatureTable) -> float:
+def perplexity(describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable) -> float:
     """Of what people said about the pictures."""
     every = torch.arange(len(rows))
     table = RegionTable(rows, every, torch.zeros_like(every)) if describer.of_regions else rows
@@ -118,7 +118,7 @@ def perplexity(describer: Describer, pictures: Sequence[Picture], rows: FeatureT
     return describer.model.perplexity(known.batch(some).to(describer.device) for some in blocks)
 
 
-def variety(describer: Describer, captions: Sequence[str]) -> dict[str, float]:
+def variety(describer: Captioner, captions: Sequence[str]) -> dict[str, float]:
     """`diversity`, with the share of copies where the sentences of the training are at hand."""
     settings = describer.checkpoint.recipe.data
     try:
@@ -132,7 +132,7 @@ def variety(describer: Describer, captions: Sequence[str]) -> dict[str, float]:
 
 
 def of_regions(
-    describer: Describer,
+    describer: Captioner,
     phrases: Sequence[Phrase],
     pictures: Sequence[Picture],
     rows: FeatureTable,
@@ -159,7 +159,7 @@ def of_regions(
 
 
 def examples(
-    describer: Describer, pictures: Sequence[Picture], rows: FeatureTable, beam: int, alignment: Run | None = None
+    describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable, beam: int, alignment: Aligner | None = None
 ) -> list[Example]:
     """Pictures drawn by lot with their candidates, the first of them with their regions and what words are about."""
     chosen = lot(range(len(pictures)), SHOWN)
@@ -209,7 +209,7 @@ def _cell(value: float | str | None, key: str) -> str:
 
 
 def evaluated(
-    describer: Describer,
+    describer: Captioner,
     data: str | Path | None,
     split: str,
     *,

@@ -15,7 +15,7 @@ from wordsight.metrics.likelihood import PICTURES, likelihood_metrics, log_likel
 from wordsight.metrics.ranking import KS, chance
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
-from wordsight.runs.captioner import Describer
+from wordsight.runs.captioner import Captioner
 from wordsight.runs.device import autocast
 from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import pairs
@@ -25,7 +25,7 @@ STRANGERS = 100  # pictures of the training split that say how probable a senten
 
 
 def measure_likelihood(
-    describer: Describer,
+    describer: Captioner,
     data: str | Path | None = None,
     split: str = "val",
     *,
@@ -71,7 +71,7 @@ def measure_likelihood(
     return figures | {"strangers": len(others)} | lots
 
 
-def _likelihoods(describer: Describer, rows: FeatureTable, words: Words, progress: Progress, name: str) -> Tensor:
+def _likelihoods(describer: Captioner, rows: FeatureTable, words: Words, progress: Progress, name: str) -> Tensor:
     """`log_likelihoods` of all pictures of a table."""
 
     def blocks() -> Iterator[Regions]:

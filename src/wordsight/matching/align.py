@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, score
-from wordsight.matching.centred import Centred
+from wordsight.matching.centred import Standardise
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import UNKNOWN, Matcher
 from wordsight.matching.meaning import Meaning
@@ -151,7 +151,7 @@ class Align(Matcher):
 
     def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
-        centred = Centred(len(self.mean))
+        centred = Standardise(len(self.mean))
         centred.fit(batches())
         self.mean.copy_(centred.mean)
         self.scale.copy_(centred.scale)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from wordsight.batch import Batch
 
 
-class Centred(nn.Module):
+class Standardise(nn.Module):
     """Takes the mean over the training regions off, and scales all by one number: their mean squared length is 1.
 
     Args:

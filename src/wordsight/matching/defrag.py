@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, score
-from wordsight.matching.centred import Centred
+from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
 
@@ -54,7 +54,7 @@ class DeFrag(Matcher):
         self.words = nn.Embedding(vocabulary, words)  # W_e
         self.weight = nn.Parameter(torch.randn(len(RELATIONS), embedding, 2 * words) * (2 * words) ** -0.5)  # W_R
         self.bias = nn.Parameter(torch.zeros(len(RELATIONS), embedding))  # b_R
-        self.centred = Centred(features, region_dropout)
+        self.centred = Standardise(features, region_dropout)
         self.region = nn.Linear(features, embedding)  # W_m, b_m
         self.dropout = nn.Dropout(dropout)
         self.beta, self.margin, self.smoothing, self.infer_regions = beta, margin, smoothing, infer_regions

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, whole
-from wordsight.matching.centred import Centred
+from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
 
@@ -53,7 +53,7 @@ class SDTRNN(Matcher):
         self.word = nn.Linear(words, embedding, bias=False)  # W_v
         kinds = len(RELATIONS) if matrices == "relation" else 2 * REACH
         self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: at first a mean of all words
-        self.centred = Centred(features, region_dropout)
+        self.centred = Standardise(features, region_dropout)
         self.picture = nn.Linear(features, embedding)  # W_I
         self.dropout = nn.Dropout(dropout)
         self.matrices, self.margin = matrices, margin

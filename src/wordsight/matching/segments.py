@@ -194,12 +194,12 @@ def _parts(region: Sequence[int], phrases: Sequence[int], silent: Sequence[bool]
     return spans_of_equals(list(zip(region, parts, strict=True)))
 
 
-def naming_nothing(words: Words, vocabulary: Vocabulary) -> Tensor:
+def function_word_mask(words: Words, vocabulary: Vocabulary) -> Tensor:
     """Which words name nothing: (N, T) bool; a word that the vocabulary does not know may well name something."""
-    return are_silent(vocabulary).to(words.ids.device)[words.ids]
+    return function_words(vocabulary).to(words.ids.device)[words.ids]
 
 
-def are_silent(vocabulary: Vocabulary) -> Tensor:
+def function_words(vocabulary: Vocabulary) -> Tensor:
     """Which words of a vocabulary name nothing: (V,) bool."""
     return torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words])
 

@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses, whole
-from wordsight.matching.centred import Centred
+from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher, Step
 from wordsight.matching.score import shares, spans
 from wordsight.text.encoders import run_packed
@@ -126,7 +126,7 @@ class SMLSTM(Matcher):
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)
         self.sentence = nn.LSTM(words, embedding // 2, bidirectional=True, batch_first=True)
-        self.centred = Centred(features, region_dropout)
+        self.centred = Standardise(features, region_dropout)
         self.region = nn.Linear(features, embedding)
         self.look = self.read = None
         if variant in ("full", "att"):

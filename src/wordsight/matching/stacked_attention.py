@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching import losses
-from wordsight.matching.centred import Centred
+from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans
 from wordsight.text.encoders import BiGRU
@@ -70,7 +70,7 @@ class StackedAttention(Matcher):
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)
         self.sentence = BiGRU(words, hidden, embedding, dropout)
-        self.centred = Centred(features, region_dropout)
+        self.centred = Standardise(features, region_dropout)
         self.region = nn.Linear(features, embedding)
         self.sharpness, self.pooling, self.pooling_sharpness = sharpness, pooling, pooling_sharpness
         self.hardest, self.margin = loss == "hardest", margin

@@ -18,7 +18,7 @@ from wordsight.batch import Regions
 from wordsight.data.entities import Phrase
 from wordsight.matching.locate import locate, overlaps, supported
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import Grouping, assign, naming_nothing
+from wordsight.matching.segments import Grouping, assign, function_word_mask
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 from wordsight.text.vectors import load_vectors
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
@@ -142,7 +142,7 @@ def predictor(
             words = vocabulary.encode([sentence for _, sentence in block])
             boxes = images.places.cpu()
             found = supported(model.evidence(images, model.text_vectors(words.to(device))).cpu(), boxes)  # (B, T, R)
-            silent = naming_nothing(words, vocabulary)  # (B, T)
+            silent = function_word_mask(words, vocabulary)  # (B, T)
             chain = None if beta is None else assign(found, words.mask, beta, Grouping.of([text for _, text in block]))
             for row, pair in enumerate(block):
                 numbers = members[pair]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from wordsight.captioning.said import Said, Snippet
+from wordsight.captioning.said import Caption, RegionCaption
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import write_text
@@ -50,8 +50,8 @@ class Example:
     """A picture, what is said about it, best first, about its regions, if that was asked, and what words are about."""
 
     picture: Picture
-    captions: Sequence[Said]
-    regions: Sequence[Snippet] = ()
+    captions: Sequence[Caption]
+    regions: Sequence[RegionCaption] = ()
     words: Attention | Aligned | None = None
 
 
@@ -166,7 +166,7 @@ def captions(examples: Sequence[Example]) -> str:
     return f'<div class="two">{"".join(views)}</div>' if views else ""
 
 
-def _rated(one: Said) -> str:
+def _rated(one: Caption) -> str:
     """A text with a bar for its confidence."""
     return f'{escape(one.text)}<div class="bar"><i style="width:{100 * one.confidence:.0f}%"></i></div>'
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from wordsight.captioning.said import Snippet
+from wordsight.captioning.said import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import write_bytes
 from wordsight.matching.alignment import Aligned, Glance
@@ -43,7 +43,7 @@ def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Ima
     return _draw(image, marks(aligned), aligned.words, shares(aligned.strengths), width)
 
 
-def draw_regions(image: Image.Image, regions: Sequence[Snippet], *, width: int = 900) -> Image.Image:
+def draw_regions(image: Image.Image, regions: Sequence[RegionCaption], *, width: int = 900) -> Image.Image:
     """Draw regions with what is said about them.
 
     Args:

@@ -111,7 +111,7 @@ class Alignment:
         return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
 
 
-class Run(OpenedRun):
+class Aligner(OpenedRun):
     """A trained model with its vocabulary and its way of seeing.
 
     Attributes:
@@ -209,7 +209,7 @@ class Run(OpenedRun):
         )
 
 
-def load(run: str | Path | None = None, device: str = "auto") -> Run:
+def load(run: str | Path | None = None, device: str = "auto") -> Aligner:
     """A trained model from the folder that `wordsight train -o` wrote, or a pretrained dual encoder of transformers.
 
     Args:
@@ -223,7 +223,7 @@ def load(run: str | Path | None = None, device: str = "auto") -> Run:
     where, folder = device_named(device), in_the_box("align") if run is None else path_of(run, "the folder of a run")
     if is_dual(folder):
         made, encoder = pretrained(find_dual(folder), where)
-        dual = Run(folder, made, where)
+        dual = Aligner(folder, made, where)
         dual.encoder = encoder
         return dual
-    return Run(folder, checkpoint.load(folder, where), where)
+    return Aligner(folder, checkpoint.load(folder, where), where)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from wordsight.captioning.decoding import Decoding, decoder
-from wordsight.captioning.said import Said, Snippet
+from wordsight.captioning.said import Caption, RegionCaption
 from wordsight.data.pictures import Listing
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
@@ -17,8 +17,8 @@ from wordsight.metrics.coco_results import write_results
 from wordsight.progress import Progress
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
-from wordsight.runs.aligner import Run
-from wordsight.runs.captioner import Describer
+from wordsight.runs.aligner import Aligner
+from wordsight.runs.captioner import Captioner
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
 
@@ -38,8 +38,8 @@ class Described:
         regions: whether these are snippets.
     """
 
-    describer: Describer
-    captions: Mapping[Path, Sequence[Said]]
+    describer: Captioner
+    captions: Mapping[Path, Sequence[Caption]]
     broken: Mapping[Path, str]
     regions: bool
 
@@ -49,7 +49,7 @@ class Described:
             pictures = [
                 {
                     "picture": str(path),
-                    "regions": [_plain(one) | {"box": one.box} for one in said if isinstance(one, Snippet)],
+                    "regions": [_plain(one) | {"box": one.box} for one in said if isinstance(one, RegionCaption)],
                 }
                 for path, said in self.captions.items()
             ]
@@ -63,14 +63,14 @@ class Described:
         for path, said in self.captions.items():
             lines.append(printable(path))
             for one in said:
-                place = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, Snippet) else ""
+                place = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, RegionCaption) else ""
                 if one.certain is not False:
                     lines.append(f"  {one.confidence:10.2f}{f'{place:23}' if place else ''}  {one.text}")
             if said and not any(one.certain is not False for one in said):
                 lines.append(f"  {'-':>10}  {said[0].answer}")
         return "\n".join(lines)
 
-    def save(self, out: Path, alignment: Run | None = None) -> None:
+    def save(self, out: Path, alignment: Aligner | None = None) -> None:
         """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
 
         A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked.
@@ -86,14 +86,14 @@ class Described:
             )
         ((path, said),) = self.captions.items()
         if self.regions:
-            snippets = [one for one in said if isinstance(one, Snippet)]
+            snippets = [one for one in said if isinstance(one, RegionCaption)]
             return save(draw_regions(open_image(path), snippets), out)
         if alignment:
             return alignment.align(path, said[0].text, beta=BETA).draw(path, out)
         return save(draw_attention(open_image(path), self.describer.attention(path, said[0].text)), out)
 
 
-def _picture(path: Path, said: Sequence[Said]) -> dict[str, Any]:
+def _picture(path: Path, said: Sequence[Caption]) -> dict[str, Any]:
     """A picture's captions as plain values, with what is said of it all in all."""
     best = said[0]
     captions = [_plain(one) | {"sure": one.sure, "certain": one.certain} for one in said]
@@ -107,7 +107,7 @@ def _picture(path: Path, said: Sequence[Said]) -> dict[str, Any]:
     }
 
 
-def _plain(one: Said) -> dict[str, Any]:
+def _plain(one: Caption) -> dict[str, Any]:
     return {"text": one.text, "log_prob": one.log_prob, "confidence": one.confidence}
 
 
@@ -136,7 +136,7 @@ def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
 
 
 def caption_files(
-    describer: Describer,
+    describer: Captioner,
     paths: Sequence[Path],
     *,
     regions: bool = False,
@@ -164,7 +164,7 @@ def caption_files(
         raise InputError(f"n_best = {decoding['n_best']}: expected 1 for regions; each is given its best caption.")
     broken: dict[Path, str] = {}
     unlisted = paths.left_out if isinstance(paths, Listing) else {}
-    captions: dict[Path, Sequence[Said]] = {}
+    captions: dict[Path, Sequence[Caption]] = {}
     if boxes:
         said = _boxed(describer, paths, boxes, broken, decoding)
     else:
@@ -191,32 +191,32 @@ def first_lines(reasons: Sequence[str], where: str) -> list[str]:
     return [*lines, f"  and {more:,} more, {where}"] if more > 0 else lines
 
 
-Found = Iterator[tuple[Path, Sequence[Said]]]
+SearchResults = Iterator[tuple[Path, Sequence[Caption]]]
 
 
 def _seen(
-    describer: Describer,
+    describer: Captioner,
     paths: Sequence[Path],
     regions: bool,
     broken: dict[Path, str],
     decoding: Decoding,
     progress: Progress,
-) -> Found:
+) -> SearchResults:
     """Whole pictures or their proposals, from the cache or computed now."""
     with progress.task("features") as count:
         table = FeatureCache(default_cache(), describer.encoder).regions(paths, progress=count)
     broken.update(table.broken)
     rows = torch.arange(len(table))
     if regions:
-        said: Iterator[Sequence[Said]] = (describer.snippets(table.gather(row), **decoding) for row in rows.split(1))
+        said: Iterator[Sequence[Caption]] = (describer.snippets(table.gather(row), **decoding) for row in rows.split(1))
     else:
         said = describer.captions((table.gather(some) for some in rows.split(ROWS)), **decoding)
     return zip((paths[place] for place in table.kept), said, strict=True)
 
 
 def _boxed(
-    describer: Describer, paths: Sequence[Path], boxes: Sequence[Pixels], broken: dict[Path, str], decoding: Decoding
-) -> Found:
+    describer: Captioner, paths: Sequence[Path], boxes: Sequence[Pixels], broken: dict[Path, str], decoding: Decoding
+) -> SearchResults:
     """The same boxes of each picture."""
     for path in paths:
         try:

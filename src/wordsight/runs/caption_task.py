@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from wordsight.captioning import decode
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.metrics.captions import Id, caption_metrics
 from wordsight.runs.pairs import ROWS, Pairs, Validation
 from wordsight.text.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ CARD_OF_REGIONS = {
 }
 
 
-def validate(model: Captioner, data: Validation) -> dict[str, float]:
+def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
     """`perplexity` and, where whole pictures are described, the figures of greedy captions with coco-caption's names.
 
     Leaves the model in evaluation mode.
@@ -47,7 +47,7 @@ def validate(model: Captioner, data: Validation) -> dict[str, float]:
     return found | caption_metrics(said, references)
 
 
-def captions_of(model: Captioner, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
+def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
     """The greedy caption of each picture."""
     rows, device = torch.arange(len(pairs.table)).split(ROWS), next(model.parameters()).device
     once = vocabulary.naming

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.bundled import in_the_box
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.captioning.certain import CERTAIN, Calibration, Judge
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.decoding import Decoder, Decoding, decoder
-from wordsight.captioning.said import Said, Snippet, distinct, in_words
+from wordsight.captioning.said import Caption, RegionCaption, distinct, in_words
 from wordsight.captioning.word_probs import word_log_probs
 from wordsight.errors import InputError
 from wordsight.reports.attention_maps import Attention
 from wordsight.runs import checkpoint
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
@@ -30,7 +30,7 @@ from wordsight.vision.classes import reads
 from wordsight.vision.dual_source import is_dual
 
 
-class Describer(OpenedRun):
+class Captioner(OpenedRun):
     """A trained captioner with its vocabulary and its way of seeing.
 
     A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
@@ -45,7 +45,7 @@ class Describer(OpenedRun):
     """
 
     kind = "caption"
-    model: Captioner
+    model: CaptionModel
 
     @property
     def of_regions(self) -> bool:
@@ -54,7 +54,7 @@ class Describer(OpenedRun):
 
     def caption(
         self, pictures: Pictures, *, on_broken: OnBroken = "raise", **decoding: Unpack[Decoding]
-    ) -> list[list[Said]]:
+    ) -> list[list[Caption]]:
         """Describe whole pictures.
 
         Args:
@@ -78,7 +78,7 @@ class Describer(OpenedRun):
 
     def caption_regions(
         self, picture: Picture, boxes: Sequence[Sequence[float]] | None = None, **decoding: Unpack[Decoding]
-    ) -> list[Snippet]:
+    ) -> list[RegionCaption]:
         """Describe regions of a picture, each by its best caption.
 
         Args:
@@ -99,7 +99,7 @@ class Describer(OpenedRun):
         seen = self.encoder.encode([picture], [boxes])
         return self.each(seen, self.encoder.encode([picture]) if self.of_regions else seen, **decoding)[0]
 
-    def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[Snippet]:
+    def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[RegionCaption]:
         """The snippets worth showing of one picture's proposals (1, R, F), surest first.
 
         Raises:
@@ -113,7 +113,7 @@ class Describer(OpenedRun):
             )
         return distinct(self.each(Regions(seen.features, mask, seen.boxes), seen, **decoding)[0])
 
-    def each(self, seen: Regions, wholes: Regions, **decoding: Unpack[Decoding]) -> list[list[Snippet]]:
+    def each(self, seen: Regions, wholes: Regions, **decoding: Unpack[Decoding]) -> list[list[RegionCaption]]:
         """Describe every region.
 
         Args:
@@ -128,10 +128,10 @@ class Describer(OpenedRun):
         views = _at(seen, picture, place)
         if self.of_regions:
             views = _beside(views, _at(wholes, picture, torch.zeros_like(place)))  # (S, 2, F)
-        found: list[list[Snippet]] = [[] for _ in range(len(seen.mask))]
+        found: list[list[RegionCaption]] = [[] for _ in range(len(seen.mask))]
         said = zip(picture.tolist(), views.boxes[:, 0].tolist(), self.say([views], **decoding), strict=True)
         for row, box, (best, *_) in said:
-            found[row].append(Snippet(best.text, best.log_prob, best.confidence, box=tuple(box)))
+            found[row].append(RegionCaption(best.text, best.log_prob, best.confidence, box=tuple(box)))
         return found
 
     def attention(self, picture: Picture, text: str) -> Attention:
@@ -167,7 +167,7 @@ class Describer(OpenedRun):
         first = _at(seen, rows, torch.zeros_like(rows))
         return _beside(first, first)
 
-    def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+    def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
         """Captions of whole pictures, which know how sure they are where this run has learned that.
 
         Args:
@@ -205,9 +205,9 @@ class Describer(OpenedRun):
         self,
         judge: Judge,
         block: Regions,
-        said: Sequence[Sequence[Said]],
+        said: Sequence[Sequence[Caption]],
         log_probs: Sequence[Sequence[Sequence[float]]],
-    ) -> Iterator[list[Said]]:
+    ) -> Iterator[list[Caption]]:
         for row, captions in enumerate(said):
             there = block.mask[row]
             seen = judge.look(block.features[row, there].numpy(), block.boxes[row, there].numpy())
@@ -216,7 +216,7 @@ class Describer(OpenedRun):
                 for one, words in zip(captions, log_probs[row], strict=True)
             ]
 
-    def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Said]]:
+    def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
         """Words for what the model sees.
 
         Args:
@@ -236,7 +236,7 @@ class Describer(OpenedRun):
             for captions in self._chosen(choose, block.to(self.device))
         )
 
-    def _chosen(self, choose: Decoder, block: Regions) -> list[list[Caption]]:
+    def _chosen(self, choose: Decoder, block: Regions) -> list[list[Hypothesis]]:
         try:
             return choose(self.model, block, self.vocabulary.naming)
         except ValueError as error:
@@ -248,17 +248,17 @@ def _choice(decoding: Decoding) -> Decoder:
     return decoder(**keywords(decoder, decoding, "decoding", "captions"))
 
 
-def load_run(run: str | Path, device: str = "auto") -> Run | Describer:
+def load_run(run: str | Path, device: str = "auto") -> Aligner | Captioner:
     """A trained model of either kind from its folder, or a dual encoder; see `load` and `load_captioner`."""
     where, folder = device_named(device), path_of(run, "the folder of a run")
     if is_dual(folder):
         return load(folder, device)
     found = checkpoint.load(folder, where)
-    opened: Run | Describer = part(TASKS[found.model.task].opened)(folder, found, where)
+    opened: Aligner | Captioner = part(TASKS[found.model.task].opened)(folder, found, where)
     return opened
 
 
-def load_captioner(run: str | Path | None = None, device: str = "auto") -> Describer:
+def load_captioner(run: str | Path | None = None, device: str = "auto") -> Captioner:
     """A trained captioner from the folder that `wordsight train -o` wrote.
 
     Args:
@@ -269,7 +269,7 @@ def load_captioner(run: str | Path | None = None, device: str = "auto") -> Descr
         InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
     """
     where, folder = device_named(device), in_the_box("captions") if run is None else path_of(run, "the folder of a run")
-    return Describer(folder, checkpoint.load(folder, where), where)
+    return Captioner(folder, checkpoint.load(folder, where), where)
 
 
 def _at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:

@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import Any
 
 from wordsight import captioning, matching
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.matching.matcher import Matcher
 from wordsight.runs import align_task, caption_task
 from wordsight.runs.pairs import Validation
 
-Model = Matcher | Captioner
+Model = Matcher | CaptionModel
 Figures = Mapping[str, float]
 
 
@@ -63,7 +63,7 @@ TASKS = {
         summary=align_task.summary,
         card=align_task.card,
         rewarded=False,
-        opened="wordsight.runs.aligner:Run",
+        opened="wordsight.runs.aligner:Aligner",
         measure="wordsight.evaluation.alignment:evaluated",
         options=("grounding",),
         outcome="wordsight.comparison.outcomes:ranked",
@@ -77,7 +77,7 @@ TASKS = {
         summary=caption_task.summary,
         card=caption_task.card,
         rewarded=True,
-        opened="wordsight.runs.captioner:Describer",
+        opened="wordsight.runs.captioner:Captioner",
         measure="wordsight.evaluation.captioning:evaluated",
         options=("grounding", "beam", "meteor", "rank", "most", "alignment"),
         outcome="wordsight.comparison.outcomes:described",

@@ -15,8 +15,8 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
-from wordsight.search.query import Ask, Term, asked, divisor, terms
-from wordsight.search.results import Alike, Found, Hit, evidence
+from wordsight.search.query import Ask, QueryTerm, asked, divisor, terms
+from wordsight.search.results import Alike, Hit, SearchResults, evidence
 from wordsight.search.rough import best_scores, is_quick
 from wordsight.search.scan import Ints, scan, top
 
@@ -24,7 +24,7 @@ TOGETHER = 128  # queries scanned for at once
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SearchOptions:
     """Which hits are wanted, and how many.
 
     Attributes:
@@ -51,7 +51,7 @@ class Wanted:
         return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
 
 
-def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
+def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
     """The pictures that fit some queries best, exactly: as if every picture were scored in memory.
 
     Args:
@@ -78,7 +78,7 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: Wanted) ->
     raise InputError(f"{opened.folder}: is replaced again and again; try again later.")
 
 
-def _find(index: Opened, asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
+def _find(index: Opened, asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
     queries = terms(index.run, asks)
     with Catalog(index.folder) as catalog:
         search = _Search(index, catalog, wanted)
@@ -93,7 +93,7 @@ def _find(index: Opened, asks: Sequence[Ask], wanted: Wanted) -> list[Found]:
 class _Search:
     """One look at an index: everything in it is of the same moment."""
 
-    def __init__(self, index: Opened, catalog: Catalog, wanted: Wanted) -> None:
+    def __init__(self, index: Opened, catalog: Catalog, wanted: SearchOptions) -> None:
         self.index, self.catalog, self.wanted = index, catalog, wanted
         self.snapshot, self.broken = index.snapshot(catalog), catalog.broken()
         self.calibration = Calibration.parse(catalog.fact("calibration"))
@@ -107,7 +107,7 @@ class _Search:
         found = filters.numbers(self.catalog.db, self.index.places, self.wanted.where, self.wanted.under)
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
 
-    def scores(self, queries: Sequence[Sequence[Term]]) -> Tensor:
+    def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
         """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
         now, rule, ask = self.snapshot, self.index.rule, asked(queries, self.index.rule)
         spans = now.spans[self.chosen]
@@ -117,7 +117,7 @@ class _Search:
             return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
 
-    def answer(self, query: Sequence[Term], scores: Tensor) -> Found:
+    def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:
         """A page of hits: scores (I,) of the chosen pictures."""
         normalised = scores / divisor(query, self.index.rule)
         curve = self._curve(query)
@@ -132,9 +132,9 @@ class _Search:
         hits = self._hits(query, page, scores, normalised, sure)
         total = len(left) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return Found(tuple(hits), total, start + 1, tuple(unknown), _doubtful(curve, sure))
+        return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _doubtful(curve, sure))
 
-    def _curve(self, query: Sequence[Term]) -> Curve | None:
+    def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
         if self.calibration and len(query) == 1 and query[0].words and query[0].weight > 0:
             return self.calibration.curve(int((~query[0].grouping.silent).sum()))
@@ -154,7 +154,7 @@ class _Search:
         return fits & (sure >= self.wanted.min_sure)
 
     def _hits(
-        self, query: Sequence[Term], page: Sequence[Ints], scores: Tensor, normalised: Tensor, sure: Tensor | None
+        self, query: Sequence[QueryTerm], page: Sequence[Ints], scores: Tensor, normalised: Tensor, sure: Tensor | None
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]

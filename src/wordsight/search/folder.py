@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_bytes, reason, sync_folder
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
@@ -186,7 +186,7 @@ def fingerprint(run: Path) -> str:
     return found.hexdigest()
 
 
-def size_of(run: Run) -> int:
+def size_of(run: Aligner) -> int:
     """D of a model's vectors.
 
     Raises:

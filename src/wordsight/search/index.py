@@ -21,13 +21,13 @@ from wordsight.files import reason
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.search import damage
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
-from wordsight.search.find import Wanted, find
+from wordsight.search.find import SearchOptions, find
 from wordsight.search.folder import fingerprint, is_index, is_ours, mark
 from wordsight.search.gone import Gone
 from wordsight.search.info import info, write_broken
@@ -37,7 +37,7 @@ from wordsight.search.opened import TRIES, Opened
 from wordsight.search.places import Places
 from wordsight.search.query import Ask
 from wordsight.search.rerank import AMONG, rerank
-from wordsight.search.results import Found
+from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
@@ -126,7 +126,7 @@ class Index:
         return self.opened.boxed
 
     @property
-    def run(self) -> Run:
+    def run(self) -> Aligner:
         """The model of the index.
 
         Raises:
@@ -176,25 +176,27 @@ class Index:
             write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 
-    def search(self, ask: Ask, *, reranker: Run | None = None, rerank_top: int = AMONG, **wanted: Any) -> Found:
+    def search(
+        self, ask: Ask, *, reranker: Aligner | None = None, rerank_top: int = AMONG, **wanted: Any
+    ) -> SearchResults:
         """The pictures that fit a query best.
 
         Args:
             ask: a sentence, a `Sentence` or `Like`, or several of these, whose weighted scores are added up.
             reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
             rerank_top: how many of the first.
-            **wanted: which hits, and how many, see `find.Wanted`.
+            **wanted: which hits, and how many, see `find.SearchOptions`.
 
         Raises:
             InputError: the query cannot be used, or the index is damaged.
         """
         if reranker is not None:
-            return rerank(lambda: self.opened, ask, reranker, rerank_top, Wanted(**wanted))
-        return find(lambda: self.opened, [ask], Wanted(**wanted))[0]
+            return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**wanted))
+        return find(lambda: self.opened, [ask], SearchOptions(**wanted))[0]
 
-    def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[Found]:
+    def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[SearchResults]:
         """The same for many queries, which is faster for each of them."""
-        return find(lambda: self.opened, asks, Wanted(**wanted)) if asks else []
+        return find(lambda: self.opened, asks, SearchOptions(**wanted)) if asks else []
 
     def annotate(self, table: str | Path) -> list[str]:
         """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.

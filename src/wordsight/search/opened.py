@@ -9,7 +9,7 @@ from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.matching.score import Rule
-from wordsight.runs.aligner import Run, load
+from wordsight.runs.aligner import Aligner, load
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.folder import fingerprint, is_ours, read_id
 from wordsight.search.places import Places
@@ -111,7 +111,7 @@ class Opened:
         return self.facts["home"] == "box"
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> Aligner:
         """The model of the index.
 
         Raises:
@@ -130,7 +130,7 @@ class Opened:
             raise InputError(f"{home}: not the model that this index was built with.")
         return found
 
-    def _dual(self, home: str) -> Run:
+    def _dual(self, home: str) -> Aligner:
         """The dual encoder of the index, where it was when the index was built.
 
         Raises:

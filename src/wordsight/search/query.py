@@ -12,8 +12,8 @@ from wordsight.errors import InputError
 from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
-from wordsight.runs.aligner import Box, Picture, Run
-from wordsight.search.scan import Asked
+from wordsight.runs.aligner import Aligner, Box, Picture
+from wordsight.search.scan import EncodedQuery
 from wordsight.vision.images import open_image
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -48,7 +48,7 @@ Ask = str | Part | Sequence[Part]
 
 
 @dataclass(frozen=True)
-class Term:
+class QueryTerm:
     """A part of a query, encoded.
 
     Attributes:
@@ -66,7 +66,7 @@ class Term:
     weight: float
 
 
-def terms(run: Run, asks: Sequence[Ask]) -> list[list[Term]]:
+def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
     """Some queries, each as its encoded parts.
 
     Raises:
@@ -95,7 +95,7 @@ def _parts(ask: Ask) -> Sequence[Part]:
     return parts
 
 
-def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
+def _sentences(run: Aligner, texts: Sequence[str]) -> Iterator[QueryTerm]:
     """Each of some sentences, with the weight 1."""
     for text in texts:
         if not any(map(str.isalnum, text)):
@@ -111,10 +111,10 @@ def _sentences(run: Run, texts: Sequence[str]) -> Iterator[Term]:
             unknown = tuple(dict.fromkeys(word for word in words if word not in run.vocabulary))
             one = said[row : row + 1]
             own = Vectors(one.values[one.mask][None], one.mask[one.mask][None], one.places[one.mask][None], one.hubness)
-            yield Term(own, words, unknown, Grouping.of([text]), 1.0)
+            yield QueryTerm(own, words, unknown, Grouping.of([text]), 1.0)
 
 
-def _like(run: Run, part: Like) -> Term:
+def _like(run: Aligner, part: Like) -> QueryTerm:
     whole = run.model.rule is not None and run.model.rule.whole
     if part.box is None or whole:
         images = run.encode_images([part.picture if part.box is None else _cut(part.picture, part.box)]).to("cpu")
@@ -126,7 +126,7 @@ def _like(run: Run, part: Like) -> Term:
             seen = run.encode_images([part.picture], [torch.tensor([part.box])]).to("cpu")
         values = seen.values[:, -1:]  # else a model may take the first region for the whole picture
     mask = torch.ones(values.shape[:2], dtype=torch.bool)
-    return Term(Vectors(values, mask, spans(mask, whole)), (), (), Grouping.of([]), part.weight)
+    return QueryTerm(Vectors(values, mask, spans(mask, whole)), (), (), Grouping.of([]), part.weight)
 
 
 def _cut(picture: Picture, box: Box) -> Image.Image:
@@ -143,7 +143,7 @@ def _check(box: Box) -> None:
         raise InputError(f"box {box}: expected left, top, right, bottom as fractions of the picture, inside it.")
 
 
-def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
+def asked(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
     """Some queries as the scan wants them.
 
     The hubness of pictures, which is known of sentences, counts in scores with sentences only.
@@ -165,9 +165,9 @@ def asked(queries: Sequence[Sequence[Term]], rule: Rule) -> Asked:
                 crowd[number] += SHARE * term.weight
             if term.texts.hubness is not None:
                 less[number] += SHARE * term.weight * term.texts.hubness[0]
-    return Asked(torch.cat(words), torch.cat(shares), crowd, less)
+    return EncodedQuery(torch.cat(words), torch.cat(shares), crowd, less)
 
 
-def divisor(query: Sequence[Term], rule: Rule) -> float:
+def divisor(query: Sequence[QueryTerm], rule: Rule) -> float:
     """What a query's scores are divided by so that longer and heavier ones do not score higher for that: above 0."""
     return sum(abs(term.weight) * (1 if rule.mean else term.texts.values.shape[1]) for term in query)

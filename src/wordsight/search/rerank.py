@@ -10,17 +10,17 @@ from dataclasses import replace
 import torch
 
 from wordsight.errors import InputError
-from wordsight.runs.aligner import Run
-from wordsight.search.find import Wanted, find
+from wordsight.runs.aligner import Aligner
+from wordsight.search.find import SearchOptions, find
 from wordsight.search.opened import Opened
-from wordsight.search.query import Ask, Term, terms
-from wordsight.search.results import Found, Hit, evidence
+from wordsight.search.query import Ask, QueryTerm, terms
+from wordsight.search.results import Hit, SearchResults, evidence
 from wordsight.vision.regions import FeatureCache, default_cache
 
 AMONG = 50  # so many are scored again where nobody says how many
 
 
-def rerank(open_now: Callable[[], Opened], ask: Ask, run: Run, among: int, wanted: Wanted) -> Found:
+def rerank(open_now: Callable[[], Opened], ask: Ask, run: Aligner, among: int, wanted: SearchOptions) -> SearchResults:
     """The first pictures of an index in the order, and with the evidence, of another run.
 
     Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be
@@ -50,7 +50,7 @@ def rerank(open_now: Callable[[], Opened], ask: Ask, run: Run, among: int, wante
 
 
 @torch.inference_mode()
-def _again(run: Run, term: Term, hits: Sequence[Hit]) -> list[Hit]:
+def _again(run: Aligner, term: QueryTerm, hits: Sequence[Hit]) -> list[Hit]:
     """The same hits, those whose files can be read with the run's score and evidence."""
     table = FeatureCache(default_cache(), run.encoder).regions([hit.path for hit in hits])
     if not len(table):

@@ -12,7 +12,7 @@ from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.runs.aligner import Box
-from wordsight.search.query import Term
+from wordsight.search.query import QueryTerm
 
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
@@ -118,7 +118,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResults:
     """The answer to a query.
 
     Attributes:
@@ -159,7 +159,7 @@ class Found:
 
 
 def evidence(
-    terms: Sequence[Term], images: Vectors, look: Evidence = word_regions
+    terms: Sequence[QueryTerm], images: Vectors, look: Evidence = word_regions
 ) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
     """Which words of a query went to which boxes.
 
@@ -194,7 +194,7 @@ def evidence(
     return [(tuple(words), tuple(phrases)) for words, phrases in found]
 
 
-def _parts(term: Term) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _parts(term: QueryTerm) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return term.texts.values, term.texts.mask, term.texts.places
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from wordsight.matching.score import Rule
 from wordsight.search.rows import Stored, hold
-from wordsight.search.scan import Asked, Floats, Ints, Spans, blocks, rows_of, scan
+from wordsight.search.scan import EncodedQuery, Floats, Ints, Spans, blocks, rows_of, scan
 
 ROUNDING = 1.05 * 2**-8  # of a product to 8 bits, and a little for sums in float32
 FEW = 64  # words up to which a product with the words in front is faster
@@ -50,7 +50,7 @@ def best_scores(
     segments: Mapping[int, Stored[np.float32]],
     halves: Mapping[int, Stored[np.int16]],
     spans: Spans,
-    asked: Asked,
+    asked: EncodedQuery,
     rule: Rule,
     count: int,
 ) -> Tensor:
@@ -77,7 +77,7 @@ def best_scores(
     return found
 
 
-def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, asked: Asked) -> tuple[Tensor, Tensor]:
+def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, asked: EncodedQuery) -> tuple[Tensor, Tensor]:
     """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
     words, shares = asked.words.bfloat16(), asked.shares.abs()
     found, error = torch.empty(2, len(spans), asked.shares.shape[1])

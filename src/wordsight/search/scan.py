@@ -52,7 +52,7 @@ class Spans:
         return {int(number): int(self.count[self.segment == number].sum()) for number in np.unique(self.segment)}
 
 
-class Asked(NamedTuple):
+class EncodedQuery(NamedTuple):
     """Q queries as W words put end to end.
 
     Attributes:
@@ -67,14 +67,14 @@ class Asked(NamedTuple):
     crowd: Tensor
     less: Tensor
 
-    def only(self, query: int) -> "Asked":
+    def only(self, query: int) -> "EncodedQuery":
         """One of the queries, with its own words."""
         own = self.shares[:, query] != 0
         one = slice(query, query + 1)
-        return Asked(self.words[own], self.shares[own, one], self.crowd[one], self.less[one])
+        return EncodedQuery(self.words[own], self.shares[own, one], self.crowd[one], self.less[one])
 
 
-def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, asked: Asked, rule: Rule) -> Tensor:
+def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, asked: EncodedQuery, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
 
     Args:

@@ -6,14 +6,14 @@ import torch
 
 from wordsight.batch import Vectors
 from wordsight.errors import InputError
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.search.query import Like, terms
 from wordsight.search.scan import top
 
 ROWS = 256  # sentences encoded at once
 
 
-def best_sentences(run: Run, like: Like, sentences: Sequence[str], count: int = 10) -> list[tuple[str, float]]:
+def best_sentences(run: Aligner, like: Like, sentences: Sequence[str], count: int = 10) -> list[tuple[str, float]]:
     """The sentences that fit a picture best, with their scores, best first.
 
     Args:

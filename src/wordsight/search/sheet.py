@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from wordsight.errors import InputError, printable
 from wordsight.reports.draw import PAPER, Font, save
 from wordsight.reports.marks import COLOURS
-from wordsight.search.results import Found, Hit, Phrase
+from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import open_image
 
@@ -16,7 +16,7 @@ SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; tiles in a row at most
 INK, MISSING = "#20242b", "#d5d8de"
 
 
-def write_sheet(found: Found, out: Path) -> None:
+def write_sheet(found: SearchResults, out: Path) -> None:
     """Draw a page of hits in the format that `out` ends in; a picture that is gone is an empty tile.
 
     Raises:
@@ -27,7 +27,7 @@ def write_sheet(found: Found, out: Path) -> None:
     save(sheet(found), out)
 
 
-def sheet(found: Found) -> Image.Image:
+def sheet(found: SearchResults) -> Image.Image:
     """A page of hits as one picture."""
     colours = colours_of(found.hits)
     tiles = [_tile(hit, rank, colours) for rank, hit in enumerate(found.hits, found.first)]

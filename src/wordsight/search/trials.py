@@ -16,7 +16,7 @@ from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.metrics.ranking import score_matrix
 from wordsight.progress import Progress
-from wordsight.runs.aligner import Run
+from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import featured, pictures_of
 from wordsight.search.calibrate import SHORT, Trials
 from wordsight.text.nouns import NEAR, heads
@@ -42,7 +42,7 @@ class Query(NamedTuple):
     alike: frozenset[int]
 
 
-def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
+def trials(run: Aligner, data: str | Path | None, progress: Progress) -> Trials:
     """Queries of val splits with every picture of them. Features that are not in the feature cache are made, and kept.
 
     Args:
@@ -58,7 +58,7 @@ def trials(run: Run, data: str | Path | None, progress: Progress) -> Trials:
     return ask(run, pictures, rows, queries)
 
 
-def ask(run: Run, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequence[Query]) -> Trials:
+def ask(run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequence[Query]) -> Trials:
     """Queries with every picture; those of which the model knows no word are left out.
 
     Args:
@@ -87,7 +87,7 @@ def ask(run: Run, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequ
     )
 
 
-def collection(run: Run, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
+def collection(run: Aligner, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
     """The pictures that are asked, of all data together, and their features."""
     own = run.checkpoint.recipe.data
     if not data and not own.path:

@@ -26,7 +26,7 @@ from wordsight.errors import InputError
 from wordsight.files import write_text
 from wordsight.metrics.logistic import logistic
 from wordsight.progress import Progress
-from wordsight.runs.captioner import Describer, load_captioner
+from wordsight.runs.captioner import Captioner, load_captioner
 from wordsight.runs.features import featured, pictures_of
 from wordsight.text.nouns import NEAR
 from wordsight.text.tokens import tokenise
@@ -184,7 +184,7 @@ def kinds_said(judge: Judge, sentences: Sequence[str]) -> NDArray[np.bool_]:
     return said
 
 
-def examples_of(describer: Describer, data: Path, progress: Progress) -> Iterator[Example]:
+def examples_of(describer: Captioner, data: Path, progress: Progress) -> Iterator[Example]:
     """The val pictures of a dataset with what the captioner says of them.
 
     Raises:
@@ -197,7 +197,7 @@ def examples_of(describer: Describer, data: Path, progress: Progress) -> Iterato
         yield from _described(describer, table.gather(rows), [pictures[int(row)].sentences for row in rows])
 
 
-def _described(describer: Describer, block: Regions, sentences: Sequence[Sequence[str]]) -> Iterator[Example]:
+def _described(describer: Captioner, block: Regions, sentences: Sequence[Sequence[str]]) -> Iterator[Example]:
     views = describer.whole(block).to(describer.device)
     found = decode.beam(describer.model, views, width=BEAM, once=describer.vocabulary.naming)
     log_probs = word_log_probs(describer.model, views, found)

@@ -47,7 +47,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """Everything a training reads.
 
     Attributes:
@@ -86,7 +86,7 @@ class Material:
         return Validation(self.val, self.references, self.vocabulary, strangers)
 
 
-def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Material:
+def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> TrainingData:
     """Read the data, extract or find the features, encode the sentences.
 
     Args:
@@ -137,7 +137,7 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Mate
     origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None, told)
     meanings = word_table().of(vocabulary.words) if recipe.text.open else None
     texts = _texts(told, vocabulary)
-    return Material(
+    return TrainingData(
         encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings, texts
     )
 

@@ -10,7 +10,7 @@ import torch
 from wordsight.batch import Words
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import BETA, Grouping, naming_nothing, segments
+from wordsight.matching.segments import BETA, Grouping, function_word_mask, segments
 from wordsight.runs.pairs import Pairs, RegionTable
 from wordsight.text.names import Roles
 from wordsight.text.vocabulary import UNKNOWN, Vocabulary
@@ -39,7 +39,9 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
         images, words = model.image_vectors(batch.regions.to(device)), batch.words.to(device)
-        grouping = Grouping(naming_nothing(words, vocabulary), torch.zeros_like(words.ids))  # found by the chain alone
+        grouping = Grouping(
+            function_word_mask(words, vocabulary), torch.zeros_like(words.ids)
+        )  # found by the chain alone
         texts = model.text_vectors(words)
         found = segments(images[batch.picture.to(device)], texts, beta, grouping, model.evidence)
         for row, padded, mask, phrases in zip(

@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import decode
-from wordsight.captioning.captioner import END, Captioner
-from wordsight.captioning.decode import Caption
+from wordsight.captioning.captioner import END, CaptionModel
+from wordsight.captioning.decode import Hypothesis
 from wordsight.metrics.bleu import smoothed
 from wordsight.metrics.cider import CiderD
 from wordsight.runs.pairs import Pairs
@@ -40,12 +40,12 @@ class Critic:
             said[picture].append((*ids[mask].tolist(), END))
         self.said, self.consensus = said, CiderD(said)
 
-    def reward(self, row: int, caption: Caption) -> float:
+    def reward(self, row: int, caption: Hypothesis) -> float:
         """How good a caption of the picture of that row is, 0 to 11."""
         words = (*caption.ids, END)
         return self.consensus.score(row, words) + smoothed(words, self.said[row])
 
-    def loss(self, model: Captioner, regions: Regions, rows: Tensor) -> Tensor:
+    def loss(self, model: CaptionModel, regions: Regions, rows: Tensor) -> Tensor:
         """The loss whose gradient is above and whose value is the mean reward, made negative.
 
         Args:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Words
-from wordsight.captioning.captioner import Captioner
+from wordsight.captioning.captioner import CaptionModel
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import are_silent
+from wordsight.matching.segments import function_words
 from wordsight.progress import Progress
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
 from wordsight.training.origin import check_origin
-from wordsight.training.prepare import Material
+from wordsight.training.prepare import TrainingData
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.start import rows
 
@@ -76,10 +76,10 @@ class ReadsWordTable(Protocol):
         """Take the word table's vectors (V, M) of the vocabulary, and which words name nothing (V,)."""
 
 
-class Learner:
+class TrainState:
     """One model being trained, and all that changes while it is."""
 
-    def __init__(self, recipe: Recipe, material: Material, seed: int, *, fit: bool = True) -> None:
+    def __init__(self, recipe: Recipe, material: TrainingData, seed: int, *, fit: bool = True) -> None:
         """Build the model and its optimiser from the seed; `fit` is not needed where `restore` follows."""
         self.recipe, self.material, self.seed = recipe, material, seed
         self.device = device_named(recipe.train.device)
@@ -141,7 +141,7 @@ class Learner:
         if not self.critic or not is_rewarded(settings, self.place.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
-        assert isinstance(self.model, Captioner)  # no other recipe has reward epochs
+        assert isinstance(self.model, CaptionModel)  # no other recipe has reward epochs
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
 
     def batches(self) -> list[Tensor]:
@@ -199,7 +199,7 @@ class Learner:
             torch.cuda.set_rng_state(state["random_device"])
 
 
-def lessons(model: Model, material: Material) -> Pairs:
+def lessons(model: Model, material: TrainingData) -> Pairs:
     """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
     train, texts = material.train, material.texts
     if not isinstance(model, LearnsFromText):
@@ -214,7 +214,7 @@ def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
     return epoch >= settings.epochs - settings.reward_epochs
 
 
-def build(recipe: Recipe, material: Material) -> Model:
+def build(recipe: Recipe, material: TrainingData) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
@@ -251,7 +251,7 @@ def build(recipe: Recipe, material: Material) -> Model:
             raise InputError(
                 "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
             )
-        model.read_word_table(material.meanings, are_silent(material.vocabulary))
+        model.read_word_table(material.meanings, function_words(material.vocabulary))
     return model
 
 

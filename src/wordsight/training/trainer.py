@@ -26,9 +26,9 @@ from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
 from wordsight.runs.recipe import Recipe, read
 from wordsight.runs.tasks import Model, task_of
-from wordsight.training.prepare import Material, prepare
+from wordsight.training.prepare import TrainingData, prepare
 from wordsight.training.start import follow
-from wordsight.training.state import Learner, Place, check_same
+from wordsight.training.state import Place, TrainState, check_same
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
 LOOK_EVERY = 50  # steps after which the loss is looked at
@@ -131,10 +131,10 @@ def _folders(recipe: Recipe, out: Path) -> list[Path]:
     return [out] if members == 1 else [out / f"member-{number}" for number in range(members)]
 
 
-def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
+def _train_one(recipe: Recipe, material: TrainingData, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
     """Train one model to its end; its best checkpoint is in `folder` then."""
     resumed = (folder / checkpoint.STATE).exists()
-    learner = Learner(recipe, material, seed, fit=not resumed)
+    learner = TrainState(recipe, material, seed, fit=not resumed)
     if resumed:
         learner.restore(checkpoint.load_state(folder), folder, progress)
         progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
@@ -160,7 +160,7 @@ def _train_one(recipe: Recipe, material: Material, folder: Path, seed: int, prog
     return checkpoint.read_metrics(folder)
 
 
-def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
+def _epoch(learner: TrainState, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
     """The steps of one epoch that are not done yet."""
     place = learner.place
     began = saved = time.monotonic()
@@ -183,7 +183,7 @@ def _epoch(learner: Learner, folder: Path, asked: Callable[[], bool], tell: Call
         checkpoint.save_state(folder, learner.state())
 
 
-def _look(learner: Learner, folder: Path, progress: Progress) -> None:
+def _look(learner: TrainState, folder: Path, progress: Progress) -> None:
     """Evaluate on val; keep the model if it is the best so far."""
     place, began = learner.place, time.monotonic()
     loss = place.loss.item() / learner.epoch_steps
@@ -210,7 +210,7 @@ def _look(learner: Learner, folder: Path, progress: Progress) -> None:
     progress.say(f"{where}, {task.summary(found)}, {clock(place.seconds)}{' *' if better else ''}")
 
 
-def _check_finite(learner: Learner, folder: Path, figures: Mapping[str, float]) -> None:
+def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float]) -> None:
     """Stop a training that diverged, before anything of it is saved.
 
     Raises:
@@ -230,7 +230,7 @@ def _check_finite(learner: Learner, folder: Path, figures: Mapping[str, float]) 
     )
 
 
-def _metrics(learner: Learner) -> dict[str, Any]:
+def _metrics(learner: TrainState) -> dict[str, Any]:
     return {
         "best": learner.place.best,
         "history": learner.place.history,
@@ -240,7 +240,7 @@ def _metrics(learner: Learner) -> dict[str, Any]:
     }
 
 
-def _finished(model: Model, recipe: Recipe, material: Material, metrics: dict[str, Any]) -> Checkpoint:
+def _finished(model: Model, recipe: Recipe, material: TrainingData, metrics: dict[str, Any]) -> Checkpoint:
     encoder = material.encoder
     return Checkpoint(
         model=model,

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 import wordsight
 from wordsight.errors import InputError
-from wordsight.runs.captioner import Describer
+from wordsight.runs.captioner import Captioner
 from wordsight.search.index import Index
 from wordsight.vision.images import TooManyPixels, media_type
 from wordsight.web.engine import Damaged, Engine, NotAPicture
@@ -57,8 +57,8 @@ SAYS = {
 
 def create_app(
     index: Index,
-    captioner: Describer | None = None,
-    region_captioner: Describer | None = None,
+    captioner: Captioner | None = None,
+    region_captioner: Captioner | None = None,
     token: str = "",
     host: str = "127.0.0.1",
     names: Collection[str] = (),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.captioning.said import Snippet
+from wordsight.captioning.said import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.runs.aligner import UNKNOWN, Picture
-from wordsight.runs.captioner import Describer
+from wordsight.runs.captioner import Captioner
 from wordsight.search import filters, query, results
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.index import Index
@@ -47,8 +47,8 @@ class Engine:
     def __init__(
         self,
         index: Index,
-        captioner: Describer | None,
-        region_captioner: Describer | None,
+        captioner: Captioner | None,
+        region_captioner: Captioner | None,
         show_paths: bool = False,
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
@@ -158,16 +158,16 @@ class Engine:
         if self.captioner is None:
             return CaptionResponse(captions=[], snippets=snippets)
         said = self.captioner.caption([picture], beam=CAPTIONS, n_best=CAPTIONS)[0]
-        captions = [schemas.Said(text=one.text, confidence=one.confidence, certain=one.certain) for one in said]
+        captions = [schemas.Caption(text=one.text, confidence=one.confidence, certain=one.certain) for one in said]
         things = [schemas.Thing(name=one.name, confidence=one.confidence) for one in said[0].things]
         return CaptionResponse(captions=captions, answer=said[0].answer, things=things, snippets=snippets)
 
-    def _snippets(self, picture: Picture) -> list[schemas.Snippet]:
+    def _snippets(self, picture: Picture) -> list[schemas.RegionCaption]:
         if self.region_captioner is None:
             return []
         return _snippets(self.region_captioner.caption_regions(picture))
 
-    def _region(self, picture: Picture, box: list[float]) -> list[schemas.Snippet]:
+    def _region(self, picture: Picture, box: list[float]) -> list[schemas.RegionCaption]:
         describer = self.region_captioner or self.captioner
         assert describer is not None  # checked above
         return _snippets(describer.caption_regions(picture, [box]))
@@ -179,7 +179,7 @@ class Engine:
         with file, _named(entry.path):
             return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
 
-    def _found(self, parts: list[query.Part], wanted: schemas.Wanted) -> SearchResponse:
+    def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
         under = os.path.join(self.index.places.roots[0], wanted.under) if wanted.under else ""
         with self._readable():
@@ -253,8 +253,8 @@ class Engine:
         ]
 
 
-def _snippets(said: Sequence[Snippet]) -> list[schemas.Snippet]:
-    return [schemas.Snippet(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
+def _snippets(said: Sequence[RegionCaption]) -> list[schemas.RegionCaption]:
+    return [schemas.RegionCaption(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
 
 
 def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:

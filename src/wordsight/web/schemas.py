@@ -35,7 +35,7 @@ class Like(Strict):
     weight: Weight = 1.0
 
 
-class Wanted(Strict):
+class SearchOptions(Strict):
     """Which hits are wanted, and how many."""
 
     top: Annotated[int, Field(ge=1, le=TOP, description="hits on a page")] = 24
@@ -47,7 +47,7 @@ class Wanted(Strict):
     group: Annotated[bool, Field(description="show near-duplicates as one")] = False
 
 
-class SearchRequest(Wanted):
+class SearchRequest(SearchOptions):
     """Sentences and a picture of the index, whose weighted scores are added up."""
 
     model_config = ConfigDict(
@@ -66,7 +66,7 @@ class SearchRequest(Wanted):
         return self
 
 
-class UploadSearch(Wanted):
+class UploadSearch(SearchOptions):
     """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
 
     picture: Annotated[UploadFile, Field(description="a picture file")]
@@ -193,7 +193,7 @@ class SearchResponse(BaseModel):
     hits: list[Hit]
 
 
-class Said(BaseModel):
+class Caption(BaseModel):
     """A caption; its confidence is the geometric mean of the probabilities of its words."""
 
     text: str
@@ -203,7 +203,7 @@ class Said(BaseModel):
     )
 
 
-class Snippet(Said):
+class RegionCaption(Caption):
     """A caption of a region."""
 
     box: Box
@@ -219,7 +219,7 @@ class Thing(BaseModel):
 class CaptionResponse(BaseModel):
     """What a picture shows, in words; what there is no captioner for is empty."""
 
-    captions: list[Said]
+    captions: list[Caption]
     answer: Annotated[str, Field(description="the best caption; what is probably there, or 'cannot tell'")] = ""
     things: Annotated[list[Thing], Field(description="what is seen, likeliest first")] = []
-    snippets: list[Snippet]
+    snippets: list[RegionCaption]

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import quote
 
-from wordsight.bundled import in_the_box, say_boxed
+from wordsight.bundled import in_the_box, say_bundled
 from wordsight.errors import InputError
 from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
@@ -57,7 +57,7 @@ def serve(
     share_freed_memory()
     index = Index(folder, device)
     if index.boxed:
-        say_boxed()
+        say_bundled()
         if not (captioner or regions):
             captioner, regions = in_the_box("captions"), in_the_box("regions")
     described = load_captioner(captioner, device) if captioner else None
