@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKS := requirements/dev.txt $(if $(findstring browser,$(EXTRAS)),requirements/browser.txt)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench docs lock clean
 
 demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
@@ -23,6 +23,10 @@ lint: $(INSTALLED)  ## style and types
 
 bench: $(INSTALLED)  ## speed, as ratios to the plain way
 	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
+
+docs: $(INSTALLED)  ## the reference of the Python API, from its docstrings, in site/
+	$(PIP) install --quiet -c constraints.txt "pdoc==16.0.0"
+	$(BIN)/python tools/reference.py site
 
 LOCK := .venv-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links -c constraints.txt

@@ -74,7 +74,7 @@ def drawn(pictures: int) -> tuple[Iterator[Tensor], Tensor]:
 def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tuple[Iterator[Tensor], Tensor]:
     """A run's own regions, repeated with noise, and words."""
     run = load(run_folder, "cpu")
-    run.model.forget()
+    run.model.clear_query_bank()
     images, texts = encoded(run, split_of(run, data, split))
     regions = torch.cat([some.values[:, :REGIONS] for some in images if some.mask[:, :REGIONS].all()])
     words = torch.cat([some.values[some.mask.sum(dim=1) >= WORDS, :WORDS] for some in texts])

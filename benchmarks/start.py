@@ -82,8 +82,8 @@ def untrained(folder: Path, size: int) -> None:
     values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
     ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
-    assert model.strangers is not None
-    model.strangers.meet([seen], [said])
+    assert model.query_bank is not None
+    model.query_bank.meet([seen], [said])
     made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, "", recipe, {"best": {}})
     checkpoint.save(folder, made)
 

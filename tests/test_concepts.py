@@ -123,7 +123,7 @@ def test_a_picture_that_was_looked_at_is_not_looked_at_again() -> None:
     model, new = fitted(batch).eval(), pictures(1, 5).regions
     looks = model.detector.look(new)
     odds = model.detector(looks, model.detector.resemblance(new))
-    seen = torch.cat([odds, (looks - model.detector.middle) @ model.basis], dim=1)
+    seen = torch.cat([odds, (looks - model.detector.mean) @ model.basis], dim=1)
     before = Lessons(seen, seen, seen).gather(torch.arange(5))
     assert isinstance(before.to("cpu"), Seen)
     torch.testing.assert_close(model.look(before), model.look(new))

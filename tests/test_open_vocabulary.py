@@ -74,8 +74,8 @@ def test_a_word_that_nobody_trained_finds_the_region_that_is_called_so(
 def test_words_that_name_nothing_have_no_evidence(vocabulary: Vocabulary) -> None:
     meaning = aligner(vocabulary).meaning
     assert meaning is not None
-    ids = vocabulary.encode(["a zebra on the of"]).ids
-    assert meaning.evidence(ids).norm(dim=-1)[0].gt(0).tolist() == [False, True, False, False, False]
+    words = vocabulary.encode(["a zebra on the of"])
+    assert meaning.encode_texts(words).norm(dim=-1)[0].gt(0).tolist() == [False, True, False, False, False]
 
 
 def test_what_is_learned_of_words_does_not_depend_on_the_batch_and_learns(vocabulary: Vocabulary) -> None:

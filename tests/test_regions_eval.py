@@ -94,7 +94,7 @@ def test_what_the_painter_calls_a_thing_is_a_reference_of_its_box(world: Path, v
 
 
 def test_a_box_is_seen_with_its_whole_picture(val: list[Picture]) -> None:
-    encoder = RegionEncoder(RegionSettings(regions=3, detections=0, size=64, place=True), threads=1)
+    encoder = RegionEncoder(RegionSettings(regions=3, detections=0, size=64, geometry=True), threads=1)
     files, boxes = [picture.path for picture in val[:2]], [[ONE, TWO, THREE], [TWO]]
     wholes = encoder.encode(files)
     found = views(encoder, files, boxes, wholes)

@@ -48,7 +48,7 @@ def plain(model: SDTRNN, ids: list[int], tree: list[tuple[int, int]], word: int)
     for child in range(len(ids)):
         if heads[child] == word and child != word:
             h, below = plain(model, ids, tree, child)
-            kind = tree[child][1] if model.by == "relation" else order(heads, child)
+            kind = tree[child][1] if model.matrices == "relation" else order(heads, child)
             total, size = total + below * (model.child[kind] @ h), size + below
     return torch.tanh(total / size), size
 

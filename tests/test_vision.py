@@ -190,7 +190,7 @@ def test_a_given_box_is_what_it_is_drawn_around() -> None:
 
 def test_what_a_proposal_is_seen_with_goes_with_the_same_box_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wordsight.vision.regions._detector", lambda *_: OneThing())
-    encoder = RegionEncoder(replace(SMALL, detector="one thing", parts=True, place=True, evidence=True))
+    encoder = RegionEncoder(replace(SMALL, detector="one thing", person_parts=True, geometry=True, labels=True))
     seen = encoder.encode([painting()])
     again = encoder.encode([painting()], [seen.boxes[0].numpy()])
     assert again.features.numpy() == pytest.approx(seen.features.numpy(), abs=1e-6)
@@ -224,12 +224,12 @@ def test_blobs_are_the_things_on_a_calm_ground() -> None:
     truth = np.array([[10, 10, 40, 40], [70, 40, 97, 80]]) / np.tile(image.size, 2)
     assert iou(truth, found.boxes[:2]).max(1).min() > 0.75
     assert len(Blobs().detect(Image.new("RGB", (50, 50), "green"))) == 0
-    encoder = RegionEncoder(replace(SMALL, detector="blobs", place=True, regions=5))
+    encoder = RegionEncoder(replace(SMALL, detector="blobs", geometry=True, regions=5))
     assert encoder.encode([image]).features[0, :, encoder.blocks["place"]][:3, 1].tolist() == [0, 1, 1]
 
 
 def test_blocks_tell_where_columns_come_from() -> None:
-    encoder = RegionEncoder(replace(SMALL, place=True))
+    encoder = RegionEncoder(replace(SMALL, geometry=True))
     regions = encoder.encode([painting(0), painting(1)])
     assert regions.features.shape == (2, 8, encoder.size) and bool(regions.mask.all())
     filters, place = (regions.features[..., encoder.blocks[name]] for name in ("filters", "place"))

@@ -19,7 +19,10 @@ class Configured(nn.Module):
     def __new__(cls, *told: Any, **keywords: Any) -> Self:
         """Note the keywords before the constructor sees them."""
         made = super().__new__(cls)
-        bound = inspect.signature(cls).bind(*told, **keywords)
+        try:
+            bound = inspect.signature(cls).bind(*told, **keywords)
+        except TypeError:  # a copy, whose state follows; or wrong keywords, which the constructor refuses
+            return made
         bound.apply_defaults()
         made.config = dict(bound.arguments)
         return made
