@@ -83,7 +83,7 @@ def untrained(folder: Path, size: int) -> None:
     ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
     assert model.query_bank is not None
-    model.query_bank.meet([seen], [said])
+    model.query_bank.fill([seen], [said])
     made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, "", recipe, {"best": {}})
     checkpoint.save(folder, made)
 

@@ -69,7 +69,10 @@ def test_former_names_in_a_recipe_work_and_say_what_they_are_called_now(recipe_f
         f"now called {key};" in said for key in ("model.query_bank", "model.sampled_regions", "regions.geometry")
     )
     assert (former.model["query_bank"], former.model["sampled_regions"], former.regions.geometry) == (5, 3, True)
-    with pytest.raises(InputError, match=r"model\.strangers is a former name of model\.query_bank; give one"):
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(InputError, match=r"model\.strangers is a former name of model\.query_bank; give one"),
+    ):
         read(path, ["model.query_bank=6"])
 
 

@@ -109,8 +109,6 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """
     folder = Path(folder)
     config = read_config(folder)
-    is_former = config["format"] == 1
-    config = upgrade_1_to_2(config) if is_former else config
     path = folder / "config.json"
     name = config.get("model")
     if not isinstance(name, str) or name not in MODELS:
@@ -129,7 +127,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise InputError(f"{path}: {error}") from None
     if any(size != len(vocabulary) for size in _sizes(config, "vocabulary")):
         raise InputError(f"{folder / 'vocabulary.json'}: has {len(vocabulary)} words, but the model has others.")
-    weights.load(folder / WEIGHTS, model, tensor_1_to_2 if is_former else str)
+    weights.load(folder / WEIGHTS, model, tensor_1_to_2 if config["format"] == 1 else str)
     return Checkpoint(
         model=model.to(device).eval(),
         vocabulary=vocabulary,
@@ -173,7 +171,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a checkpoint, its format checked."""
+    """`config.json` of a checkpoint, its format checked, with the keys of this one."""
     path = folder / "config.json"
     if is_dual(folder):
         raise InputError(f"{folder}: a model of transformers; expected a run here, the folder that `train -o` wrote.")
@@ -185,7 +183,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{path}: checkpoint format {config.get('format')!r}, but this wordsight reads formats 1 to {FORMAT}; "
             "use the version that wrote it, or train again."
         )
-    return config
+    return upgrade_1_to_2(config) if config["format"] == 1 else config
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _TENSORS = {
 
 
 def upgrade_1_to_2(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A `config.json` of format 1 as one of format 2."""
+    """A `config.json` of format 1 with the keys of format 2; it still says which format its files are of."""
     told: dict[str, Any] = {
         key: _renamed("model", config[key]) for key in ("config",) if isinstance(config.get(key), dict)
     }
@@ -39,7 +39,7 @@ def upgrade_1_to_2(config: Mapping[str, Any]) -> dict[str, Any]:
         told["members"] = [_renamed("model", one) if isinstance(one, dict) else one for one in config["members"]]
     if isinstance(config.get("regions"), dict):
         told["regions"] = _renamed("regions", config["regions"])
-    return {**config, **told, "format": FORMAT}
+    return {**config, **told}
 
 
 def tensor_1_to_2(name: str) -> str:
