@@ -165,6 +165,7 @@ def search(
     """Find pictures by sentences, by a picture or by a region of one, and show which box matched which words."""
     from wordsight.cli import index_files
     from wordsight.runs.aligner import load
+    from wordsight.search.find import SearchKeywords
     from wordsight.search.index import Index
     from wordsight.search.sheet import write_sheet
 
@@ -174,7 +175,7 @@ def search(
     if captions:
         lines = index_files.sentences_for(opened, asked, captions, top)
         return show(lines, index_files.captions_text(lines), as_json)
-    wanted = {"top": top, "page": page, "min_score": min_score, "min_sure": min_sure, "where": where, "under": under}
+    wanted = SearchKeywords(top=top, page=page, min_score=min_score, min_sure=min_sure, where=where, under=under)
     again = load(rerank, device) if rerank else None
     found = opened.search(asked, reranker=again, rerank_top=rerank_top, group=group, **wanted)
     if found.unknown:

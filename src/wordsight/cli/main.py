@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
 from wordsight.cli.options import AllowHub, Device, Json, Model, run_or_bundled, show, verb
 from wordsight.errors import InputError
@@ -21,14 +22,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+app.add_typer(data_commands.app, name="data")
 app.add_typer(index_commands.app, name="index")
 app.command()(index_commands.search)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `train -o` wrote.")]
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row; else it is left out and named.")]
 
 
 @app.command()
@@ -269,36 +267,6 @@ def export(
     export(out)
     size = out.stat().st_size
     show({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
-
-
-@data_app.command()
-@verb
-def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
-    """Report what is in a dataset and what is wrong with it; writes nothing."""
-    from wordsight.data.check import check
-    from wordsight.data.load import read_dataset
-    from wordsight.progress import Progress
-
-    with Progress().task("pictures") as count:
-        report = check(read_dataset(data, strict=strict), progress=count)
-    show(report.to_json(), str(report), as_json)
-
-
-@data_app.command()
-@verb
-def convert(
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.json", help="The Karpathy JSON file to write.")],
-    strict: Strict = False,
-    as_json: Json = False,
-) -> None:
-    """Write any dataset as Karpathy JSON."""
-    from wordsight.data import load_dataset
-    from wordsight.data.convert import write_karpathy
-
-    dataset = load_dataset(data, strict=strict)
-    write_karpathy(dataset, out)
-    show({"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json)
 
 
 @app.command()

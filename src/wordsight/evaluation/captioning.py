@@ -81,21 +81,36 @@ def measure_captions(
     if phrases:
         figures |= of_regions(describer, phrases, pictures, rows, beam, progress)
     if report:
-        subject = CaptionSubject(
-            title=f"{describer.folder.resolve().name} on {dataset.name}, {split}",
-            figures=figures,
-            captions=captions,
-            examples=examples(describer, pictures, rows, beam, alignment),
-            history=describer.checkpoint.metrics.get("history", ()),
-            recipe=describer.checkpoint.recipe.to_toml(),
-            of_regions=describer.of_regions,
-        )
-        try:
-            write_results(report / "captions.json", [picture.name for picture in pictures], captions)
-            progress.say(f"report: {write_caption_report(subject, report / 'report.html')}")
-        except InputError as error:
-            progress.say(f"no report: {error}")
+        told = examples(describer, pictures, rows, beam, alignment)
+        _report(describer, f"{dataset.name}, {split}", pictures, captions, figures, told, report, progress)
     return figures
+
+
+def _report(
+    describer: Captioner,
+    where: str,
+    pictures: Sequence[Picture],
+    captions: Sequence[str],
+    figures: Figures,
+    told: Sequence[Example],
+    report: Path,
+    progress: Progress,
+) -> None:
+    """Write the report and say where; the figures are not lost where it cannot be written."""
+    subject = CaptionSubject(
+        title=f"{describer.folder.resolve().name} on {where}",
+        figures=figures,
+        captions=captions,
+        examples=told,
+        history=describer.checkpoint.metrics.get("history", ()),
+        recipe=describer.checkpoint.recipe.to_toml(),
+        of_regions=describer.of_regions,
+    )
+    try:
+        write_results(report / "captions.json", [picture.name for picture in pictures], captions)
+        progress.say(f"report: {write_caption_report(subject, report / 'report.html')}")
+    except InputError as error:
+        progress.say(f"no report: {error}")
 
 
 def captions_of(describer: Captioner, rows: FeatureTable, beam: int, progress: Progress) -> list[str]:

@@ -186,6 +186,7 @@ def parse(content: str, settings: Sequence[str] = (), source: str = "recipe", *,
         train=fill(TrainSettings, tables.get("train", {}), "train", source),
     )
     _check(recipe, source)
+    _check_together(recipe, source)
     return recipe
 
 
@@ -224,8 +225,8 @@ def _lay_over(tables: dict[str, Any], setting: str) -> None:
 
 
 def _check(recipe: Recipe, source: str) -> None:
-    """Ranges, and settings that do not go together."""
-    train, text = recipe.train, recipe.text
+    """The ranges of numbers."""
+    train = recipe.train
     for key, value, least in (
         ("train.epochs", train.epochs, 1),
         ("train.batch", train.batch, 2),
@@ -253,7 +254,11 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: train.start_share = {train.start_share}: expected a number from 0 to 1.")
     if not 0 < recipe.data.val_share < 1:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
-    name = str(recipe.model["name"])
+
+
+def _check_together(recipe: Recipe, source: str) -> None:
+    """Settings that do not go together."""
+    train, text, name = recipe.train, recipe.text, str(recipe.model["name"])
     if train.members > 1 and getattr(model_class(name), "rule", None) is None:
         why = "only models that give words and regions vectors can decide together"
         raise InputError(f"{source}: train.members = {train.members}: {why}.")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -49,6 +50,18 @@ class SearchOptions:
     def count(self) -> int:
         """How many of the best must be known for this page."""
         return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
+
+
+class SearchKeywords(TypedDict, total=False):
+    """The same as keywords of `Index.search`."""
+
+    top: int
+    page: int
+    min_score: float | None
+    min_sure: float | None
+    where: str
+    under: str
+    group: bool
 
 
 def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:

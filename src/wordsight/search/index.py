@@ -13,7 +13,7 @@ INDEX/broken.txt        the pictures that cannot be read, where there are some
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from wordsight.data.pictures import Names, named, picture_files
 from wordsight.errors import InputError
@@ -27,7 +27,7 @@ from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
-from wordsight.search.find import SearchOptions, find
+from wordsight.search.find import SearchKeywords, SearchOptions, find
 from wordsight.search.folder import fingerprint, is_index, is_ours, mark
 from wordsight.search.gone import Gone
 from wordsight.search.info import info, write_broken
@@ -177,7 +177,7 @@ class Index:
             return builder.built
 
     def search(
-        self, ask: Ask, *, reranker: Aligner | None = None, rerank_top: int = AMONG, **wanted: Any
+        self, ask: Ask, *, reranker: Aligner | None = None, rerank_top: int = AMONG, **wanted: Unpack[SearchKeywords]
     ) -> SearchResults:
         """The pictures that fit a query best.
 
@@ -194,7 +194,7 @@ class Index:
             return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**wanted))
         return find(lambda: self.opened, [ask], SearchOptions(**wanted))[0]
 
-    def search_many(self, asks: Sequence[Ask], **wanted: Any) -> list[SearchResults]:
+    def search_many(self, asks: Sequence[Ask], **wanted: Unpack[SearchKeywords]) -> list[SearchResults]:
         """The same for many queries, which is faster for each of them."""
         return find(lambda: self.opened, asks, SearchOptions(**wanted)) if asks else []
 

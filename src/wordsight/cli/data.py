@@ -1,0 +1,43 @@
+"""The commands of a dataset: `wordsight data ...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordsight.cli.options import Json, show, verb
+
+app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row; else it is left out and named.")]
+
+
+@app.command()
+@verb
+def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
+    """Report what is in a dataset and what is wrong with it; writes nothing."""
+    from wordsight.data.check import check
+    from wordsight.data.load import read_dataset
+    from wordsight.progress import Progress
+
+    with Progress().task("pictures") as count:
+        report = check(read_dataset(data, strict=strict), progress=count)
+    show(report.to_json(), str(report), as_json)
+
+
+@app.command()
+@verb
+def convert(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.json", help="The Karpathy JSON file to write.")],
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Write any dataset as Karpathy JSON."""
+    from wordsight.data import load_dataset
+    from wordsight.data.convert import write_karpathy
+
+    dataset = load_dataset(data, strict=strict)
+    write_karpathy(dataset, out)
+    show({"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json)
