@@ -6,17 +6,15 @@ python examples/own_pairs.py DATA RUN [train.epochs=3 ...]
 import sys
 from pathlib import Path
 
-from wordsight import load
-from wordsight.evaluation.alignment import measure
+from wordsight import evaluate, load, train
 from wordsight.runs.recipe import own
-from wordsight.training.trainer import train
 
 
 def main(data: Path, run: Path, *settings: str) -> None:
     """DATA is a dataset in any known format; a tenth of its pictures is held out to measure on."""
-    before = measure(load(), data)
+    before = evaluate(load(), data)
     train(own(data, settings), run)
-    after = measure(load(run), data)
+    after = evaluate(load(run), data)
     for figure in ("t2i_R@1", "t2i_R@5", "t2i_R@10"):
         print(f"{figure}: {before[figure]:.1f} before, {after[figure]:.1f} after")
 

@@ -36,7 +36,7 @@ ALLOWED |= {part: USE for part in ("training", "evaluation", "comparison", "sear
 ALLOWED["web"] = USE | {"search"}
 ALLOWED["demo"] = USE | {"search", "training", "evaluation"}
 ALLOWED["cli"] = USE | {"search", "training", "evaluation", "comparison", "web", "demo"}
-ALLOWED["__init__"] = USE | {"search"}
+ALLOWED["__init__"] = USE | {"search", "training", "evaluation"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
 FINER = {
     f"search/{name}.py": STORE

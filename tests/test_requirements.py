@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import wordsight
 from wordsight.errors import EXTRAS, install
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +47,10 @@ def test_hints_to_install_name_packages_that_are_there_from_a_checkout_too() -> 
         assert (python, words) == (sys.executable, ["-m", "pip", "install", package])
     for path in (ROOT / "src").rglob("*.py"):
         assert "wordsight[" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in project["project"] and project["project"]["dynamic"] == ["version"]
+    home = ROOT / project["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{wordsight.__version__}"\n' in home.read_text()

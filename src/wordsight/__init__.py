@@ -11,9 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wordsight.batch import Regions as Regions
+    from wordsight.batch import Vectors as Vectors
+    from wordsight.batch import Words as Words
     from wordsight.bundled import in_the_box as in_the_box
+    from wordsight.captioning.captioner import CaptionModel as CaptionModel
     from wordsight.data import load_dataset as load_dataset
     from wordsight.errors import InputError as InputError
+    from wordsight.evaluation.alignment import measure as evaluate
+    from wordsight.matching.matcher import Matcher as Matcher
     from wordsight.runs.aligner import Aligner as Aligner
     from wordsight.runs.aligner import Alignment as Alignment
     from wordsight.runs.aligner import load as load
@@ -22,35 +28,50 @@ if TYPE_CHECKING:
     from wordsight.search.index import Index as Index
     from wordsight.search.query import Like as Like
     from wordsight.search.query import Sentence as Sentence
+    from wordsight.training.trainer import train as train
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Alignment": "wordsight.runs.aligner",
-    "Captioner": "wordsight.runs.captioner",
-    "Index": "wordsight.search.index",
-    "InputError": "wordsight.errors",
-    "Like": "wordsight.search.query",
-    "Aligner": "wordsight.runs.aligner",
-    "Sentence": "wordsight.search.query",
-    "in_the_box": "wordsight.bundled",
-    "load": "wordsight.runs.aligner",
-    "load_captioner": "wordsight.runs.captioner",
-    "load_dataset": "wordsight.data",
+    "Aligner": "wordsight.runs.aligner.Aligner",
+    "Alignment": "wordsight.runs.aligner.Alignment",
+    "CaptionModel": "wordsight.captioning.captioner.CaptionModel",
+    "Captioner": "wordsight.runs.captioner.Captioner",
+    "Index": "wordsight.search.index.Index",
+    "InputError": "wordsight.errors.InputError",
+    "Like": "wordsight.search.query.Like",
+    "Matcher": "wordsight.matching.matcher.Matcher",
+    "Regions": "wordsight.batch.Regions",
+    "Sentence": "wordsight.search.query.Sentence",
+    "Vectors": "wordsight.batch.Vectors",
+    "Words": "wordsight.batch.Words",
+    "evaluate": "wordsight.evaluation.alignment.measure",
+    "in_the_box": "wordsight.bundled.in_the_box",
+    "load": "wordsight.runs.aligner.load",
+    "load_captioner": "wordsight.runs.captioner.load_captioner",
+    "load_dataset": "wordsight.data.load_dataset",
+    "train": "wordsight.training.trainer.train",
 }
 _FORMER = {"Run": "Aligner", "Describer": "Captioner"}  # until 0.3
 __all__ = [
     "Aligner",
     "Alignment",
+    "CaptionModel",
     "Captioner",
     "Index",
     "InputError",
     "Like",
+    "Matcher",
+    "Regions",
     "Sentence",
+    "Vectors",
+    "Words",
+    "evaluate",
     "in_the_box",
     "load",
     "load_captioner",
     "load_dataset",
+    "train",
 ]
 
 
@@ -61,7 +82,8 @@ def __getattr__(name: str) -> object:
         name = _FORMER[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, _, original = _HOMES[name].rpartition(".")
+    return getattr(import_module(module), original)
 
 
 def __dir__() -> list[str]:

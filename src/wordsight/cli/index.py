@@ -176,8 +176,9 @@ def search(
         lines = index_files.sentences_for(opened, asked, captions, top)
         return show(lines, index_files.captions_text(lines), as_json)
     wanted = SearchKeywords(top=top, page=page, min_score=min_score, min_sure=min_sure, where=where, under=under)
+    wanted["group"] = group
     again = load(rerank, device) if rerank else None
-    found = opened.search(asked, reranker=again, rerank_top=rerank_top, group=group, **wanted)
+    found = opened.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
     if found.unknown:
         print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
     if out:
