@@ -21,7 +21,7 @@ from wordsight.runs.recipe import read
 from wordsight.runs.typed import fill
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
-ROUNDS = 5
+ROUNDS = 5  # by default
 
 
 def seconds(encoder: RegionEncoder, pictures: list[Path]) -> float:
@@ -37,19 +37,20 @@ def main() -> None:
     parser.add_argument("--folder", default="flickr8k/images")
     parser.add_argument("--recipe", default="recipes/flickr8k-default.toml")
     parser.add_argument("--start", metavar="PICTURE")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     pictures = sorted(find(args.folder, "folder").iterdir())[: args.pictures]
     config = read_config(in_the_box("align"))["regions"]
     boxed = region_encoder(fill(RegionSettings, config, "regions", "the box"))
     other = region_encoder(read(Path(args.recipe)).regions)
-    rounds = [(seconds(boxed, pictures), seconds(other, pictures)) for _ in range(ROUNDS)]
+    rounds = [(seconds(boxed, pictures), seconds(other, pictures)) for _ in range(args.rounds)]
     ours, theirs = (sorted(len(pictures) / each for each in column) for column in zip(*rounds, strict=True))
     ratios = sorted(b / a for a, b in rounds)
-    print(f"the box: {ours[ROUNDS // 2]:.1f} pictures/s ({ours[0]:.1f}-{ours[-1]:.1f})")
-    print(f"{args.recipe}: {theirs[ROUNDS // 2]:.1f} ({theirs[0]:.1f}-{theirs[-1]:.1f})")
-    print(f"ratio: {ratios[ROUNDS // 2]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
+    print(f"the box: {ours[args.rounds // 2]:.1f} pictures/s ({ours[0]:.1f}-{ours[-1]:.1f})")
+    print(f"{args.recipe}: {theirs[args.rounds // 2]:.1f} ({theirs[0]:.1f}-{theirs[-1]:.1f})")
+    print(f"ratio: {ratios[args.rounds // 2]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
     if args.start:
-        for number in range(ROUNDS):
+        for number in range(args.rounds):
             began = time.perf_counter()
             command = [sys.executable, "-c", "from wordsight.cli.main import main; main()", "caption", args.start]
             subprocess.run(command, check=True, capture_output=True)
