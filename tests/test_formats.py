@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +95,14 @@ def test_a_training_of_the_first_format_is_gone_on_with(recipe_file: Path, tmp_p
 def test_former_public_names_work_and_say_what_they_are_called_now(former: str, name: str) -> None:
     with pytest.warns(FutureWarning, match=f"wordsight.{former} is now wordsight.{name}"):
         assert getattr(wordsight, former) is getattr(wordsight, name)
+
+
+def test_the_command_says_a_former_name_in_one_sentence(recipe_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text(recipe_file.read_text().replace("[regions]", "[regions]\nplace = true\nunheard_of = 1"))
+    command = [sys.executable, "-m", "wordsight.cli.main", "train", str(path), "-o", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    first, second = done.stderr.splitlines()
+    now = "regions.place is now called regions.geometry"
+    assert first == f"wordsight: {path}: {now}; the former name works until 0.3."
+    assert "regions.unheard_of is not known" in second and done.returncode == 2

@@ -362,6 +362,13 @@ def test_the_lexicon_is_trusted_as_much_as_the_model_says(reader: Align) -> None
     assert reader.lexicon.weight == 0.5
 
 
+def test_while_training_the_lexicon_counts_half(reader: Align) -> None:
+    assert reader.lexicon is not None
+    regions = regions_of(torch.rand(1, 4, LOOKS + LABELS))
+    used = reader.lexicon.eval().encode_images(regions)
+    torch.testing.assert_close(reader.lexicon.train().encode_images(regions), used / 2)
+
+
 def test_the_lexicon_is_saved_with_the_model_and_never_trained(reader: Align, tmp_path: Path) -> None:
     checkpoint.save_weights(tmp_path, reader)
     again = Align(**reader.config).eval()  # type: ignore[arg-type]

@@ -71,6 +71,14 @@ def test_a_word_that_nobody_trained_finds_the_region_that_is_called_so(
     assert int(found[0, 0].argmax()) == place
 
 
+def test_while_training_the_names_of_classes_count_half(vocabulary: Vocabulary) -> None:
+    meaning, there = aligner(vocabulary, meaning_weight=5.0).meaning, called("zebra", "pizza")
+    assert meaning is not None
+    used = meaning.eval().encode_images(there)
+    torch.testing.assert_close(meaning.train().encode_images(there), used / 2)
+    torch.testing.assert_close(used, 5 * there.features[..., meaning.columns])
+
+
 def test_words_that_name_nothing_have_no_evidence(vocabulary: Vocabulary) -> None:
     meaning = aligner(vocabulary).meaning
     assert meaning is not None

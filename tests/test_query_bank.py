@@ -195,3 +195,10 @@ def test_few_regions_in_the_query_bank_take_less_room() -> None:
     assert torch.equal(
         made[1].of_texts(texts, score.sum_of_max).hubness, expected.of_texts(texts, score.sum_of_max).hubness
     )
+
+
+def test_the_loss_knows_no_hubness_in_either_mode(model: Align) -> None:
+    some = batch(seed=3)
+    before = model.eval().loss(some)
+    model.clear_query_bank()
+    torch.testing.assert_close(model.loss(some), before)

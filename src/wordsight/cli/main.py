@@ -83,9 +83,9 @@ def evaluate(
     loaded = load_run(run, device)
     asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}
-    for name in told.keys() - set(loaded.task.options):
-        others = ", or ".join(task.does for task in TASKS.values() if name in task.options)
-        raise InputError(f"{run}: this run {loaded.task.does}; --{name} is for a run that {others}.")
+    if foreign := [name for name in told if name not in loaded.task.options]:
+        others = ", or ".join(task.does for task in TASKS.values() if foreign[0] in task.options)
+        raise InputError(f"{run}: this run {loaded.task.does}; --{foreign[0]} is for a run that {others}.")
     folder = run / f"report-{split}" if report and not is_dual(run) else None
     figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
     show(figures, table, as_json)
@@ -295,6 +295,7 @@ def main() -> None:
     gc.set_threshold(100_000)  # by default a fifth of a start goes into looking for garbage among what is imported
     warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is an error here, and said as one
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
+    warnings.formatwarning = lambda message, *_: f"wordsight: {message}\n"  # one sentence, not where in the code
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # words that the terminal has no letters for

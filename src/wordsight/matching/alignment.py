@@ -12,7 +12,7 @@ from wordsight.matching.segments import Grouping, Segment, segments
 from wordsight.text.vocabulary import Vocabulary
 
 Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
-GLANCED = 3  # boxes that are shown of a glance  # boxes that are shown of a glance
+GLANCED = 3  # boxes that are shown of a glance
 
 
 class Aligned(Protocol):

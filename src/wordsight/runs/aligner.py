@@ -112,15 +112,7 @@ class Alignment:
 
 
 class Aligner(OpenedRun):
-    """A trained model with its vocabulary and its way of seeing.
-
-    Attributes:
-        folder: the checkpoint's folder.
-        checkpoint: everything in it.
-        model: the matcher itself.
-        vocabulary: the words it knows.
-        device: where it computes.
-    """
+    """A trained model with its vocabulary and its way of seeing."""
 
     kind = "align"
     model: Matcher

@@ -35,13 +35,6 @@ class Captioner(OpenedRun):
 
     A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
     sees the region and beside it the whole picture; asked for the whole picture, it sees that twice.
-
-    Attributes:
-        folder: the checkpoint's folder.
-        checkpoint: everything in it.
-        model: the captioner itself.
-        vocabulary: the words it knows.
-        device: where it computes.
     """
 
     kind = "caption"

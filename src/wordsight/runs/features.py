@@ -20,7 +20,7 @@ from wordsight.vision.backbones import check_foreign
 from wordsight.vision.cache import FeatureCache, FeatureTable, RegionSource, default_cache
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
-NAMED = 10  # pictures left out that are named on stderr  # pictures left out that are named on stderr
+NAMED = 10  # pictures left out that are named on stderr
 
 
 def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None = None) -> RegionEncoder:

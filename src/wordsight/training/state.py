@@ -87,7 +87,9 @@ class TrainState:
         self.model = build(recipe, material)
         began = time.monotonic()
         self.begun = self._adopt(material.start) if material.start else None
-        if self.begun is None and (fit or hasattr(self.model, "lessons")):  # the fit of its lessons is not saved
+        if self.begun is None and (
+            fit or isinstance(self.model, LearnsFromText)
+        ):  # the fit of its lessons is not saved
             self.model.fit(material.train.by_picture, material.counted, material.nearness)
         self.pairs = lessons(self.model, material)
         self.model.to(self.device)

@@ -25,7 +25,7 @@ from wordsight.runs import checkpoint, weights
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
 from wordsight.runs.recipe import Recipe, read
-from wordsight.runs.tasks import Model, task_of
+from wordsight.runs.tasks import TASKS, Model
 from wordsight.training.prepare import TrainingData, prepare
 from wordsight.training.start import follow
 from wordsight.training.state import Place, TrainState, check_same
@@ -95,7 +95,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     members = [checkpoint.load(folder).model for folder in folders]
     ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
     ensemble.to(device_named(recipe.train.device))
-    task = task_of(str(recipe.model["name"]))
+    task = TASKS[ensemble.task]
     best = task.validate(ensemble, material.validation)
     metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
     checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
@@ -189,7 +189,7 @@ def _look(learner: TrainState, folder: Path, progress: Progress) -> None:
     loss = place.loss.item() / learner.epoch_steps
     _check_finite(learner, folder, {"the loss": loss})
     model = learner.kept()
-    task = task_of(str(learner.recipe.model["name"]))
+    task = TASKS[model.task]
     found = task.validate(model, learner.material.validation)
     _check_finite(learner, folder, found)
     learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
