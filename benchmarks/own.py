@@ -57,6 +57,7 @@ def from_nothing(start: str, data: Path, seed: int) -> Recipe:
     return read(
         start_folder(start) / "recipe.toml",
         [*told, "text.vectors=", "train.start=", "data.also=[]", "data.min_count=2"],
+        own=True,
     )
 
 
