@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from wordsight.bundled import in_the_box
-from wordsight.data import find
+from wordsight.data.find import find
 from wordsight.runs.checkpoint import read_config
-from wordsight.runs.features import region_encoder
+from wordsight.runs.encoder import region_encoder
 from wordsight.runs.recipe import read
 from wordsight.runs.typed import fill
 from wordsight.vision.regions import RegionEncoder, RegionSettings

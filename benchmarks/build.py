@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.painted.world import paint_world
 from wordsight.matching.align import Align
 from wordsight.progress import Progress
 from wordsight.runs import checkpoint
-from wordsight.runs.features import region_encoder
+from wordsight.runs.encoder import region_encoder
 from wordsight.runs.recipe import read
 from wordsight.search.index import Index
 from wordsight.text.vocabulary import Vocabulary

@@ -21,8 +21,9 @@ import torch
 from wordsight.batch import Regions
 from wordsight.captioning.retrieval import NEIGHBOURS, appearance, best_sentences, consensus_captions, nearest_captions
 from wordsight.captioning.template import template_captions
-from wordsight.data import find, load_dataset
 from wordsight.data.entities import load_phrases
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError
 from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity

@@ -33,7 +33,7 @@ def names(model: Aligner, data: str) -> Trials:
 
 def of_names(curve: Curve, asked: Trials) -> dict[str, float]:
     """Percent of the names that are said of a picture (`wrongly`), and of those that are said of none (`rightly`)."""
-    doubted, there = curve.sure(asked.scores).amax(dim=0) < curve.line, asked.right.any(dim=0)
+    doubted, there = curve.confidence(asked.scores).amax(dim=0) < curve.threshold, asked.right.any(dim=0)
     shares = (100 * doubted[which].double().mean().item() for which in (there, ~there))
     return {"there": float(there.sum()), **dict(zip(("wrongly", "rightly"), shares, strict=True))}
 
@@ -44,14 +44,14 @@ def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
     for kind, curve in (("short", fitted.short), ("sentences", fitted.long)):
         some = asked[asked.short if kind == "short" else ~asked.short]
         right = some.right.gather(0, some.scores.argmax(dim=0)[None])[0]
-        vain = (~some.alike).sum(dim=0) > 0
-        there = curve.sure(some.scores[:, right]).amax(dim=0)
-        left = some.scores.masked_fill(some.alike, some.scores[some.scores.isfinite()].min() - 1)[:, vain]
-        gone = curve.sure(left).amax(dim=0)
+        vain = (~some.plausible).sum(dim=0) > 0
+        there = curve.confidence(some.scores[:, right]).amax(dim=0)
+        left = some.scores.masked_fill(some.plausible, some.scores[some.scores.isfinite()].min() - 1)[:, vain]
+        gone = curve.confidence(left).amax(dim=0)
         found[kind] = {
             "first hit right": 100 * right.double().mean().item(),
-            "wrongly": 100 * (there < curve.line).double().mean().item(),
-            "rightly": 100 * (gone < curve.line).double().mean().item(),
+            "wrongly": 100 * (there < curve.threshold).double().mean().item(),
+            "rightly": 100 * (gone < curve.threshold).double().mean().item(),
         }
     return found
 

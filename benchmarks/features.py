@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from wordsight.data import find
+from wordsight.data.find import find
 from wordsight.vision.boxes import windows
 from wordsight.vision.pooling import roi_align
 from wordsight.vision.proposals import Yolox

@@ -24,14 +24,14 @@ from typing import Any
 
 from PIL import Image
 
-from wordsight.data import Dataset
 from wordsight.data.check import check
 from wordsight.data.convert import write_karpathy
 from wordsight.data.entities import load_phrases
 from wordsight.data.load import read_dataset
 from wordsight.data.parses import load_parses
+from wordsight.data.records import Dataset
 from wordsight.errors import InputError
-from wordsight.search.meta import read_meta
+from wordsight.search.annotations import read_meta
 from wordsight.text.vocabulary import Vocabulary
 
 SLOW = 10.0  # seconds that no input may take

@@ -192,7 +192,7 @@ class Trial:
             self.told["wrong"] += len(hashes) != len(snapshot.numbers)
             for key, digest in hashes.items():
                 expected = self.by_hash.get(digest)
-                if expected is None or abs(scored.get(self.index.places.path(key), 9e9) - expected) > 1e-4:
+                if expected is None or abs(scored.get(self.index.paths.path(key), 9e9) - expected) > 1e-4:
                     self.told["wrong"] += 1
 
     def _hits(self) -> Sequence[Hit]:

@@ -14,7 +14,8 @@ import statistics
 import time
 from pathlib import Path
 
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.metrics.ranking import ranking_metrics, rsum
 from wordsight.progress import Progress

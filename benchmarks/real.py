@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner

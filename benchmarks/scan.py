@@ -34,7 +34,7 @@ from torch import Tensor
 
 from wordsight.matching.score import Rule
 from wordsight.runs.aligner import load
-from wordsight.search.rough import best_scores, extent, halved, is_quick
+from wordsight.search.prefilter import best_scores, extent, halved, is_quick
 from wordsight.search.scan import EncodedQuery, Floats, Spans, scan, top
 
 REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10

@@ -35,7 +35,7 @@ from wordsight.runs.aligner import Aligner, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
-from wordsight.search.query import asked, terms
+from wordsight.search.query import encoded_query, terms
 from wordsight.search.results import evidence
 from wordsight.search.scan import scan
 from wordsight.search.snapshot import Snapshot
@@ -52,7 +52,7 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
         queries = terms(index.run, known.sentences)
         with Catalog(index.folder) as catalog:
             snapshot = index.snapshot(catalog)
-            blocks = [asked(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
+            blocks = [encoded_query(queries[first : first + 100], index.rule) for first in range(0, len(queries), 100)]
             found = torch.cat([scan(snapshot.vectors, snapshot.spans, one, index.rule) for one in blocks], dim=1)
             boxes = same_boxes(index, run, known.sentences[0])
             grounded = grounding(run, known, snapshot)
@@ -88,7 +88,7 @@ def grounding(run: Aligner, known: Split, snapshot: Snapshot) -> dict[str, Any]:
         "index": predictor(Stored(run.model), words, stored),
         "eval by the chain": predictor(run.model, words, look, beta=BETA),
         "index by the chain": predictor(Stored(run.model), words, stored, beta=BETA),
-        "shown by a search": lambda asked: shown(run, stored, asked),
+        "shown by a search": lambda encoded_query: shown(run, stored, encoded_query),
     }
     chosen = {name: predict(phrases) for name, predict in ways.items()}
     proposals = {name: stored([name]).places[0] for name in {phrase.picture for phrase in phrases}}
@@ -126,7 +126,7 @@ def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Seq
     """
     pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
     hits = {
-        pair: (query[0].silent[0].tolist(), *evidence(query, stored([pair[0]]))[0])
+        pair: (query[0].function_words[0].tolist(), *evidence(query, stored([pair[0]]))[0])
         for pair, query in zip(pairs, terms(run, [sentence for _, sentence in pairs]), strict=True)
     }
     boxes = []
@@ -166,7 +166,7 @@ def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule
         some, right = part(scores, picture, odd[::step])
         others = torch.arange(len(some) - 1)[:, None]
         absent = some.gather(0, others + (others >= right))
-        (there, which), (gone, _) = fitted.sure(some).max(dim=0), fitted.sure(absent).max(dim=0)
+        (there, which), (gone, _) = fitted.confidence(some).max(dim=0), fitted.confidence(absent).max(dim=0)
         first = which == right
         sure, good = torch.cat([there, gone]), torch.cat([first, torch.zeros_like(first)]).double()
         bins = sure.argsort().chunk(10)

@@ -16,8 +16,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wordsight.data import find, load_dataset
 from wordsight.data.entities import Phrase, load_phrases
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.evaluation.alignment import looking
 from wordsight.matching.locate import overlaps
 from wordsight.metrics.grounding import WHOLE, Look, around, evaluate, predictor

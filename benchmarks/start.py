@@ -38,7 +38,7 @@ from wordsight.runs.aligner import load
 from wordsight.runs.recipe import parse
 from wordsight.search.catalog import Entry
 from wordsight.search.index import Index
-from wordsight.search.rough import extent
+from wordsight.search.prefilter import extent
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.vision.regions import RegionSettings
 

@@ -147,7 +147,7 @@ def weights() -> Path:
 
 
 def shared(name: str) -> Path:
-    from wordsight.data import find
+    from wordsight.data.find import find
     from wordsight.errors import InputError
 
     try:

@@ -35,7 +35,7 @@ def net(**keywords: object) -> AttendAndTell:
     model = AttendAndTell(V, F, words=E, hidden=H, dropout=0.0, **keywords).double()  # type: ignore[arg-type]
     for weight in model.parameters():
         nn.init.normal_(weight, std=0.5)
-    model.fit(lambda: [some(5, 4, SAID, [0, 1, 2, 3], seed=1)], NONE, None)
+    model.fit(lambda: [some(5, 4, SAID, [0, 1, 2, 3], seed=1)])
     return model
 
 
@@ -176,7 +176,7 @@ def test_it_looks_at_what_it_names() -> None:
     regions = Regions(features, torch.ones(400, 4, dtype=torch.bool), torch.zeros(400, 4, 4))
     batch = Batch(regions, Words(colours + 2, torch.ones_like(colours, dtype=torch.bool)), torch.arange(400))
     model = AttendAndTell(7, 8, words=16, hidden=32, penalty=0.0, dropout=0.0)
-    model.fit(lambda: [batch], NONE, None)
+    model.fit(lambda: [batch])
     learn(model, batch, 150)
     looked = []
     for row in range(30):

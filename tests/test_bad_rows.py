@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from wordsight.cli.main import main
-from wordsight.data import Dataset, load_dataset
 from wordsight.data.check import check
+from wordsight.data.load import load_dataset
+from wordsight.data.records import Dataset
 from wordsight.errors import InputError
 
 

@@ -210,7 +210,7 @@ def test_an_index_takes_the_model_in_the_box_and_leaves_it_there(box: Path, phot
     assert Index(index).info()["calibration"]["pictures"] > 1, "it came with the model"
     code, out, err = run("search", index, "a red circle")
     assert code == 0 and "the small one in the box" in err and "painted" in out
-    assert said("index", "info", index)["boxed"] and "in the box" in run("index", "info", index)[1]
+    assert said("index", "info", index)["bundled"] and "in the box" in run("index", "info", index)[1]
     assert said("index", "build", index, photos)["unchanged"] == 4
 
 

@@ -265,8 +265,8 @@ def test_a_score_is_explained_and_near_duplicates_are_shown(page: Any) -> None:
         answer = route.fetch()
         found = answer.json()
         first, *others = found["hits"]
-        first["score"], first["common"] = -0.25, 0.75
-        first["alike"] = [{"number": one["number"], "path": one["path"]} for one in others[:2]]
+        first["score"], first["hubness"] = -0.25, 0.75
+        first["near_duplicates"] = [{"number": one["number"], "path": one["path"]} for one in others[:2]]
         route.fulfill(response=answer, json=found)
 
     page.route("**/api/v1/search", alike)
@@ -325,8 +325,8 @@ def test_when_nothing_matches_well_that_is_said(page: Any) -> None:
         answer = route.fetch()
         found = answer.json()
         for hit in found["hits"]:
-            hit["sure"] = 0.002
-        found["doubtful"] = True
+            hit["confidence"] = 0.002
+        found["poor_match"] = True
         route.fulfill(response=answer, json=found)
 
     page.route("**/api/v1/search", unsure)

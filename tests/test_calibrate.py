@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wordsight.cli import index_files
-from wordsight.data import find
+from wordsight.data.find import find
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search.calibrate import Curve, Trials, calibrate
@@ -52,7 +52,7 @@ def without(scores: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
 def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
     fitted = calibrate(told(*asked_of(pictures, 4000, seed=0))).long
     scores, picture = asked_of(pictures, 4000, seed=1)
-    (there, which), gone = fitted.sure(scores).max(dim=0), fitted.sure(without(scores, picture)).amax(dim=0)
+    (there, which), gone = fitted.confidence(scores).max(dim=0), fitted.confidence(without(scores, picture)).amax(dim=0)
     right = which == picture
     sure, good = torch.cat([there, gone]), torch.cat([right, torch.zeros_like(right)]).double()
     for some in sure.argsort().chunk(8):
@@ -65,18 +65,18 @@ def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
 def test_sureness_is_in_the_order_of_scores_and_asks_what_else_there_is() -> None:
     fitted = calibrate(told(*asked_of(50, 500, seed=0))).long
     scores, _ = asked_of(50, 9, seed=1)
-    assert torch.equal(fitted.sure(scores).argsort(dim=0), scores.argsort(dim=0))
+    assert torch.equal(fitted.confidence(scores).argsort(dim=0), scores.argsort(dim=0))
     alone, rivalled = torch.zeros(20), torch.zeros(20)
     alone[:1], rivalled[:5] = 0.4, 0.4
-    assert fitted.sure(alone)[0] > 1.5 * fitted.sure(rivalled)[0]
-    assert fitted.sure(torch.zeros(1)).shape == (1,) and fitted.sure(torch.zeros(0, 3)).shape == (0, 3)
+    assert fitted.confidence(alone)[0] > 1.5 * fitted.confidence(rivalled)[0]
+    assert fitted.confidence(torch.zeros(1)).shape == (1,) and fitted.confidence(torch.zeros(0, 3)).shape == (0, 3)
 
 
 def test_where_the_right_picture_comes_behind_others_sureness_does_not_turn_the_order_round() -> None:
     scores, picture = asked_of(50, 500, seed=0)
     fifth = scores.scatter(0, picture[None], -torch.inf).topk(5, dim=0).values[4:]
     fitted = calibrate(told(scores.scatter(0, picture[None], fifth + 1e-6), picture)).long
-    assert fitted.lead == 0 and 0 < fitted.sure(scores).max() < 0.3
+    assert fitted.lead == 0 and 0 < fitted.confidence(scores).max() < 0.3
 
 
 @pytest.mark.parametrize(("pictures", "sentences"), [(2, 1), (3, 3), (7, 2)])
@@ -84,7 +84,7 @@ def test_few_pictures_and_sentences_still_give_figures(pictures: int, sentences:
     scores, picture = asked_of(pictures, sentences, seed=0)
     fitted = calibrate(told(scores, picture)).long
     assert all(math.isfinite(value) for value in asdict(fitted).values())
-    assert 0 < fitted.sure(scores).min() <= fitted.sure(scores).max() < 1
+    assert 0 < fitted.confidence(scores).min() <= fitted.confidence(scores).max() < 1
 
 
 @pytest.mark.parametrize(("pictures", "sentences"), [(1, 5), (5, 0)])
@@ -95,45 +95,45 @@ def test_too_few_of_them_are_refused(pictures: int, sentences: int) -> None:
 
 def test_an_index_says_how_sure_its_hits_are(index: Index, world: Path) -> None:
     unsure = index.search("a red circle")
-    assert unsure.hits[0].sure is None and not unsure.doubtful
+    assert unsure.hits[0].confidence is None and not unsure.poor_match
     with pytest.raises(InputError, match="--calibrate"):
-        index.search("a red circle", min_sure=0.5)
+        index.search("a red circle", min_confidence=0.5)
     fitted = index.calibrate(progress=QUIET)
     assert index.info()["calibration"] == asdict(fitted)
     assert fitted == calibrate(trials(index.run, world, QUIET)), "the run's own data are this world"
     found = index.search("a red circle", top=12)
-    expected = fitted.short.sure(torch.tensor([hit.normalised for hit in found.hits]))
-    assert [hit.sure for hit in found.hits] == pytest.approx(expected.tolist(), abs=1e-5)
-    assert [hit.sure for hit in index.search("a red circle", top=2, page=3).hits] == [
-        hit.sure for hit in found.hits[4:6]
+    expected = fitted.short.confidence(torch.tensor([hit.normalised for hit in found.hits]))
+    assert [hit.confidence for hit in found.hits] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert [hit.confidence for hit in index.search("a red circle", top=2, page=3).hits] == [
+        hit.confidence for hit in found.hits[4:6]
     ], "the page does not matter"
-    middle = found.hits[5].sure
-    assert middle is not None and len(index.search("a red circle", top=12, min_sure=middle).hits) == 6
+    middle = found.hits[5].confidence
+    assert middle is not None and len(index.search("a red circle", top=12, min_confidence=middle).hits) == 6
     with pytest.raises(InputError, match="single sentence"):
-        index.search([Sentence("a red circle"), Sentence("a cross")], min_sure=0.5)
+        index.search([Sentence("a red circle"), Sentence("a cross")], min_confidence=0.5)
 
 
 def test_when_the_best_hit_is_below_the_line_that_is_said(index: Index) -> None:
     fitted = index.calibrate(progress=QUIET)
-    best = index.search("a red circle").hits[0].sure
+    best = index.search("a red circle").hits[0].confidence
     assert best is not None
     for line, doubtful in ((best - 1e-4, False), (best + 1e-4, True)):
         with index.writing() as catalog, catalog.change():
             catalog.set_fact("calibration", replace(fitted, short=replace(fitted.short, line=line)).to_json())
         for page in (1, 2):
             found = index.search("a red circle", top=3, page=page)
-            assert found.doubtful == doubtful == found.to_json()["doubtful"]
+            assert found.poor_match == doubtful == found.to_json()["poor_match"]
             assert str(found).startswith("nothing here matches well") == doubtful
-        assert not index.search([Sentence("a red circle"), Sentence("a cross")]).doubtful, "of two nobody knows"
+        assert not index.search([Sentence("a red circle"), Sentence("a cross")]).poor_match, "of two nobody knows"
 
 
 def test_what_an_older_version_learned_is_learned_again(index: Index) -> None:
     with index.writing() as catalog, catalog.change():
         old = {"slope": 4.0, "intercept": -3.0, "pictures": 15, "sentences": 60}
         catalog.set_fact("calibration", json.dumps(old))
-    assert index.info()["calibration"] is None and index.search("a red circle").hits[0].sure is None
+    assert index.info()["calibration"] is None and index.search("a red circle").hits[0].confidence is None
     index_files.calibrate(index, progress=QUIET)
-    assert index.search("a red circle").hits[0].sure is not None
+    assert index.search("a red circle").hits[0].confidence is not None
 
 
 def test_the_quick_scan_knows_the_first_hits_well_enough(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_the_quick_scan_knows_the_first_hits_well_enough(index: Index, monkeypat
     sure = []
     for quick in (False, True):
         monkeypatch.setattr("wordsight.search.find.is_quick", lambda spans, rule, quick=quick: quick)
-        sure.append(index.search("a red circle and a cross", top=1).hits[0].sure)
+        sure.append(index.search("a red circle and a cross", top=1).hits[0].confidence)
     assert sure[0] == pytest.approx(sure[1], abs=1e-6)
 
 
@@ -175,7 +175,7 @@ def test_without_the_data_that_is_said_and_searching_works(
     index_files.calibrate(index, progress=heard)
     (line,) = heard.lines
     assert "--calibrate DATA" in line and "nowhere" in line
-    assert index.info()["calibration"] is None and index.search("a red circle").hits[0].sure is None
+    assert index.info()["calibration"] is None and index.search("a red circle").hits[0].confidence is None
     with pytest.raises(InputError, match="nowhere"):
         index_files.calibrate(index, tmp_path / "other", heard)
 
@@ -189,7 +189,7 @@ def test_short_queries_are_learned_apart() -> None:
     both = Trials(*(torch.cat([getattr(some, name) for some in (short, sentences)], dim=-1) for name in vars(short)))
     fitted = calibrate(both)
     assert fitted.long == calibrate(sentences).long and fitted.short == calibrate(short).short
-    there, gone = (fitted.short.sure(some).amax(dim=0) for some in (scores, scores.masked_fill(right, -9)))
+    there, gone = (fitted.short.confidence(some).amax(dim=0) for some in (scores, scores.masked_fill(right, -9)))
     assert (there >= fitted.short.line).double().mean() > 0.88
     assert (gone < fitted.short.line).double().mean() > 0.9
 
@@ -202,6 +202,6 @@ def test_a_kind_that_was_not_asked_goes_by_the_other() -> None:
 def test_queries_of_a_split_are_sentences_and_what_they_name(index: Index, world: Path) -> None:
     found = trials(index.run, world, QUIET)
     assert 0 < int(found.short.sum()) < len(found.short)
-    assert bool((found.right <= found.alike).all()) and bool(found.right.any(dim=0).all())
+    assert bool((found.right <= found.plausible).all()) and bool(found.right.any(dim=0).all())
     assert int(found.right[:, ~found.short].sum(dim=0).max()) == 1, "a sentence was written for one picture"
     assert int(found.right[:, found.short].sum(dim=0).max()) > 1, "many pictures show a circle"

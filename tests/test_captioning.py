@@ -146,7 +146,7 @@ def test_dropout_is_for_training_alone(model: CaptionModel, batch: Batch) -> Non
 
 
 def test_the_configuration_rebuilds_the_model(model: CaptionModel, batch: Batch) -> None:
-    model.fit(lambda: [batch], NONE, None)
+    model.fit(lambda: [batch])
     again = type(model)(**model.config).double().eval()  # type: ignore[arg-type]
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.loss(batch), model.loss(batch))
@@ -300,7 +300,7 @@ def test_keywords_out_of_range_are_refused(kind: Callable[..., CaptionModel], ke
 def test_fitting_says_words_as_often_as_they_are_said_and_centres_what_is_seen(batch: Batch) -> None:
     net = ShowAndTell(VOCABULARY, FEATURES, views=2, average=True).double().eval()
     batch.regions.features.mul_(3).add_(7)
-    net.fit(lambda: [batch, batch], NONE, None)
+    net.fit(lambda: [batch, batch])
     seen = net.look(batch.regions)
     torch.testing.assert_close(seen.mean(0), torch.zeros(18, dtype=torch.double), atol=1e-9, rtol=0)
     assert seen.square().mean().item() == pytest.approx(1)

@@ -300,7 +300,7 @@ def test_a_thousand_pictures_take_no_time() -> None:
 @pytest.fixture(scope="module")
 def anchor() -> Path:
     """A thousand machine captions of COCO, their references and coco-caption's figures, where they are at hand."""
-    from wordsight.data import find
+    from wordsight.data.find import find
 
     try:
         return find("anchors/coco_caption", "captions with official figures")

@@ -121,7 +121,7 @@ def test_tfidf_by_hand() -> None:
 def test_vectors_are_projections_weighed_by_their_correlations() -> None:
     batch, power = ten_pairs(), 1.5
     model = CCA(30, 16, embedding=4, ridge=0.2, power=power, sentence="vectors", words=7, pool="mean")
-    model.fit(lambda: [batch], FLAGS, None)
+    model.fit(lambda: [batch])
     assert model.words is not None
     x = batch.regions.features.mean(1).double()
     said = [
@@ -145,7 +145,7 @@ def test_fourier_features_have_the_products_of_a_gaussian_kernel() -> None:
     model.requires_grad_(False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wordsight.matching.cca.canonical", lambda pairs, size, ridge: NothingFound())
-        model.fit(lambda: [batch], FLAGS, None)
+        model.fit(lambda: [batch])
     x = batch.regions.features[:, 0]
     x = x - x.mean(0)
     square = torch.cdist(x, x).square()
@@ -163,7 +163,7 @@ class NothingFound:
 def test_ten_pairs_are_told_apart(keywords: dict[str, object]) -> None:
     torch.manual_seed(0)
     model = CCA(30, 16, ridge=0.01, **keywords)  # type: ignore[arg-type]
-    model.fit(lambda: [ten_pairs()], FLAGS, None)
+    model.fit(lambda: [ten_pairs()])
     assert ranked_first(model, ten_pairs()).all()
 
 
@@ -195,7 +195,7 @@ def test_the_objective_is_the_greatest_correlations_in_full_precision() -> None:
     torch.manual_seed(0)
     batch = ten_pairs()
     model = DeepCCA(30, 16, embedding=6, hidden=8, top=2, ridge=0.1)
-    model.fit(lambda: [batch], FLAGS, None)
+    model.fit(lambda: [batch])
     x = batch.regions.features[:, 0]
     x = (x - x.mean(0)) / (x - x.mean(0)).square().sum(1).mean().sqrt()
     f, g = model.picture(x).double(), model.sentence(model.counts(batch.words)).double()
@@ -216,11 +216,11 @@ def test_networks_find_what_no_linear_map_does() -> None:
     boxes = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(100, 1, 4)
     batch = Batch(Regions(seen, torch.ones(100, 1, dtype=torch.bool), boxes), words, torch.arange(100))
     linear = CCA(5, 2, ridge=0.01)
-    linear.fit(lambda: [batch], FLAGS, None)
+    linear.fit(lambda: [batch])
     pairs = [(seen[:, 0], linear._said(words), batch.picture)]
     assert canonical(pairs, 1, 0.01).correlations[0] < 0.2
     model = DeepCCA(5, 2, embedding=2, hidden=32, top=1)
-    model.fit(lambda: [batch], FLAGS, None)
+    model.fit(lambda: [batch])
     optimiser = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=0.02)
     for _ in range(60):
         optimiser.zero_grad()
@@ -234,7 +234,7 @@ def test_ten_pairs_are_learned_and_linear_cca_is_over_all_of_training() -> None:
     torch.manual_seed(0)
     batch = ten_pairs()
     model = DeepCCA(30, 16, embedding=9, hidden=32)
-    model.fit(lambda: [batch], FLAGS, None)
+    model.fit(lambda: [batch])
     optimiser = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
     for _ in range(60):
         optimiser.zero_grad()

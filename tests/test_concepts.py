@@ -46,7 +46,7 @@ def fitted(batch: Batch) -> Concepts:
     model = Concepts(
         FIRST + CONCEPTS, FEATURES, concepts=CONCEPTS, components=4, words=16, hidden=24, labels=LABELS, dropout=0.0
     )
-    model.fit(lambda: [batch], torch.zeros(0), None)
+    model.fit(lambda: [batch])
     return model
 
 

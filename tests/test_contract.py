@@ -18,7 +18,7 @@ def model(request: pytest.FixtureRequest, batch: Batch) -> Matcher:
     torch.manual_seed(0)
     made = model_class(request.param)(vocabulary=VOCABULARY, features=FEATURES)
     if not learns(made):
-        made.fit(lambda: [batch], torch.zeros(0, dtype=torch.bool), None)
+        made.fit(lambda: [batch])
     return made
 
 
@@ -150,7 +150,7 @@ def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | Caption
     """One of each that a recipe can name, of whatever task; fitted."""
     torch.manual_seed(0)
     made = tasks.model_class(request.param)(vocabulary=VOCABULARY, features=FEATURES)
-    made.fit(lambda: [batch], torch.zeros(0, dtype=torch.bool), None)
+    made.fit(lambda: [batch])
     return made.eval()
 
 

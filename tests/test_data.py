@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wordsight.data import Dataset, Picture, find, hold_out, load_dataset
 from wordsight.data.check import check, require_trainable
 from wordsight.data.convert import write_karpathy
 from wordsight.data.entities import load_phrases
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
+from wordsight.data.records import Dataset, Picture, hold_out
 from wordsight.errors import InputError
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import Vocabulary

@@ -18,9 +18,9 @@ from PIL import Image
 from wordsight.batch import Regions
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import END, State
-from wordsight.captioning.said import Caption, RegionCaption, distinct
-from wordsight.data import load_dataset
+from wordsight.captioning.captions import Caption, RegionCaption, distinct
 from wordsight.data.entities import load_phrases
+from wordsight.data.load import load_dataset
 from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
 from wordsight.errors import InputError

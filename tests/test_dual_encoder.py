@@ -271,7 +271,7 @@ def test_an_index_is_calibrated_on_a_dataset(
     with pytest.raises(InputError, match="no data of its own"):
         index.calibrate(None, QUIET)
     index.calibrate(world, QUIET)
-    assert 0 <= (index.search("a dog").hits[0].sure or 0) <= 1
+    assert 0 <= (index.search("a dog").hits[0].confidence or 0) <= 1
 
 
 def test_a_model_that_moved_is_found_again_and_one_that_changed_is_refused(

@@ -13,7 +13,7 @@ from conftest import CAPTIONER
 from test_contract import FEATURES, VOCABULARY, batch, padded
 from wordsight.batch import Batch
 from wordsight.captioning import MODELS as CAPTION_MODELS
-from wordsight.data import load_dataset
+from wordsight.data.load import load_dataset
 from wordsight.matching import MODELS as MATCHERS
 from wordsight.progress import Progress
 from wordsight.runs import tasks

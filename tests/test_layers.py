@@ -50,7 +50,7 @@ FINER = {
         "schema",
         "seal",
         "snapshot",
-        "places",
+        "paths",
         "vectors",
     )
 }

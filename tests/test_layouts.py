@@ -17,10 +17,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from wordsight.data import Dataset, load_dataset
 from wordsight.data.convert import write_karpathy
 from wordsight.data.find import PICTURE_SUFFIXES
-from wordsight.data.records import split_of_file, split_of_folder
+from wordsight.data.load import load_dataset
+from wordsight.data.records import Dataset, split_of_file, split_of_folder
 from wordsight.errors import InputError
 
 

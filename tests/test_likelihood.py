@@ -12,7 +12,8 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import MODELS, model_class
 from wordsight.captioning.captioner import END
 from wordsight.cli.main import app
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.evaluation.likelihood_ranking import measure_likelihood
 from wordsight.metrics import likelihood

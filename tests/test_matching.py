@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, score
 from wordsight.matching.align import Align, some
 from wordsight.matching.ensemble import Ensemble
@@ -232,7 +232,7 @@ def test_fitting_centres_features_and_makes_their_length_one() -> None:
     regions = regions_of(3 * torch.randn(40, 5, 6) + 7)
     regions.features[:, 4], regions.mask[:, 4] = 1e6, False  # padding is not looked at
     batch = Batch(regions, words_of([2] * 40), torch.arange(40))
-    model.fit(lambda: [batch], torch.zeros(0, dtype=torch.bool), None)
+    model.fit(lambda: [batch])
     inside = ((regions.features - model.mean) * model.scale)[regions.mask]
     torch.testing.assert_close(inside.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
     assert inside.square().sum(1).mean().item() == pytest.approx(1, rel=1e-3)
@@ -267,7 +267,7 @@ def corpus(pictures: int = 300) -> Batch:
 @pytest.fixture(scope="module")
 def lexicon() -> Lexicon:
     made = Lexicon(LOOKS + LABELS, LABELS, VOCABULARY)
-    made.fit([corpus()], torch.ones(LABELS, dtype=torch.bool))
+    made.fit([corpus()], LabelInfo(torch.ones(LABELS, dtype=torch.bool)))
     return made
 
 
@@ -296,7 +296,7 @@ def test_labels_that_are_not_counted_stay_empty_but_for_their_names() -> None:
     counted, near = torch.tensor([True, False, True, True]), torch.zeros(LABELS, VOCABULARY)
     near[1, 5] = 0.9
     made = Lexicon(LOOKS + LABELS, LABELS, VOCABULARY)
-    made.fit([corpus()], counted, near)
+    made.fit([corpus()], LabelInfo(counted, near))
     assert made.named[1].argmax() == 5
     assert made.named[1, 5] > 1
     assert made.named[1, 3] < made.named[0, 2]

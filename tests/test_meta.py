@@ -10,8 +10,8 @@ import pytest
 
 from wordsight.errors import InputError
 from wordsight.search import filters
-from wordsight.search.meta import read_meta
-from wordsight.search.places import Places
+from wordsight.search.annotations import read_meta
+from wordsight.search.paths import Paths
 
 
 def stored(values: list[dict[str, Any]]) -> sqlite3.Connection:
@@ -26,7 +26,7 @@ def stored(values: list[dict[str, Any]]) -> sqlite3.Connection:
 
 
 def found(db: sqlite3.Connection, tmp_path: Path, where: str) -> list[int]:
-    return [number - 1 for number in filters.numbers(db, Places(tmp_path, tmp_path), where)]
+    return [number - 1 for number in filters.numbers(db, Paths(tmp_path, tmp_path), where)]
 
 
 def table(tmp_path: Path, text: str, name: str = "m.csv") -> list[dict[str, Any]]:

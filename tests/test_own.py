@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from wordsight.batch import Regions
 from wordsight.cli.main import app
-from wordsight.data import hold_out, load_dataset
-from wordsight.data.records import Dataset, Picture
+from wordsight.data.load import load_dataset
+from wordsight.data.records import Dataset, Picture, hold_out
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
 from wordsight.progress import Count, Progress

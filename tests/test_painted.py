@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wordsight.data import load_dataset
 from wordsight.data.entities import load_phrases
+from wordsight.data.load import load_dataset
 from wordsight.data.painted import draw
 from wordsight.data.painted.oracle import is_true, names
 from wordsight.data.painted.scene import Scene, Thing, paint_scene

@@ -84,7 +84,7 @@ def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Aligner, in
         assert " ".join(word.text for word in hit.words) == SENTENCE
         assert hit.phrases[-1].end == 8
         assert hit.normalised == pytest.approx(hit.score / parts, rel=1e-4)
-        assert hit.sure is not None
+        assert hit.confidence is not None
 
 
 def test_how_sure_hits_are_is_learned_of_scores_divided_as_in_a_search(run: Aligner, world: Path) -> None:

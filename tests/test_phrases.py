@@ -110,7 +110,9 @@ def test_words_and_commas_are_enough() -> None:
 def test_a_compound_preposition_is_silent_with_its_noun() -> None:
     def heard(sentence: str) -> list[str]:
         found = read(sentence)
-        return [word for word, silent in zip(found.words, found.silent, strict=True) if not silent]
+        return [
+            word for word, function_words in zip(found.words, found.function_words, strict=True) if not function_words
+        ]
 
     assert heard("a black cat in front of a laptop") == ["black", "cat", "laptop"]
     assert heard("a cat on top of the box") == ["cat", "box"]
@@ -126,7 +128,7 @@ def test_any_words_give_spans_in_order_that_name_something() -> None:
         sentence = " ".join(lot.choices(known, k=lot.randint(0, 9)))
         found = read(sentence)
         assert list(found.words) == tokenise(sentence)
-        assert len(found.silent) == len(found.words)
+        assert len(found.function_words) == len(found.words)
         assert all(0 <= start < end <= len(found.words) for start, end in found.phrases)
         assert all(one[1] <= other[0] for one, other in pairwise(found.phrases))
         assert not any(set(found.words[start:end]) <= FUNCTION_WORDS for start, end in found.phrases)
@@ -192,8 +194,11 @@ def test_a_sentence_in_another_language_is_grouped_by_the_chain_alone() -> None:
     for sentence in ("eine schwarze katze vor einem laptop", "кот и собака на пляже", "un chat noir et une table"):
         grouping = Grouping.of([sentence])
         assert not grouping.phrases.any()
-        scores, mask = torch.randn(1, *grouping.silent.shape[1:], 4, generator=lot), torch.ones_like(grouping.silent)
-        plain = Grouping(grouping.silent, torch.zeros_like(grouping.phrases))
+        scores, mask = (
+            torch.randn(1, *grouping.function_words.shape[1:], 4, generator=lot),
+            torch.ones_like(grouping.function_words),
+        )
+        plain = Grouping(grouping.function_words, torch.zeros_like(grouping.phrases))
         assert torch.equal(assign(scores, mask, BETA, grouping), assign(scores, mask, BETA, plain))
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.captioning.retrieval import best_sentences
-from wordsight.data import load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.matching.align import Align

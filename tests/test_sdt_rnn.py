@@ -115,7 +115,7 @@ def test_ten_pairs_are_learned_by_heart() -> None:
     words = Words(torch.randint(1, V, (10, 5)) * mask, mask)
     regions = Regions(torch.randn(10, 4, F), torch.ones(10, 4, dtype=torch.bool), torch.rand(10, 4, 4))
     ten = Batch(regions, words, torch.arange(10))
-    model.fit(lambda: [ten], torch.zeros(0, dtype=torch.bool), None)
+    model.fit(lambda: [ten])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(200):
         optimiser.zero_grad()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageFont
 
 from wordsight.batch import Vectors
-from wordsight.data import load_dataset
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, sum_of_max
@@ -21,11 +21,11 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import load
 from wordsight.runs.pairs import encode, pairs
 from wordsight.search.catalog import Catalog
+from wordsight.search.contact_sheet import SIDE, sheet, shortened, write_sheet
 from wordsight.search.index import Index
+from wordsight.search.prefilter import best_scores, extent, halved
 from wordsight.search.query import Like, QueryTerm, Sentence, asked
-from wordsight.search.rough import best_scores, extent, halved
 from wordsight.search.scan import Spans, scan, top
-from wordsight.search.sheet import SIDE, sheet, shortened, write_sheet
 from wordsight.vision.regions import FeatureCache
 
 QUIET = Progress(quiet=True)
@@ -126,7 +126,7 @@ def test_what_a_picture_scores_with_anything_is_told(index: Index, world: Path, 
     asks = {0.25 * SHARE: red, 0.125 * SHARE: both, 0.0: Like(few(world, 1)[0])}
     for common, ask in asks.items():
         before, hits = index.search(ask).hits, copy.search(ask).hits
-        assert [hit.common for hit in hits] == pytest.approx([common] * 10)
+        assert [hit.hubness for hit in hits] == pytest.approx([common] * 10)
         assert [hit.score + common for hit in hits] == pytest.approx([hit.score for hit in before], abs=1e-6)
 
 
@@ -280,9 +280,9 @@ def test_near_duplicates_are_one_hit(world: Path, trained: Path, tmp_path: Path)
     index = Index.create(tmp_path / "index", trained, "cpu")
     index.build(paths, progress=QUIET)
     found = index.search("a red circle", group=True)
-    shown = [path for hit in found.hits for path in (hit.path, *(one.path for one in hit.alike))]
+    shown = [path for hit in found.hits for path in (hit.path, *(one.path for one in hit.near_duplicates))]
     assert sorted(shown) == sorted(paths)
-    assert all(hit.path.stem[:-3] in {one.path.stem[:-3] for one in hit.alike} for hit in found.hits)
+    assert all(hit.path.stem[:-3] in {one.path.stem[:-3] for one in hit.near_duplicates} for hit in found.hits)
     assert found.total == len(found.hits) <= 5
     assert index.search("a red circle").hits[0].path == found.hits[0].path
 

@@ -58,7 +58,7 @@ def test_an_index_is_built_and_told_about(index: Path, photos: Path) -> None:
 def test_hits_are_printed_with_their_boxes(index: Path) -> None:
     found = said("search", index, "a red circle and a zyzzyva", "--top", "3")
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3] and found["unknown"] == ["zyzzyva"]
-    assert all(0 <= hit["sure"] <= 1 for hit in found["hits"])
+    assert all(0 <= hit["confidence"] <= 1 for hit in found["hits"])
     code, out, err = run("search", index, "a red circle and a zyzzyva", "--top", "3")
     assert code == 0 and "zyzzyva" in err and found["hits"][0]["path"] in out and "red" in out
 
@@ -102,7 +102,7 @@ def test_captions_are_found_for_a_picture(index: Path, photos: Path, world: Path
         (("a circle", "--where", "widht > 3"), "did you mean 'width'?"),
         (("a circle", "--box", "1,2,3,4"), "expected together with one --picture"),
         (("--picture", "nowhere.jpg"), "no such picture"),
-        (("a circle", "--min-sure", "0.5", "a cross"), "expected a single sentence"),
+        (("a circle", "--min-confidence", "0.5", "a cross"), "expected a single sentence"),
         (("a circle", "-o", "sheet.txt"), "sheet.txt: expected a name that ends in"),
     ],
 )

@@ -21,9 +21,9 @@ from wordsight.matching.align import Align
 from wordsight.progress import Progress
 from wordsight.search import build, schema, vectors
 from wordsight.search.catalog import FILE, Catalog
-from wordsight.search.folder import MARK, copy_model, mark, read_id
+from wordsight.search.identity import MARK, copy_model, mark, read_id
 from wordsight.search.index import Index
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 
 QUIET = Progress(quiet=True)
 ASK = "a red circle and a blue square"
@@ -174,10 +174,10 @@ def test_an_index_moves_with_or_without_its_pictures(index: Index, photos: list[
 
 
 def test_places_are_relative_where_they_can_be(tmp_path: Path) -> None:
-    places = Places(tmp_path / "a" / "index", str(tmp_path / "old"))
-    assert places.key(tmp_path / "a" / "x" / "1.jpg") == places.key(tmp_path / "old" / "x" / "1.jpg") == "x/1.jpg"
-    assert places.key(tmp_path / "1.jpg") == str(tmp_path / "1.jpg")
-    assert places.key(tmp_path / "a" / ".." / "ab" / "1.jpg") == str(tmp_path / "ab" / "1.jpg")
+    paths = Paths(tmp_path / "a" / "index", str(tmp_path / "old"))
+    assert paths.key(tmp_path / "a" / "x" / "1.jpg") == paths.key(tmp_path / "old" / "x" / "1.jpg") == "x/1.jpg"
+    assert paths.key(tmp_path / "1.jpg") == str(tmp_path / "1.jpg")
+    assert paths.key(tmp_path / "a" / ".." / "ab" / "1.jpg") == str(tmp_path / "ab" / "1.jpg")
 
 
 def test_a_reader_sees_one_state_while_a_writer_adds(index: Index, photos: list[Path]) -> None:

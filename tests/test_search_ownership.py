@@ -9,7 +9,7 @@ import pytest
 
 from wordsight.errors import InputError
 from wordsight.progress import Progress
-from wordsight.search.folder import MARK, discard
+from wordsight.search.identity import MARK, discard
 from wordsight.search.index import Index
 
 QUIET = Progress(quiet=True)
@@ -119,7 +119,7 @@ def test_an_index_that_takes_the_place_of_another_is_read_anew(
         first.search(ASK)
     os.rename(second.folder, first.folder)
     assert found(first) == expected
-    assert first.facts["made"] == str(tmp_path / "two") == first.places.roots[1]
+    assert first.facts["made"] == str(tmp_path / "two") == first.paths.roots[1]
     assert not any(hit.missing for hit in first.search(ASK).hits)
     shutil.rmtree(first.folder)
     os.rename(tmp_path / "aside", first.folder)

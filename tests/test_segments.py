@@ -41,9 +41,9 @@ def energy(scores: Tensor, chain: Sequence[int], beta: float) -> float:
     return fits + beta * sum(one == other for one, other in pairwise(chain))
 
 
-def quiet(silent: Tensor) -> Grouping:
+def quiet(function_words: Tensor) -> Grouping:
     """Silent words, and no noun phrases."""
-    return Grouping(silent, torch.zeros_like(silent, dtype=torch.int64))
+    return Grouping(function_words, torch.zeros_like(function_words, dtype=torch.int64))
 
 
 def best_energy(scores: Tensor, beta: float) -> float:
@@ -115,10 +115,10 @@ def test_silent_words_go_with_what_follows_however_sure_they_are() -> None:
     # the dog | on the beach with; the last two columns are a region of "the" alone and padding
     scores = torch.tensor([[[0.0, 0, 9], [2, 0, 0], [3, 0, 0], [3, 0, 9], [0, 2, 0], [9, 0, 0]]])
     scores = torch.cat([scores, torch.full((1, 6, 1), -torch.inf)], dim=2)
-    mask, silent = torch.ones(1, 6, dtype=torch.bool), torch.tensor([[True, False, True, True, False, True]])
+    mask, function_words = torch.ones(1, 6, dtype=torch.bool), torch.tensor([[True, False, True, True, False, True]])
     assert assign(scores, mask, 0.1).tolist() == [[2, 0, 0, 2, 1, 0]]
-    assert assign(scores, mask, 0.1, quiet(silent)).tolist() == [[0, 0, 1, 1, 1, 1]]
-    assert assign(scores, mask, 1e6, quiet(silent)).unique().tolist() == [0]
+    assert assign(scores, mask, 0.1, quiet(function_words)).tolist() == [[0, 0, 1, 1, 1, 1]]
+    assert assign(scores, mask, 1e6, quiet(function_words)).unique().tolist() == [0]
 
 
 def test_a_sentence_of_silent_words_only_is_heard() -> None:
@@ -130,8 +130,10 @@ def test_a_sentence_of_silent_words_only_is_heard() -> None:
 def test_beta_0_is_each_words_own_best_for_silent_words_too() -> None:
     for seed in range(20):
         scores, words, _ = batch(seed)
-        silent = torch.rand(words.shape, generator=torch.Generator().manual_seed(seed)) < 0.5
-        assert torch.equal(assign(scores.float(), words, 0.0, quiet(silent)), scores.float().argmax(dim=2) * words)
+        function_words = torch.rand(words.shape, generator=torch.Generator().manual_seed(seed)) < 0.5
+        assert torch.equal(
+            assign(scores.float(), words, 0.0, quiet(function_words)), scores.float().argmax(dim=2) * words
+        )
 
 
 def test_padding_changes_nothing() -> None:

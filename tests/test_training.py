@@ -414,14 +414,14 @@ def test_an_epoch_shows_every_pair_once_in_an_order_of_its_own() -> None:
 
 def test_strangers_are_always_the_same_pictures_with_sentences_of_their_own() -> None:
     split = some_pairs(pictures=250)
-    first, second = list(split.strangers(220)), list(split.strangers(220))
+    first, second = list(split.query_bank(220)), list(split.query_bank(220))
     for one, other in zip(first, second, strict=True):
         assert torch.equal(one.regions.features, other.regions.features)
         assert torch.equal(one.words.ids, other.words.ids)
         assert (one.regions.features.flatten()[one.picture] == one.words.ids[:, 0]).all()
     assert len(torch.cat([one.regions.features for one in first]).unique()) == 220
     assert sum(len(one.picture) for one in first) == 2 * 220
-    assert sum(len(one.picture) for one in some_pairs(pictures=3, sentences=1).strangers(5)) == 3
+    assert sum(len(one.picture) for one in some_pairs(pictures=3, sentences=1).query_bank(5)) == 3
 
 
 # --- recipes

@@ -103,7 +103,7 @@ def test_ten_pairs_are_learned(encoder: str, loss: str) -> None:
     torch.manual_seed(0)
     batch = some_pairs(10, 10)
     model = VSE(20, 6, embedding=32, words=16, encoder=encoder, loss=loss)  # type: ignore[arg-type]
-    model.fit(lambda: [batch], FLAGS, None)
+    model.fit(lambda: [batch])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(60):
         optimiser.zero_grad()

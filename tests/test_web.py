@@ -66,7 +66,7 @@ def moved(indexed: Path, tmp_path: Path) -> tuple[Index, list[Path]]:
     """A copy of the index with its pictures, which a test may spoil."""
     shutil.copytree(indexed.parent, tmp_path / "home")
     copy = Index(tmp_path / "home" / "index", "cpu")
-    copy.places.roots = copy.places.roots[:1]  # pictures that are gone are not looked for where they were copied from
+    copy.paths.roots = copy.places.roots[:1]  # pictures that are gone are not looked for where they were copied from
     return copy, [hit.path for hit in copy.search("a red circle", top=30).hits]
 
 
@@ -101,7 +101,7 @@ def test_a_search_is_that_of_the_index(web: TestClient, index: Index) -> None:
     assert [hit["number"] for hit in answer["hits"]] == [hit.number for hit in found.hits]
     assert [hit["rank"] for hit in answer["hits"]] == [6, 7, 8, 9, 10]
     for said, hit in zip(answer["hits"], found.hits, strict=True):
-        assert said["score"] == hit.score and said["sure"] == hit.sure and 0 < said["sure"] < 1
+        assert said["score"] == hit.score and said["confidence"] == hit.confidence and 0 < said["confidence"] < 1
         assert said["path"] == f"pictures/{hit.path.name}" and said["name"] == hit.path.name
         assert [one["box"] for one in said["words"]] == [list(word.box) for word in hit.words]
         assert [one["strength"] for one in said["phrases"]] == [phrase.strength for phrase in hit.phrases]
@@ -115,7 +115,7 @@ def test_phrases_name_the_words_that_they_are_made_of(web: TestClient) -> None:
     assert [word["naming"] for word in answer["words"]] == [False, True, True] * 2
     assert [word["weight"] for word in answer["words"]] == [1, 1, 1, -0.5, -0.5, -0.5]
     for hit in answer["hits"]:
-        assert hit["sure"] is None, "of several sentences nobody knows"
+        assert hit["confidence"] is None, "of several sentences nobody knows"
         assert hit["phrases"][0]["start"] == 0
         for phrase in hit["phrases"]:
             assert phrase["text"] == " ".join(words[phrase["start"] : phrase["end"]])
@@ -176,8 +176,8 @@ def test_filters_reach_the_index(web: TestClient, index: Index) -> None:
     def total(**wanted: Any) -> int:
         return int(web.post(f"{API}/search", json=ASK | wanted).json()["total"])
 
-    sure = [hit.sure for hit in index.search(ASK["sentences"][0]["text"], top=30).hits]
-    assert total(min_sure=sure[4]) == 5
+    sure = [hit.confidence for hit in index.search(ASK["sentences"][0]["text"], top=30).hits]
+    assert total(min_confidence=sure[4]) == 5
     assert total(where="width > 100000") == 0
     assert total(under="pictures") == 30, "as seen from beside the index"
     assert total(under=str(index.folder.parent / "pictures")) == 30
@@ -195,7 +195,7 @@ def test_near_duplicates_are_named_and_can_be_seen(moved: tuple[Index, list[Path
     (other,) = (
         one
         for hit in hits
-        for one in hit["alike"]
+        for one in hit["near_duplicates"]
         if {hit["path"], one["path"]} == {f"pictures/{path.name}" for path in (paths[0], copy)}
     )
     assert client(index).get(f"{API}/pictures/{other['number']}/thumb").status_code == 200
@@ -269,7 +269,7 @@ BAD = {
     "top 0": (ASK | {"top": 0}, 422),
     "top 101": (ASK | {"top": 101}, 422),
     "page 0": (ASK | {"page": 0}, 422),
-    "sure 2": (ASK | {"min_sure": 2}, 422),
+    "sure 2": (ASK | {"min_confidence": 2}, 422),
     "where": (ASK | {"where": "width >"}, 400),
     "no such picture": ({"like": {"picture": 10**6}}, 404),
     "picture 0": ({"like": {"picture": 0}}, 422),
@@ -277,7 +277,7 @@ BAD = {
     "box outside": ({"like": {"picture": 1, "box": [0, 0, 2, 1]}}, 422),
     "box of nothing": ({"like": {"picture": 1, "box": [0.5, 0.5, 0.5, 0.5]}}, 400),
     "box of three": ({"like": {"picture": 1, "box": [0, 0, 1]}}, 422),
-    "sure of a picture": ({"like": {"picture": 1}, "min_sure": 0.5}, 400),
+    "sure of a picture": ({"like": {"picture": 1}, "min_confidence": 0.5}, 400),
 }
 
 

@@ -14,8 +14,9 @@ import typer
 
 from wordsight.bundled import BOX, CALIBRATION, CHECKSUMS, checksum
 from wordsight.captioning.certain import CERTAIN
-from wordsight.cli.options import verb
-from wordsight.data import find, load_dataset
+from wordsight.cli.options import command
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.files import write_text
 from wordsight.matching.align import Align
@@ -223,7 +224,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@verb
+@command
 def main(
     align: Annotated[Path, typer.Argument(metavar="ALIGN", help="A run that aligns.")],
     captions: Annotated[Path, typer.Argument(metavar="CAPTIONS", help="A run that describes pictures.")],

@@ -19,8 +19,9 @@ import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.cli.options import verb
-from wordsight.data import find, load_dataset
+from wordsight.cli.options import command
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError, WorkFailed
 from wordsight.files import reason, write_bytes
@@ -212,7 +213,7 @@ def agreement(net: HeadNet, judged: NDArray[Any]) -> dict[str, float]:
     return {"finds": counts[0], "boxes": counts[1] / finds, "names": counts[2] / finds}
 
 
-@verb
+@command
 def main(
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Datasets; their val pictures only judge.")],
     detector: Annotated[Path, typer.Option(metavar="YOLOX.onnx", help="The detector that teaches.")],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wordsight.batch import Words as Words
     from wordsight.bundled import in_the_box as in_the_box
     from wordsight.captioning.captioner import CaptionModel as CaptionModel
-    from wordsight.data import load_dataset as load_dataset
+    from wordsight.data.load import load_dataset as load_dataset
     from wordsight.errors import InputError as InputError
     from wordsight.evaluation.alignment import measure as evaluate
     from wordsight.matching.matcher import Matcher as Matcher
@@ -49,7 +49,7 @@ _HOMES = {
     "in_the_box": "wordsight.bundled.in_the_box",
     "load": "wordsight.runs.aligner.load",
     "load_captioner": "wordsight.runs.captioner.load_captioner",
-    "load_dataset": "wordsight.data.load_dataset",
+    "load_dataset": "wordsight.data.load.load_dataset",
     "train": "wordsight.training.trainer.train",
 }
 _FORMER = {"Run": "Aligner", "Describer": "Captioner"}  # until 0.3

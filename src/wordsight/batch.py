@@ -104,3 +104,18 @@ class Batch(Tensors):
     regions: Regions
     words: Words
     picture: Tensor
+
+
+@dataclass(frozen=True)
+class LabelInfo:
+    """What is known of the L labels that a detector gives regions.
+
+    Attributes:
+        presence: (L,) bool, labels whose presence varies independently between pictures; body parts do not, since each
+            whole has them.
+        similarity: (L, V) cosine between the names of labels and words of the vocabulary, 0 where unknown; None without
+            word vectors.
+    """
+
+    presence: Tensor
+    similarity: Tensor | None = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from wordsight.batch import Batch, Regions, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Words
 from wordsight.configured import Configured
 
 END, UNKNOWN = 0, 1  # the same in every vocabulary; 0 as an input is START
@@ -140,7 +140,7 @@ class CaptionModel(Configured):
             total, count = total + words * self.loss(batch).item(), count + words
         return float(torch.tensor(total / count, dtype=torch.double).exp())
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Before the first step of training: say words as often as they are said, and centre what is seen.
 
         The last layer's bias becomes the logarithm of the frequency of each word (DVSA, optimisation); what is seen
@@ -148,8 +148,7 @@ class CaptionModel(Configured):
 
         Args:
             batches: gives every picture of the training split with all its sentences, whenever it is called.
-            counted: not used here.
-            nearness: not used here.
+            labels: not used here.
         """
         said = torch.ones_like(self.output.bias)  # as if every word had been said once more
         count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.batch import Batch, Regions, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Words
 from wordsight.captioning.captioner import framed, full
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.word_detector import WordDetector
@@ -77,11 +77,11 @@ class Concepts(ShowAndTell):
         self.basis.diagonal().fill_(1)
         self._fitted: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
-        """Take the words' vectors (V, M), of length 1 or 0; `silent` is not asked."""
+    def read_word_table(self, meanings: Tensor, function_words: Tensor) -> None:
+        """Take the words' vectors (V, M), of length 1 or 0; `function_words` is not asked."""
         self.detector.names.copy_(meanings[FIRST : FIRST + self.concepts])
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Before the first step: fit the word detector and the map from words to what is seen, then as others do."""
         looks, alike, said = [], [], []
         for batch in batches():
@@ -101,7 +101,7 @@ class Concepts(ShowAndTell):
         penalty = RIDGE * torch.eye(given.shape[1], dtype=given.dtype)
         mapped = torch.linalg.solve(given.T @ given + penalty, given.T @ found)  # (K + 1, K + P), A and c
         self._fitted = found, mapped, found - given @ mapped
-        super().fit(batches, counted, nearness)
+        super().fit(batches, labels)
 
     def lessons(self, texts: Words | None, picture: Tensor | None) -> "Lessons":
         """What to learn from: the pictures of `fit`, seen as if they were new, and those that sentences tell of.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wordsight.cli.options import Json, show, verb
+from wordsight.cli.options import Json, command, print_result
 
 app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
 
@@ -14,7 +14,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row
 
 
 @app.command()
-@verb
+@command
 def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
     """Report what is in a dataset and what is wrong with it; writes nothing."""
     from wordsight.data.check import check
@@ -23,11 +23,11 @@ def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
 
     with Progress().task("pictures") as count:
         report = check(read_dataset(data, strict=strict), progress=count)
-    show(report.to_json(), str(report), as_json)
+    print_result(report.to_json(), str(report), as_json)
 
 
 @app.command()
-@verb
+@command
 def convert(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.json", help="The Karpathy JSON file to write.")],
@@ -35,9 +35,11 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write any dataset as Karpathy JSON."""
-    from wordsight.data import load_dataset
     from wordsight.data.convert import write_karpathy
+    from wordsight.data.load import load_dataset
 
     dataset = load_dataset(data, strict=strict)
     write_karpathy(dataset, out)
-    show({"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json)
+    print_result(
+        {"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wordsight.bundled import say_bundled
-from wordsight.cli.options import AllowHub, Device, Json, show, verb
+from wordsight.cli.options import AllowHub, Device, Json, command, print_result
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Meta = Annotated[Path | None, typer.Option(metavar="FILE", help="What you know o
 
 
 @app.command()
-@verb
+@command
 def build(
     index: IndexFolder,
     pictures: Pictures,
@@ -54,11 +54,11 @@ def build(
     done = index_files.build(opened, paths, prune=prune, force=force or asked, meta=meta)
     if calibrate != Path("none"):
         index_files.calibrate(opened, calibrate)
-    show(done, index_files.built_text(done), as_json)
+    print_result(done, index_files.built_text(done), as_json)
 
 
 @app.command()
-@verb
+@command
 def add(
     index: IndexFolder,
     pictures: Pictures,
@@ -74,11 +74,11 @@ def add(
 
     opened = _said(Index(index, device))
     done = index_files.build(opened, picture_files(pictures, sys.stdin.buffer), repair=False, meta=meta)
-    show(done, index_files.built_text(done), as_json)
+    print_result(done, index_files.built_text(done), as_json)
 
 
 @app.command()
-@verb
+@command
 def remove(
     index: IndexFolder,
     pictures: Annotated[
@@ -90,28 +90,28 @@ def remove(
     from wordsight.search.index import Index
 
     count = Index(index).remove(pictures)
-    show({"removed": count}, f"{index}: {count:,} removed", as_json)
+    print_result({"removed": count}, f"{index}: {count:,} removed", as_json)
 
 
 @app.command()
-@verb
+@command
 def info(index: IndexFolder, as_json: Json = False) -> None:
     """Say what is in an index."""
     from wordsight.cli.index_files import info_text
     from wordsight.search.index import Index
 
     found = Index(index).info()
-    show(found, info_text(found), as_json)
+    print_result(found, info_text(found), as_json)
 
 
 @app.command()
-@verb
+@command
 def verify(index: IndexFolder, as_json: Json = False) -> None:
     """Look for damage; lists the pictures whose vectors are not as they were written."""
     from wordsight.search.index import Index
 
     damaged = [str(path) for path in Index(index).verify()]
-    show({"damaged": damaged}, "\n".join(damaged) or f"{index}: sound", as_json)
+    print_result({"damaged": damaged}, "\n".join(damaged) or f"{index}: sound", as_json)
     if damaged:
         print(
             f"wordsight: {len(damaged):,} pictures are damaged; `wordsight index build` repairs them.", file=sys.stderr
@@ -120,7 +120,7 @@ def verify(index: IndexFolder, as_json: Json = False) -> None:
 
 
 @app.command()
-@verb
+@command
 def merge(
     index: IndexFolder,
     others: Annotated[list[Path], typer.Argument(metavar="OTHER", help="Indexes of the same model.")],
@@ -131,10 +131,12 @@ def merge(
     from wordsight.search.index import Index
 
     done = merge_all(Index(index), others)
-    show(done, f"{index}: {done['pictures']:,} pictures ({done['added']:,} added, {done['known']:,} known)", as_json)
+    print_result(
+        done, f"{index}: {done['pictures']:,} pictures ({done['added']:,} added, {done['known']:,} known)", as_json
+    )
 
 
-@verb
+@command
 def search(
     index: IndexFolder,
     sentences: Annotated[
@@ -148,7 +150,10 @@ def search(
     top: Annotated[int, typer.Option(min=1, help="Hits on a page.")] = 10,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     min_score: Annotated[float | None, typer.Option(help="Leave out what scores less.")] = None,
-    min_sure: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out what is less sure.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave out hits of less confidence.")
+    ] = None,
+    min_sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
     where: Annotated[str, typer.Option(metavar="EXPR", help="As in 'width >= 800 and date > 2024-05'.")] = "",
     under: Annotated[str, typer.Option(metavar="FOLDER", help="Only pictures in this folder and below.")] = "",
     group: Annotated[bool, typer.Option("--group", help="Show near-duplicates as one.")] = False,
@@ -165,17 +170,22 @@ def search(
     """Find pictures by sentences, by a picture or by a region of one, and show which box matched which words."""
     from wordsight.cli import index_files
     from wordsight.runs.aligner import load
+    from wordsight.search.contact_sheet import write_sheet
     from wordsight.search.find import SearchKeywords
     from wordsight.search.index import Index
-    from wordsight.search.sheet import write_sheet
 
+    if min_sure is not None:
+        print("wordsight: --min-sure is now called --min-confidence; the former name works until 0.3.", file=sys.stderr)
+        min_confidence = min_sure if min_confidence is None else min_confidence
     opened, asked = _said(Index(index, device)), index_files.query(sentences or [], picture or [], box)
     if captions and rerank:
         raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if captions:
         lines = index_files.sentences_for(opened, asked, captions, top)
-        return show(lines, index_files.captions_text(lines), as_json)
-    wanted = SearchKeywords(top=top, page=page, min_score=min_score, min_sure=min_sure, where=where, under=under)
+        return print_result(lines, index_files.captions_text(lines), as_json)
+    wanted = SearchKeywords(
+        top=top, page=page, min_score=min_score, min_confidence=min_confidence, where=where, under=under
+    )
     wanted["group"] = group
     again = load(rerank, device) if rerank else None
     found = opened.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
@@ -183,11 +193,11 @@ def search(
         print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
     if out:
         write_sheet(found, out)
-    return show(found.to_json(), str(found), as_json)
+    return print_result(found.to_json(), str(found), as_json)
 
 
 def _said(index: "Index") -> "Index":
     """An index; where its model is the small one in the box, that is said."""
-    if index.boxed:
+    if index.bundled:
         say_bundled()
     return index

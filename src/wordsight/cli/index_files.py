@@ -10,7 +10,7 @@ from wordsight.files import open_regular, read_text
 from wordsight.progress import Progress
 from wordsight.runs.caption_files import first_lines, fractions, pixels
 from wordsight.search.calibrate import CALIBRATE
-from wordsight.search.folder import is_index
+from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
@@ -186,13 +186,13 @@ def built_text(figures: dict[str, Any]) -> str:
 def info_text(figures: dict[str, Any]) -> str:
     """What is in an index, in lines."""
     fitted = figures["calibration"]
-    sure = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
+    known = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
     lines = [
         f"pictures    {figures['pictures']:,}",
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
         f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
-        f"model       {figures['model']}{' (the small one in the box)' if figures['boxed'] else ''}",
-        f"calibrated  {sure}",
+        f"model       {figures['model']}{' (the small one in the box)' if figures['bundled'] else ''}",
+        f"calibrated  {known}",
         f"broken      {len(figures['broken']):,}",
     ]
     return "\n".join([*lines, *first_lines(list(figures["broken"].values()), "with --json")])

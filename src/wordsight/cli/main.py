@@ -12,7 +12,7 @@ import typer
 
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
-from wordsight.cli.options import AllowHub, Device, Json, Model, run_or_bundled, show, verb
+from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that 
 
 
 @app.command()
-@verb
+@command
 def train(
     recipe: Annotated[
         Path,
@@ -53,11 +53,11 @@ def train(
     chosen = (own if is_data else read)(recipe, settings)
     best = train(chosen, out, resume=resume)["best"]
     epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
-    show(best, f"{out}: {task_of(str(chosen.model['name'])).summary(best)} on val{epoch}", as_json)
+    print_result(best, f"{out}: {task_of(str(chosen.model['name'])).summary(best)} on val{epoch}", as_json)
 
 
 @app.command("eval")
-@verb
+@command
 def evaluate(
     run: RunFolder,
     data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the one of the training.")] = None,
@@ -88,11 +88,11 @@ def evaluate(
         raise InputError(f"{run}: this run {loaded.task.does}; --{foreign[0]} is for a run that {others}.")
     folder = run / f"report-{split}" if report and not is_dual(run) else None
     figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
-    show(figures, table, as_json)
+    print_result(figures, table, as_json)
 
 
 @app.command()
-@verb
+@command
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `train -o` wrote.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables and pages.")],
@@ -107,11 +107,11 @@ def compare(
     from wordsight.comparison.compare import compare
 
     done = compare(runs, out, data, split, beam=beam, device=device)
-    show(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
+    print_result(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
 
 
 @app.command()
-@verb
+@command
 def ground(
     words: Annotated[
         list[str],
@@ -145,11 +145,11 @@ def ground(
     found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:
         found.draw(picture, out)
-    show(found.to_json(), str(found), as_json)
+    print_result(found.to_json(), str(found), as_json)
 
 
 @app.command()
-@verb
+@command
 def caption(
     pictures: Annotated[
         list[str],
@@ -213,11 +213,11 @@ def caption(
     described = caption_files(describer, paths, regions=regions, boxes=boxes, **how)
     if out:
         described.save(out, aligned)
-    show(described.to_json(), str(described), as_json)
+    print_result(described.to_json(), str(described), as_json)
 
 
 @app.command()
-@verb
+@command
 def calibrate(
     run: RunFolder,
     data: Annotated[list[Path], typer.Option(metavar="DATA", help="A dataset with a val split; repeatable.")],
@@ -228,11 +228,11 @@ def calibrate(
     from wordsight.training.calibrate_captions import calibrate_run, table
 
     figures = calibrate_run(run, data)
-    show(figures, f"{run / CERTAIN}\n{table(figures)}", as_json)
+    print_result(figures, f"{run / CERTAIN}\n{table(figures)}", as_json)
 
 
 @app.command()
-@verb
+@command
 def serve(
     index: index_commands.IndexFolder,
     captioner: Annotated[Path | None, typer.Option(metavar="RUN", help="Describes whole pictures.")] = None,
@@ -255,7 +255,7 @@ def serve(
 
 
 @app.command()
-@verb
+@command
 def export(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The file to write.")],
@@ -266,11 +266,11 @@ def export(
 
     export(out)
     size = out.stat().st_size
-    show({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
+    print_result({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
 
 
 @app.command()
-@verb
+@command
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to work.")] = Path("wordsight-demo"),
     photos: Annotated[
@@ -285,7 +285,7 @@ def demo(
     found = photographs(photos)
     figures = demo(out)
     seen = show_photographs(found, out / "photos")
-    show(figures, "\n\n".join([story(figures, out), *([seen] if seen else [])]), as_json)
+    print_result(figures, "\n\n".join([story(figures, out), *([seen] if seen else [])]), as_json)
 
 
 def main() -> None:

@@ -32,13 +32,13 @@ AllowHub = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
-def verb(command: Callable[P, R]) -> Callable[P, R]:
+def command(function: Callable[P, R]) -> Callable[P, R]:
     """A command whose errors are one sentence: exit code 2 for bad input, 1 for work that failed, 130 for Ctrl-C."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            return function(*args, **kwargs)
         except (InputError, WorkFailed) as error:
             print(f"wordsight: {printable(error)}", file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
@@ -62,6 +62,6 @@ def run_or_bundled(run: Path | None, part: str) -> Path:
     return found
 
 
-def show(result: dict[str, Any], text: str, as_json: bool) -> None:
+def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The result on stdout: as JSON, or as text for a person."""
     print(to_json(result, indent=1, ascii_only=True) if as_json else printable(text, lines=True))

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from wordsight.data import load_dataset
 from wordsight.data.entities import load_phrases
+from wordsight.data.load import load_dataset
 from wordsight.data.painted.world import paint_world
 from wordsight.evaluation.alignment import measure, table
 from wordsight.evaluation.captioning import measure_captions

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wordsight.bundled import in_the_box
-from wordsight.captioning.said import RegionCaption
+from wordsight.captioning.captions import RegionCaption
 from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -19,9 +19,9 @@ from wordsight.reports.report import page
 from wordsight.runs.aligner import load
 from wordsight.runs.caption_files import caption_files
 from wordsight.runs.captioner import load_captioner
-from wordsight.search.folder import discard, is_index
+from wordsight.search.contact_sheet import sheet
+from wordsight.search.identity import discard, is_index
 from wordsight.search.index import Index
-from wordsight.search.sheet import sheet
 
 SAMPLES = {  # photographs that come with scikit-image: what one would search for
     "astronaut.png": "a woman in an orange suit",

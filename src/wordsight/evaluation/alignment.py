@@ -10,8 +10,8 @@ from rich.table import Table
 from torch import Tensor
 
 from wordsight.batch import Regions
-from wordsight.data import find
 from wordsight.data.entities import Phrase, load_phrases
+from wordsight.data.find import find
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.metrics.grounding import Look, Predict, evaluate, predictor, untrained, word_table

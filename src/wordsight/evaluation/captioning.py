@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from wordsight.captioning.decoding import BEAM, decoder
-from wordsight.data import find, load_dataset
 from wordsight.data.entities import Box, Phrase, load_phrases
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.evaluation import likelihood_ranking

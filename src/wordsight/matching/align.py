@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, score
-from wordsight.matching.centred import Standardise
 from wordsight.matching.lexicon import Lexicon
 from wordsight.matching.matcher import UNKNOWN, Matcher
 from wordsight.matching.meaning import Meaning
 from wordsight.matching.query_bank import QueryBank
 from wordsight.text.encoders import ENCODERS
+from wordsight.vision.standardise import mean_and_scale, of_regions
 
 STRANGE = 0.1  # of the words of a training sentence, the share that is read as if it had not been trained
 
@@ -149,14 +149,11 @@ class Align(Matcher):
             return losses.contrastive(scores, batch.picture, temperature=self.temperature)
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
-        centred = Standardise(len(self.mean))
-        centred.fit(batches())
-        self.mean.copy_(centred.mean)
-        self.scale.copy_(centred.scale)
+        self.mean, self.scale = mean_and_scale(of_regions(batches()))
         if self.lexicon is not None:
-            self.lexicon.fit(batches(), counted, nearness)
+            self.lexicon.fit(batches(), labels)
 
     def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
         """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) name nothing."""

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.errors import InputError
-from wordsight.matching import whole
+from wordsight.matching import pooled
 from wordsight.matching.matcher import Matcher
 from wordsight.text.tfidf import TfIdf
+from wordsight.vision.standardise import mean_and_scale
 
 
 class CCA(Matcher):
@@ -51,7 +52,7 @@ class CCA(Matcher):
         ridge: float = 1.0,
         power: float = 1.0,
         kernel: int = 0,
-        pool: whole.Pool = "whole",
+        pool: pooled.Pool = "whole",
     ) -> None:
         super().__init__()
         if not (ridge > 0 and power >= 0 and kernel >= 0):
@@ -70,17 +71,16 @@ class CCA(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Pictures as A' (x - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
-        return whole.of_pictures(normalize(self.picture(self._seen(regions)), dim=-1), regions)
+        return pooled.of_pictures(normalize(self.picture(self._seen(regions)), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """Sentences as B' (y - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
-        return whole.of_sentences(normalize(self.sentence(self._said(words)), dim=-1), words)
+        return pooled.of_sentences(normalize(self.sentence(self._said(words)), dim=-1), words)
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Everything: the features' middle and spread and how often words are, then the covariances."""
-        middle, scale = whole.centring(batches(), self.pool)
-        self.mean.copy_(middle)
-        self.scale.copy_(scale)
+        whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
+        self.mean, self.scale = mean_and_scale(whole)
         self.counts.fit(batch.words for batch in batches())
         if self.waves is not None:  # of a Gaussian as wide as pictures are apart: their mean squared distance is 2
             nn.init.normal_(self.waves.weight, std=math.sqrt(0.5))
@@ -91,7 +91,7 @@ class CCA(Matcher):
 
     def _seen(self, regions: Regions) -> Tensor:
         """What CCA is told of pictures (I, P)."""
-        features = (whole.pooled(regions, self.pool) - self.mean) * self.scale
+        features = (pooled.pooled(regions, self.pool) - self.mean) * self.scale
         if self.waves is None:
             return features
         return math.sqrt(2 / self.waves.out_features) * self.waves(features).cos()

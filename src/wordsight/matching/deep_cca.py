@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import whole
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
+from wordsight.matching import pooled
 from wordsight.matching.cca import canonical, root, whitened
 from wordsight.matching.matcher import Matcher
 from wordsight.text.tfidf import TfIdf
+from wordsight.vision.standardise import mean_and_scale
 
 
 class DeepCCA(Matcher):
@@ -47,7 +48,7 @@ class DeepCCA(Matcher):
         ridge: float = 0.01,
         power: float = 1.0,
         dropout: float = 0.0,
-        pool: whole.Pool = "whole",
+        pool: pooled.Pool = "whole",
     ) -> None:
         super().__init__()
         if not (ridge > 0 and power >= 0 and 0 <= top <= embedding):
@@ -68,11 +69,11 @@ class DeepCCA(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Pictures as A' (f(x) - mean), at length 1: regions (I, R, F) -> vectors (I, 1, D)."""
-        return whole.of_pictures(normalize(self.a(self._seen(regions)), dim=-1), regions)
+        return pooled.of_pictures(normalize(self.a(self._seen(regions)), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """Sentences as B' (g(y) - mean), at length 1: words (N, T) -> vectors (N, 1, D)."""
-        return whole.of_sentences(normalize(self.b(self.sentence(self.counts(words))), dim=-1), words)
+        return pooled.of_sentences(normalize(self.b(self.sentence(self.counts(words))), dim=-1), words)
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the sum of the correlations of f(x) and g(y), in full precision whatever the training's."""
@@ -80,11 +81,10 @@ class DeepCCA(Matcher):
             x, y = self._seen(batch.regions)[batch.picture], self.sentence(self.counts(batch.words))  # (N, D) each
             return -correlations(x, y, self.ridge)[: self.top or None].sum()
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread, so that they start centred and of length 1; how often words are."""
-        middle, scale = whole.centring(batches(), self.pool)
-        self.mean.copy_(middle)
-        self.scale.copy_(scale)
+        whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
+        self.mean, self.scale = mean_and_scale(whole)
         self.counts.fit(batch.words for batch in batches())
 
     @torch.no_grad()
@@ -96,7 +96,7 @@ class DeepCCA(Matcher):
 
     def _seen(self, regions: Regions) -> Tensor:
         """f(x): regions (I, R, F) -> (I, D)."""
-        return self.picture((whole.pooled(regions, self.pool) - self.mean) * self.scale)
+        return self.picture((pooled.pooled(regions, self.pool) - self.mean) * self.scale)
 
 
 def network(told: int, hidden: int, out: int, dropout: float) -> nn.Sequential:

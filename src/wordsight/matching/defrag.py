@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, score
-from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
+from wordsight.vision.standardise import Standardise
 
 
 class DeFrag(Matcher):
@@ -146,6 +146,6 @@ class DeFrag(Matcher):
         found[picture, :, words] = right
         return found
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread."""
         self.centred.fit(batches())

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from wordsight.batch import Batch, Regions, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Words
 
 SMOOTHING = 200.0  # words of the average sentence that every label is given before it is judged
-NEARNESS, NAMED = 0.35, 8.0  # cosine from which a word counts as near a label's name, and how much that counts
+NEAR, NAMED = 0.35, 8.0  # cosine from which a word counts as near a label's name, and how much that counts
 RIDGE, SEEN = 3.0, 2.0  # penalty of the regression, and its weight beside the labels
 
 
@@ -65,35 +65,35 @@ class Lexicon(nn.Module):
         told = columns.T[words.ids * known] * known[..., None]
         return torch.cat([told, torch.ones_like(told[..., :1])], dim=-1)
 
-    def fit(self, batches: Iterable[Batch], counted: Tensor, nearness: Tensor | None = None) -> None:
+    def fit(self, batches: Iterable[Batch], labels: LabelInfo | None = None) -> None:
         """Learn both tables.
 
         Args:
             batches: every picture of the training split, first region the whole picture, with all its sentences.
-            counted: (L,) bool, the labels that words are counted under: parts that every whole has cannot be told
-                from it by counting.
-            nearness: (L, V) cosine between what labels are called and words, 0 where unknown; or None.
+            labels: words are counted under those whose presence varies by itself; None for all, without names.
         """
-        looks, labels, ids, spoken = [], [], [], []
+        looks, held, ids, spoken = [], [], [], []
         for batch in batches:
             looks.append(batch.regions.features[:, 0, : self.looks])
-            held = batch.regions.features[:, :, self.looks :].amax(dim=1) * counted  # (I, L)
+            present = batch.regions.features[:, :, self.looks :].amax(dim=1)  # (I, L)
+            if labels is not None:
+                present = present * labels.presence
             for row, mask, picture in zip(batch.words.ids, batch.words.mask, batch.picture, strict=True):
                 ids.append(row[mask & (row < self.said.shape[1])])
-                labels.append(held[picture])
+                held.append(present[picture])
                 spoken.append(sum(map(len, looks[:-1])) + int(picture))
         self._regress(torch.cat(looks), ids, spoken)
         if len(self.named):
-            self._translate(labels, ids, nearness)
+            self._translate(held, ids, labels.similarity if labels else None)
 
-    def _translate(self, labels: Sequence[Tensor], ids: Sequence[Tensor], nearness: Tensor | None) -> None:
-        counts = translate(labels, ids, *self.named.shape)
+    def _translate(self, held: Sequence[Tensor], ids: Sequence[Tensor], similarity: Tensor | None) -> None:
+        counts = translate(held, ids, *self.named.shape)
         frequency = counts.sum(0) / counts.sum()  # (V,)
         smoothed = counts + SMOOTHING * frequency
         odds = (smoothed / smoothed.sum(1, keepdim=True) / frequency.clamp(min=1e-12)).clamp(min=1e-12).log()
         odds = torch.where(frequency > 0, odds, 0.0)
-        if nearness is not None:
-            odds = odds + NAMED * (nearness - NEARNESS).clamp(min=0)
+        if similarity is not None:
+            odds = odds + NAMED * (similarity - NEAR).clamp(min=0)
         self.named.copy_(odds.clamp(min=0))
 
     def _regress(self, looks: Tensor, ids: Sequence[Tensor], spoken: Sequence[int]) -> None:

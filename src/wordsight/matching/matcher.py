@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.configured import Configured
 from wordsight.matching import score
 from wordsight.matching.query_bank import QueryBank
@@ -44,13 +44,12 @@ class Matcher(Configured):
         super().__init__()
         self.query_bank = None
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Learn in closed form what can be, once, before the first step of training; by default nothing.
 
         Args:
             batches: gives every picture of the training split with all its sentences, whenever it is called.
-            counted: (L,) bool, the region labels that a picture has or has not by itself.
-            nearness: (L, V) cosine between what labels are called and words of the vocabulary, or None.
+            labels: what is known of the labels that a detector gives regions; None without a detector.
         """
 
     def adopt(self, trained: "Matcher", rows: Tensor) -> None:

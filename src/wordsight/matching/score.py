@@ -102,18 +102,18 @@ def word_regions(images: Vectors, texts: Vectors) -> Tensor:
         (B, T, R), T the words of the longest sentence; minus infinity at padded regions, 0 in the rows of padded words.
     """
     products = texts.values @ images.values.transpose(1, 2)  # (B, K, R)
-    return (shares(texts).to(products.dtype) @ products).masked_fill(~images.mask[:, None, :], -torch.inf)
+    return (word_shares(texts).to(products.dtype) @ products).masked_fill(~images.mask[:, None, :], -torch.inf)
 
 
-def shares(texts: Vectors) -> Tensor:
+def word_shares(texts: Vectors) -> Tensor:
     """How much of each part is each word's: (B, T, K), one over the part's words where it covers the word, else 0."""
     first, last = texts.places[:, None].unbind(dim=-1)  # (B, 1, K) each
-    word = torch.arange(spoken(texts).shape[1], device=first.device)[:, None]  # (T, 1)
+    word = torch.arange(word_mask(texts).shape[1], device=first.device)[:, None]  # (T, 1)
     covers = (first <= word) & (word < last) & texts.mask[:, None]  # (B, T, K)
     return covers / (last - first).clamp(min=1)
 
 
-def spoken(texts: Vectors) -> Tensor:
+def word_mask(texts: Vectors) -> Tensor:
     """Which words there are: (B, T) bool, up to the last that a part of the sentence covers."""
     ends = (texts.places[..., 1] * texts.mask).amax(dim=1)  # (B,)
     return torch.arange(int(ends.max()), device=ends.device) < ends[:, None]

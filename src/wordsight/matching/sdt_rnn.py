@@ -10,11 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses, whole
-from wordsight.matching.centred import Standardise
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
+from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
+from wordsight.vision.standardise import Standardise
 
 REACH = 4  # with `by = "position"`, the so many nearest children on either side have matrices of their own
 
@@ -60,7 +60,7 @@ class SDTRNN(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """The whole picture z as v = W_I z: regions (I, R, F) -> vectors (I, 1, D)."""
-        return whole.of_pictures(self.picture(self.centred(regions.features[:, :1]))[:, 0], regions)
+        return pooled.of_pictures(self.picture(self.centred(regions.features[:, :1]))[:, 0], regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """The root's vector, words (N, T) -> vectors (N, 1, D).
@@ -86,7 +86,7 @@ class SDTRNN(Matcher):
             given = torch.zeros_like(own[above]).index_add(0, head, messages)
             sizes = torch.ones_like(own[above, :1]).index_add(0, head, sizes)
             level = above
-        return whole.of_sentences(states, words)
+        return pooled.of_sentences(states, words)
 
     def _messages(self, states: Tensor, kinds: Tensor) -> Tensor:
         """W_rel h of some words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""
@@ -101,7 +101,7 @@ class SDTRNN(Matcher):
         scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
         return losses.ranking(scores, batch.picture, margin=self.margin)
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread."""
         self.centred.fit(batches())
 

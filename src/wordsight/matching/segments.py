@@ -29,7 +29,7 @@ from torch import Tensor
 
 from wordsight.batch import Vectors, Words
 from wordsight.matching.locate import supported
-from wordsight.matching.score import spoken, word_regions
+from wordsight.matching.score import word_mask, word_regions
 from wordsight.text.phrases import read
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
@@ -43,11 +43,11 @@ class Grouping:
     """What the grammar of N sentences says of their words, T of each.
 
     Attributes:
-        silent: (N, T) bool, the words that name nothing.
+        function_words: (N, T) bool, the words that name nothing.
         phrases: (N, T) int64, the number of the noun phrase that a word is in, from 1; 0 in none.
     """
 
-    silent: Tensor
+    function_words: Tensor
     phrases: Tensor
 
     @classmethod
@@ -55,21 +55,21 @@ class Grouping:
         """Those of sentences, as `Vocabulary.encode` splits and pads them."""
         readings = [read(sentence) for sentence in sentences]
         longest = max((len(one.words) for one in readings), default=0)
-        silent = torch.zeros(len(readings), max(1, longest), dtype=torch.bool)
-        phrases = torch.zeros(silent.shape, dtype=torch.int64)
+        function_words = torch.zeros(len(readings), max(1, longest), dtype=torch.bool)
+        phrases = torch.zeros(function_words.shape, dtype=torch.int64)
         for row, one in enumerate(readings):
-            silent[row, : len(one.words)] = torch.tensor(one.silent, dtype=torch.bool)
+            function_words[row, : len(one.words)] = torch.tensor(one.function_words, dtype=torch.bool)
             for number, (start, end) in enumerate(one.phrases, 1):
                 phrases[row, start:end] = number
-        return cls(silent, phrases)
+        return cls(function_words, phrases)
 
     def to(self, device: torch.device) -> "Grouping":
         """The same on another device."""
-        return Grouping(self.silent.to(device), self.phrases.to(device))
+        return Grouping(self.function_words.to(device), self.phrases.to(device))
 
     def expand(self, rows: int) -> "Grouping":
         """Those of one sentence for some pictures: `rows` times the same."""
-        return Grouping(self.silent.expand(rows, -1), self.phrases.expand(rows, -1))
+        return Grouping(self.function_words.expand(rows, -1), self.phrases.expand(rows, -1))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def segments(
     Raises:
         ValueError: beta is below 0 or not finite.
     """
-    scores, mask = evidence(images, texts), spoken(texts)  # (B, T, R), (B, T)
+    scores, mask = evidence(images, texts), word_mask(texts)  # (B, T, R), (B, T)
     if grouping is not None and beta > 0:
         regions = assign(supported(scores, images.places), mask, beta, grouping)  # (B, T)
     else:
@@ -127,14 +127,14 @@ def segments(
         grouping = Grouping(torch.zeros_like(mask), torch.zeros_like(regions))
     strengths = scores.gather(2, regions[:, :, None])[:, :, 0]  # (B, T)
     boxes = images.places.gather(1, regions[:, :, None].expand(-1, -1, 4))  # (B, T, 4)
-    columns = regions, grouping.phrases, grouping.silent, boxes, strengths, mask.sum(dim=1)
+    columns = regions, grouping.phrases, grouping.function_words, boxes, strengths, mask.sum(dim=1)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
         [
             Segment(start, end, region[start], tuple(box[start]), tuple(strength[start:end]))
-            for start, end in _parts(region[:length], phrases, silent)
+            for start, end in _parts(region[:length], phrases, function_words)
         ]
-        for region, phrases, silent, box, strength, length in rows
+        for region, phrases, function_words, box, strength, length in rows
     ]
 
 
@@ -159,8 +159,8 @@ def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None 
         raise ValueError(f"beta = {beta}: expected a finite number of at least 0")
     worth = beta * spread(scores, mask)
     if grouping is not None and beta > 0:
-        silent = grouping.silent & (mask & ~grouping.silent).any(dim=1, keepdim=True)
-        scores = _pinned(scores.masked_fill(silent[:, :, None] & scores.isfinite(), 0), grouping.phrases)
+        function_words = grouping.function_words & (mask & ~grouping.function_words).any(dim=1, keepdim=True)
+        scores = _pinned(scores.masked_fill(function_words[:, :, None] & scores.isfinite(), 0), grouping.phrases)
     return viterbi(scores, mask, worth)
 
 
@@ -175,20 +175,20 @@ def _pinned(scores: Tensor, phrases: Tensor) -> Tensor:
     return scores.masked_fill((phrases > 0)[:, :, None] & (here != own[:, :, None]), -torch.inf)
 
 
-def _parts(region: Sequence[int], phrases: Sequence[int], silent: Sequence[bool]) -> list[tuple[int, int]]:
+def _parts(region: Sequence[int], phrases: Sequence[int], function_words: Sequence[bool]) -> list[tuple[int, int]]:
     """The spans of a sentence's segments: neighbours on one region, cut where one would hold two noun phrases.
 
     Args:
         region: of each of its T words.
         phrases: at least T numbers, as in `Grouping`.
-        silent: as many; the cut is before the silent words in front of the second noun phrase.
+        function_words: as many; the cut is before the silent words in front of the second noun phrase.
     """
     parts = [0] * len(region)
     named = [(start, end) for start, end in spans_of_equals(phrases[: len(region)]) if phrases[start]]
     for (_, behind), (start, _) in pairwise(named):
         if len(set(region[behind - 1 : start + 1])) == 1:
             cut = start
-            while cut > behind and silent[cut - 1]:
+            while cut > behind and function_words[cut - 1]:
                 cut -= 1
             parts[cut:] = [phrases[start]] * (len(region) - cut)
     return spans_of_equals(list(zip(region, parts, strict=True)))

@@ -27,12 +27,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses, whole
-from wordsight.matching.centred import Standardise
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
+from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher, Step
-from wordsight.matching.score import shares, spans
+from wordsight.matching.score import spans, word_shares
 from wordsight.text.encoders import run_packed
+from wordsight.vision.standardise import Standardise
 
 TOGETHER = 16  # pictures scored at once: what (16, N, R, A) numbers take stays near the processor
 
@@ -139,7 +139,7 @@ class SMLSTM(Matcher):
         self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # learned from so far
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread."""
         self.centred.fit(batches())
 
@@ -155,7 +155,7 @@ class SMLSTM(Matcher):
         values = self.dropout(run_packed(self.sentence, embedded, lengths))
         if not self.only_context:
             return Vectors(values, words.mask, spans(words.mask))
-        return whole.of_sentences(_whole(values, words.mask), words)
+        return pooled.of_sentences(_whole(values, words.mask), words)
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """Every picture with every sentence -> (I, N), unbounded."""
@@ -183,7 +183,7 @@ class SMLSTM(Matcher):
         walks = [self._walk(images[row], texts[row]) for row in rows]
         return [
             Step(
-                (shares(texts) @ torch.cat([walk.words[step] for walk in walks]).transpose(1, 2))[..., 0],
+                (word_shares(texts) @ torch.cat([walk.words[step] for walk in walks]).transpose(1, 2))[..., 0],
                 torch.cat([walk.regions[step] for walk in walks])[:, 0],
             )
             for step in range(self.count)

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses
-from wordsight.matching.centred import Standardise
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans
 from wordsight.text.encoders import BiGRU
+from wordsight.vision.standardise import Standardise
 
 TINY = 1e-12  # a squared length is at least this: nothing is divided by 0, and roots have a slope
 
@@ -75,7 +75,7 @@ class StackedAttention(Matcher):
         self.sharpness, self.pooling, self.pooling_sharpness = sharpness, pooling, pooling_sharpness
         self.hardest, self.margin = loss == "hardest", margin
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread."""
         self.centred.fit(batches())
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from wordsight.batch import Batch, Regions, Vectors, Words
-from wordsight.matching import losses, whole
+from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
+from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher
 from wordsight.text.encoders import run_packed
+from wordsight.vision.standardise import mean_and_scale
 
 NETWORKS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -47,7 +48,7 @@ class VSE(Matcher):
         encoder: Literal["gru", "lstm"] = "gru",
         loss: Literal["ranking", "hardest"] = "ranking",
         margin: float = 0.2,
-        pool: whole.Pool = "whole",
+        pool: pooled.Pool = "whole",
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, words)
@@ -61,15 +62,15 @@ class VSE(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Pictures as x = W_I q + b at length 1, q their features: regions (I, R, F) -> vectors (I, 1, D)."""
-        features = (whole.pooled(regions, self.pool) - self.mean) * self.scale
-        return whole.of_pictures(normalize(self.picture(features), dim=-1), regions)
+        features = (pooled.pooled(regions, self.pool) - self.mean) * self.scale
+        return pooled.of_pictures(normalize(self.picture(features), dim=-1), regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """Sentences as v = h_T, the last state, at length 1: words (N, T) -> vectors (N, 1, D)."""
         lengths = words.mask.sum(dim=1)  # (N,)
         states = run_packed(self.sentence, self.words(words.ids), lengths)  # (N, T, D)
         last = states[torch.arange(len(states), device=states.device), lengths - 1]  # (N, D)
-        return whole.of_sentences(normalize(last, dim=-1), words)
+        return pooled.of_sentences(normalize(last, dim=-1), words)
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum of max(0, alpha - s(x, v) + s(x, v')) over wrong sentences v', and the same over wrong pictures.
@@ -79,8 +80,7 @@ class VSE(Matcher):
         scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
 
-    def fit(self, batches: Callable[[], Iterable[Batch]], counted: Tensor, nearness: Tensor | None) -> None:
+    def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """The features' middle and spread, so that they start centred and of length 1 on average."""
-        middle, scale = whole.centring(batches(), self.pool)
-        self.mean.copy_(middle)
-        self.scale.copy_(scale)
+        whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
+        self.mean, self.scale = mean_and_scale(whole)

@@ -142,11 +142,11 @@ def predictor(
             words = vocabulary.encode([sentence for _, sentence in block])
             boxes = images.places.cpu()
             found = supported(model.evidence(images, model.text_vectors(words.to(device))).cpu(), boxes)  # (B, T, R)
-            silent = function_word_mask(words, vocabulary)  # (B, T)
+            function_words = function_word_mask(words, vocabulary)  # (B, T)
             chain = None if beta is None else assign(found, words.mask, beta, Grouping.of([text for _, text in block]))
             for row, pair in enumerate(block):
                 numbers = members[pair]
-                asked = [_asked(phrases[number], silent[row]) for number in numbers]
+                asked = [_asked(phrases[number], function_words[row]) for number in numbers]
                 scores = torch.stack([found[row, places].sum(0) for places in asked])  # (phrases of the pair, R)
                 voted = None if chain is None else _voted(scores, [chain[row, places] for places in asked])
                 box, point = locate(scores, boxes[row].expand(len(numbers), -1, -1), voted)
@@ -156,10 +156,10 @@ def predictor(
     return predict
 
 
-def _asked(phrase: Phrase, silent: Tensor) -> Tensor:
+def _asked(phrase: Phrase, function_words: Tensor) -> Tensor:
     """The places of a phrase's words in its sentence, less those that are silent (T,), unless all are."""
     places = torch.arange(phrase.start, phrase.end)
-    heard = places[~silent[places]]
+    heard = places[~function_words[places]]
     return heard if len(heard) else places
 
 

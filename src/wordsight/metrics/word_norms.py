@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.score import shares
+from wordsight.matching.score import word_shares
 from wordsight.text.vocabulary import Vocabulary
 
 
@@ -42,7 +42,7 @@ def magnitudes(
         words = vocabulary.encode(sentences[first : first + rows])
         texts = model.text_vectors(words.to(device))
         parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
-        vectors = (shares(texts) @ parts)[..., 0].cpu()  # (B, T)
+        vectors = (word_shares(texts) @ parts)[..., 0].cpu()  # (B, T)
         ids = words.ids[words.mask]
         lengths.index_add_(0, ids, vectors[words.mask])
         counts.index_add_(0, ids, torch.ones(len(ids)))

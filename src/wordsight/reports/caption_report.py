@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from wordsight.captioning.said import Caption, RegionCaption
+from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import write_text

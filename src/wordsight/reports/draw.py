@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from wordsight.captioning.said import RegionCaption
+from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import write_bytes
 from wordsight.matching.alignment import Aligned, Glance

@@ -25,12 +25,12 @@ CARD = {
 def validate(model: Matcher, data: Validation) -> dict[str, float]:
     """Retrieval figures and their sum `rsum`, 0 to 600; with a start also `val_loss`. Leaves it in evaluation mode."""
     model.eval()
-    if data.strangers:
-        model.refresh(data.strangers)
+    if data.query_bank:
+        model.refresh(data.query_bank)
     images, texts = encode(model, data.pairs)
     found = ranking_metrics(model, images, texts, data.pairs.picture)
     found |= {"rsum": rsum(found)}
-    return found if data.strangers else found | {"val_loss": _loss(model, data.pairs)}
+    return found if data.query_bank else found | {"val_loss": _loss(model, data.pairs)}
 
 
 @torch.no_grad()

@@ -14,7 +14,6 @@ from wordsight.errors import InputError
 from wordsight.matching.alignment import GLANCED, Glance, align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import Segment
-from wordsight.reports.draw import draw, draw_glances, save
 from wordsight.runs import checkpoint
 from wordsight.runs.arguments import (
     OnBroken,
@@ -84,6 +83,8 @@ class Alignment:
         Raises:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
+        from wordsight.reports.draw import draw, draw_glances, save
+
         image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
         save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
 

@@ -8,8 +8,8 @@ from typing import Any, Unpack
 import torch
 from PIL import Image
 
+from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.captioning.decoding import Decoding, decoder
-from wordsight.captioning.said import Caption, RegionCaption
 from wordsight.data.pictures import Listing
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA

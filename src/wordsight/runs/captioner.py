@@ -12,10 +12,10 @@ from torch import Tensor
 from wordsight.batch import Regions
 from wordsight.bundled import in_the_box
 from wordsight.captioning.captioner import CaptionModel
+from wordsight.captioning.captions import Caption, RegionCaption, distinct, in_words
 from wordsight.captioning.certain import CERTAIN, Calibration, Judge
 from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.decoding import Decoder, Decoding, decoder
-from wordsight.captioning.said import Caption, RegionCaption, distinct, in_words
 from wordsight.captioning.word_probs import word_log_probs
 from wordsight.errors import InputError
 from wordsight.reports.attention_maps import Attention

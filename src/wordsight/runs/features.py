@@ -1,12 +1,11 @@
 """From a run and a dataset to the features of a split's pictures: its encoder, its pictures, its parses."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.parses import Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
 from wordsight.errors import InputError, printable
@@ -16,39 +15,9 @@ from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.recipe import DataSettings
 from wordsight.runs.tasks import Model
 from wordsight.text.trees import letters
-from wordsight.vision.backbones import check_foreign
 from wordsight.vision.cache import FeatureCache, FeatureTable, RegionSource, default_cache
-from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 NAMED = 10  # pictures left out that are named on stderr
-
-
-def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None = None) -> RegionEncoder:
-    """The encoder, its weights found where weights are; of models of a hub those of some commits, or the newest.
-
-    Raises:
-        InputError: weights that are nowhere.
-    """
-    files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
-    absent = any(not os.path.isfile(name) for name in files)
-    folder = find(settings.weights, "folder of weights") if absent else None
-    return RegionEncoder(settings, folder, revisions=revisions)
-
-
-def encoder_of(trained: Checkpoint, folder: Path) -> RegionEncoder:
-    """The encoder that a model was trained with.
-
-    Raises:
-        InputError: its weights are missing, are not those of the training, or would have to be fetched.
-    """
-    check_foreign(trained.regions, str(folder / "config.json"))
-    encoder = region_encoder(trained.regions, trained.revisions)
-    if encoder.fingerprint != trained.fingerprint:
-        raise InputError(f"{folder}: was trained with other weights of its backbones or detector than are here.")
-    config: Mapping[str, Any] = trained.model.config
-    if any(one["features"] != encoder.size for one in config.get("members", [config])):
-        raise InputError(f"{folder / 'config.json'}: its model expects other features than its regions have.")
-    return encoder
 
 
 def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Picture]:
@@ -62,7 +31,7 @@ def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Pi
     return dataset.split(split)
 
 
-def parses_of(folder: Path, model: Model | type[Model], pictures: Sequence[Picture], progress: Progress) -> Parses:
+def parses_of(folder: Path, model: "Model | type[Model]", pictures: Sequence[Picture], progress: Progress) -> Parses:
     """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 
 from wordsight.errors import InputError
 from wordsight.runs.checkpoint import Checkpoint
-from wordsight.runs.features import encoder_of
+from wordsight.runs.encoder import encoder_of
 from wordsight.runs.tasks import TASKS
 from wordsight.vision.regions import RegionEncoder
 

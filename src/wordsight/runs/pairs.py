@@ -75,7 +75,7 @@ class Pairs:
             chosen = (self.picture >= rows[0]) & (self.picture <= rows[-1])
             yield Batch(self.table.gather(rows), self.words[chosen].trimmed(), self.picture[chosen] - rows[0])
 
-    def strangers(self, count: int, sentences: int = 2) -> Iterator[Batch]:
+    def query_bank(self, count: int, sentences: int = 2) -> Iterator[Batch]:
         """`count` pictures, or all, chosen by chance and always the same, with the first sentences of each."""
         generator = torch.Generator().manual_seed(0)
         for rows in torch.randperm(len(self.table), generator=generator)[:count].split(100):
@@ -98,14 +98,14 @@ class Validation:
         pairs: of the val split.
         references: the sentences of each picture as they were written; none where only parts of them are learned.
         vocabulary: of the pairs.
-        strangers: gives so many pictures of the train split with some of their sentences, for the query bank; None to
+        query_bank: gives so many pictures of the train split with some of their sentences, for the query bank; None to
             leave the bank as it is.
     """
 
     pairs: Pairs
     references: Sequence[Sequence[str]]
     vocabulary: Vocabulary
-    strangers: Callable[[int], Iterator[Batch]] | None
+    query_bank: Callable[[int], Iterator[Batch]] | None
 
 
 def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:

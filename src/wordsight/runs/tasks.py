@@ -4,18 +4,19 @@ Whoever trains, opens, measures, compares or describes a run asks its task, and 
 kind of model is one more `Task` here, with the functions that it names.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight import captioning, matching
-from wordsight.captioning.captioner import CaptionModel
-from wordsight.matching.matcher import Matcher
-from wordsight.runs import align_task, caption_task
-from wordsight.runs.pairs import Validation
 
-Model = Matcher | CaptionModel
+if TYPE_CHECKING:
+    from wordsight.captioning.captioner import CaptionModel
+    from wordsight.matching.matcher import Matcher
+    from wordsight.runs.pairs import Validation
+
+Model: TypeAlias = "Matcher | CaptionModel"
 Figures = Mapping[str, float]
 
 
@@ -27,10 +28,7 @@ class Task:
         does: what its runs do, as in "this run aligns words and regions".
         command: the command that its runs are for.
         models: name in a recipe -> `module:Class`.
-        validate: a model's figures on the val split; leaves it in evaluation mode.
-        selection_score: figures -> what a checkpoint is chosen by; greater is better.
-        summary: figures -> the ones that matter, in a line.
-        card: the passages of the model card, of whole pictures or, where True is asked, of regions.
+        home: the module of `validate`, `selection_score`, `summary` and `card`.
         rewarded: whether it can learn from tries of its own (`train.reward_epochs`).
         opened: `module:Class` of a run that is ready to use.
         measure: `module:function` that measures such a run on a dataset, for `wordsight eval`: the figures, and a table
@@ -42,15 +40,32 @@ class Task:
     does: str
     command: str
     models: Mapping[str, str]
-    validate: Callable[[Any, Validation], dict[str, float]]
-    selection_score: Callable[[Figures], float]
-    summary: Callable[[Figures], str]
-    card: Callable[[bool], Mapping[str, str]]
+    home: str
     rewarded: bool
     opened: str
     measure: str
     options: Sequence[str]
     outcome: str
+
+    def validate(self, model: Any, data: "Validation") -> dict[str, float]:
+        """A model's figures on the val split; leaves it in evaluation mode."""
+        return dict(self._part("validate")(model, data))
+
+    def selection_score(self, figures: Figures) -> float:
+        """What a checkpoint is chosen by; greater is better."""
+        return float(self._part("selection_score")(figures))
+
+    def summary(self, figures: Figures) -> str:
+        """The figures that matter, in a line."""
+        return str(self._part("summary")(figures))
+
+    def card(self, regions: bool) -> Mapping[str, str]:
+        """The passages of the model card, of whole pictures or of regions."""
+        passages: Mapping[str, str] = self._part("card")(regions)
+        return passages
+
+    def _part(self, name: str) -> Any:
+        return part(f"{self.home}:{name}")
 
 
 TASKS = {
@@ -58,10 +73,7 @@ TASKS = {
         does="aligns words and regions",
         command="wordsight ground",
         models=matching.MODELS,
-        validate=align_task.validate,
-        selection_score=align_task.selection_score,
-        summary=align_task.summary,
-        card=align_task.card,
+        home="wordsight.runs.align_task",
         rewarded=False,
         opened="wordsight.runs.aligner:Aligner",
         measure="wordsight.evaluation.alignment:evaluated",
@@ -72,10 +84,7 @@ TASKS = {
         does="describes pictures",
         command="wordsight caption",
         models=captioning.MODELS,
-        validate=caption_task.validate,
-        selection_score=caption_task.selection_score,
-        summary=caption_task.summary,
-        card=caption_task.card,
+        home="wordsight.runs.caption_task",
         rewarded=True,
         opened="wordsight.runs.captioner:Captioner",
         measure="wordsight.evaluation.captioning:evaluated",

@@ -17,8 +17,8 @@ from wordsight.search.catalog import Batch, Catalog, Entry
 from wordsight.search.known import Known
 from wordsight.search.look import look, why
 from wordsight.search.opened import Opened
-from wordsight.search.places import is_gone
-from wordsight.search.rough import extent
+from wordsight.search.paths import is_gone
+from wordsight.search.prefilter import extent
 from wordsight.vision.regions import Row, as_regions
 
 BATCH = 64  # pictures that are encoded and committed together, at most
@@ -77,7 +77,7 @@ class Builder:
         self.built = Built()
         self._names = {entry.path for entry in catalog.entries()}
         self._broken = set(catalog.broken())
-        self._known = Known((entry for entry in catalog.entries() if entry.rows), index.places)
+        self._known = Known((entry for entry in catalog.entries() if entry.rows), index.paths)
         self._left: set[str] = set()  # names of pictures that were moved
         self._coming: dict[bytes, _Coming] = {}
         self._next = _Changes()
@@ -98,7 +98,7 @@ class Builder:
         force = dict.fromkeys(damaged)
         for key in force.keys() & self._known.entries.keys():
             self._known.drop(self._known.entries[key])
-        work = self._named([*paths, *(self.index.places.path(key) for key in force)])
+        work = self._named([*paths, *(self.index.paths.path(key) for key in force)])
         waiting: deque[_Coming] = deque()
         done = len(paths) + len(force) - len(work)
         self._permute(work)
@@ -118,11 +118,11 @@ class Builder:
         work: dict[str, Path] = {}
         for path in paths:
             try:
-                key = self.index.places.key(path)
+                key = self.index.paths.key(path)
                 if key not in self._names:
                     real = os.path.realpath(path)
-                    if self.index.places.key(real) in self._names:
-                        key, path = self.index.places.key(real), Path(real)
+                    if self.index.paths.key(real) in self._names:
+                        key, path = self.index.paths.key(real), Path(real)
                 work.setdefault(key, path)
             except (InputError, OSError) as error:
                 self._refuse(str(path).encode(errors="backslashreplace").decode(), str(error))

@@ -36,18 +36,18 @@ class Trials:
     Attributes:
         scores: (I, N) normalised scores of every picture with every query.
         right: (I, N) bool, the pictures that a query should find.
-        alike: (I, N) bool, those and others that may be right as well: left out where it is asked without them.
+        plausible: (I, N) bool, those and others that may be right as well: left out where it is asked without them.
         short: (N,) bool, which of the queries are short.
     """
 
     scores: Tensor
     right: Tensor
-    alike: Tensor
+    plausible: Tensor
     short: Tensor
 
     def __getitem__(self, queries: Tensor) -> "Trials":
         """Some of the queries."""
-        columns = (self.scores, self.right, self.alike, self.short)
+        columns = (self.scores, self.right, self.plausible, self.short)
         return Trials(*(column[..., queries] for column in columns))
 
 
@@ -59,15 +59,15 @@ class Curve:
         lead: log odds for each unit that a score is above the mean of the first five; >= 0.
         level: log odds for each unit of that mean.
         intercept: log odds where both are 0.
-        line: a first hit that is less sure does not match well: nine of ten first hits that are right are surer.
+        threshold: a first hit that is less sure does not match well: nine of ten first hits that are right are surer.
     """
 
     lead: float
     level: float
     intercept: float
-    line: float
+    threshold: float
 
-    def sure(self, normalised: Tensor) -> Tensor:
+    def confidence(self, normalised: Tensor) -> Tensor:
         """Probabilities, 0 to 1.
 
         Args:
@@ -110,9 +110,15 @@ class Calibration:
         found: dict[str, Any] = json.loads(text) if text else {}
         match found:
             case {"short": dict(short), "long": dict(long), "pictures": int(pictures), "queries": int(queries)}:
+                short, long = (_renamed(curve) for curve in (short, long))
                 if len(found) == len(fields(cls)) and _is_curve(short) and _is_curve(long):
                     return cls(Curve(**short), Curve(**long), pictures, queries)
         return None
+
+
+def _renamed(curve: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a curve, as they are called now."""
+    return {"threshold" if key == "line" else key: value for key, value in curve.items()}
 
 
 def _is_curve(value: dict[str, Any]) -> bool:
@@ -140,16 +146,16 @@ def calibrate(trials: Trials) -> Calibration:
 def _curve(trials: Trials) -> Curve:
     """Of queries of one kind."""
     scores, most = trials.scores.double(), min(FIRST, len(trials.scores) - 1)
-    enough = (~trials.alike).sum(dim=0) >= most  # what every picture may show cannot be asked for in vain
+    enough = (~trials.plausible).sum(dim=0) >= most  # what every picture may show cannot be asked for in vain
     asked = trials[enough]
     there = _first(scores, trials)
-    gone = _first(scores[:, enough].masked_fill(asked.alike, -torch.inf), asked, most)
+    gone = _first(scores[:, enough].masked_fill(asked.plausible, -torch.inf), asked, most)
     inputs, right = (torch.cat([part.flatten(0, 1) for part in parts]) for parts in zip(there, gone, strict=True))
     counts = torch.cat([torch.full((part.numel(),), 1 / max(1, part.numel())) for _, part in (there, gone)])
     weights = logistic(inputs, right, rising=1, counts=counts * len(inputs) / counts.sum())
-    sure = torch.sigmoid(there[0][0] @ weights)[there[1][0]]  # of the first hits that are right
+    confidence = torch.sigmoid(there[0][0] @ weights)[there[1][0]]  # of the first hits that are right
     lead, level, intercept = weights.tolist()
-    return Curve(lead, level, intercept, line=sure.quantile(WRONGLY).item() if len(sure) else 0.0)
+    return Curve(lead, level, intercept, threshold=confidence.quantile(WRONGLY).item() if len(confidence) else 0.0)
 
 
 def _first(scores: Tensor, trials: Trials, most: int = FIRST) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from wordsight.files import read_text, reason
 from wordsight.locks import locked
 from wordsight.runs.aligner import load
 from wordsight.search.catalog import FILE, Catalog
-from wordsight.search.folder import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
+from wordsight.search.identity import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
 from wordsight.vision.dual_source import find_dual, is_dual
 
 BUSY = "another process is writing to this index"

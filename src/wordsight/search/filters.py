@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wordsight.errors import InputError
 from wordsight.runs.typed import nearest
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 
 NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}
@@ -49,12 +49,12 @@ def parse(text: str) -> list[Condition]:
     return found
 
 
-def numbers(db: sqlite3.Connection, places: Places, text: str = "", under: str = "") -> list[int]:
+def numbers(db: sqlite3.Connection, paths: Paths, text: str = "", under: str = "") -> list[int]:
     """The numbers of the pictures in the catalogue for which an expression holds.
 
     Args:
         db: the catalogue.
-        places: where its pictures are.
+        paths: where its pictures are.
         text: the expression; empty for all pictures.
         under: only those in this folder and below; empty for anywhere.
 
@@ -65,7 +65,7 @@ def numbers(db: sqlite3.Connection, places: Places, text: str = "", under: str =
     Raises:
         InputError: no such expression, an unknown name, or a value that is no number where one is needed.
     """
-    db.create_function("place", 1, places.full, deterministic=True)
+    db.create_function("place", 1, paths.full, deterministic=True)
     wheres, values = ["1"], list[str | float]()
     if under:
         below = os.path.join(os.path.abspath(under), "")

@@ -16,9 +16,9 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
-from wordsight.search.query import Ask, QueryTerm, asked, divisor, terms
-from wordsight.search.results import Alike, Hit, SearchResults, evidence
-from wordsight.search.rough import best_scores, is_quick
+from wordsight.search.prefilter import best_scores, is_quick
+from wordsight.search.query import Ask, QueryTerm, divisor, encoded_query, terms
+from wordsight.search.results import Hit, NearDuplicate, SearchResults, evidence
 from wordsight.search.scan import Ints, scan, top
 
 TOGETHER = 128  # queries scanned for at once
@@ -32,7 +32,7 @@ class SearchOptions:
         top: hits on a page; at least 1.
         page: the number of the page, 1 is the first.
         min_score: leave pictures out that score less.
-        min_sure: leave pictures out that are less sure, 0 to 1.
+        min_confidence: leave pictures out that are less sure, 0 to 1.
         where: an expression of `filters.py`.
         under: only pictures in this folder and below.
         group: show near-duplicates as one.
@@ -41,7 +41,7 @@ class SearchOptions:
     top: int = 10
     page: int = 1
     min_score: float | None = None
-    min_sure: float | None = None
+    min_confidence: float | None = None
     where: str = ""
     under: str = ""
     group: bool = False
@@ -58,7 +58,7 @@ class SearchKeywords(TypedDict, total=False):
     top: int
     page: int
     min_score: float | None
-    min_sure: float | None
+    min_confidence: float | None
     where: str
     under: str
     group: bool
@@ -117,16 +117,16 @@ class _Search:
         numbers = self.snapshot.numbers
         if not self.wanted.where and not self.wanted.under:
             return np.arange(len(numbers))
-        found = filters.numbers(self.catalog.db, self.index.places, self.wanted.where, self.wanted.under)
+        found = filters.numbers(self.catalog.db, self.index.paths, self.wanted.where, self.wanted.under)
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
 
     def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
         """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
-        now, rule, ask = self.snapshot, self.index.rule, asked(queries, self.index.rule)
+        now, rule, ask = self.snapshot, self.index.rule, encoded_query(queries, self.index.rule)
         spans = now.spans[self.chosen]
         if rule.whole:
             spans = replace(spans, count=np.ones_like(spans.count))
-        if self.wanted.min_score is None and self.wanted.min_sure is None and is_quick(spans, rule):
+        if self.wanted.min_score is None and self.wanted.min_confidence is None and is_quick(spans, rule):
             return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
 
@@ -134,59 +134,64 @@ class _Search:
         """A page of hits: scores (I,) of the chosen pictures."""
         normalised = scores / divisor(query, self.index.rule)
         curve = self._curve(query)
-        sure = None if curve is None else curve.sure(normalised)
-        left = self._fits(scores, sure).nonzero()[:, 0]
+        confidence = None if curve is None else curve.confidence(normalised)
+        left = self._fits(scores, confidence).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
         order = left.numpy()[top(scores[left], self.wanted.count)]
         sets = (
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )
         page = [order[ranks] for ranks in sets[start:stop]]
-        hits = self._hits(query, page, scores, normalised, sure)
+        hits = self._hits(query, page, scores, normalised, confidence)
         total = len(left) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _doubtful(curve, sure))
+        return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _is_poor_match(curve, confidence))
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
         if self.calibration and len(query) == 1 and query[0].words and query[0].weight > 0:
-            return self.calibration.curve(int((~query[0].grouping.silent).sum()))
+            return self.calibration.curve(int((~query[0].grouping.function_words).sum()))
         return None
 
-    def _fits(self, scores: Tensor, sure: Tensor | None) -> Tensor:
+    def _fits(self, scores: Tensor, confidence: Tensor | None) -> Tensor:
         """Which pictures are good enough: (I,) bool."""
         fits = torch.ones(len(scores), dtype=torch.bool)
         if self.wanted.min_score is not None:
             fits &= scores >= self.wanted.min_score
-        if self.wanted.min_sure is None:
+        if self.wanted.min_confidence is None:
             return fits
         if self.calibration is None:
             raise InputError(f"{self.index.folder}: knows of no hit how sure it is; {CALIBRATE}")
-        if sure is None:
-            raise InputError("min_sure: expected a single sentence; of other queries nobody knows how sure they are.")
-        return fits & (sure >= self.wanted.min_sure)
+        if confidence is None:
+            raise InputError("min_confidence: expected a single sentence; hits of other queries have no confidence.")
+        return fits & (confidence >= self.wanted.min_confidence)
 
     def _hits(
-        self, query: Sequence[QueryTerm], page: Sequence[Ints], scores: Tensor, normalised: Tensor, sure: Tensor | None
+        self,
+        query: Sequence[QueryTerm],
+        page: Sequence[Ints],
+        scores: Tensor,
+        normalised: Tensor,
+        confidence: Tensor | None,
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
         shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
-        ask = asked([query], self.index.rule)
-        common = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.crowd + ask.less
-        for group, (words, phrases), taken in zip(page, shown, common.tolist(), strict=True):
+        ask = encoded_query([query], self.index.rule)
+        hubness = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.hubness_weight + ask.offset
+        for group, (words, phrases), taken in zip(page, shown, hubness.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers, known=True)
-            path = self.index.places.path(entry.path)
+            path = self.index.paths.path(entry.path)
             missing, unreadable = state(path)
             before = self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2]
             yield Hit(
                 number=numbers[0],
                 path=path,
                 score=float(scores[group[0]]),
-                common=taken,
+                hubness=taken,
                 normalised=float(normalised[group[0]]),
-                sure=None if sure is None else float(sure[group[0]]),
+                confidence=None if confidence is None else float(confidence[group[0]]),
                 words=words,
                 phrases=phrases,
                 missing=missing,
@@ -195,13 +200,18 @@ class _Search:
                 height=entry.height,
                 taken=entry.taken,
                 meta=json.loads(entry.meta),
-                alike=tuple(
-                    Alike(number, self.index.places.path(other.path))
+                near_duplicates=tuple(
+                    NearDuplicate(number, self.index.paths.path(other.path))
                     for number, other in zip(numbers[1:], others, strict=True)
                 ),
             )
 
 
-def _doubtful(curve: Curve | None, sure: Tensor | None) -> bool:
+def _is_poor_match(curve: Curve | None, confidence: Tensor | None) -> bool:
     """Whether even the surest of the chosen is less sure than one that matches well."""
-    return curve is not None and sure is not None and len(sure) > 0 and bool(sure.max() < curve.line)
+    return (
+        curve is not None
+        and confidence is not None
+        and len(confidence) > 0
+        and bool(confidence.max() < curve.threshold)
+    )

@@ -9,26 +9,26 @@ from collections.abc import Callable
 
 from wordsight.errors import InputError
 from wordsight.search.catalog import Catalog
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 
 
 class Gone:
     """What can be pruned from an index.
 
     Attributes:
-        sure: names of pictures that are gone, from folders where others are still there.
-        doubtful: names of pictures that are gone with all others in their folder.
+        deleted: names of pictures that are gone, from folders where others are still there.
+        unreachable: names of pictures that are gone with all others in their folder.
     """
 
-    def __init__(self, catalog: Catalog, places: Places) -> None:
+    def __init__(self, catalog: Catalog, paths: Paths) -> None:
         self._catalog = catalog
         known = [entry.path for entry in catalog.entries()]
-        lost = {key for key in known if places.is_gone(key)}
-        never = [key for key in catalog.broken().keys() - set(known) if places.is_gone(key)]
+        lost = {key for key in known if paths.is_gone(key)}
+        never = [key for key in catalog.broken().keys() - set(known) if paths.is_gone(key)]
         alive = {os.path.dirname(key) for key in known if key not in lost}
-        self.doubtful = [key for key in known if key in lost and os.path.dirname(key) not in alive]
-        self.sure = [key for key in known if key in lost and os.path.dirname(key) in alive] + never
-        self._folder = os.path.dirname(str(places.path(self.doubtful[0]))) if self.doubtful else ""
+        self.unreachable = [key for key in known if key in lost and os.path.dirname(key) not in alive]
+        self.deleted = [key for key in known if key in lost and os.path.dirname(key) in alive] + never
+        self._folder = os.path.dirname(str(paths.path(self.unreachable[0]))) if self.unreachable else ""
 
     def forget(self, force: bool | Callable[[str], bool]) -> list[str]:
         """Leave them out; gives their names.
@@ -39,13 +39,13 @@ class Gone:
         Raises:
             InputError: they may not be left out; none is then.
         """
-        if self.doubtful and force is not True:
+        if self.unreachable and force is not True:
             what = f"{self._folder}: no picture is left there; its drive may not be mounted"
-            count = len(self.doubtful)
+            count = len(self.unreachable)
             asked = f"{what}. Forget {count:,} pictures of such folders, with what is known of them?"
             if not force or not force(asked):
                 raise InputError(f"{what}; {count:,} pictures of such folders would be forgotten, --force does it.")
-        gone = [*self.sure, *self.doubtful]
+        gone = [*self.deleted, *self.unreachable]
         with self._catalog.change():
             self._catalog.forget(gone)
         return gone

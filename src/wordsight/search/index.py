@@ -1,6 +1,6 @@
 """A folder of pictures, ready to be asked: `Index.create`, `build`, `search`.
 
-INDEX/index.id          says that it is an index, and which (`folder.py`)
+INDEX/index.id          says that it is an index, and which (`identity.py`)
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
 INDEX/seal.json         what the catalogue must hold (`seal.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
@@ -23,18 +23,19 @@ from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
 from wordsight.search import damage
+from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
 from wordsight.search.find import SearchKeywords, SearchOptions, find
-from wordsight.search.folder import fingerprint, is_index, is_ours, mark
+from wordsight.search.former import FormerNames, keywords
 from wordsight.search.gone import Gone
+from wordsight.search.identity import fingerprint, is_index, is_ours, mark
 from wordsight.search.info import info, write_broken
 from wordsight.search.merge import check_match, merge
-from wordsight.search.meta import matched, read_meta
 from wordsight.search.opened import TRIES, Opened
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 from wordsight.search.query import Ask
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
@@ -46,7 +47,7 @@ from wordsight.search.vectors import Segments
 from wordsight.vision.dual_source import find_dual, is_dual
 
 
-class Index:
+class Index(FormerNames):
     """An index in a folder; of whatever index stands there, if it is replaced.
 
     Attributes:
@@ -111,9 +112,9 @@ class Index:
         return self.opened.facts
 
     @property
-    def places(self) -> Places:
+    def paths(self) -> Paths:
         """What its pictures are called."""
-        return self.opened.places
+        return self.opened.paths
 
     @property
     def segments(self) -> Segments:
@@ -121,9 +122,9 @@ class Index:
         return self.opened.segments
 
     @property
-    def boxed(self) -> bool:
+    def bundled(self) -> bool:
         """Whether its model is the small one in the box."""
-        return self.opened.boxed
+        return self.opened.bundled
 
     @property
     def run(self) -> Aligner:
@@ -167,12 +168,12 @@ class Index:
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
         with self.writing() as catalog, progress.task("index") as count:
-            damaged = damage.repair(catalog, self.segments, self.places.is_gone) if repair else []
+            damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
             if prune:
-                builder.built.forgotten += Gone(catalog, self.places).forget(force)
+                builder.built.forgotten += Gone(catalog, self.paths).forget(force)
             write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 
@@ -191,12 +192,12 @@ class Index:
             InputError: the query cannot be used, or the index is damaged.
         """
         if reranker is not None:
-            return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**wanted))
-        return find(lambda: self.opened, [ask], SearchOptions(**wanted))[0]
+            return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**keywords(wanted)))
+        return find(lambda: self.opened, [ask], SearchOptions(**keywords(wanted)))[0]
 
     def search_many(self, asks: Sequence[Ask], **wanted: Unpack[SearchKeywords]) -> list[SearchResults]:
         """The same for many queries, which is faster for each of them."""
-        return find(lambda: self.opened, asks, SearchOptions(**wanted)) if asks else []
+        return find(lambda: self.opened, asks, SearchOptions(**keywords(wanted))) if asks else []
 
     def annotate(self, table: str | Path) -> list[str]:
         """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.
@@ -211,7 +212,7 @@ class Index:
         rows = read_meta(table)
         with self.writing() as catalog:
             keys = [entry.path for entry in catalog.entries()]
-            found, lost = matched(rows, table.parent, keys, self.places)
+            found, lost = matched(rows, table.parent, keys, self.paths)
             with catalog.change():
                 catalog.annotate(found.items())
         return lost
@@ -252,11 +253,11 @@ class Index:
             InputError: one of the names stands for no picture in the index, or the index cannot be written.
         """
         with self.writing() as catalog:
-            places, keys = self.places, [entry.path for entry in catalog.entries()]
+            paths, keys = self.paths, [entry.path for entry in catalog.entries()]
             every = [*keys, *catalog.broken()]
             gone: list[str] = []
             for name in named(pictures):
-                found = list(places.below(every, name))
+                found = list(paths.below(every, name))
                 if not found:
                     raise InputError(f"{name}: no picture of {self.folder} is called so, or is in such a folder.")
                 gone += found
@@ -279,7 +280,7 @@ class Index:
             found = damage.find(catalog, self.segments, seal)
             if found.others:
                 raise catalog.damage(found.others[0])
-            return [self.places.path(key) for key in found.pictures]
+            return [self.paths.path(key) for key in found.pictures]
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
         """The index as a reading catalogue sees it; kept until it changes.

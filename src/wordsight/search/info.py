@@ -11,6 +11,7 @@ from wordsight.errors import InputError, printable
 from wordsight.files import read_bytes, reason, write_text
 from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
+from wordsight.search.former import with_former
 from wordsight.search.opened import Opened
 
 BROKEN = "broken.txt"
@@ -24,20 +25,22 @@ def info(index: Opened) -> dict[str, Any]:
         rows = "SELECT DISTINCT segment, first, rows FROM pictures"  # equal pictures share them
         (used,) = catalog.db.execute(f"SELECT coalesce(sum(rows), 0) FROM ({rows})").fetchone()
         kept = sum(catalog.segments().values())
-        broken = {str(index.places.path(key)): why for key, why in catalog.broken().items()}
+        broken = {str(index.paths.path(key)): why for key, why in catalog.broken().items()}
         calibration = Calibration.parse(catalog.fact("calibration"))
-    return {
-        "index": str(index.folder),
-        "pictures": pictures,
-        "regions": used,
-        "unused_regions": kept - used,
-        "size": index.segments.size,
-        "bytes": sum(map(_bytes, index.folder.rglob("*"))),
-        "model": index.facts["model"],
-        "boxed": index.boxed,
-        "calibration": calibration and asdict(calibration),
-        "broken": broken,
-    }
+    return with_former(
+        {
+            "index": str(index.folder),
+            "pictures": pictures,
+            "regions": used,
+            "unused_regions": kept - used,
+            "size": index.segments.size,
+            "bytes": sum(map(_bytes, index.folder.rglob("*"))),
+            "model": index.facts["model"],
+            "bundled": index.bundled,
+            "calibration": calibration and asdict(calibration),
+            "broken": broken,
+        }
+    )
 
 
 def _bytes(path: Path) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wordsight.search.catalog import Entry
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 
 
 class Known:
@@ -15,9 +15,9 @@ class Known:
         entries: by name.
     """
 
-    def __init__(self, entries: Iterable[Entry], places: Places) -> None:
+    def __init__(self, entries: Iterable[Entry], paths: Paths) -> None:
         self.entries: dict[str, Entry] = {}
-        self._places = places
+        self._paths = paths
         self._same: dict[bytes, dict[str, Entry]] = {}  # content -> name -> entry
         self._gone: dict[bytes, dict[str, Entry]] = {}  # those of a content whose files are gone, once looked at
         self._real: dict[bytes, dict[str, Entry]] = {}  # and by the paths that no link is in
@@ -58,7 +58,7 @@ class Known:
                 pairs[same.pop(0)] = new
         for new in sorted(left & pairs.keys() - set(pairs.values())):  # the first of a chain: its own name is gone
             known = self._same.get(now[new].hash, {})
-            if gone := [key for key in known if key not in pairs and self._places.is_gone(key)]:
+            if gone := [key for key in known if key not in pairs and self._paths.is_gone(key)]:
                 pairs[gone[0]] = new
         while over := [old for old, new in pairs.items() if new in self.entries and new not in pairs]:
             for old in over:  # what had the name is no more: the name's picture has changed
@@ -74,8 +74,8 @@ class Known:
             return None
         if new.hash not in self._gone:
             same = self._same[new.hash]
-            self._gone[new.hash] = {key: one for key, one in same.items() if self._places.is_gone(key)}
-            self._real[new.hash] = {os.path.realpath(self._places.path(key)): one for key, one in same.items()}
+            self._gone[new.hash] = {key: one for key, one in same.items() if self._paths.is_gone(key)}
+            self._real[new.hash] = {os.path.realpath(self._paths.path(key)): one for key, one in same.items()}
         gone = self._gone[new.hash].values()
         name = new.path.rpartition("/")[2]
         best = next((one for one in gone if one.path.rpartition("/")[2] == name), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wordsight.files import open_regular, reason
 from wordsight.search.catalog import Entry
-from wordsight.search.places import is_gone
+from wordsight.search.paths import is_gone
 from wordsight.vision.images import read_header
 
 MOST = 2**31  # bytes; no picture is larger

@@ -48,7 +48,7 @@ def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
         snapshot = source.snapshot(theirs)
         source.check()
         known = {entry.path for entry in catalog.entries()}
-        every = [(entry, mine.places.key(source.places.path(entry.path))) for entry in theirs.entries() if entry.rows]
+        every = [(entry, mine.paths.key(source.paths.path(entry.path))) for entry in theirs.entries() if entry.rows]
         new = [(entry, key) for entry, key in every if key not in known]
         for part in _parts(new):
             mine.check()
@@ -68,7 +68,7 @@ def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:
     waiting = {entry.path for _, entry, sound, told in theirs.pictures("rows = 0") if sound and told}
     if lost := [key for key in found.pictures if key not in waiting]:
         raise InputError(
-            f"{source.folder}: {len(lost):,} of its pictures are damaged, the first is {source.places.path(lost[0])}; "
+            f"{source.folder}: {len(lost):,} of its pictures are damaged, the first is {source.paths.path(lost[0])}; "
             "`wordsight index build` repairs them. Nothing was merged."
         )
 

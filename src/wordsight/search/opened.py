@@ -11,8 +11,8 @@ from wordsight.files import reason
 from wordsight.matching.score import Rule
 from wordsight.runs.aligner import Aligner, load
 from wordsight.search.catalog import FILE, Catalog
-from wordsight.search.folder import fingerprint, is_ours, read_id
-from wordsight.search.places import Places
+from wordsight.search.identity import fingerprint, is_ours, read_id
+from wordsight.search.paths import Paths
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.vectors import Segments
 from wordsight.vision.backbones import check_foreign
@@ -56,7 +56,7 @@ class Opened:
         device: where pictures and sentences are encoded.
         identity: which one it is.
         facts: about the whole index: `size`, `model`, `made`, `home`.
-        places: what its pictures are called.
+        paths: what its pictures are called.
         segments: their vectors.
     """
 
@@ -79,7 +79,7 @@ class Opened:
             self.facts = {name: catalog.fact(name) for name in ("size", "model", "made", "home")}
         if not self.facts["size"].isdecimal() or not int(self.facts["size"]):
             raise InputError(f"{folder}: an index that was never finished; `wordsight index build` finishes it.")
-        self.places = Places(folder, self.facts["made"])
+        self.paths = Paths(folder, self.facts["made"])
         self.segments = Segments(folder / "vectors", int(self.facts["size"]))
         self._last: Snapshot | None = None
         if last and all(self.facts[name] == last.facts[name] for name in ("model", "home")) and "run" in vars(last):
@@ -106,7 +106,7 @@ class Opened:
         self._last = None
 
     @property
-    def boxed(self) -> bool:
+    def bundled(self) -> bool:
         """Whether its model is the small one in the box."""
         return self.facts["home"] == "box"
 
@@ -119,10 +119,10 @@ class Opened:
         """
         if self.facts["home"] not in ("box", "model"):
             return self._dual(self.facts["home"])
-        home = in_the_box("align") if self.boxed else self.folder / "model"
+        home = in_the_box("align") if self.bundled else self.folder / "model"
         found = load(home, self.device)
         if fingerprint(home) != self.facts["model"]:
-            if self.boxed:
+            if self.bundled:
                 raise InputError(
                     f"{self.folder}: was built with the small model of another version of wordsight; delete it and "
                     "build it anew, or build one with --model RUN, which keeps its model."

@@ -143,7 +143,7 @@ def _check(box: Box) -> None:
         raise InputError(f"box {box}: expected left, top, right, bottom as fractions of the picture, inside it.")
 
 
-def asked(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
+def encoded_query(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
     """Some queries as the scan wants them.
 
     The hubness of pictures, which is known of sentences, counts in scores with sentences only.
@@ -153,7 +153,7 @@ def asked(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
         rule: how words make a score.
     """
     words, shares = [], []
-    crowd, less = torch.zeros(len(queries)), torch.zeros(len(queries))
+    hubness_weight, offset = torch.zeros(len(queries)), torch.zeros(len(queries))
     for number, query in enumerate(queries):
         for term in query:
             values = term.texts.values[0, : 1 if rule.whole else None]  # (K, D)
@@ -162,10 +162,10 @@ def asked(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
             words.append(values)
             shares.append(share)
             if term.words:
-                crowd[number] += SHARE * term.weight
+                hubness_weight[number] += SHARE * term.weight
             if term.texts.hubness is not None:
-                less[number] += SHARE * term.weight * term.texts.hubness[0]
-    return EncodedQuery(torch.cat(words), torch.cat(shares), crowd, less)
+                offset[number] += SHARE * term.weight * term.texts.hubness[0]
+    return EncodedQuery(torch.cat(words), torch.cat(shares), hubness_weight, offset)
 
 
 def divisor(query: Sequence[QueryTerm], rule: Rule) -> float:

@@ -10,7 +10,7 @@ class Entry(NamedTuple):
     """A picture in the catalogue.
 
     Attributes:
-        path: what it is called in the index, see `places.py`.
+        path: what it is called in the index, see `paths.py`.
         hash: of the file's content, BLAKE2b of 16 bytes.
         bytes: the file's size.
         mtime_ns: when the file was changed.

@@ -12,6 +12,7 @@ from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.runs.aligner import Box
+from wordsight.search.former import FormerNames, with_former
 from wordsight.search.query import QueryTerm
 
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
@@ -56,7 +57,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Alike:
+class NearDuplicate:
     """A near-duplicate that is not shown; `number` and `path` as of a hit."""
 
     number: int
@@ -64,17 +65,17 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class Hit:
+class Hit(FormerNames):
     """A picture that was found.
 
     Attributes:
         number: what the catalogue calls it; it keeps that for good.
         path: its file.
         score: as the model scores it; greater fits better, only comparable within one query.
-        common: what is taken from the score because this picture and the sentences fit all kinds of others
+        hubness: what is taken from the score because this picture and the sentences fit all kinds of others
             (`matching/query_bank.py`); it may well leave less than 0.
         normalised: the score without the effect of weights and the number of words.
-        sure: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
+        confidence: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
             (`calibrate.py`); None where the index is not calibrated, or something else than one sentence was asked.
         words: each word on its own best box.
         phrases: the same words as phrases, each on one box.
@@ -85,16 +86,16 @@ class Hit:
         height: pixels.
         taken: when, by EXIF or the file, ISO.
         meta: what the user knows of it.
-        alike: near-duplicates that are not shown, where they are grouped.
+        near_duplicates: near-duplicates that are not shown, where they are grouped.
         reranked: the score of the run that looked again, whose words and phrases these are then (`rerank.py`).
     """
 
     number: int
     path: Path
     score: float
-    common: float
+    hubness: float
     normalised: float
-    sure: float | None
+    confidence: float | None
     words: tuple[Word, ...]
     phrases: tuple[Phrase, ...]
     missing: bool
@@ -103,7 +104,7 @@ class Hit:
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: tuple[Alike, ...] = ()
+    near_duplicates: tuple[NearDuplicate, ...] = ()
     reranked: float | None = None
 
     @property
@@ -113,12 +114,12 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        alike = [{"number": one.number, "path": str(one.path)} for one in self.alike]
-        return asdict(self) | {"path": str(self.path), "alike": alike}
+        near_duplicates = [{"number": one.number, "path": str(one.path)} for one in self.near_duplicates]
+        return with_former(asdict(self) | {"path": str(self.path), "near_duplicates": near_duplicates})
 
 
 @dataclass(frozen=True)
-class SearchResults:
+class SearchResults(FormerNames):
     """The answer to a query.
 
     Attributes:
@@ -126,31 +127,32 @@ class SearchResults:
         total: how many pictures there are to page through.
         first: the rank of the first of them, 1 is best.
         unknown: words of the query that the model does not know.
-        doubtful: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
+        poor_match: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
     """
 
     hits: tuple[Hit, ...]
     total: int
     first: int
     unknown: tuple[str, ...]
-    doubtful: bool
+    poor_match: bool
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
         hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
-        return {"total": self.total, "unknown": list(self.unknown), "doubtful": self.doubtful, "hits": hits}
+        plain = {"total": self.total, "unknown": list(self.unknown), "poor_match": self.poor_match, "hits": hits}
+        return with_former(plain)
 
     def __str__(self) -> str:
         """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
         if not self.hits:
             return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
-        lines = ["nothing here matches well; these are the nearest"] if self.doubtful else []
+        lines = ["nothing here matches well; these are the nearest"] if self.poor_match else []
         for rank, hit in enumerate(self.hits, self.first):
-            sure = "" if hit.sure is None else f"  sure {100 * hit.sure:.0f} %"
+            confidence = "" if hit.confidence is None else f"  sure {100 * hit.confidence:.0f} %"
             notes = f"  ({hit.state})" if hit.state else ""
-            notes += f"  (+{len(hit.alike)} alike)" if hit.alike else ""
+            notes += f"  (+{len(hit.near_duplicates)} alike)" if hit.near_duplicates else ""
             again = "" if hit.reranked is None else f"{hit.reranked:.3f}, before "
-            lines.append(f"{rank:3}  {again}{hit.score:.3f}{sure}  {printable(hit.path)}{printable(notes)}")
+            lines.append(f"{rank:3}  {again}{hit.score:.3f}{confidence}  {printable(hit.path)}{printable(notes)}")
             width = max((len(phrase.text) for phrase in hit.phrases), default=0)
             for phrase in hit.phrases:
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)

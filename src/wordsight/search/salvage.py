@@ -14,7 +14,7 @@ from wordsight.files import reason, sync_folder
 from wordsight.locks import locked
 from wordsight.search.catalog import Batch, Catalog
 from wordsight.search.damage import NEEDED, restored
-from wordsight.search.folder import mark, read_id
+from wordsight.search.identity import mark, read_id
 from wordsight.search.records import Entry, is_name
 from wordsight.search.schema import CHECKED, FILE, TABLES, connect, version_of
 from wordsight.search.seal import Seal, seal_path

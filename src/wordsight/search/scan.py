@@ -58,42 +58,42 @@ class EncodedQuery(NamedTuple):
     Attributes:
         words: (W, D) float32.
         shares: (W, Q) how much each word counts in each query.
-        crowd: (Q,) how much a picture's hubness counts in each query.
-        less: (Q,) what is taken from each query's scores.
+        hubness_weight: (Q,) how much a picture's hubness counts in each query.
+        offset: (Q,) what is taken from each query's scores.
     """
 
     words: Tensor
     shares: Tensor
-    crowd: Tensor
-    less: Tensor
+    hubness_weight: Tensor
+    offset: Tensor
 
     def only(self, query: int) -> "EncodedQuery":
         """One of the queries, with its own words."""
         own = self.shares[:, query] != 0
         one = slice(query, query + 1)
-        return EncodedQuery(self.words[own], self.shares[own, one], self.crowd[one], self.less[one])
+        return EncodedQuery(self.words[own], self.shares[own, one], self.hubness_weight[one], self.offset[one])
 
 
-def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, asked: EncodedQuery, rule: Rule) -> Tensor:
+def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
 
     Args:
         segments: the rows of each file, (rows, D) float32.
         spans: I pictures.
-        asked: Q queries.
-        rule: how words make a score; what it says of the mean is already in `asked.shares`.
+        encoded_query: Q queries.
+        rule: how words make a score; what it says of the mean is already in `encoded_query.shares`.
 
     Returns:
         (I, Q) float32.
     """
-    found = torch.empty(len(spans), asked.shares.shape[1])
+    found = torch.empty(len(spans), encoded_query.shares.shape[1])
     held = hold(segments, spans.rows())
-    for block in blocks(spans, len(asked.words), held):
+    for block in blocks(spans, len(encoded_query.words), held):
         some = spans[block]
         rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
-        best = _best(rows @ asked.words.T, some.count, rule)  # (pictures, W)
-        found[torch.from_numpy(block)] = best @ asked.shares
-    return found - torch.from_numpy(spans.hubness)[:, None] * asked.crowd - asked.less
+        best = _best(rows @ encoded_query.words.T, some.count, rule)  # (pictures, W)
+        found[torch.from_numpy(block)] = best @ encoded_query.shares
+    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset
 
 
 def top(scores: Tensor, count: int) -> Ints:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import torch
 
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.metrics.ranking import score_matrix
@@ -34,12 +35,12 @@ class Query(NamedTuple):
     Attributes:
         text: a sentence, or a noun with or without what is before it.
         right: the rows of the pictures that it should find.
-        alike: those, and others that may fit as well.
+        plausible: those, and others that may fit as well.
     """
 
     text: str
     right: frozenset[int]
-    alike: frozenset[int]
+    plausible: frozenset[int]
 
 
 def trials(run: Aligner, data: str | Path | None, progress: Progress) -> Trials:
@@ -75,15 +76,15 @@ def ask(run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, queries: 
         texts = [run.encode_texts(said[at : at + ROWS]).to("cpu") for at in range(0, len(said), ROWS)]
         scores = score_matrix(run.model, images, texts) if texts else torch.zeros(len(pictures), 0)
     parts = torch.cat([torch.zeros(0), *(some.mask.sum(dim=1) for some in texts)])  # (N,)
-    right, alike = (torch.zeros(scores.shape, dtype=torch.bool) for _ in range(2))
+    right, plausible = (torch.zeros(scores.shape, dtype=torch.bool) for _ in range(2))
     for column, query in enumerate(queries):
         right[list(query.right), column] = True
-        alike[list(query.alike), column] = True
+        plausible[list(query.plausible), column] = True
     return Trials(
         scores if run.model.rule and run.model.rule.mean else scores / parts,
         right,
-        alike,
-        torch.tensor([read(one.text).silent.count(False) <= SHORT for one in queries], dtype=torch.bool),
+        plausible,
+        torch.tensor([read(one.text).function_words.count(False) <= SHORT for one in queries], dtype=torch.bool),
     )
 
 
@@ -117,15 +118,15 @@ def _short(pictures: Sequence[Picture], table: WordTable) -> Iterator[Query]:
             for place in heads(reading.words, table):
                 noun, before = reading.words[place], reading.words[max(0, place - 1) : place]
                 nouns.setdefault(noun, set()).add(row)
-                if before and not reading.silent[place - 1]:
+                if before and not reading.function_words[place - 1]:
                     described.setdefault(f"{before[0]} {noun}", set()).add(row)
-    alike = _alike(nouns, table)
+    plausible = _plausible(nouns, table)
     for number, (said, right) in enumerate([*nouns.items(), *described.items()]):
         text = f"a {said}" if number % 2 else said
-        yield Query(text, frozenset(right), frozenset(alike[said.split()[-1]] | right))
+        yield Query(text, frozenset(right), frozenset(plausible[said.split()[-1]] | right))
 
 
-def _alike(nouns: Mapping[str, set[int]], table: WordTable) -> dict[str, set[int]]:
+def _plausible(nouns: Mapping[str, set[int]], table: WordTable) -> dict[str, set[int]]:
     """For each noun the pictures of which it, or a noun that means nearly the same, is said."""
     names = list(nouns)
     vectors = table.of(names)

@@ -12,8 +12,8 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.files import reason, sync_folder, write_at
+from wordsight.search.prefilter import halved
 from wordsight.search.records import Batch
-from wordsight.search.rough import halved
 from wordsight.search.rows import Rows
 from wordsight.search.scan import Floats
 

@@ -26,12 +26,12 @@ class Reading:
     Attributes:
         words: T words, as `tokenise` gives them.
         phrases: the noun phrases in order; they do not overlap.
-        silent: T times, whether the word names nothing: "a", and in English "behind" and the "front" of "in front of".
+        function_words: T times, whether the word names nothing: "a", and in English "behind" and "in front of".
     """
 
     words: tuple[str, ...]
     phrases: tuple[Span, ...]
-    silent: tuple[bool, ...]
+    function_words: tuple[bool, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -41,11 +41,13 @@ def read(sentence: str) -> Reading:
     for piece in _PAUSE.split(sentence):
         words += tokenise(piece)
         pauses.add(len(words))
-    silent = [word in FUNCTION_WORDS for word in words]
+    function_words = [word in FUNCTION_WORDS for word in words]
     if classes.is_english(words):
         leading = compound_prepositions(words)
-        silent = [a or b or word in classes.LINKING for a, b, word in zip(silent, leading, words, strict=True)]
-    return Reading(tuple(words), tuple(noun_phrases(words, pauses)), tuple(silent))
+        function_words = [
+            a or b or word in classes.LINKING for a, b, word in zip(function_words, leading, words, strict=True)
+        ]
+    return Reading(tuple(words), tuple(noun_phrases(words, pauses)), tuple(function_words))
 
 
 def noun_phrases(words: Sequence[str], pauses: Collection[int] = ()) -> list[Span]:

@@ -56,7 +56,7 @@ def load_vectors(path: Path, vocabulary: Vocabulary, seed: int = 0) -> tuple[Ten
     return torch.from_numpy(vectors), mask
 
 
-def nearness(path: Path, names: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
+def label_similarity(path: Path, names: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
     """How near each word is to each of some names.
 
     Args:

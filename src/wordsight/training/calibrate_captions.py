@@ -20,7 +20,8 @@ from wordsight.captioning.certain import CERTAIN, NOUNS, PEOPLE, Calibration, Ju
 from wordsight.captioning.decoding import BEAM
 from wordsight.captioning.things import INPUTS, SORTS, is_seen
 from wordsight.captioning.word_probs import word_log_probs
-from wordsight.data import find, load_dataset
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.nothings import nothings
 from wordsight.errors import InputError
 from wordsight.files import write_text

@@ -7,21 +7,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.batch import Words
-from wordsight.data import find, load_dataset
+from wordsight.batch import LabelInfo, Words
 from wordsight.data.check import require_trainable
+from wordsight.data.find import find
+from wordsight.data.load import load_dataset
 from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 from wordsight.progress import Count, Progress
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
-from wordsight.runs.features import encoder_of, featured, parses_of, pictures_of, region_encoder
+from wordsight.runs.encoder import encoder_of, region_encoder
+from wordsight.runs.features import featured, parses_of, pictures_of
 from wordsight.runs.pairs import Pairs, Validation, pairs
 from wordsight.runs.recipe import DataSettings, Recipe
 from wordsight.runs.tasks import model_class
 from wordsight.text.tokens import tokenise
-from wordsight.text.vectors import load_vectors, nearness
+from wordsight.text.vectors import label_similarity, load_vectors
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.text.word_table import word_table
 from wordsight.training.origin import Origin, origin_of
@@ -56,9 +58,7 @@ class TrainingData:
         train: the pairs to learn from.
         val: the pairs that choose the best checkpoint.
         vectors: (V, E) word vectors to start from, or None for random ones.
-        counted: (L,) bool, the region labels that a picture has or has not by itself; L = 0 without a detector that
-            knows classes.
-        nearness: (L, V) cosine between what labels are called and words, 0 where unknown; None without vectors.
+        labels: what is known of the labels that the detector gives regions; None without a detector.
         references: the sentences of each val picture as they were written; none where only parts of them are learned.
         start: the trained model that is started from, or None.
         origin: a checksum of each part of the data that decides what is learned, by what the part is called.
@@ -71,8 +71,7 @@ class TrainingData:
     train: Pairs
     val: Pairs
     vectors: Tensor | None
-    counted: Tensor
-    nearness: Tensor | None
+    labels: LabelInfo | None
     references: Sequence[Sequence[str]] = ()
     start: Checkpoint | None = None
     origin: Origin = field(default_factory=dict)
@@ -82,8 +81,8 @@ class TrainingData:
     @property
     def validation(self) -> Validation:
         """What a model is measured on. With a start the query bank is kept: few pictures tell no hubs."""
-        strangers = self.train.strangers if self.start is None else None
-        return Validation(self.val, self.references, self.vocabulary, strangers)
+        query_bank = self.train.query_bank if self.start is None else None
+        return Validation(self.val, self.references, self.vocabulary, query_bank)
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> TrainingData:
@@ -125,20 +124,20 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
             made, references = snippets_of(aligned, made, recipe.data, count), []
         vocabulary = vocabulary.closed()
     classes = encoder.detector.names if encoder.settings.labels and encoder.detector else ()
-    counted = torch.from_numpy(countable(len(classes))) if classes else torch.zeros(0, dtype=torch.bool)
-    vectors = near = path = None
+    vectors = similarity = path = None
     if recipe.text.vectors:
         path = find(recipe.text.vectors, "word vectors")
         own = vocabulary.closed()
         vectors, found = load_vectors(path, own, seed=recipe.train.seed)
         progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
-        near = nearness(path, label_names(classes), own) if classes else None
+        similarity = label_similarity(path, label_names(classes), own) if classes else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
     origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None, told)
+    labels = LabelInfo(torch.from_numpy(countable(len(classes))), similarity) if classes else None
     meanings = word_table().of(vocabulary.words) if recipe.text.open else None
     texts = _texts(told, vocabulary)
     return TrainingData(
-        encoder, vocabulary, made[0], made[1], vectors, counted, near, references, start, origin, meanings, texts
+        encoder, vocabulary, made[0], made[1], vectors, labels, references, start, origin, meanings, texts
     )
 
 

@@ -38,7 +38,7 @@ MAY_CHANGE = (
 
 
 @dataclass
-class Place:
+class Position:
     """Where a training stands: plain values and one tensor, saved and found again.
 
     Attributes:
@@ -72,30 +72,30 @@ class LearnsFromText(Protocol):
 class ReadsWordTable(Protocol):
     """A model with an open vocabulary."""
 
-    def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
+    def read_word_table(self, meanings: Tensor, function_words: Tensor) -> None:
         """Take the word table's vectors (V, M) of the vocabulary, and which words name nothing (V,)."""
 
 
 class TrainState:
     """One model being trained, and all that changes while it is."""
 
-    def __init__(self, recipe: Recipe, material: TrainingData, seed: int, *, fit: bool = True) -> None:
+    def __init__(self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True) -> None:
         """Build the model and its optimiser from the seed; `fit` is not needed where `restore` follows."""
-        self.recipe, self.material, self.seed = recipe, material, seed
+        self.recipe, self.data, self.seed = recipe, data, seed
         self.device = device_named(recipe.train.device)
         torch.manual_seed(seed)
-        self.model = build(recipe, material)
+        self.model = build(recipe, data)
         began = time.monotonic()
-        self.begun = self._adopt(material.start) if material.start else None
+        self.begun = self._adopt(data.start) if data.start else None
         if self.begun is None and (
             fit or isinstance(self.model, LearnsFromText)
         ):  # the fit of its lessons is not saved
-            self.model.fit(material.train.by_picture, material.counted, material.nearness)
-        self.pairs = lessons(self.model, material)
+            self.model.fit(data.train.by_picture, data.labels)
+        self.pairs = lessons(self.model, data)
         self.model.to(self.device)
         self.optimiser = optim.optimiser(self.model, recipe.train)
-        self.place = Place(seconds=time.monotonic() - began)
-        self.place.loss = self.place.loss.to(self.device)
+        self.position = Position(seconds=time.monotonic() - began)
+        self.position.loss = self.position.loss.to(self.device)
         self.epoch_steps = self.pairs.steps(recipe.train.batch)
         self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
 
@@ -107,7 +107,7 @@ class TrainState:
         """
         assert isinstance(self.model, Matcher) and isinstance(start.model, Matcher)
         try:
-            self.model.adopt(start.model, rows(start.vocabulary, self.material.vocabulary))
+            self.model.adopt(start.model, rows(start.vocabulary, self.data.vocabulary))
         except RuntimeError as error:
             name, why = start.recipe.model["name"], str(error).strip().splitlines()[-1].strip()
             raise InputError(f"train.start: a model such as {name!r} cannot be started from ({why}).") from None
@@ -125,7 +125,7 @@ class TrainState:
 
     def step(self, chosen: Tensor) -> None:
         """Learn from the pairs numbered `chosen`."""
-        settings, place = self.recipe.train, self.place
+        settings, position = self.recipe.train, self.position
         for group in self.optimiser.param_groups:
             group["lr"] = optim.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
         self.model.train()
@@ -135,12 +135,12 @@ class TrainState:
         loss.backward()
         optim.clip(self.model, settings)
         self.optimiser.step()
-        place.loss += loss.detach().float()
-        place.position += 1
+        position.loss += loss.detach().float()
+        position.position += 1
 
     def _loss(self, chosen: Tensor) -> Tensor:
         pairs, settings = self.pairs, self.recipe.train
-        if not self.critic or not is_rewarded(settings, self.place.epoch):
+        if not self.critic or not is_rewarded(settings, self.position.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
         assert isinstance(self.model, CaptionModel)  # no other recipe has reward epochs
@@ -148,7 +148,7 @@ class TrainState:
 
     def batches(self) -> list[Tensor]:
         """The batches of this epoch, as numbers of `pairs`."""
-        return self.pairs.epoch(self.place.epoch, self.recipe.train.batch, self.seed)
+        return self.pairs.epoch(self.position.epoch, self.recipe.train.batch, self.seed)
 
     @property
     def learns(self) -> bool:
@@ -158,16 +158,16 @@ class TrainState:
     @property
     def steps_done(self) -> int:
         """Steps since the beginning."""
-        return self.place.epoch * self.epoch_steps + self.place.position
+        return self.position.epoch * self.epoch_steps + self.position.position
 
     def state(self) -> dict[str, Any]:
         """What resuming needs, as tensors and plain values."""
         return {
             "format": checkpoint.FORMAT,
             "recipe": self.recipe.to_toml(),
-            "fingerprint": self.material.encoder.fingerprint,
-            "data": dict(self.material.origin),
-            "place": {**asdict(self.place), "loss": self.place.loss.cpu()},
+            "fingerprint": self.data.encoder.fingerprint,
+            "data": dict(self.data.origin),
+            "place": {**asdict(self.position), "loss": self.position.loss.cpu()},
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
@@ -182,9 +182,9 @@ class TrainState:
         """
         try:
             check_same(parse(state["recipe"], own=True), self.recipe, folder)
-            if state["fingerprint"] != self.material.encoder.fingerprint:
+            if state["fingerprint"] != self.data.encoder.fingerprint:
                 raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
-            check_origin(state.get("data"), self.material.origin, folder, progress)
+            check_origin(state.get("data"), self.data.origin, folder, progress)
             self._stand(state)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             why = str(error).strip().split("\n")[0]
@@ -195,15 +195,15 @@ class TrainState:
     def _stand(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.place = Place(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
+        self.position = Position(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
         torch.set_rng_state(state["random"])
         if state["random_device"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_device"])
 
 
-def lessons(model: Model, material: TrainingData) -> Pairs:
+def lessons(model: Model, data: TrainingData) -> Pairs:
     """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
-    train, texts = material.train, material.texts
+    train, texts = data.train, data.texts
     if not isinstance(model, LearnsFromText):
         return train
     if texts is None:
@@ -216,7 +216,7 @@ def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
     return epoch >= settings.epochs - settings.reward_epochs
 
 
-def build(recipe: Recipe, material: TrainingData) -> Model:
+def build(recipe: Recipe, data: TrainingData) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
@@ -224,15 +224,15 @@ def build(recipe: Recipe, material: TrainingData) -> Model:
             some, or a keyword is out of its range.
     """
     keywords = {name: value for name, value in recipe.model.items() if name != "name"}
-    vectors = material.vectors
+    vectors = data.vectors
     if vectors is not None and keywords.get("words", vectors.shape[1]) != vectors.shape[1]:
         raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
     sizes = {
-        "vocabulary": len(material.vocabulary),
-        "features": material.encoder.size,
-        "labels": len(material.counted),
-        "trained": material.vocabulary.trained,
-        "meanings": 0 if material.meanings is None else material.meanings.shape[1],
+        "vocabulary": len(data.vocabulary),
+        "features": data.encoder.size,
+        "labels": 0 if data.labels is None else len(data.labels.presence),
+        "trained": data.vocabulary.trained,
+        "meanings": 0 if data.meanings is None else data.meanings.shape[1],
         **({} if vectors is None else {"words": vectors.shape[1]}),
     }
     kind = model_class(str(recipe.model["name"]))
@@ -248,12 +248,12 @@ def build(recipe: Recipe, material: TrainingData) -> Model:
         with torch.no_grad():
             weight.copy_(vectors)
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
-    if material.meanings is not None:
+    if data.meanings is not None:
         if not isinstance(model, ReadsWordTable):
             raise InputError(
                 "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
             )
-        model.read_word_table(material.meanings, function_words(material.vocabulary))
+        model.read_word_table(data.meanings, function_words(data.vocabulary))
     return model
 
 

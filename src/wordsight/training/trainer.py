@@ -28,7 +28,7 @@ from wordsight.runs.recipe import Recipe, read
 from wordsight.runs.tasks import TASKS, Model
 from wordsight.training.prepare import TrainingData, prepare
 from wordsight.training.start import follow
-from wordsight.training.state import Place, TrainState, check_same
+from wordsight.training.state import Position, TrainState, check_same
 
 SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
 LOOK_EVERY = 50  # steps after which the loss is looked at
@@ -82,23 +82,23 @@ def _leave_no_trace(out: Path, new: bool) -> None:
 
 def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     """Train one model, or all members, in a folder that is locked."""
-    material = prepare(recipe, progress, out)
+    data = prepare(recipe, progress, out)
     if recipe.train.members == 1:
-        return _train_one(recipe, material, out, recipe.train.seed, progress)
+        return _train_one(recipe, data, out, recipe.train.seed, progress)
     seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)
     folders = _folders(recipe, out)
     found: list[dict[str, Any]] = []
     for seed, folder in zip(seeds, folders, strict=True):
         progress.say(f"member {len(found)}, seed {seed}")
         checkpoint.make_folder(folder)
-        found.append(_train_one(recipe, material, folder, seed, progress))
+        found.append(_train_one(recipe, data, folder, seed, progress))
     members = [checkpoint.load(folder).model for folder in folders]
     ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
     ensemble.to(device_named(recipe.train.device))
     task = TASKS[ensemble.task]
-    best = task.validate(ensemble, material.validation)
+    best = task.validate(ensemble, data.validation)
     metrics = {**found[0], "best": best, "members": [one["best"] for one in found], "seconds": _total(found)}
-    checkpoint.save(out, _finished(ensemble, recipe, material, metrics))
+    checkpoint.save(out, _finished(ensemble, recipe, data, metrics))
     progress.say(f"all {len(found)} together: {task.summary(best)}")
     return metrics
 
@@ -131,83 +131,85 @@ def _folders(recipe: Recipe, out: Path) -> list[Path]:
     return [out] if members == 1 else [out / f"member-{number}" for number in range(members)]
 
 
-def _train_one(recipe: Recipe, material: TrainingData, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
+def _train_one(recipe: Recipe, data: TrainingData, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
     """Train one model to its end; its best checkpoint is in `folder` then."""
     resumed = (folder / checkpoint.STATE).exists()
-    learner = TrainState(recipe, material, seed, fit=not resumed)
+    learner = TrainState(recipe, data, seed, fit=not resumed)
     if resumed:
         learner.restore(checkpoint.load_state(folder), folder, progress)
-        progress.say(f"going on after epoch {learner.place.epoch}, step {learner.place.position} of the next")
-    total, place = recipe.train.epochs * learner.epoch_steps, learner.place
+        progress.say(f"going on after epoch {learner.position.epoch}, step {learner.position.position} of the next")
+    total, position = recipe.train.epochs * learner.epoch_steps, learner.position
     if not learner.learns:  # all was done by the fit
         if not resumed:
             _look(learner, folder, progress)
             checkpoint.save_state(folder, learner.state())
         return checkpoint.read_metrics(folder)
-    if learner.begun and not place.history:  # the start is a candidate: what is learned has to be better
+    if learner.begun and not position.history:  # the start is a candidate: what is learned has to be better
         checkpoint.save_state(folder, learner.state())
         _look(learner, folder, progress)
     with ctrl_c() as asked, progress.task("training") as count:
-        while place.epoch < recipe.train.epochs and not _is_enough(recipe, place):
+        while position.epoch < recipe.train.epochs and not _is_enough(recipe, position):
             _epoch(learner, folder, asked, lambda: count(learner.steps_done, total))
-            place.epoch, place.position = place.epoch + 1, 0
-            if place.epoch % recipe.train.evaluate_every == 0 or place.epoch == recipe.train.epochs:
+            position.epoch, position.position = position.epoch + 1, 0
+            if position.epoch % recipe.train.evaluate_every == 0 or position.epoch == recipe.train.epochs:
                 _look(learner, folder, progress)
-            place.loss.zero_()
+            position.loss.zero_()
             checkpoint.save_state(folder, learner.state())
-    if learner.begun and place.best["epoch"] == 0:
+    if learner.begun and position.best["epoch"] == 0:
         progress.say("the start is kept as it is: nothing that was learned does better on the val split")
     return checkpoint.read_metrics(folder)
 
 
 def _epoch(learner: TrainState, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
     """The steps of one epoch that are not done yet."""
-    place = learner.place
+    position = learner.position
     began = saved = time.monotonic()
-    for chosen in learner.batches()[place.position :]:
+    for chosen in learner.batches()[position.position :]:
         learner.step(chosen)
         now = time.monotonic()
         due = asked() or now - saved > SAVE_EVERY
-        if due or place.position % LOOK_EVERY == 0:
-            _check_finite(learner, folder, {"the loss": place.loss.item()})
+        if due or position.position % LOOK_EVERY == 0:
+            _check_finite(learner, folder, {"the loss": position.loss.item()})
         if due:
-            place.seconds, began, saved = place.seconds + now - began, now, now
+            position.seconds, began, saved = position.seconds + now - began, now, now
             checkpoint.save_state(folder, learner.state())
         if asked():
-            where = f"epoch {place.epoch + 1}, step {place.position} of {learner.epoch_steps}"
+            where = f"epoch {position.epoch + 1}, step {position.position} of {learner.epoch_steps}"
             raise Interrupted(f"Stopped in {where}; the same command with --resume goes on from there.")
         tell()
-    place.seconds += time.monotonic() - began
+    position.seconds += time.monotonic() - began
     if not os.path.exists(folder / checkpoint.STATE):  # or a kill at the first checkpoint would leave it without one
-        _check_finite(learner, folder, {"the loss": place.loss.item()})
+        _check_finite(learner, folder, {"the loss": position.loss.item()})
         checkpoint.save_state(folder, learner.state())
 
 
 def _look(learner: TrainState, folder: Path, progress: Progress) -> None:
     """Evaluate on val; keep the model if it is the best so far."""
-    place, began = learner.place, time.monotonic()
-    loss = place.loss.item() / learner.epoch_steps
+    position, began = learner.position, time.monotonic()
+    loss = position.loss.item() / learner.epoch_steps
     _check_finite(learner, folder, {"the loss": loss})
     model = learner.kept()
     task = TASKS[model.task]
-    found = task.validate(model, learner.material.validation)
+    found = task.validate(model, learner.data.validation)
     _check_finite(learner, folder, found)
-    learned = {"epoch": place.epoch, "loss": loss} if learner.learns else {}
+    learned = {"epoch": position.epoch, "loss": loss} if learner.learns else {}
     if learner.steps_done == 0:
         learned.pop("loss", None)
-    record = {**learned, **found, "seconds": place.seconds}
-    place.history.append(record)
-    better = not place.best or task.selection_score(found) > task.selection_score(place.best)
-    place.worse = 0 if better else place.worse + 1
-    place.best = record if better else place.best
-    place.seconds += time.monotonic() - began
+    record = {**learned, **found, "seconds": position.seconds}
+    position.history.append(record)
+    better = not position.best or task.selection_score(found) > task.selection_score(position.best)
+    position.worse = 0 if better else position.worse + 1
+    position.best = record if better else position.best
+    position.seconds += time.monotonic() - began
     metrics = _metrics(learner)
     if better:
-        checkpoint.save(folder, _finished(model, learner.recipe, learner.material, metrics))
+        checkpoint.save(folder, _finished(model, learner.recipe, learner.data, metrics))
     else:
         checkpoint.save_metrics(folder, metrics)
-    where = f"epoch {place.epoch}: loss {loss:.4g}" if "loss" in learned else "the start" if learner.begun else "fitted"
-    progress.say(f"{where}, {task.summary(found)}, {clock(place.seconds)}{' *' if better else ''}")
+    where = (
+        f"epoch {position.epoch}: loss {loss:.4g}" if "loss" in learned else "the start" if learner.begun else "fitted"
+    )
+    progress.say(f"{where}, {task.summary(found)}, {clock(position.seconds)}{' *' if better else ''}")
 
 
 def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float]) -> None:
@@ -220,10 +222,14 @@ def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float
     wrong = wrong or weights.unfit(learner.model.state_dict())
     if not wrong:
         return
-    place = learner.place
-    where = f"in epoch {place.epoch + (place.position > 0)}" if learner.learns else "in its fit"
+    position = learner.position
+    where = f"in epoch {position.epoch + (position.position > 0)}" if learner.learns else "in its fit"
     checkpoint.save_metrics(folder, {**_metrics(learner), "diverged": True})
-    kept = f"the best model until then, of epoch {place.best['epoch']}, is kept" if place.best else "no model is kept"
+    kept = (
+        f"the best model until then, of epoch {position.best['epoch']}, is kept"
+        if position.best
+        else "no model is kept"
+    )
     raise WorkFailed(
         f"{folder}: the training diverged {where} ({wrong} is NaN or infinite); {kept}. Lower train.lr or set "
         "train.clip_norm, and train in another folder."
@@ -232,19 +238,19 @@ def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float
 
 def _metrics(learner: TrainState) -> dict[str, Any]:
     return {
-        "best": learner.place.best,
-        "history": learner.place.history,
-        "words": len(learner.material.vocabulary),
+        "best": learner.position.best,
+        "history": learner.position.history,
+        "words": len(learner.data.vocabulary),
         "parameters": sum(weight.numel() for weight in learner.model.parameters()),
-        "seconds": learner.place.seconds,
+        "seconds": learner.position.seconds,
     }
 
 
-def _finished(model: Model, recipe: Recipe, material: TrainingData, metrics: dict[str, Any]) -> Checkpoint:
-    encoder = material.encoder
+def _finished(model: Model, recipe: Recipe, data: TrainingData, metrics: dict[str, Any]) -> Checkpoint:
+    encoder = data.encoder
     return Checkpoint(
         model=model,
-        vocabulary=material.vocabulary,
+        vocabulary=data.vocabulary,
         regions=encoder.settings,
         blocks=encoder.blocks,
         fingerprint=encoder.fingerprint,
@@ -254,9 +260,9 @@ def _finished(model: Model, recipe: Recipe, material: TrainingData, metrics: dic
     )
 
 
-def _is_enough(recipe: Recipe, place: Place) -> bool:
+def _is_enough(recipe: Recipe, position: Position) -> bool:
     """Whether it has not become better for too long."""
-    return 0 < recipe.train.patience <= place.worse
+    return 0 < recipe.train.patience <= position.worse
 
 
 def _total(metrics: list[dict[str, Any]]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.captioning.said import RegionCaption
+from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.runs.aligner import UNKNOWN, Picture
@@ -53,7 +53,7 @@ class Engine:
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
-        self._show_paths, self._roots = show_paths, index.places.roots
+        self._show_paths, self._roots = show_paths, index.paths.roots
 
     def info(self) -> Info:
         """What there is.
@@ -147,7 +147,7 @@ class Engine:
             return sentence
         folder = self.index.folder
         with suppress(InputError):  # the index is gone, or damaged: those that were known
-            self._roots = self.index.places.roots
+            self._roots = self.index.paths.roots
         for root in (*self._roots, str(folder.parent), str(folder.absolute().parent)):
             if root not in (os.sep, "."):
                 sentence = sentence.replace(root + os.sep, "")
@@ -181,7 +181,7 @@ class Engine:
 
     def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
-        under = os.path.join(self.index.places.roots[0], wanted.under) if wanted.under else ""
+        under = os.path.join(self.index.paths.roots[0], wanted.under) if wanted.under else ""
         with self._readable():
             self._check_whole()
         try:
@@ -190,7 +190,7 @@ class Engine:
                 top=wanted.top,
                 page=wanted.page,
                 min_score=wanted.min_score,
-                min_sure=wanted.min_sure,
+                min_confidence=wanted.min_sure if wanted.min_confidence is None else wanted.min_confidence,
                 where=wanted.where,
                 under=under,
                 group=wanted.group,
@@ -205,7 +205,8 @@ class Engine:
             total=found.total,
             words=self._words(parts),
             unknown=list(found.unknown),
-            doubtful=found.doubtful,
+            poor_match=found.poor_match,
+            doubtful=found.poor_match,
             hits=[self._hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
 
@@ -232,15 +233,17 @@ class Engine:
     def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        alike = [schemas.Alike(number=one.number, path=self._called(one.path)) for one in hit.alike]
+        near_duplicates = [
+            schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates
+        ]
         named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
-        return schemas.Hit.model_validate(plain | named | {"words": words, "alike": alike})
+        return schemas.Hit.model_validate(plain | named | {"words": words, "alike": near_duplicates})
 
     def _called(self, path: Path) -> str:
         """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
         if self._show_paths:
             return str(path)
-        name = self.index.places.key(path)
+        name = self.index.paths.key(path)
         return path.name if os.path.isabs(name) else name
 
     def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:

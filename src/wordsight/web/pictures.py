@@ -48,7 +48,7 @@ class Pictures:
             Gone: there is none of this number, its file is gone, or it is no longer what was indexed.
         """
         entry = self.entry(number)
-        file = _opened(self.index.places.path(entry.path), entry.bytes)
+        file = _opened(self.index.paths.path(entry.path), entry.bytes)
         try:
             hashed = hashlib.blake2b(digest_size=16)
             for block in blocks(file):

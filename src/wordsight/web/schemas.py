@@ -6,6 +6,7 @@ from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, StringConstraints, model_validator
 
 TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
+OLD = "Now called {}; goes in 0.3."
 
 Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Box = Annotated[list[Edge], Field(min_length=4, max_length=4, description="left, top, right, bottom; fractions")]
@@ -41,7 +42,10 @@ class SearchOptions(Strict):
     top: Annotated[int, Field(ge=1, le=TOP, description="hits on a page")] = 24
     page: Annotated[int, Field(ge=1, le=PAGES)] = 1
     min_score: Annotated[FiniteFloat | None, Field(description="leave out what scores less")] = None
-    min_sure: Annotated[Edge | None, Field(description="leave out what is less sure")] = None
+    min_confidence: Annotated[Edge | None, Field(description="leave out hits of less confidence")] = None
+    min_sure: Annotated[
+        Edge | None, Field(description=OLD.format("min_confidence"), json_schema_extra={"deprecated": True})
+    ] = None
     where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
     under: Annotated[Text, Field(description="only pictures in this folder and below")] = ""
     group: Annotated[bool, Field(description="show near-duplicates as one")] = False
@@ -52,7 +56,7 @@ class SearchRequest(SearchOptions):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"sentences": [{"text": "a dog on the beach"}], "top": 12, "min_sure": 0.05}]},
+        json_schema_extra={"examples": [{"sentences": [{"text": "a dog on the beach"}], "top": 12}]},
     )
 
     sentences: Annotated[list[Sentence], Field(max_length=PARTS)] = []
@@ -150,7 +154,7 @@ class Phrase(BaseModel):
     weight: float
 
 
-class Alike(BaseModel):
+class NearDuplicate(BaseModel):
     """A near-duplicate that is not shown."""
 
     number: int
@@ -165,10 +169,10 @@ class Hit(BaseModel):
     name: Annotated[str, Field(description="of its file")]
     path: Annotated[str, Field(description="its name in the index; the whole path if the server shows paths")]
     score: Annotated[float, Field(description="only comparable within one query; it may be below 0")]
-    common: Annotated[
+    hubness: Annotated[
         float, Field(description="what is taken from it, as the picture and the sentences fit all kinds of others")
     ]
-    sure: Annotated[
+    confidence: Annotated[
         float | None,
         Field(description="of such hits, what share were the picture the sentence was written for, 0 to 1"),
     ]
@@ -180,7 +184,10 @@ class Hit(BaseModel):
     height: int
     taken: str
     meta: dict[str, Any]
-    alike: list[Alike]
+    near_duplicates: list[NearDuplicate]
+    common: Annotated[float, Field(deprecated=OLD.format("hubness"))]
+    sure: Annotated[float | None, Field(deprecated=OLD.format("confidence"))]
+    alike: Annotated[list[NearDuplicate], Field(deprecated=OLD.format("near_duplicates"))]
 
 
 class SearchResponse(BaseModel):
@@ -189,7 +196,8 @@ class SearchResponse(BaseModel):
     total: Annotated[int, Field(description="how many pictures there are to page through")]
     words: list[QueryWord]
     unknown: Annotated[list[str], Field(description="words that the model does not know")]
-    doubtful: Annotated[bool, Field(description="whether nothing matches well, by how sure the best hit is")]
+    poor_match: Annotated[bool, Field(description="whether nothing matches well, by the confidence of the best hit")]
+    doubtful: Annotated[bool, Field(deprecated=OLD.format("poor_match"))]
     hits: list[Hit]
 
 

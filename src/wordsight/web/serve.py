@@ -56,7 +56,7 @@ def serve(
     _check(token, names)
     share_freed_memory()
     index = Index(folder, device)
-    if index.boxed:
+    if index.bundled:
         say_bundled()
         if not (captioner or regions):
             captioner, regions = in_the_box("captions"), in_the_box("regions")

@@ -106,8 +106,8 @@ function tell(found, ms) {
   if (!best) {
     const filtered = query.where || query.under || query.sure !== "";
     said.push(filtered ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  } else if (found.doubtful) {
-    said.push(`Nothing here matches well: the best is ${percent(best.sure)} sure. These are the nearest.`);
+  } else if (found.poor_match) {
+    said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
   }
   notice(said.join(" "));
   const all = found.total === shown.hits.length;

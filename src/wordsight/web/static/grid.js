@@ -13,10 +13,10 @@ export function altOf(hit, marks) {
 
 /** How well it fits: how sure that is where it is known, else the score. */
 export function figures(hit) {
-  if (hit.sure === null) return make("span.figures", { title: "Only comparable within one search" }, `score ${signed(hit.score)}`);
+  if (hit.confidence === null) return make("span.figures", { title: "Only comparable within one search" }, `score ${signed(hit.score)}`);
   return make("span.figures", {
     title: "Of hits with this figure, so many were the picture that the sentence was written for, in pictures with known sentences; half of those sentences asked for a picture that was not there",
-  }, make("i.bar", { "--share": hit.sure.toFixed(3) }), `${percent(hit.sure)} sure`);
+  }, make("i.bar", { "--share": hit.confidence.toFixed(3) }), `${percent(hit.confidence)} sure`);
 }
 
 /** One result; `open` is called when it is chosen, `light` when a word of it is pointed at. */
@@ -29,7 +29,7 @@ export function result(hit, words, colours, { open, light }) {
     make("span.rank", {}, `${hit.rank}`), figures(hit),
     make("span.name", { title: hit.path }, hit.name),
     hit.missing && make("span.note", {}, "file is gone"),
-    hit.alike.length > 0 && make("span.note", { title: "Near-duplicates: open it to see them" }, `+${hit.alike.length} alike`));
+    hit.near_duplicates.length > 0 && make("span.note", { title: "Near-duplicates: open it to see them" }, `+${hit.near_duplicates.length} alike`));
   const item = make("li.hit", { "data-hit": hit.number }, hit.words.length > 0 && chips(hit, words, marks, light), button, below);
   item.marks = marks;
   hoverable(item, frame);

@@ -66,7 +66,7 @@ export function filters() {
 /** A query as the server wants it. */
 export function request(query, page) {
   const wanted = { top: query.top, page, where: query.where, under: query.under, group: query.group };
-  if (query.sure !== "" && judged(query)) wanted.min_sure = Math.min(Math.max(+query.sure / 100, 0), 1);
+  if (query.sure !== "" && judged(query)) wanted.min_confidence = Math.min(Math.max(+query.sure / 100, 0), 1);
   const sentences = [];
   if (query.q.trim()) sentences.push({ text: query.q, weight: 1 });
   if (query.not.trim()) sentences.push({ text: query.not, weight: LESS });

@@ -29,7 +29,7 @@ export function view(hit, { words, colours, can, go, searchBy }) {
   });
   const light = (number) => lightWord(dialog, number);
   const aside = make("div.aside", {},
-    make("h2", {}, hit.name), hit.sure !== null && figures(hit), make("p.help", {}, sum(hit)),
+    make("h2", {}, hit.name), hit.confidence !== null && figures(hit), make("p.help", {}, sum(hit)),
     hit.words.length > 0 && chips(hit, words, marks, light),
     phrases(item, marks, kit), kit.element, alike(hit), facts(hit));
   item.append(aside);
@@ -47,7 +47,7 @@ export function view(hit, { words, colours, can, go, searchBy }) {
 
 /** What the score is made of, in words. */
 function sum(hit) {
-  const parts = hit.common ? ` = ${signed(hit.score + hit.common)} for what is asked − ${signed(hit.common)} for fitting anything` : "";
+  const parts = hit.hubness ? ` = ${signed(hit.score + hit.hubness)} for what is asked − ${signed(hit.hubness)} for fitting anything` : "";
   return `Score ${signed(hit.score)}${parts}. Greater is better, within one search.`;
 }
 
@@ -68,9 +68,9 @@ function phrases(item, marks, kit) {
 
 /** The near-duplicates that are not shown beside it. */
 function alike(hit) {
-  if (!hit.alike.length) return null;
+  if (!hit.near_duplicates.length) return null;
   return make("div", {}, make("h3", {}, "Near-duplicates"), make("div.alike", {},
-    ...hit.alike.map((one) => make("img", { src: thumb(one.number), alt: one.path, title: one.path, loading: "lazy" }))));
+    ...hit.near_duplicates.map((one) => make("img", { src: thumb(one.number), alt: one.path, title: one.path, loading: "lazy" }))));
 }
 
 function facts(hit) {

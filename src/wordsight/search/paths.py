@@ -19,7 +19,7 @@ def is_gone(error: OSError) -> bool:
     return error.errno in _GONE
 
 
-class Places:
+class Paths:
     """Names in an index <-> files.
 
     Args:

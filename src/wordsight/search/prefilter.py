@@ -50,7 +50,7 @@ def best_scores(
     segments: Mapping[int, Stored[np.float32]],
     halves: Mapping[int, Stored[np.int16]],
     spans: Spans,
-    asked: EncodedQuery,
+    encoded_query: EncodedQuery,
     rule: Rule,
     count: int,
 ) -> Tensor:
@@ -60,7 +60,7 @@ def best_scores(
         segments: the rows of each file, (rows, D) float32.
         halves: the same rows as bfloat16.
         spans: I pictures.
-        asked: Q queries.
+        encoded_query: Q queries.
         rule: how words make a score.
         count: how many are wanted.
 
@@ -68,28 +68,28 @@ def best_scores(
         (I, Q) float32.
     """
     if count >= len(spans):
-        return scan(segments, spans, asked, rule)
-    found, error = _rough(halves, spans, asked)
+        return scan(segments, spans, encoded_query, rule)
+    found, error = _rough(halves, spans, encoded_query)
     surely = (found - error).topk(count, dim=0).values[-1]  # (Q,): the k-th best is not below this
     for query in range(found.shape[1]):
         near = (found[:, query] + error[:, query] >= surely[query]).nonzero()[:, 0].numpy()
-        found[near, query] = scan(segments, spans[near], asked.only(query), rule)[:, 0]
+        found[near, query] = scan(segments, spans[near], encoded_query.only(query), rule)[:, 0]
     return found
 
 
-def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, asked: EncodedQuery) -> tuple[Tensor, Tensor]:
+def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, encoded_query: EncodedQuery) -> tuple[Tensor, Tensor]:
     """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
-    words, shares = asked.words.bfloat16(), asked.shares.abs()
-    found, error = torch.empty(2, len(spans), asked.shares.shape[1])
+    words, shares = encoded_query.words.bfloat16(), encoded_query.shares.abs()
+    found, error = torch.empty(2, len(spans), encoded_query.shares.shape[1])
     held = hold(halves, spans.rows())
     for block in blocks(spans, len(words), held):
         some, place = spans[block], torch.from_numpy(block)
         rows = torch.from_numpy(rows_of(halves[int(some.segment[0])], some)).view(torch.bfloat16)
         best = _best(rows, words, some.count)  # (pictures, W)
-        found[place], error[place] = best @ asked.shares, ROUNDING * best.abs() @ shares
+        found[place], error[place] = best @ encoded_query.shares, ROUNDING * best.abs() @ shares
     error += torch.from_numpy(spans.blur)[:, None] * (words.float().norm(dim=1) @ shares)
-    error += torch.from_numpy(spans.length)[:, None] * ((asked.words - words).norm(dim=1) @ shares)
-    return found - torch.from_numpy(spans.hubness)[:, None] * asked.crowd - asked.less, error
+    error += torch.from_numpy(spans.length)[:, None] * ((encoded_query.words - words).norm(dim=1) @ shares)
+    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset, error
 
 
 def _best(rows: Tensor, words: Tensor, count: Ints) -> Tensor:

@@ -87,7 +87,7 @@ def shortened(text: str, end: str, font: Font) -> str:
 def _figures(hit: Hit) -> str:
     if hit.reranked is not None:
         return f"{hit.reranked:.3f}"
-    return f"{hit.score:.3f}" if hit.sure is None else f"{hit.score:.3f} ({100 * hit.sure:.0f} %)"
+    return f"{hit.score:.3f}" if hit.confidence is None else f"{hit.score:.3f} ({100 * hit.confidence:.0f} %)"
 
 
 def _colour(phrase: Phrase, colours: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from wordsight.data.columns import PICTURE_COLUMNS
 from wordsight.errors import InputError
 from wordsight.files import describe, parse_json, read_json, read_text
 from wordsight.search.filters import COLUMNS
-from wordsight.search.places import Places
+from wordsight.search.paths import Paths
 
 _DEEPEST = 20  # lists and objects within each other
 _GREATEST = 2**63  # whole numbers below it are kept exactly
@@ -54,7 +54,7 @@ def read_meta(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def matched(
-    named: Iterable[tuple[str, dict[str, Any]]], folder: Path, keys: Iterable[str], places: Places
+    named: Iterable[tuple[str, dict[str, Any]]], folder: Path, keys: Iterable[str], paths: Paths
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The metadata of pictures in an index.
 
@@ -62,7 +62,7 @@ def matched(
         named: as `read_meta` gives it.
         folder: what names are relative to; a name that leads nowhere is taken for that of the only file called so.
         keys: the pictures of the index.
-        places: what they are called.
+        paths: what they are called.
 
     Returns:
         By picture, and the names that no picture has.
@@ -73,7 +73,7 @@ def matched(
     known = {key for several in of_file.values() for key in several}
     found, lost = {}, []
     for name, values in named:
-        key = places.key(folder / name)
+        key = paths.key(folder / name)
         same = of_file.get(name, [])
         if key in known or len(same) == 1:
             found[key if key in known else same[0]] = values

@@ -1,4 +1,4 @@
-"""Features that start centred and of length 1 on average, whatever net they came from."""
+"""Standardisation: features that start centred and of length 1 on average, whatever net they came from."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.batch import Batch
+
+
+def mean_and_scale(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean (F,) of all rows, and the factor () that makes their mean squared distance from it 1.
+
+    Args:
+        rows: blocks (N, F) of features, at least one row in all.
+    """
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for block in rows:
+        count, total, squares = count + len(block), total + block.sum(0), squares + block.square().sum(0)
+    mean = total / count
+    return mean, (squares / count - mean.square()).sum().clamp(min=1e-12).rsqrt()
+
+
+def of_regions(batches: Iterable[Batch]) -> Iterable[Tensor]:
+    """The features of every region (N, F), without padding."""
+    return (batch.regions.features[batch.regions.mask] for batch in batches)
 
 
 class Standardise(nn.Module):
@@ -27,12 +45,7 @@ class Standardise(nn.Module):
 
     def fit(self, batches: Iterable[Batch]) -> None:
         """Learn both from every picture of the training split."""
-        count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)
-        for batch in batches:
-            seen = batch.regions.features[batch.regions.mask]  # (regions, F)
-            count, total, squares = count + len(seen), total + seen.sum(0), squares + seen.square().sum(0)
-        self.mean.copy_(total / count)
-        self.scale.copy_((squares / count - self.mean.square()).sum().clamp(min=1e-12).rsqrt())
+        self.mean, self.scale = mean_and_scale(of_regions(batches))
 
     def forward(self, features: Tensor) -> Tensor:
         """(I, R, F) -> (I, R, F)."""

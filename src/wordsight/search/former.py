@@ -1,0 +1,40 @@
+"""Former names of what a search gives. They work until 0.3: attributes with a warning, JSON beside the present keys."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+FORMER = {
+    "sure": "confidence",
+    "doubtful": "poor_match",
+    "alike": "near_duplicates",
+    "common": "hubness",
+    "boxed": "bundled",
+    "min_sure": "min_confidence",
+}
+
+
+def with_former(plain: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object with the former keys beside the present ones."""
+    return plain | {former: plain[now] for former, now in FORMER.items() if now in plain}
+
+
+class FormerNames:
+    """A class whose attributes are also found by their former names."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there."""
+        now = FORMER.get(name, "")
+        if now not in dir(type(self)) and now not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        warnings.warn(f"{name} is now called {now}; the former name works until 0.3.", FutureWarning, stacklevel=2)
+        return getattr(self, now)
+
+
+def keywords(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords of a search by their present names."""
+    for name in told.keys() & {"min_sure"}:
+        warnings.warn(
+            f"{name} is now called {FORMER[name]}; the former name works until 0.3.", FutureWarning, stacklevel=3
+        )
+    return {FORMER.get(name, name): value for name, value in told.items()}
