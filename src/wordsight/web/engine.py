@@ -14,6 +14,7 @@ from wordsight.runs.aligner import UNKNOWN, Picture
 from wordsight.runs.captioner import Captioner
 from wordsight.search import filters, query, results
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.former import with_former
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
@@ -233,11 +234,10 @@ class Engine:
     def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        near_duplicates = [
-            schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates
-        ]
+        copies = [schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates]
         named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
-        return schemas.Hit.model_validate(plain | named | {"words": words, "alike": near_duplicates})
+        told = plain | named | {"words": words, "near_duplicates": copies}
+        return schemas.Hit.model_validate(with_former(told))
 
     def _called(self, path: Path) -> str:
         """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
