@@ -227,10 +227,12 @@ def build(recipe: Recipe, material: TrainingData) -> Model:
     vectors = material.vectors
     if vectors is not None and keywords.get("words", vectors.shape[1]) != vectors.shape[1]:
         raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
-    sizes = {
+    detector = material.encoder.detector
+    sizes: dict[str, Any] = {
         "vocabulary": len(material.vocabulary),
         "features": material.encoder.size,
         "labels": len(material.counted),
+        "classes": tuple(detector.names) if detector else (),
         "trained": material.vocabulary.trained,
         "meanings": 0 if material.meanings is None else material.meanings.shape[1],
         **({} if vectors is None else {"words": vectors.shape[1]}),
