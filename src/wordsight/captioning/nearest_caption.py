@@ -92,3 +92,10 @@ class NearestCaption(CaptionModel):
             if buffer is not None and prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=buffer.device))
         super()._load_from_state_dict(state, prefix, *rest)
+        words, rows = self.sentences, self.picture
+        if not (
+            len(words) == len(rows)
+            and rows.unique_consecutive().equal(torch.arange(len(self.pictures), device=rows.device))
+            and bool(((words >= 0) & (words < self.config["vocabulary"])).all())
+        ):
+            raise RuntimeError("expected sentences of known words, picture after picture")

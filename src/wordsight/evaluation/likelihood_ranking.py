@@ -54,7 +54,7 @@ def measure_likelihood(
         raise InputError(
             f"{describer.folder}: describes regions; expected a run that describes pictures, to rank them."
         )
-    describer.require_likelihood()
+    describer.require_likelihood("ranking by likelihood")
     if most is not None and most < 1:
         raise InputError(f"most = {most}: expected at least 1.")
     settings = describer.checkpoint.recipe.data

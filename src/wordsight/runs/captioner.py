@@ -239,8 +239,8 @@ class Captioner(OpenedRun):
             for some in self.model.lookup(block.to(self.device), self.vocabulary, count):
                 yield [Caption(text, 0.0, confidence) for text, confidence in some]
 
-    def require_likelihood(self) -> None:
-        """Make sure that the model says how probable sentences are.
+    def require_likelihood(self, what: str) -> None:
+        """Make sure that the model says how probable words are, which `what` needs.
 
         Raises:
             InputError: it generates no captions.
@@ -248,15 +248,15 @@ class Captioner(OpenedRun):
         if not self.model.generates:
             name = self.checkpoint.recipe.model["name"]
             raise InputError(
-                f"{self.folder}: {name!r} does not say how probable sentences are; expected a captioner that generates "
-                "them, such as 'lstm'."
+                f"{self.folder}: {what}: expected a captioner that says how probable words are, such as 'lstm', "
+                f"not {name!r}."
             )
 
     def _choice(self, decoding: Decoding) -> Decoder:
         """The decoder of some keywords, whose names and types are checked."""
         chosen = decoder(**keywords(decoder, decoding, "decoding", "captions"))
         if decoding.get("sample") or decoding.get("length_normalise"):
-            self.require_likelihood()
+            self.require_likelihood("sample and length_normalise")
         return chosen
 
     def _chosen(self, choose: Decoder, block: Regions) -> list[list[Hypothesis]]:
