@@ -99,9 +99,9 @@ def test_a_run_copies_what_the_function_copies(runs: dict[str, Path], world: Pat
         nearest_captions(ours, theirs, plain) if not KEYWORDS[name] else consensus_captions(ours, theirs, plain, 7)
     )
     said = run.caption(asked)
-    assert [one.text for one, in said] == expected
+    assert [one.text for (one,) in said] == expected
     assert len(set(expected)) > 5
-    assert all(0 < one.confidence <= 1 and one.log_prob == 0 for one, in said)
+    assert all(0 < one.confidence <= 1 and one.log_prob == 0 for (one,) in said)
 
 
 def test_a_run_composes_what_the_function_composes(runs: dict[str, Path], small_world: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_run_composes_what_the_function_composes(runs: dict[str, Path], small_
     assert run.encoder.detector is not None
     labels, names = run.encoder.blocks["labels"], run.encoder.detector.names
     expected = template_captions(run.encoder.encode(asked), labels, names, least=0.3)
-    assert [one.text for one, in run.caption(asked)] == expected
+    assert [one.text for (one,) in run.caption(asked)] == expected
     assert len(set(expected)) > 5
 
 
