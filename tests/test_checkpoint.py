@@ -2,8 +2,8 @@
 
 import dataclasses
 import errno
-import io
 import inspect
+import io
 import json
 import os
 import pickle
