@@ -73,7 +73,7 @@ class NearestCaption(CaptionModel):
 
     def _seen(self, regions: Regions) -> Tensor:
         """What counts of the whole pictures (I, F)."""
-        return regions.features[:, 0].float() * self.counts
+        return regions.whole.float() * self.counts
 
     def _distinct(
         self, rated: Iterable[tuple[int, float]], vocabulary: Vocabulary, count: int

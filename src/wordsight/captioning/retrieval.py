@@ -40,7 +40,7 @@ def appearance(regions: Regions, blocks: Mapping[str, slice]) -> Tensor:
         regions: the first of each picture is the whole picture.
         blocks: which columns come from what, as a `RegionEncoder` says it.
     """
-    parts = [regions.features[:, 0, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
+    parts = [regions.whole[:, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
     return torch.cat(parts, dim=1)
 
 
