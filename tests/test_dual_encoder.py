@@ -242,7 +242,7 @@ def test_a_broken_picture_is_named(runs: dict[str, Aligner], pictures: list[Path
     with pytest.raises(InputError, match=r"bad\.png"):
         run.score([pictures[0], bad], "a dog")
     with pytest.warns(UserWarning, match=r"bad\.png"):
-        scores = run.score([pictures[0], bad], "a dog", on_broken="skip")
+        scores = run.score([pictures[0], bad], "a dog", errors="skip")
     assert scores.isfinite()[:, 0].tolist() == [True, False]
 
 

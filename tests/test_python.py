@@ -83,7 +83,7 @@ def test_what_is_neither_is_a_sentence(
         "load": lambda: wordsight.load(5 if wrong is None else wrong, "cpu"),
         "load_captioner": lambda: wordsight.load_captioner(5 if wrong is None else wrong, "cpu"),
         "device": lambda: wordsight.load(run.folder, wrong),
-        "on_broken": lambda: run.score(picture, "a", on_broken=wrong),
+        "errors": lambda: run.score(picture, "a", errors=wrong),
         "train": lambda: train(wrong, "nowhere"),
     }
     for name, call in calls.items():
@@ -109,15 +109,15 @@ def test_one_broken_picture_does_not_lose_the_others(
     with pytest.raises(InputError, match=r"broken\.jpg"):
         run.score(several, ["a circle"])
     with pytest.warns(UserWarning, match=r"2 of 4 pictures left out: .*broken\.jpg.*; and 1 more"):
-        scores = run.score(several, ["a circle", "a square"], on_broken="skip")
+        scores = run.score(several, ["a circle", "a square"], errors="skip")
     assert scores.isnan().all(dim=1).tolist() == [False, True, False, True]
     assert torch.allclose(scores[0], run.score(picture, ["a circle", "a square"])[0])
     with pytest.warns(UserWarning, match="2 of 4"):
-        said = describer.caption(several, on_broken="skip", n_best=2)
+        said = describer.caption(several, errors="skip", n_best=2)
     assert [len(one) for one in said] == [2, 0, 2, 0]
     with pytest.warns(UserWarning):
-        assert describer.caption("nowhere.jpg", on_broken="skip") == [[]]
+        assert describer.caption("nowhere.jpg", errors="skip") == [[]]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert describer.caption([], on_broken="skip") == []
+        assert describer.caption([], errors="skip") == []
         assert run.score([], ["a"]).shape == (0, 1)

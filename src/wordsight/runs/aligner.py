@@ -1,26 +1,32 @@
 """A trained model, ready to use: the Python face of wordsight."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from wordsight.batch import Regions, Vectors
+from wordsight.batch import Vectors
 from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
 from wordsight.matching.alignment import GLANCED, Glance, align
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import Segment
+from wordsight.matching.segments import BETA, Segment
+from wordsight.notebook import EDGES, Shown, coloured, frame, png, scene
+from wordsight.progress import Progress
 from wordsight.reports.draw import draw, draw_glances, save
+from wordsight.reports.marks import marks
 from wordsight.runs import checkpoint
 from wordsight.runs.arguments import (
-    OnBroken,
+    Errors,
     Picture,
     Pictures,
     Sentences,
+    formerly_on_broken,
+    is_single,
     path_of,
     picture_of,
     pictures_of,
@@ -29,9 +35,13 @@ from wordsight.runs.arguments import (
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pretrained import pretrained
+from wordsight.runs.seeing import Seeing
 from wordsight.text.vocabulary import SPECIAL
 from wordsight.vision.dual_source import find_dual, is_dual
-from wordsight.vision.images import open_image
+from wordsight.vision.images import open_image, reopened
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Box = tuple[float, ...]
 UNKNOWN = 1  # the number of the unknown word in a vocabulary
@@ -51,6 +61,7 @@ class Alignment:
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
         glances: where a model that looks several times looked each time; of others none.
+        picture: what was looked at, to show it in a notebook; None where that is not known.
     """
 
     words: tuple[str, ...]
@@ -61,6 +72,7 @@ class Alignment:
     segments: tuple[Segment, ...]
     beta: float
     glances: tuple[Glance, ...] = ()
+    picture: Picture | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
@@ -74,7 +86,41 @@ class Alignment:
             }
             for segment in self.segments
         ]
-        return asdict(self) | {"segments": phrases}
+        plain = asdict(replace(self, picture=None)) | {"segments": phrases}
+        del plain["picture"]
+        return plain
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, as `wordsight ground --json` prints them."""
+        return self.to_json()
+
+    def to_pandas(self) -> "DataFrame":
+        """A table, a row a word: `word`, `known`, `strength` and its box, `left`, `top`, `right`, `bottom` as fractions.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = zip(self.words, self.known, self.strengths, self.boxes, strict=True)
+        return frame(
+            [
+                {"word": word, "known": known, "strength": strength} | dict(zip(EDGES, box, strict=True))
+                for word, known, strength, box in rows
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """The picture with its boxes and the sentence, for a notebook."""
+        shown = marks(self)
+        colours = {word: mark.colour for mark in shown for word in mark.words}
+        words = coloured([(word, colours.get(place, "")) for place, word in enumerate(self.words)])
+        image = None if self.picture is None else reopened(self.picture)
+        boxes = [Shown(mark.box, mark.colour, mark.label) for mark in shown]
+        return scene(image, boxes, " ".join(self.words), f"{words} (score {self.score:.3f})")
+
+    def _repr_png_(self) -> bytes | None:
+        """The drawing of `draw`, for a notebook; None where the picture is not known, or cannot be opened any more."""
+        image = None if self.picture is None else reopened(self.picture, 900)
+        return None if image is None else png(self._drawn(image))
 
     def draw(self, picture: Picture, out: str | Path) -> None:
         """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
@@ -85,7 +131,10 @@ class Alignment:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
         image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
-        save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
+        save(self._drawn(image), out)
+
+    def _drawn(self, image: Image.Image) -> Image.Image:
+        return draw_glances(image, self.words, self.glances) if self.glances else draw(image, self)
 
     def __str__(self) -> str:
         """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
@@ -111,6 +160,24 @@ class Alignment:
         return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
 
 
+class Scores(Tensor):
+    """How well N sentences fit I pictures, (I, N) on the CPU, a row of NaN for a picture that cannot be opened.
+
+    Attributes:
+        skipped: position of such a picture -> why.
+    """
+
+    skipped: dict[int, str]
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # what is computed from it is a plain tensor
+
+    @classmethod
+    def of(cls, scores: Tensor, skipped: dict[int, str]) -> "Scores":
+        """Scores, and the pictures that have none."""
+        found = scores.as_subclass(cls)
+        found.skipped = skipped
+        return found
+
+
 class Aligner(OpenedRun):
     """A trained model with its vocabulary and its way of seeing."""
 
@@ -122,7 +189,7 @@ class Aligner(OpenedRun):
         """Pictures as vectors, one a region.
 
         Args:
-            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
+            pictures: I paths, encoded files, PIL pictures or arrays of pixels; a single one counts as a list of one.
             boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
 
         Returns:
@@ -142,19 +209,42 @@ class Aligner(OpenedRun):
         """
         return self.model.text_vectors(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
 
+    @overload  # an array may be one picture or several, which only its axes tell
+    def score(  # type: ignore[overload-overlap]
+        self, pictures: Picture, sentences: str, *, errors: Errors = ..., progress: Progress | None = ...
+    ) -> float: ...
+
+    @overload
+    def score(
+        self,
+        pictures: Pictures | Vectors,
+        sentences: Sentences | Vectors,
+        *,
+        errors: Errors = ...,
+        progress: Progress | None = ...,
+    ) -> Tensor: ...
+
+    @formerly_on_broken
     @torch.inference_mode()
     def score(
-        self, pictures: Pictures | Vectors, sentences: Sentences | Vectors, *, on_broken: OnBroken = "raise"
-    ) -> Tensor:
+        self,
+        pictures: Pictures | Vectors,
+        sentences: Sentences | Vectors,
+        *,
+        errors: Errors = "raise",
+        progress: Progress | None = None,
+    ) -> Tensor | float:
         """How well each sentence fits each picture.
 
         Args:
             pictures: I, as for `encode_images`, or encoded already.
             sentences: N texts, or encoded already; a single one counts as a list of one.
-            on_broken: `skip` gives a picture that cannot be opened a row of NaN, and warns.
+            errors: `skip` gives a picture that cannot be opened a row of NaN, lists it in `.skipped`, and warns.
+            progress: who is told how far it is; None for stderr where there are many pictures.
 
         Returns:
-            (I, N).
+            A number for one picture and one sentence, neither in a list; else `Scores` (I, N), and a tensor (I, N)
+            where the pictures are encoded already.
 
         Raises:
             InputError: a picture that cannot be opened (`raise`), or something that is no picture or no text.
@@ -162,20 +252,21 @@ class Aligner(OpenedRun):
         texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
         if isinstance(pictures, Vectors):
             return self.model.score(pictures, texts)
-        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken).to(self.device)
-        good = seen.mask.any(dim=1)
-        scores = torch.full((len(good), len(texts.mask)), torch.nan, device=self.device)
-        if good.any():
-            whole = Regions(seen.features[good], seen.mask[good], seen.boxes[good])
-            scores[good] = self.model.score(self.model.image_vectors(whole), texts)
-        return scores
+        seeing = Seeing(self.encoder, wanted := pictures_of(pictures), errors, progress)
+        scores = torch.full((len(wanted), len(texts.mask)), torch.nan)
+        for places, regions in seeing.blocks("scores"):
+            scores[places] = self.model.score(self.model.image_vectors(regions.to(self.device)), texts).cpu()
+        seeing.warn()
+        if is_single(pictures) and isinstance(sentences, str):
+            return scores.item()
+        return Scores.of(scores, seeing.skipped)
 
     @torch.inference_mode()
-    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = 0.0) -> Alignment:
+    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = BETA) -> Alignment:
         """The box of each word of a sentence, and the phrases that share one.
 
         Args:
-            picture: a path, an encoded file or a PIL picture.
+            picture: a path, an encoded file, a PIL picture or an array of pixels.
             sentence: any; unknown words are read as "<unk>".
             boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
             beta: how much neighbouring words hold together, >= 0 (`matching/segments.py`, whose `BETA` was chosen on a
@@ -198,6 +289,7 @@ class Aligner(OpenedRun):
             segments=found.segments,
             beta=beta,
             glances=found.glances,
+            picture=picture,
         )
 
 
