@@ -95,7 +95,7 @@ class Alignment:
         return self.to_json()
 
     def to_pandas(self) -> "DataFrame":
-        """A table, a row a word: `word`, `known`, `strength` and its box, `left`, `top`, `right`, `bottom` as fractions.
+        """A table, a row a word: `word`, `known`, `strength`, and its box as fractions of the picture.
 
         Raises:
             InputError: pandas is not installed.
