@@ -174,7 +174,7 @@ def test_words_go_to_boxes(kind: str, runs: dict[str, Aligner], pictures: list[P
     run = runs[kind]
     found = run.align(pictures[1], SENTENCES[0])
     assert found.words == ("a", "red", "dog", "on", "the", "grass") and all(found.known)
-    assert found.score == pytest.approx(run.score(pictures[1], SENTENCES[0]).item(), abs=1e-6)
+    assert found.score == pytest.approx(run.score(pictures[1], SENTENCES[0]), abs=1e-6)
     boxes = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]])
     assert set(run.align(pictures[1], "dog", boxes).boxes) < {tuple(box) for box in boxes.tolist()}
 
