@@ -189,7 +189,7 @@ def test_what_is_no_picture_says_what_was_expected(run: wordsight.Aligner, wrong
 def test_skipped_pictures_are_listed(
     run: wordsight.Aligner, describer: wordsight.Captioner, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wordsight.runs.seeing.ROWS", 2)  # several blocks
+    monkeypatch.setattr("wordsight.runs.blocks.ROWS", 2)  # several blocks
     several: list[Any] = [picture, "nowhere.jpg", picture, picture, np.zeros(3), picture]
     told: list[tuple[int, int]] = []
 

@@ -15,10 +15,7 @@ from wordsight.errors import InputError
 from wordsight.matching.alignment import GLANCED, Glance, align
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.segments import BETA, Segment
-from wordsight.notebook import EDGES, Shown, coloured, frame, png, scene
 from wordsight.progress import Progress
-from wordsight.reports.draw import draw, draw_glances, save
-from wordsight.reports.marks import marks
 from wordsight.runs import checkpoint
 from wordsight.runs.arguments import (
     Errors,
@@ -32,10 +29,10 @@ from wordsight.runs.arguments import (
     pictures_of,
     sentences_of,
 )
+from wordsight.runs.blocks import Seeing
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pretrained import pretrained
-from wordsight.runs.seeing import Seeing
 from wordsight.text.vocabulary import SPECIAL
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import open_image, reopened
@@ -100,6 +97,8 @@ class Alignment:
         Raises:
             InputError: pandas is not installed.
         """
+        from wordsight.notebook import EDGES, frame
+
         rows = zip(self.words, self.known, self.strengths, self.boxes, strict=True)
         return frame(
             [
@@ -110,6 +109,9 @@ class Alignment:
 
     def _repr_html_(self) -> str:
         """The picture with its boxes and the sentence, for a notebook."""
+        from wordsight.notebook import Shown, coloured, scene
+        from wordsight.reports.marks import marks
+
         shown = marks(self)
         colours = {word: mark.colour for mark in shown for word in mark.words}
         words = coloured([(word, colours.get(place, "")) for place, word in enumerate(self.words)])
@@ -119,6 +121,8 @@ class Alignment:
 
     def _repr_png_(self) -> bytes | None:
         """The drawing of `draw`, for a notebook; None where the picture is not known, or cannot be opened any more."""
+        from wordsight.notebook import png
+
         image = None if self.picture is None else reopened(self.picture, 900)
         return None if image is None else png(self._drawn(image))
 
@@ -130,10 +134,14 @@ class Alignment:
         Raises:
             InputError: a picture that cannot be opened, or a file that cannot be written.
         """
+        from wordsight.reports.draw import save
+
         image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
         save(self._drawn(image), out)
 
     def _drawn(self, image: Image.Image) -> Image.Image:
+        from wordsight.reports.draw import draw, draw_glances
+
         return draw_glances(image, self.words, self.glances) if self.glances else draw(image, self)
 
     def __str__(self) -> str:

@@ -32,10 +32,10 @@ from wordsight.runs.arguments import (
     pictures_of,
     sentences_of,
 )
+from wordsight.runs.blocks import Seeing
 from wordsight.runs.captions import Captions
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
-from wordsight.runs.seeing import Seeing
 from wordsight.runs.tasks import TASKS, part
 from wordsight.runs.typed import keywords
 from wordsight.vision.classes import reads

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
@@ -93,10 +93,11 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
 def reopened(source: Source, side: int = 480) -> Image.Image | None:
     """A picture that was used before, at most `side` pixels wide and high; None where it cannot be opened any more."""
     try:
-        image = open_image(source, at_least=side)
+        image = open_image(source, at_least=side).copy()  # a picture already open is the caller's
     except InputError:
         return None
-    return ImageOps.contain(image, (side, side)) if max(image.size) > side else image
+    image.thumbnail((side, side))
+    return image
 
 
 def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Image.Image:
