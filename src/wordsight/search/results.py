@@ -13,7 +13,6 @@ from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.notebook import Shown, coloured, frame, png, scene
-from wordsight.reports.draw import draw_marks
 from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.query import QueryTerm
@@ -139,6 +138,8 @@ class Hit:
 
     def _repr_png_(self) -> bytes | None:
         """The same as a picture; None where the file cannot be opened any more."""
+        from wordsight.reports.draw import draw_marks
+
         image = reopened(self.path, 900)
         return None if image is None else png(draw_marks(image, self._marks(), self.phrases))
 
