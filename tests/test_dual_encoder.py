@@ -174,7 +174,7 @@ def test_words_go_to_boxes(kind: str, runs: dict[str, Aligner], pictures: list[P
     run = runs[kind]
     found = run.align(pictures[1], SENTENCES[0])
     assert found.words == ("a", "red", "dog", "on", "the", "grass") and all(found.known)
-    assert found.score == pytest.approx(run.score(pictures[1], SENTENCES[0]).item(), abs=1e-6)
+    assert found.score == pytest.approx(run.score(pictures[1], SENTENCES[0]), abs=1e-6)
     boxes = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]])
     assert set(run.align(pictures[1], "dog", boxes).boxes) < {tuple(box) for box in boxes.tolist()}
 
@@ -242,7 +242,7 @@ def test_a_broken_picture_is_named(runs: dict[str, Aligner], pictures: list[Path
     with pytest.raises(InputError, match=r"bad\.png"):
         run.score([pictures[0], bad], "a dog")
     with pytest.warns(UserWarning, match=r"bad\.png"):
-        scores = run.score([pictures[0], bad], "a dog", on_broken="skip")
+        scores = run.score([pictures[0], bad], "a dog", errors="skip")
     assert scores.isfinite()[:, 0].tolist() == [True, False]
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from wordsight.evaluation.alignment import measure as evaluate
     from wordsight.matching.matcher import Matcher as Matcher
     from wordsight.runs.aligner import Aligner as Aligner
-    from wordsight.runs.aligner import Alignment as Alignment
     from wordsight.runs.aligner import load as load
+    from wordsight.runs.alignment import Alignment as Alignment
     from wordsight.runs.captioner import Captioner as Captioner
     from wordsight.runs.captioner import load_captioner as load_captioner
     from wordsight.search.index import Index as Index
@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Aligner": "wordsight.runs.aligner.Aligner",
-    "Alignment": "wordsight.runs.aligner.Alignment",
+    "Alignment": "wordsight.runs.alignment.Alignment",
     "CaptionModel": "wordsight.captioning.captioner.CaptionModel",
     "Captioner": "wordsight.runs.captioner.Captioner",
     "Index": "wordsight.search.index.Index",

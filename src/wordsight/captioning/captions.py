@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from wordsight.captioning.certain import answer
 from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.things import Thing
+from wordsight.notebook import COLOUR, Shown, frame, scene
 from wordsight.text.articles import agree
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.boxes import nms
+from wordsight.vision.images import Source, reopened
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MOST = 6  # regions that are shown
 OVERLAP = 0.5  # IoU above which two regions are too much alike
@@ -26,6 +34,7 @@ class Caption:
         sure: how likely its main noun is right, 0 to 1 (`certain.py`); None where that was not learned.
         certain: whether it may be given as a fact; None as of `sure`.
         things: what else is seen, likeliest first, with how likely it is there; the same of all captions of a picture.
+        picture: what is described, to show it in a notebook; None where that is not known.
     """
 
     text: str
@@ -34,11 +43,38 @@ class Caption:
     sure: float | None = field(default=None, kw_only=True)
     certain: bool | None = field(default=None, kw_only=True)
     things: tuple[Thing, ...] = field(default=(), kw_only=True)
+    picture: Source | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @property
     def answer(self) -> str:
         """The caption; where that is not certain "probably an espresso; a cup", or "cannot tell"."""
         return answer(self.text, self.certain, self.things)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, as `wordsight caption --json` prints them."""
+        return self._plain() | {"sure": self.sure, "certain": self.certain}
+
+    def to_pandas(self) -> "DataFrame":
+        """The same as a table of one row.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return frame([self.to_dict()])
+
+    def _plain(self) -> dict[str, Any]:
+        return {"text": self.text, "log_prob": self.log_prob, "confidence": self.confidence}
+
+    def _repr_html_(self) -> str:
+        """The picture and its caption, for a notebook."""
+        return scene(self._thumbnail(), self._shown(), f"{self.answer} (confidence {self.confidence:.2f})")
+
+    def _shown(self) -> list[Shown]:
+        return []
+
+    def _thumbnail(self) -> Image.Image | None:
+        """The picture; None where it is not known, or cannot be opened any more."""
+        return None if self.picture is None else reopened(self.picture)
 
 
 @dataclass(frozen=True)
@@ -50,6 +86,13 @@ class RegionCaption(Caption):
     """
 
     box: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, as `wordsight caption --regions --json` prints them."""
+        return self._plain() | {"box": self.box}
+
+    def _shown(self) -> list[Shown]:
+        return [Shown(self.box, COLOUR, self.text)]
 
 
 def in_words(caption: Hypothesis, vocabulary: Vocabulary) -> Caption:

@@ -98,7 +98,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables and pages.")],
     data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the first run's own.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
-    beam: Annotated[int, typer.Option(min=1, help="Captions: the width of the beam.")] = 5,
+    beam: Annotated[int, typer.Option(min=1, help="Captions: the width of the beam.")] = 3,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,

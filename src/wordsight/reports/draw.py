@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
@@ -15,6 +15,18 @@ from wordsight.reports.marks import Mark, labelled, marks, shares
 
 INK, FAINT, PAPER = "#22242a", "#8a8f9a", "#ffffff"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+class Strong(Protocol):
+    """A phrase, and how well it fits its box; greater is surer."""
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+
+    @property
+    def strength(self) -> float:
+        """How well it fits."""
 
 
 class Chip(NamedTuple):
@@ -63,6 +75,20 @@ def draw_regions(image: Image.Image, regions: Sequence[RegionCaption], *, width:
     return _draw(image, shown, [one.text for one in regions], [one.confidence for one in regions], width)
 
 
+def draw_marks(
+    image: Image.Image, shown: Sequence[Mark], phrases: Sequence[Strong], *, width: int = 900
+) -> Image.Image:
+    """Draw boxes, and below them the phrases that they are of, whose positions are the `words` of the marks.
+
+    Args:
+        image: the picture.
+        shown: the boxes.
+        phrases: each with its strength.
+        width: of the result, pixels; at least 200.
+    """
+    return _draw(image, shown, [one.text for one in phrases], shares([one.strength for one in phrases]), width)
+
+
 def draw_glances(
     image: Image.Image, words: Sequence[str], glances: Sequence[Glance], *, width: int = 900
 ) -> Image.Image:
@@ -96,13 +122,13 @@ def _glanced(glance: Glance) -> list[Mark]:
     return labelled((box, text, ()) for box, text in zip(glance.boxes, percent, strict=True))
 
 
-def save(image: Image.Image, out: Path) -> None:
+def save(image: Image.Image, out: str | Path) -> None:
     """Write a drawing in the format that `out` ends in.
 
     Raises:
         InputError: an ending that is no format of pictures, or a file that cannot be written.
     """
-    content = BytesIO()
+    content, out = BytesIO(), Path(out)
     image.save(content, picture_format(out))
     write_bytes(out, content.getvalue())
 

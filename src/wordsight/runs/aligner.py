@@ -1,115 +1,60 @@
 """A trained model, ready to use: the Python face of wordsight."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 import torch
 from torch import Tensor
 
-from wordsight.batch import Regions, Vectors
+from wordsight.batch import Vectors
 from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
-from wordsight.matching.alignment import GLANCED, Glance, align
+from wordsight.matching.alignment import align
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.segments import Segment
+from wordsight.matching.segments import BETA
+from wordsight.progress import Progress
 from wordsight.runs import checkpoint
+from wordsight.runs.alignment import Alignment
 from wordsight.runs.arguments import (
-    OnBroken,
+    Errors,
     Picture,
     Pictures,
     Sentences,
+    formerly_on_broken,
+    is_single,
     path_of,
     picture_of,
     pictures_of,
     sentences_of,
 )
+from wordsight.runs.blocks import Seeing
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pretrained import pretrained
 from wordsight.text.vocabulary import SPECIAL
 from wordsight.vision.dual_source import find_dual, is_dual
-from wordsight.vision.images import open_image
 
 Box = tuple[float, ...]
 UNKNOWN = 1  # the number of the unknown word in a vocabulary
 
 
-@dataclass(frozen=True)
-class Alignment:
-    """Which box each word of a sentence went to.
+class Scores(Tensor):
+    """How well N sentences fit I pictures, (I, N) on the CPU, a row of NaN for a picture that cannot be opened.
 
     Attributes:
-        words: T words, as the model reads them.
-        known: T times, whether the model knows the word.
-        boxes: T boxes, `xyxy` as fractions of the picture's width and height.
-        strengths: T products of word and region; greater is surer, and only comparable within one model.
-        score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
-            both where the model knows strangers (`matching/query_bank.py`).
-        segments: the words that neighbour each other and share a box, in order.
-        beta: how much neighbouring words were held together; 0 where each word was given its own best box.
-        glances: where a model that looks several times looked each time; of others none.
+        skipped: position of such a picture -> why.
     """
 
-    words: tuple[str, ...]
-    known: tuple[bool, ...]
-    boxes: tuple[Box, ...]
-    strengths: tuple[float, ...]
-    score: float
-    segments: tuple[Segment, ...]
-    beta: float
-    glances: tuple[Glance, ...] = ()
+    skipped: dict[int, str]
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # what is computed from it is a plain tensor
 
-    def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`."""
-        phrases = [
-            {
-                "phrase": " ".join(self.words[segment.start : segment.end]),
-                "start": segment.start,
-                "end": segment.end,
-                "box": segment.box,
-                "strength": segment.strength,
-            }
-            for segment in self.segments
-        ]
-        return asdict(self) | {"segments": phrases}
-
-    def draw(self, picture: Picture, out: str | Path) -> None:
-        """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
-
-        Of a model that looks several times it is a picture a step, one below the other.
-
-        Raises:
-            InputError: a picture that cannot be opened, or a file that cannot be written.
-        """
-        from wordsight.reports.draw import draw, draw_glances, save
-
-        image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
-        save(draw_glances(image, self.words, self.glances) if self.glances else draw(image, self), out)
-
-    def __str__(self) -> str:
-        """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
-        single = [(place, place + 1) for place in range(len(self.words))]
-        spans = [(segment.start, segment.end) for segment in self.segments] if self.beta else single
-        texts = [" ".join(self.words[start:end]) for start, end in spans]
-        head = "phrase" if self.beta else "word"
-        width = max(map(len, (*texts, head)))
-        lines = [f"score {self.score:.3f}", f"{head:{width}}  strength  left top right bottom (%)"]
-        for text, (start, end) in zip(texts, spans, strict=True):
-            places = " ".join(f"{100 * edge:4.0f}" for edge in self.boxes[start])
-            unknown = [self.words[place] for place in range(start, end) if not self.known[place]]
-            note = f"  (unknown word: {', '.join(unknown)})" if unknown else ""
-            lines.append(f"{text:{width}}  {sum(self.strengths[start:end]):8.3f}  {places}{note}")
-        lines += [f"step {number}: {self._glance(glance)}" for number, glance in enumerate(self.glances, 1)]
-        return "\n".join(lines)
-
-    def _glance(self, glance: Glance) -> str:
-        """The words that were read most, and the box that was looked at most."""
-        most = sorted(zip(glance.words, self.words, strict=True), reverse=True)[:GLANCED]
-        read = ", ".join(f"{word} {share:.2f}" for share, word in most)
-        places = " ".join(f"{100 * edge:.0f}" for edge in glance.boxes[0])
-        return f"read {read}; looked at {places} ({glance.shares[0]:.2f})"
+    @classmethod
+    def of(cls, scores: Tensor, skipped: dict[int, str]) -> "Scores":
+        """Scores, and the pictures that have none."""
+        found = scores.as_subclass(cls)
+        found.skipped = skipped
+        return found
 
 
 class Aligner(OpenedRun):
@@ -123,7 +68,7 @@ class Aligner(OpenedRun):
         """Pictures as vectors, one a region.
 
         Args:
-            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
+            pictures: I paths, encoded files, PIL pictures or arrays of pixels; a single one counts as a list of one.
             boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
 
         Returns:
@@ -143,19 +88,42 @@ class Aligner(OpenedRun):
         """
         return self.model.text_vectors(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
 
+    @overload  # an array may be one picture or several, which only its axes tell
+    def score(  # type: ignore[overload-overlap]
+        self, pictures: Picture, sentences: str, *, errors: Errors = ..., progress: Progress | None = ...
+    ) -> float: ...
+
+    @overload
+    def score(
+        self,
+        pictures: Pictures | Vectors,
+        sentences: Sentences | Vectors,
+        *,
+        errors: Errors = ...,
+        progress: Progress | None = ...,
+    ) -> Tensor: ...
+
+    @formerly_on_broken
     @torch.inference_mode()
     def score(
-        self, pictures: Pictures | Vectors, sentences: Sentences | Vectors, *, on_broken: OnBroken = "raise"
-    ) -> Tensor:
+        self,
+        pictures: Pictures | Vectors,
+        sentences: Sentences | Vectors,
+        *,
+        errors: Errors = "raise",
+        progress: Progress | None = None,
+    ) -> Tensor | float:
         """How well each sentence fits each picture.
 
         Args:
             pictures: I, as for `encode_images`, or encoded already.
             sentences: N texts, or encoded already; a single one counts as a list of one.
-            on_broken: `skip` gives a picture that cannot be opened a row of NaN, and warns.
+            errors: `skip` gives a picture that cannot be opened a row of NaN, lists it in `.skipped`, and warns.
+            progress: who is told how far it is; None for stderr where there are many pictures.
 
         Returns:
-            (I, N).
+            A number for one picture and one sentence, neither in a list; else `Scores` (I, N), and a tensor (I, N)
+            where the pictures are encoded already.
 
         Raises:
             InputError: a picture that cannot be opened (`raise`), or something that is no picture or no text.
@@ -163,20 +131,21 @@ class Aligner(OpenedRun):
         texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
         if isinstance(pictures, Vectors):
             return self.model.score(pictures, texts)
-        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken).to(self.device)
-        good = seen.mask.any(dim=1)
-        scores = torch.full((len(good), len(texts.mask)), torch.nan, device=self.device)
-        if good.any():
-            whole = Regions(seen.features[good], seen.mask[good], seen.boxes[good])
-            scores[good] = self.model.score(self.model.image_vectors(whole), texts)
-        return scores
+        seeing = Seeing(self.encoder, wanted := pictures_of(pictures), errors, progress)
+        scores = torch.full((len(wanted), len(texts.mask)), torch.nan)
+        for places, regions in seeing.blocks("scores"):
+            scores[places] = self.model.score(self.model.image_vectors(regions.to(self.device)), texts).cpu()
+        seeing.warn()
+        if is_single(pictures) and isinstance(sentences, str):
+            return scores.item()
+        return Scores.of(scores, seeing.skipped)
 
     @torch.inference_mode()
-    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = 0.0) -> Alignment:
+    def align(self, picture: Picture, sentence: str, boxes: Tensor | None = None, *, beta: float = BETA) -> Alignment:
         """The box of each word of a sentence, and the phrases that share one.
 
         Args:
-            picture: a path, an encoded file or a PIL picture.
+            picture: a path, an encoded file, a PIL picture or an array of pixels.
             sentence: any; unknown words are read as "<unk>".
             boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
             beta: how much neighbouring words hold together, >= 0 (`matching/segments.py`, whose `BETA` was chosen on a
@@ -199,6 +168,7 @@ class Aligner(OpenedRun):
             segments=found.segments,
             beta=beta,
             glances=found.glances,
+            picture=picture,
         )
 
 

@@ -1,18 +1,25 @@
 """What callers of the Python functions may give: a picture or several, a sentence or several, a path."""
 
+import functools
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.errors import InputError
+from wordsight.vision.arrays import EXPECTED
 
-Picture = str | Path | bytes | Image.Image
-Pictures = Picture | Sequence[Picture]
+Picture = str | Path | bytes | Image.Image | NDArray[Any]
+Pictures = Picture | Iterable[Picture]
 Sentences = str | Sequence[str]
-OnBroken = Literal["raise", "skip"]
+Errors = Literal["raise", "skip"]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def path_of(given: object, what: str) -> Path:
@@ -25,31 +32,44 @@ def path_of(given: object, what: str) -> Path:
         path = os.fspath(given)
         if isinstance(path, str):
             return Path(path)
-    raise InputError(f"expected {what}, as text or a path, found {_kind(given)}.")
+    raise InputError(f"expected {what}, as text or a path, found {kind_of(given)}.")
 
 
 def picture_of(given: object) -> Picture:
-    """A picture, and not several.
+    """A picture, and not several: what `images.open_image` takes.
 
     Raises:
         InputError: it is something else.
     """
     if isinstance(given, os.PathLike):
         return path_of(given, "a picture")
-    if not isinstance(given, str | bytes | Image.Image):
-        raise InputError(f"expected a picture (a path, the bytes of a file, or a PIL picture), found {_kind(given)}.")
-    return given
+    if isinstance(given, bytearray | memoryview):
+        return bytes(given)
+    if isinstance(given, str | bytes | Image.Image) or _is_pixels(given):
+        return given
+    raise InputError(
+        f"expected a picture (a path, the bytes of a file, a PIL picture, or {EXPECTED}), found {kind_of(given)}."
+    )
+
+
+def is_single(given: object) -> bool:
+    """Whether something is a single picture or sentence, and not several."""
+    single = str | bytes | bytearray | memoryview | os.PathLike | Image.Image
+    return isinstance(given, single) or not isinstance(given, Iterable) or (_is_pixels(given) and given.ndim < 4)
+
+
+def _is_pixels(given: object) -> TypeGuard[NDArray[Any]]:
+    """Whether something is an array of numbers; one of texts or objects is a list of these."""
+    return isinstance(given, np.ndarray) and given.dtype.kind in "buifc"
 
 
 def pictures_of(given: object) -> list[Picture]:
-    """Pictures as a list; a single one is a list of one.
+    """Pictures as a list; a single one is a list of one, and an array of four axes is several.
 
     Raises:
         InputError: one of them is something else.
     """
-    if isinstance(given, Iterable) and not isinstance(given, str | bytes | os.PathLike | Image.Image):
-        return [picture_of(one) for one in given]
-    return [picture_of(given)]
+    return [picture_of(given)] if is_single(given) else [picture_of(one) for one in given]  # type: ignore[attr-defined]
 
 
 def sentences_of(given: object) -> list[str]:
@@ -59,12 +79,26 @@ def sentences_of(given: object) -> list[str]:
         InputError: one of them is no text.
     """
     found = []
-    for one in given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]:
+    for one in [given] if is_single(given) else given:  # type: ignore[attr-defined]
         if not isinstance(one, str):
-            raise InputError(f"expected a sentence or a list of sentences, found {_kind(one)}.")
+            raise InputError(f"expected a sentence or a list of sentences, found {kind_of(one)}.")
         found.append(one)
     return found
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What something is, for a message."""
     return "nothing (None)" if value is None else type(value).__name__
+
+
+def formerly_on_broken(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose `errors` was called `on_broken`, which works until 0.3."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if "on_broken" in kwargs:
+            warnings.warn("on_broken is now errors", FutureWarning, stacklevel=2)
+            kwargs["errors"] = kwargs.pop("on_broken")
+        return function(*args, **kwargs)
+
+    return call

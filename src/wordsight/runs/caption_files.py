@@ -1,7 +1,7 @@
 """Picture files described, one or thousands: what `wordsight caption` does."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,6 +19,7 @@ from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.captioner import Captioner
+from wordsight.runs.captions import picture_dict
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.images import open_image
 
@@ -49,12 +50,12 @@ class Described:
             pictures = [
                 {
                     "picture": str(path),
-                    "regions": [_plain(one) | {"box": one.box} for one in said if isinstance(one, RegionCaption)],
+                    "regions": [one.to_dict() for one in said if isinstance(one, RegionCaption)],
                 }
                 for path, said in self.captions.items()
             ]
         else:
-            pictures = [_picture(path, said) for path, said in self.captions.items()]
+            pictures = [picture_dict(str(path), said) for path, said in self.captions.items()]
         return {"pictures": pictures, "broken": {str(path): why for path, why in self.broken.items()}}
 
     def __str__(self) -> str:
@@ -70,7 +71,7 @@ class Described:
                 lines.append(f"  {'-':>10}  {said[0].answer}")
         return "\n".join(lines)
 
-    def save(self, out: Path, alignment: Aligner | None = None) -> None:
+    def save(self, out: str | Path, alignment: Aligner | None = None) -> None:
         """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
 
         A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked.
@@ -78,7 +79,7 @@ class Described:
         Raises:
             InputError: it cannot be written, or `check_out` would refuse it.
         """
-        words = self.describer.model.attends or alignment is not None
+        words, out = self.describer.model.attends or alignment is not None, Path(out)
         check_out(out, len(self.captions), regions=self.regions, words=words)
         if out.suffix.lower() == ".json":
             return write_results(
@@ -91,24 +92,6 @@ class Described:
         if alignment:
             return alignment.align(path, said[0].text, beta=BETA).draw(path, out)
         return save(draw_attention(open_image(path), self.describer.attention(path, said[0].text)), out)
-
-
-def _picture(path: Path, said: Sequence[Caption]) -> dict[str, Any]:
-    """A picture's captions as plain values, with what is said of it all in all."""
-    best = said[0]
-    captions = [_plain(one) | {"sure": one.sure, "certain": one.certain} for one in said]
-    things = [asdict(thing) for thing in best.things]
-    return {
-        "picture": str(path),
-        "captions": captions,
-        "certain": best.certain,
-        "answer": best.answer,
-        "things": things,
-    }
-
-
-def _plain(one: Caption) -> dict[str, Any]:
-    return {"text": one.text, "log_prob": one.log_prob, "confidence": one.confidence}
 
 
 def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:

@@ -17,10 +17,22 @@ from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.decoding import Decoder, Decoding, decoder
 from wordsight.captioning.word_probs import word_log_probs
 from wordsight.errors import InputError
+from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import Aligner, load
-from wordsight.runs.arguments import OnBroken, Picture, Pictures, path_of, picture_of, pictures_of, sentences_of
+from wordsight.runs.arguments import (
+    Errors,
+    Picture,
+    Pictures,
+    formerly_on_broken,
+    path_of,
+    picture_of,
+    pictures_of,
+    sentences_of,
+)
+from wordsight.runs.blocks import Seeing
+from wordsight.runs.captions import Captions
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.tasks import TASKS, part
@@ -45,14 +57,21 @@ class Captioner(OpenedRun):
         """Whether it learned to describe regions."""
         return bool(self.checkpoint.recipe.data.alignment)
 
+    @formerly_on_broken
     def caption(
-        self, pictures: Pictures, *, on_broken: OnBroken = "raise", **decoding: Unpack[Decoding]
-    ) -> list[list[Caption]]:
+        self,
+        pictures: Pictures,
+        *,
+        errors: Errors = "raise",
+        progress: Progress | None = None,
+        **decoding: Unpack[Decoding],
+    ) -> Captions:
         """Describe whole pictures.
 
         Args:
-            pictures: I paths, encoded files or PIL pictures; a single one counts as a list of one.
-            on_broken: `skip` gives a picture that cannot be opened no captions, and warns.
+            pictures: I paths, encoded files, PIL pictures or arrays of pixels; a single one counts as a list of one.
+            errors: `skip` gives a picture that cannot be opened no captions, lists it in `.skipped`, and warns.
+            progress: who is told how far it is; None for stderr where there are many pictures.
             **decoding: how words are chosen, see `Decoding`.
 
         Returns:
@@ -62,12 +81,19 @@ class Captioner(OpenedRun):
             InputError: a picture that cannot be opened (`raise`), or a number out of its range.
         """
         self._choice(decoding)  # a number out of its range is said before the work
-        seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken)
-        good = seen.mask.any(dim=1)
-        if not good.any():
-            return [[] for _ in good]
-        said = self.captions([Regions(seen.features[good], seen.mask[good], seen.boxes[good])], **decoding)
-        return [next(said) if one else [] for one in good.tolist()]
+        seeing = Seeing(self.encoder, wanted := pictures_of(pictures), errors, progress)
+        found = Captions(wanted, seeing.skipped)
+        places: list[int] = []
+
+        def blocks() -> Iterator[Regions]:
+            for some, regions in seeing.blocks("captions"):
+                places.extend(some)
+                yield regions
+
+        for number, said in enumerate(self.captions(blocks(), **decoding)):
+            found[places[number]] = [replace(one, picture=wanted[places[number]]) for one in said]
+        seeing.warn()
+        return found
 
     def caption_regions(
         self, picture: Picture, boxes: Sequence[Sequence[float]] | None = None, **decoding: Unpack[Decoding]
@@ -75,7 +101,7 @@ class Captioner(OpenedRun):
         """Describe regions of a picture, each by its best caption.
 
         Args:
-            picture: a path, an encoded file or a PIL picture.
+            picture: a path, an encoded file, a PIL picture or an array of pixels.
             boxes: (R, 4) `xyxy` fractions; None for the proposals of the run's recipe but the whole picture, of which
                 the surest and clearly different ones are kept (`said.distinct`).
             **decoding: how words are chosen, see `Decoding`.
@@ -88,9 +114,11 @@ class Captioner(OpenedRun):
         """
         picture = picture_of(picture)
         if boxes is None:
-            return self.snippets(self.encoder.encode([picture]), **decoding)
-        seen = self.encoder.encode([picture], [boxes])
-        return self.each(seen, self.encoder.encode([picture]) if self.of_regions else seen, **decoding)[0]
+            said = self.snippets(self.encoder.encode([picture]), **decoding)
+        else:
+            seen = self.encoder.encode([picture], [boxes])
+            said = self.each(seen, self.encoder.encode([picture]) if self.of_regions else seen, **decoding)[0]
+        return [replace(one, picture=picture) for one in said]
 
     def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[RegionCaption]:
         """The snippets worth showing of one picture's proposals (1, R, F), surest first.
@@ -131,7 +159,7 @@ class Captioner(OpenedRun):
         """Where a captioner that attends looks before each word of a caption.
 
         Args:
-            picture: a path, an encoded file or a PIL picture.
+            picture: a path, an encoded file, a PIL picture or an array of pixels.
             text: the caption, of words that it knows.
 
         Raises:

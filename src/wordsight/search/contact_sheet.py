@@ -16,7 +16,7 @@ SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; tiles in a row at most
 INK, MISSING = "#20242b", "#d5d8de"
 
 
-def write_sheet(found: SearchResults, out: Path) -> None:
+def write_sheet(found: SearchResults, out: str | Path) -> None:
     """Draw a page of hits in the format that `out` ends in; a picture that is gone is an empty tile.
 
     Raises:

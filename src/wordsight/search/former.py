@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 FORMER = {
     "sure": "confidence",
@@ -22,13 +22,15 @@ def with_former(plain: dict[str, Any]) -> dict[str, Any]:
 class FormerNames:
     """A class whose attributes are also found by their former names."""
 
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there."""
-        now = FORMER.get(name, "")
-        if now not in dir(type(self)) and now not in vars(self):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        warnings.warn(f"{name} is now called {now}; the former name works until 0.3.", FutureWarning, stacklevel=2)
-        return getattr(self, now)
+    if not TYPE_CHECKING:  # a checker of types knows the present names only
+
+        def __getattr__(self, name: str) -> Any:
+            """Only asked for what is not there."""
+            now = FORMER.get(name, "")
+            if now not in dir(type(self)) and now not in vars(self):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(f"{name} is now called {now}; the former name works until 0.3.", FutureWarning, stacklevel=2)
+            return getattr(self, now)
 
 
 def keywords(told: Mapping[str, Any]) -> dict[str, Any]:

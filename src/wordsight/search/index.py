@@ -183,7 +183,8 @@ class Index(FormerNames):
         """The pictures that fit a query best.
 
         Args:
-            ask: a sentence, a `Sentence` or `Like`, or several of these, whose weighted scores are added up.
+            ask: a sentence, a picture (a `Path`, not text), a `Sentence` or `Like`, or a list of these, whose weighted
+                scores are added up.
             reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
             rerank_top: how many of the first.
             **wanted: which hits, and how many, see `find.SearchOptions`.

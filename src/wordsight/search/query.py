@@ -12,7 +12,8 @@ from wordsight.errors import InputError
 from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
-from wordsight.runs.aligner import Aligner, Box, Picture
+from wordsight.runs.aligner import Aligner, Box
+from wordsight.runs.arguments import Picture, kind_of, picture_of
 from wordsight.search.scan import EncodedQuery
 from wordsight.vision.images import open_image
 
@@ -33,7 +34,7 @@ class Like:
     """Pictures that look like this one, or hold what is in a box of it.
 
     Attributes:
-        picture: a path, an encoded file or a PIL picture.
+        picture: a path, an encoded file, a PIL picture or an array of pixels.
         box: `xyxy` fractions; None for the whole picture with all its regions.
         weight: how much it counts.
     """
@@ -44,7 +45,7 @@ class Like:
 
 
 Part = Sentence | Like
-Ask = str | Part | Sequence[Part]
+Ask = str | Picture | Part | Sequence[str | Picture | Part]
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,27 @@ def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
 
 
 def _parts(ask: Ask) -> Sequence[Part]:
-    parts: Sequence[Part] = [Sentence(ask)] if isinstance(ask, str) else [ask] if isinstance(ask, Part) else ask
+    parts = [_part(one) for one in (ask if isinstance(ask, list | tuple) else [ask])]
     if not parts:
         raise InputError("The query is empty: expected a sentence or a picture.")
     for part in parts:
         if not math.isfinite(part.weight) or part.weight == 0:
             raise InputError(f"weight {part.weight:g}: expected a finite number other than 0.")
     return parts
+
+
+def _part(ask: object) -> Part:
+    """A part of a query: text is a sentence, and any other picture than one given by a `str` stands for itself."""
+    if isinstance(ask, Part):
+        return ask
+    if isinstance(ask, str):
+        return Sentence(ask)
+    try:
+        return Like(picture_of(ask))
+    except InputError:
+        raise InputError(
+            f"expected a sentence, a picture, `Sentence` or `Like`, or several, found {kind_of(ask)}."
+        ) from None
 
 
 def _sentences(run: Aligner, texts: Sequence[str]) -> Iterator[QueryTerm]:
@@ -132,7 +147,7 @@ def _like(run: Aligner, part: Like) -> QueryTerm:
 def _cut(picture: Picture, box: Box) -> Image.Image:
     """What is in a box of a picture, as a picture of its own of at least one pixel."""
     _check(box)
-    image = open_image(picture)
+    image = open_image(picture_of(picture))
     left, top = (min(int(edge * side), side - 1) for edge, side in zip(box[:2], image.size, strict=True))
     right, bottom = (math.ceil(edge * side) for edge, side in zip(box[2:], image.size, strict=True))
     return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))

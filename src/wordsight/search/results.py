@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -11,10 +12,17 @@ from wordsight.batch import Vectors
 from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
+from wordsight.notebook import Shown, coloured, frame, png, scene
+from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
 from wordsight.search.query import QueryTerm
+from wordsight.vision.images import reopened
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SIDE = 320  # pixels, of a hit in a notebook
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
 
@@ -117,6 +125,29 @@ class Hit(FormerNames):
         near_duplicates = [{"number": one.number, "path": str(one.path)} for one in self.near_duplicates]
         return with_former(asdict(self) | {"path": str(self.path), "near_duplicates": near_duplicates})
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, as `wordsight search --json` prints them."""
+        return self.to_json()
+
+    def _repr_html_(self) -> str:
+        """The picture with the boxes of its phrases, for a notebook."""
+        shown = self._marks()
+        text = f"{self.path.name}, score {self.score:.3f}{f' ({self.state})' if self.state else ''}"
+        words = coloured([(printable(text), ""), *((mark.label, mark.colour) for mark in shown)])
+        boxes = [Shown(mark.box, mark.colour, mark.label) for mark in shown]
+        return scene(reopened(self.path, SIDE), boxes, printable(text), words)
+
+    def _repr_png_(self) -> bytes | None:
+        """The same as a picture; None where the file cannot be opened any more."""
+        from wordsight.reports.draw import draw_marks
+
+        image = reopened(self.path, 900)
+        return None if image is None else png(draw_marks(image, self._marks(), self.phrases))
+
+    def _marks(self) -> list[Mark]:
+        """The boxes of its phrases."""
+        return labelled((one.box, one.text, (place,)) for place, one in enumerate(self.phrases) if one.strength > 0)
+
 
 @dataclass(frozen=True)
 class SearchResults(FormerNames):
@@ -141,6 +172,26 @@ class SearchResults(FormerNames):
         hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
         plain = {"total": self.total, "unknown": list(self.unknown), "poor_match": self.poor_match, "hits": hits}
         return with_former(plain)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, as `wordsight search --json` prints them."""
+        return self.to_json()
+
+    def to_pandas(self) -> "DataFrame":
+        """A table, a row a hit: what `Hit.to_dict` has, with `rank` first, but `words` and `phrases`.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = self.to_dict()["hits"]
+        return frame([{key: value for key, value in row.items() if key not in ("words", "phrases")} for row in rows])
+
+    def _repr_html_(self) -> str:
+        """The pictures with their boxes, for a notebook."""
+        note = "" if self.hits else str(self)
+        note = "Nothing here matches well; these are the nearest." if self.poor_match and self.hits else note
+        head = f"<p>{escape(note)}</p>" if note else ""
+        return head + "".join(hit._repr_html_() for hit in self.hits)
 
     def __str__(self) -> str:
         """A line a picture, and below it a line a phrase, with its box in percent of width and height."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
+from wordsight.vision.arrays import from_array
 from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
 from wordsight.vision.limits import (
     FORMATS,
@@ -29,7 +30,7 @@ from wordsight.vision.limits import (
     rawmode,
 )
 
-Source = str | Path | bytes | BinaryIO | Image.Image
+Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
 _LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
 _LONG = 16  # the longer side is kept at most so many times as long as is asked for
@@ -56,7 +57,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     their memory together stays below a limit (`limits.py`).
 
     Args:
-        source: a file by name or open, its bytes, or a picture already open.
+        source: a file by name or open, its bytes, a picture already open, or its pixels (`arrays.py`).
         max_pixels: the largest width x height that will be decoded; a guard against decompression bombs.
         at_least: when above 0, a large picture may be given at 1/2, 1/4, ... of its size, as long as both sides
             keep this many pixels, and a long one at most 16 times as many. Much faster for large photographs.
@@ -67,9 +68,14 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     Raises:
         TooManyPixels: decoding it would take too much memory.
         BadPicture: the file is missing, cut short or not a picture. Both messages name it.
+        InputError: pixels of another shape, type or range than is expected.
     """
-    name = _name(source)
+    name = name_of(source)
+    if isinstance(source, np.ndarray):
+        source = from_array(source)
     if isinstance(source, Image.Image):
+        if not (source.width and source.height):
+            raise BadPicture(f"{name}: has no pixels ({source.width} x {source.height})")
         check_size(source, name, max_pixels)
         with _damage(name):
             return _upright(to_rgb(source), source)
@@ -82,6 +88,16 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
                 return _decoded(image, file, name, at_least)
     except OSError as error:
         raise BadPicture(_missing(name, error)) from None
+
+
+def reopened(source: Source, side: int = 480) -> Image.Image | None:
+    """A picture that was used before, at most `side` pixels wide and high; None where it cannot be opened any more."""
+    try:
+        image = open_image(source, at_least=side).copy()  # a picture already open is the caller's
+    except InputError:
+        return None
+    image.thumbnail((side, side))
+    return image
 
 
 def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Image.Image:
@@ -204,7 +220,8 @@ def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
     return out
 
 
-def _name(source: Source) -> str:
+def name_of(source: Source) -> str:
+    """What a picture is called in messages: its file, where it has one."""
     if isinstance(source, str | Path):
         return str(source)
     return str(getattr(source, "filename", "") or "picture given in memory")

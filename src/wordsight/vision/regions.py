@@ -3,14 +3,12 @@
 import hashlib
 import json
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -86,45 +84,29 @@ class RegionEncoder:
         self.size = max(block.stop for block in self.blocks.values())
         self.fingerprint = _fingerprint(settings, self._nets, self._meanings, self.detector)
 
-    def encode(
-        self,
-        images: Sequence[Source],
-        boxes: Sequence[ArrayLike] | None = None,
-        on_broken: Literal["raise", "skip"] = "raise",
-    ) -> Regions:
+    def encode(self, images: Sequence[Source], boxes: Sequence[ArrayLike] | None = None) -> Regions:
         """The regions of some pictures.
 
         Args:
-            images: files, bytes or open pictures.
+            images: whatever `open_image` takes.
             boxes: for each picture, the boxes (R, 4) `xyxy` fractions to describe instead of proposing some.
-            on_broken: raise for a picture or box that cannot be used, or warn and leave the picture without a region.
 
         Returns:
             `Regions` of (I, R, F), padded to the picture with most regions.
 
         Raises:
-            InputError: a picture or box that cannot be used (`raise`); the message names it.
+            InputError: a picture or box that cannot be used; the message names it.
         """
-        if on_broken not in ("raise", "skip"):
-            raise InputError(f"on_broken = {on_broken!r}: expected 'raise' or 'skip'.")
         if boxes is not None and (
             not isinstance(boxes, Sequence | torch.Tensor | np.ndarray) or len(boxes) != len(images)
         ):
             raise InputError(f"boxes: expected a list with the boxes of each picture, {len(images):,} in all.")
-        rows, broken = [], []
+        rows = []
         for row in self.stream(images, boxes):
             if isinstance(row, InputError):
-                if on_broken == "raise":
-                    raise row
-                broken.append(str(row))
-            rows.append(self._nothing() if isinstance(row, InputError) else row)
-        if broken:
-            more = f"; and {len(broken) - 1:,} more" if len(broken) > 1 else ""
-            warnings.warn(f"{len(broken):,} of {len(rows):,} pictures left out: {broken[0]}{more}", stacklevel=3)
+                raise row
+            rows.append(row)
         return as_regions(rows, self.size)
-
-    def _nothing(self) -> Row:
-        return Row(np.zeros((0, self.size), np.float32), np.zeros((0, 4), np.float32), np.zeros(0, np.int8))
 
     def stream(
         self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None

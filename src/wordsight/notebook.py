@@ -1,0 +1,90 @@
+"""How results show themselves in a notebook: a picture with boxes as HTML, and a table of pandas."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wordsight.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from PIL import Image
+
+COLOUR = "#e6194b"  # of a box that is alone
+EDGES = ("left", "top", "right", "bottom")  # of boxes in tables
+
+
+class Shown(NamedTuple):
+    """A box to show: `xyxy` fractions of its picture, its colour as `#rrggbb`, and what it is called."""
+
+    box: tuple[float, ...]
+    colour: str
+    label: str
+
+
+def scene(image: "Image.Image | None", boxes: Sequence[Shown], text: str, words: str = "") -> str:
+    """A picture under its boxes as HTML that needs nothing else, scripts and files included.
+
+    Args:
+        image: the picture, of the size to show; None for the text alone.
+        boxes: to draw.
+        text: stands below the picture.
+        words: HTML to put there instead, such as that of `coloured`.
+    """
+    below = f'<figcaption style="color:inherit">{words or escape(text)}</figcaption>'
+    margin = '<figure style="display:inline-block;vertical-align:top;margin:4px 12px 12px 0;max-width:480px">'
+    if image is None:
+        return f"{margin}{below}</figure>"
+    wide, high = image.size
+    size = f'viewBox="0 0 {wide} {high}" width="{wide}" style="max-width:100%;height:auto"'
+    drawn = f'<image href="{_data(image)}" width="{wide}" height="{high}"/>'
+    drawn += "".join(_rect(one, wide, high) for one in boxes)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(text)}" {size}>{drawn}</svg>'
+    return f"{margin}{svg}{below}</figure>"
+
+
+def coloured(words: Sequence[tuple[str, str]]) -> str:
+    """Words as HTML, each with its colour; the empty one for none."""
+    return " ".join(
+        f'<b style="color:{colour}">{escape(word)}</b>' if colour else escape(word) for word, colour in words
+    )
+
+
+def png(image: "Image.Image") -> bytes:
+    """A picture as a PNG file."""
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def frame(rows: Sequence[Mapping[str, Any]]) -> "DataFrame":
+    """A table of pandas.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise InputError("to_pandas needs pandas, which is not installed: pip install pandas") from None
+    return pandas.DataFrame(list(rows))
+
+
+def _data(image: "Image.Image") -> str:
+    content = io.BytesIO()
+    image.convert("RGB").save(content, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _rect(one: Shown, wide: int, high: int) -> str:
+    """A box, kept a little inside so that its whole line is seen."""
+    left, right = (min(max(edge * wide, 1.5), wide - 1.5) for edge in one.box[::2])
+    top, bottom = (min(max(edge * high, 1.5), high - 1.5) for edge in one.box[1::2])
+    place = f'x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 1):.1f}" height="{max(bottom - top, 1):.1f}"'
+    lines = "".join(
+        f'<rect {place} fill="none" stroke="{colour}" stroke-width="{width}"/>'
+        for colour, width in (("#fff", 4), (one.colour, 2))
+    )
+    return f"<g>{lines}<title>{escape(one.label)}</title></g>"
