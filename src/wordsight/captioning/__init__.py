@@ -15,6 +15,8 @@ GENERATORS = {  # those that say word after word, with a probability
     "log_bilinear": "wordsight.captioning.log_bilinear:LogBilinear",
     "language_cnn": "wordsight.captioning.language_cnn:LanguageCNN",
     "attend_and_tell": "wordsight.captioning.attend_and_tell:AttendAndTell",
+    "s2vt": "wordsight.captioning.s2vt:S2VT",
+    "hlstmat": "wordsight.captioning.hlstmat:HLSTMat",
 }
 MODELS = GENERATORS | {  # those that copy or compose captions, by which the others are measured
     "nearest_caption": "wordsight.captioning.nearest_caption:NearestCaption",

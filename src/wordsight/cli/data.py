@@ -43,3 +43,40 @@ def convert(
     print_result(
         {"out": str(out), "pictures": len(dataset.pictures)}, f"{out}: {len(dataset.pictures):,} pictures", as_json
     )
+
+
+@app.command()
+@command
+def clips(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    count: Annotated[int, typer.Option("--clips", min=6, help="How many clips.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed paints the same clips.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Paint short clips with true sentences: shapes that move, grow, appear and hide."""
+    from wordsight.data.painted.clips import paint_clips
+    from wordsight.progress import Progress
+
+    with Progress().task("clips") as progress:
+        paint_clips(out, count, seed, progress)
+    print_result({"out": str(out), "clips": count}, f"{out}: {count:,} clips", as_json)
+
+
+@app.command()
+@command
+def sequences(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The folder to make.")],
+    most: Annotated[int, typer.Option(min=0, help="Clips of a split; 0 for all.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make clips of a dataset's pictures: shots one after the other, their sentences joined by "then"."""
+    from wordsight.data.find import find
+    from wordsight.data.load import load_dataset
+    from wordsight.data.sequences import write_sequences
+    from wordsight.progress import Progress
+
+    with Progress().task("clips") as progress:
+        made = write_sequences(load_dataset(find(data, "dataset")), out, seed, most, progress)
+    print_result({"out": str(made)}, f"{made}: clips and their shots", as_json)

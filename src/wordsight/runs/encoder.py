@@ -21,6 +21,10 @@ def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None
     files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
     absent = any(not os.path.isfile(name) for name in files)
     folder = find(settings.weights, "folder of weights") if absent else None
+    if settings.frames:
+        from wordsight.vision.clip_encoder import ClipEncoder
+
+        return ClipEncoder(settings, folder, revisions=revisions)
     return RegionEncoder(settings, folder, revisions=revisions)
 
 

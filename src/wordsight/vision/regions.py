@@ -272,8 +272,8 @@ def _fingerprint(
         "detector": detector.content if detector else "",
         "meaning": meanings.content if meanings else "",
     }
-    for key in ("grid", "meaning"):  # without them, the fingerprint of features that were made before there were such
-        if not plain[key]:
+    for key, without in (("grid", 0), ("meaning", ""), ("frames", 0), ("cells", 1)):  # as before there were such
+        if plain[key] == without:
             del plain[key]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 

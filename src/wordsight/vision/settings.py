@@ -31,6 +31,8 @@ class RegionSettings:
         flip: average over the picture and its mirror image.
         geometry: add what kind of box it is, where, how large, and its score.
         labels: add what each region is called by the detector (`labels`).
+        frames: of clips, how many frames are regions, evenly over the time; 0 for pictures.
+        cells: of clips, a frame is described by so many cells across and down, side by side.
         meaning: add a word vector of what each region is called by the classifier and the detector (`meaning`); needs
             the backbone `efficientnet-lite2`.
     """
@@ -51,6 +53,8 @@ class RegionSettings:
     geometry: bool = False
     labels: bool = False
     meaning: bool = False
+    frames: int = 0
+    cells: int = 1
 
     def check(self) -> None:
         """Raise InputError for a value out of range, or values that do not go together."""
@@ -62,6 +66,8 @@ class RegionSettings:
             "detections": (0, 10_000),
             "size": (1, 4096),
             "crop": (1, 4096),
+            "frames": (0, 1000),
+            "cells": (1, 20),
         }
         for key, (least, most) in ranges.items():
             if not least <= getattr(self, key) <= most:
@@ -73,6 +79,10 @@ class RegionSettings:
                 f"regions.regions = {self.regions}, expected at least {1 + self.grid**2}: "
                 f"the whole picture and regions.grid = {self.grid} times as many cells"
             )
+        if self.frames and (self.detector or self.geometry or self.labels or self.meaning):
+            raise InputError("regions.frames: frames are seen whole; leave detector, geometry, labels and meaning out.")
+        if self.cells > 1 and not self.frames:
+            raise InputError(f"regions.cells = {self.cells}: cells are of frames; expected with regions.frames.")
         for key in ("threshold", "overlap"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(f"regions.{key} = {getattr(self, key)}, expected 0 to 1")

@@ -1,0 +1,145 @@
+"""What captioners of clips have learned: exact sentences, directions, the order of frames, and where they look.
+
+    python benchmarks/clips.py painted RUN [RUN ...] --data painted-clips      painted clips, which are known exactly
+    python benchmarks/clips.py sequences RUN [RUN ...] --data sequences        sequences of photographs
+
+Painted clips: percent of the val clips whose caption is one of the true sentences, and whose first word of direction is
+right, of those that have one; the same with the frames in random order. Sequences: CIDEr and BLEU-4 on the val
+clips, what a bootstrap over the clips says of CIDEr beside the first run's, and for models that attend, of the true
+sentences: percent of content words whose attention peaks in the right shot, and the mean beta of content and function
+words.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from wordsight.batch import Regions
+from wordsight.captioning import decode
+from wordsight.captioning.captions import in_words
+from wordsight.captioning.hlstmat import HLSTMat
+from wordsight.data.load import load_dataset
+from wordsight.data.painted.clips import WAYS, Story, story
+from wordsight.data.records import Picture
+from wordsight.data.sequences import JOIN
+from wordsight.metrics.captions import caption_metrics
+from wordsight.metrics.cider import cider_d
+from wordsight.metrics.ptb import tokenise
+from wordsight.runs.captioner import Captioner, load_captioner
+from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.vision.cache import FeatureCache, FeatureTable, default_cache
+
+BEAM, BLOCK = 3, 100
+
+
+def said(run: Captioner, table: FeatureTable, shuffled: bool = False) -> list[str]:
+    """A caption of each clip, with its frames in order or in random order."""
+    captions = []
+    for rows in torch.arange(len(table)).split(BLOCK):
+        regions = table.gather(rows)
+        regions = mixed(regions) if shuffled else regions
+        found = decode.beam(run.model, regions, width=BEAM, n_best=1)
+        captions += [in_words(one[0], run.vocabulary).text for one in found]
+    return captions
+
+
+def mixed(regions: Regions) -> Regions:
+    """The frames of each clip in random order."""
+    chance = torch.Generator().manual_seed(0)
+    rank = torch.rand(regions.mask.shape, generator=chance).masked_fill(~regions.mask, 2.0)
+    rank[:, 0] = -1  # the whole clip
+    order = rank.argsort(dim=1)
+    features = regions.features.gather(1, order[..., None].expand_as(regions.features))
+    return Regions(features, regions.mask, regions.boxes)
+
+
+def judged(captions: list[str], stories: list[Story]) -> tuple[float, float]:
+    """Percent of captions that are true sentences, and whose direction is right where there is one."""
+    exact = [caption in told.sentences() for caption, told in zip(captions, stories, strict=True)]
+    ways = [
+        (next((word for word in caption.split() if word in WAYS), ""), way)
+        for caption, told in zip(captions, stories, strict=True)
+        if (way := next((event for event in told.events if event in WAYS), ""))
+    ]
+    return 100 * sum(exact) / len(exact), 100 * sum(a == b for a, b in ways) / max(1, len(ways))
+
+
+def painted(runs: list[Captioner], data: Path, pictures: list[Picture]) -> None:
+    seed = int(json.loads((data / "dataset.json").read_text())["dataset"].rpartition("-")[2])
+    stories = [story(seed, int(picture.path.stem.rpartition("_")[2])) for picture in pictures]
+    print("| model | exact | direction | shuffled: exact | direction |\n|---|---|---|---|---|")
+    for run in runs:
+        table = features(run, pictures)
+        figures = [figure for way in (False, True) for figure in judged(said(run, table, way), stories)]
+        print(f"| {run.folder.name} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |", flush=True)
+
+
+def features(run: Captioner, pictures: list[Picture]) -> FeatureTable:
+    return FeatureCache(default_cache(), run.encoder).regions([picture.path for picture in pictures])
+
+
+def sequences(runs: list[Captioner], data: Path, pictures: list[Picture]) -> None:
+    shots = json.loads((data / "shots.json").read_text())
+    references = {picture.name: list(picture.sentences) for picture in pictures}
+    head = "| model | CIDEr | BLEU-4 | over the first (95 %) | right shot | beta: content | function |"
+    print(f"{head}\n{'|---' * 7}|")
+    first = None
+    for run in runs:
+        table = features(run, pictures)
+        captions = dict(zip(references, said(run, table), strict=True))
+        found = caption_metrics(captions, references)
+        texts = [tokenise(caption) for caption in captions.values()]
+        own = torch.tensor(cider_d(texts, [[tokenise(one) for one in some] for some in references.values()]))
+        first = own if first is None else first
+        chance = torch.Generator().manual_seed(0)
+        draws = torch.randint(len(own), (2000, len(own)), generator=chance)
+        ratio = 100 * (own[draws].mean(1) / first[draws].mean(1) - 1)
+        low, high = ratio.quantile(torch.tensor([0.025, 0.975], dtype=ratio.dtype)).tolist()
+        cells = [f"{100 * found['CIDEr']:.1f}", f"{100 * found['Bleu_4']:.1f}", f"{low:+.0f} to {high:+.0f} %"]
+        print(f"| {run.folder.name} | " + " | ".join(cells + looked(run, table, pictures, shots)) + " |", flush=True)
+
+
+def looked(
+    run: Captioner, table: FeatureTable, pictures: list[Picture], shots: dict[str, dict[str, list[int]]]
+) -> list[str]:
+    """Of true sentences: percent of content words at the right shot, mean beta of content and function words."""
+    if not run.model.attends:
+        return ["", "", ""]
+    right, content, function = [], [], []
+    for row, picture in enumerate(pictures):
+        regions = table.gather(torch.tensor([row]))
+        words = picture.sentences[0].split()
+        ids = run.vocabulary.encode([picture.sentences[0]]).ids[0]
+        alpha = run.model.attention(regions, ids)[:, 1:]  # (T, n), without the whole clip
+        beta = run.model.gates(regions, ids).tolist() if isinstance(run.model, HLSTMat) else [1.0] * len(words)
+        starts = torch.tensor(shots[picture.path.name]["first"])
+        shot = 0
+        for place, word in enumerate(words):
+            if word == JOIN:
+                shot += 1
+                function.append(beta[place])
+            elif word in FUNCTION_WORDS:
+                function.append(beta[place])
+            else:
+                content.append(beta[place])
+                peak = int((starts <= alpha[place].argmax()).sum()) - 1
+                right.append(peak == shot)
+    mean = [sum(some) / len(some) for some in (right, content, function)]
+    return [f"{100 * mean[0]:.1f}", f"{mean[1]:.2f}", f"{mean[2]:.2f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("painted", "sequences"))
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    args = parser.parse_args()
+    runs = [load_captioner(run, "cpu") for run in args.runs]
+    pictures = list(load_dataset(args.data).split("val"))
+    (painted if args.what == "painted" else sequences)(runs, args.data, pictures)
+
+
+if __name__ == "__main__":
+    main()
