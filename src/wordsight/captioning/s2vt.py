@@ -28,7 +28,7 @@ class S2VT(CaptionModel):
     """
 
     def __init__(
-        self, vocabulary: int, features: int, *, words: int = 500, hidden: int = 1000, dropout: float = 0.5
+        self, vocabulary: int, features: int, *, words: int = 512, hidden: int = 512, dropout: float = 0.5
     ) -> None:
         super().__init__(vocabulary, features, views=1, average=False, words=words, hidden=hidden, dropout=dropout)
         self.hidden = hidden
