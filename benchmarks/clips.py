@@ -19,7 +19,6 @@ import torch
 from wordsight.batch import Regions
 from wordsight.captioning import decode
 from wordsight.captioning.captions import in_words
-from wordsight.captioning.hlstmat import HLSTMat
 from wordsight.data.load import load_dataset
 from wordsight.data.painted.clips import WAYS, Story, story
 from wordsight.data.records import Picture
@@ -113,7 +112,8 @@ def looked(
         words = picture.sentences[0].split()
         ids = run.vocabulary.encode([picture.sentences[0]]).ids[0]
         alpha = run.model.attention(regions, ids)[:, 1:]  # (T, n), without the whole clip
-        beta = run.model.gates(regions, ids).tolist() if isinstance(run.model, HLSTMat) else [1.0] * len(words)
+        gates = run.model.gates(regions, ids)
+        beta = [1.0] * len(words) if gates is None else gates.tolist()
         starts = torch.tensor(shots[picture.path.name]["first"])
         shot = 0
         for place, word in enumerate(words):

@@ -183,4 +183,4 @@ def test_hlstmat_looks_at_frames_and_says_how_much(regions: Regions) -> None:
     assert not alpha[:, 0].any() and not alpha[:, 4:].any() and bool((alpha[:, 1:4] > 0).all())
     assert beta.shape == (3,) and bool(((beta > 0) & (beta < 1)).all())
     plain = HLSTMat(10, 8, words=6, hidden=12, adjusted=False).eval()
-    assert plain.gates(one, torch.tensor([3, 4])).tolist() == [1.0, 1.0]
+    assert plain.gates(one, torch.tensor([3, 4])) is None

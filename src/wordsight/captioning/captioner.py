@@ -104,6 +104,15 @@ class CaptionModel(Configured):
         """
         raise TypeError(f"{type(self).__name__} has no attention")
 
+    def gates(self, regions: Regions, ids: Tensor) -> Tensor | None:
+        """How much each word of a caption comes from what is looked at: (T,), 0 to 1; None of one without a gate.
+
+        Args:
+            regions: (1, R, F), of one picture.
+            ids: (T,), the words.
+        """
+        return None
+
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
         """The captions of one that does not generate them.
 

@@ -127,9 +127,9 @@ class HLSTMat(CaptionModel):
         return self._told(regions, ids)[1][:-1]
 
     @torch.no_grad()
-    def gates(self, regions: Regions, ids: Tensor) -> Tensor:
+    def gates(self, regions: Regions, ids: Tensor) -> Tensor | None:
         """The beta of each word of a caption (T,) -> (T,): 1 comes from frames, 0 from language alone."""
-        return self._told(regions, ids)[2][:-1]
+        return self._told(regions, ids)[2][:-1] if self.adjusted else None
 
     def _told(self, regions: Regions, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         words = Words(ids[None], torch.ones_like(ids[None], dtype=torch.bool))

@@ -22,11 +22,13 @@ class Attention:
         words: T words, in order.
         weights: (T, R), 0 to 1; every row sums to 1.
         boxes: (R, 4) `xyxy` fractions of the picture.
+        gates: (T,) how much each word comes from what was looked at, 0 to 1; None of a model that does not say so.
     """
 
     words: tuple[str, ...]
     weights: NDArray[np.float32]
     boxes: NDArray[np.float32]
+    gates: NDArray[np.float32] | None = None
 
 
 def maps(attention: Attention) -> NDArray[np.float32]:

@@ -17,10 +17,12 @@ from wordsight.metrics.coco_results import write_results
 from wordsight.progress import Progress
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
+from wordsight.reports.strip import draw_strip
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.captions import picture_dict
 from wordsight.vision.cache import FeatureCache, default_cache
+from wordsight.vision.clips import frames
 from wordsight.vision.images import open_image
 
 ROWS = 64  # pictures described at once
@@ -91,7 +93,10 @@ class Described:
             return save(draw_regions(open_image(path), snippets), out)
         if alignment:
             return alignment.align(path, said[0].text, beta=BETA).draw(path, out)
-        return save(draw_attention(open_image(path), self.describer.attention(path, said[0].text)), out)
+        attention = self.describer.attention(path, said[0].text)
+        if count := self.describer.encoder.settings.frames:
+            return save(draw_strip([one.image for one in frames(path, count)], attention), out)
+        return save(draw_attention(open_image(path), attention), out)
 
 
 def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:

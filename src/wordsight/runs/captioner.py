@@ -175,10 +175,16 @@ class Captioner(OpenedRun):
 
     def attend(self, seen: Regions, text: str) -> Attention:
         """The same of a picture as the model sees it, (1, R, F)."""
-        weights = self.model.attention(seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device))
+        seen, ids = seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device)
+        weights, gates = self.model.attention(seen, ids), self.model.gates(seen, ids)
         there = seen.mask[0]
         words = tuple(self.vocabulary.tokens(text))
-        return Attention(words, weights.cpu()[:, there].numpy(), seen.boxes[0, there].numpy())
+        return Attention(
+            words,
+            weights.cpu()[:, there.cpu()].numpy(),
+            seen.boxes[0, there].cpu().numpy(),
+            None if gates is None else gates.cpu().numpy(),
+        )
 
     def whole(self, seen: Regions) -> Regions:
         """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""
