@@ -24,7 +24,7 @@ lint: $(INSTALLED)  ## style and types
 bench: $(INSTALLED)  ## speed, as ratios to the plain way
 	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
 
-docs: $(INSTALLED)  ## the reference of the Python API, from its docstrings, in site/
+docs: $(INSTALLED)  ## the documentation as a site, with the reference of the Python API, in site/
 	$(PIP) install --quiet -c constraints.txt "pdoc==16.0.0"
 	$(BIN)/python tools/reference.py site
 
