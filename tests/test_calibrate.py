@@ -58,8 +58,8 @@ def test_of_hits_with_a_figure_that_share_is_right(pictures: int = 200) -> None:
     for some in sure.argsort().chunk(8):
         assert sure[some].mean().item() == pytest.approx(good[some].mean().item(), abs=0.05)
     assert there.mean() > 2 * gone.mean(), "it notices when a picture is not there"
-    assert (there[right] < fitted.line).double().mean().item() == pytest.approx(0.1, abs=0.02)
-    assert (gone < fitted.line).double().mean() > 0.7
+    assert (there[right] < fitted.threshold).double().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert (gone < fitted.threshold).double().mean() > 0.7
 
 
 def test_sureness_is_in_the_order_of_scores_and_asks_what_else_there_is() -> None:
@@ -119,7 +119,7 @@ def test_when_the_best_hit_is_below_the_line_that_is_said(index: Index) -> None:
     assert best is not None
     for line, doubtful in ((best - 1e-4, False), (best + 1e-4, True)):
         with index.writing() as catalog, catalog.change():
-            catalog.set_fact("calibration", replace(fitted, short=replace(fitted.short, line=line)).to_json())
+            catalog.set_fact("calibration", replace(fitted, short=replace(fitted.short, threshold=line)).to_json())
         for page in (1, 2):
             found = index.search("a red circle", top=3, page=page)
             assert found.poor_match == doubtful == found.to_json()["poor_match"]
@@ -190,8 +190,8 @@ def test_short_queries_are_learned_apart() -> None:
     fitted = calibrate(both)
     assert fitted.long == calibrate(sentences).long and fitted.short == calibrate(short).short
     there, gone = (fitted.short.confidence(some).amax(dim=0) for some in (scores, scores.masked_fill(right, -9)))
-    assert (there >= fitted.short.line).double().mean() > 0.88
-    assert (gone < fitted.short.line).double().mean() > 0.9
+    assert (there >= fitted.short.threshold).double().mean() > 0.88
+    assert (gone < fitted.short.threshold).double().mean() > 0.9
 
 
 def test_a_kind_that_was_not_asked_goes_by_the_other() -> None:

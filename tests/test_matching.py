@@ -96,7 +96,7 @@ def test_words_share_the_evidence_of_the_parts_that_cover_them() -> None:
     images, texts = vectors(2, 4, 5, seed=1), vectors(2, 3, 5, seed=2)
     places = torch.tensor([[[0, 2], [1, 2], [1, 4]], [[0, 3], [0, 0], [7, 9]]])
     texts = Vectors(texts.values, torch.tensor([[True] * 3, [True, False, False]]), places)
-    assert score.spoken(texts).tolist() == [[True] * 4, [True, True, True, False]]
+    assert score.word_mask(texts).tolist() == [[True] * 4, [True, True, True, False]]
     found = score.word_regions(images, texts)  # (2, 4 words, 4 regions)
     for row in range(2):
         expected = torch.zeros(4, int(images.mask[row].sum()))
@@ -331,7 +331,7 @@ def reader() -> Align:
     model = Align(
         VOCABULARY, LOOKS + LABELS, embedding=8, words=5, hidden=7, context=True, lexicon_weight=0.5, labels=LABELS
     )
-    model.fit(lambda: [corpus(60)], torch.ones(LABELS, dtype=torch.bool), None)
+    model.fit(lambda: [corpus(60)], LabelInfo(torch.ones(LABELS, dtype=torch.bool)))
     return model.eval()
 
 

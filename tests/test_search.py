@@ -24,7 +24,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.contact_sheet import SIDE, sheet, shortened, write_sheet
 from wordsight.search.index import Index
 from wordsight.search.prefilter import best_scores, extent, halved
-from wordsight.search.query import Like, QueryTerm, Sentence, asked
+from wordsight.search.query import Like, QueryTerm, Sentence, encoded_query
 from wordsight.search.scan import Spans, scan, top
 from wordsight.vision.regions import FeatureCache
 
@@ -181,12 +181,12 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     queries.append([QueryTerm(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
     expected = sum_of_max(images, texts, mean=rule.mean, thresholded_sum=rule.thresholded_sum)
     expected = torch.cat([expected, (2 * expected[:, 0] - 0.5 * expected[:, 3])[:, None]], dim=1)
-    found = scan(maps, spans, asked(queries, rule), rule)
+    found = scan(maps, spans, encoded_query(queries, rule), rule)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     if not rule.thresholded_sum:
         halves = {number: halved(rows) for number, rows in maps.items()}
         for count in (1, 5, 39, 40):
-            quick = best_scores(maps, halves, spans, asked(queries, rule), rule, count)
+            quick = best_scores(maps, halves, spans, encoded_query(queries, rule), rule, count)
             for query in range(len(queries)):
                 best = top(quick[:, query], count)
                 assert best.tolist() == top(found[:, query], count).tolist()

@@ -66,7 +66,7 @@ def moved(indexed: Path, tmp_path: Path) -> tuple[Index, list[Path]]:
     """A copy of the index with its pictures, which a test may spoil."""
     shutil.copytree(indexed.parent, tmp_path / "home")
     copy = Index(tmp_path / "home" / "index", "cpu")
-    copy.paths.roots = copy.places.roots[:1]  # pictures that are gone are not looked for where they were copied from
+    copy.paths.roots = copy.paths.roots[:1]  # pictures that are gone are not looked for where they were copied from
     return copy, [hit.path for hit in copy.search("a red circle", top=30).hits]
 
 

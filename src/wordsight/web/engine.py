@@ -233,11 +233,10 @@ class Engine:
     def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        near_duplicates = [
-            schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates
-        ]
+        copies = [schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates]
         named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
-        return schemas.Hit.model_validate(plain | named | {"words": words, "alike": near_duplicates})
+        told = plain | named | {"words": words, "near_duplicates": copies}
+        return schemas.Hit.model_validate(with_former(told))
 
     def _called(self, path: Path) -> str:
         """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
