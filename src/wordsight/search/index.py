@@ -7,6 +7,7 @@ INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
 INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box, or
                         a dual encoder, which stays where it is
 INDEX/lock              held by the one process that writes
+INDEX/thumbs/           small pictures for a browser, made when they are first looked at (`thumbnails.py`)
 INDEX/broken.txt        the pictures that cannot be read, where there are some
 """
 
@@ -22,7 +23,7 @@ from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage
+from wordsight.search import damage, origins, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
@@ -172,8 +173,10 @@ class Index(FormerNames):
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
+            origins.fill(catalog, self.paths)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
+                thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 
@@ -292,14 +295,17 @@ class Index(FormerNames):
         return self.opened.snapshot(catalog)
 
     @contextmanager
-    def writing(self) -> Iterator[Catalog]:
+    def writing(self, wait: float = 0.0) -> Iterator[Catalog]:
         """The catalogue, for the only process that writes.
+
+        Args:
+            wait: seconds that are waited for another one to end.
 
         Raises:
             InputError: another process is writing, or the folder cannot be written.
         """
         _ = self.opened  # or a lock would be put into what is no index
-        with locked(self.folder, BUSY):
+        with locked(self.folder, BUSY, wait=wait):
             try:
                 mark(self.folder)
             except OSError as error:

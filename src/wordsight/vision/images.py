@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wordsight.errors import InputError, install
+from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 from wordsight.vision.arrays import from_array
 from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
@@ -32,6 +32,7 @@ from wordsight.vision.limits import (
 
 Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
+_MAKE, _MODEL = 0x010F, 0x0110
 _LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
 _LONG = 16  # the longer side is kept at most so many times as long as is asked for
 _TURNS = {
@@ -157,31 +158,48 @@ def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
 
 
 class Header(NamedTuple):
-    """What a picture's file says of it: width and height in pixels, upright, and when it was taken (EXIF), or None."""
+    """What a picture's file says of it.
+
+    Attributes:
+        width: pixels, upright.
+        height: pixels, upright.
+        taken: when, by EXIF; None where it does not say.
+        make: of the camera, by EXIF; empty where it does not say.
+        model: likewise.
+    """
 
     width: int
     height: int
     taken: datetime | None
+    make: str = ""
+    model: str = ""
 
 
-def read_header(content: bytes) -> Header | None:
-    """What the bytes of a picture's file say of it, without decoding it; None where they are not a picture."""
+def read_header(content: bytes | BinaryIO) -> Header | None:
+    """What a picture's file, open or as its bytes, says of it, without decoding it; None where it is no picture."""
     try:
-        image = _header(io.BytesIO(content))
+        image = _header(io.BytesIO(content) if isinstance(content, bytes) else content)
         width, height = image.size
     except Exception:  # decoders of damaged files raise nearly anything
         return None
+    make = model = ""
     try:
         if image.format == "TIFF":  # Pillow has turned the size already
             width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
         exif = image.getexif()
         if exif.get(_ORIENTATION) in (5, 6, 7, 8):
             width, height = height, width
+        make, model = (_plain(exif.get(tag)) for tag in (_MAKE, _MODEL))
         text = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
-        taken = datetime.strptime(str(text)[:19], "%Y:%m:%d %H:%M:%S")
+        taken = datetime.strptime(_plain(text)[:19], "%Y:%m:%d %H:%M:%S")
     except Exception:  # none, or damaged
-        return Header(width, height, None)
-    return Header(width, height, taken)
+        return Header(width, height, None, make, model)
+    return Header(width, height, taken, make, model)
+
+
+def _plain(text: object) -> str:
+    """Text of EXIF up to its first zero byte, without what is no Unicode."""
+    return str(text or "").partition("\0")[0].encode("utf-8", "ignore").decode().strip()
 
 
 def media_type(file: BinaryIO) -> str:
@@ -235,13 +253,10 @@ def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bin
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """What Pillow may read; HEIC where the extra is installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        pass
-    else:
-        pillow_heif.register_heif_opener()
+    """What Pillow may read, with the HEIC of phones."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
     Image.init()
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
@@ -260,8 +275,7 @@ def _unreadable(name: str) -> Iterator[None]:
             raise
         # UnidentifiedImageError says where in memory the bytes were
         why = "empty, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else error
-        hint = f"; HEIC pictures need pillow-heif: {install('heif')}" if _is_heic(name) else ""
-        raise BadPicture(f"{name}: not a picture that can be read ({why}){hint}") from None
+        raise BadPicture(f"{name}: not a picture that can be read ({why})") from None
 
 
 @contextmanager
@@ -283,10 +297,6 @@ def _missing(name: str, error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{name}: expected a picture, but this is a folder"
     return f"{name}: cannot be read ({reason(error)})"
-
-
-def _is_heic(name: str) -> bool:
-    return name.lower().endswith((".heic", ".heif"))
 
 
 def _upright(image: Image.Image, source: Image.Image) -> Image.Image:

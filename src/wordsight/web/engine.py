@@ -1,12 +1,14 @@
 """What the routes do: from a request that was checked to its answer, without a word of HTTP."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+import wordsight
 from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
@@ -19,11 +21,19 @@ from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
 from wordsight.web import schemas
+from wordsight.web.album_schemas import Broken, IndexState
+from wordsight.web.archive import archive
 from wordsight.web.guard import MAX_BYTES
+from wordsight.web.indexing import Forbidden, Indexing
+from wordsight.web.library import Library
 from wordsight.web.pictures import Gone, Pictures
+from wordsight.web.reveal import reveal
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
+from wordsight.web.shelf import Shelf
 
-CAPTIONS, EXAMPLES = 3, 12  # how many are given
+P = ParamSpec("P")
+R = TypeVar("R")
+CAPTIONS, EXAMPLES, BROKEN = 3, 12, 1000  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
 
@@ -41,6 +51,10 @@ class Engine:
     Attributes:
         index: what is searched.
         pictures: its files.
+        library: its photos without a query.
+        shelf: its albums.
+        indexing: adds pictures.
+        reveals: whether files are shown in the file manager of this machine.
         captioner: describes whole pictures.
         region_captioner: describes regions.
     """
@@ -51,9 +65,14 @@ class Engine:
         captioner: Captioner | None,
         region_captioner: Captioner | None,
         show_paths: bool = False,
+        reveals: bool = False,
+        photos: Sequence[Path] = (),
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
+        self.library, self.reveals = Library(index, show_paths), reveals
+        self.indexing = Indexing(index, photos, show_paths)
+        self.shelf = Shelf(self.library, self.indexing)
         self._show_paths, self._roots = show_paths, index.paths.roots
 
     def info(self) -> Info:
@@ -66,10 +85,15 @@ class Engine:
             found, vocabulary = self.index.info(), self.index.run.vocabulary
             with Catalog(self.index.folder) as catalog:
                 names = filters.columns(catalog.db)
+                (albums,) = catalog.db.execute("SELECT count(*) FROM albums").fetchone()
         naming = [word for word in vocabulary.closed().words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
+            version=wordsight.__version__,
             pictures=found["pictures"],
+            albums=albums,
+            reveal=self.reveals,
+            folders=list(self.indexing.folders),
             regions=found["regions"],
             broken=len(found["broken"]),
             calibrated=found["calibration"] is not None,
@@ -142,6 +166,48 @@ class Engine:
         with _named("the picture"):
             return self.pictures.thumbnail(number)
 
+    def archive(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """The parts of a zip file of some pictures.
+
+        Raises:
+            Damaged: the index cannot be read.
+        """
+        with self._readable(), Catalog(self.index.folder):
+            return archive(self.pictures, numbers, self.private)
+
+    def reveal(self, number: int) -> None:
+        """Show a picture in the file manager of this machine.
+
+        Raises:
+            Forbidden: others can reach the server.
+            Gone: there is none of this number, or its file is gone.
+            InputError: there is no file manager.
+        """
+        if not self.reveals:
+            raise Forbidden("Files are shown only by a server that is for this machine alone, without a token.")
+        path = self.index.paths.path(self.entry(number).path)
+        if not os.path.lexists(path):
+            raise Gone(f"{path.name}: its file is gone.")
+        reveal(path)
+
+    def index_state(self) -> IndexState:
+        """How far the indexing is."""
+        at = self.indexing
+        with self._readable(), Catalog(self.index.folder) as catalog:
+            broken = list(catalog.broken().items())[:BROKEN]
+        return IndexState(
+            state=at.state,
+            done=at.done,
+            total=at.total,
+            seconds_left=at.seconds_left,
+            message=self.private(at.message),
+            broken=[
+                Broken(path=self.library.called(self.index.paths.path(key)), why=self.private(why))
+                for key, why in broken
+            ],
+            folders=list(at.folders),
+        )
+
     def private(self, sentence: str) -> str:
         """A sentence without the folders of this machine, unless they are shown."""
         if self._show_paths:
@@ -149,7 +215,8 @@ class Engine:
         folder = self.index.folder
         with suppress(InputError):  # the index is gone, or damaged: those that were known
             self._roots = self.index.paths.roots
-        for root in (*self._roots, str(folder.parent), str(folder.absolute().parent)):
+        photos = (os.path.dirname(path) for path in self.indexing.folders.values())
+        for root in (*self._roots, str(folder.parent), str(folder.absolute().parent), *photos):
             if root not in (os.sep, "."):
                 sentence = sentence.replace(root + os.sep, "")
         return sentence
@@ -182,9 +249,9 @@ class Engine:
 
     def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
-        under = os.path.join(self.index.paths.roots[0], wanted.under) if wanted.under else ""
         with self._readable():
             self._check_whole()
+            chosen = wanted.filter(self.library.folder(wanted.under))
         try:
             found = self.index.search(
                 parts,
@@ -192,9 +259,8 @@ class Engine:
                 page=wanted.page,
                 min_score=wanted.min_score,
                 min_confidence=wanted.min_sure if wanted.min_confidence is None else wanted.min_confidence,
-                where=wanted.where,
-                under=under,
                 group=wanted.group,
+                **chosen,
             )
         except BadPicture:
             raise
@@ -210,6 +276,15 @@ class Engine:
             doubtful=found.poor_match,
             hits=[self._hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
+
+    def read(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of a call that only reads the index.
+
+        Raises:
+            Damaged: the index cannot be read.
+        """
+        with self._readable():
+            return work(*args, **kwargs)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -234,17 +309,12 @@ class Engine:
     def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        copies = [schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates]
-        named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
+        copies = [
+            schemas.NearDuplicate(number=one.number, path=self.library.called(one.path)) for one in hit.near_duplicates
+        ]
+        named = {"rank": rank, "name": hit.path.name, "path": self.library.called(hit.path)}
         told = plain | named | {"words": words, "near_duplicates": copies}
         return schemas.Hit.model_validate(with_former(told))
-
-    def _called(self, path: Path) -> str:
-        """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
-        if self._show_paths:
-            return str(path)
-        name = self.index.paths.key(path)
-        return path.name if os.path.isabs(name) else name
 
     def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:
         known = self.index.run.vocabulary
