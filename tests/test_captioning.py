@@ -1,5 +1,6 @@
 """What every captioner must do, and that each is the equations it says; against the plain way of it."""
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -14,7 +15,6 @@ from wordsight.captioning.attend_and_tell import AttendAndTell
 from wordsight.captioning.captioner import END, CaptionModel, framed
 from wordsight.captioning.hlstmat import HLSTMat
 from wordsight.captioning.language_cnn import LanguageCNN
-from wordsight.captioning.log_bilinear import LogBilinear
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.multimodal_rnn import MultimodalRNN
 from wordsight.captioning.recurrence import GATES
@@ -23,7 +23,6 @@ PICTURES, REGIONS, FEATURES, VOCABULARY = 4, 5, 6, 15
 NONE = torch.zeros(0, dtype=torch.bool)
 KINDS: dict[str, Callable[..., CaptionModel]] = {
     **{name: model_class(name) for name in GENERATORS},
-    "log_bilinear": lambda *sizes, hidden, **keywords: LogBilinear(*sizes, **keywords),  # it has no hidden layer
     "rnn, image at every step": lambda *sizes, **keywords: MultimodalRNN(*sizes, image="every", **keywords),
     "rnn, two views": lambda *sizes, **keywords: MultimodalRNN(*sizes, views=2, **keywords),
     "lstm, image at every step": lambda *sizes, **keywords: ShowAndTell(*sizes, image="every", **keywords),
@@ -43,7 +42,10 @@ KINDS: dict[str, Callable[..., CaptionModel]] = {
 def model(request: pytest.FixtureRequest) -> CaptionModel:
     """In double precision, dropout set but off until `train()`."""
     torch.manual_seed(0)
-    made = KINDS[request.param](VOCABULARY, FEATURES, words=8, hidden=10, dropout=0.3).double().eval()
+    kind, sizes = KINDS[request.param], {"words": 8, "hidden": 10, "dropout": 0.3}
+    known = inspect.signature(kind).parameters
+    told = {name: size for name, size in sizes.items() if name in known or "keywords" in known}
+    made = kind(VOCABULARY, FEATURES, **told).double().eval()
     for weight in made.parameters():
         if weight.requires_grad and weight.ndim == 1:
             nn.init.normal_(weight, std=0.3)  # biases that are not 0 can be forgotten

@@ -18,7 +18,7 @@ from wordsight.cli.main import app
 from wordsight.metrics.ranking import KS
 from wordsight.reports.caption_report import NAMES, VARIETY
 from wordsight.reports.tables import RECALLS, ROWS
-from wordsight.runs import recipe
+from wordsight.runs import recipe, tasks
 from wordsight.runs.recipe import DataSettings, TextSettings, TrainSettings
 from wordsight.runs.tasks import MODELS, model_class
 from wordsight.vision.regions import RegionSettings
@@ -92,7 +92,12 @@ def row(key: str, default: Any) -> str:
 
 @pytest.mark.parametrize("beginning", sorted(row(*key) for key in recipe_keys()))
 def test_the_guide_has_every_recipe_key_with_its_default(beginning: str) -> None:
-    assert f"\n{beginning}" in GUIDE
+    assert f"\n{beginning}" in GUIDE, f"add to docs/guide.md: {beginning} what it means |"
+
+
+def test_the_guide_has_every_model() -> None:
+    (names,) = re.findall(r"^\| `model\.name` \|.*$", GUIDE, re.MULTILINE)
+    assert not [name for name in tasks.MODELS if f"`{name}`" not in names]
 
 
 def test_the_guide_has_every_recipe() -> None:

@@ -47,6 +47,21 @@ def convert(
 
 @app.command()
 @command
+def paint(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    pictures: Annotated[int, typer.Option(min=6, help="How many pictures.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Paint pictures of coloured shapes with true sentences and the boxes of their phrases."""
+    from wordsight.data.painted.world import paint_world
+
+    paint_world(out, pictures, seed)
+    print_result({"out": str(out), "pictures": pictures}, f"{out}: {pictures:,} pictures", as_json)
+
+
+@app.command()
+@command
 def clips(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
     count: Annotated[int, typer.Option("--clips", min=6, help="How many clips.")] = 600,

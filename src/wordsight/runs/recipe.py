@@ -206,7 +206,7 @@ def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
     told = {key: value for key, value in table.items() if key != "name"}
     for key in told.keys() & set(GIVEN):
         raise InputError(f"{source}: model.{key} is not for a recipe; the training knows it.")
-    return {"name": name, **keywords(model_class(str(name)).__init__, told, "model", source)}
+    return {"name": name, **keywords(model_class(str(name)).__init__, told, "model", source, hidden=GIVEN)}
 
 
 def _lay_over(tables: dict[str, Any], setting: str) -> None:

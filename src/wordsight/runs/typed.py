@@ -32,10 +32,20 @@ def fill(kind: type[Settings], table: Mapping[str, Any], name: str, source: str)
     return kind(**values)
 
 
-def keywords(function: Callable[..., object], table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
-    """A table as keywords of a function, every key and type checked; errors speak of `source: name.key`."""
+def keywords(
+    function: Callable[..., object],
+    table: Mapping[str, Any],
+    name: str,
+    source: str,
+    *,
+    hidden: Collection[str] = ("self",),
+) -> dict[str, Any]:
+    """A table as keywords of a function, every key and type checked; errors speak of `source: name.key`.
+
+    Keywords that are `hidden` are no keys.
+    """
     hints = get_type_hints(function)
-    parameters = inspect.signature(function).parameters.keys() - {"self"}
+    parameters = inspect.signature(function).parameters.keys() - set(hidden)
     values = {}
     for key, value in table.items():
         check_known(key, parameters, f"{source}: {name}.")

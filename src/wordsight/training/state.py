@@ -252,9 +252,7 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
         weight.requires_grad_(weight.requires_grad and not recipe.text.freeze)
     if data.meanings is not None:
         if not isinstance(model, ReadsWordTable):
-            raise InputError(
-                "text.open: only the models 'align' and 'concepts' know the word table; leave the key out."
-            )
+            raise InputError("text.open: only the models 'align' and 'concepts' know the word table.")
         model.read_word_table(data.meanings, function_words(data.vocabulary))
     return model
 
