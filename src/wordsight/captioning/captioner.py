@@ -168,8 +168,8 @@ class CaptionModel(Configured):
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Initialise the output bias and standardise features, before the first step of training.
 
-        The last layer's bias becomes the logarithm of the frequency of each word (DVSA, optimisation); features get mean
-        0 and, over all columns together, variance 1.
+        The last layer's bias becomes the logarithm of the frequency of each word (DVSA, optimisation); features get
+        mean 0 and, over all columns together, variance 1.
 
         Args:
             batches: gives every picture of the training split with all its sentences, whenever it is called.

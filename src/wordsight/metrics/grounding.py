@@ -156,7 +156,7 @@ def predictor(
 
 
 def _asked(phrase: Phrase, function_words: Tensor) -> Tensor:
-    """Positions of a phrase's content words in its sentence, or of all words if it has none; mask (T,)."""
+    """Positions of a phrase's content words in its sentence, or of all its words if it has none."""
     places = torch.arange(phrase.start, phrase.end)
     heard = places[~function_words[places]]
     return heard if len(heard) else places

@@ -130,7 +130,7 @@ class _Lesson:
         """Predictions and targets of the chosen examples.
 
         Returns:
-            For each thing seen its confidence and whether people mention it (T, 2); for each caption how likely its main
+            Each seen thing's confidence and whether people mention it (T, 2); for each caption how likely its main
             noun is right and whether it is (I, 2), and how likely its least likely noun is (I,).
         """
         things, mains, lowest = [], [], []
