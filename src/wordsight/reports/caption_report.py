@@ -27,7 +27,7 @@ SAY = {
     "geometric mean of the probabilities of the words. Below it what people said.",
     "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
     "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "
-    "The model gets no labels. Rest the mouse on a snippet to see its box alone.",
+    "Training has no boxes of phrases. Rest the mouse on a snippet to see its box alone.",
     "words": "The first of these pictures again, with the best caption word by word. A captioner that attends shows "
     "where it looked before each word: light is what it looked at, and lightest what it looked at most. With an "
     "alignment, words stand in the colours of the boxes where that puts them.",
