@@ -1,9 +1,9 @@
-"""wordsight: which words name which parts of a picture.
+"""wordsight: align words with regions of pictures, search, and caption.
 
-`load(run)` gives a trained model that aligns as an `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`.
-`load_captioner(run)` gives one that describes as a `Captioner`: `.caption`, `.caption_regions`. Without a run both give
-the small model in the box. `Index(folder)` is a collection of pictures made ready: `.build`, `.search`. Importing this
-costs nothing; each name below is loaded when it is first used.
+`load(run)` gives a trained `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`. `load_captioner(run)`
+gives a trained `Captioner`: `.caption`, `.caption_regions`. Without a run both load the bundled model. `Index(folder)`
+is a searchable collection of pictures: `.build`, `.search`. Importing this is cheap; each name is loaded at its first
+use.
 """
 
 import warnings
@@ -76,7 +76,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for; a former name works, and says what it is called now."""
+    """Load a public name at its first use; a former name works with a warning that gives the new one."""
     if name in _FORMER:
         warnings.warn(f"wordsight.{name} is now wordsight.{_FORMER[name]}", FutureWarning, stacklevel=2)
         name = _FORMER[name]

@@ -1,4 +1,4 @@
-"""What flows: `Regions` (everything seen), `Words` (everything said), `Vectors` (either side, encoded), `Batch`.
+"""Batched tensors: `Regions` of pictures, `Words` of sentences, `Vectors` (either side, encoded), `Batch`.
 
 Shape letters, the same everywhere: `I` pictures, `N` sentences, `R` regions of a picture, `T` words of a
 sentence, `B` either of I and N, `K` parts of an encoded side (its regions or words), `D` embedding size,
@@ -23,7 +23,7 @@ class Tensors:
 
 @dataclass(frozen=True)
 class Regions(Tensors):
-    """Everything seen.
+    """Regions of pictures.
 
     Attributes:
         features: (I, R, F) float32, one row a region.
@@ -43,14 +43,14 @@ class Regions(Tensors):
 
 @dataclass(frozen=True)
 class Words(Tensors):
-    """Everything said.
+    """Words of sentences.
 
     Attributes:
-        ids: (N, T) int64, numbers of words in the vocabulary; 0 in the padding.
+        ids: (N, T) int64, ids of words in the vocabulary; 0 in the padding.
         mask: (N, T) bool, False in the padding, which is always at the end.
-        tree: (N, T, 2) int64, each word's head and relation as `text/trees.py` tells, or None where nothing is parsed.
-        spelling: (N, L) int32, the sentences as they were written, by the numbers of their characters, 0 behind the
-            end; None where a model reads words alone.
+        tree: (N, T, 2) int64, each word's head and relation, see `text/trees.py`; None without parses.
+        spelling: (N, L) int32, code points of the sentences as written, 0 behind the end; None where a model reads ids
+            alone.
     """
 
     ids: Tensor
@@ -59,14 +59,14 @@ class Words(Tensors):
     spelling: Tensor | None = None
 
     def __getitem__(self, rows: Tensor | slice) -> "Words":
-        """Some of the sentences."""
+        """Select sentences."""
         return Words(*(None if part is None else part[rows] for part in self._parts()))  # type: ignore[arg-type]
 
     def _parts(self) -> tuple[Tensor | None, ...]:
         return self.ids, self.mask, self.tree, self.spelling
 
     def trimmed(self) -> "Words":
-        """The same sentences, padded no further than the longest of them."""
+        """The same sentences, padded to the longest."""
         longest = int(self.mask.sum(dim=1).max())
         tree = None if self.tree is None else self.tree[:, :longest]
         return Words(self.ids[:, :longest], self.mask[:, :longest], tree, self.spelling)
@@ -74,15 +74,15 @@ class Words(Tensors):
 
 @dataclass(frozen=True)
 class Vectors(Tensors):
-    """Pictures or sentences, encoded.
+    """Encoded pictures or sentences.
 
     Attributes:
         values: (B, K, D) float32.
         mask: (B, K) bool, False in the padding.
-        places: where each part stands: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans
-            of a sentence's words (first word, one past the last).
-        hubness: (B,) how high each scores with anything, a share of which is taken from its scores; None for nothing.
-            See `matching/query_bank.py`.
+        places: of each part: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans of a sentence's words
+            (first word, one past the last).
+        hubness: (B,) a share of which is subtracted from scores; None without correction. See
+            `matching/query_bank.py`.
     """
 
     values: Tensor
@@ -91,17 +91,17 @@ class Vectors(Tensors):
     hubness: Tensor | None = None
 
     def __getitem__(self, rows: Tensor | slice) -> "Vectors":
-        """Some of the rows."""
+        """Select rows."""
         hubness = None if self.hubness is None else self.hubness[rows]
         return Vectors(self.values[rows], self.mask[rows], self.places[rows], hubness)
 
 
 @dataclass(frozen=True)
 class Batch(Tensors):
-    """One training step's pictures and sentences.
+    """A training batch of pictures and sentences.
 
     Attributes:
-        regions: of the I different pictures in the batch.
+        regions: of the I distinct pictures.
         words: of the N sentences.
         picture: (N,) int64, which of the I pictures each sentence belongs to.
     """
@@ -113,11 +113,11 @@ class Batch(Tensors):
 
 @dataclass(frozen=True)
 class LabelInfo:
-    """What is known of the L labels that a detector gives regions.
+    """The L labels of a detector.
 
     Attributes:
-        presence: (L,) bool, labels whose presence varies independently between pictures; body parts do not, since each
-            whole has them.
+        presence: (L,) bool, labels whose presence varies independently between pictures; body parts come with their
+            whole.
         similarity: (L, V) cosine between the names of labels and words of the vocabulary, 0 where unknown; None without
             word vectors.
     """

@@ -1,10 +1,10 @@
-"""The small model in the box: it comes with the package, and works where no model is named.
+"""The bundled model: part of the package, and the default where the user names no run.
 
-bundled/align/           a run that aligns words and regions; calibration.json in it says how sure its hits are
-bundled/captions/        a run that describes pictures
-bundled/regions/         a run that describes regions
+bundled/align/           an aligner; its calibration.json calibrates the confidence of hits
+bundled/captions/        a captioner of pictures
+bundled/regions/         a captioner of regions
 bundled/checksums.json   the SHA-256 of each file in the folder (`tools/pack.py` writes it)
-bundled/README.md        what it was made from, and how good it is
+bundled/README.md        its training data and metrics
 """
 
 import hashlib
@@ -19,13 +19,13 @@ CHECKSUMS, CALIBRATION = "checksums.json", "calibration.json"
 
 
 def in_the_box(part: str) -> Path:
-    """Where a part of the small model is, once it is known to be as it was packed.
+    """Folder of a part of the bundled model, after its checksums are verified.
 
     Args:
         part: `align`, `captions` or `regions`, the folder of a run.
 
     Raises:
-        InputError: this package came without the small model, or one of the part's files is missing or damaged.
+        InputError: this package has no bundled model, or one of the part's files is missing or damaged.
     """
     listed = BOX / CHECKSUMS
     if not listed.exists():
@@ -44,12 +44,12 @@ def in_the_box(part: str) -> Path:
 
 
 def say_bundled() -> None:
-    """That the small model is at work, on stderr."""
+    """Print to stderr that the bundled model is used."""
     print(f"model: the small one in the box ({BOX})", file=sys.stderr)
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal; nothing of one that cannot be read."""
+    """The SHA-256 of a file in hexadecimal; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Models that remember their keywords: all that is needed to build them again."""
+"""Modules that keep their constructor's keywords, to be built again."""
 
 import inspect
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ class Configured(nn.Module):
     config: Mapping[str, Any]
 
     def __new__(cls, *told: Any, **keywords: Any) -> Self:
-        """Note the keywords before the constructor sees them."""
+        """Store the keywords before the constructor runs."""
         made = super().__new__(cls)
         try:
             bound = inspect.signature(cls).bind(*told, **keywords)
-        except TypeError:  # a copy, whose state follows; or wrong keywords, which the constructor refuses
+        except TypeError:  # a copy, whose state follows; or wrong keywords, which the constructor rejects
             return made
         bound.apply_defaults()
         made.config = dict(bound.arguments)

@@ -1,10 +1,10 @@
-"""What a user is told: the one error that he can cause, work that failed, what to install, and text made printable."""
+"""Errors and messages for users: bad input, failed work, what to install, and printable text."""
 
 import shlex
 import sys
 import unicodedata
 
-EXTRAS = {  # optional dependencies of pyproject.toml that messages name, with the package that each stands for
+EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> their package
     "hf": "transformers>=4.50",
     "parquet": "pyarrow>=16",
     "video": "av>=14",
@@ -24,12 +24,12 @@ class WorkFailed(Exception):
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra: by its package, as it works from a checkout and from a wheel alike."""
+    """The command that installs an extra's package, which works from a checkout and a wheel alike."""
     return f"{shlex.quote(sys.executable or 'python')} -m pip install '{EXTRAS[extra]}'"
 
 
 def printable(text: object, *, lines: bool = False) -> str:
-    r"""Text with an escape such as `\x1b` in place of each character that a terminal would obey and not show.
+    r"""Text with an escape such as `\x1b` in place of each control character.
 
     Args:
         text: a name or a message.

@@ -1,8 +1,8 @@
-"""Whole files, in and out: regular ones alone are read, and what is written is the old file or the new one.
+"""File input and output: only regular files are read, and writes are atomic.
 
 Errors name the file and the line or key.
 
-A written file's content is flushed before it takes its name, and the name before the call returns, where the drive can.
+Content is flushed before the file is renamed into place, and the name before the call returns, where the drive can.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from wordsight.errors import InputError
 
 T = TypeVar("T")
 
-# Or opening a pipe would wait for ever; and Windows would translate line ends.
+# Else opening a pipe would block, and Windows would translate line ends.
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -40,7 +40,7 @@ _REASONS = {
 }
 
 _OTHER = "not a regular file"
-_PART = 16 * 2**20  # bytes that are read at once
+_PART = 16 * 2**20  # bytes read at once
 _SEEKING = threading.Lock()
 
 _KINDS = {
@@ -54,7 +54,7 @@ _KINDS = {
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file, open for reading bytes; pipes, devices and sockets are refused before they can block.
+    """Open a regular file for reading bytes; pipes, devices and sockets are refused before they can block.
 
     Raises:
         OSError: it cannot be opened, is not a regular file, or no file can have its name; `strerror` says which.
@@ -88,7 +88,7 @@ def read_bytes(path: str | Path, most: int = sys.maxsize) -> bytes:
 
 
 def reason(error: OSError) -> str:
-    """Why the system refused, in words that say what to do about it: of the disk, the drive or the file."""
+    """The reason of a system error in plain words, with a remedy: of the disk, the drive or the file."""
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
@@ -96,7 +96,7 @@ def read_text(path: Path, most: int = 1 << 30) -> str:
     """The text of a UTF-8 file, without a byte order mark; every kind of line end becomes a line feed.
 
     Raises:
-        InputError: it cannot be read, is no regular file, has more than `most` bytes, or a line is not UTF-8.
+        InputError: it cannot be read, is not a regular file, has more than `most` bytes, or a line is not UTF-8.
     """
     try:
         text = read_bytes(path, most).decode("utf-8-sig")
@@ -124,7 +124,7 @@ def parse_json(text: str, where: str, first_line: int = 1, *, strict: bool = Fal
         text: the JSON.
         where: its file, for the message.
         first_line: the number of its first line there.
-        strict: refuse what Python reads and others do not: NaN, Infinity, numbers too great for a float, a key twice.
+        strict: refuse what only Python accepts: NaN, Infinity, numbers too great for a float, repeated keys.
 
     Raises:
         InputError: the text is not JSON; the message names the line.
@@ -147,13 +147,13 @@ def field(record: object, key: str, kind: type[T], where: str) -> T:
     """One value of a JSON object, checked for its type.
 
     Args:
-        record: what should be an object with the key.
+        record: expected to be an object with the key.
         key: the key to read.
-        kind: the type its value must have.
+        kind: the expected type of its value.
         where: the file and place of the record, for the message.
 
     Raises:
-        InputError: the record is no object, lacks the key, or holds another type there.
+        InputError: the record is not an object, lacks the key, or has another type there.
     """
     if not isinstance(record, dict):
         raise InputError(f"{where}: expected an object with the key '{key}', found {describe(record)}.")
@@ -167,7 +167,7 @@ def field(record: object, key: str, kind: type[T], where: str) -> T:
 
 
 def describe(value: object) -> str:
-    """What a JSON value is, in a few words, for messages."""
+    """A JSON value in a few words, for messages."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, str | int | float):
@@ -187,17 +187,17 @@ def to_json(value: object, indent: int | None = None, *, ascii_only: bool = Fals
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file as `write_bytes` does; what is not Unicode (bytes in a file's name) stands as an escape."""
+    """Write a UTF-8 file as `write_bytes` does; invalid Unicode (bytes in a file's name) is escaped."""
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it, then move it there: the old file or the new one, never a part.
+    """Atomic write: to a temporary file beside it, flushed, then renamed.
 
-    Its folder is made if need be.
+    Its folder is created if missing.
 
     Raises:
-        InputError: it cannot be written (no permission, disk full); what was there before still is.
+        InputError: it cannot be written (no permission, disk full); the old file is kept.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -211,7 +211,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {reason(error)}.") from error
     finally:
-        with contextlib.suppress(OSError):  # no such folder, or one that cannot be written
+        with contextlib.suppress(OSError):  # a missing or read-only folder
             part.unlink(missing_ok=True)
 
 
@@ -226,7 +226,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_at(path: Path, start: int, content: bytes) -> None:
-    """Write behind `start`, dropping anything there, and flush; on failure the file ends at `start` again."""
+    """Write from `start`, truncating the rest, and flush; on failure the file ends at `start` again."""
     new = not path.exists()
     with open(path, "w+b" if new else "r+b", buffering=0) as file:
         try:
@@ -244,9 +244,9 @@ def write_at(path: Path, start: int, content: bytes) -> None:
 
 
 def read_at(file: BinaryIO, start: int, into: memoryview) -> int:
-    """Fill a buffer with the bytes from `start` on; gives how many there were: fewer where the file ends.
+    """Fill a buffer with the bytes from `start` on; returns how many: fewer at the end of the file.
 
-    A memory-mapped file that another process cuts short kills the one that looks at it (SIGBUS); this does not.
+    Unlike a memory map, it survives truncation by another process (no SIGBUS).
 
     Raises:
         OSError: they cannot be read.
@@ -267,7 +267,7 @@ def read_at(file: BinaryIO, start: int, into: memoryview) -> int:
 
 
 class _NotJson(ValueError):
-    """What Python reads and JSON has not; says why."""
+    """A value that Python reads but JSON forbids; says why."""
 
 
 def _refuse(text: str) -> float:
@@ -290,7 +290,7 @@ def _finite(text: str) -> float:
 
 
 def _plain(value: object) -> object:
-    """The same value with null for what is not finite, and no half of a surrogate pair in its text."""
+    """The same value with null for numbers that are not finite, and no lone surrogates in text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):

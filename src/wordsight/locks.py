@@ -1,4 +1,4 @@
-"""The right to write, which one process has at a time and loses when it ends, however it ends."""
+"""Inter-process locks: one process at a time may write; its lock ends with it, however it ends."""
 
 import os
 import sqlite3
@@ -18,19 +18,19 @@ NO_LOCKS = "this drive does not support locks; use a folder on another drive"
 def locked(
     folder: Path, busy: str, *, wait: float = 0.0, waiting: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
-    """Hold the lock of a folder, which is that of SQLite on the file `lock` in it: it holds on every system.
+    """Hold the lock of a folder: SQLite's lock on the file `lock` in it, which works on every system.
 
     Args:
-        folder: it exists.
-        busy: what is said when another process has the lock: a clause, as "another process is training here".
-        wait: seconds that are waited for it.
-        waiting: called once if it must be waited for.
+        folder: an existing one.
+        busy: clause of the message when another process has the lock, as "another process is training here".
+        wait: seconds to wait for it.
+        waiting: called once before waiting.
 
     Raises:
         InputError: another process has it, the folder cannot be written, or its drive has no locks.
     """
     path = folder / "lock"
-    if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would only read it, and lock nothing
+    if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would open it read-only, without a lock
         raise InputError(f"{path}: cannot be written{_why_not(path)}.")
     try:
         connected = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -49,7 +49,7 @@ def locked(
             if not said:
                 waiting()
             said = True
-            time.sleep(min(0.1, wait))  # not in SQLite, where Ctrl-C would not be heard
+            time.sleep(min(0.1, wait))  # not in SQLite, which ignores Ctrl-C
         yield
 
 
@@ -70,7 +70,7 @@ def _sentence(folder: Path, error: sqlite3.Error, busy: str) -> str:
     code = getattr(error, "sqlite_errorcode", 0)
     if code == sqlite3.SQLITE_FULL:
         return f"{folder}: cannot be locked (the disk is full)."
-    if code == sqlite3.SQLITE_BUSY:  # some network drives call every lock taken
+    if code == sqlite3.SQLITE_BUSY:  # some network drives report every lock as taken
         return f"{folder}: {busy}; wait until it is done." if has_locks(folder) else f"{folder}: {NO_LOCKS}."
     if code & 0xFF == sqlite3.SQLITE_IOERR and not has_locks(folder):
         return f"{folder}: {NO_LOCKS}."
@@ -78,7 +78,7 @@ def _sentence(folder: Path, error: sqlite3.Error, busy: str) -> str:
 
 
 def has_locks(folder: Path) -> bool:
-    """Whether a file in a folder can be locked at all, tried on one that nobody else knows."""
+    """Whether a folder's drive supports locks, tested on a new file."""
     try:
         with (
             tempfile.NamedTemporaryFile(dir=folder, prefix=".lock-") as file,

@@ -1,4 +1,4 @@
-"""How far long work is, on stderr: bars with an end estimate on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: bars with a time estimate on a terminal, occasional lines elsewhere."""
 
 import sys
 import time
@@ -12,10 +12,10 @@ Count = Callable[[int, int], None]
 
 
 class Progress:
-    """Says what is going on.
+    """Reports progress.
 
     Attributes:
-        quiet: say nothing.
+        quiet: print nothing.
         every: seconds between two lines where there is no terminal.
     """
 
@@ -23,13 +23,13 @@ class Progress:
         self.quiet, self.every = quiet, every
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         if not self.quiet:
             print(printable(text, lines=True), file=sys.stderr, flush=True)
 
     @contextmanager
     def task(self, name: str) -> Iterator[Count]:
-        """A piece of work; gives the function to be told how far it is."""
+        """Start a task; yields a function that receives its progress."""
         if self.quiet:
             yield lambda done, total: None
         elif sys.stderr.isatty():

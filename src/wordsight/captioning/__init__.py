@@ -1,4 +1,4 @@
-"""Say what is there. One idea a file; `MODELS` says which there are."""
+"""Image captioning. One model a file; `MODELS` lists them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wordsight.captioning.captioner import CaptionModel
 
-GENERATORS = {  # those that say word after word, with a probability
+GENERATORS = {  # captioners that generate word by word, with a probability
     "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
     "lstm": "wordsight.captioning.lstm:ShowAndTell",
     "concepts": "wordsight.captioning.concepts:Concepts",
@@ -18,7 +18,7 @@ GENERATORS = {  # those that say word after word, with a probability
     "s2vt": "wordsight.captioning.s2vt:S2VT",
     "hlstmat": "wordsight.captioning.hlstmat:HLSTMat",
 }
-MODELS = GENERATORS | {  # those that copy or compose captions, by which the others are measured
+MODELS = GENERATORS | {  # baselines that copy or compose captions
     "nearest_caption": "wordsight.captioning.nearest_caption:NearestCaption",
     "consensus_caption": "wordsight.captioning.consensus_caption:ConsensusCaption",
     "template_caption": "wordsight.captioning.template_caption:TemplateCaption",

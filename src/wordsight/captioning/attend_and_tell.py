@@ -1,17 +1,17 @@
-"""Show, Attend and Tell: before each word it looks at the picture again, and says where.
+"""Show, Attend and Tell: visual attention over regions before each word.
 
 Xu et al. 2015, "Show, Attend and Tell: Neural Image Caption Generation with Visual Attention". The picture is a set of
 annotations a_i, one a region; the paper's are the cells of a feature map, which `regions.grid` gives. Before word t
 
     e_ti    = v . tanh(W_a a_i + W_h h_{t-1} + b)     how much region i matters now
     alpha_t = softmax over i of e_ti
-    z_t     = beta_t (sum over i of alpha_ti a_i)     what is seen, by a gate beta_t = sigmoid(f_beta(h_{t-1}))
+    z_t     = beta_t (sum over i of alpha_ti a_i)     context vector with a gate beta_t = sigmoid(f_beta(h_{t-1}))
     h_t     = LSTM(E y_{t-1}, h_{t-1}, z_t)
     p(y_t)  = softmax(L_o (E y_{t-1} + L_h h_t + L_z z_t))
 
-Soft attention sees that expected value. Hard attention learns to look at one region at a time, s_t, drawn with
-probabilities alpha_t; since drawing has no gradient, it is told afterwards how well it went (`_reinforce`). When it is
-used it takes the expected value too, as the authors' program does.
+Soft attention uses that expected value. Hard attention trains on one region at a time, s_t, sampled from alpha_t; since
+sampling has no gradient, it learns by REINFORCE (`_reinforce`). At inference it uses the expected value too, as the
+authors' program does.
 """
 
 from typing import Literal
@@ -23,23 +23,23 @@ from torch.nn import functional
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning.captioner import CaptionModel, State, framed, full, pick
 
-DRAWN = 0.5  # of the sentences that hard attention learns from; the others see the expected value
-REWARD, ENTROPY = 0.1, 0.01  # lambda_r and lambda_e of its learning rule
-MEMORY = 0.9  # of its moving average
+DRAWN = 0.5  # share of the sentences on which hard attention samples; the others use the expected value
+REWARD, ENTROPY = 0.1, 0.01  # lambda_r and lambda_e of the learning rule
+MEMORY = 0.9  # decay of the baseline's moving average
 
 
 class AttendAndTell(CaptionModel):
-    """The captioner that looks where it speaks of.
+    """The captioner with visual attention.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: h_0 and c_0 come from the mean of all regions, as in the paper, and from so many of the first ones.
+        views: h_0 and c_0 come from the mean of all regions, as in the paper, and from this many of the first ones.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state, and of an annotation.
         attention: `soft` or `hard`.
-        penalty: lambda, what sum over regions of (1 - sum over words of alpha_ti)^2 costs a sentence in training, so
-            that every part of the picture is looked at some time.
+        penalty: lambda, weight of sum over regions of (1 - sum over words of alpha_ti)^2 in training, so that every
+            part of the picture is attended to at some word.
         image: `first`, as in the paper, or what h_0 and c_0 come from is given to the LSTM at `every` word too.
         dropout: everywhere but on recurrent links, 0 to 1.
     """
@@ -77,19 +77,19 @@ class AttendAndTell(CaptionModel):
         self.input = nn.Linear(words, 4 * hidden)  # the LSTM's of E y
         self.recurrent = nn.Linear(2 * hidden, 4 * hidden, bias=False)  # the LSTM's of h and z
         self.deep = nn.Linear(2 * hidden, words)  # L_h, L_z
-        nn.init.ones_(self.input.bias.detach()[hidden : 2 * hidden])  # the second gate: at first nothing is forgotten
-        self.register_buffer("baseline", torch.zeros(()))  # of hard attention: the reward there usually is
+        nn.init.ones_(self.input.bias.detach()[hidden : 2 * hidden])  # the forget gate starts open
+        self.register_buffer("baseline", torch.zeros(()))  # of hard attention: the usual reward
         self.baseline: Tensor
 
     def start(self, regions: Regions) -> State:
-        """The picture, looked at once.
+        """The initial state, from a picture.
 
         Args:
             regions: (I, R, F).
 
         Returns:
-            h and c (I, H) each, a and W_a a (I, R, H) each, the mask (I, R); and if the picture is seen at every word,
-            what it gives the four gates (I, 4H).
+            h and c (I, H) each, a and W_a a (I, R, H) each, the mask (I, R); with `image` `every`, input to the four
+            gates (I, 4H).
         """
         seen = self.look(regions)  # (I, S), the mean last
         h, c = self.dropout(self.first(seen)).tanh().chunk(2, dim=1)
@@ -101,11 +101,11 @@ class AttendAndTell(CaptionModel):
         return state if self.picture is None else (*state, self.dropout(self.picture(seen)))
 
     def read(self, words: Tensor) -> Tensor:
-        """What word vectors give the four gates, and themselves for the last layer: (..., E) -> (..., 4H + E)."""
+        """Word vectors' input to the four gates, and the vectors themselves: (..., E) -> (..., 4H + E)."""
         return torch.cat([self.input(words), words], dim=-1)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One look and one step of the LSTM: words (B,) -> logits (B, V) and the state after them."""
+        """Attend, then one step of the LSTM: words (B,) -> logits (B, V) and the state after them."""
         said = self.said(words)
         _, _, z, h, c = self._next(state, said)
         return self._tell(said, h, z), (h, c, *state[2:])
@@ -116,10 +116,10 @@ class AttendAndTell(CaptionModel):
         return logits
 
     def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word; in training, of sentences without weights, with what attention costs.
+        """The mean cross-entropy of a word; in training without weights, plus the attention penalty.
 
-        Hard attention looks at single regions there. Rewarded captions (with weights) were drawn by expected values,
-        and so they are learned.
+        There hard attention samples regions. Captions with weights (rewards) were sampled with expected values, and are
+        learned with them.
         """
         if weights is not None or not self.training:
             return super().loss(batch, weights)
@@ -140,11 +140,11 @@ class AttendAndTell(CaptionModel):
         return alpha[:-1]
 
     def _unroll(self, batch: Batch, draw: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Teacher forcing. The longest sentences come first, so that each step is of those that are not yet over.
+        """Teacher forcing, the longest sentences first, so that each step has only unfinished ones.
 
         Returns:
-            Of each of the M words and ends, sentence after sentence: logits (M, V), alpha (M, R) and, with `draw`, the
-            probability of the region that was looked at (M,), 1 where it was the expected value.
+            For each of the M words and ends, sentence after sentence: logits (M, V), alpha (M, R) and, with `draw`, the
+            probability of the sampled region (M,), 1 for the expected value.
         """
         given, _, mask = framed(batch.words)
         lengths, order = mask.sum(dim=1).sort(descending=True)
@@ -166,15 +166,15 @@ class AttendAndTell(CaptionModel):
     def _next(
         self, state: State, said: Tensor, single: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """A look and a step of the LSTM.
+        """Attend, and one step of the LSTM.
 
         Args:
             state: of B rows.
-            said: (B, G), of the last words.
-            single: (B,), which rows see one region, drawn; None for no row.
+            said: (B, G), input of the last words.
+            single: (B,), which rows sample one region; None for no row.
 
         Returns:
-            alpha (B, R), the probability of what was looked at (B,), z (B, H), h (B, H) and c (B, H).
+            alpha (B, R), the probability of the sampled region (B,), z (B, H), h (B, H) and c (B, H).
         """
         h, c, annotations, keys, there, *picture = state
         energies = self.energy((keys + self.query(h)[:, None]).tanh()).squeeze(2)
@@ -191,20 +191,20 @@ class AttendAndTell(CaptionModel):
         return alpha, drawn, z, o.sigmoid() * c.tanh(), c
 
     def _tell(self, said: Tensor, h: Tensor, z: Tensor) -> Tensor:
-        """Logits (B, V) after what was said (B, G)."""
+        """Logits (B, V) after the last words' input (B, G)."""
         return self.output(self.dropout(said[:, 4 * self.hidden :] + self.deep(torch.cat([h, z], dim=1))))
 
     def _reinforce(self, losses: Tensor, alpha: Tensor, drawn: Tensor, mask: Tensor) -> Tensor:
-        """Where hard attention looked becomes more probable if the sentence became more probable than usual.
+        """REINFORCE for hard attention: raise p(s) where the sentence was more probable than usual.
 
-        The paper's learning rule. Its baseline is here a log-probability a word, b, since sentences differ in length:
+        The paper's learning rule, with a baseline b per word, since sentences differ in length:
 
             gradient = - lambda_r (log p(y | s) - T b) * gradient of log p(s) - lambda_e * gradient of entropy of alpha
 
         Args:
             losses: (M,) - log p of each word.
             alpha: (M, R).
-            drawn: (M,) p(s_t); 1 where nothing was drawn.
+            drawn: (M,) p(s_t); 1 where nothing was sampled.
             mask: (N, T + 1).
         """
         lengths = mask.sum(dim=1)  # (N,)

@@ -1,4 +1,4 @@
-"""What a beam search keeps: the best texts of every picture, all in one tensor, and how they grow by a word."""
+"""Beams of a beam search: the best texts of every picture in one tensor, and their extension by a word."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -30,16 +30,16 @@ class Beams:
         return Beams(self.ids[pictures], self.log_prob[pictures])
 
     def pick(self, order: Tensor) -> "Beams":
-        """Those numbered `order` (P, k) of each picture."""
+        """Texts `order` (P, k) of each picture."""
         ids = self.ids.gather(1, order[..., None].expand(-1, -1, self.ids.shape[2]))
         return Beams(ids, self.log_prob.gather(1, order))
 
     def only(self, chosen: Tensor) -> "Beams":
-        """Those that are `chosen` (P, K), and no text in place of the others."""
+        """Keep the `chosen` (P, K) texts, and empty the others."""
         return Beams(self.ids, self.log_prob.masked_fill(~chosen, -torch.inf))
 
     def joined(self, other: "Beams") -> "Beams":
-        """These, then the others."""
+        """Concatenate with others."""
         return Beams(torch.cat([self.ids, other.ids], dim=1), torch.cat([self.log_prob, other.log_prob], dim=1))
 
     def score(self, power: float) -> Tensor:
@@ -48,7 +48,7 @@ class Beams:
 
 
 def extend(live: Beams, log_probs: Tensor, t: int, width: int) -> tuple[Beams, Tensor]:
-    """The 2W best texts that are one word longer: W at least do not end there, since a text ends in one way only.
+    """The 2W best texts that are one word longer; at least W of them are unfinished, as a text ends in one way only.
 
     Args:
         live: (P, K) texts of t words.
@@ -65,12 +65,12 @@ def extend(live: Beams, log_probs: Tensor, t: int, width: int) -> tuple[Beams, T
     pictures, beams = live.log_prob.shape
     if width > log_probs.shape[1]:
         raise ValueError(f"beam width = {width}: wider than the vocabulary, which has {log_probs.shape[1]} words")
-    value, word = log_probs.topk(min(width + 1, log_probs.shape[1]))  # (P * K, k): W that go on and one that ends
+    value, word = log_probs.topk(min(width + 1, log_probs.shape[1]))  # (P * K, k): W unfinished and one finished
     parent = torch.arange(beams, device=word.device).repeat_interleave(word.shape[1])  # (K * k,)
     value = (value.view(pictures, beams, word.shape[1]) + live.log_prob[..., None]).view(pictures, len(parent))
     missing = max(0, 2 * width - len(parent))
     value, place = functional.pad(value, (0, missing), value=-torch.inf).topk(2 * width)  # (P, 2W)
-    place = place.clamp(max=len(parent) - 1)  # what was padded is no text, whatever it is made of
+    place = place.clamp(max=len(parent) - 1)  # padding, no text
     longer = live.pick(parent[place])
     longer.ids[..., t] = word.view(pictures, len(parent)).gather(1, place)
     first = beams * torch.arange(pictures, device=word.device)[:, None]

@@ -1,8 +1,7 @@
-"""What every captioner is: a start from a picture, a step from word to word, and its own loss.
+"""Base class of captioners: an initial state from a picture, a step from word to word, and a loss.
 
-Number 0 of a vocabulary is "<end>". It is never said in the middle of a sentence, so as an input it is free to mean
-START, with a row of the word embedding for itself: a sentence w_1 .. w_T is read as 0, w_1 .. w_T and predicted as
-w_1 .. w_T, 0.
+Id 0 of a vocabulary is "<end>". As an input it means START, since "<end>" never occurs inside a sentence: a sentence
+w_1 .. w_T is read as 0, w_1 .. w_T and predicted as w_1 .. w_T, 0.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,29 +23,29 @@ State = Tensor | tuple[Tensor, ...]  # first axis: the row (a picture, a sentenc
 
 
 class CaptionModel(Configured):
-    """Say what is there.
+    """Base class of image captioners.
 
-    A subclass writes `start` and `step`, names its parts as below, and inherits the rest. Its constructor's plain
+    A subclass writes `start` and `step`, and inherits the rest. Its constructor's plain
     keywords are its hyper-parameters, which `config` holds.
 
-    What it sees of a picture is one vector (S,): the features of the first `views` regions one after the other and,
-    with `average`, the mean of all its regions.
+    Its input of a picture is one vector (S,): the concatenated features of the first `views` regions and, with
+    `average`, the mean of all its regions.
 
     Args:
         vocabulary: V, how many words there are, "<end>" and "<unk>" among them.
         features: F, size of a region's features.
         views: 1 sees the whole picture, which is always the first region, or a region alone; a captioner of regions
-            with 2 sees a region and, second, the whole picture. A region that is not there is seen as zeros.
+            with 2 sees a region and, second, the whole picture. Missing regions are zeros.
         average: see the mean of all regions too.
         words: E, size of a word vector.
-        hidden: H, size of what the last layer reads.
+        hidden: H, size of the last layer's input.
         image: when the picture is seen: at the `first` step or at `every` one.
         dropout: 0 to 1.
     """
 
     task = "caption"  # its kind, a key of `runs.tasks.TASKS`
-    attends = False  # whether there is an `attention`
-    generates = True  # word by word, with a probability; else there is a `lookup` in place of `start` and `step`
+    attends = False  # whether it has `attention`
+    generates = True  # word by word, with a probability; else it has `lookup` in place of `start` and `step`
     requires: ClassVar[Mapping[str, object]] = {}  # keys of a recipe, as "data.min_count", that must have these values
     mean: Tensor
     scale: Tensor
@@ -93,7 +92,7 @@ class CaptionModel(Configured):
         raise TypeError(f"{type(self).__name__} has no step")
 
     def attention(self, regions: Regions, ids: Tensor) -> Tensor:
-        """Where a captioner that attends looks before each word of a finished caption.
+        """Attention weights before each word of a finished caption, of a captioner that attends.
 
         Args:
             regions: (1, R, F), of one picture.
@@ -114,24 +113,24 @@ class CaptionModel(Configured):
         return None
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """The captions of one that does not generate them.
+        """Captions of a captioner that does not generate.
 
         Args:
             regions: (I, R, F).
-            vocabulary: that it was trained with.
+            vocabulary: the model's.
             count: how many captions of each picture, at least 1.
 
         Returns:
-            For each picture at most `count` different captions, best first, each with its confidence, 0 to 1.
+            For each picture at most `count` distinct captions, best first, each with its confidence, 0 to 1.
         """
         raise TypeError(f"{type(self).__name__} has no lookup")
 
     def read(self, words: Tensor) -> Tensor:
-        """Word vectors (..., E) -> (..., G), all that the recurrence takes from them."""
+        """Word vectors (..., E) -> (..., G), their input to the recurrence."""
         raise TypeError(f"{type(self).__name__} has no read")
 
     def predict(self, batch: Batch) -> Tensor:
-        """Teacher forcing: what is said after each word of the true sentences.
+        """Teacher forcing: predictions after each word of the true sentences.
 
         Returns:
             (M, V) logits, sentence after sentence, T + 1 for a sentence of T words.
@@ -148,7 +147,7 @@ class CaptionModel(Configured):
 
         Args:
             batch: pictures and sentences.
-            weights: (N,), what each sentence's words are multiplied by; None for 1.
+            weights: (N,), weight of each sentence's words; None for 1.
         """
         _, right, mask = framed(batch.words)
         losses = functional.cross_entropy(full(self.predict(batch)), right[mask], reduction="none")
@@ -162,12 +161,12 @@ class CaptionModel(Configured):
         return next((weight.device for weight in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     def likelihood(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """`perplexity`; nothing of one that does not generate."""
+        """`perplexity`; empty for a captioner that does not generate."""
         return {"perplexity": self.perplexity(batches)} if self.generates else {}
 
     @torch.no_grad()
     def perplexity(self, batches: Iterable[Batch]) -> float:
-        """The exponential of the mean cross-entropy of a word over all the batches; leaves it in evaluation mode."""
+        """Perplexity: the exponential of the mean cross-entropy of a word; leaves the model in evaluation mode."""
         self.eval()
         total, count = 0.0, 0
         for batch in batches:
@@ -176,16 +175,16 @@ class CaptionModel(Configured):
         return float(torch.tensor(total / count, dtype=torch.double).exp())
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Before the first step of training: say words as often as they are said, and centre what is seen.
+        """Initialise the output bias and standardise features, before the first step of training.
 
-        The last layer's bias becomes the logarithm of the frequency of each word (DVSA, optimisation); what is seen
-        gets mean 0 and, over all its columns together, variance 1.
+        The last layer's bias becomes the logarithm of the frequency of each word (DVSA, optimisation); features get
+        mean 0 and, over all columns together, variance 1.
 
         Args:
             batches: gives every picture of the training split with all its sentences, whenever it is called.
             labels: not used here.
         """
-        said = torch.ones_like(self.output.bias)  # as if every word had been said once more
+        said = torch.ones_like(self.output.bias)  # add-one smoothing
         count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for batch in batches():
             _, right, mask = framed(batch.words)
@@ -198,13 +197,13 @@ class CaptionModel(Configured):
         self.scale.copy_((squares / count - self.mean.square()).mean().clamp(min=1e-12).rsqrt())
 
     def look(self, regions: Regions) -> Tensor:
-        """What is seen of each picture, centred and scaled: regions (I, R, F) -> (I, S)."""
+        """Standardised input of each picture: regions (I, R, F) -> (I, S)."""
         return (self._view(regions) - self.mean) * self.scale
 
     def said(self, words: Tensor) -> Tensor:
-        """What words (...) give the recurrence -> (..., G).
+        """Input of words (...) to the recurrence -> (..., G).
 
-        Where nothing is trained this is looked up in a table of all words, which is made again when a weight changed.
+        Without gradients it is looked up in a table of all words, rebuilt when a weight changed.
         """
         if self.training or torch.is_grad_enabled():
             return self.read(self.dropout(self.words(words)))
@@ -215,7 +214,7 @@ class CaptionModel(Configured):
         return functional.embedding(words, self._table[1])
 
     def _view(self, regions: Regions) -> Tensor:
-        """Regions (I, R, F) -> (I, S) as they come."""
+        """Regions (I, R, F) -> (I, S), not standardised."""
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
         missing = max(0, self.views - features.shape[1])
         seen = functional.pad(features, (0, 0, 0, missing))[:, : self.views].flatten(1)
@@ -229,7 +228,7 @@ def framed(words: Words) -> tuple[Tensor, Tensor, Tensor]:
     """Sentences (N, T) as a captioner reads and predicts them.
 
     Returns:
-        START and the words; the words and END; a mask that is True where there is something to predict: (N, T + 1).
+        START and the words; the words and END; a mask, True where there is a target: (N, T + 1) each.
     """
     ids = words.ids * words.mask
     return functional.pad(ids, (1, 0)), functional.pad(ids, (0, 1)), functional.pad(words.mask, (1, 0), value=True)

@@ -1,4 +1,4 @@
-"""What a captioner says, in words, and which of many regions' snippets are worth showing."""
+"""Captions as text, and the selection of region captions to show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ from wordsight.vision.images import Source, reopened
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST = 6  # regions that are shown
-OVERLAP = 0.5  # IoU above which two regions are too much alike
+MOST = 6  # regions shown
+OVERLAP = 0.5  # IoU above which two regions are near-duplicates
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Caption:
 
     @property
     def answer(self) -> str:
-        """The caption; where that is not certain "probably an espresso; a cup", or "cannot tell"."""
+        """The caption, or if it is not certain "probably an espresso; a cup", or "cannot tell"."""
         return answer(self.text, self.certain, self.things)
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,25 +96,25 @@ class RegionCaption(Caption):
 
 
 def in_words(caption: Hypothesis, vocabulary: Vocabulary) -> Caption:
-    """A caption's numbers as their words; in English "a" and "an" agree with the word behind them."""
+    """A caption's ids as words; in English "a" and "an" agree with the next word."""
     words = [vocabulary.words[word] for word in caption.ids]
     english = "an" in vocabulary and "the" in vocabulary
     return Caption(" ".join(agree(words) if english else words), caption.log_prob, caption.confidence)
 
 
 def distinct(snippets: Sequence[RegionCaption], *, most: int = MOST, overlap: float = OVERLAP) -> list[RegionCaption]:
-    """The surest snippets that differ, on regions that differ.
+    """Non-maximum suppression of region captions: the most confident, with distinct words and regions.
 
-    A snippet is left out when a surer one has the same words, or its region overlaps a surer one's by an IoU above
-    `overlap`.
+    A caption is left out when a more confident one has the same words, or its region overlaps that one's by an IoU
+    above `overlap`.
 
     Args:
         snippets: of one picture.
-        most: how many are taken at most.
+        most: the greatest number to return.
         overlap: an IoU, 0 to 1.
 
     Returns:
-        Surest first.
+        Most confident first.
     """
     surest: dict[str, RegionCaption] = {}
     for one in snippets:

@@ -1,13 +1,13 @@
-"""Whether a caption may be given as a fact, and what is said in its place.
+"""Calibrated abstention: whether a caption may be given as a fact, and the answer in its place.
 
-Every noun of a caption is held against what is seen: the things that the classifier and the detector name
-(`things.py`), the word vectors of the regions, and how probable the captioner held the word. A logistic regression,
-learned from sentences of people, says how likely the noun is right:
+Every noun of a caption is compared with three sources: the things that the classifier and the detector name
+(`things.py`), the word vectors of the regions, and the captioner's probability of the word. A logistic regression,
+fitted on sentences of people, gives the probability that the noun is right:
 
     log odds = a (log odds of the likeliest thing of that name) + b (greatest cosine of a region) + c log p(word) + d
 
-A caption is as sure as its first noun, the main one. It is certain where that reaches one line and every other noun a
-lower one. `wordsight calibrate` learns all of it and keeps it beside the weights.
+A caption is as sure as its first noun, the main one. It is certain where that reaches a threshold and every other noun
+a lower one. `wordsight calibrate` fits all of it and keeps it beside the weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ from wordsight.text.word_table import word_table
 from wordsight.vision.classes import Classes
 
 CERTAIN = "certain.json"
-MOST = 5  # things that are named
-LEAST = 0.2  # of a confidence that is worth telling
-PROBABLY = 0.5  # of one that is said in place of a caption
-NOUNS = 4  # numbers that are known of a noun, the last 1
+MOST = 5  # things named at most
+LEAST = 0.2  # confidence of a thing worth naming
+PROBABLY = 0.5  # confidence of a thing named in place of a caption
+NOUNS = 4  # inputs of a noun's regression, the last 1
 _PEOPLE = (
     "person people man men woman women boy boys girl girls child children kid kids baby babies guy guys lady ladies "
     "toddler player players skier skiers surfer surfers snowboarder skateboarder skateboarders crowd couple"
@@ -41,15 +41,15 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was learned from the sentences of people.
+    """Calibration: weights and thresholds fitted on the sentences of people.
 
     Attributes:
-        things: the weights of `Kinds.inputs`, a row for each sort of kind.
-        nouns: the weights of what is known of a noun.
-        main: a caption is certain only where its first noun is at least so likely right,
-        other: and every other noun at least so likely.
-        pictures: that it was learned from.
-        sentences: of these.
+        things: weights of `Kinds.inputs`, a row for each sort of kind.
+        nouns: weights of a noun's inputs.
+        main: threshold for a caption's first noun to be certain.
+        other: threshold for every other noun.
+        pictures: how many it was fitted on.
+        sentences: how many these have.
     """
 
     things: list[list[float]]
@@ -60,12 +60,12 @@ class Calibration:
     sentences: int
 
     def to_json(self) -> str:
-        """As `read` expects it."""
+        """JSON for `read`."""
         return to_json(asdict(self), indent=1)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What `to_json` gave.
+        """Read what `to_json` wrote.
 
         Raises:
             InputError: the file is missing or damaged.
@@ -81,10 +81,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of a picture without its caption.
+    """Evidence of a picture, without its caption.
 
     Attributes:
-        confidence: (K,) how likely each kind of thing is spoken of.
+        confidence: (K,) how likely people mention each kind of thing.
         things: the likeliest, likeliest first, at most `MOST`.
         meaning: (R, M) word vectors of its regions.
     """
@@ -95,12 +95,12 @@ class Seen:
 
 
 class Verdict(TypedDict):
-    """What is said of a caption.
+    """The judgement of a caption.
 
     Attributes:
         sure: how likely its main noun is right, 0 to 1; 0 without any noun.
         certain: whether it may be given as a fact.
-        things: what else is seen.
+        things: other things seen.
     """
 
     sure: float
@@ -109,21 +109,21 @@ class Verdict(TypedDict):
 
 
 class Judge:
-    """Says of captions how sure they are, and what things a picture shows.
+    """Rates captions, and names the things in a picture.
 
     Attributes:
-        calibration: what it goes by.
-        classes: the classifier and the detector.
+        calibration: weights and thresholds.
+        classes: of the classifier and the detector.
         kinds: of things.
-        table: the words.
-        names: (K, M) the vectors of what the kinds are called.
+        table: of word vectors.
+        names: (K, M) vectors of the kinds' names.
     """
 
     def __init__(self, calibration: Calibration, blocks: Mapping[str, slice], labels: Sequence[str]) -> None:
-        """Read what is needed.
+        """Read the classifier's classes and the word table.
 
         Args:
-            calibration: what was learned.
+            calibration: weights and thresholds.
             blocks: which columns of a region come from what; `vision/classes.py` reads them.
             labels: the names of the detector's classes.
 
@@ -137,7 +137,7 @@ class Judge:
         self._person = self.kinds.names.index("person") if "person" in labels else None
 
     def look(self, features: Rows, boxes: Rows) -> Seen:
-        """What is to be seen in a picture.
+        """Evidence of a picture.
 
         Args:
             features: (R, F) of its regions, the first the whole picture.
@@ -156,7 +156,7 @@ class Judge:
         return features[:, self._columns]
 
     def nouns(self, words: Sequence[str], log_probs: Sequence[float], seen: Seen) -> tuple[list[str], Numbers]:
-        """The nouns of a caption, and what is known of each, (N, NOUNS).
+        """The nouns of a caption, and the regression's inputs of each, (N, NOUNS).
 
         Args:
             words: of the caption.
@@ -178,14 +178,14 @@ class Judge:
         return [words[place] for place in places], known
 
     def verdict(self, words: Sequence[str], log_probs: Sequence[float], seen: Seen) -> Verdict:
-        """How sure a caption is, as `nouns` takes it."""
+        """Judge a caption; arguments as in `nouns`."""
         _, known = self.nouns(words, log_probs, seen)
         likely = sigmoid(known @ np.array(self.calibration.nouns))
         certain = len(known) > 0 and likely[0] >= self.calibration.main and likely.min() >= self.calibration.other
         return {"sure": float(likely[0]) if len(known) else 0.0, "certain": bool(certain), "things": seen.things}
 
     def _distinct(self, confidence: Numbers) -> list[int]:
-        """The likeliest kinds, no two of which are called nearly the same."""
+        """The likeliest kinds, without near-synonyms."""
         kept: list[int] = []
         for place in np.argsort(-confidence, kind="stable").tolist():
             if confidence[place] < LEAST or len(kept) == MOST:
@@ -196,7 +196,7 @@ class Judge:
 
 
 def answer(text: str, certain: bool | None, things: Sequence[Thing]) -> str:
-    """What is said of a picture: its caption, or where that is not certain what is probably there, or neither."""
+    """The answer for a picture: its caption, or if that is not certain the likely things, or "cannot tell"."""
     if certain or certain is None:
         return text
     likely = [thing.name for thing in things if thing.confidence >= PROBABLY]
@@ -204,12 +204,12 @@ def answer(text: str, certain: bool | None, things: Sequence[Thing]) -> str:
 
 
 def sigmoid(odds: Numbers) -> Numbers:
-    """Log odds as probabilities."""
+    """Log-odds -> probabilities."""
     return np.asarray(1 / (1 + np.exp(-odds.clip(-50, 50))))
 
 
 def _fits(found: Mapping[str, Any]) -> bool:
-    """Whether the values of a file are those of a `Calibration`."""
+    """Whether a file's values make a `Calibration`."""
     if found.keys() != {field.name for field in fields(Calibration)}:
         return False
     things, nouns = found["things"], found["nouns"]

@@ -1,17 +1,16 @@
-"""A captioner that is told which words a picture calls for, and so can learn from sentences without pictures.
+"""A captioner on detected concepts, which can also learn from sentences without pictures.
 
-What it sees of a picture is not the features but how likely each of the K commonest words is there
-(`word_detector.py`; Fang et al. 2015, You et al. 2016) and a few principal components of the features. All of that can
-be made up for a sentence whose picture is not at hand: from the sentences of one picture follows how often each word
-was said, a linear map fitted on the pictures that are at hand says what such pictures look like, and the error of a
-picture drawn by lot is added:
+Its input is not the features but the probability of each of the K commonest words (`word_detector.py`; Fang et al.
+2015, You et al. 2016) and a few principal components of the features. Both can be synthesised for sentences without
+a picture: word shares of the sentences of one picture, mapped by a ridge regression fitted on real pictures, plus the
+residual of a random picture:
 
-    seen(picture) = A said(picture) + c + error(picture)        fitted by ridge regression
-    seen(made up) = A said(sentences) + c + error(by lot)
+    seen(picture)   = A said(picture) + c + error(picture)           fitted by ridge regression
+    seen(sentences) = A said(sentences) + c + error(random picture)
 
-So the captioner learns how far the words it is told can be trusted: those that were said may be told faintly or not at
-all, and what looks like them is told as well. The same idea with vectors of sentences and plain noise is CapDec (Nukrai
-et al. 2022); with names of things left out by chance, ViECap (Fei et al. 2023).
+So the captioner learns how far to trust detected words: words of a sentence may be detected faintly or missed, and
+similar ones detected as well. CapDec (Nukrai et al. 2022) does this with vectors of sentences and plain noise, ViECap
+(Fei et al. 2023) with names of things dropped at random.
 """
 
 import math
@@ -26,25 +25,25 @@ from wordsight.captioning.captioner import framed, full
 from wordsight.captioning.lstm import ShowAndTell
 from wordsight.captioning.word_detector import WordDetector
 
-OTHERS = 512  # words drawn by lot, beside those of a batch, that training chooses between
-FIRST = 2  # the commonest word's number: those before are "<end>" and "<unk>"
-RIDGE = 5.0  # penalty of the map from words to what is seen
+OTHERS = 512  # words sampled for the training softmax, beside those of the batch
+FIRST = 2  # the commonest word's id: before it are "<end>" and "<unk>"
+RIDGE = 5.0  # penalty of the map from words to inputs
 
 
 class Concepts(ShowAndTell):
-    """The LSTM captioner on words that were detected.
+    """The LSTM captioner on detected words.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        concepts: K, how many words are looked for, the commonest ones.
-        components: P, how many principal components of the features are seen beside them.
+        concepts: K, how many words are detected, the commonest ones.
+        components: P, how many principal components of the features.
         rank: of the word detector.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state.
         dropout: everywhere but on recurrent links, 0 to 1.
-        labels: L, how many of the features say how much a region holds of each label.
-        meanings: M, how many of the features are the region's name as a vector.
+        labels: L, how many of the features are detector labels.
+        meanings: M, how many of the features are the region's word vector.
     """
 
     basis: Tensor  # (D, P)
@@ -78,11 +77,11 @@ class Concepts(ShowAndTell):
         self._fitted: tuple[Tensor, Tensor, Tensor] | None = None
 
     def read_word_table(self, meanings: Tensor, function_words: Tensor) -> None:
-        """Take the words' vectors (V, M), of length 1 or 0; `function_words` is not asked."""
+        """Take the words' vectors (V, M), of length 1 or 0; `function_words` is not used."""
         self.detector.names.copy_(meanings[FIRST : FIRST + self.concepts])
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Before the first step: fit the word detector and the map from words to what is seen, then as others do."""
+        """Before the first step: fit the word detector and the map from words to inputs, then as the base class."""
         looks, alike, said = [], [], []
         for batch in batches():
             looks.append(self.detector.look(batch.regions))
@@ -104,24 +103,24 @@ class Concepts(ShowAndTell):
         super().fit(batches, labels)
 
     def lessons(self, texts: Words | None, picture: Tensor | None) -> "Lessons":
-        """What to learn from: the pictures of `fit`, seen as if they were new, and those that sentences tell of.
+        """Training data: the pictures of `fit`, cross-fitted, and sentences without pictures.
 
         Args:
             texts: sentences without pictures (N, T), or None.
-            picture: (N,), which sentences tell of one picture, numbered from 0 in order; or None.
+            picture: (N,), the picture of each sentence, numbered from 0 in order; or None.
 
         Raises:
-            ValueError: nothing was fitted yet.
+            ValueError: `fit` was not called.
         """
         if self._fitted is None:
             raise ValueError("lessons come after the fit")
         return Lessons(*self._fitted, texts, picture)
 
     def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word; in training an estimate of it, which costs less.
+        """The mean cross-entropy of a word; in training estimated by a sampled softmax.
 
-        The softmax there is over the words that are said in the batch and some others, drawn by lot, each of which
-        counts for all those that were not drawn (importance sampling, Bengio and Senecal 2003).
+        The softmax there is over the words of the batch and a random sample of others, reweighted to stand for the rest
+        (importance sampling, Bengio and Senecal 2003).
         """
         if weights is not None or not self.training:
             return super().loss(batch, weights)
@@ -151,19 +150,19 @@ class Concepts(ShowAndTell):
 
 
 class Seen(Regions):
-    """Pictures that were looked at before: features (I, 1, K + P) are log-odds of words, and components."""
+    """Inputs computed before: features (I, 1, K + P) are log-odds of words, and principal components."""
 
 
 class Lessons:
-    """What the captioner learns from, as a table of `Seen`.
+    """Training data, as a table of `Seen`.
 
     Args:
         real: (I, K + P), of pictures.
         mapped: (K + 1, K + P), A and c.
         errors: (I, K + P), of that map.
-        texts: sentences of J pictures that are not at hand (N, T); these pictures come after the others, and are made
-            up anew whenever they are asked for.
-        picture: (N,), which of them each sentence tells of.
+        texts: (N, T) sentences of J missing pictures; these come after the others, and are synthesised anew at each
+            `gather`.
+        picture: (N,), which of the J each sentence belongs to.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class Lessons:
         return len(self._real) + (0 if self._picture is None else int(self._picture[-1]) + 1)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Seen:
-        """See `Table.gather`; chance is torch's own."""
+        """See `Table.gather`; uses torch's global random generator."""
         without = indices >= len(self._real)
         seen = self._real[indices.masked_fill(without, 0)]
         if without.any():
@@ -186,7 +185,7 @@ class Lessons:
         return Seen(seen[:, None], there, torch.zeros(len(seen), 1, 4))
 
     def _made_up(self, rows: Tensor) -> Tensor:
-        """What pictures (J',) that are not at hand may look like: (J', K + P)."""
+        """Synthesise the inputs of missing pictures (J',): (J', K + P)."""
         assert self._texts is not None
         assert self._picture is not None
         order = rows.argsort()

@@ -1,6 +1,6 @@
-"""The consensus caption: of all sentences of the nearest training pictures, the one that is most like the others.
+"""Consensus caption: of all sentences of the nearest training pictures, the one most similar to the others.
 
-Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning", with CIDEr for the likeness.
+Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning", with CIDEr as the similarity.
 """
 
 from wordsight.batch import Regions
@@ -15,7 +15,7 @@ class ConsensusCaption(NearestCaption):
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        neighbours: how many pictures are asked; all where there are fewer.
+        neighbours: how many pictures, at most all.
     """
 
     def __init__(self, vocabulary: int, features: int, *, neighbours: int = NEIGHBOURS) -> None:
@@ -26,7 +26,7 @@ class ConsensusCaption(NearestCaption):
         self._likeness: tuple[object, Likeness, list[int]] | None = None
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """The sentences most like those of the nearest pictures, with their mean likeness to the others."""
+        """The sentences of the nearest pictures by their mean similarity to the others, with that similarity."""
         known, (likeness, first) = self.pictures.float(), self._alike()
         nearest = neighbours(self._seen(regions), known, min(self.neighbours, len(known)))
         ranked = (likeness.ranked(rows) for rows in nearest.tolist())
@@ -36,7 +36,7 @@ class ConsensusCaption(NearestCaption):
         ]
 
     def _alike(self) -> tuple[Likeness, list[int]]:
-        """How like the sentences are, found once, and the row of each picture's first sentence."""
+        """Similarity of the sentences, cached, and the row of each picture's first sentence."""
         if self._likeness is None or self._likeness[0] is not self.sentences:
             told: list[list[list[int]]] = [[] for _ in range(len(self.pictures))]
             for picture, ids in zip(self.picture.tolist(), self.sentences.tolist(), strict=True):

@@ -1,10 +1,9 @@
-"""From a captioner to captions: greedy, beam search and sampling, for anything with `start` and `step`.
+"""Decoding: greedy, beam search and sampling, for any model with `start` and `step`.
 
 Pictures and all their beams go through the model together, a row each, in blocks that a processor's cache can hold;
-what is done leaves. A caption is never empty, never says "<unk>" unless asked to, no word twice in a row, and no three
-words in a row twice. So it cannot run round in a circle, which would come to the same three words again. Words that
-name something may be said `once`: models stutter ("a dog next to a dog") far more often than people mean it. These
-rules only take words out of the choice: probabilities are the model's own, over all of its words.
+finished rows leave. A caption is never empty, has no "<unk>" unless allowed, and repeats neither a word in a row nor
+any three words, so it cannot loop. Content words may be limited to `once`: models stutter ("a dog next to a dog") far
+more often than people mean it. These rules only exclude words: probabilities are the model's own, over all its words.
 """
 
 import math
@@ -19,7 +18,7 @@ from wordsight.batch import Regions
 from wordsight.captioning.beams import Beams, extend
 from wordsight.captioning.captioner import END, UNKNOWN, State, full, pick
 
-ROWS = 768  # through the model at once: fewer and its products are slow, more and their logits fall out of the cache
+ROWS = 768  # rows at once: with fewer, matrix products are slow; with more, logits fall out of the cache
 
 
 class Steps(Protocol):
@@ -34,13 +33,13 @@ class Steps(Protocol):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What is said about a picture.
+    """A decoded caption.
 
     Attributes:
-        ids: numbers of its words, without "<end>".
+        ids: of its words, without "<end>".
         log_prob: natural logarithm of its probability, "<end>" included unless it was cut at the longest length.
-        confidence: the geometric mean of the probabilities of its words, "<end>" counted as one, 0 to 1. It does not
-            fall with length as the probability does, so captions of all lengths can be held to one threshold.
+        confidence: the geometric mean of its word probabilities, "<end>" counted as one, 0 to 1. Unlike the probability
+            it does not fall with length, so one threshold fits captions of all lengths.
     """
 
     ids: tuple[int, ...]
@@ -51,14 +50,14 @@ class Hypothesis:
 def greedy(
     model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False, once: Tensor | None = None
 ) -> list[list[Hypothesis]]:
-    """The most probable word at every step.
+    """Greedy decoding: the most probable word at every step.
 
     Args:
-        model: what says the words.
+        model: the captioner.
         regions: (I, R, F), of I pictures.
-        longest: most words of a caption; one that has not ended by then is returned as it is.
+        longest: most words of a caption; longer ones are cut.
         unknown: allow "<unk>".
-        once: (V,) bool, words that are said at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for none.
 
     Returns:
         For each picture a list of one caption.
@@ -86,19 +85,19 @@ def sample(
     unknown: bool = False,
     once: Tensor | None = None,
 ) -> list[list[Hypothesis]]:
-    """Words drawn by chance; the same generator draws the same captions in one batch as in several.
+    """Sampling; the same generator gives the same captions in one batch as in several.
 
     Args:
-        model: what says the words.
+        model: the captioner.
         regions: (I, R, F), of I pictures.
         count: captions a picture.
-        temperature: above 0; below 1 prefers what is probable, above 1 makes words more alike.
+        temperature: above 0; below 1 sharpens the distribution, above 1 flattens it.
         top_k: draw from the k most probable words only; 0 for all.
         top_p: draw from the fewest words that have this probability together (the nucleus), above 0, to 1.
-        generator: where chance comes from; None for torch's own.
-        longest: most words of a caption; one that has not ended by then is returned as it is.
+        generator: of random numbers; None for torch's own.
+        longest: most words of a caption; longer ones are cut.
         unknown: allow "<unk>".
-        once: (V,) bool, words that are said at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for none.
 
     Returns:
         For each picture `count` captions, most probable first.
@@ -138,21 +137,21 @@ def beam(
     unknown: bool = False,
     once: Tensor | None = None,
 ) -> list[list[Hypothesis]]:
-    """Beam search: of each picture the `width` most probable beginnings of captions go on, word by word.
+    """Beam search: extend the `width` most probable partial captions of each picture word by word.
 
-    A caption has ended when its "<end>" is among the `width` best continuations; another beginning takes its place. A
-    picture is done when none of its beginnings can become better than the `n_best` that have ended. Width 1 is greedy.
+    A caption is finished when its "<end>" is among the `width` best continuations; another takes its place. A picture
+    is done when no partial caption can become better than the `n_best` finished ones. Width 1 is greedy.
 
     Args:
-        model: what says the words.
+        model: the captioner.
         regions: (I, R, F), of I pictures.
-        width: W, beginnings that go on.
+        width: W, partial captions kept.
         n_best: captions to return, at most W.
         length_normalise: captions are ranked by log-probability / words^this, "<end>" counted as a word: 0 (or False)
             ranks by probability, which prefers short ones, 1 (or True) by confidence.
-        longest: most words of a caption; those that have not ended by then come last, as they are.
+        longest: most words of a caption; unfinished ones come last.
         unknown: allow "<unk>".
-        once: (V,) bool, words that are said at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for none.
 
     Returns:
         For each picture `n_best` captions, best first; fewer where there are no more.
@@ -171,7 +170,7 @@ def beam(
 
 
 def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
-    """The pictures in their order, so many at once that with `texts` of each there are about ROWS rows."""
+    """Batches of the pictures, in order, of about ROWS rows with `texts` for each picture."""
     pictures = max(1, ROWS // texts)
     parts = (part.split(pictures) for part in (regions.features, regions.mask, regions.boxes))
     return (type(regions)(*block) for block in zip(*parts, strict=True))
@@ -183,7 +182,7 @@ def _search(
 ) -> list[list[Hypothesis]]:
     """Beam search in one block."""
     state, device = model.start(regions), regions.mask.device
-    going = torch.arange(len(regions.mask), device=device)  # (P,), the pictures that are not done
+    going = torch.arange(len(regions.mask), device=device)  # (P,), unfinished pictures
     live = Beams.blank(len(going), 1, longest, 0.0, device)
     ended = Beams.blank(len(going), n_best, longest, -torch.inf, device)
     captions: list[list[Hypothesis]] = [[] for _ in range(len(going))]
@@ -191,7 +190,7 @@ def _search(
         logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
         log_probs = rules.apply(logits, live.ids[..., :t].flatten(0, 1))
         live, ended, rows = _grow(live, ended, log_probs, t, width, power)
-        hope = live.log_prob[:, 0] / longest**power  # a word adds no probability, and none has more words
+        hope = live.log_prob[:, 0] / longest**power  # upper bound of the score
         done = (ended.score(power)[:, -1] >= hope) | (t + 1 == longest)
         if done.any():
             for picture, texts in zip(going[done].tolist(), _captions(ended.joined(live)[done]), strict=True):
@@ -206,10 +205,10 @@ def _search(
 def _grow(
     live: Beams, ended: Beams, log_probs: Tensor, t: int, width: int, power: float
 ) -> tuple[Beams, Beams, Tensor]:
-    """A word further.
+    """Extend the beams by a word.
 
     Returns:
-        The `width` best that go on, the best of all that have ended, as many as before, and which rows of `log_probs`
+        The `width` best unfinished texts, the best finished ones, as many as before, and which rows of `log_probs`
         the former continue, (P, W).
     """
     longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
@@ -231,13 +230,13 @@ def _walk(
     longest: int,
     rules: "_Rules",
 ) -> list[list[Hypothesis]]:
-    """`count` captions a picture of one block, each on its own, word by word.
+    """`count` independent captions of each picture of one block, word by word.
 
     `choose` is given log-probabilities (B, V), which of all the captions these are (B,) and how many words they have;
     it answers the next word of each (B,).
     """
     rows = torch.arange(len(regions.mask), device=regions.mask.device).repeat_interleave(count)
-    going = torch.arange(len(rows), device=rows.device)  # (B,), the captions that are not done
+    going = torch.arange(len(rows), device=rows.device)  # (B,), unfinished captions
     state, ids = pick(model.start(regions), rows), rows.new_zeros(len(rows), longest)
     log_prob = torch.zeros(len(rows), device=rows.device)
     captions: list[list[Hypothesis]] = [[] for _ in range(len(regions.mask))]
@@ -274,7 +273,7 @@ class _Rules:
         if not self.unknown:
             log_probs[:, UNKNOWN] = -torch.inf
         if not said.shape[1]:
-            if log_probs.shape[1] > 2 or self.unknown:  # there is something to say
+            if log_probs.shape[1] > 2 or self.unknown:  # else no word would be left
                 log_probs[:, END] = -torch.inf
             return log_probs
         again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words
@@ -300,13 +299,13 @@ def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor
 
 
 def _captions(beams: Beams) -> list[list[Hypothesis]]:
-    """The texts of each picture, in their order."""
+    """The texts of each picture, in order."""
     pictures = zip(beams.ids.tolist(), beams.log_prob.tolist(), strict=True)
     return [[_caption(*text) for text in zip(*texts, strict=True) if text[1] > -math.inf] for texts in pictures]
 
 
 def _caption(ids: list[int], log_prob: float) -> Hypothesis:
-    """A caption from a row as long as the longest, which "<end>" ends if there was room."""
+    """A caption from a padded row, which "<end>" ends if there was room."""
     length = ids.index(END) if END in ids else len(ids)
     return Hypothesis(tuple(ids[:length]), log_prob, math.exp(log_prob / min(length + 1, len(ids))))
 

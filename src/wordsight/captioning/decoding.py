@@ -1,4 +1,4 @@
-"""How words are chosen: the settings of beam search and of sampling, checked."""
+"""Decoding settings: of beam search and sampling, checked."""
 
 import math
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from wordsight.captioning.captioner import CaptionModel
 from wordsight.captioning.decode import Hypothesis
 from wordsight.errors import InputError
 
-BEAM = 3  # the width of the beam where none is said
+BEAM = 3  # default beam width
 
 
 class Decoding(TypedDict, total=False):
-    """How words are chosen.
+    """Decoding settings.
 
     Attributes:
         beam: the width of the beam (3), not for `sample`; 1 takes the most probable word at every step.
         n_best: captions of each picture (1); at most as many as the beam is wide.
         length_normalise: captions are ranked by log-probability / words^this (0), not for `sample`.
-        sample: draw words by chance (False).
-        temperature: only for `sample`: below 1 prefers what is probable (1).
+        sample: draw words at random (False).
+        temperature: only for `sample`: below 1 sharpens the distribution (1).
         top_k: only for `sample`: draw from the k most probable words; 0 for all (0).
         top_p: only for `sample`: draw from the fewest words that have this probability together (1).
         seed: of `sample` (0).
@@ -40,7 +40,7 @@ class Decoding(TypedDict, total=False):
     seed: int
 
 
-Decoder = Callable[[CaptionModel, Regions, Tensor | None], list[list[Hypothesis]]]  # with the words to say once
+Decoder = Callable[[CaptionModel, Regions, Tensor | None], list[list[Hypothesis]]]  # with the words allowed once
 
 
 def decoder(
@@ -54,7 +54,7 @@ def decoder(
     top_p: float = 1.0,
     seed: int = 0,
 ) -> Decoder:
-    """From a captioner and what it sees to captions, as `Decoding` says.
+    """Make a decoder of captions with the settings of `Decoding`.
 
     Raises:
         InputError: a number out of its range, or one that is for `sample` without it.

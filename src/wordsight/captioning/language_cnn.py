@@ -21,7 +21,7 @@ class LanguageCNN(CaptionModel):
     """The language CNN.
 
         y_t = CNN_L(x_{t-15} .. x_t)                        convolutions with ReLU, no pooling
-        m_t = 1.7159 tanh(2/3 (W_y y_t + W_v v))            v is what is seen
+        m_t = 1.7159 tanh(2/3 (W_y y_t + W_v v))            v are the features
         r_t = recurrence(r_{t-1}, [x_t, m_t])
         P(word) = softmax(W_o r_t + b)
 
@@ -32,12 +32,12 @@ class LanguageCNN(CaptionModel):
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector (512 in the paper).
         hidden: H, size of what convolutions give, of m_t and of the recurrent state (512 in the paper).
         recurrence: `rnn`, `lstm`, `gru` or `rhn`.
-        dropout: on words, what is seen, m_t and r_t, 0 to 1.
+        dropout: on words, features, m_t and r_t, 0 to 1.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class LanguageCNN(CaptionModel):
         self.picture = nn.Linear(self.seen, hidden, bias=False)  # W_v
 
     def start(self, regions: Regions) -> State:
-        """What each convolution was given before START, r_0 = 0, and W_v v: regions (I, R, F) -> (I, ...)."""
+        """Each convolution's inputs before START, r_0 = 0, and W_v v: regions (I, R, F) -> (I, ...)."""
         seen = self.dropout(self.picture(self.look(regions)))
         before = [values.expand(len(seen), -1, k - 1) for values, k in zip(self._silence(), KERNELS, strict=True)]
         return *before, *self.recurrence.blank(seen), seen
 
     def read(self, words: Tensor) -> Tensor:
-        """Word vectors, and beside them what they give the recurrence: (..., E) -> (..., E + size)."""
+        """Word vectors, and their input to the recurrence: (..., E) -> (..., E + size)."""
         return torch.cat([words, self.input(words)], dim=-1)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
@@ -98,16 +98,16 @@ class LanguageCNN(CaptionModel):
         return self.output(self.dropout(r[mask]))
 
     def _parts(self, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Words (...) -> their vectors (..., E) and what these give the recurrence (..., size)."""
+        """Words (...) -> their vectors (..., E) and input to the recurrence (..., size)."""
         x, given = self.said(words).split([self.words.embedding_dim, self.recurrence.size], dim=-1)
         return x, given
 
     def _joint(self, y: Tensor, seen: Tensor) -> Tensor:
-        """What m_t gives the recurrence: y_t (..., H) and W_v v -> (..., size)."""
+        """The input of m_t to the recurrence: y_t (..., H) and W_v v -> (..., size)."""
         return self.joint(self.dropout(scaled_tanh(self.heard(y) + seen)))
 
     def _silence(self) -> Iterator[Tensor]:
-        """What each convolution is given where no word has been said yet: 0 the first, (1, H, 1) the others."""
+        """Each convolution's input before the first word: 0 the first, (1, H, 1) the others."""
         values = self.words.weight.new_zeros(1, self.words.embedding_dim, 1)
         for convolution, k in zip(self.convolutions, KERNELS, strict=True):
             yield values

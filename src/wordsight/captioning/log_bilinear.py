@@ -1,4 +1,4 @@
-"""Log-bilinear: no network at all. The last few words, each through a matrix for its place, and the picture add up.
+"""Log-bilinear model: the last n words, each through a matrix for its position, and the picture add up.
 
 Kiros et al. 2014, "Multimodal Neural Language Models", the modality-biased log-bilinear model.
 """
@@ -17,15 +17,15 @@ class LogBilinear(CaptionModel):
         r_hat = sum over the last n words of C_i r_(word i before the next) + C_m x
         P(word w) = softmax(r_hat . r_w + b_w)
 
-    with one vector r_w for each word, read or said. Before START there is nothing.
+    with one vector r_w for each word, as input and output. Positions before START are 0.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector.
-        window: n, how many words are looked back at, "<start>" counted as one, at least 1.
+        window: n, how many last words are input, "<start>" counted as one, at least 1.
         dropout: of words, picture and r_hat, 0 to 1.
     """
 
@@ -46,16 +46,16 @@ class LogBilinear(CaptionModel):
         self.window = window
         self.picture = nn.Linear(self.seen, words)  # C_m
         self.context = nn.Linear(words, window * words, bias=False)  # C_1 .. C_n
-        nn.init.normal_(self.words.weight, std=words**-0.5)  # of length 1, since they are also what is said
+        nn.init.normal_(self.words.weight, std=words**-0.5)  # of length 1, since they are output weights too
         del self.output.weight  # the word vectors take its place
 
     def start(self, regions: Regions) -> State:
-        """What words said before will add to the next n sums, nothing yet, and C_m x: (I, n, E) and (I, E)."""
+        """The last words' terms of the next n sums, at first 0, and C_m x: (I, n, E) and (I, E)."""
         seen = self.dropout(self.picture(self.look(regions)))
         return seen.new_zeros(len(seen), self.window, seen.shape[1]), seen
 
     def read(self, words: Tensor) -> Tensor:
-        """What words add to the next n sums: (..., E) -> (..., nE)."""
+        """The words' terms of the next n sums: (..., E) -> (..., nE)."""
         return self.context(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
@@ -70,7 +70,7 @@ class LogBilinear(CaptionModel):
         given, _, mask = framed(batch.words)
         *_, seen = self.start(batch.regions)
         added = self.said(given).unflatten(2, (self.window, -1))  # (N, T + 1, n, E)
-        near = added.unbind(dim=2)[: given.shape[1]]  # what reaches further reaches nothing
+        near = added.unbind(dim=2)[: given.shape[1]]  # further terms lie beyond the end
         later = [functional.pad(part, (0, 0, i, -i)) for i, part in enumerate(near)]
         return self._predicted((torch.stack(later).sum(dim=0) + seen[batch.picture, None])[mask])
 

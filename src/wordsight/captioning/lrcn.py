@@ -1,7 +1,7 @@
-"""LRCN: two LSTMs one above the other; the lower hears words only, the upper also sees the picture at every step.
+"""LRCN: two stacked LSTMs; the lower reads words only, the upper also the picture at every step.
 
 Donahue et al. 2015, "Long-term Recurrent Convolutional Networks for Visual Recognition and Description", the factored
-two-layer variant (LRCN-2f): the lower layer keeps what was said, apart from what is seen.
+two-layer variant (LRCN-2f): the lower layer models language apart from the picture.
 """
 
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ class LRCN(CaptionModel):
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector.
         hidden: H, size of either recurrent state (1000 in the paper) and of W_I I.
@@ -49,12 +49,12 @@ class LRCN(CaptionModel):
         self.beside = nn.Linear(hidden, self.upper.size, bias=False)
 
     def start(self, regions: Regions) -> State:
-        """Both layers' h and c, 0, and what the picture gives the upper one's gates: regions (I, R, F) -> (I, ...)."""
+        """Both layers' h and c, 0, and the picture's input to the upper gates: regions (I, R, F) -> (I, ...)."""
         seen = self.beside(self.dropout(self.picture(self.look(regions))))
         return *self.lower.blank(seen), *self.upper.blank(seen), seen
 
     def read(self, words: Tensor) -> Tensor:
-        """What word vectors give the lower layer's gates: (..., E) -> (..., 4H)."""
+        """Word vectors' input to the lower layer's gates: (..., E) -> (..., 4H)."""
         return self.input(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:

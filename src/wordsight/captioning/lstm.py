@@ -1,7 +1,7 @@
-"""Show and Tell: an LSTM that reads the picture as if it were the first word, then tells.
+"""Show and Tell: an LSTM that reads the picture as its first input, then generates words.
 
-Vinyals et al. 2015, "Show and Tell: A Neural Image Caption Generator". The stronger default: its gates carry what was
-seen further than the plain recurrence of `multimodal_rnn.py`.
+Vinyals et al. 2015, "Show and Tell: A Neural Image Caption Generator". The stronger default: its gates keep the picture
+for longer than the plain recurrence of `multimodal_rnn.py`.
 """
 
 from typing import Literal
@@ -19,7 +19,7 @@ class ShowAndTell(CaptionModel):
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector (512 in the paper).
         hidden: H, size of the recurrent state (512 in the paper).
@@ -47,21 +47,21 @@ class ShowAndTell(CaptionModel):
         _, _, *biases = self.recurrence.all_weights[0]
         for bias in biases:
             nn.init.zeros_(bias)
-        nn.init.ones_(biases[0].detach()[hidden : 2 * hidden])  # the second gate: at first nothing is forgotten
+        nn.init.ones_(biases[0].detach()[hidden : 2 * hidden])  # the forget gate starts open
 
     def start(self, regions: Regions) -> State:
-        """The picture, read as a word before START.
+        """The initial state: the picture, read as a word before START.
 
         Args:
             regions: (I, R, F).
 
         Returns:
-            h and c, (I, H) each; if the picture is seen at every word, also what it gives the four gates, (I, 4H).
+            h and c, (I, H) each; with `image` `every`, also the picture's input to the four gates, (I, 4H).
         """
         return self._start(self._picture(regions))
 
     def read(self, words: Tensor) -> Tensor:
-        """What word vectors give the four gates: (..., E) -> (..., 4H)."""
+        """Word vectors' input to the four gates: (..., E) -> (..., 4H)."""
         weight, _, bias, other = self.recurrence.all_weights[0]
         return functional.linear(words, weight, bias + other)
 
@@ -76,7 +76,7 @@ class ShowAndTell(CaptionModel):
         return self.output(self.hear(batch))
 
     def hear(self, batch: Batch) -> Tensor:
-        """What the last layer reads after each word of the true sentences -> (M, H)."""
+        """The last layer's input after each word of the true sentences -> (M, H)."""
         given, _, mask = framed(batch.words)
         picture = self._picture(batch.regions)  # (I, E)
         h, c, *_ = pick(self._start(picture), batch.picture)  # (N, H)

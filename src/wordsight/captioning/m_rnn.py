@@ -1,4 +1,4 @@
-"""m-RNN: a recurrent network that hears words only, and a layer above it where the picture joins at every step.
+"""m-RNN: a recurrent network over words only, and a multimodal layer above it that adds the picture at every step.
 
 Mao et al. 2015, "Deep Captioning with Multimodal Recurrent Neural Networks (m-RNN)".
 """
@@ -18,12 +18,12 @@ class MRNN(CaptionModel):
         m_t = 1.7159 tanh(2/3 (V_w w_t + V_r r_t + V_I I))       the multimodal layer
         P(word) = softmax(U_m m_t + b)
 
-    Between the two embeddings stands ReLU too: without it they would be one matrix.
+    A ReLU stands between the two embeddings: without it they would be one matrix.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector, the first embedding.
         hidden: H, size of the second embedding, the recurrent state and the multimodal layer.

@@ -1,4 +1,4 @@
-"""The paper's generator: a recurrent network whose first step is told what is to be seen.
+"""Multimodal RNN (DVSA): a recurrent network with the picture as a bias of its first step.
 
 Karpathy & Fei-Fei 2015, equations 13 to 15. The same network describes whole pictures and regions: what differs is
 only which features it is given.
@@ -17,13 +17,13 @@ from wordsight.captioning.captioner import CaptionModel, State, framed, run
 class MultimodalRNN(CaptionModel):
     """The multimodal RNN.
 
-    `nn.RNN` runs equation 14 over whole sentences with its input weights held at the identity, because what it is
-    given, the word's part and the picture's, is summed before.
+    `nn.RNN` runs equation 14 over whole sentences with its input weights fixed at the identity, because the terms of
+    word and picture are summed before.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        views: of how many of a picture's first regions the features are seen, one after the other.
+        views: how many of a picture's first regions are input, concatenated.
         average: see the mean of all regions too.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state (512 in the paper).

@@ -1,4 +1,4 @@
-"""The nearest neighbour's caption: the first sentence of the training picture that looks most alike.
+"""Nearest-neighbour captioning: the first sentence of the most similar training picture.
 
 Karpathy & Fei-Fei 2015, section 4.2. Nothing is learned: the training pictures and their sentences are the model.
 """
@@ -21,7 +21,7 @@ from wordsight.text.vocabulary import Vocabulary
 class NearestCaption(CaptionModel):
     """Copies the caption of the nearest training picture, by L2 distance of whole-picture features.
 
-    A column that is the same in all M training pictures, as is the place of the whole picture, does not count.
+    Columns that are constant over all M training pictures, such as the box of the whole picture, are ignored.
 
     Args:
         vocabulary: V, how many words there are.
@@ -30,9 +30,9 @@ class NearestCaption(CaptionModel):
 
     generates = False
     requires: ClassVar[Mapping[str, object]] = {"data.min_count": 1, "data.alignment": "", "train.reward_epochs": 0}
-    pictures: Tensor  # (M, F) in half precision, as region encoders give it; 0 in columns that do not count
-    counts: Tensor  # (F,) 1 for columns that count, else 0
-    sentences: Tensor  # (N, T) int32, numbers of words; 0 behind the end
+    pictures: Tensor  # (M, F) in half precision, as region encoders give it; 0 in ignored columns
+    counts: Tensor  # (F,) 1 for columns that are used, else 0
+    sentences: Tensor  # (N, T) int32, word ids; 0 behind the end
     picture: Tensor  # (N,) int32, the row of each sentence's picture, in order
 
     def __init__(self, vocabulary: int, features: int) -> None:
@@ -43,7 +43,7 @@ class NearestCaption(CaptionModel):
         self.register_buffer("picture", torch.zeros(0, dtype=torch.int32))
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Keep the pictures and their sentences, but for sentences of unknown words and pictures without any other."""
+        """Store pictures and sentences, but not sentences of unknown words or pictures without any other."""
         seen: list[Tensor] = []
         sentences: list[Tensor] = []
         picture: list[Tensor] = []
@@ -61,7 +61,7 @@ class NearestCaption(CaptionModel):
         self.sentences, self.picture = pad_sequence(sentences, batch_first=True), torch.cat(picture)
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """The first sentences of the nearest pictures, with the cosines of these with the picture."""
+        """The first sentences of the nearest pictures, with their cosines to the picture."""
         seen, known = self._seen(regions), self.pictures.float()
         nearest = neighbours(seen, known, min(count, len(known)))  # (I, C)
         alike = torch.stack([functional.cosine_similarity(seen, known[rows]) for rows in nearest.unbind(1)], dim=1)
@@ -78,7 +78,7 @@ class NearestCaption(CaptionModel):
     def _distinct(
         self, rated: Iterable[tuple[int, float]], vocabulary: Vocabulary, count: int
     ) -> list[tuple[str, float]]:
-        """The first `count` different texts of sentences, given by their rows, each with its first rating."""
+        """The first `count` distinct texts of sentences, given by their rows, each with its first rating."""
         found: dict[str, float] = {}
         for row, rating in rated:
             found.setdefault(" ".join(vocabulary.words[word] for word in self.sentences[row].tolist() if word), rating)
@@ -87,7 +87,7 @@ class NearestCaption(CaptionModel):
         return list(found.items())
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        """As many pictures and sentences as were saved."""
+        """Resize the buffers to the saved ones."""
         for name, buffer in self._buffers.items():
             if buffer is not None and prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=buffer.device))

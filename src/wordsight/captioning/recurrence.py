@@ -1,6 +1,6 @@
-"""Four recurrences that a captioner can be built on, with one way to use them.
+"""Recurrent cells of captioners, with one interface.
 
-What the input gives is a sum of matrix products that the captioner makes, so here only the state has a matrix, U.
+The captioner computes the input's term, so a cell has only the state's matrix, U.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ GATES = {"rnn": 1, "lstm": 4, "gru": 3, "rhn": 3}
 
 
 class Recurrence(nn.Module):
-    """The state h after each word, from what the word gives, g, and the state before it.
+    """The state h after each word, from the word's input g and the previous state.
 
     With x = g + U h cut into its gates' parts:
 
@@ -24,7 +24,7 @@ class Recurrence(nn.Module):
               n = tanh(g_n + sigma(x_r) (U h)_n)
         rhn   h' = sigma(x_t) tanh(x_n) + sigma(x_c + 1) h            Zilly et al. 2017, equation 6, of depth 1
 
-    The ones let what was kept be kept, as long as nothing else is learned.
+    The ones make gates keep the state at first.
 
     Args:
         kind: which of them.
@@ -65,7 +65,7 @@ class Recurrence(nn.Module):
         return o.sigmoid() * c.tanh(), c
 
     def forward(self, given: Tensor) -> Tensor:
-        """All words of sentences: g (N, T, size) -> h (N, T, H). What follows a word does not change its h."""
+        """All words of sentences, causally: g (N, T, size) -> h (N, T, H)."""
         state, found = self.blank(given[:, 0]), []
         for one in given.unbind(dim=1):
             state = self.step(one, state)

@@ -1,9 +1,9 @@
-"""Captions that are copied, never made: what a captioner has to beat.
+"""Retrieval baselines of captioning: captions that are copied.
 
-Nearest neighbour: the first sentence of the training picture that looks most alike, by L2 distance of whole-picture
-features (Karpathy & Fei-Fei 2015, section 4.2). Consensus: of all sentences of the k most alike, the one that says what
-the others say (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Ranking: of all
-training sentences, or of all snippets for a region, the one of the greatest alignment score.
+Nearest neighbour: the first sentence of the most similar training picture, by L2 distance of whole-picture features
+(Karpathy & Fei-Fei 2015, section 4.2). Consensus: of all sentences of the k nearest pictures, the one most similar to
+the others (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Ranking: of all training
+sentences, or of all snippets for a region, the one of the greatest alignment score.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -18,9 +18,9 @@ from wordsight.batch import Regions, Vectors, Words
 from wordsight.text.tokens import tokenise
 
 N = 4  # the longest n-gram
-NEIGHBOURS = 60  # whose consensus is sought; on Flickr8K val 30 to 90 are within half a point of CIDEr
-ROWS = 256  # pictures, or sentences, that are compared at once
-NO_PICTURE = ("place", "labels")  # blocks of features that are not what a picture looks like
+NEIGHBOURS = 60  # for the consensus; on Flickr8K val 30 to 90 are within half a point of CIDEr
+ROWS = 256  # pictures, or sentences, compared at once
+NO_PICTURE = ("place", "labels")  # blocks of features that are not appearance
 
 
 class Scores(Protocol):
@@ -34,23 +34,23 @@ class Scores(Protocol):
 
 
 def appearance(regions: Regions, blocks: Mapping[str, slice]) -> Tensor:
-    """What the whole pictures look like, without their first regions' place and label: (I, R, F) -> (I, S).
+    """Appearance features of whole pictures, without box and labels: (I, R, F) -> (I, S).
 
     Args:
         regions: the first of each picture is the whole picture.
-        blocks: which columns come from what, as a `RegionEncoder` says it.
+        blocks: columns of the features by name, as in `RegionEncoder`.
     """
     parts = [regions.whole[:, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
     return torch.cat(parts, dim=1)
 
 
 def neighbours(pictures: Tensor, known: Tensor, count: int = 1) -> Tensor:
-    """The known pictures that are most alike.
+    """Nearest neighbours of pictures.
 
     Args:
         pictures: (I, S).
         known: (M, S).
-        count: how many are wanted, 1 to M.
+        count: how many, 1 to M.
 
     Returns:
         (I, count) int64 rows of `known`, by L2 distance, nearest first.
@@ -65,7 +65,7 @@ def neighbours(pictures: Tensor, known: Tensor, count: int = 1) -> Tensor:
 
 
 def nearest_captions(pictures: Tensor, known: Tensor, sentences: Sequence[Sequence[str]]) -> list[str]:
-    """The first sentence of the known picture that is nearest to each.
+    """The first sentence of each picture's nearest neighbour.
 
     Args:
         pictures: (I, S), as `appearance` gives them.
@@ -78,13 +78,13 @@ def nearest_captions(pictures: Tensor, known: Tensor, sentences: Sequence[Sequen
 def consensus_captions(
     pictures: Tensor, known: Tensor, sentences: Sequence[Sequence[str]], count: int = NEIGHBOURS
 ) -> list[str]:
-    """Of all sentences of the known pictures that are nearest to each, the one that is most like the others on average.
+    """Consensus captions: of all sentences of a picture's nearest neighbours, the one most similar to the others.
 
     Args:
         pictures: (I, S), as `appearance` gives them.
         known: (M, S) of the training pictures.
         sentences: of each of these, at least one.
-        count: how many are nearest, 1 to M.
+        count: how many neighbours, 1 to M.
 
     Raises:
         ValueError: a count out of its range.
@@ -95,17 +95,17 @@ def consensus_captions(
 
 
 class Likeness:
-    """How like sentences are: CIDEr without the changes of CIDEr-D (Vedantam et al. 2015, equation 2).
+    """Similarity of sentences: CIDEr without the changes of CIDEr-D (Vedantam et al. 2015, equation 2).
 
-    The cosine of tf-idf vectors of n-grams, summed over n = 1 to 4. That is a product of two sentences' vectors, so the
-    likeness of one to many is its product with their sum.
+    The cosine of tf-idf vectors of n-grams, summed over n = 1 to 4: a dot product of two sentences' vectors, so the sum
+    of similarities to many is one product with their sum.
     """
 
     def __init__(self, sentences: Sequence[Sequence[Sequence[Hashable]]]) -> None:
-        """Make the vectors; how rare an n-gram is, the pictures tell whose sentences these are.
+        """Make the vectors; document frequencies count pictures.
 
         Args:
-            sentences: of each picture at least one, as its words or their numbers.
+            sentences: of each picture at least one, as words or ids.
         """
         number = dict[tuple[Hashable, ...], int]()
         grams = [[_numbers(sentence, number) for sentence in some] for some in sentences]
@@ -115,10 +115,10 @@ class Likeness:
         self.vectors = [[self._vector(ids) for ids in some] for some in grams]
 
     def ranked(self, pictures: Sequence[int]) -> list[tuple[int, int, float]]:
-        """The sentences of these pictures, those most like the others first, and of equals as they came.
+        """The sentences of these pictures by mean similarity to the others, greatest first; ties in order.
 
         Returns:
-            The picture, the sentence's place among its sentences, and its mean likeness to the others, 0 to 1.
+            The picture, the sentence's index among its sentences, and its mean similarity to the others, 0 to 1.
         """
         places = [(picture, place) for picture in pictures for place in range(len(self.vectors[picture]))]
         columns, weights = (
@@ -139,22 +139,22 @@ class Likeness:
 
 
 def _numbers(words: Sequence[Hashable], number: dict[tuple[Hashable, ...], int]) -> NDArray[np.int64]:
-    """The numbers of a sentence's n-grams, as often as each is there; new ones are given the next number."""
+    """Ids of a sentence's n-grams, with repetitions; new ones get the next id."""
     grams = (gram for n in range(1, N + 1) for gram in zip(*(words[first:] for first in range(n)), strict=False))
     return np.array([number.setdefault(gram, len(number)) for gram in grams], dtype=np.int64)
 
 
 @torch.no_grad()
 def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -> Tensor:
-    """The sentence of the greatest score for each picture; only some sentences are encoded at a time.
+    """The sentence of the greatest score for each picture; sentences are encoded in batches.
 
     Args:
         model: encodes sentences and scores them.
-        images: I pictures encoded, in blocks; what stands for a region alone is a picture of that region.
+        images: I encoded pictures, in blocks; or regions, each as a picture.
         sentences: (N, T), of the model's vocabulary, on any device.
 
     Returns:
-        (I,) int64 rows of `sentences`, of equals the first.
+        (I,) int64 rows of `sentences`; the first of equals.
     """
     device = images[0].values.device
     best = torch.full((sum(len(some.mask) for some in images),), -torch.inf, device=device)

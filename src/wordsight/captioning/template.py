@@ -1,6 +1,6 @@
-"""A caption by a plain grammar from what a detector names: how many of which things, and nothing else.
+"""Template captions from a detector's labels: how many of which things, as in "two dogs and a person".
 
-"two dogs and a person". Neither what they do nor where they are is said, since no detector told. Nothing is learned.
+Captions name neither actions nor positions, which the detector does not give. Nothing is trained.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,24 @@ from torch import Tensor
 from wordsight.batch import Regions
 from wordsight.text.articles import article
 
-NOTHING = "a picture"  # where no thing is named
-LEAST = (
-    0.71  # of a label that counts: a detector's score of 0.25, the best by CIDEr on 1,000 Flickr8K training pictures
-)
-KINDS = 3  # of things that are named at most
+NOTHING = "a picture"  # without any thing
+LEAST = 0.71  # least label value: a detector's score of 0.25, the best by CIDEr on 1,000 Flickr8K training pictures
+KINDS = 3  # kinds of things named at most
 _NUMBERS = ("", "", "two", "three", "four", "five")
 _IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep"}
 _COUNTED_AS = {"skis": "pair of skis", "scissors": "pair of scissors", "broccoli": "piece of broccoli"}
 
 
 def template_captions(regions: Regions, labels: slice, names: Sequence[str], *, least: float = LEAST) -> list[str]:
-    """What is there, the surest kind of thing first.
+    """Template captions of pictures, the most confident kind of thing first.
 
-    A group of things needs no counting of its own: each thing in it is a region too.
+    Things are counted by regions: each thing of a group is one.
 
     Args:
         regions: (I, R, F).
-        labels: the columns that say how much a region holds of each label (`vision/labels.py`).
+        labels: columns of label values (`vision/labels.py`).
         names: of the detector's C classes; the first C of the labels are single things.
-        least: of a label's value that counts, 0 to 1.
+        least: least label value, 0 to 1.
 
     Returns:
         A caption of each picture.
@@ -40,7 +38,7 @@ def template_captions(regions: Regions, labels: slice, names: Sequence[str], *, 
 def rated_captions(
     regions: Regions, labels: slice, names: Sequence[str], *, least: float = LEAST
 ) -> list[tuple[str, float]]:
-    """The same, each with the mean of the detector's scores for what it names; 0 where it names nothing."""
+    """Template captions, each with the mean detector score of its things; 0 without any."""
     things = regions.features[..., labels.start : labels.start + len(names)]  # (I, R, C)
     sure = things.masked_fill(~regions.mask[..., None], 0.0)
     return [_caption(one.amax(dim=0), (one >= least).sum(dim=0), names) for one in sure]
@@ -55,7 +53,7 @@ def _caption(sure: Tensor, counts: Tensor, names: Sequence[str]) -> tuple[str, f
 
 
 def noun_phrase(name: str, count: int) -> str:
-    """So many of a thing in words: "an umbrella", "two wine glasses", "several people" from six on."""
+    """A noun phrase with its number: "an umbrella", "two wine glasses", "several people" from six on."""
     noun = _COUNTED_AS.get(name, name)
     if count == 1:
         return f"{article(noun.split()[0])} {noun}"
@@ -63,7 +61,7 @@ def noun_phrase(name: str, count: int) -> str:
 
 
 def plural(noun: str) -> str:
-    """Several of a thing: the last word changes, or the last before "of"."""
+    """The plural of a noun: the last word changes, or the last before "of"."""
     thing, of, what = noun.partition(" of ")
     *before, last = thing.split()
     ending = "es" if last.endswith(("s", "x", "z", "ch", "sh")) else "s"
@@ -71,5 +69,5 @@ def plural(noun: str) -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    """Commas, and an "and" before the last; nothing for none."""
+    """Parts joined by commas, and by "and" before the last; empty for none."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,4 +1,4 @@
-"""The template's caption as a model: it knows what its detector's classes are called, and nothing else."""
+"""The template captioner as a model: its only state is the names of the detector's classes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
@@ -14,13 +14,13 @@ from wordsight.vision.labels import label_names
 
 
 class TemplateCaption(CaptionModel):
-    """Fills a template with what a detector names; see `template.py`.
+    """Fills a template with a detector's labels; see `template.py`.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features; the last ones are its labels.
         classes: names of the detector's classes.
-        least: of a label's value that counts, 0 to 1: the fourth root of the detector's score.
+        least: least label value, 0 to 1: the fourth root of the detector's score.
     """
 
     generates = False
@@ -34,9 +34,9 @@ class TemplateCaption(CaptionModel):
         self.classes, self.labels = classes, slice(features - len(label_names(classes)), features)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """One caption of each picture, with the mean of the detector's scores for what it names."""
+        """One caption of each picture, with the mean detector score of its things."""
         rated = rated_captions(regions, self.labels, self.classes, least=self.config["least"])
         return [[one] for one in rated]

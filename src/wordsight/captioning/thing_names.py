@@ -1,7 +1,7 @@
-"""What the classes of ImageNet are called by people: a golden retriever is a dog, an ice bear a polar bear.
+"""Everyday names of ImageNet classes: a golden retriever is a dog, an ice bear a polar bear.
 
-Classes that people do not tell apart are one kind of thing; where one of them is surely meant it keeps its own name.
-Kinds that the detector knows too are called as it calls them, so that both speak of one thing.
+Classes that people do not tell apart are one kind of thing; a class with most of its kind's probability keeps its own
+name. Kinds that the detector has too take its names.
 """
 
 import re
@@ -49,7 +49,7 @@ _NOTHING = """
 
 @cache
 def kinds() -> dict[str, tuple[int, ...]]:
-    """Which of the classifier's classes are of a kind that people name: at least one class each."""
+    """Kinds of things -> their ImageNet classes, at least one each."""
     entries = re.split(r"[;\n]", _KINDS.strip())
     return {
         name.strip(): tuple(_numbers(some))
@@ -58,7 +58,7 @@ def kinds() -> dict[str, tuple[int, ...]]:
 
 
 def kinds_of(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """The same for all classes of these names: what is of no kind with others is its own; patterns are left out."""
+    """As `kinds`, for all classes of these names: a class without a kind is its own kind; patterns are left out."""
     known = kinds()
     passed = {number for some in known.values() for number in some} | set(_numbers(_NOTHING))
     alone = {name.lower(): (number,) for number, name in enumerate(classes) if number not in passed}

@@ -1,8 +1,8 @@
-"""The things in a picture by name, each with how likely it is there: what is said where no caption can be trusted.
+"""Things in a picture by name, each with a calibrated confidence; they replace a caption that is not certain.
 
-A classifier knows a thousand classes and always names one; a detector knows 80 and boxes them. Of each kind of thing
-(`thing_names.py`) a few numbers are taken from both, and a logistic regression on them says how likely people, asked
-to describe the picture, speak of such a thing:
+A classifier has a thousand classes and always names one; a detector has 80 and boxes them. For each kind of thing
+(`thing_names.py`) a logistic regression on the outputs of both gives the probability that people who describe the
+picture mention it:
 
     log odds = a log p(region most like it) + b log p(whole picture) + c (detector's score) + d (its size) + e
 
@@ -20,20 +20,20 @@ from wordsight.captioning.thing_names import kinds_of
 
 INPUTS, SORTS = 5, 3
 FLOOR = 1e-3  # of a probability
-FAINT = (0.004, 0.02)  # of a kind's probability, and of a detector's score: below both it is not seen
-SHARE = 0.6  # of a kind's probability, from which its likeliest class gives the name: "a golden retriever"
-BOXED = 0.25  # a detector's score from which a box is one thing more
+FAINT = (0.004, 0.02)  # a kind's probability and a detector's score: below both it counts as absent
+SHARE = 0.6  # share of a kind's probability from which its likeliest class gives the name: "a golden retriever"
+BOXED = 0.25  # detector score from which a box counts as one thing
 _SAID = {"sports ball": "ball", "tv": "television", "remote": "remote control", "hair drier": "hair dryer"}
 Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Thing:
-    """What is seen.
+    """A thing seen in a picture.
 
     Attributes:
         name: with its article, as in "an espresso".
-        confidence: how likely people would speak of it, 0 to 1.
+        confidence: how likely people would mention it, 0 to 1.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Thing:
 
 
 class Kinds:
-    """Every kind of thing that the classifier or the detector knows.
+    """All kinds of things of the classifier and the detector.
 
     Attributes:
         names: K of them.
@@ -64,7 +64,7 @@ class Kinds:
         self.sort = np.array([(2 if name in known else 1) if name in labels else 0 for name in self.names])
 
     def inputs(self, likely: Rows, found: Rows, boxes: Rows) -> NDArray[np.float64]:
-        """What the regression reads.
+        """Inputs of the regression.
 
         Args:
             likely: (R, C) how likely each class is in each region, the first the whole picture.
@@ -85,12 +85,12 @@ class Kinds:
         return inputs
 
     def confidence(self, inputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How likely people speak of each kind: (..., K, INPUTS) -> (..., K); 0 where it is faint."""
+        """How likely people mention each kind: (..., K, INPUTS) -> (..., K); 0 where it is faint."""
         odds = (inputs * weights[self.sort]).sum(axis=-1)
         return is_seen(inputs) / (1 + np.exp(-odds.clip(-50, 50)))
 
     def titles(self, chosen: Sequence[int], likely: Rows, found: Rows) -> list[str]:
-        """What some kinds are called in a picture, each with its article or how many there are."""
+        """Names of kinds in a picture, each with its article or number."""
         return [self._title(place, likely, found) for place in chosen]
 
     def _title(self, place: int, likely: Rows, found: Rows) -> str:
@@ -104,5 +104,5 @@ class Kinds:
 
 
 def is_seen(inputs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether there is any sign of each kind: (..., K, INPUTS) -> (..., K)."""
+    """Whether each kind is above `FAINT`: (..., K, INPUTS) -> (..., K)."""
     return np.asarray((inputs[..., 0] > np.log(FAINT[0])) | (inputs[..., 2] > FAINT[1]))

@@ -1,14 +1,14 @@
-"""Which words a picture calls for: a probability for each of the commonest words, fitted in closed form.
+"""Word detector: the probability of each of the commonest words in a picture's captions, in closed form.
 
-Fang et al. 2015, "From captions to visual concepts and back", train a net for it. Here two things are known of a word
-w and a picture, and a logistic regression a word weighs them:
+Fang et al. 2015, "From captions to visual concepts and back", train a net for it. Here each word w has a logistic
+regression on two inputs:
 
     ridge   of the whole picture's features, and of the most that any region holds of each label of the detector
-    naming  the most that any region's name resembles the word: the greatest cosine of the region's `meaning` (the
-            mixture of its classes' names) with the word's vector, so that words few pictures have are found, too
+    naming  the greatest cosine over regions of the region's `meaning` (the mixture of its classes' names) with the
+            word's vector, so that rare words are found, too
 
-A picture that was fitted is known better than a new one. So that who learns from these probabilities meets the errors
-that new pictures will have, those of the training are told by a regression that did not see them (cross-fitting).
+Probabilities of fitted pictures are too good. So that a captioner learns from the errors that new pictures will have,
+those of training pictures come from a regression fitted without them (cross-fitting).
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from wordsight.batch import Regions
 
 FOLDS = 4
 RIDGE = 3.0  # penalty of the regression
-PRIOR = 20.0  # how many pictures' worth it takes for a word to be weighed unlike the others
-ROUNDS, STEP = 16, 1.0  # of Newton's method, the first half for weights that all words share; its longest step
+PRIOR = 20.0  # strength of the prior that words share weights, in pictures
+ROUNDS, STEP = 16, 1.0  # of Newton's method, the first half for shared weights; its longest step
 
 
 class WordDetector(nn.Module):
-    """The log-odds of words.
+    """Log-odds of words in pictures.
 
     Args:
         features: F, size of a region's features; the last ones are `meanings`, then `labels`.
@@ -35,7 +35,7 @@ class WordDetector(nn.Module):
         rank: how many directions of the regression are kept.
     """
 
-    mean: Tensor  # (D,), what is seen of the mean picture
+    mean: Tensor  # (D,), mean input
     seen: Tensor  # (D, rank)
     told: Tensor  # (rank, K)
     names: Tensor  # (K, M), the words' vectors, of length 1 or 0
@@ -55,13 +55,13 @@ class WordDetector(nn.Module):
         self.register_buffer("bias", torch.zeros(words))
 
     def look(self, regions: Regions) -> Tensor:
-        """What the regression sees of pictures: regions (I, R, F) -> (I, D), D = F + L."""
+        """Inputs of the ridge regression: regions (I, R, F) -> (I, D), D = F + L."""
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
         held = features[..., features.shape[-1] - self.labels :].amax(dim=1)
         return torch.cat([features[:, 0], held], dim=1)
 
     def resemblance(self, regions: Regions) -> Tensor:
-        """How much words resemble the best region's name: regions (I, R, F) -> (I, K), -1 to 1."""
+        """Greatest cosine of each word with a region's name: regions (I, R, F) -> (I, K), -1 to 1."""
         if not self.names.shape[1]:
             return self.names.new_zeros(len(regions.mask), len(self.names))
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
@@ -72,7 +72,7 @@ class WordDetector(nn.Module):
         return (looks - self.mean) @ self.seen @ self.told + alike * self.naming + self.bias
 
     def fit(self, looks: Tensor, alike: Tensor, said: Tensor) -> Tensor:
-        """Learn from pictures and what was said of them.
+        """Fit on pictures and the words of their sentences.
 
         Args:
             looks: (I, D), see `look`.
@@ -80,7 +80,7 @@ class WordDetector(nn.Module):
             said: (I, K), the share of a picture's sentences that have the word.
 
         Returns:
-            (I, K) the log-odds of the words in these pictures, told by a regression that had not seen them.
+            (I, K) cross-fitted log-odds of the words in these pictures.
         """
         often = said.mean(dim=0)
         deviation = (often * (1 - often.clamp(max=0.9)) + 1e-3).sqrt()
@@ -113,7 +113,7 @@ def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
 
 
 def logistic(given: Tensor, said: Tensor) -> Tensor:
-    """Logistic regressions, a word each, drawn towards the weights that fit all words together.
+    """Logistic regressions, one a word, shrunk towards weights shared by all words.
 
     Args:
         given: (I, K, P), the first of the P numbers 1.
@@ -133,9 +133,9 @@ def logistic(given: Tensor, said: Tensor) -> Tensor:
         curve = torch.einsum("ikp,ik,ikq->kpq", given, likely * (1 - likely), given)
         if turn >= ROUNDS // 2:
             step = torch.linalg.solve(curve + pull, slope - (weights - shared) @ pull)
-            weights = weights + step.clamp(-STEP, STEP)  # else a word that is easily told would run away
+            weights = weights + step.clamp(-STEP, STEP)  # else separable words diverge
             continue
-        own, cross = curve[:, 0, 0] + 1.0, curve[:, 0, 1:]  # what is a word's own is eliminated from the shared part
+        own, cross = curve[:, 0, 0] + 1.0, curve[:, 0, 1:]  # eliminate a word's own bias from the shared part
         rest = (slope - slope[:, :1] * curve[:, 0] / own[:, None])[:, 1:].sum(dim=0)
         bend = (curve[:, 1:, 1:] - cross[:, :, None] * cross[:, None] / own[:, None, None]).sum(dim=0)
         step = torch.linalg.solve(bend + torch.eye(len(bend), dtype=bend.dtype), rest)

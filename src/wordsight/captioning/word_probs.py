@@ -1,4 +1,4 @@
-"""How probable a captioner holds each word of captions that it, or somebody else, said."""
+"""Word probabilities of given captions under a captioner."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def word_log_probs(
         captions: of each of the I pictures.
 
     Returns:
-        As many as there are captions, of each as many as it has words.
+        For each caption, one number a word.
     """
     said = [torch.tensor(one.ids, dtype=torch.long) for some in captions for one in some]
     if not said:

@@ -1,1 +1,1 @@
-"""Several trained runs side by side on the same pictures: one table, curves, and what each said of the same picture."""
+"""Comparison of trained runs on the same pictures: tables, curves, and outputs side by side."""

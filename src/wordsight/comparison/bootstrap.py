@@ -1,9 +1,8 @@
-"""Which differences are real: would they be there with other pictures of the same kind?
+"""Paired bootstrap: confidence intervals of differences between systems.
 
-The paired bootstrap (Efron 1979; for systems on the same test set Koehn 2004): pictures of the split are drawn with
-replacement, as many as there are, all systems are measured on the same draw, again and again. Where the difference of
-two systems is above zero, or below, in 95 of 100 draws around the middle, other pictures would hardly turn it round.
-It says nothing about other seeds of the same training; those are in the spread.
+Efron 1979; for systems on the same test set Koehn 2004. Pictures of the split are resampled with replacement, and all
+systems are measured on the same samples. A difference is significant where zero lies outside its central 95 %
+interval. This covers other pictures, not other seeds of a training, which are in the spread.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,17 +15,17 @@ from wordsight.metrics.bleu import SMALL, TINY, N
 
 DRAWS, LEVEL = 2000, 95
 Floats = NDArray[np.float64]
-Figure = Callable[[Floats], Floats]  # sums over pictures (draws, K) -> the figure (draws,)
+Figure = Callable[[Floats], Floats]  # sums over pictures (draws, K) -> metric (draws,)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more of a figure one system has than another.
+    """Difference of a metric between two systems, with its 95 % confidence interval.
 
     Attributes:
         value: on the split itself.
-        low: below it lie 2.5 % of the draws.
-        high: above it lie 2.5 % of the draws.
+        low: the 2.5 % quantile of the samples.
+        high: the 97.5 % quantile.
     """
 
     value: float
@@ -35,20 +34,20 @@ class Difference:
 
     @property
     def real(self) -> bool:
-        """Whether zero is outside."""
+        """Whether it is significant: zero lies outside the interval."""
         return self.low > 0 or self.high < 0
 
 
 def differences(
     systems: Sequence[Floats], figure: Figure, *, draws: int = DRAWS, seed: int = 0
 ) -> list[list[Difference]]:
-    """Every system less every other.
+    """Differences of every system to every other.
 
     Args:
-        systems: of each what every picture adds, (I, K), the same pictures in the same order.
-        figure: makes the figure of such sums.
-        draws: how often pictures are drawn.
-        seed: of the draws; all systems see the same ones.
+        systems: for each, the terms of every picture, (I, K), the same pictures in the same order.
+        figure: computes the metric from sums of terms.
+        draws: number of bootstrap samples.
+        seed: of the samples, which all systems share.
 
     Returns:
         A row for each system, in it the difference to each.

@@ -1,4 +1,4 @@
-"""Measure any set of runs on one split and put them side by side."""
+"""Compare runs on one split."""
 
 import os
 import platform
@@ -25,18 +25,18 @@ from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 
-PAGES = 24  # pictures with a page of their own
+PAGES = 24  # pictures with a page each
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, and where it was written."""
+    """A comparison's results and its files."""
 
     shown: Shown
     page: Path
 
     def to_json(self) -> dict[str, Any]:
-        """Everything the tables show."""
+        """The contents of the tables."""
         shown = self.shown
         kinds = {
             name: {
@@ -77,23 +77,23 @@ def compare(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Measure runs on a split and write `comparison.md`, `comparison.json`, `index.html` and pages of pictures.
+    """Evaluate runs on a split and write `comparison.md`, `comparison.json`, `index.html` and pages of pictures.
 
-    What was measured is kept in `out/outcomes`, so that the same command goes on where it stopped, and a further run is
-    added in the time of that run alone.
+    Outcomes are kept in `out/outcomes`, so that the same command resumes where it stopped, and adding a run evaluates
+    that run alone.
 
     Args:
-        folders: of runs that rank, that describe, or both.
+        folders: of aligners, captioners, or both.
         out: a folder.
-        data: a dataset; None for the one of the first run's training.
+        data: a dataset; None for the first run's training dataset.
         split: its name.
-        beam: of captions.
+        beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        progress: who is told how far it is.
+        progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: no runs, one of them twice, a folder that is no run, data that is missing, or another process at
-            work in `out`.
+        InputError: no runs, a repeated run, a folder that is not a run, missing data, or another process at work in
+            `out`.
     """
     progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
     _check(runs)
@@ -111,7 +111,7 @@ def _compare(
     device: str,
     progress: Progress,
 ) -> Comparison:
-    """Measure what is not kept yet and write everything, in a folder that is locked."""
+    """Evaluate what is not kept yet and write everything, in a locked folder."""
     members: list[Member] = []
     pictures: list[Picture] = []
     name = ""
@@ -147,7 +147,7 @@ def _check(folders: Sequence[Path]) -> None:
         raise InputError("compare: expected at least one run.")
     seen: dict[Path, Path] = {}
     for folder in folders:
-        read_config(folder)  # one that is no run is refused before the others are measured
+        read_config(folder)  # refuse a folder that is not a run before the others are evaluated
         if folder.resolve() in seen:
             raise InputError(f"{folder}: named twice; each run is compared once.")
         seen[folder.resolve()] = folder

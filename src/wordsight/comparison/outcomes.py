@@ -1,4 +1,4 @@
-"""What one run did with each picture of a split: all that a comparison needs, kept so that it is measured once."""
+"""Outcomes of a run on each picture of a split, kept on disk for comparisons."""
 
 import hashlib
 import time
@@ -28,24 +28,24 @@ from wordsight.runs.tasks import part
 from wordsight.vision.cache import FeatureTable
 
 FORMAT = 1
-SHOWN = 3  # sentences found for a picture that are kept
-BLOCK = 50  # pictures described at once
+SHOWN = 3  # first sentences kept for each picture
+BLOCK = 50  # pictures captioned at once
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run did; I pictures with N sentences.
+    """A run's outputs on I pictures with N sentences.
 
     Attributes:
-        ranks: whether it ranks; else it describes.
-        figures: flat metrics, as `eval` has them; of one that ranks also `rsum`.
-        speed: pictures a second of processor, from features at hand: encoded, or described.
+        ranks: whether it is an aligner; else a captioner.
+        figures: flat metrics, as of `eval`; of an aligner also `rsum`.
+        speed: pictures a second of CPU time from cached features: encoded, or captioned.
         images: (I) the rank of the first of each picture's own sentences, 1 is best.
         texts: (N) the rank of each sentence's picture.
-        found: (I, SHOWN) the numbers of the first sentences for each picture.
-        captions: (I) what it said.
+        found: (I, SHOWN) indices of the first sentences for each picture.
+        captions: (I) generated captions.
         cider: (I) CIDEr-D of each.
-        counts: (I, 10) what BLEU counts in each; see `bleu.counts`.
+        counts: (I, 10) counts of BLEU; see `bleu.counts`.
     """
 
     ranks: bool
@@ -60,22 +60,22 @@ class Outcome:
 
     @property
     def leading(self) -> float:
-        """The figure that rows are ordered by: the sum of recalls, 0 to 600, or CIDEr, 0 to 10."""
+        """The metric for sorting rows: the sum of recalls, 0 to 600, or CIDEr, 0 to 10."""
         return self.figures["rsum" if self.ranks else "CIDEr"]
 
 
 def outcome(
     run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
 ) -> Outcome:
-    """What a run does with some pictures, measured now or as it was kept.
+    """The outcome of a run on pictures, computed or as kept.
 
     Args:
         run: a trained run.
         pictures: I pictures with their sentences.
         parses: of the sentences, where the run reads them.
-        beam: of captions.
+        beam: width of the beam of captioners.
         kept: a folder for outcomes.
-        progress: who is told how far it is.
+        progress: receives updates.
 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
@@ -96,7 +96,7 @@ def outcome(
 def ranked(
     run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
 ) -> Outcome:
-    """How an aligner ranks; `beam` is not for it."""
+    """The outcome of an aligner; `beam` is not used."""
     known = pairs(pictures, rows, run.vocabulary, parses)
     began = time.process_time()
     images, texts = encode(run.model, known)
@@ -126,7 +126,7 @@ def _counted(texts: Sequence[Vectors], count: Count) -> Iterator[Vectors]:
 def described(
     run: Captioner, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
 ) -> Outcome:
-    """What a captioner says; `parses` are not for it."""
+    """The outcome of a captioner; `parses` are not used."""
     captions: list[str] = []
     began = time.process_time()
     blocks = (run.whole(rows.gather(some)) for some in torch.arange(len(pictures)).split(BLOCK))
@@ -153,7 +153,7 @@ def described(
 
 
 def _key(run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
-    """A name for what would be measured: the same run, pictures, sentences, parses and beam have the same."""
+    """Cache key: equal for the same run, pictures, sentences, parses and beam."""
     digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
     for name in ("vocabulary.json", "config.json"):
         digest.update((run.folder / name).read_bytes())
@@ -165,7 +165,7 @@ def _key(run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, 
 
 
 def _read(path: Path) -> Outcome | None:
-    """What was kept; None where another version wrote it, or somebody else."""
+    """Read a kept outcome; None for a file of another version, or any other file."""
     try:
         content = read_json(path)
         numbers = all(isinstance(one, int | float) for one in content["figures"].values())
@@ -175,10 +175,10 @@ def _read(path: Path) -> Outcome | None:
 
 
 def hits(found: Outcome, sentences: Sequence[int]) -> np.ndarray:
-    """What each picture adds to the six recalls.
+    """Each picture's terms of the six recalls.
 
     Args:
-        found: of a run that ranks.
+        found: of an aligner.
         sentences: (I) how many sentences each picture has, at least one.
 
     Returns:

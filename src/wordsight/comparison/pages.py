@@ -1,4 +1,4 @@
-"""The pages of a comparison: an overview, and a page a picture with what every system said or found."""
+"""HTML pages of a comparison: an overview, and a page a picture with every system's output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SAY = {
     "figures are of the test split and of other features.",
     "captions": "BLEU, ROUGE-L and CIDEr as coco-caption counts them, times 100. Published figures are of the test "
     "split, of other features and partly of other scripts.",
-    "pictures": "Drawn by lot, not chosen.",
+    "pictures": "Chosen at random.",
 }
 SAY_PICTURE = {
     "said": "CIDEr of this picture alone, times 100.",
@@ -39,15 +39,15 @@ BETWEEN = (
 
 @dataclass(frozen=True)
 class Shown:
-    """What the pages are made of.
+    """The contents of the pages.
 
     Attributes:
         title: of the overview.
         about: a sentence on data, gallery, machine and date.
-        rows: those that rank, then those that describe.
-        differences: of each kind ("ranking", "captions"), by figure.
+        rows: aligners, then captioners.
+        differences: of each kind ("ranking", "captions"), by metric.
         pictures: I, the gallery.
-        chosen: the numbers of those that have a page.
+        chosen: indices of those that have a page.
     """
 
     title: str
@@ -106,7 +106,7 @@ def _kind(shown: Shown, name: str) -> str:
 
 
 def _learning(rows: Sequence[Row], figure: str, times: float) -> Series:
-    """The figure after so many minutes, of each row's first member, as training saw it."""
+    """Learning curves: the validation metric over minutes of training, of each row's first member."""
     series = []
     for row in rows:
         history = row.members[0].metrics.get("history", ())
@@ -129,7 +129,7 @@ def _thumbnails(shown: Shown) -> str:
 
 
 def _picture(shown: Shown, place: int) -> str:
-    """One picture: what people said, what each system says, and what each finds."""
+    """The page of a picture: its sentences, each captioner's caption, each aligner's first sentences."""
     number = shown.chosen[place]
     picture = shown.pictures[number]
     image, shape = thumbnail(picture, 720)
@@ -163,7 +163,7 @@ def _said(rows: Sequence[Row], number: int) -> str:
 
 
 def _found(shown: Shown, number: int) -> str:
-    """Of each system that ranks: its first sentences, whether they are right, and the rank of the first right one."""
+    """Each aligner's first sentences, whether they are right, and the rank of the first right one."""
     owner = [row for row, picture in enumerate(shown.pictures) for _ in picture.sentences]
     sentences = [sentence for picture in shown.pictures for sentence in picture.sentences]
     lines = []

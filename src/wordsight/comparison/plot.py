@@ -1,4 +1,4 @@
-"""Quality against what it costs, as inline SVG: a line or a point for each system, its name beside its end."""
+"""Plots of quality against cost, as inline SVG: a line or a point for each system, labelled at its end."""
 
 import math
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from wordsight.reports.marks import COLOURS
 
 WIDE, HIGH = 620, 360
 LEFT, RIGHT, TOP, BOTTOM = 52, 170, 14, 42
-LINE = 15  # between two labels
-LONG = 20  # letters of a name that find room
+LINE = 15  # distance between labels
+LONG = 20  # most letters of a label
 Series = Sequence[tuple[str, Sequence[tuple[float, float]]]]  # names with their points, x above 0
 
 
 class Axis:
-    """From values to places on a side of the drawing; by ratio where that is asked for and values are above 0.
+    """Axis of a plot: maps values to positions, on a log scale with `ratio` where values are above 0.
 
     Args:
         values: all there are.
-        start: where the least stands.
-        end: where the greatest stands.
-        ratio: equal ratios are equal distances.
+        start: position of the least.
+        end: position of the greatest.
+        ratio: use a log scale.
     """
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, ratio: bool = False) -> None:
@@ -31,11 +31,11 @@ class Axis:
         self.low, self.high, self.start, self.end = low - room, high + room, start, end
 
     def at(self, value: float) -> float:
-        """The place of a value."""
+        """The position of a value."""
         return self.start + (self._of(value) - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def marks(self) -> list[float]:
-        """Round values that lie on it, three to eight of them."""
+        """Three to eight round values for ticks."""
         if self.ratio:
             powers = range(math.floor(self.low), math.ceil(self.high) + 1)
             steps = (1, 2, 5) if self.high - self.low < 2 else (1,) if self.high - self.low > 3.5 else (1, 3)
@@ -57,9 +57,9 @@ def plot(series: Series, across: str, up: str, *, ratio: bool = False) -> str:
 
     Args:
         series: systems; those without points are left out. One point is a dot, several are joined.
-        across: what x is.
-        up: what y is.
-        ratio: x by ratio.
+        across: title of x.
+        up: title of y.
+        ratio: log scale of x.
 
     Returns:
         An `<svg>`; empty when there is nothing to show.
@@ -90,7 +90,7 @@ def plot(series: Series, across: str, up: str, *, ratio: bool = False) -> str:
 
 
 def _frame(x: Axis, y: Axis, across: str, up: str) -> list[str]:
-    """Lines across with their values, values below, and what they are."""
+    """Grid lines, tick values and axis titles."""
     parts = []
     for value in y.marks():
         at = f"{y.at(value):.1f}"
@@ -113,7 +113,7 @@ def _short(value: float) -> str:
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
-    """The same heights, moved so that labels there do not overlap and stay inside."""
+    """Heights moved so that labels do not overlap and stay inside."""
     order = sorted(range(len(heights)), key=lambda number: heights[number])
     moved = list(heights)
     for before, number in pairwise(order):

@@ -1,7 +1,7 @@
-"""What papers report on Flickr8K's test split, for the rows of a comparison.
+"""Published results on Flickr8K's test split, for the rows of a comparison.
 
-Each row belongs to runs whose model has the given name and keywords. The flag says where a figure was read: `F`, in a
-public document; `R`, recalled from the literature and not checked again.
+Each belongs to runs whose model has the given name and keywords. The flag is the source of a figure: `F`, a public
+document; `R`, recalled from the literature and not checked again.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ class Published:
     """A system of the literature.
 
     Attributes:
-        system: what it is called.
+        system: its name.
         paper: authors and year.
         model: the model's name here.
-        keywords: of the model here, that make it this system; others may be anything.
+        keywords: of the model here that identify this system; others are free.
         recalls: R@1, 5, 10 of picture to text, then of text to picture, percent; empty where none are published.
         bleu: BLEU-1 to BLEU-4, 0 to 100, where published.
         flag: `F` or `R`, see above.
-        note: what must be known to compare.
+        note: caveats of the comparison.
     """
 
     system: str
@@ -36,7 +36,7 @@ class Published:
     note: str = ""
 
     def __str__(self) -> str:
-        """The figures as a table has them: "12.6/32.9/44.0, 9.7/29.6/42.5 [F]"."""
+        """The figures for a table: "12.6/32.9/44.0, 9.7/29.6/42.5 [F]"."""
         recalls = [_joined(self.recalls[:3]), _joined(self.recalls[3:])] if self.recalls else []
         parts = [*recalls, *([_joined(self.bleu)] if self.bleu else [])]
         return f"{', '.join(parts)} [{self.flag}]" if parts else ""
@@ -145,7 +145,7 @@ PUBLISHED = (
 
 
 def published(name: str, config: Mapping[str, Any]) -> Published | None:
-    """The first row that a model belongs to; None where there is none."""
+    """The first published system that a model matches; None without one."""
 
     def fits(row: Published) -> bool:
         return row.model == name and all(config.get(key) == value for key, value in row.keywords.items())

@@ -1,4 +1,4 @@
-"""The rows of a comparison: runs of one recipe that differ in their seed only are one row."""
+"""Rows of a comparison: runs that differ only in the seed are one row."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("trai
 
 @dataclass(frozen=True)
 class Member:
-    """One run and what it did."""
+    """One run and its outcome."""
 
     name: str
     recipe: Recipe
@@ -55,64 +55,64 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The first run's."""
+        """Name of the first run."""
         return self.members[0].name
 
     @property
     def ranks(self) -> bool:
-        """Whether they rank; else they describe."""
+        """Whether they are aligners; else captioners."""
         return self.members[0].outcome.ranks
 
     @property
     def published(self) -> Published | None:
-        """The system of the literature that they are."""
+        """The matching published system."""
         first = self.members[0]
         config = first.config.get("members", [first.config])[0]
         return published(str(first.recipe.model["name"]), config)
 
     @property
     def seeds(self) -> list[int]:
-        """Of the members."""
+        """Seeds of the members."""
         return [member.recipe.train.seed for member in self.members]
 
     @property
     def features(self) -> str:
-        """What they see, in a line."""
+        """The features, in a line."""
         regions = self.members[0].recipe.regions
         names = [name.removesuffix(".onnx") for name in (*regions.backbones, regions.detector) if name]
         return f"{' + '.join(names)}, {regions.regions} regions"
 
     @property
     def minutes(self) -> float:
-        """Of training, from features at hand, the mean."""
+        """Mean training time, from cached features."""
         return float(np.mean([member.metrics.get("seconds", 0.0) for member in self.members])) / 60
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learned."""
+        """Number of trained parameters."""
         return int(self.members[0].metrics.get("parameters", 0))
 
     @property
     def speed(self) -> float:
-        """Pictures a second, the mean."""
+        """Mean pictures a second."""
         return float(np.mean([member.outcome.speed for member in self.members]))
 
     def figure(self, key: str) -> float:
-        """The mean over seeds."""
+        """Mean of a metric over seeds."""
         return float(np.mean([member.outcome.figures[key] for member in self.members]))
 
     def spread(self, key: str) -> float:
-        """The greatest less the least over seeds; 0 for one seed."""
+        """Range of a metric over seeds, greatest minus least; 0 for one seed."""
         found = [member.outcome.figures[key] for member in self.members]
         return max(found) - min(found)
 
     @property
     def leading(self) -> float:
-        """What rows are ordered by."""
+        """The metric for sorting rows."""
         return float(np.mean([member.outcome.leading for member in self.members]))
 
     def to_json(self) -> dict[str, Any]:
-        """Everything the tables show."""
+        """The contents of the tables."""
         known = self.published
         keys = list(self.members[0].outcome.figures)
         return {
@@ -134,7 +134,7 @@ class Row:
 
 
 def rows(members: Sequence[Member]) -> list[Row]:
-    """Members grouped by recipe, those that rank first, best first."""
+    """Members grouped by recipe, aligners first, best first."""
     groups: dict[str, list[Member]] = {}
     for member in members:
         groups.setdefault(_recipe_without_seed(member.recipe), []).append(member)
@@ -150,9 +150,9 @@ def _recipe_without_seed(recipe: Recipe) -> str:
 
 
 def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list[list[Difference]]]:
-    """The differences of rows of one kind, each less each, by the name of the figure.
+    """Differences between rows of one kind, by the name of the metric.
 
-    A row of several seeds counts with what its seeds add on average.
+    A row of several seeds has the mean terms of its seeds.
     """
     if some[0].ranks:
         sentences = [len(picture.sentences) for picture in pictures]

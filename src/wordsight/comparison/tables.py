@@ -1,4 +1,4 @@
-"""The tables of a comparison, once as cells: Markdown and HTML are made of the same ones."""
+"""Tables of a comparison, as cells for Markdown and HTML."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from html import escape
 from wordsight.comparison.bootstrap import Difference
 from wordsight.comparison.rows import BLEUS, RECALLS, Row
 
-TEXTS = frozenset(("system", "published (test)", "features"))  # heads of columns that hold no figures
+TEXTS = frozenset(("system", "published (test)", "features"))  # headers of columns without numbers
 CAPTIONS = {key: key.replace("Bleu_", "BLEU-") for key in BLEUS} | {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Heads and cells of text; the first column is of names."""
+    """Headers and cells of text; the first column has names."""
 
     heads: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
 
     def markdown(self) -> str:
-        """For a file such as docs/results.md."""
+        """The table in Markdown, as in docs/results.md."""
         lines = [self.heads, tuple("---" for _ in self.heads), *self.cells]
         return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
     def html(self) -> str:
-        """For the page."""
+        """The table in HTML."""
         kinds = [' class="text"' if head in TEXTS else "" for head in self.heads]
         lines = [("th", self.heads), *(("td", line) for line in self.cells)]
         rows = "".join(f"<tr>{''.join(_cells(tag, kinds, line))}</tr>" for tag, line in lines)
@@ -36,7 +36,7 @@ def _cells(tag: str, kinds: Sequence[str], texts: Sequence[str]) -> Iterator[str
 
 
 def systems(rows: Sequence[Row]) -> Table:
-    """What each row reaches: rows of one kind. A spread over seeds stands behind ± as half of it."""
+    """Metrics of rows of one kind, with half the spread over seeds after ±."""
     ranks = rows[0].ranks
     heads = ("run", "system", *(_ranking_heads() if ranks else CAPTIONS.values()))
     heads += ("minutes", "parameters", "pictures/s", "seeds", "published (test)", "features")
@@ -76,7 +76,7 @@ def _figure(row: Row, key: str, times: float) -> str:
 
 
 def between(rows: Sequence[Row], found: Sequence[Sequence[Difference]], times: float) -> Table:
-    """Each row less each row below it; what may be chance stands in brackets."""
+    """Differences of each row to each row below it; insignificant ones in brackets."""
     names = [row.name for row in rows]
     lines = []
     for number, name in enumerate(names[:-1]):

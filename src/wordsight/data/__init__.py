@@ -1,1 +1,1 @@
-"""Datasets in the formats that people have them in -> pictures with sentences."""
+"""Dataset readers: files of many formats -> pictures with sentences."""

@@ -1,4 +1,4 @@
-"""A look at a dataset before training: what is there, what is missing, what looks wrong. Nothing is written."""
+"""Dataset check before training: contents, missing files and faults. Nothing is written."""
 
 import os
 from collections import Counter
@@ -19,25 +19,25 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found.
+    """The result of `check`.
 
     Attributes:
         dataset: its name.
         root: its folder.
         format: how it was recognised.
-        pictures: how many are listed, also those that cannot be used.
-        sentences: how many, also the empty ones.
+        pictures: how many are listed, including unusable ones.
+        sentences: how many, including empty ones.
         splits: for each split "pictures", "sentences", and "coverage": the share of its words that are in the
             vocabulary (0 to 1; absent without a vocabulary).
-        missing: names of pictures whose file is not there.
-        broken: name -> what is wrong, for pictures whose file cannot be opened as a picture.
-        without_sentences: names of pictures that nothing is said about.
-        empty: names of pictures with sentences that have no word, each as often as it has such.
-        repeated: how many sentences say, word for word, what another one of the same picture says.
-        distinct: how many different sentences there are.
-        lengths: "min", "median", "mean", "max" words of a sentence that has any.
-        vocabulary: how many words are seen often enough in the split that it is built from; 0 without one.
-        warnings: what a person should know, a sentence each.
+        missing: names of pictures without a file.
+        broken: name -> error, for files that cannot be opened as a picture.
+        without_sentences: names of pictures without sentences.
+        empty: names of pictures with wordless sentences, once for each.
+        repeated: how many sentences repeat another one of the same picture word for word.
+        distinct: how many distinct sentences.
+        lengths: "min", "median", "mean", "max" words of sentences with any.
+        vocabulary: its number of words; 0 without one.
+        warnings: one sentence each.
     """
 
     dataset: str
@@ -57,11 +57,11 @@ class Report:
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`."""
+        """The report as plain values for `json.dumps`."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """The report for a person to read."""
+        """The report as text."""
         lines = [f"{self.dataset} ({self.format}) in {self.root}: {self.pictures} pictures, {self.sentences} sentences"]
         for name, split in self.splits.items():
             known = f", {split['coverage']:.1%} of the words known" if "coverage" in split else ""
@@ -76,13 +76,13 @@ class Report:
 def check(
     dataset: Dataset, vocabulary_from: str = "train", min_count: int = 5, progress: Progress | None = None
 ) -> Report:
-    """Look through a dataset, opening every picture.
+    """Check a dataset, opening every picture.
 
     Args:
         dataset: any.
-        vocabulary_from: the split whose words make the vocabulary; without it, coverage is left out.
-        min_count: how often a word must be seen there.
-        progress: called with the pictures done and all of them.
+        vocabulary_from: the split of the vocabulary; if the dataset lacks it, coverage is left out.
+        min_count: least count of a word there.
+        progress: called with the pictures done and the total.
     """
     said = [sentence for picture in dataset.pictures for sentence in picture.sentences]
     words = {sentence: tuple(tokenise(sentence)) for sentence in said}
@@ -107,7 +107,7 @@ def check(
 
 
 def require_trainable(pictures: Sequence[Picture]) -> None:
-    """Make sure that something can be learned from these pictures.
+    """Check that pictures can be trained on.
 
     Raises:
         InputError: there are fewer than two pictures with sentences, or all the sentences are the same.
@@ -125,7 +125,7 @@ def require_trainable(pictures: Sequence[Picture]) -> None:
 
 
 def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The names of missing pictures, and name -> what is wrong for broken ones."""
+    """The names of missing pictures, and name -> error of broken ones."""
 
     def look(picture: Picture) -> str | None:
         """None: missing; empty: good."""
@@ -150,7 +150,7 @@ def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tup
 
 
 def _vocabulary(dataset: Dataset, split: str, min_count: int) -> Vocabulary | None:
-    """The vocabulary of a split; None when there is no such split or no word is seen often enough."""
+    """The vocabulary of a split; None without such a split or any word of `min_count`."""
     try:
         return Vocabulary.build(_sentences(dataset, split), min_count)
     except InputError:
@@ -172,7 +172,7 @@ def _splits(dataset: Dataset, vocabulary: Vocabulary | None) -> dict[str, dict[s
 
 
 def _repeated(sentences: Iterable[tuple[str, ...]]) -> int:
-    """How many of some sentences, as words, were there before; those without words do not count."""
+    """How many sentences, as words, repeat an earlier one; wordless ones do not count."""
     return sum(count - 1 for words, count in Counter(sentences).items() if words)
 
 

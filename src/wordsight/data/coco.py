@@ -17,10 +17,10 @@ _LOOKED_AT = 100  # annotations, to tell captions from boxes
 
 
 def require(path: Path, content: object) -> None:
-    """Make sure that a JSON file's content is of this format: images, and annotations with captions apart from them.
+    """Check that a JSON file has this format: images, and separate annotations with captions.
 
     Raises:
-        InputError: it is not; the message names what is missing.
+        InputError: it has not; the message names what is missing.
     """
     field(content, "images", list, str(path))
     first = field(content, "annotations", list, str(path))[:_LOOKED_AT]
@@ -29,15 +29,15 @@ def require(path: Path, content: object) -> None:
 
 
 def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Dataset:
-    """The dataset in some COCO captions files: the split is in the file's name ("captions_val2014.json").
+    """Read COCO captions files; the split is in the file's name ("captions_val2014.json").
 
     Args:
         root: the dataset's folder.
         files: path and content of each.
-        faults: told of images and annotations that are not as they should be.
+        faults: collects malformed images and annotations.
 
     Raises:
-        InputError: nearly all of a file is not as it should be, or one thing is and reading is strict.
+        InputError: nearly all of a file is malformed, or anything is and reading is strict.
     """
     places = PictureFiles(faults, root)
     pictures = [picture for path, content in files for picture in _pictures(path, content, places, faults)]
@@ -45,7 +45,7 @@ def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Datas
 
 
 def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) -> list[Picture]:
-    """The pictures of one file, each with its captions; what is wrong is left out."""
+    """The pictures of one file, each with its captions; malformed records are left out."""
     said: dict[str, list[str]] = {}
     named: dict[str, tuple[str, str]] = {}  # id -> file name, split
     default = split_of_file(path.stem)
@@ -86,7 +86,7 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
 
 
 def _file_name(image: object, where: str) -> str:
-    """The name of an image's file, which may be only in the address that it comes from."""
+    """The name of an image's file, or else that of its URL."""
     if isinstance(image, dict) and image.get("file_name") is None:
         for key in _ADDRESSES:
             if isinstance(address := image.get(key), str) and (name := re.split(r"[?#]", address)[0].split("/")[-1]):
@@ -95,7 +95,7 @@ def _file_name(image: object, where: str) -> str:
 
 
 def _identity(record: object, key: str, where: str) -> str:
-    """What an image is known by, text and numbers apart: '"7"' and '7'."""
+    """An image's id, with text and numbers distinct: '"7"' and '7'."""
     value = field(record, key, object, where)
     if isinstance(value, bool) or not isinstance(value, int | str):
         if not (isinstance(value, float) and value.is_integer()):
@@ -105,6 +105,6 @@ def _identity(record: object, key: str, where: str) -> str:
 
 
 def _number(identity: str) -> str:
-    """The same for a number in text ("007") as for the number."""
+    """Normalise an id: a number as text ("007") equals the number."""
     plain = identity.strip('"').strip()
     return plain.lstrip("0") or "0" if plain.isdecimal() else plain

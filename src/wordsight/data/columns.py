@@ -1,4 +1,4 @@
-"""The columns of a table that hold pictures, captions and splits, whatever the table is written in."""
+"""Columns of pictures, captions and splits in a table of any file format."""
 
 import ast
 import json
@@ -18,21 +18,21 @@ PICTURE_COLUMNS = ("filepath", "file_name", "filename", "file_path", "file", "pa
 ALSO_PICTURES = ("image_path", "image_file", "img", "img_path", "img_name", "picture", "photo", "jpg", "png", "webp")
 CAPTION_COLUMNS = ("caption", "captions", "text", "title", "sentence", "sentences", "comment")
 ALSO_CAPTIONS = ("raw", "description", "descriptions", "sentences_raw", "caption_text", "alt_text", "txt", "label")
-CONVERSATIONS = "conversations"  # as LLaVA has them
+CONVERSATIONS = "conversations"  # as in LLaVA
 _NUMBERED = re.compile(r"(?:caption|text|title|sentence|comment|raw|description)s?[ _-]?\d+")
-_LISTED = 20  # columns that a message names
-_LONGEST = 1 << 16  # of a list of captions that is written in one cell
+_LISTED = 20  # most columns in a message
+_LONGEST = 1 << 16  # of a list of captions in one cell
 
-Row = tuple[str, dict[str, Any]]  # where it stands, for messages; column, in small letters -> value
+Row = tuple[str, dict[str, Any]]  # its location, for messages; lower-case column -> value
 
 
 def pictures_in(columns: Iterable[str]) -> list[str]:
-    """The columns that may name pictures, the most usual first."""
+    """The columns that may name pictures, the most common first."""
     return _pictures_in(tuple(columns))
 
 
 def captions_in(columns: Iterable[str]) -> list[str]:
-    """The columns that hold captions: the most usual one, and all that are numbered ("caption_0")."""
+    """The columns of captions: the most common one, and all numbered ones ("caption_0")."""
     return _captions_in(tuple(columns))
 
 
@@ -49,21 +49,21 @@ def _captions_in(columns: tuple[str, ...]) -> list[str]:
 
 
 def suitable(columns: Iterable[str]) -> bool:
-    """Whether some columns have pictures and captions."""
+    """Whether columns include pictures and captions."""
     columns = list(columns)
     return bool(pictures_in(columns) and captions_in(columns))
 
 
 def lowered(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row with the names of its columns in small letters."""
+    """A row with lower-case column names."""
     return {str(column).strip().lower(): value for column, value in row.items()}
 
 
 def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
-    """What a row names its picture: a path in the dataset, or (as a `Path`) a file that was unpacked.
+    """A row's picture: a path in the dataset, or (as a `Path`) an unpacked file.
 
     Raises:
-        InputError: no column names a picture, or its value does not.
+        InputError: no column has a picture, or its value is none.
     """
     columns = pictures_in(row)
     if not columns:
@@ -88,7 +88,7 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
 
 
 def captions_of(row: Mapping[str, Any], where: str) -> tuple[list[str], list[InputError]]:
-    """The captions of a row, and what is wrong with those that are none.
+    """The captions of a row, and errors of malformed ones.
 
     Raises:
         InputError: no column has captions.
@@ -112,13 +112,13 @@ def captions_of(row: Mapping[str, Any], where: str) -> tuple[list[str], list[Inp
 
 
 def split_of(row: Mapping[str, Any], where: str) -> str:
-    """The split that a row names; empty where it names none.
+    """The split of a row; empty without one.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is not text.
     """
     value = row.get("split")
-    if value is None or value != value:  # nothing, or NaN for nothing
+    if value is None or value != value:  # None, or NaN for missing
         return ""
     if not isinstance(value, str):
         raise InputError(f"{where}, column 'split': expected text, found {describe(value)}.")
@@ -126,7 +126,7 @@ def split_of(row: Mapping[str, Any], where: str) -> str:
 
 
 def _listed(value: Any, column: str) -> list[Any]:
-    """The captions in a cell; in tables without lists one may be written as JSON, or as Python prints it."""
+    """The captions in a cell; in tables without lists it may be a list in JSON or Python syntax."""
     if column == CONVERSATIONS:
         return [_answer(value)]
     if isinstance(value, str) and len(value) < _LONGEST and value.startswith("[") and value.endswith("]"):
@@ -141,7 +141,7 @@ def _listed(value: Any, column: str) -> list[Any]:
 
 
 def _answer(conversations: Any) -> Any:
-    """The first answer in a conversation, which is what is said of the picture."""
+    """The first answer in a conversation, which is the caption."""
     turns = [turn for turn in conversations if isinstance(turn, dict)] if isinstance(conversations, list) else []
     return next((turn.get("value") for turn in turns if turn.get("from") in ("gpt", "assistant")), None)
 

@@ -1,4 +1,4 @@
-"""Rows of CSV files as people have them: any delimiter, quotes that are never closed, commas that are not quoted."""
+"""Tolerant CSV reader: any delimiter, unclosed quotes, unquoted commas."""
 
 import csv
 import re
@@ -15,17 +15,17 @@ from wordsight.data.records import split_name
 from wordsight.errors import InputError
 
 DELIMITERS = ",;\t|"
-_LINES = 50  # the most that a quoted caption may take
-_LOOKED_AT = 10  # lines, to tell whether a table has no header
+_LINES = 50  # most lines of a quoted caption
+_LOOKED_AT = 10  # lines read to detect a header
 
 
 class Head(NamedTuple):
-    """How a table is written.
+    """Dialect of a table.
 
     Attributes:
         delimiter: between its columns.
-        columns: their names, in small letters; empty for columns that are not used.
-        rows: the number of the line that its rows begin with, from 0.
+        columns: their lower-case names; empty for unused columns.
+        rows: the line of the first row, from 0.
     """
 
     delimiter: str
@@ -34,15 +34,15 @@ class Head(NamedTuple):
 
 
 def columns(text: str) -> list[str]:
-    """The columns of a table, by a text that it begins with."""
+    """The columns of a table, from its beginning."""
     return [column for column in head(text.split("\n")).columns if column]
 
 
 def rows(path: Path, faults: Faults) -> Iterator[Row]:
-    """The rows of a CSV file by the names of their columns.
+    """The rows of a CSV file, by column name.
 
     Raises:
-        InputError: the file cannot be read; or reading is strict, and a row has not the columns of the header.
+        InputError: the file cannot be read; or reading is strict, and a row does not match the header.
     """
     lines = decode.read(path, faults).split("\n")
     form = head(lines)
@@ -71,13 +71,13 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
 
 
 def head(lines: Sequence[str]) -> Head:
-    """How a table is written, by its first lines; "sep=;" is how Excel names a delimiter."""
+    """Detect the dialect from the first lines; "sep=;" is Excel's way to give a delimiter."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     line = lines[first] if lines else ""
     named = re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n"), re.IGNORECASE)
     if named and first + 1 < len(lines):
         return Head(named[1], _names(lines[first + 1], named[1]), first + 2)
-    for number, header in enumerate(lines[first : first + _LOOKED_AT], first):  # there may be a title above
+    for number, header in enumerate(lines[first : first + _LOOKED_AT], first):  # a title may precede it
         for mark in DELIMITERS:
             if table.suitable(names := _names(header, mark)):
                 return Head(mark, names, number + 1)
@@ -88,7 +88,7 @@ def head(lines: Sequence[str]) -> Head:
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    """The columns of a header; one that is there again gets a number behind it."""
+    """The columns of a header; repeated names get a number."""
     names: list[str] = []
     for column in line.split(delimiter):
         name = re.sub(r'^"|"$', "", column.strip()).strip().lower()
@@ -97,8 +97,8 @@ def _names(line: str, delimiter: str) -> list[str]:
 
 
 def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
-    """The delimiter and the columns of a table whose first line is a row already; None for any other text."""
-    lines = [line for line in lines[: len(lines) - 1 or 1] if line.strip()]  # the last may be cut off
+    """The delimiter and columns of a table without a header; None for any other text."""
+    lines = [line for line in lines[: len(lines) - 1 or 1] if line.strip()]  # the last may be truncated
     starts = [re.match(rf'"?([^"{re.escape(DELIMITERS)}]+)"?\s*([{re.escape(DELIMITERS)}])', line) for line in lines]
     fitting = [bool(start and is_picture(start[1].strip())) for start in starts]
     if not fitting or not fitting[0] or sum(fitting) * 2 <= len(fitting) or not starts[0]:
@@ -117,7 +117,7 @@ def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
 
 
 def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], int, str]:
-    """The values of the row that begins with a line, how many lines it takes, and what was wrong with it."""
+    """The values of the row at a line, its number of lines, and its fault, if any."""
     line = lines[first]
     if form.delimiter == "|" or '"' not in line:  # Flickr30k's results.csv: quotes are part of the captions
         return line.split(form.delimiter), 1, ""
@@ -142,7 +142,7 @@ def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], in
 
 
 def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[list[str], str]:
-    """The values of a row as CSV has them; and "open" where a quote is not closed, "wrong" where it is no CSV."""
+    """The values of a row by the CSV rules; and "open" for an unclosed quote, "wrong" for invalid CSV."""
     try:
         rows = list(csv.reader(text, delimiter=delimiter, strict=strict, skipinitialspace=True))
     except csv.Error as error:
@@ -151,14 +151,14 @@ def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[li
 
 
 def _begins_a_row(line: str, form: Head) -> bool:
-    """Whether a line is a row by itself: it has enough columns, and where pictures are named there is one."""
+    """Whether a line is a whole row: it has enough columns, and a picture in its column."""
     values = line.split(form.delimiter)
     places = [form.columns.index(column) for column in table.pictures_in(form.columns)]
     return len(values) >= len(form.columns) and any(is_picture(values[place].strip(' "')) for place in places)
 
 
 def _fitted(values: list[str], form: Head, where: str) -> list[str]:
-    """The values of a row, one a column; a caption with commas that are not quoted is put together again."""
+    """The values of a row, one a column; a caption with unquoted commas is joined again."""
     more = len(values) - len(form.columns)
     if more > 0 and not any(value.strip() for value in values[-more:]):
         return values[:-more]

@@ -1,4 +1,4 @@
-"""Any dataset -> Karpathy JSON."""
+"""Conversion of any dataset to Karpathy JSON."""
 
 import os
 from pathlib import Path
@@ -16,10 +16,10 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
 
     Args:
         dataset: any.
-        out: the file to write; its folder is made if need be.
+        out: the file to write; its folder is created.
 
     Raises:
-        InputError: the file cannot be written; what was there before still is.
+        InputError: the file cannot be written; the old one is kept.
     """
     images: list[dict[str, Any]] = []
     number = 0
@@ -38,7 +38,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
 
 
 def _name_and_folder(picture: Picture, out: Path) -> tuple[str, str]:
-    """`filename` and `filepath` of a picture: the name as it is, and the folder that it is relative to."""
+    """`filename` and `filepath` of a picture: its name, and the folder to which it is relative."""
     path = picture.path.absolute().as_posix()
     name = picture.name if path.endswith("/" + picture.name) else picture.path.name
     folder = os.path.relpath(path[: -len(name) - 1] or "/", out.absolute().parent)

@@ -1,4 +1,4 @@
-"""The text of a dataset's files in any encoding: what is not UTF-8 is read as what it most likely is, and said."""
+"""Text decoding of a dataset's files: an encoding other than UTF-8 is detected and reported."""
 
 import codecs
 from pathlib import Path
@@ -7,11 +7,11 @@ from wordsight.data.faults import Faults
 from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
-LARGEST = 1 << 32  # bytes of a text
-SNIFFED = 1 << 16  # bytes that are looked at to recognise a file
+LARGEST = 1 << 32  # most bytes of a text
+SNIFFED = 1 << 16  # bytes read to recognise a file
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its prefix
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -19,7 +19,7 @@ _MARKS = (
 
 
 def sniff(path: Path) -> str:
-    """The beginning of a text file, to recognise it by; what cannot be decoded is replaced.
+    """The beginning of a text file, for format detection; invalid bytes are replaced.
 
     Raises:
         InputError: it cannot be read, or is not a regular file.
@@ -30,14 +30,14 @@ def sniff(path: Path) -> str:
 
 
 def read(path: Path, faults: Faults, limit: int = LARGEST) -> str:
-    """The text of a file with line feeds between its lines, without a byte order mark and zero bytes.
+    """The text of a file with line feeds, without byte order mark and zero bytes.
 
     A line that is not UTF-8 is read as Windows-1252.
 
     Args:
         path: a regular file.
-        faults: told of every line that is not plain UTF-8.
-        limit: the most bytes that it may have.
+        faults: collects lines that are not plain UTF-8.
+        limit: most bytes of the file.
 
     Raises:
         InputError: it cannot be read, or has more bytes; or a line is not UTF-8 and reading is strict.
@@ -98,7 +98,7 @@ def _bytes(path: Path, most: int) -> bytes:
 
 
 def _encoding(raw: bytes) -> tuple[str, int]:
-    """The encoding of some bytes, and the length of their byte order mark."""
+    """Detect the encoding of bytes, and the length of their byte order mark."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding, len(mark)

@@ -1,4 +1,4 @@
-"""Which phrase of a sentence is where in its picture: the truth that grounding is measured by, never trained on."""
+"""Phrase-box annotations (Flickr30k Entities): the ground truth of grounding, never trained on."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase of a sentence that is seen in the picture.
+    """A phrase of a sentence with boxes in the picture.
 
     Attributes:
         picture: the picture's name.
@@ -23,8 +23,8 @@ class Phrase:
         end: one past its last word.
         text: the phrase as written.
         kind: the first of its types: "people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene",
-            "other", or another that the file gives.
-        boxes: what it names, `xyxy` fractions of the picture's width and height, 0 to 1; at least one.
+            "other", or another in the file.
+        boxes: at least one, `xyxy` fractions of the picture's width and height, 0 to 1.
     """
 
     picture: str
@@ -37,16 +37,16 @@ class Phrase:
 
 
 def load_phrases(folder: Path, names: Collection[str]) -> list[Phrase]:
-    """The phrases with at least one box, for some pictures of a dataset, from its `entities.json`.
+    """Load the phrases with boxes of a dataset's pictures, from its `entities.json`.
 
-    Where the file says which of its sentences the dataset's captions are, only those are used, else all.
+    If the file marks which of its sentences are the dataset's captions, only those are used, else all.
 
     Args:
         folder: the dataset's folder (or a file in it).
-        names: of the pictures; those that the file does not know are left out.
+        names: of the pictures; those missing in the file are left out.
 
     Raises:
-        InputError: the file is missing or wrong (the message names the key), or knows no phrase of these pictures.
+        InputError: the file is missing or malformed (the message names the key), or has no phrase of these pictures.
     """
     folder = Path(folder)
     path = (folder if folder.is_dir() else folder.parent) / "entities.json"
@@ -80,7 +80,7 @@ def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
 
 def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]], where: str) -> Iterator[Phrase]:
     text = field(sentence, "text", str, where)
-    # A phrase counts words between spaces: before[i] is how many of our words come before the i-th of those.
+    # Positions of phrases count words between spaces: before[i] is the number of tokens before the i-th of those.
     before = [0, *accumulate(len(tokenise(piece)) for piece in text.split())]
     for number, phrase in enumerate(field(sentence, "phrases", list, where)):
         place = f"{where}, phrases[{number}]"
@@ -99,7 +99,7 @@ def _is_pixel(value: object) -> bool:
 
 
 def _fractions(box: object, width: int, height: int, where: str) -> Box:
-    """A box in pixels, counted from 1 with both ends inside, as fractions."""
+    """A box in pixels, 1-based with inclusive ends, as fractions."""
     if not isinstance(box, list) or len(box) != 4 or not all(_is_pixel(value) for value in box):
         raise InputError(f"{where}: expected boxes of four numbers, found {describe(box)}.")
     left, right = (min(max(value / width, 0.0), 1.0) for value in (box[0] - 1, box[2]))

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset's files: bad rows are left out or mended, counted and named; strict reading refuses."""
+"""Faults of a dataset's files: bad rows are left out or repaired, and reported; strict reading refuses them."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 
-SHOWN = 3  # faults of a kind that are named; the others are counted
+SHOWN = 3  # faults of a kind that are quoted; the others are counted
 
 
 @dataclass
 class _File:
-    """The faults of one file: how many rows were read, and what was wrong with the others."""
+    """The faults of one file: how many rows were read, and errors of the others."""
 
     good: int = 0
     left_out: list[str] = field(default_factory=list)
@@ -19,10 +19,10 @@ class _File:
 
 
 class Faults:
-    """Collects what is wrong while the files of a dataset are read.
+    """Collects faults while the files of a dataset are read.
 
     Args:
-        strict: refuse the first bad row, with the file and the line, where otherwise it is left out or mended.
+        strict: refuse the first bad row, with file and line, rather than leave it out or repair it.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -32,15 +32,15 @@ class Faults:
         self._notes: list[str] = []
 
     def good(self, path: Path, rows: int = 1) -> None:
-        """Count rows of a file that could be used."""
+        """Count usable rows of a file."""
         self._files[path].good += rows
 
     def left_out(self, path: Path, why: InputError) -> None:
-        """A row is left out.
+        """Record a row that is left out.
 
         Args:
             path: its file.
-            why: says which row, and what was expected.
+            why: names the row and what was expected.
 
         Raises:
             InputError: reading is strict.
@@ -50,12 +50,12 @@ class Faults:
         self._files[path].left_out.append(str(why))
 
     def mended(self, path: Path, where: str, what: str) -> None:
-        """A row is used in another form than it has.
+        """Record a row that is repaired.
 
         Args:
             path: its file.
             where: the row, such as "line 7".
-            what: what was wrong, and what was made of it.
+            what: the fault and its repair.
 
         Raises:
             InputError: reading is strict.
@@ -65,19 +65,19 @@ class Faults:
         self._files[path].mended.append(f"{where}: {what}")
 
     def spelled(self, named: str, real: str) -> None:
-        """A picture was found under a name that is spelled otherwise."""
+        """Record a picture found under a different spelling of its name."""
         self._spelled.append(f"'{named}' is {real}")
 
     def note(self, sentence: str) -> None:
-        """Something else that a person should know, such as a file that was passed over."""
+        """Record anything else to report, such as a skipped file."""
         if sentence not in self._notes:
             self._notes.append(sentence)
 
     def require(self, path: Path) -> None:
-        """Make sure that the rows of a file are not nearly all bad: then it has another format.
+        """Refuse a file with nearly all rows bad: it has another format.
 
         Raises:
-            InputError: fewer than a tenth could be used; the message names the first bad row.
+            InputError: fewer than a tenth are usable; the message names the first bad row.
         """
         rows = self._files[path]
         bad = len(rows.left_out)
@@ -86,7 +86,7 @@ class Faults:
             raise InputError(rows.left_out[0] + others)
 
     def sentences(self) -> tuple[str, ...]:
-        """Everything that was found, a sentence for each kind of fault in each file."""
+        """All faults, a sentence for each kind in each file."""
         found = list(self._notes)
         for path, rows in self._files.items():
             for what, some in (("left out", rows.left_out), ("mended", rows.mended)):

@@ -1,4 +1,4 @@
-"""Where datasets, weights and pictures are."""
+"""Locate datasets, weights and pictures."""
 
 import os
 from pathlib import Path
@@ -15,22 +15,22 @@ PICTURE_SUFFIXES = frozenset(
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name ends like a picture's, in capitals or not."""
+    """Whether a file name has a picture's suffix, in any case."""
     return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
 def find(name: str | Path, what: str) -> Path:
-    """A file or folder that a recipe or a user names.
+    """Find a file or folder that a recipe or a user names.
 
     Args:
         name: a path, or a name in the folder of shared data: $WORDSIGHT_SHARED, or else `shared` beside the project.
-        what: what it is, for the message: "dataset", "weights".
+        what: its kind, for the message: "dataset", "weights".
 
     Returns:
         The path as given if it exists, else the one in the folder of shared data.
 
     Raises:
-        InputError: it is in neither place; the message says which were tried.
+        InputError: it is in neither place; the message lists both.
     """
     given = Path(os.path.expanduser(name))
     if str(name) and os.path.exists(given):

@@ -1,4 +1,4 @@
-"""The original layout of Flickr8k and Flickr30k: a token file, and a list of pictures for each split."""
+"""Flickr8k and Flickr30k in the original layout: a token file, and a list of pictures for each split."""
 
 import re
 from pathlib import Path
@@ -20,23 +20,22 @@ _LISTS = {
 
 
 def recognised(text: str) -> bool:
-    """Whether a text begins as a token file: most of its first lines are `picture.jpg#0<TAB>sentence`."""
+    """Whether a text is a token file: most of its first lines are `picture.jpg#0<TAB>sentence`."""
     lines = [line for line in text.split("\n", 2 * _LOOKED_AT)[:-1] or [text] if line.strip()][:_LOOKED_AT]
     return 2 * sum(_match(line) is not None for line in lines) > len(lines)
 
 
 def read(path: Path, faults: Faults) -> Dataset:
-    """The dataset of a token file and the lists of pictures beside it.
+    """Read a token file and the lists of pictures beside it.
 
-    Where there are lists, only the pictures that they name belong to the dataset; where there are none, all are for
-    training.
+    With lists, only their pictures belong to the dataset; without any, all are for training.
 
     Args:
         path: of the token file, lines of `picture.jpg#0<TAB>sentence`.
-        faults: told of lines that are not as they should be.
+        faults: collects malformed lines.
 
     Raises:
-        InputError: nearly all lines have another form, or one has and reading is strict.
+        InputError: nearly all lines are malformed, or one is and reading is strict.
     """
     said: dict[str, list[str]] = {}
     for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
@@ -61,7 +60,7 @@ def _match(line: str) -> re.Match[str] | None:
 
 
 def _splits(folder: Path, faults: Faults) -> dict[str, str]:
-    """Picture -> split, from the lists in a folder; empty when there are none."""
+    """Picture -> split, from the lists in a folder; empty without any."""
     splits: dict[str, str] = {}
     for split, patterns in _LISTS.items():
         for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
@@ -69,7 +68,7 @@ def _splits(folder: Path, faults: Faults) -> dict[str, str]:
                 continue
             for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
                 name = line.strip()
-                name = f"{name}.jpg" if name.isdecimal() else name  # Flickr30k's lists leave the suffix out
+                name = f"{name}.jpg" if name.isdecimal() else name  # Flickr30k's lists omit the suffix
                 if name and splits.setdefault(name, split) != split:
                     error = InputError(f"{path}, line {number}: {name} is already in the split '{splits[name]}'.")
                     faults.left_out(path, error)

@@ -1,6 +1,6 @@
-"""A folder of pictures with their captions beside them: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`.
+"""Folders of picture-caption pairs: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`.
 
-The captions may be in a folder of their own: `captions/x.txt` beside or in place of `images/x.jpg`.
+Captions may be in a folder of their own: `captions/x.txt` for `images/x.jpg`.
 """
 
 import os
@@ -18,17 +18,17 @@ from wordsight.errors import InputError
 from wordsight.files import describe, parse_json
 
 TEXTS = (".txt", ".caption", ".json")  # of several beside a picture, the first is read
-LARGEST = 1 << 20  # bytes of captions of one picture
+LARGEST = 1 << 20  # most bytes of a picture's captions
 IMAGES = ("images", "imgs", "image", "img", "pictures", "photos")
 CAPTIONS = ("captions", "caption", "labels", "texts", "text", "txt", "txts", "descriptions", "annotations")
-_TRIED = 20  # JSON files that are opened to see whether they have captions
+_TRIED = 20  # JSON files tested for captions
 _NO_CAPTIONS = re.compile(
     r"(readme|captions|annotations|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE
 )
 
 
 def recognised(root: Path, faults: Faults) -> bool:
-    """Whether a picture in a folder, or in the folders inside, has captions beside it."""
+    """Whether any picture below a folder has captions beside it."""
     tried = 0
     for folder, files in files_below(root, Faults()):
         texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
@@ -44,24 +44,24 @@ def recognised(root: Path, faults: Faults) -> bool:
 
 
 def read(root: Path, faults: Faults) -> Dataset:
-    """The dataset in a folder and the folders in it; the first of these named like a split gives the split, else train.
+    """Read a folder and its subfolders; the first of these named like a split gives the split, else train.
 
-    A picture without captions has no sentences; a text file without a picture stands for a picture that is missing.
+    A picture without captions has no sentences; a text file without a picture is a missing picture.
 
     Args:
         root: the folder.
-        faults: told of files that are not as they should be.
+        faults: collects malformed files.
     """
     return Dataset(root.name, root, "pairs", tuple(pictures(root, faults)))
 
 
 def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Picture]:
-    """The pictures below a folder, each with the captions beside it; their split is a folder's, or else `default`."""
+    """The pictures below a folder with the captions beside them; the split is a folder's, or else `default`."""
     for folder, files in files_below(root, faults):
         within = folder.relative_to(root)
         split = next(filter(None, map(split_of_folder, within.parts)), default)
         if not any(map(is_picture, files)) and _pictures_of(root, folder):
-            continue  # its captions are read with their pictures
+            continue  # read with their pictures
         texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
@@ -84,7 +84,7 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
 
 
 def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str], faults: Faults) -> dict[str, str]:
-    """Each picture of a folder with the file of its captions, or ""; captions of several pictures are the first's."""
+    """Picture -> caption file, or ""; a file that fits several pictures belongs to the first."""
     found: dict[str, str] = {}
     owner: dict[str, str] = {}
     for name in sorted(filter(is_picture, files)):
@@ -105,7 +105,7 @@ def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str
 
 
 def _elsewhere(root: Path, folder: Path) -> dict[tuple[str, str], str]:
-    """As `_texts`, with their folder, those for the pictures in a folder that are in a folder of captions."""
+    """As `_texts`, with their folder, from the caption folder that corresponds to a picture folder."""
     for place in [*_renamed(root, folder, IMAGES, CAPTIONS), *(folder / name for name in CAPTIONS)]:
         try:
             found = _texts(entry.name for entry in os.scandir(place) if entry.name[0] != "." and not entry.is_dir())
@@ -117,7 +117,7 @@ def _elsewhere(root: Path, folder: Path) -> dict[tuple[str, str], str]:
 
 
 def _pictures_of(root: Path, folder: Path) -> bool:
-    """Whether the pictures of a folder of captions are elsewhere."""
+    """Whether a caption folder has a corresponding picture folder."""
     places = [*_renamed(root, folder, CAPTIONS, IMAGES), *([folder.parent] if folder.name.lower() in CAPTIONS else [])]
     for place in places:
         try:
@@ -129,7 +129,7 @@ def _pictures_of(root: Path, folder: Path) -> bool:
 
 
 def _renamed(root: Path, folder: Path, before: Sequence[str], after: Sequence[str]) -> Iterator[Path]:
-    """The folders whose path in the root is that of a folder but for one part with another name."""
+    """Existing folders whose path differs from that of `folder` in one renamed part."""
     parts = folder.relative_to(root).parts
     for place, part in enumerate(parts):
         if part.lower() in before:
@@ -141,13 +141,13 @@ def _has_words(caption: str) -> bool:
 
 
 def _texts(files: Iterable[str]) -> dict[tuple[str, str], str]:
-    """The files that may hold captions, by their names without ending and their endings in small letters."""
+    """Possible caption files, by stem and lower-case suffix."""
     split = (os.path.splitext(name) for name in sorted(files, reverse=True))
     return {(stem, suffix.lower()): stem + suffix for stem, suffix in split if suffix.lower() in TEXTS}
 
 
 def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """The files with captions of a picture, the first to be read first."""
+    """The caption files of a picture, in order of preference."""
     stem = os.path.splitext(name)[0]
     for suffix in TEXTS:
         for beginning in (stem, name):
@@ -156,7 +156,7 @@ def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
 
 
 def _said(path: Path, faults: Faults) -> tuple[str, ...]:
-    """The captions in a file, one a line; in JSON those of its keys."""
+    """The captions in a file, one a line; in JSON those of its caption keys."""
     text = decode.read(path, faults, LARGEST)
     if path.suffix.lower() != ".json":
         lines = text.strip().split("\n")

@@ -1,4 +1,4 @@
-"""Rows of JSON: an object a line, or a list of objects, which may be inside an object; or captions by picture."""
+"""Rows of JSON files: JSON lines, a list of objects, which may be nested in an object, or captions by picture."""
 
 import re
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from wordsight.files import describe, parse_json
 
 _KEY = re.compile(r'"((?:[^"\\]|\\.){1,40})"\s*:')
 _FIRST_KEY = re.compile(r'\s*\{\s*"((?:[^"\\]|\\.)+)"\s*:')
-_LOOKED_AT = 100  # entries, to tell what an object holds
-_DEEPEST = 2  # objects that rows may be inside of
+_LOOKED_AT = 100  # entries read to recognise an object
+_DEEPEST = 2  # most levels of nesting
 
 
 def columns(text: str) -> list[str]:
-    """The keys of the objects in a text, or in the beginning of one; none where it is not of objects."""
+    """The keys of the objects in a text, or in the beginning of one; empty for any other text."""
     return list(dict.fromkeys(map(str.lower, _KEY.findall(text)))) if text.lstrip()[:1] in ("[", "{") else []
 
 
 def rows(path: Path, faults: Faults) -> Iterator[Row]:
-    """The objects of a JSON file by the names of their keys, in small letters.
+    """The objects of a JSON file, with lower-case keys.
 
     Raises:
-        InputError: the file cannot be read; or reading is strict, and a row is no object.
+        InputError: the file cannot be read; or reading is strict, and a row is not an object.
     """
     text = decode.read(path, faults)
     whole = text.lstrip().startswith("[") or path.suffix.lower() == ".json"
@@ -46,7 +46,7 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
 
 
 def unwrapped(content: object, deepest: int = _DEEPEST) -> list[Any]:
-    """The rows in a JSON value: its list, a list inside, an object of columns, or captions by picture; else none."""
+    """The rows in a JSON value: a list, a nested list, an object of columns, or captions by picture; else empty."""
     if isinstance(content, list):
         there = (one for one in content[:_LOOKED_AT] if isinstance(one, dict))
         return content if any(table.suitable(lowered(one)) for one in there) else []
@@ -59,7 +59,7 @@ def unwrapped(content: object, deepest: int = _DEEPEST) -> list[Any]:
 
 
 def begins_by_picture(text: str) -> bool:
-    """Whether a text begins as an object whose keys name pictures."""
+    """Whether a text is an object with pictures as keys, by its beginning."""
     first = _FIRST_KEY.match(text)
     return bool(first and is_picture(first[1]))
 
@@ -74,7 +74,7 @@ def _of_columns(content: dict[str, Any]) -> list[Any]:
 
 
 def _by_picture(content: dict[str, Any]) -> list[Any]:
-    """The rows of `{"1.jpg": "caption"}`, or of lists of captions, or of objects (whose keys may lack the ending)."""
+    """The rows of `{"1.jpg": "caption"}`, or of lists of captions, or of objects (whose keys may lack the suffix)."""
     first = list(content.items())[:_LOOKED_AT]
     fitting = [is_picture(key) or (isinstance(value, dict) and "caption" in value) for key, value in first]
     if 2 * sum(fitting) <= len(fitting):
@@ -86,7 +86,7 @@ def _by_picture(content: dict[str, Any]) -> list[Any]:
 
 
 def _in_split(key: str, some: list[Any]) -> list[Any]:
-    """Rows under a key that may be called after a split."""
+    """Rows under a key, with its split if it names one."""
     split = split_name(key)
     if split not in ("train", "val", "test"):
         return some

@@ -15,10 +15,10 @@ _LOOKED_AT = 100  # images, to tell the format
 
 
 def require(path: Path, content: object) -> None:
-    """Make sure that a JSON file's content is of this format: images that carry their sentences.
+    """Check that a JSON file has this format: images with their sentences.
 
     Raises:
-        InputError: it is not; the message names what is missing.
+        InputError: it has not; the message names what is missing.
     """
     images = field(content, "images", list, str(path))
     if not images:
@@ -28,16 +28,16 @@ def require(path: Path, content: object) -> None:
 
 
 def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
-    """The dataset in a Karpathy JSON file; `restval` joins train, and a picture without a split is for training.
+    """Read a Karpathy JSON file; `restval` joins train, as do pictures without a split.
 
     Args:
         root: the dataset's folder.
-        path: of the file, in it or in a folder inside.
+        path: of the file, in or below the folder.
         content: of the file.
-        faults: told of images and sentences that are not as they should be.
+        faults: collects malformed images and sentences.
 
     Raises:
-        InputError: nearly all of the file is not as it should be, or one thing is and reading is strict.
+        InputError: nearly all of the file is malformed, or anything is and reading is strict.
     """
     files = PictureFiles(faults, path.parent, root)
     found = list(_images(path, content["images"], faults))

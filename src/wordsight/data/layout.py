@@ -1,4 +1,4 @@
-"""Which files of a folder may hold a dataset: what they hold is looked at, and not only what they are called."""
+"""Format detection: which files of a folder may hold a dataset, by content rather than name."""
 
 import os
 import re
@@ -15,17 +15,17 @@ from wordsight.data.lookup import files_below
 from wordsight.errors import InputError
 from wordsight.files import parse_json
 
-_NAMED = re.compile(r"(dataset|captions).*\.json", re.IGNORECASE)  # JSON that usually holds a dataset
+_NAMED = re.compile(r"(dataset|captions).*\.json", re.IGNORECASE)  # usual names of datasets in JSON
 _TEXTS = (".txt", ".token")
-_FOLDERS = 1000  # in which tables and archives are looked for
-_DEEPEST = 2  # folders down
+_FOLDERS = 1000  # most folders searched for tables and archives
+_DEEPEST = 2  # levels of folders
 _LISTED = re.compile(r"\s*(?:\[|\{.*\}\s*\n\s*\{)")  # objects in a list, or one a line
 _SHAPE = re.compile(r'"(images|annotations)"\s*:')
 
 
 @dataclass(frozen=True)
 class Json:
-    """A JSON file with a dataset: its kind is "karpathy", "coco" or "table" (whose content is not kept)."""
+    """A JSON file with a dataset, of kind "karpathy", "coco" or "table" (whose content is not kept)."""
 
     path: Path
     kind: str
@@ -33,21 +33,21 @@ class Json:
 
 
 class Layout:
-    """The files of a folder by what they may hold, each looked at when it is asked for.
+    """The dataset files of a folder by format, detected lazily.
 
     Args:
         root: the folder.
-        faults: told of files whose names promise a dataset that they do not hold.
+        faults: collects files with a dataset's name but other content.
     """
 
     def __init__(self, root: Path, faults: Faults) -> None:
         self.root, self.faults = root, faults
-        self.passed: list[InputError] = []  # why files were passed over
+        self.passed: list[InputError] = []  # why files were skipped
         self.here = list(_files(root, 0))
 
     @cached_property
     def levels(self) -> list[list[Path]]:
-        """The files that may be a table or an archive, by how deep they lie."""
+        """The files that may be a table or an archive, by depth."""
         levels: list[list[Path]] = [[] for _ in range(_DEEPEST + 1)]
         for path in _files(self.root, _DEEPEST):
             if path.name.lower().endswith((*tables.SUFFIXES, *webdataset.SUFFIXES)):
@@ -65,12 +65,12 @@ class Layout:
                     self._pass(error, path, said=named)
 
     def tokens(self) -> list[Path]:
-        """The token files of Flickr8k and Flickr30k, that of lemmas last."""
+        """The token files of Flickr8k and Flickr30k, lemmas last."""
         found = [path for path in self._texts() if self._holds(path, _is_tokens)]
         return sorted(found, key=lambda path: "lemma" in path.name.lower())
 
     def tables(self) -> list[Path]:
-        """The tables that make up the dataset: all `metadata.*`, else those that lie least deep, else text."""
+        """The tables of the dataset: all `metadata.*`, else those of the least depth, else text files."""
         every = [[path for path in level if path.suffix.lower() in tables.SUFFIXES] for level in self.levels]
         metadata = [path for level in every for path in level if path.stem.lower() == "metadata"]
         for level in (metadata, *every, self._texts()):
@@ -87,7 +87,7 @@ class Layout:
         return []
 
     def _texts(self) -> list[Path]:
-        """The text files here that are not the captions of one picture."""
+        """The text files of this folder that are not the captions of one picture."""
         pictures = [path.name for path in self.here if is_picture(path.name)]
         taken = {*pictures, *(os.path.splitext(name)[0] for name in pictures)}
         return [path for path in self.here if path.suffix.lower() in _TEXTS and path.stem not in taken]
@@ -100,7 +100,7 @@ class Layout:
             return False
 
     def _once(self, found: list[Path]) -> list[Path]:
-        """Of tables in one folder that differ in their endings alone, the first."""
+        """The first of tables in one folder that differ only in the suffix."""
         order = [*tables.SUFFIXES, *_TEXTS]
         first: dict[Path, Path] = {}
         for path in sorted(found, key=lambda path: order.index(path.suffix.lower())):
@@ -134,16 +134,16 @@ def _is_table(path: Path) -> bool:
 
 
 def read_json(path: Path, faults: Faults) -> Json:
-    """A JSON file that holds a dataset.
+    """Read a JSON file that may hold a dataset.
 
     Raises:
-        InputError: it holds none; the message says what it lacks.
+        InputError: it does not; the message names what is missing.
     """
     start = decode.sniff(path)
     if _LISTED.match(start) and tables.recognised(path):
         return Json(path, "table")
     likely = _SHAPE.search(start) or json_rows.begins_by_picture(start) or tables.recognised(path)
-    if not likely and len(start) >= decode.SNIFFED // 4:  # too large to be read for nothing
+    if not likely and len(start) >= decode.SNIFFED // 4:  # too large to try
         raise InputError(f"{path}: expected the key 'images' near its beginning.")
     content = parse_json(decode.read(path, faults), str(path))
     try:

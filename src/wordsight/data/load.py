@@ -1,4 +1,4 @@
-"""Any dataset -> `Dataset`: the format is recognised by looking at the files."""
+"""Loading a dataset of any format, which is detected from the files."""
 
 import logging
 import os
@@ -23,20 +23,20 @@ FORMATS = (
 
 
 def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
-    """Read a dataset in any of the known formats, and warn of what was wrong with its files.
+    """Read a dataset of any known format, and log warnings of faults in its files.
 
     Args:
-        path: its folder, or one of its files (to choose where a folder has several), as `find` takes it; or a name of
-            several webdataset shards, such as `{00000..00007}.tar`.
-        strict: refuse the first row that is not as it should be, and do not leave it out or mend it.
+        path: its folder, or one of its files (if a folder has several datasets), as `find` takes it; or a pattern of
+            webdataset shards, such as `{00000..00007}.tar`.
+        strict: refuse the first malformed row rather than leave it out or repair it.
 
     Returns:
-        The dataset; single pictures in it may be missing or broken, and some may have no sentences. What was wrong is
-        in `faults`, and logged as warnings.
+        The dataset; single pictures in it may be missing or broken, and some may have no sentences. Faults are in
+        `faults`, and logged as warnings.
 
     Raises:
-        InputError: nothing is there, the format is none of the known ones, nearly all of a file is wrong (the message
-            names the line or key), there is no picture or no sentence, or every picture is missing.
+        InputError: the path does not exist, the format is unknown, nearly all of a file is malformed (the message names
+            the line or key), there is no picture or no sentence, or every picture is missing.
     """
     dataset = read_dataset(path, strict=strict)
     for sentence in dataset.faults:
@@ -45,7 +45,7 @@ def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
 
 
 def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
-    """The same as `load_dataset`, without warnings: what was wrong is in `faults` alone."""
+    """As `load_dataset`, but without warnings: faults are in `faults` alone."""
     if not isinstance(path, str | Path):
         raise InputError(f"expected a dataset's folder or one of its files, found {describe(path)}.")
     faults = Faults(strict=strict)
@@ -72,7 +72,7 @@ def _warn(sentence: str) -> None:
 
 
 def _from_folder(root: Path, faults: Faults) -> Dataset:
-    """The first of the formats that the folder's files show; JSON with an unusual name is looked at last."""
+    """Read a folder in the first format that its files match; JSON with an unusual name comes last."""
     files = Layout(root, faults)
     if dataset := _from_json(root, files.json(named=True), faults):
         return dataset
@@ -92,7 +92,7 @@ def _from_folder(root: Path, faults: Faults) -> Dataset:
 
 
 def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | None:
-    """The dataset in some JSON files: one of Karpathy's, else all of COCO's, else all lists of pictures."""
+    """The dataset in JSON files: one in Karpathy format, else all COCO files, else all lists of pictures."""
     found = list(files)
     one = [file for file in found if file.kind == "karpathy"]
     if len(one) > 1:
@@ -123,10 +123,10 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
 
 
 def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Faults) -> tuple[Picture, ...]:
-    """The pictures, each once and with a name of its own: names that repeat get their folders in front.
+    """Deduplicate pictures and make names unique: repeated names get their folders as prefix.
 
     Raises:
-        InputError: a picture is there twice, and reading is strict.
+        InputError: a picture is repeated, and reading is strict.
     """
     names = Counter(picture.name for picture in pictures)
     if len(names) == len(pictures):
@@ -152,7 +152,7 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
 
 
 def _with_split(picture: Picture) -> str:
-    """A name for pictures whose names and folders repeat, as they do in archives of several splits."""
+    """A name with the split, for pictures whose names and folders repeat, as in archives of several splits."""
     return f"{picture.split}/{picture.path.parent.parent.name}/{picture.name}"
 
 

@@ -1,4 +1,4 @@
-"""Where the picture files of a dataset are."""
+"""Picture lookup: find the files of a dataset's pictures."""
 
 import os
 import unicodedata
@@ -14,15 +14,15 @@ _IMAGES = ("images", "imgs")
 
 
 class PictureFiles:
-    """The picture files of a dataset, found wherever their folder usually is.
+    """The picture files of a dataset, in the usual folders.
 
-    Looked at, in turn: the dataset's folder, the folders in it ("images" first), and the folders in "images".
-    Each is listed once, so that thousands of pictures cost no more than a few. A name that no file has is compared
-    without regard to its Unicode form, its case, the direction of its slashes, and, where it has none, its ending.
+    Searched in turn: the dataset's folder, its subfolders ("images" first), and the subfolders of "images". Each is
+    listed once. A name without an exact match is compared regardless of Unicode form, case, direction of slashes and,
+    if missing, suffix.
 
     Args:
-        faults: told which names are spelled otherwise than their files.
-        roots: the folders to look in, and in what is inside.
+        faults: collects names spelled differently from their files.
+        roots: the folders to search, with subfolders.
     """
 
     def __init__(self, faults: Faults, *roots: Path) -> None:
@@ -37,11 +37,11 @@ class PictureFiles:
         """The file of a picture.
 
         Args:
-            names: paths, relative to the dataset or absolute; the first that exists is taken.
-            split: folders that are called so are looked at first.
+            names: paths, relative to the dataset or absolute; the first existing one is taken.
+            split: folders of this name are searched first.
 
         Returns:
-            The file; where none is there, a likely place of it.
+            The file; if none exists, its likely path.
         """
         for name in names:
             if os.path.isabs(name):
@@ -59,7 +59,7 @@ class PictureFiles:
 
     @cached_property
     def places(self) -> list[str]:
-        """The folders where pictures are looked for."""
+        """The folders searched for pictures."""
         found = []
         for root in self.roots:
             inside = _folders(root)
@@ -84,13 +84,13 @@ class PictureFiles:
         return None
 
     def _only(self, places: Iterable[str], base: str) -> Path | None:
-        """The one file in some folders whose name is the same but for its spelling; None for none or several."""
+        """The only file in these folders whose folded name is equal; None for none or several."""
         wanted = folded(base)
         found = [os.path.join(place, real) for place in places for real in self._folding(place).get(wanted, ())]
         return Path(found[0]) if len(found) == 1 else None
 
     def _folding(self, folder: str) -> dict[str, list[str]]:
-        """The files of a folder by their folded names; pictures also by their names without ending."""
+        """The files of a folder by folded name; pictures also by folded stem."""
         if folder not in self._foldings:
             found: dict[str, list[str]] = {}
             for name in self._listing(folder):
@@ -110,14 +110,14 @@ class PictureFiles:
 
 
 def files_below(root: Path, faults: Faults, deepest: int = 1000) -> Iterator[tuple[Path, set[str]]]:
-    """Each folder in a folder, and itself, with the names of its files, without hidden ones, by the alphabet.
+    """Walk a folder: each folder with the names of its files, without hidden ones, alphabetically.
 
-    A folder that is reached twice, by links, is given once: as the real folder where that is inside.
+    A folder reached twice, by links, is given once: as the real folder if that is inside.
 
     Args:
         root: the folder.
-        faults: told of folders that cannot be read.
-        deepest: how many folders down to look.
+        faults: collects folders that cannot be read.
+        deepest: most levels of folders.
     """
     seen: set[tuple[int, int]] = set()
     waiting, links = [(str(root), 0)], list[tuple[str, int]]()
@@ -140,12 +140,12 @@ def files_below(root: Path, faults: Faults, deepest: int = 1000) -> Iterator[tup
 
 
 def folded(name: str) -> str:
-    """A name without its case and its Unicode form."""
+    """A name folded in case and Unicode form."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _folders(folder: str) -> list[str]:
-    """The folders in a folder, by name, without the hidden ones."""
+    """The subfolders of a folder, by name, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.path for entry in entries if _is_folder(entry) and not entry.name.startswith("."))
@@ -156,5 +156,5 @@ def _folders(folder: str) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a circular link
         return False

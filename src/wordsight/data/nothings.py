@@ -1,4 +1,4 @@
-"""Pictures that show nothing: blank ones, noise, stripes, gradients and pages of text. No caption of them is right."""
+"""Pictures of nothing: blank, noise, stripes, gradients and pages of text. Every caption of them is wrong."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,11 +12,11 @@ _WORDS = _TEXT.split()
 
 
 def nothings(count: int, seed: int = 0) -> Iterator[Image.Image]:
-    """Such pictures, of each kind in turn.
+    """Generate pictures of nothing, of each kind in turn.
 
     Args:
         count: how many.
-        seed: the same one gives the same pictures.
+        seed: of the pictures.
     """
     chance = np.random.default_rng(seed)
     kinds: tuple[Callable[[Generator], Image.Image], ...] = (_blank, _noise, _gradient, _stripes, _blots, _page)
@@ -55,7 +55,7 @@ def _blots(chance: Generator) -> Image.Image:
 
 
 def _page(chance: Generator) -> Image.Image:
-    """Lines of text, with a bar above as a window has one."""
+    """Lines of text below a title bar."""
     dark = chance.random() < 0.3
     image = Image.new("RGB", SIDES, (30, 30, 34) if dark else (255, 255, 255))
     draw = ImageDraw.Draw(image)

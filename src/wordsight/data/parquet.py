@@ -1,4 +1,4 @@
-"""Rows of Parquet files; pictures that are inside, as Hugging Face has them, are unpacked into the cache."""
+"""Rows of Parquet files; embedded pictures, as of Hugging Face, are unpacked into the cache."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from wordsight.data.unpack import LARGEST, remembered_list, safe_name, suffix_of
 from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
 
-_BATCH = 256  # rows that are read at once
-_NAMES = ("key", "image_id", "img_id", "id")  # columns that may name a picture which is inside
+_BATCH = 256  # rows read at once
+_NAMES = ("key", "image_id", "img_id", "id")  # columns that may name an embedded picture
 
 
 def columns(path: Path) -> list[str]:
-    """The names of a Parquet file's columns, in small letters.
+    """The lower-case column names of a Parquet file.
 
     Raises:
         InputError: there is no reader of Parquet, or the file is not Parquet.
@@ -29,10 +29,9 @@ def columns(path: Path) -> list[str]:
 
 
 def rows(path: Path, faults: Faults) -> Iterator[Row]:
-    """The rows of a Parquet file by the names of their columns, in small letters.
+    """The rows of a Parquet file, with lower-case column names.
 
-    The picture of a row is what its column says, or, where the column holds the picture itself, the path of the file
-    that it was unpacked to.
+    A row's picture is the value of its column, or the path of the unpacked file of an embedded picture.
 
     Raises:
         InputError: there is no reader of Parquet, the file cannot be read, or its pictures cannot be unpacked.
@@ -66,7 +65,7 @@ def _used(names: list[str]) -> set[str]:
 
 
 def _labels(reader: Any, names: list[str]) -> list[str]:
-    """The names that the numbers in the column `split` stand for, as Hugging Face notes them; none for none."""
+    """Class names of the numbers in the column `split`, from Hugging Face's metadata; empty without any."""
     try:
         features = json.loads(reader.schema_arrow.metadata[b"huggingface"])["info"]["features"]
         labels = next(features[name]["names"] for name in names if name.strip().lower() == "split")
@@ -76,7 +75,7 @@ def _labels(reader: Any, names: list[str]) -> list[str]:
 
 
 def _inside(reader: Any) -> str:
-    """The column whose values are pictures: bytes, or an object with `bytes` and `path`; empty for none."""
+    """The column of embedded pictures: bytes, or an object with `bytes` and `path`; empty for none."""
     import pyarrow
 
     def holds(kind: Any) -> bool:
@@ -91,7 +90,7 @@ def _inside(reader: Any) -> str:
 
 
 def _unpack(path: Path, reader: Any, column: str, into: Path) -> list[str]:
-    """Write the pictures of a Parquet file; gives the name of each row's, empty where it has none."""
+    """Unpack the pictures of a Parquet file; returns the file name of each row, empty without a picture."""
     names = reader.schema_arrow.names
     identity = next((name for name in names if name.strip().lower() in _NAMES), None)
     known: dict[tuple[str, bytes], str] = {}
@@ -137,7 +136,7 @@ def _reader(path: Path, file: BinaryIO) -> Any:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What a damaged file may raise."""
+    """The exceptions of a damaged file."""
     import pyarrow
 
     return (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, pyarrow.ArrowException)

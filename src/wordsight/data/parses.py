@@ -1,7 +1,7 @@
-"""Parses of captions in CoNLL-U, by any parser: https://universaldependencies.org/format.html.
+"""Dependency parses of captions in CoNLL-U, by any parser: https://universaldependencies.org/format.html.
 
-A parse belongs to every sentence of the same letters and digits; so the order of the file, what it calls its sentences,
-and where its parser cuts words, are all the same to us.
+A parse belongs to every sentence with the same letters and digits; the order of the file, its sentence ids and its
+tokenisation do not matter.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from wordsight.text.tokens import tokenise
 from wordsight.text.trees import NUMBER, Token, letters, on_words
 
 NAME = "captions.conllu"  # the file beside the captions
-BRACKETS = frozenset(("-LRB-", "-RRB-", "-LSB-", "-RSB-", "-LCB-", "-RCB-"))  # as some parsers write them
+BRACKETS = frozenset(("-LRB-", "-RRB-", "-LSB-", "-RSB-", "-LCB-", "-RCB-"))  # escapes of some parsers
 COLUMNS = 10  # ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
 
 Parses = Mapping[str, Sequence[Token]]  # the letters of a sentence -> its parse
@@ -22,9 +22,9 @@ Line = tuple[int, list[str]]  # its number in the file, its columns
 
 
 def load_parses(folder: Path) -> Parses:
-    """The parses in the file `captions.conllu` of a folder; none where there is no such file.
+    """The parses in the file `captions.conllu` of a folder; empty without the file.
 
-    Subtypes of relations are cut off ("nsubj:pass" is "nsubj"), and relations that are not universal become "dep".
+    Subtypes of relations are dropped ("nsubj:pass" is "nsubj"), and relations that are not universal become "dep".
 
     Raises:
         InputError: the file is not CoNLL-U with trees; the message names the line.
@@ -39,7 +39,7 @@ def load_parses(folder: Path) -> Parses:
 
 
 def tree_of(sentence: str, parses: Parses) -> list[tuple[int, int]] | None:
-    """The tree of a sentence's words (see `text/trees.py`), or None where nobody parsed it."""
+    """The tree of a sentence's words (see `text/trees.py`), or None without a parse."""
     tokens = parses.get(letters(sentence))
     return on_words(tokens, words) if tokens and (words := tokenise(sentence)) else None
 
@@ -48,7 +48,7 @@ def read(path: Path) -> Iterator[list[Token]]:
     """The sentences of a CoNLL-U file.
 
     Raises:
-        InputError: a line has another form; the message names it.
+        InputError: a line is malformed; the message names it.
     """
     lines = enumerate(read_text(path).split("\n"), 1)
     for real, group in groupby(lines, key=lambda line: bool(line[1].strip())):
@@ -59,13 +59,13 @@ def read(path: Path) -> Iterator[list[Token]]:
 
 
 def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
-    """The tokens of the lines of a sentence, checked."""
+    """The checked tokens of a sentence's lines."""
     nodes: list[Line] = []
-    surface: dict[int, str] = {}  # node -> what the text has in its place, where that is one word for several nodes
+    surface: dict[int, str] = {}  # node -> surface form of a multiword token
     for number, row in rows:
         if len(row) != COLUMNS:
             raise _wrong(path, number, f"{COLUMNS} columns between tabs", f"{len(row)}")
-        if "." in row[0]:  # a node that is not in the text
+        if "." in row[0]:  # an empty node
             continue
         first, dash, last = row[0].partition("-")
         if dash:
@@ -92,7 +92,7 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
 
 
 def _require_tree(path: Path, nodes: Sequence[Line], tokens: Sequence[Token]) -> None:
-    """Every word comes to a root, whose HEAD is 0."""
+    """Check that every word leads to a root, whose HEAD is 0."""
     rooted = {-1}
     for place, (number, _) in enumerate(nodes):
         way: set[int] = set()

@@ -1,4 +1,4 @@
-"""Patterns of file names, as shells have them; each folder is looked into once, whatever links lead to it."""
+"""Glob patterns of file names, as in shells; each folder is listed once, whatever links lead to it."""
 
 import fnmatch
 import glob
@@ -13,17 +13,17 @@ _ANY = "**"
 
 
 def matches(pattern: str, left_out: dict[Path, str]) -> list[Path]:
-    """The files that a pattern with `*`, `?`, `[...]` or `**` stands for, by the alphabet; no folders.
+    """The files that match a pattern with `*`, `?`, `[...]` or `**`, alphabetically; no folders.
 
     Args:
         pattern: hidden files match only where the pattern has the dot.
-        left_out: gets the folders that cannot be listed, and why.
+        left_out: receives the folders that cannot be listed, and why.
     """
     path = Path(pattern)
     parts = [part for part in path.parts if part != path.anchor]
     parts = [part for place, part in enumerate(parts) if part != _ANY or parts[place - 1 : place] != [_ANY]]
     found: dict[str, None] = {}
-    seen: set[tuple[int, int, int]] = set()  # a folder, and how much of the pattern is left there
+    seen: set[tuple[int, int, int]] = set()  # a folder, and the length of the remaining pattern
     waiting, links = deque([(path.anchor, 0)]), deque[tuple[str, int]]()
     while waiting or links:
         folder, place = waiting.popleft() if waiting else links.popleft()
@@ -51,7 +51,7 @@ def matches(pattern: str, left_out: dict[Path, str]) -> list[Path]:
 def _is_new(folder: str, place: int, seen: set[tuple[int, int, int]]) -> bool:
     try:
         there = os.stat(folder or os.curdir)
-    except (OSError, ValueError):  # what cannot be looked at has no match
+    except (OSError, ValueError):  # unreadable: no match
         return False
     one = (there.st_dev, there.st_ino or hash(os.path.realpath(folder)), place)
     new = one not in seen
@@ -60,7 +60,7 @@ def _is_new(folder: str, place: int, seen: set[tuple[int, int, int]]) -> bool:
 
 
 def _names(folder: str, part: str, left_out: dict[Path, str]) -> list[str]:
-    """The names in a folder that a part of a pattern stands for."""
+    """The names in a folder that match a part of a pattern."""
     try:
         names = sorted(os.listdir(folder or os.curdir))
     except NotADirectoryError:

@@ -1,4 +1,4 @@
-"""What a user points at -> picture files: files, folders, patterns, or a list of paths."""
+"""Picture files from user input: files, folders, patterns, or a list of paths."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from wordsight.data.patterns import has_magic, matches
 from wordsight.errors import InputError
 from wordsight.files import reason
 
-LISTED = "-"  # stands for a list of paths, one a line
+LISTED = "-"  # a list of paths, one a line
 Names = str | Path | Sequence[str | Path]
 
 
@@ -17,7 +17,7 @@ class Listing(list[Path]):
     """Picture files.
 
     Attributes:
-        left_out: names and folders without a picture, or that cannot be listed, and why.
+        left_out: names and folders without a picture or that cannot be listed, with the reason.
     """
 
     def __init__(self, files: Iterable[Path], left_out: dict[Path, str]) -> None:
@@ -31,18 +31,17 @@ def named(names: Names) -> list[str | Path]:
 
 
 def picture_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
-    """The picture files that some names stand for.
+    """Resolve names to picture files.
 
-    Links to folders are followed. What can be reached in several ways is listed once, by a way without links if there
-    is one.
+    Links to folders are followed. A file reached by several paths is listed once, by one without links if possible.
 
     Args:
-        names: of each a file, whether it exists or not; a folder, for all pictures in it and in the folders inside; a
-            pattern with `*`, `?`, `[...]` or `**`; or "-" for the paths in `listed`. Or the `Listing` of such names.
-        listed: lines with a path each; empty ones are passed over.
+        names: each a file, existing or not; a folder, for all pictures below it; a pattern with `*`, `?`, `[...]` or
+            `**`; or "-" for the paths in `listed`. Or the `Listing` of such names.
+        listed: lines with a path each; empty ones are skipped.
 
     Returns:
-        Each file once, in the order of the names; in a folder or pattern by the alphabet.
+        Each file once, in the order of the names; in a folder or pattern alphabetically.
 
     Raises:
         InputError: there is none at all.
@@ -67,17 +66,17 @@ def picture_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
 
 
 class _Search:
-    """Looks into each folder once; into those behind links when all others are done."""
+    """Lists each folder once; linked folders after all others."""
 
     def __init__(self) -> None:
         self.found: dict[str, list[Path]] = {}
-        self.empty: dict[str, str] = {}  # what is said of a name without a picture
+        self.empty: dict[str, str] = {}  # reasons of names without a picture
         self.left_out: dict[Path, str] = {}
         self._seen: set[tuple[int, int] | str] = set()
         self._links: list[tuple[str, str]] = []  # a name, and a link to a folder below it
 
     def add(self, name: str, listed: Iterable[str | bytes]) -> None:
-        """What a name stands for, but for what is behind links."""
+        """Add the files of a name, except behind links."""
         self.empty[name] = "no picture in this folder."
         if name == LISTED:
             lines = (os.fsdecode(line).rstrip("\r\n") for line in listed)
@@ -92,13 +91,13 @@ class _Search:
             self.found[name] = [Path(name)]
 
     def follow(self) -> None:
-        """The folders behind links, and those behind links in them."""
+        """Add the files of linked folders, recursively."""
         while self._links:
             name, link = self._links.pop(0)
             self.found[name] += self._walk(name, link)
 
     def once(self, files: Sequence[Path]) -> list[Path]:
-        """Each file once, by the way with the fewest links."""
+        """Each file once, by the path with the fewest links."""
         best: dict[str, tuple[int, Path]] = {}
         folders: dict[str, str] = {}
         for path in files:
@@ -108,7 +107,7 @@ class _Search:
         return [path for _, path in best.values()]
 
     def _walk(self, name: str, root: str) -> Iterator[Path]:
-        """The pictures in a folder and the folders inside, without hidden ones; links to folders are put aside."""
+        """The pictures below a folder, without hidden ones; links to folders are deferred."""
         inside = [root]
         while inside:
             folder = inside.pop()
@@ -145,8 +144,8 @@ class _Search:
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         try:
             return entry.is_dir()
-        except OSError as error:  # a link to itself, or to where nothing can be read
-            if not _is_picture(entry.name):  # else it is said when it is opened
+        except OSError as error:  # a circular link, or one to an unreadable folder
+            if not _is_picture(entry.name):  # else opening it reports the error
                 self.left_out[Path(entry.path)] = f"{entry.path}: {reason(error)}"
             return False
 
@@ -160,7 +159,7 @@ def _is_picture(name: str) -> bool:
 
 
 def _real(path: Path, folders: dict[str, str]) -> tuple[int, str]:
-    """How many links there are in a path (2 stands for several), and the one without; folders are looked up once."""
+    """The number of links in a path (2 for several), and the resolved path; folders are cached."""
     try:
         if os.path.islink(path):
             return 2, os.path.realpath(path)
@@ -169,5 +168,5 @@ def _real(path: Path, folders: dict[str, str]) -> tuple[int, str]:
             folders[parent] = os.path.realpath(parent)
         real = os.path.join(folders[parent], path.name)
         return int(real != os.path.abspath(path)), real
-    except (OSError, ValueError):  # no file can have this name
+    except (OSError, ValueError):  # not a valid file name
         return 0, str(path)

@@ -1,4 +1,4 @@
-"""What a dataset is: pictures, each with its sentences and its split."""
+"""Dataset records: pictures with sentences and splits."""
 
 import difflib
 import hashlib
@@ -16,8 +16,8 @@ _SPLITS = {
 }
 _SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
 _NAMES = "|".join(sorted(_SPLIT_OF, key=len, reverse=True))
-_KINDS = "(?:images?|imgs?|pictures?|photos?|set|split|data|coco|captions?|annotations?)"  # beside a folder's split
-_BESIDE = frozenset(  # behind the split in a file's name
+_KINDS = "(?:images?|imgs?|pictures?|photos?|set|split|data|coco|captions?|annotations?)"  # around a folder's split
+_BESIDE = frozenset(  # after the split in a file's name
     (
         *("of", "image", "images", "imgs", "data", "metadata", "caption", "captions", "annotations", "labels", "info"),
         *("set", "split", "list", "karpathy", "results", "raw", "clean", "final", "new", "en", "utf"),
@@ -27,13 +27,13 @@ _BESIDE = frozenset(  # behind the split in a file's name
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture and what was said about it.
+    """A picture and its sentences.
 
     Attributes:
         name: unique in the dataset: the file name, with folders where it alone is not unique.
         path: the file; it may be missing or broken.
         split: "train", "val", "test" or another name that the data gives.
-        sentences: as written; maybe none, and some may be empty.
+        sentences: as written; may be none, and some may be empty.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Dataset:
     """Pictures with sentences, as read from files.
 
     Attributes:
-        name: for people.
+        name: for display.
         root: the folder.
         format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset" or "pairs".
         pictures: all of them, in the order of the files.
-        faults: what was wrong with the files, a sentence each: rows left out or mended, files passed over.
+        faults: a sentence each: rows left out or repaired, files skipped.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Dataset:
         return dict(Counter(picture.split for picture in self.pictures))
 
     def split(self, name: str) -> list[Picture]:
-        """The pictures of a split that somebody said something about, without their empty sentences.
+        """The pictures of a split that have sentences, without empty ones.
 
         Args:
-            name: "train", "val", "test", one of their other names ("dev", "validation"), or as the data calls it.
+            name: "train", "val", "test", a synonym ("dev", "validation"), or another name in the data.
 
         Raises:
-            InputError: there is no such split, or nothing in it has a sentence; the message names the splits there are.
+            InputError: there is no such split, or it has no sentence; the message lists the splits.
         """
         name = split_name(name)
         if name not in self.splits:
@@ -88,12 +88,12 @@ class Dataset:
 
 
 def split_name(name: str) -> str:
-    """A split's usual name: "train" (also restval, as is the custom), "val", "test", or the name as it is."""
+    """Canonical name of a split: "train" (also for restval, as usual), "val", "test", or the name itself."""
     return _SPLIT_OF.get(name.strip().lower(), name.strip())
 
 
 def split_of_file(stem: str, default: str = "train") -> str:
-    """The split that a file's name ends with: "val" for "captions_val2014" or "val-00000-of-00002", else `default`."""
+    """The split at the end of a file's name: "val" for "captions_val2014" or "val-00000-of-00002", else `default`."""
     words = re.findall(r"[^\W\d_]+", stem.lower()) if " " not in stem.strip() else [stem.strip().lower()]
     while words and words[-1] in _BESIDE:
         words.pop()
@@ -101,17 +101,17 @@ def split_of_file(stem: str, default: str = "train") -> str:
 
 
 def split_of_folder(name: str, default: str = "") -> str:
-    """The split that a folder is called after: "val" for "val2014" or "val_images", `default` for "Val Thorens"."""
+    """The split in a folder's name: "val" for "val2014" or "val_images", `default` for "Val Thorens"."""
     words = re.fullmatch(rf"(?:{_KINDS}[-_. ]?)?({_NAMES})(?:[-_. ]?(?:{_KINDS}|\d+))?", name.strip().lower())
     return _SPLIT_OF[words[1]] if words else default
 
 
 def hold_out(dataset: Dataset, share: float) -> Dataset:
-    """Move a share of the training pictures to "val", the same ones every time: which, their names decide.
+    """Hold out a share of the training pictures as "val", deterministically by their names.
 
     Args:
-        dataset: one whose files name no split for validation.
-        share: of the training pictures, above 0 and below 1; two pictures at least, as one alone is always found.
+        dataset: one without a validation split.
+        share: of the training pictures, above 0 and below 1; at least two pictures, as a single one is always found.
 
     Raises:
         InputError: the share is out of range, or leaves one of the two splits empty.

@@ -1,4 +1,4 @@
-"""Sentences whose pictures are not at hand: a line each, or a line of JSON with those of one picture."""
+"""Text-only training data: a sentence a line, or a line of JSON with the sentences of one missing picture."""
 
 import gzip
 import zlib
@@ -7,19 +7,18 @@ from pathlib import Path
 from wordsight.errors import InputError
 from wordsight.files import describe, open_regular, parse_json, reason
 
-MOST = 1 << 30  # bytes, unpacked
+MOST = 1 << 30  # bytes, uncompressed
 
 
 def load_sentences(path: Path) -> list[list[str]]:
-    """The sentences of each picture that is not at hand.
+    """The sentences of each missing picture.
 
     Args:
-        path: text, each line a sentence of a picture of its own; or, called `.jsonl`, each line an object whose
-            `captions` are the sentences of one picture (a list, or one sentence). Either may be packed by gzip, and
-            then its name ends in `.gz`.
+        path: text, each line a sentence of a picture of its own; or `.jsonl`, each line an object whose `captions` are
+            the sentences of one picture (a list, or one sentence). Either may be compressed by gzip, as `.gz`.
 
     Raises:
-        InputError: the file cannot be read, is not as it should be (the message names the line), or has no sentence.
+        InputError: the file cannot be read, is malformed (the message names the line), or has no sentence.
     """
     lines = _text(path).splitlines()
     if ".jsonl" in path.suffixes[-2:]:

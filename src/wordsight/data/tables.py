@@ -1,4 +1,4 @@
-"""Tables of pictures and captions: Hugging Face's imagefolder `metadata.jsonl`, CSV, JSON, and Parquet."""
+"""Tables of pictures and captions: Hugging Face's imagefolder `metadata.jsonl`, CSV, JSON and Parquet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from wordsight.data.lookup import PictureFiles
 from wordsight.data.records import Dataset, Picture, split_of_file, split_of_folder
 from wordsight.errors import InputError
 
-SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")  # of tables that say the same, the first is read
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")  # in order of preference
 JSON = (".json", ".jsonl")
 
 
@@ -25,10 +25,10 @@ def recognised(path: Path) -> bool:
 
 
 def require(path: Path) -> None:
-    """Make sure that a file is a table with columns for pictures and captions.
+    """Check that a file is a table with columns for pictures and captions.
 
     Raises:
-        InputError: it cannot be read, or a column is missing; the message says which.
+        InputError: it cannot be read, or a column is missing; the message names it.
     """
     row = dict.fromkeys(_columns(path), "x.jpg")
     columns.picture_of(row, str(path))
@@ -43,15 +43,15 @@ def _columns(path: Path) -> list[str]:
 
 
 def read(root: Path, tables: Sequence[Path], faults: Faults) -> Dataset:
-    """The dataset in some tables: a row has a picture's file and a caption, or several, and maybe a split.
+    """Read tables: a row has a picture's file, one or more captions, and optionally a split.
 
-    Rows with the same file are one picture. Without a column `split`, the split is what the table's name or folder says
+    Rows with the same file are one picture. Without a column `split`, the split is in the table's name or folder
     ("val.csv", "test/metadata.jsonl"), or the first folder of the picture's file ("val/7.jpg"), or train.
 
     Args:
         root: the dataset's folder.
         tables: JSON lines, JSON, CSV (comma, semicolon, tab or bar) or Parquet.
-        faults: told of rows that are not as they should be.
+        faults: collects malformed rows.
 
     Raises:
         InputError: a table cannot be read, or nearly all its rows are bad, or one is and reading is strict.
@@ -66,7 +66,7 @@ def read(root: Path, tables: Sequence[Path], faults: Faults) -> Dataset:
 
 @dataclass
 class _Entry:
-    """A picture while its rows are read."""
+    """A picture in progress, while its rows are read."""
 
     name: str
     path: Path
@@ -75,7 +75,7 @@ class _Entry:
 
 
 def _read(path: Path, root: Path, found: dict[str, _Entry], faults: Faults) -> None:
-    """Add the rows of a table to the pictures that were found, by their paths."""
+    """Add the rows of a table to the pictures, by path."""
     files, within = PictureFiles(faults, path.parent, root), _within(path.parent, root)
     place = split_of_file(path.stem, "") or next(filter(None, map(split_of_folder, reversed(within))), "")
     known: dict[tuple[str | Path, str], _Entry] = {}
@@ -107,13 +107,13 @@ def _read(path: Path, root: Path, found: dict[str, _Entry], faults: Faults) -> N
 
 
 def _first_folder(file: str | Path) -> str:
-    """The split that the first folder of a picture's name is called after."""
+    """The split in the first folder of a picture's name."""
     first, slash, _ = file.partition("/") if isinstance(file, str) else ("", "", "")
     return split_of_folder(first) if slash else ""
 
 
 def _name(file: str | Path, found: Path, folder: Path, within: Sequence[str]) -> str:
-    """What a picture is called: as in the table, behind the table's folder where the picture is in it."""
+    """Name of a picture: as in the table, prefixed by the table's folder if the picture is in it."""
     if isinstance(file, Path):
         return file.name
     return "/".join((*within, file)) if within and str(found).startswith(f"{folder}/") else file

@@ -1,4 +1,4 @@
-"""Pictures that lie inside other files, unpacked once into the cache, where they have paths like all others."""
+"""Unpack pictures embedded in other files, once, into the cache."""
 
 import hashlib
 import os
@@ -12,8 +12,8 @@ from typing import Any
 from wordsight.errors import InputError
 from wordsight.files import describe, read_json, reason, to_json, write_text
 
-LARGEST = 1 << 28  # bytes of one picture; what is larger is left out
-_DONE = ".unpacked.json"  # written last: a folder without it is not finished
+LARGEST = 1 << 28  # most bytes of one picture; larger ones are left out
+_DONE = ".unpacked.json"  # written last: a folder without it is incomplete
 _SUFFIXES = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG", ".png"),
@@ -25,17 +25,17 @@ _SUFFIXES = (
 
 
 def unpacked(path: Path, unpack: Callable[[Path], Any]) -> tuple[Path, Any]:
-    """The folder in `$WORDSIGHT_CACHE/datasets` with what is inside a file, filled when the file is new or changed.
+    """The folder in `$WORDSIGHT_CACHE/datasets` with a file's unpacked content, filled if the file is new or changed.
 
     Args:
-        path: the file that is unpacked. Its path, size and time of change say whether it is known.
-        unpack: fills an empty folder, and gives what is to be remembered of it, of plain values.
+        path: the file to unpack, identified by path, size and modification time.
+        unpack: fills an empty folder, and returns metadata to keep, of plain values.
 
     Returns:
-        The folder, and what `unpack` gave when it was filled.
+        The folder, and the metadata of `unpack`.
 
     Raises:
-        InputError: the cache cannot be written, or has too little room for as many bytes as the file has.
+        InputError: the cache cannot be written, or has less room than the file's size.
     """
     cache = Path(os.environ.get("WORDSIGHT_CACHE") or "~/.cache/wordsight").expanduser() / "datasets"
     try:
@@ -67,7 +67,7 @@ def unpacked(path: Path, unpack: Callable[[Path], Any]) -> tuple[Path, Any]:
 
 
 def safe_name(name: str) -> str:
-    """A name that is a plain file name on every system, or empty: no folders, no control characters, not hidden."""
+    """A safe file name on every system, or empty: no folders, no control characters, not hidden."""
     base = re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]', "_", re.split(r"[\\/]", name)[-1]).lstrip(".").strip()
     base = base.encode("utf-8", "replace").decode()
     stem, suffix = os.path.splitext(base)
@@ -75,17 +75,17 @@ def safe_name(name: str) -> str:
 
 
 def suffix_of(content: bytes) -> str:
-    """The ending that fits a picture's bytes; ".jpg" where they are of no kind that is known here."""
+    """The suffix for a picture's bytes; ".jpg" for unknown formats."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
     return next((suffix for start, suffix in _SUFFIXES if content.startswith(start)), ".jpg")
 
 
 def remembered_list(value: object, where: Path) -> list[Any]:
-    """What was remembered of a folder, which must be a list.
+    """Check that kept metadata is a list.
 
     Raises:
-        InputError: it is something else: somebody changed the cache.
+        InputError: it is not: the cache was changed.
     """
     if not isinstance(value, list):
         raise InputError(f"{where}: expected a list in {_DONE}, found {describe(value)}; delete this folder.")
@@ -95,7 +95,7 @@ def remembered_list(value: object, where: Path) -> list[Any]:
 def _move(part: Path, home: Path) -> None:
     try:
         os.rename(part, home)
-    except OSError:  # another process was faster, or one was stopped in the middle
+    except OSError:  # another process was faster, or one was interrupted
         if not (home / _DONE).is_file():
             shutil.rmtree(home, ignore_errors=True)
             os.rename(part, home)

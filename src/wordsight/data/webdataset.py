@@ -1,4 +1,4 @@
-"""Webdataset shards: tar archives in which `x.jpg` lies beside `x.txt`, `x.caption` or `x.json`."""
+"""Webdataset shards: tar archives of `x.jpg` with `x.txt`, `x.caption` or `x.json`."""
 
 import gzip
 import lzma
@@ -20,10 +20,10 @@ from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_DEEPEST = 8  # folders in an archive
+_DEEPEST = 8  # most levels of folders in an archive
 _BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
-_MOST = 100_000  # shards that one name may stand for
-_EXPANDED = 100  # times its size that a compressed archive may have
+_MOST = 100_000  # most shards of one pattern
+_EXPANDED = 100  # greatest expansion of a compressed archive
 
 
 def recognised(path: Path) -> bool:
@@ -33,7 +33,7 @@ def recognised(path: Path) -> bool:
 
 
 def shards(name: Path) -> list[Path]:
-    """The shards that a name such as `{00000..00007}.tar` stands for; none for any other name."""
+    """The shards of a pattern such as `{00000..00007}.tar`; empty for any other name."""
     found = _BRACES.fullmatch(str(name))
     if not found or not 0 <= int(found[3]) - int(found[2]) < _MOST:
         return []
@@ -42,15 +42,15 @@ def shards(name: Path) -> list[Path]:
 
 
 def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
-    """The dataset in some shards, which are unpacked into the cache; the split is in a shard's name, or its folder's.
+    """Read shards, which are unpacked into the cache; the split is in a shard's name, or its folder's.
 
     Args:
         root: the dataset's folder.
         archives: the shards.
-        faults: told of what cannot be read.
+        faults: collects unreadable members.
 
     Raises:
-        InputError: a shard is no tar archive, or the cache cannot be written.
+        InputError: a shard is not a tar archive, or the cache cannot be written.
     """
     pictures: list[Picture] = []
     for path in archives:
@@ -66,7 +66,7 @@ def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
 
 
 def _unpack(path: Path, into: Path) -> list[str]:
-    """Write the pictures and captions of an archive; gives what was wrong with it, a sentence each."""
+    """Unpack the pictures and captions of an archive; returns its faults, a sentence each."""
     wrong, left_out = [], 0
     with _opened(path) as file:
         most = os.fstat(file.fileno()).st_size * _EXPANDED + LARGEST
@@ -85,7 +85,7 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     content: Any = archive.extractfile(member)
                     target.write_bytes(content.read())
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists all that it tried
+            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists all formats
             if not any(into.iterdir()):
                 raise InputError(f"{path}: expected a tar archive ({why}).") from error
             wrong.append(f"{path} is cut short or damaged ({why}); what comes before was read.")
@@ -102,7 +102,7 @@ def _wanted(member: tarfile.TarInfo) -> bool:
 
 
 def _target(name: str, into: Path) -> Path | None:
-    """Where a file of an archive is written: always inside the folder."""
+    """Target path of an archive's member: always inside the folder."""
     parts = [safe_name(part) for part in name.split("/") if part not in ("", ".")]
     return into.joinpath(*parts) if all(parts) and 0 < len(parts) <= _DEEPEST else None
 

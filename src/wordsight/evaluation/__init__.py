@@ -1,1 +1,1 @@
-"""A trained model measured on a dataset: retrieval and grounding, captions, ranking by likelihood."""
+"""Evaluation of a trained model on a dataset: retrieval, grounding, captions, ranking by likelihood."""

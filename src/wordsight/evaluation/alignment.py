@@ -1,4 +1,4 @@
-"""Measure a trained model on a dataset: retrieval both ways, and where it puts phrases."""
+"""Evaluate an aligner on a dataset: retrieval both ways, and phrase grounding."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -25,7 +25,7 @@ from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.pairs import encode, pairs
 from wordsight.vision.regions import FeatureTable
 
-VECTORS = "glove_300d.npz"  # looked for beside the weights, for the row without training
+VECTORS = "glove_300d.npz"  # optional file beside the weights, for the untrained baseline
 
 
 def measure(
@@ -37,22 +37,22 @@ def measure(
     report: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Every figure of a model on one split of a dataset.
+    """All metrics of a model on one split of a dataset.
 
     Args:
         run: the model.
-        data: a dataset in any known format; None for the one of the training.
+        data: a dataset in any known format; None for the training dataset.
         split: the split's name; the vocabulary stays the run's.
         grounding: also measure boxes against the dataset's `entities.json`.
-        report: a folder to write `report.html` into; where that fails, it is only said.
-        progress: who is told how far it is.
+        report: a folder for `report.html`; a failure to write only prints a warning.
+        progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat figures, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, `pictures`, `sentences`, what chance would score
-        as `chance_i2t_R@1` ..., and `grounding_...` with its rows of reference.
+        Flat metrics, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, `pictures`, `sentences`, chance level as
+        `chance_i2t_R@1` ..., and `grounding_...` with its baselines.
 
     Raises:
-        InputError: data that is missing or not as it should be.
+        InputError: data is missing or malformed.
     """
     progress, report = progress or Progress(), Path(report) if report else None
     dataset = dataset_of(run.checkpoint, run.folder, data)
@@ -82,7 +82,7 @@ def measure(
 
 
 def _report(subject: Subject, out: Path, progress: Progress) -> None:
-    """Write the report and say where; the figures are not lost where it cannot be written."""
+    """Write the report and print its path; a failure to write does not lose the metrics."""
     try:
         progress.say(f"report: {write_report(subject, out)}")
     except InputError as error:
@@ -90,12 +90,12 @@ def _report(subject: Subject, out: Path, progress: Progress) -> None:
 
 
 def ground(run: Aligner, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:
-    """How often phrases are put where they belong, beside the rows of reference.
+    """Grounding accuracy, beside baselines.
 
     Args:
         run: the model.
         phrases: P phrases with their true boxes.
-        boxes: (P, 6) the boxes that the model chose, with a point each.
+        boxes: (P, 6) the model's boxes, with a point each.
         look: gives the regions of pictures by name.
     """
     choice = {name: _boxes(look([name])) for name in {phrase.picture for phrase in phrases}}
@@ -113,11 +113,11 @@ def _boxes(regions: Regions) -> Tensor:
 
 
 def _untrained(run: Aligner, phrases: Sequence[Phrase], look: Look) -> Predict | None:
-    """What the detector's class names alone would choose; None where regions carry none, or vectors are not at hand."""
+    """Untrained baseline by the detector's class names; None where regions have none, or vectors are missing."""
     labels, detector = run.encoder.blocks.get("labels"), run.encoder.detector
     if labels is None or detector is None:
         return None
-    columns = slice(labels.start, labels.start + len(detector.names))  # of single things; their groups come behind
+    columns = slice(labels.start, labels.start + len(detector.names))  # of single things; groups follow
     try:
         path = find(Path(run.checkpoint.regions.weights) / VECTORS, "word vectors")
     except InputError:
@@ -126,7 +126,7 @@ def _untrained(run: Aligner, phrases: Sequence[Phrase], look: Look) -> Predict |
 
 
 def table(figures: Mapping[str, float]) -> str:
-    """The figures for a person to read, in columns."""
+    """The metrics as a text table."""
     out = Console(file=StringIO(), width=100, highlight=False)
     out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences")
     grid = Table(*("", "R@1", "R@5", "R@10", "Med r"), box=None, header_style="bold")
@@ -162,6 +162,6 @@ def _grounding(figures: Mapping[str, float]) -> Table:
 def evaluated(
     run: Aligner, data: str | Path | None, split: str, *, report: Path | None, grounding: bool = False
 ) -> tuple[dict[str, float], str]:
-    """The figures of `measure`, and their table."""
+    """The metrics of `measure`, and their table."""
     figures = measure(run, data, split, grounding=grounding, report=report)
     return figures, table(figures)

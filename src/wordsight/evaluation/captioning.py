@@ -1,4 +1,4 @@
-"""Measure a trained captioner on a dataset: how near its captions are to what people said, and how varied they are."""
+"""Evaluate a captioner on a dataset: caption metrics and diversity."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -30,8 +30,8 @@ from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import ROWS, RegionTable, pairs
 from wordsight.vision.regions import FeatureTable
 
-BLOCK = 50  # pictures whose annotated regions are described at once
-SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with more than these
+BLOCK = 50  # pictures whose annotated regions are captioned at once
+SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with regions and words
 Figures = dict[str, float | str]
 
 
@@ -47,27 +47,27 @@ def measure_captions(
     alignment: Aligner | None = None,
     progress: Progress | None = None,
 ) -> Figures:
-    """Every figure of a captioner on one split of a dataset.
+    """All metrics of a captioner on one split of a dataset.
 
     Args:
         describer: the captioner.
-        data: a dataset in any known format; None for the one of the training.
+        data: a dataset in any known format; None for the training dataset.
         split: the split's name.
         beam: the width of the beam.
         meteor: also METEOR, where it can run.
-        grounding: also describe the boxes of the dataset's `entities.json`; their phrases are the references.
-        report: a folder for `report.html` and `captions.json`; where it cannot be written, that is only said.
-        alignment: in the report, draw the boxes where this puts the words of some captions.
-        progress: who is told how far it is.
+        grounding: also caption the boxes of the dataset's `entities.json`; their phrases are the references.
+        report: a folder for `report.html` and `captions.json`; a failure to write only prints a warning.
+        alignment: an aligner; the report draws its boxes for the words of some captions.
+        progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat figures with coco-caption's names and ranges; see the guide.
+        Flat metrics with coco-caption's names and ranges; see the guide.
 
     Raises:
-        InputError: data that is missing or not as it should be, or a beam that cannot be.
+        InputError: data is missing or malformed, or the beam is out of range.
     """
     progress, report = progress or Progress(), Path(report) if report else None
-    decoder(beam=beam)  # a number out of its range is said before the work
+    decoder(beam=beam)  # refuse a number out of range before the work
     settings = describer.checkpoint.recipe.data
     dataset = dataset_of(describer.checkpoint, describer.folder, data)
     wanted = pictures_of(dataset, split, settings)
@@ -97,7 +97,7 @@ def _report(
     report: Path,
     progress: Progress,
 ) -> None:
-    """Write the report and say where; the figures are not lost where it cannot be written."""
+    """Write the report and print its path; a failure to write does not lose the metrics."""
     subject = CaptionSubject(
         title=f"{describer.folder.resolve().name} on {where}",
         figures=figures,
@@ -126,7 +126,7 @@ def captions_of(describer: Captioner, rows: FeatureTable, beam: int, progress: P
 
 
 def likelihood(describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable) -> dict[str, float]:
-    """`perplexity` of what people said about the pictures; nothing of a captioner that generates no captions."""
+    """`perplexity` of the pictures' sentences; empty for a captioner that does not generate."""
     every = torch.arange(len(rows))
     table = RegionTable(rows, every, torch.zeros_like(every)) if describer.of_regions else rows
     known = pairs(pictures, table, describer.vocabulary)
@@ -135,7 +135,7 @@ def likelihood(describer: Captioner, pictures: Sequence[Picture], rows: FeatureT
 
 
 def variety(describer: Captioner, captions: Sequence[str]) -> dict[str, float]:
-    """`diversity`, with the share of copies where the sentences of the training are at hand."""
+    """`diversity`, with the share of copies where the training sentences are available."""
     settings = describer.checkpoint.recipe.data
     try:
         training = pictures_of(load_dataset(find(settings.path, "dataset")), settings.train, settings)
@@ -155,7 +155,7 @@ def of_regions(
     beam: int,
     progress: Progress,
 ) -> dict[str, float]:
-    """The figures over annotated boxes, `region_` before their names, and `regions`, how many there are."""
+    """The metrics over annotated boxes, prefixed `region_`, and `regions`, their number."""
     row = {picture.name: number for number, picture in enumerate(pictures)}
     regions = annotated_regions([phrase for phrase in phrases if phrase.picture in row])
 
@@ -177,7 +177,7 @@ def of_regions(
 def examples(
     describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable, beam: int, alignment: Aligner | None = None
 ) -> list[Example]:
-    """Pictures drawn by lot with their candidates, the first of them with their regions and what words are about."""
+    """Random pictures with their candidate captions, the first ones also with regions and word attention."""
     chosen = lot(range(len(pictures)), SHOWN)
     seen = [rows.gather(torch.tensor([row])) for row in chosen]
     said = list(describer.say(map(describer.whole, seen), beam=beam, n_best=min(beam, CANDIDATES)))
@@ -195,7 +195,7 @@ def examples(
 
 
 def table(figures: Mapping[str, float | str]) -> str:
-    """The figures for a person to read, in columns."""
+    """The metrics as a text table."""
     out = Console(file=StringIO(), width=110, highlight=False)
     out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences, beam {figures['beam']}")
     names = {"Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4", "METEOR": "METEOR"}
@@ -235,7 +235,7 @@ def evaluated(
     alignment: str | Path | None = None,
     **options: Any,
 ) -> tuple[Mapping[str, Any], str]:
-    """The figures of `measure_captions`, or with `rank` of `measure_likelihood`, and their table."""
+    """The metrics of `measure_captions`, or with `rank` of `measure_likelihood`, and their table."""
     if most is not None and not rank:
         raise InputError("--most goes with --rank: it says how many pictures are ranked.")
     if not rank:

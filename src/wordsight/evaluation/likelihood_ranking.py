@@ -1,4 +1,4 @@
-"""Measure a trained captioner by ranking: which sentences it holds probable for which pictures."""
+"""Evaluate a captioner by retrieval: ranking by its likelihoods."""
 
 from collections.abc import Iterator, Mapping
 from io import StringIO
@@ -21,7 +21,7 @@ from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import pairs
 from wordsight.vision.regions import FeatureTable
 
-STRANGERS = 100  # pictures of the training split that say how probable a sentence is anywhere
+STRANGERS = 100  # pictures of the training split that estimate a sentence's marginal probability
 
 
 def measure_likelihood(
@@ -32,22 +32,22 @@ def measure_likelihood(
     most: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """How well a captioner ranks a split of a dataset, both ways.
+    """Retrieval metrics of a captioner on one split of a dataset, in both directions.
 
     Args:
         describer: a captioner of whole pictures.
-        data: a dataset in any known format; None for the one of the training, which has to be at hand in any case.
+        data: a dataset in any known format; None for the training dataset, which is needed in any case.
         split: the split's name.
-        most: rank only so many pictures, the first ones, and their sentences; None for all.
-        progress: who is told how far it is.
+        most: rank only this many first pictures, and their sentences; None for all.
+        progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat figures, percentages 0 to 100: those of `evaluation.likelihood.likelihood_metrics`, `strangers`, and what
-        chance would score as `chance_i2t_R@1` ...
+        Flat metrics, percentages 0 to 100: those of `metrics.likelihood.likelihood_metrics`, `strangers`, and chance
+        level as `chance_i2t_R@1` ...
 
     Raises:
-        InputError: data that is missing or not as it should be, a captioner of regions or one that
-            generates no captions, or `most` below 1.
+        InputError: data is missing or malformed, the captioner is of regions or does not generate, or `most` is
+            below 1.
     """
     progress = progress or Progress()
     if describer.of_regions:
@@ -87,7 +87,7 @@ def _likelihoods(describer: Captioner, rows: FeatureTable, words: Words, progres
 
 
 def table(figures: Mapping[str, float]) -> str:
-    """The figures for a person to read, in columns."""
+    """The metrics as a text table."""
     out = Console(file=StringIO(), width=100, highlight=False)
     out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences, by likelihood")
     grid = Table(*("", "R@1", "R@5", "R@10", "Med r"), box=None, header_style="bold")

@@ -1,4 +1,4 @@
-"""Does this sentence fit this picture? One idea a file; `MODELS` says which there are."""
+"""Image-sentence matching: does this sentence fit this picture? One model a file; `MODELS` lists them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
-"""DVSA: which word is which region, learned from pictures and sentences alone. Open this file first.
+"""DVSA: word-region alignment learned from pictures and sentences alone. Open this file first.
 
 Karpathy & Fei-Fei 2015, "Deep Visual-Semantic Alignments for Generating Image Descriptions", equations 1 to 9. A
 picture is a bag of regions, a sentence a row of words, both mapped into one space. Their dot product says how well a
 word names a region; a picture fits a sentence if every word finds its region there. Training only asks that a
-sentence's own picture fits better than the others: which word went to which region is never told, and comes out.
+sentence's own picture fits better than the others: the word-region alignment is latent, and emerges.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,11 +22,11 @@ from wordsight.matching.query_bank import QueryBank
 from wordsight.text.encoders import ENCODERS
 from wordsight.vision.standardise import mean_and_scale, of_regions
 
-STRANGE = 0.1  # of the words of a training sentence, the share that is read as if it had not been trained
+STRANGE = 0.1  # share of the words of a training sentence that are read as if untrained
 
 
 class Align(Matcher):
-    """The alignment model.
+    """The DVSA alignment model.
 
     Args:
         vocabulary: V, how many words there are.
@@ -34,30 +34,28 @@ class Align(Matcher):
         embedding: D, size of the space where words and regions meet (h in the paper: 1000 to 1600).
         words: E, size of a word vector (the paper's are 300).
         hidden: H, size of the recurrent state (300 to 600 in the paper).
-        encoder: `brnn` (equations 2-6), `gru`, or `bag`: words that see no neighbours.
+        encoder: `brnn` (equations 2-6), `gru`, or `bag`: words without context.
         loss: `ranking` (equation 9), `hardest` (its worst violation only, VSE++) or `contrastive` (InfoNCE).
-        margin: of the two ranking losses.
+        margin: of the ranking losses.
         temperature: of the contrastive loss.
-        normalise: vectors of length 1 on both sides; the paper's are as they come.
+        normalise: scale vectors of both sides to length 1; the paper does not.
         mean: the score is a mean over words in place of equation 8's sum.
         thresholded_sum: equation 7 in place of 8.
         dropout: on the sentence's side, everywhere but on recurrent links, 0 to 1.
-        region_dropout: on the columns of a picture's features, the same ones in all its regions.
-        context: add the first region, the whole picture, to every region through a map of its own; what all regions
-            share moves no word from one to another, so ranking can use it without blurring the evidence.
-        sampled_regions: regions of each picture that a training step looks at, the first and others at random; 0 for
-            all.
-        lexicon_weight: how much the closed-form tables of `lexicon.py` count beside what is trained; 0 for not at all.
-            While training it is half of that, as training cancels part of what is there.
+        region_dropout: on feature columns, the same ones in all regions of a picture.
+        context: add the first region, the whole picture, to every region through a linear map of its own; what all
+            regions share does not change any word's best region, so ranking uses it without blurring the evidence.
+        sampled_regions: regions of each picture in a training step, the first and others at random; 0 for all.
+        lexicon_weight: weight of the closed-form tables of `lexicon.py`; 0 for none. Halved while training, which
+            would cancel part of them.
         query_bank: pictures in the query bank (`query_bank.py`), with two sentences each, of the training split; 0 for
             none. tau is twice the temperature; only with the contrastive loss.
         query_bank_regions: how many regions of each of these pictures are kept, the first; 0 for all.
-        meaning_weight: how much the classifier's evidence of `meaning.py` counts beside what is trained; while training
-            half.
-        labels: L, how many of the last columns of the features say what a detector calls a region.
+        meaning_weight: weight of the classifier's evidence of `meaning.py`; halved while training.
+        labels: L, how many of the last feature columns are detector labels.
         meanings: M, how many of the columns before these are the region's word vector; 0 for a closed vocabulary.
-        trained: how many words of the vocabulary, the first, are in the training; 0 for all. Of the others only the
-            word vector is known.
+        trained: how many words of the vocabulary, the first, are in the training split; 0 for all. The others have
+            only a word vector.
     """
 
     mean: Tensor
@@ -121,7 +119,7 @@ class Align(Matcher):
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D); beside it the known evidence."""
+        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D), with closed-form evidence."""
         features = self._drop((regions.features - self.mean) * self.scale)
         values = self.region(features)  # (I, R, D)
         if self.context is not None:
@@ -130,7 +128,7 @@ class Align(Matcher):
         return Vectors(torch.cat([self._finish(values), *known], dim=-1), regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D); beside it the known evidence."""
+        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D), with closed-form evidence."""
         embedded = self.dropout(self._read(words.ids))  # (N, T, E)
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         known = [part.encode_texts(words) for part in self._evidence]
@@ -138,7 +136,7 @@ class Align(Matcher):
 
     @property
     def _evidence(self) -> list[Lexicon | Meaning]:
-        """What is known of words and regions without training, as more columns of their vectors."""
+        """Closed-form evidence about words and regions, as more columns of their vectors."""
         return [part for part in (self.lexicon, self.meaning) if part is not None]
 
     def loss(self, batch: Batch) -> Tensor:
@@ -150,24 +148,24 @@ class Align(Matcher):
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread, so that they start centred and of length 1 on average; then the lexicon."""
+        """Standardise features (mean 0, length 1 on average), then fit the lexicon."""
         self.mean, self.scale = mean_and_scale(of_regions(batches()))
         if self.lexicon is not None:
             self.lexicon.fit(batches(), labels)
 
     def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
-        """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) name nothing."""
+        """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) are function words."""
         if self.meaning is not None:
             self.meaning.set(meanings, silent)
 
     def _drop(self, features: Tensor) -> Tensor:
-        """Dropout that takes the same columns from all regions of a picture: (I, R, F) -> (I, R, F)."""
+        """Dropout of the same columns in all regions of a picture: (I, R, F) -> (I, R, F)."""
         return features * self.region_dropout(torch.ones_like(features[:, :1]))
 
     def _read(self, ids: Tensor) -> Tensor:
-        """Word vectors (N, T, E): a trained one for each word of the training, and what the word table says of all.
+        """Word vectors (N, T, E): trained embeddings plus mapped vectors of the word table.
 
-        Some words are read as if they had not been trained, so that what the table says is enough for the others.
+        In training some words are read as unknown, so that the table's vector suffices for untrained ones.
         """
         if self.meaning is None or self.read is None:
             return self.words(ids)
@@ -181,7 +179,7 @@ class Align(Matcher):
 
 
 def some(regions: Regions, count: int) -> Regions:
-    """The first region of each picture and others by chance, `count` in all: the same ones in every picture."""
+    """Sample `count` regions, the same ones in every picture: the first, and others at random."""
     others = torch.randperm(regions.mask.shape[1] - 1)[: count - 1] + 1
     chosen = torch.cat([torch.zeros(1, dtype=torch.long), others]).to(regions.mask.device)
     return Regions(regions.features[:, chosen], regions.mask[:, chosen], regions.boxes[:, chosen])

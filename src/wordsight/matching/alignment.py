@@ -1,4 +1,4 @@
-"""The alignment of a picture and a sentence: which region each word went to, as plain values."""
+"""Word-region alignment of a picture and a sentence, as plain values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from wordsight.matching.segments import Grouping, Segment, segments
 from wordsight.text.vocabulary import Vocabulary
 
 Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
-GLANCED = 3  # boxes that are shown of a glance
+GLANCED = 3  # boxes shown of a glance
 
 
 class Aligned(Protocol):
-    """Which box each word went to; T of each."""
+    """The box of each of T words."""
 
     @property
     def words(self) -> Sequence[str]:
@@ -28,17 +28,17 @@ class Aligned(Protocol):
 
     @property
     def strengths(self) -> Sequence[float]:
-        """How well each word fits its box; unbounded, greater is surer."""
+        """How well each word fits its box; unbounded, greater fits better."""
 
 
 @dataclass(frozen=True)
 class Glance:
-    """Where a model that looks several times looked once.
+    """One attention step of a model that attends several times.
 
     Attributes:
-        words: T shares of the words, which sum to 1.
-        boxes: those that it looked at most, `GLANCED` at most, the first the most; `xyxy` fractions.
-        shares: of these boxes, 0 to 1.
+        words: T attention weights of the words, which sum to 1.
+        boxes: at most `GLANCED` with the greatest weights, greatest first; `xyxy` fractions.
+        shares: attention weights of these boxes, 0 to 1.
     """
 
     words: tuple[float, ...]
@@ -48,7 +48,7 @@ class Glance:
 
 @dataclass(frozen=True)
 class Evidence:
-    """An `Aligned` as plain values, its segments where it was made of them, how well the sentence fits, and glances."""
+    """An `Aligned` as plain values, with its segments (if any), the score of the sentence, and attention steps."""
 
     words: tuple[str, ...]
     boxes: tuple[Box, ...]
@@ -60,7 +60,7 @@ class Evidence:
 
 @torch.no_grad()
 def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: str, *, beta: float = 0.0) -> Evidence:
-    """The region of a picture for each word of a sentence.
+    """Align a sentence with a picture: the region of each word.
 
     Args:
         model: in evaluation mode.
@@ -82,7 +82,7 @@ def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: st
 
 
 def _glance(step: Step, images: Vectors) -> Glance:
-    """A step of one picture and one sentence as plain values."""
+    """An attention step of one picture and one sentence as plain values."""
     shares, regions = step.regions[0].topk(min(GLANCED, int(images.mask.sum())))
     boxes = tuple(tuple(box) for box in images.places[0, regions].tolist())
     return Glance(tuple(step.words[0].tolist()), boxes, tuple(shares.tolist()))

@@ -1,8 +1,8 @@
-"""Canonical correlation analysis: the directions in which pictures and what is said of them vary together.
+"""Canonical correlation analysis: the directions in which pictures and their sentences vary together.
 
 Hotelling 1936; Hodosh et al. 2013 rank Flickr8K by it; Gong et al. 2014, "A Multi-View Embedding Space for Modeling
-Internet Images, Tags, and Their Semantics", weigh each direction by its correlation and compare by the cosine. Nothing
-is learned step by step: covariances are summed once over the training pairs, and the rest is linear algebra.
+Internet Images, Tags, and Their Semantics", weigh each direction by its correlation and compare by the cosine. There is
+no gradient descent: covariances are summed once over the training pairs, and the rest is linear algebra.
 """
 
 import math
@@ -22,20 +22,20 @@ from wordsight.vision.standardise import mean_and_scale
 
 
 class CCA(Matcher):
-    """Regularised linear CCA of pooled features and of the words of a sentence; no weight of it learns by steps.
+    """Regularised linear CCA of pooled features and the words of a sentence, in closed form.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        embedding: D, how many directions are kept, those of the greatest correlations.
+        embedding: D, how many directions are kept, the most correlated.
         words: E, size of a word vector.
         sentence: a sentence is its `tfidf` counts (V, and their covariance is V x V), or the sum of its word `vectors`,
             weighed by these (E).
-        ridge: what is added to the variance of every direction before whitening, in units of each side's mean variance.
-        power: directions count by their correlation to this power; 0 for all alike.
-        kernel: random Fourier features of the picture's features that are taken in their place, which approximates CCA
-            with a Gaussian kernel (Rahimi & Recht 2007); 0 for the features themselves.
-        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+        ridge: added to every variance before whitening, in units of each side's mean variance.
+        power: directions are weighted by their correlation to this power; 0 for all alike.
+        kernel: how many random Fourier features replace the picture's features, which approximates CCA with a Gaussian
+            kernel (Rahimi & Recht 2007); 0 for the features themselves.
+        pool: image features: of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -78,7 +78,7 @@ class CCA(Matcher):
         return pooled.of_sentences(normalize(self.sentence(self._said(words)), dim=-1), words)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Everything: the features' middle and spread and how often words are, then the covariances."""
+        """Fit everything: feature standardisation, document frequencies, then CCA."""
         whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
         self.mean, self.scale = mean_and_scale(whole)
         self.counts.fit(batch.words for batch in batches())
@@ -90,20 +90,20 @@ class CCA(Matcher):
         found.onto(self.picture, self.sentence, self.power)
 
     def _seen(self, regions: Regions) -> Tensor:
-        """What CCA is told of pictures (I, P)."""
+        """CCA's input of pictures, x (I, P)."""
         features = (pooled.pooled(regions, self.pool) - self.mean) * self.scale
         if self.waves is None:
             return features
         return math.sqrt(2 / self.waves.out_features) * self.waves(features).cos()
 
     def _said(self, words: Words) -> Tensor:
-        """What CCA is told of sentences (N, Q)."""
+        """CCA's input of sentences, y (N, Q)."""
         counts: Tensor = self.counts(words)  # (N, V)
         return counts if self.words is None else counts @ self.words.weight
 
 
 class Canonical(NamedTuple):
-    """What CCA finds, in float64.
+    """The result of CCA, in float64.
 
     Attributes:
         seen: (P,) the mean of x.
@@ -120,7 +120,7 @@ class Canonical(NamedTuple):
     correlations: Tensor
 
     def onto(self, picture: nn.Linear, sentence: nn.Linear, power: float) -> None:
-        """Make two linear maps those onto the directions, each weighed by its correlation to a power."""
+        """Set two linear maps to project onto the directions, each weighted by its correlation to a power."""
         weights = self.correlations.clamp(0, 1) ** power  # (D,)
         for linear, middle, directions in ((picture, self.seen, self.a), (sentence, self.said, self.b)):
             directions = directions * weights
@@ -138,7 +138,7 @@ def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: 
 
     Args:
         pairs: of some pictures x (I, P), their sentences y (N, Q), and the picture (N,) of each sentence; they are
-            looked at once, and their moments summed in float64.
+            read once, and their moments summed in float64.
         size: D, at most the smaller of P and Q.
         ridge: added to every variance, in units of the mean variance of its side; > 0.
     """
@@ -162,7 +162,7 @@ def root(covariance: Tensor, ridge: float) -> Tensor:
     """The Cholesky factor (P, P), lower, of a covariance with a ridge in units of its mean variance.
 
     Raises:
-        InputError: there is none, since the ridge is too small, or something in the covariance is no number.
+        InputError: there is none: the ridge is too small, or the covariance is not finite.
     """
     variance = covariance.diagonal().mean().clamp(min=1e-12)
     try:

@@ -1,4 +1,4 @@
-"""Deep CCA: two networks whose outputs are to be as correlated as linear CCA can make them.
+"""Deep CCA: two networks trained so that the outputs have the greatest canonical correlations.
 
 Andrew et al. 2013, "Deep Canonical Correlation Analysis"; for pictures and sentences Yan & Mikolajczyk 2015. The
 objective is of a whole batch and not of pairs, so batches have to be large: several times the size of the outputs.
@@ -27,11 +27,11 @@ class DeepCCA(Matcher):
         features: F, size of a region's features.
         embedding: D, size of both networks' outputs.
         hidden: H, size of their hidden layer.
-        top: of how many correlations, the greatest, the objective is the sum; 0 for all.
-        ridge: what is added to the variance of every output before whitening, in units of each side's mean variance.
-        power: directions of the linear CCA count by their correlation to this power; 0 for all alike.
-        dropout: on what both networks are told and on their hidden layers, 0 to 1.
-        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+        top: how many of the greatest correlations the objective sums; 0 for all.
+        ridge: added to every variance before whitening, in units of each side's mean variance.
+        power: directions of the linear CCA are weighted by their correlation to this power; 0 for all alike.
+        dropout: on inputs and hidden layers of both networks, 0 to 1.
+        pool: image features: of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -82,14 +82,14 @@ class DeepCCA(Matcher):
             return -correlations(x, y, self.ridge)[: self.top or None].sum()
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread, so that they start centred and of length 1; how often words are."""
+        """Standardise features (mean 0, length 1 on average); count document frequencies."""
         whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
         self.mean, self.scale = mean_and_scale(whole)
         self.counts.fit(batch.words for batch in batches())
 
     @torch.no_grad()
     def refresh(self, pictures: Callable[[int], Iterable[Batch]]) -> None:
-        """Linear CCA of what the networks give now, over all pictures of the training split; in evaluation mode."""
+        """Linear CCA of the networks' current outputs, over the training split; in evaluation mode."""
         here = (batch.to(self.mean.device) for batch in pictures(sys.maxsize))
         pairs = ((self._seen(one.regions), self.sentence(self.counts(one.words)), one.picture) for one in here)
         canonical(pairs, self.a.out_features, self.ridge).onto(self.a, self.b, self.power)

@@ -1,8 +1,8 @@
-"""DeFrag: a sentence is a bag of pairs of words, each related as in a dependency tree, a picture a bag of regions.
+"""DeFrag: a sentence is a bag of dependency triplets (relation, word, word), a picture a bag of regions.
 
 Karpathy, Joulin & Fei-Fei 2014, "Deep Fragment Embeddings for Bidirectional Image Sentence Mapping". It is what DVSA
-came from. Beside ranking, it is told about fragments: which region of its picture a pair of words belongs to is a
-problem of learning from bags, solved in turns with the weights.
+came from. Beside ranking it has a fragment objective: the region that a pair of words belongs to is inferred by
+multiple-instance learning, in turns with the weights.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,12 +25,12 @@ class DeFrag(Matcher):
         features: F, size of a region's features.
         embedding: D, size of the space where fragments meet.
         words: E, size of a word vector (200 in the paper, and fixed: `text.freeze`).
-        beta: how much the global objective counts beside that of fragments; 0 for not at all.
+        beta: weight of the global objective beside that of fragments; 0 for none.
         margin: Delta of the global objective, in units of the normalised score.
-        smoothing: n, so many words of nothing are added to every sentence's length, or short ones would score higher.
+        smoothing: n, added to every sentence's length, or short ones would score higher.
         infer_regions: which region a fragment belongs to is inferred; if not, it belongs to all regions of its picture.
         dropout: on word vectors, 0 to 1.
-        region_dropout: on the columns of a picture's features, the same ones in all its regions.
+        region_dropout: on feature columns, the same ones in all regions of a picture.
     """
 
     rule = score.Rule(thresholded_sum=True)
@@ -70,7 +70,7 @@ class DeFrag(Matcher):
     def encode_texts(self, words: Words) -> Vectors:
         """Divided by the smoothed number of pairs, s / (|g_l| + n): words (N, T) -> vectors (N, T, D), a pair a word.
 
-        A pair stands from one of its words to the other, and at all words between them.
+        The span of a pair runs from one of its words to the other.
         """
         said, heads = self.said(words)
         here = torch.arange(words.ids.shape[1], device=heads.device)
@@ -116,9 +116,9 @@ class DeFrag(Matcher):
         return loss
 
     def fragments(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
-        """The objective of fragments, C_F: sum over regions i and pairs of words j of max(0, 1 - y_ij v_i . s_j).
+        """The fragment alignment objective C_F: sum over regions i and pairs of words j of max(0, 1 - y_ij v_i . s_j).
 
-        There are hundreds of times as many wrong ones as right ones, so either kind has its mean in place of its sum.
+        Negatives outnumber positives by hundreds, so each kind has its mean in place of its sum.
 
         Args:
             products: (I, R, W) of regions with pairs of words.
@@ -147,5 +147,5 @@ class DeFrag(Matcher):
         return found
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread."""
+        """Standardise the features."""
         self.centred.fit(batches())

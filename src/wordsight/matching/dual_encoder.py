@@ -1,6 +1,6 @@
-"""A pretrained dual encoder as a matcher: it ranks by one vector a picture and one a sentence, exactly as it was made.
+"""A pretrained dual encoder (CLIP and its kind) as a matcher: ranks by one vector a picture and one a sentence.
 
-The score is the cosine of the two. The other vectors are evidence alone: the regions of the picture, which
+The score is the cosine of the two. The other vectors serve as evidence: the regions of the picture, which
 `vision/dual_towers.py` tells apart, and the words of the sentence, each by itself in a template such as "a photo of a".
 """
 
@@ -37,7 +37,7 @@ class DualEncoder(Matcher):
         self.config = {"kind": kind, "features": towers.size}
         self.towers, self.template = towers, TEMPLATES[kind]
         self.net: nn.Module = towers.model
-        self._words: dict[str, Tensor] = {}  # what a word's vector is, (D,)
+        self._words: dict[str, Tensor] = {}  # word -> vector (D,)
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, D) as they are; the first is the whole picture."""
@@ -46,7 +46,7 @@ class DualEncoder(Matcher):
     def encode_texts(self, words: Words) -> Vectors:
         """Sentences (N, T) -> vectors (N, 1 + T, D): the whole sentence as it was written, then each of its words.
 
-        Words that name nothing have a vector of zeros.
+        Function words have a vector of zeros.
         """
         if words.spelling is None:
             raise TypeError("a dual encoder reads sentences as they were written: Words.spelling")
@@ -68,13 +68,13 @@ class DualEncoder(Matcher):
         return images.values[:, 0] @ texts.values[:, 0].T
 
     def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
-        """The cosine of each word with each region; the vector of the whole picture is none: (B, T, R)."""
+        """The cosine of each word with each region, without the vector of the whole picture: (B, T, R)."""
         found = score.word_regions(images, texts)
         found[:, :, 0] = -torch.inf
         return found
 
     def _of_words(self, words: set[str]) -> dict[str, Tensor]:
-        """The vectors of some words, kept for the next time."""
+        """The vectors of words, cached."""
         kept = self._words if len(self._words) < _KEPT else {}
         new = sorted(words - kept.keys())
         vectors = self.towers.sentences([self.template.format(word) for word in new])
@@ -83,7 +83,7 @@ class DualEncoder(Matcher):
 
 
 class EveryWord(Vocabulary):
-    """The vocabulary of a model that reads letters: it knows every word, and only those that name nothing by number."""
+    """An open vocabulary, for a model that reads letters: it has every word, and ids for function words alone."""
 
     open: ClassVar[bool] = True
 
@@ -101,11 +101,11 @@ class EveryWord(Vocabulary):
 
 
 def spelling(sentences: Sequence[str]) -> Tensor:
-    """Sentences as numbers of their characters: (N, L) int32, 0 behind the end."""
+    """Sentences as code points: (N, L) int32, 0 behind the end."""
     rows = [torch.tensor([ord(letter) for letter in text], dtype=torch.int32) for text in sentences]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True) if rows else torch.zeros(0, 0, dtype=torch.int32)
 
 
 def spelt(rows: Tensor) -> list[str]:
-    """Sentences from the numbers of their characters."""
+    """Sentences from their code points."""
     return ["".join(map(chr, row)).rstrip("\0") for row in rows.tolist()]

@@ -1,4 +1,4 @@
-"""Several models that decide together."""
+"""Ensemble: matchers that score together."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,10 +10,10 @@ from wordsight.matching.matcher import Matcher
 
 
 class Ensemble(Matcher):
-    """Members trained apart, with vectors put end to end: the score of a word and a region is the sum of the members'.
+    """Members trained apart, with concatenated vectors: the score of a word and a region is the sum of the members'.
 
-    So all members choose one region for a word together, and an ensemble is searched and explained like a single model.
-    Its words make a score as the first member's do; its hubness is the sum of the members' own.
+    So all members choose a word's region together, and an ensemble is searched and explained like a single model.
+    Its `rule` is the first member's; its hubness is the sum of the members'.
 
     Args:
         members: of the same vocabulary and features, trained; at least one.
@@ -27,7 +27,7 @@ class Ensemble(Matcher):
         self.parsed = any(member.parsed for member in members)
 
     def clear_query_bank(self) -> None:
-        """Every member's is cleared."""
+        """Clear every member's."""
         for member in self._all():
             member.clear_query_bank()
 
@@ -48,7 +48,7 @@ class Ensemble(Matcher):
         return _joined([member.text_vectors(words) for member in self._all()])
 
     def loss(self, batch: Batch) -> Tensor:
-        """The mean of the members' losses: what a validation shows; members are trained one by one."""
+        """The mean of the members' losses, for validation; members are trained one by one."""
         return torch.stack([member.loss(batch) for member in self._all()]).mean()
 
     def _all(self) -> Iterable[Matcher]:

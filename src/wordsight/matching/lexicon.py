@@ -1,14 +1,13 @@
-"""What can be known about words and regions by counting alone, before any training: two tables in closed form.
+"""Word-region lexicon: two tables in closed form, counted before any training.
 
 Labels to words. A detector says "person", "several persons", "dog"; sentences say "man", "men", "puppy". Which goes
-with which is a translation problem, and IBM's first model solves it (Brown et al. 1993): each word was said because of
-one label in the picture, nobody knows which, and expectation-maximisation finds out from many pairs.
+with which is a translation problem, and IBM model 1 solves it (Brown et al. 1993): each word is aligned with one label
+of the picture; that alignment is latent, and expectation-maximisation infers it from many pairs.
 
-Features to words. Ridge regression from a whole picture's features to the words said about it. Pooling is linear, so
-the same weights read on a region say how much of the word is *there* (class activation maps, Zhou et al. 2016).
+Features to words. Ridge regression from a whole picture's features to the words of its sentences. Pooling is linear,
+so the same weights on a region say how much of the word is *there* (class activation maps, Zhou et al. 2016).
 
-Nothing but pictures and sentences is needed. Training a ranking says nothing about *which* region a word should take;
-these tables do.
+Pictures and sentences suffice. A ranking loss does not say *which* region a word should take; these tables do.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,13 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch, LabelInfo, Regions, Words
 
-SMOOTHING = 200.0  # words of the average sentence that every label is given before it is judged
-NEAR, NAMED = 0.35, 8.0  # cosine from which a word counts as near a label's name, and how much that counts
+SMOOTHING = 200.0  # pseudo-counts: words of the average sentence added to every label
+NEAR, NAMED = 0.35, 8.0  # cosine from which a word is near a label's name, and the weight of that
 RIDGE, SEEN = 3.0, 2.0  # penalty of the regression, and its weight beside the labels
 
 
 class Lexicon(nn.Module):
-    """Both tables, as one more piece of each region's and each word's vector.
+    """Both tables, as more columns of each region's and each word's vector.
 
     Their product is a log-odds of the word at the region, so scores, evidence and any index work as before. One more
     number prefers large boxes near the middle, where nothing else decides.
@@ -33,7 +32,7 @@ class Lexicon(nn.Module):
         features: F, of which the last `labels` columns say how much a region holds of each label.
         labels: L, 0 where there is no detector that knows classes.
         vocabulary: V.
-        weight: how much the tables count beside what is trained; while training half, as training cancels part of them.
+        weight: of the tables; halved while training, which would cancel part of them.
         rank: K, how many directions of the regression are kept.
     """
 
@@ -59,18 +58,18 @@ class Lexicon(nn.Module):
         return weight * torch.cat(columns, dim=-1)
 
     def encode_texts(self, words: Words) -> Tensor:
-        """Words (N, T) -> (N, T, L + K + 1); of words beyond the table nothing is known."""
+        """Words (N, T) -> (N, T, L + K + 1); 0 for words beyond the table."""
         columns = torch.cat([self.named, self.said])  # (L + K, V)
         known = words.ids < columns.shape[1]
         told = columns.T[words.ids * known] * known[..., None]
         return torch.cat([told, torch.ones_like(told[..., :1])], dim=-1)
 
     def fit(self, batches: Iterable[Batch], labels: LabelInfo | None = None) -> None:
-        """Learn both tables.
+        """Fit both tables.
 
         Args:
             batches: every picture of the training split, first region the whole picture, with all its sentences.
-            labels: words are counted under those whose presence varies by itself; None for all, without names.
+            labels: words are counted under labels whose presence varies independently; None for all, without names.
         """
         looks, held, ids, spoken = [], [], [], []
         for batch in batches:
@@ -115,11 +114,11 @@ class Lexicon(nn.Module):
 
 
 def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocabulary: int, rounds: int = 8) -> Tensor:
-    """Expected counts of (label, word) after some rounds of expectation-maximisation (IBM model 1).
+    """IBM model 1: expected counts of (label, word) after rounds of expectation-maximisation.
 
     Args:
-        labels: of each sentence how much its picture holds of each label (L,), >= 0.
-        ids: of each sentence its words (T,).
+        labels: for each sentence, how much its picture holds of each label (L,), >= 0.
+        ids: the words (T,) of each sentence.
         kinds: L.
         vocabulary: V.
         rounds: of expectation and maximisation.

@@ -1,4 +1,4 @@
-"""Phrase scores -> one box and one point, in both of which all regions have a vote.
+"""Phrase localisation: phrase scores -> one box and one point, by a vote of all regions.
 
 The box: regions that cover the same thing overlap, and a score is noisy; so each region is supported by those that fit
 and overlap it (as detectors vote for boxes, Gidaris & Komodakis 2015). The point: the middle of a box is a poor one for
@@ -11,7 +11,7 @@ the box, the regions that fit lie over each other, each with a softmax weight.
 import torch
 from torch import Tensor
 
-CELLS = 16  # columns and rows of the grid on which the point is looked for
+CELLS = 16  # columns and rows of the grid on which the point is sought
 SUPPORT = 0.3  # of overlapping regions, as a share of their scores above the mean
 TEMPERATURE = 0.3  # of the softmax over regions, in standard deviations of their scores
 
@@ -37,12 +37,12 @@ def supported(scores: Tensor, boxes: Tensor) -> Tensor:
 
 
 def locate(scores: Tensor, boxes: Tensor, best: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The box and the point of some phrases.
+    """The box and the point of phrases.
 
     Args:
         scores: (P, R) how well each region fits the phrase; minus infinity for padding.
         boxes: (P, R, 4) `xyxy` fractions.
-        best: (P,) the region of each phrase, where it is known already; else that of the greatest score.
+        best: (P,) the region of each phrase; None takes that of the greatest score.
 
     Returns:
         (P, 4) boxes and (P, 2) points, x and y, as fractions.

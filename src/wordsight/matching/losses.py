@@ -1,4 +1,4 @@
-"""What a matcher is asked to do: rank the right pair above the wrong ones, in both directions.
+"""Losses of matchers: rank the right pair above the wrong ones, in both directions.
 
 Every loss takes the scores (I, N) of a batch and `picture` (N,), the right picture of each sentence. Several
 sentences may share a picture; a pair of the same picture is never a negative.
@@ -10,10 +10,10 @@ from torch.nn import functional
 
 
 def positives(scores: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
-    """The right pairs' scores and where the wrong pairs are.
+    """Scores of the positive pairs, and a mask of the negatives.
 
     Returns:
-        S_kk of each sentence (N,), and a mask (I, N), True at the pairs that do not belong together.
+        S_kk of each sentence (N,), and a mask (I, N), True at negative pairs.
     """
     right = scores.gather(0, picture[None])[0]  # (N,)
     wrong = torch.arange(len(scores), device=scores.device)[:, None] != picture[None]  # (I, N)

@@ -1,4 +1,4 @@
-"""What every matcher is: two encoders, a score between what they give, and its own loss."""
+"""Base class of matchers: two encoders, a score of their vectors, and a loss."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from wordsight.configured import Configured
 from wordsight.matching import score
 from wordsight.matching.query_bank import QueryBank
 
-UNKNOWN = 1  # the number of the unknown word in every vocabulary
+UNKNOWN = 1  # id of the unknown word in every vocabulary
 
 
 class Step(NamedTuple):
-    """Where a model looked at one of its steps: shares that sum to 1, and are 0 in the padding.
+    """Attention weights of one step: they sum to 1, and are 0 in the padding.
 
     Attributes:
         words: (B, T).
@@ -27,17 +27,16 @@ class Step(NamedTuple):
 
 
 class Matcher(Configured):
-    """Does this sentence fit this picture?
+    """Base class of image-sentence matchers: does this sentence fit this picture?
 
     A subclass writes `encode_images`, `encode_texts` and `loss`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters, which `config` holds. `rule`
-    says how its words make a score.
+    keywords are its hyper-parameters, which `config` holds. `rule` says how its words make a score.
     """
 
     task = "align"  # its kind, a key of `runs.tasks.TASKS`
-    rule: score.Rule | None = score.Rule()  # None where a subclass scores in a way of its own: it cannot be indexed
+    rule: score.Rule | None = score.Rule()  # None for a subclass with a score of its own: it cannot be indexed
     query_bank: QueryBank | None  # see `query_bank.py`
-    parsed = False  # whether it reads the trees of `Words`
+    parsed = False  # whether it reads the dependency trees of `Words`
     of_words: Mapping[str, int] = {"words.weight": 0}  # tensors with an entry a word, and along which dimension
 
     def __init__(self) -> None:
@@ -45,18 +44,18 @@ class Matcher(Configured):
         self.query_bank = None
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Learn in closed form what can be, once, before the first step of training; by default nothing.
+        """Fit closed-form parts, once, before the first step of training; by default nothing.
 
         Args:
             batches: gives every picture of the training split with all its sentences, whenever it is called.
-            labels: what is known of the labels that a detector gives regions; None without a detector.
+            labels: the detector's labels of regions; None without a detector.
         """
 
     def adopt(self, trained: "Matcher", rows: Tensor) -> None:
-        """Start from a trained model in place of `fit`: all that it knows is taken over, and new words are added.
+        """Warm start in place of `fit`: take over a trained model's weights, and add new words.
 
-        Sentences of words that it knows score as they do there. A subclass says in `of_words` which of its tensors
-        have an entry a word, and overrides this where that is not enough.
+        Sentences of words that it knows keep their scores. A subclass lists its tensors with an entry a word in
+        `of_words`, and overrides this where that is not enough.
 
         Args:
             trained: of the same class and keywords; its vocabulary has U words.
@@ -75,10 +74,10 @@ class Matcher(Configured):
 
     @torch.no_grad()
     def refresh(self, pictures: Callable[[int], Iterable[Batch]]) -> None:
-        """Look at the training split before scores are asked for; by default fill the query bank, where there is one.
+        """Update what depends on the training split before scoring; by default fill the query bank, where there is one.
 
         Args:
-            pictures: gives so many pictures of the training split, always the same, each with some of its sentences.
+            pictures: gives a number of pictures of the training split, always the same, with some sentences of each.
         """
         bank = self.query_bank
         if bank is not None:
@@ -87,7 +86,7 @@ class Matcher(Configured):
             bank.fill([self.encode_images(batch.regions) for batch in here], [batch.words for batch in here])
 
     def clear_query_bank(self) -> None:
-        """Empty the query bank: no hubness correction is applied, which saves time and moves no word."""
+        """Empty the query bank: no hubness correction, which saves time and changes no alignment."""
         if self.query_bank is not None:
             self.query_bank.clear()
 
@@ -116,15 +115,15 @@ class Matcher(Configured):
         return score.sum_of_max(images, texts, mean=self.rule.mean, thresholded_sum=self.rule.thresholded_sum)
 
     def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
-        """What each word has to do with each region, of each picture with the sentence in the same row.
+        """Word-region scores of each picture with the sentence in the same row.
 
         Returns:
-            (B, T, R) as `score.word_regions` gives it, which is what this is unless a subclass scores pairs jointly.
+            (B, T, R), `score.word_regions` unless a subclass scores pairs jointly.
         """
         return score.word_regions(images, texts)
 
     def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
-        """Where a model that looks several times looked each time, of one pair a row; by default none."""
+        """Attention steps of a model that attends several times, one pair a row; by default none."""
         return []
 
     def loss(self, batch: Batch) -> Tensor:

@@ -1,9 +1,9 @@
-"""Words that no training sentence has: a region as the mixture of its classes' names (ConSE, Norouzi et al. 2014).
+"""ConSE: a region as the mixture of its classes' names, for words without training (Norouzi et al. 2014).
 
 A classifier says how likely a region is each of its classes; the classes' names have word vectors; so the region gets
 the vector sum over classes c of p(c | region) s(c), of length 1. A word w fits it by the cosine with s(w), whether any
-sentence of the training has the word or not: "zebra" finds what is called a zebra, and "pony" what is called a sorrel.
-The table of word vectors is the package's own (`text/word_table.py`); regions bring their vectors along as features.
+training sentence has the word or not: "zebra" finds the class zebra, and "pony" the class sorrel.
+Word vectors are the package's own (`text/word_table.py`); those of regions are columns of their features.
 """
 
 import torch
@@ -15,16 +15,16 @@ BYTE = 127
 
 
 class Meaning(nn.Module):
-    """A vector for each word of an open vocabulary; regions bring theirs along.
+    """Word vectors of an open vocabulary; regions have theirs as features.
 
     Args:
         vocabulary: V, all words, those of the training first.
         columns: of a region's features, the M that are its word vector.
-        weight: how much the cosine counts beside what is trained; while training half.
+        weight: of the cosine; halved while training.
     """
 
-    vectors: Tensor  # (V, M) int8, in units of 1 / 127: length 1, or 0 where nothing is known of a word
-    silent: Tensor  # (V,) bool, words that name nothing, such as "of"
+    vectors: Tensor  # (V, M) int8, in units of 1 / 127: length 1, or 0 for a word without a vector
+    silent: Tensor  # (V,) bool, function words, such as "of"
 
     def __init__(self, vocabulary: int, columns: slice, weight: float = 1.0) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Meaning(nn.Module):
         self.register_buffer("silent", torch.zeros(vocabulary, dtype=torch.bool))
 
     def set(self, vectors: Tensor, silent: Tensor) -> None:
-        """Take the words' vectors (V, M), of length 1 or 0, and which words (V,) name nothing."""
+        """Take the words' vectors (V, M), of length 1 or 0, and which words (V,) are function words."""
         self.vectors.copy_((vectors * BYTE).round())
         self.silent.copy_(silent)
 
@@ -47,5 +47,5 @@ class Meaning(nn.Module):
         return weight * regions.features[..., self.columns]
 
     def encode_texts(self, words: Words) -> Tensor:
-        """Words (N, T) -> (N, T, M): 0 for words that name nothing."""
+        """Words (N, T) -> (N, T, M): 0 for function words."""
         return self.of(words.ids) * ~self.silent[words.ids][..., None]

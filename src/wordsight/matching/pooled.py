@@ -1,4 +1,4 @@
-"""One vector a picture and one a sentence: what the models share that look at no region and no word by itself."""
+"""Global embeddings: what models with one vector a picture and one a sentence share."""
 
 from typing import Literal
 
@@ -18,12 +18,12 @@ def pooled(regions: Regions, pool: Pool) -> Tensor:
 
 
 def of_pictures(values: Tensor, regions: Regions) -> Vectors:
-    """Vectors (I, D) that stand at the first region, the whole picture."""
+    """Vectors (I, D) as those of the first region, the whole picture."""
     return Vectors(values[:, None], regions.mask[:, :1], regions.boxes[:, :1])
 
 
 def of_sentences(values: Tensor, words: Words) -> Vectors:
-    """Vectors (N, D) that stand at all words together."""
+    """Vectors (N, D) that span all words."""
     lengths = words.mask.sum(dim=1)  # (N,)
     spans = torch.stack([torch.zeros_like(lengths), lengths], dim=1)  # (N, 2)
     return Vectors(values[:, None], words.mask[:, :1], spans[:, None])

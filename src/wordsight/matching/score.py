@@ -1,6 +1,6 @@
 """The image-sentence score: sum over words of the best region (equation 8), without touching a padded word.
 
-The words of all sentences are packed end to end, so one matrix product meets every region with every real word:
+The words of all sentences are packed end to end, so one matrix product scores every region with every real word:
 no (I, N, R, T) intermediate, no work on padding.
 """
 
@@ -14,13 +14,12 @@ from wordsight.matching.query_bank import SHARE
 
 
 class Rule(NamedTuple):
-    """How words make a score, equation 8 unless it says otherwise; see `sum_of_max`.
+    """How words make a score, by default equation 8; see `sum_of_max`.
 
     Attributes:
         mean: divide by the number of words.
         thresholded_sum: equation 7 instead of 8.
-        whole: the first vector of a picture and the first of a sentence stand for all of it, and make the score alone;
-            the others are for evidence.
+        whole: score by the first vector of a picture and of a sentence, each of the whole; the others are evidence.
     """
 
     mean: bool = False
@@ -34,12 +33,12 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
     S_kl = sum over words t of sentence l of max over regions i of picture k of v_i . s_t      (DVSA, equation 8)
     S_kl = sum over t of sum over i of max(0, v_i . s_t)                     (DVSA, equation 7; `thresholded_sum`)
 
-    less a share of the hubness of either side, where it is known (`query_bank.py`).
+    minus a share of the hubness of either side, where known (`query_bank.py`).
 
     Args:
         images: values (I, R, D).
         texts: values (N, T, D).
-        mean: divide by the number of words, so that long sentences do not score higher for being long.
+        mean: divide by the number of words, so that length does not raise a score.
         thresholded_sum: equation 7 instead of 8.
 
     Returns:
@@ -89,10 +88,10 @@ class _BestRegion(torch.autograd.Function):
 
 
 def word_regions(images: Vectors, texts: Vectors) -> Tensor:
-    """What each word has to do with each region, of each picture with the sentence in the same row.
+    """Word-region scores of each picture with the sentence in the same row.
 
-    v_i . s_t where a part is a word. Where it is several, each word of its span has an equal share of its products: a
-    word's row is the sum over the parts that cover it, and the sum over words is that over parts.
+    v_i . s_t where each vector is of one word. A vector that spans several words shares its products equally:
+    a word's row is the sum over the vectors that cover it, and the sum over words equals that over vectors.
 
     Args:
         images: values (B, R, D).
@@ -106,7 +105,7 @@ def word_regions(images: Vectors, texts: Vectors) -> Tensor:
 
 
 def word_shares(texts: Vectors) -> Tensor:
-    """How much of each part is each word's: (B, T, K), one over the part's words where it covers the word, else 0."""
+    """Each word's share of each vector: (B, T, K), one over the words in its span where it covers the word, else 0."""
     first, last = texts.places[:, None].unbind(dim=-1)  # (B, 1, K) each
     word = torch.arange(word_mask(texts).shape[1], device=first.device)[:, None]  # (T, 1)
     covers = (first <= word) & (word < last) & texts.mask[:, None]  # (B, T, K)
@@ -114,7 +113,7 @@ def word_shares(texts: Vectors) -> Tensor:
 
 
 def word_mask(texts: Vectors) -> Tensor:
-    """Which words there are: (B, T) bool, up to the last that a part of the sentence covers."""
+    """Mask of real words: (B, T) bool, up to the last that a span covers."""
     ends = (texts.places[..., 1] * texts.mask).amax(dim=1)  # (B,)
     return torch.arange(int(ends.max()), device=ends.device) < ends[:, None]
 

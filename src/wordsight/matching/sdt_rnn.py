@@ -1,7 +1,7 @@
-"""SDT-RNN: a sentence is put together along its dependency tree, and is one vector, and so is a picture.
+"""SDT-RNN: a sentence is one vector, composed along its dependency tree; a picture is one vector.
 
 Socher, Karpathy, Le, Manning & Ng 2014, "Grounded Compositional Semantics for Finding and Describing Images with
-Sentences" (TACL). What a word hangs on decides what is done with it, and not where it stands; the root has all of it.
+Sentences" (TACL). A word's matrix depends on its relation to its head, not word order; the root sums up the sentence.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,19 +16,19 @@ from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
 from wordsight.vision.standardise import Standardise
 
-REACH = 4  # with `by = "position"`, the so many nearest children on either side have matrices of their own
+REACH = 4  # with `matrices = "position"`, this many nearest children on either side have matrices of their own
 
 
 class SDTRNN(Matcher):
-    """The semantic dependency tree RNN, and the DT-RNN beside it.
+    """The semantic dependency tree RNN, and the DT-RNN.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
-        embedding: D, size of a sentence's vector and of all parts of it.
+        embedding: D, size of a sentence's vector and of all tree nodes.
         words: E, size of a word vector.
-        matrices: what chooses a child's matrix: its `relation` to its head (SDT-RNN), or its `position`, which child it
-            is on which side (DT-RNN).
+        matrices: what selects a child's matrix: its `relation` to its head (SDT-RNN), or its `position` among the
+            children on its side (DT-RNN).
         margin: Delta of the ranking objective.
         dropout: on word vectors, 0 to 1.
         region_dropout: on the columns of a picture's features.
@@ -65,8 +65,8 @@ class SDTRNN(Matcher):
     def encode_texts(self, words: Words) -> Vectors:
         """The root's vector, words (N, T) -> vectors (N, 1, D).
 
-        h_i = tanh((W_v x_i + sum over children j of l(j) W_rel(i,j) h_j) / l(i)), l(i) how many words hang on word i,
-        itself among them: from the lowest words up, all words of one depth at once.
+        h_i = tanh((W_v x_i + sum over children j of l(j) W_rel(i,j) h_j) / l(i)), l(i) the size of the subtree of word
+        i: from the deepest words up, all words of one depth at once.
         """
         tree = trees(words, self.training)
         heads = tree[..., 0] + torch.arange(len(tree), device=tree.device)[:, None] * tree.shape[1]  # among all N T
@@ -89,7 +89,7 @@ class SDTRNN(Matcher):
         return pooled.of_sentences(states, words)
 
     def _messages(self, states: Tensor, kinds: Tensor) -> Tensor:
-        """W_rel h of some words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""
+        """W_rel h of words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""
         messages = torch.zeros_like(states)
         for kind in kinds.unique():
             rows = (kinds == kind).nonzero()[:, 0]
@@ -97,17 +97,17 @@ class SDTRNN(Matcher):
         return messages
 
     def loss(self, batch: Batch) -> Tensor:
-        """The ranking objective of both sides, with sums over the wrong ones."""
+        """The ranking objective in both directions, summed over negatives."""
         scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
         return losses.ranking(scores, batch.picture, margin=self.margin)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread."""
+        """Standardise the features."""
         self.centred.fit(batches())
 
 
 def depths(heads: Tensor) -> Tensor:
-    """How many words stand above each: heads (W,) among the same words, a root its own -> (W,)."""
+    """Depths of words in their trees: heads (W,) among the same words, a root its own -> (W,)."""
     depth, here = torch.zeros_like(heads), heads
     place = torch.arange(len(heads), device=heads.device)
     while (rising := here != place).any():

@@ -1,23 +1,22 @@
-"""From words to phrases: a noun phrase is on one region, other neighbours share one unless a change is worth it.
+"""Segment alignment: a noun phrase takes one region; other neighbours share one unless a change pays.
 
 Karpathy & Fei-Fei 2015, equations 10 to 12: a sentence of N words is a chain, word j sits on one of M regions a_j, and
 
     E(a) = sum over j of v_a_j . s_j + beta * how often a_j = a_j+1
 
-is to be as great as possible. (The paper says "minimise", but its potentials are greater where the fit is better.)
+is maximised. (The paper says "minimise", but its potentials are greater where the fit is better.)
 Viterbi's max-sum along the chain finds the best of all M^N choices. Two neighbours either agree or not, so the best way
 to a region either stays there or comes from the best region of all: O(N M), not O(N M^2).
 
 The size of v . s is each model's own, so beta is in units of the spread of the pair's scores over its regions.
 
-The words of a noun phrase (`text/phrases.py`) are on one region whatever the chain would say, that of their greatest
-sum. Beta does not hold one noun phrase to another: "a cat" and "a laptop" each go where they fit best. The chain
-decides about the words between them, and about all words of a sentence without noun phrases, such as one in another
-language.
+The words of a noun phrase (`text/phrases.py`) take the one region of their greatest sum, whatever the chain prefers.
+Beta does not hold one noun phrase to another: "a cat" and "a laptop" each go where they fit best. The chain decides
+the words between them, and all words of a sentence without noun phrases, such as one in another language.
 
-Words that name nothing ("a", "of") are seen nowhere, yet some region is the best for each; where vectors have length 1
-they would be as loud as the others. They have no say in the chain and go with their neighbours: with what follows where
-the neighbours differ, since "on a beach" is a phrase and "dog on a" is none.
+Function words ("a", "of") are visible nowhere, yet each has a best region; with vectors of length 1 they would count as
+much as the others. They are left out of the chain and follow their neighbours: the next one where the neighbours
+differ, since "on a beach" is a phrase and "dog on a" is not.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,11 +39,11 @@ BETA = 0.5  # chosen by `benchmarks/segments.py` on Flickr8K val, where 0.25 to 
 
 @dataclass(frozen=True)
 class Grouping:
-    """What the grammar of N sentences says of their words, T of each.
+    """Function words and noun phrases of N sentences of T words.
 
     Attributes:
-        function_words: (N, T) bool, the words that name nothing.
-        phrases: (N, T) int64, the number of the noun phrase that a word is in, from 1; 0 in none.
+        function_words: (N, T) bool.
+        phrases: (N, T) int64, the noun phrase of each word, from 1; 0 for none.
     """
 
     function_words: Tensor
@@ -52,7 +51,7 @@ class Grouping:
 
     @classmethod
     def of(cls, sentences: Sequence[str]) -> "Grouping":
-        """Those of sentences, as `Vocabulary.encode` splits and pads them."""
+        """The grouping of sentences, as `Vocabulary.encode` splits and pads them."""
         readings = [read(sentence) for sentence in sentences]
         longest = max((len(one.words) for one in readings), default=0)
         function_words = torch.zeros(len(readings), max(1, longest), dtype=torch.bool)
@@ -68,13 +67,13 @@ class Grouping:
         return Grouping(self.function_words.to(device), self.phrases.to(device))
 
     def expand(self, rows: int) -> "Grouping":
-        """Those of one sentence for some pictures: `rows` times the same."""
+        """Repeat the grouping of one sentence `rows` times."""
         return Grouping(self.function_words.expand(rows, -1), self.phrases.expand(rows, -1))
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring words of a sentence that share a region, with one noun phrase at most.
+    """Neighbouring words of a sentence that share a region, with at most one noun phrase.
 
     Attributes:
         start: its first word.
@@ -104,7 +103,7 @@ def segments(
     grouping: Grouping | None = None,
     evidence: Evidence = word_regions,
 ) -> list[list[Segment]]:
-    """The phrases of each sentence in the picture of the same row, and where they are.
+    """Segments of each sentence, with their boxes in the picture of the same row.
 
     Args:
         images: values (B, R, D), their places boxes; at least one region a picture.
@@ -114,7 +113,7 @@ def segments(
         evidence: `Matcher.evidence` of the model that encoded them.
 
     Returns:
-        B lists; the segments of a sentence follow each other without a gap.
+        B lists; the segments of a sentence are contiguous.
 
     Raises:
         ValueError: beta is below 0 or not finite.
@@ -144,10 +143,10 @@ def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None 
     Args:
         scores: (B, T, R) as `Matcher.evidence` gives them, minus infinity at padded regions.
         mask: (B, T) bool, False in the padding, which is at the end.
-        beta: what it is worth to two neighbouring words to share a region, in units of `spread`; 0 gives each word its
-            own best region, and the greater it is, the longer the segments.
-        grouping: of the words, where beta is above 0: silent ones have no say where the sentence has others, and the
-            words of a noun phrase are on one region. Without it all words have a say, and only the chain groups them.
+        beta: reward of two neighbouring words for sharing a region, in units of `spread`; 0 gives each word its own
+            best region; greater makes longer segments.
+        grouping: used where beta is above 0: function words are ignored where the sentence has others, and the words
+            of a noun phrase take one region. None counts all words, and only the chain groups them.
 
     Returns:
         (B, T) int64, 0 in the padding.
@@ -165,7 +164,7 @@ def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None 
 
 
 def _pinned(scores: Tensor, phrases: Tensor) -> Tensor:
-    """Scores (B, T, R) that leave the words of a noun phrase only the region of their greatest sum."""
+    """Scores (B, T, R) that allow the words of a noun phrase only the region of their greatest sum."""
     member = phrases[:, None] == torch.arange(1, int(phrases.max()) + 1, device=phrases.device)[:, None]  # (B, P, T)
     real = scores.isfinite()
     sums = member.to(scores.dtype) @ scores.masked_fill(~real, 0)  # (B, P, R)
@@ -181,7 +180,7 @@ def _parts(region: Sequence[int], phrases: Sequence[int], function_words: Sequen
     Args:
         region: of each of its T words.
         phrases: at least T numbers, as in `Grouping`.
-        function_words: as many; the cut is before the silent words in front of the second noun phrase.
+        function_words: as many; the cut is before the function words in front of the second noun phrase.
     """
     parts = [0] * len(region)
     named = [(start, end) for start, end in spans_of_equals(phrases[: len(region)]) if phrases[start]]
@@ -195,20 +194,19 @@ def _parts(region: Sequence[int], phrases: Sequence[int], function_words: Sequen
 
 
 def function_word_mask(words: Words, vocabulary: Vocabulary) -> Tensor:
-    """Which words name nothing: (N, T) bool; a word that the vocabulary does not know may well name something."""
+    """Mask of function words: (N, T) bool; False for an unknown word."""
     return function_words(vocabulary).to(words.ids.device)[words.ids]
 
 
 def function_words(vocabulary: Vocabulary) -> Tensor:
-    """Which words of a vocabulary name nothing: (V,) bool."""
+    """Mask of a vocabulary's function words: (V,) bool."""
     return torch.tensor([word in FUNCTION_WORDS for word in vocabulary.words])
 
 
 def spread(scores: Tensor, mask: Tensor) -> Tensor:
-    """By how much the regions of a picture differ for the words of its sentence.
+    """Root mean square of word-region scores within each pair, centred for each word.
 
-    The root of the mean square over all words and regions, each word's mean over the regions taken off first: what is
-    the same for all regions moves no word.
+    Each word's mean over the regions is subtracted first: what all regions share changes no assignment.
 
     Args:
         scores: (B, T, R), minus infinity at padded regions.
@@ -225,7 +223,7 @@ def spread(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
-    """The a of greatest E(a), equations 10 to 12, exactly.
+    """Viterbi decoding: the a that maximises E(a), equations 10 to 12, exactly.
 
     Args:
         scores: (B, T, R), minus infinity at padded regions; at least one real region a row.
@@ -233,14 +231,14 @@ def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
         beta: (B,) >= 0, in units of the scores.
 
     Returns:
-        (B, T) int64, 0 in the padding. Of equally good chains one that changes regions early; where beta is 0 the first
-        of a word's best regions.
+        (B, T) int64, 0 in the padding. Ties: a chain that changes regions early; where beta is 0 the first of a word's
+        best regions.
     """
     beta, here = beta[:, None], torch.arange(scores.shape[2], device=scores.device)  # (B, 1), (R,)
-    behind = scores.new_zeros(len(scores), scores.shape[2])  # (B, R): E up to here, less that of the best region
+    behind = scores.new_zeros(len(scores), scores.shape[2])  # (B, R): E so far, minus that of the best region
     sources = []
     for word, real in zip(scores.unbind(1), mask[:, :, None].unbind(1), strict=True):  # (B, R), (B, 1)
-        # A change is charged, rather than agreement rewarded: the same chain, and a large beta rounds nothing away.
+        # Penalise a change rather than reward agreement: the same chain, without rounding errors for a large beta.
         stay = ((behind >= -beta) & (beta > 0)) | ~real
         sources.append(torch.where(stay, here, behind.argmax(dim=1, keepdim=True)))
         energy = word + behind.maximum(-beta)
@@ -254,7 +252,7 @@ def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
 
 
 def spans_of_equals(places: Sequence[object]) -> list[tuple[int, int]]:
-    """Where neighbours are equal: spans (first, one past the last) in order, each as long as it can be."""
+    """Maximal runs of equal neighbours: spans (first, one past the last) in order."""
     spans, start = [], 0
     for _, group in groupby(places):
         end = start + len(list(group))

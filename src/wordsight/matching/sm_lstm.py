@@ -1,23 +1,23 @@
-"""The selective multimodal LSTM: it looks at a picture and a sentence several times, each time knowing what it saw.
+"""Selective multimodal LSTM (sm-LSTM): attends to a picture and a sentence in several steps with memory.
 
 Huang, Wang and Wang 2017, "Instance-aware Image and Sentence Matching with Selective Multimodal LSTM". Instances are
-regions a_i and words w_j; m and n, the whole picture and the whole sentence, are the context. At each of some steps
+regions a_i and words w_j; m and n, the whole picture and the whole sentence, are the context. At each step t
 
     p_i  = softmax over regions of  f_p . sigma(m M_p + a_i A_p + h_{t-1} H_p + b_p)      where it looks
     q_j  = softmax over words of    f_q . sigma(n M_q + w_j A_q + h_{t-1} H_q + b_q)      what it reads
     a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
     s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T) + mean over t of mean(s_t)
 
-with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, number by number: their mean is a cosine. (The
-paper's is a perceptron on both sides, which would first have to find out that they are to be compared; for the same
+with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, elementwise: their mean is a cosine. (The
+paper's is a perceptron on both sides, which would first have to learn to compare them; for the same
 reason the mean of these cosines is added to the score, which is MLP(h_T) alone in the paper.)
 
 The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
 so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
 inside one sigma, as here.
 
-h knows picture and sentence, so every pair is walked through by itself, and there is nothing to index. Only the first
-step is the same for all pairs, as h_0 = 0: the sides look at themselves.
+h depends on picture and sentence, so every pair is computed by itself and cannot be indexed. Only the first step is
+the same for all pairs, as h_0 = 0.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,9 +34,9 @@ from wordsight.matching.score import spans, word_shares
 from wordsight.text.encoders import run_packed
 from wordsight.vision.standardise import Standardise
 
-TOGETHER = 16  # pictures scored at once: what (16, N, R, A) numbers take stays near the processor
+TOGETHER = 16  # pictures scored at once: (16, N, R, A) numbers fit the processor's cache
 
-Shares = Callable[[Tensor], Tensor]  # states (I, N, H), or (1, 1, H) of the first step -> shares (I, N, K) of the parts
+Shares = Callable[[Tensor], Tensor]  # states (I, N, H), or (1, 1, H) of the first step -> weights (I, N, K)
 
 
 class Walk(NamedTuple):
@@ -54,7 +54,7 @@ class Walk(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Shares of the parts of one side: softmax over parts of f . sigma(context M + part A + state H + b)."""
+    """Attention over the parts of one side: softmax over parts of f . sigma(context M + part A + state H + b)."""
 
     def __init__(self, size: int, state: int, hidden: int, *, context: bool) -> None:
         super().__init__()
@@ -65,37 +65,37 @@ class Attention(nn.Module):
         nn.init.normal_(self.vote.weight)  # by default votes are so small that all parts get the same share
 
     def known(self, parts: Tensor, context: Tensor) -> Tensor:
-        """What no state changes, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
+        """The terms without the state, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
         known = self.part(parts)
         return known if self.context is None else known + self.context(context)[:, None]
 
     def forward(self, known: Tensor, state: Tensor, mask: Tensor) -> Tensor:
-        """`known` (..., K, A), states (..., H) and a mask (..., K), which broadcast -> shares (..., K) float32."""
+        """`known` (..., K, A), states (..., H) and a mask (..., K), which broadcast -> weights (..., K) float32."""
         votes = self.vote(torch.sigmoid(known + self.state(state)[..., None, :]))[..., 0]
         return votes.float().masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
 class SMLSTM(Matcher):
-    """sm-LSTM.
+    """The sm-LSTM matcher.
 
     Args:
         vocabulary: V, how many words there are.
         features: F, size of a region's features.
         embedding: D, size of a region's vector and of a word's (both directions of an LSTM end to end); even.
         words: E, size of a word vector.
-        hidden: H, size of the state that walks and of s_t (1024 in the paper).
+        hidden: H, size of the LSTM's state and of s_t (1024 in the paper).
         attention: A, size of the layer inside sigma.
-        steps: how often it looks, at least 1 (3 is the paper's best).
-        variant: `full`; `att`, attention that does not know m and n; `ctx`, m and n alone, in place of what attention
-            gives; `mean`, the mean of the regions and of the words.
-        penalty: lambda, at least 0: how much it counts that everything is looked at, sum over i of (1 - sum over steps
-            of p_i)^2 and the same of q; of right pairs, mean over the sentences.
-        loss: `ranking`, all violations, as in the paper; or `hardest`, the worst on either side.
+        steps: attention steps, at least 1 (3 is the paper's best).
+        variant: `full`; `att`, attention without m and n; `ctx`, m and n alone in place of attention; `mean`, the mean
+            of the regions and of the words.
+        penalty: lambda, at least 0: weight of the coverage penalty, sum over i of (1 - sum over steps of p_i)^2 and the
+            same of q; of positive pairs, mean over the sentences.
+        loss: `ranking`, the sum of violations, as in the paper; or `hardest`, the worst on either side.
         warmup: batches trained on the sum of violations before `hardest` takes the worst alone; an untrained model
             collapses under hardest negatives (Chen et al. 2021, VSE-infinity).
-        margin: of either.
+        margin: of either loss.
         dropout: on word vectors and on the words' states, 0 to 1.
-        region_dropout: on the columns of a picture's features, the same ones in all its regions.
+        region_dropout: on feature columns, the same ones in all regions of a picture.
     """
 
     rule = None
@@ -137,20 +137,20 @@ class SMLSTM(Matcher):
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
         self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # learned from so far
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # seen in training so far
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread."""
+        """Standardise the features."""
         self.centred.fit(batches())
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Regions (I, R, F) -> a_i (I, R, D), the first of which is m; the variant `ctx` gives no more than that."""
+        """Regions (I, R, F) -> a_i (I, R, D), the first of which is m; the variant `ctx` gives m alone."""
         some = slice(1 if self.only_context else None)
         values = self.region(self.centred(regions.features[:, some]))
         return Vectors(values, regions.mask[:, some], regions.boxes[:, some])
 
     def encode_texts(self, words: Words) -> Vectors:
-        """Words (N, T) -> w_j (N, T, D); the variant `ctx` gives n (N, 1, D), which stands at the whole sentence."""
+        """Words (N, T) -> w_j (N, T, D); the variant `ctx` gives n (N, 1, D), which spans the sentence."""
         embedded, lengths = self.dropout(self.words(words.ids)), words.mask.sum(dim=1)  # (N, T, E), (N,)
         values = self.dropout(run_packed(self.sentence, embedded, lengths))
         if not self.only_context:
@@ -163,7 +163,7 @@ class SMLSTM(Matcher):
         return torch.cat([self._walk(block, texts).scores for block in blocks])
 
     def loss(self, batch: Batch) -> Tensor:
-        """Hinges of the wrong pairs, and that right ones leave nothing out."""
+        """Ranking loss, plus the coverage penalty of positive pairs."""
         walk = self._walk(self.encode_images(batch.regions), self.encode_texts(batch.words))
         hardest = self.hardest and int(self.batches) >= self.warmup
         self.batches += self.training
@@ -178,7 +178,7 @@ class SMLSTM(Matcher):
         return loss
 
     def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
-        """Shares p and q of every step, of the picture and the sentence in the same row; q shared out to words."""
+        """Attention weights p and q of every step, one pair a row; q is shared out to words."""
         rows = [slice(row, row + 1) for row in range(len(images.mask))]
         walks = [self._walk(images[row], texts[row]) for row in rows]
         return [
@@ -190,7 +190,7 @@ class SMLSTM(Matcher):
         ]
 
     def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
-        """How much each word and each region were attended to together: the sum over steps of q_j p_i.
+        """Joint attention of each word and region: the sum over steps of q_j p_i.
 
         Returns:
             (B, T, R), 0 or more; minus infinity at padded regions, 0 in the rows of padded words.
@@ -246,5 +246,5 @@ def _whole(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _equal(mask: Tensor) -> Tensor:
-    """Equal shares of the real parts: (B, K)."""
+    """Equal weights of the real parts: (B, K)."""
     return mask / mask.sum(dim=1, keepdim=True)

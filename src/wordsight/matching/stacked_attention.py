@@ -1,4 +1,4 @@
-"""Stacked cross attention: each word looks at all regions at once, and is held against what it saw.
+"""Stacked cross attention (SCAN): each word attends to all regions, and is compared with the attended vector.
 
 Lee et al. 2018, "Stacked Cross Attention for Image-Text Matching" (SCAN), text to image. DVSA gives each word its best
 region; here a word has a share in every region, and the mean of the regions so weighted takes the place of the best:
@@ -8,7 +8,7 @@ region; here a word has a share in every region, and the mean of the regions so 
     u_t  = sum over i of a_ti v_i
     S    = mean over words of cos(s_t, u_t),    or 1 / lambda_2 log sum over words of exp(lambda_2 cos(s_t, u_t))
 
-The normalisation over words makes regions compete for words, so S is of the pair alone, and there is nothing to index.
+The normalisation over words makes regions compete for words, so S needs both sides and cannot be indexed.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,13 +37,13 @@ class StackedAttention(Matcher):
         embedding: D, size of the space where words and regions meet (1024 in the paper).
         words: E, size of a word vector (300).
         hidden: H, size of the GRU's state, either way; both ways are averaged, then mapped to D (the paper: H = D).
-        sharpness: lambda_1, above 0; the greater, the more a word looks at few regions.
+        sharpness: lambda_1, above 0; greater concentrates a word's attention on fewer regions.
         pooling: how words make a score: their `mean`, or `lse`, LogSumExp.
-        pooling_sharpness: lambda_2 of `lse`, above 0; the greater, the more the best word decides.
+        pooling_sharpness: lambda_2 of `lse`, above 0; the greater, the more the best word dominates.
         loss: `hardest`, the worst violation on either side, as in the paper; or `ranking`, their sum.
-        margin: of either.
+        margin: of either loss.
         dropout: on the sentence's side, everywhere but on recurrent links, 0 to 1.
-        region_dropout: on the columns of a picture's features, the same ones in all its regions.
+        region_dropout: on feature columns, the same ones in all regions of a picture.
     """
 
     rule = None
@@ -76,7 +76,7 @@ class StackedAttention(Matcher):
         self.hardest, self.margin = loss == "hardest", margin
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread."""
+        """Standardise the features."""
         self.centred.fit(batches())
 
     def encode_images(self, regions: Regions) -> Vectors:
@@ -85,7 +85,7 @@ class StackedAttention(Matcher):
         return Vectors(values, regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """Words (N, T) -> vectors (N, T, D) of length 1, each of which knows its neighbours."""
+        """Words (N, T) -> vectors (N, T, D) of length 1, in context."""
         embedded = self.dropout(self.words(words.ids))  # (N, T, E)
         values = functional.normalize(self.sentence(embedded, words.mask.sum(dim=1)), dim=-1)
         return Vectors(values, words.mask, spans(words.mask))
@@ -118,12 +118,12 @@ class StackedAttention(Matcher):
         return shares.masked_fill(~images.mask[:, None], -torch.inf)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Hinges of the wrong pairs, the worst of either side or all."""
+        """Ranking loss: hinges of all negative pairs, or of the hardest on either side."""
         scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.hardest)
 
     def _attend(self, images: Vectors, texts: Vectors) -> tuple[Tensor, Tensor]:
-        """How every real word of every sentence, W in all, looks at every picture: a and cos(v, s), (W, I, R) both."""
+        """Attention a of every real word, W in all, on every picture, and cos(v, s): (W, I, R) both."""
         words, sentence = texts.values[texts.mask], texts.mask.nonzero()[:, 0]  # (W, D), (W,)
         cosines = (words @ images.values.flatten(0, 1).T).unflatten(1, images.mask.shape)  # (W, I, R)
         seen = cosines.relu()

@@ -1,8 +1,8 @@
-"""VSE and VSE++: a whole picture and a whole sentence are one vector each, and a triplet loss brings pairs together.
+"""VSE and VSE++: one vector a picture and one a sentence, trained with a triplet loss.
 
 Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models" (the LSTM, the sum over
-all wrong pairs: UVSE); Faghri et al. 2018, "VSE++: Improving Visual-Semantic Embeddings with Hard Negatives" (the GRU,
-the worst wrong pair only).
+all negatives: UVSE); Faghri et al. 2018, "VSE++: Improving Visual-Semantic Embeddings with Hard Negatives" (the GRU,
+the hardest negative only).
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ class VSE(Matcher):
         encoder: `gru` (VSE, VSE++) or `lstm` (UVSE).
         loss: `ranking`, the sum over all wrong pairs of the batch, or `hardest`, the worst one on either side (VSE++).
         margin: alpha.
-        pool: what is seen of a picture: the features of the `whole`, or the `mean` of its regions'.
+        pool: image features: of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -81,6 +81,6 @@ class VSE(Matcher):
         return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """The features' middle and spread, so that they start centred and of length 1 on average."""
+        """Standardise features (mean 0, length 1 on average)."""
         whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
         self.mean, self.scale = mean_and_scale(whole)

@@ -1,1 +1,1 @@
-"""Figures of quality, as pure functions: ranking, grounding, captions, likelihood, the lengths of words."""
+"""Metrics, as pure functions: ranking, grounding, captions, likelihood, word norms."""

@@ -1,17 +1,17 @@
-"""BLEU of captions: how many of their n-grams are in the references (Papineni et al., 2002), as coco-caption has it."""
+"""BLEU of captions: n-gram precision against references (Papineni et al., 2002), as in coco-caption."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from math import exp, prod
 
 N = 4  # the longest n-gram, here and in CIDEr-D
-TINY, SMALL = 1e-15, 1e-9  # coco-caption's: nothing right of nothing said scores 0, and nothing is divided by 0
+TINY, SMALL = 1e-15, 1e-9  # coco-caption's: 0 of 0 n-grams scores 0, without dividing by 0
 
-Tokens = Sequence[Hashable]  # words, or their numbers
+Tokens = Sequence[Hashable]  # words, or their ids
 
 
 def ngrams(tokens: Tokens) -> Counter[Tokens]:
-    """How often each run of 1 to `N` tokens is in a caption."""
+    """Counts of the n-grams of 1 to `N` tokens in a caption."""
     return Counter(gram for n in range(1, N + 1) for gram in zip(*(tokens[first:] for first in range(n)), strict=False))
 
 
@@ -20,17 +20,17 @@ def bleu(
 ) -> tuple[list[float], list[list[float]], list[float]]:
     """BLEU-1 to BLEU-4 of all captions together and of each.
 
-    An n-gram counts as often as it is in the reference that has it most often. Too short captions are punished by
-    exp(1 - r / c), where r sums, over captions, the length of the reference nearest in length (the shorter of equals).
-    BLEU of all is not the mean of BLEU of each: it counts over all first.
+    Counts of an n-gram are clipped at its greatest count in a reference. The brevity penalty is exp(1 - r / c), where r
+    sums, over captions, the length of the reference nearest in length (the shorter of equals). Corpus BLEU is not the
+    mean of each caption's: counts are summed first.
 
     Args:
         candidates: I captions, tokenised.
         references: of each, at least one, tokenised.
 
     Returns:
-        BLEU-1 ... BLEU-4 of all; a list of the same four for each caption; and those of all without the punishment, as
-        some papers print them. 0 to 1.
+        BLEU-1 ... BLEU-4 of all; a list of the same four for each caption; and those of all without the brevity
+        penalty, as some papers print them. 0 to 1.
     """
     total, each = [0] * (2 * N + 2), []
     for candidate, right in zip(candidates, references, strict=True):
@@ -41,12 +41,12 @@ def bleu(
 
 
 def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1) -> float:
-    """BLEU-4 of one caption alone, 0 to 1, where an n-gram length of which nothing is right does not make it 0.
+    """Smoothed BLEU-4 of one caption, 0 to 1: an n-gram length without a match does not make it 0.
 
     Args:
         candidate: a caption, tokenised.
         references: at least one, tokenised.
-        more: added to the right n-grams and to all n-grams of each length.
+        more: added to the matches and to all n-grams of each length.
     """
     *found, said, nearest = counts(candidate, references)
     pairs = zip(found[:N], found[N:], strict=True)
@@ -55,7 +55,7 @@ def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1)
 
 
 def counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
-    """Right n-grams of each n, all n-grams of each n, the caption's length and that of the nearest reference."""
+    """Matched n-grams of each n, all n-grams of each n, the caption's length and that of the nearest reference."""
     known = [ngrams(reference) for reference in references]
     right = [0] * N
     for gram, count in ngrams(candidate).items():
@@ -72,7 +72,7 @@ def _scores(counts: Sequence[int]) -> list[float]:
 
 
 def _precisions(counts: Sequence[int]) -> list[float]:
-    """The same, but nothing is taken off for being too short."""
+    """The same, without the brevity penalty."""
     product, scores = 1.0, []
     for n in range(N):
         product *= (counts[n] + TINY) / (counts[N + n] + SMALL)

@@ -1,6 +1,6 @@
-"""How good are captions? BLEU, ROUGE-L, CIDEr-D and METEOR with coco-caption's figures, and how varied they are.
+"""Caption metrics: BLEU, ROUGE-L, CIDEr-D and METEOR as in coco-caption, and diversity.
 
-Every figure is over tokens of `TOKENISER`: BLEU by another tokeniser is another number.
+Every metric is over tokens of `TOKENISER`: another tokeniser gives another BLEU.
 """
 
 import sys
@@ -32,25 +32,25 @@ def caption_metrics(
     meteor: bool = False,
     say: Callable[[str], object] = _to_stderr,
 ) -> dict[str, float]:
-    """The figures of coco-caption over a set of pictures, equal to its own.
+    """The metrics of coco-caption over a set of pictures, with equal values.
 
-    Captions are tokenised as coco-caption does it, see `ptb.tokenise`. CIDEr is CIDEr-D, with document frequencies from
-    these references: only figures of the same pictures compare.
+    Captions are tokenised as in coco-caption, see `ptb.tokenise`. CIDEr is CIDEr-D, with document frequencies of these
+    references: compare it over the same pictures only.
 
     Args:
         candidates: picture -> its caption; an empty one is allowed and scores 0.
         references: picture -> one sentence or more; of the same pictures.
         meteor: also METEOR, by far the slowest, where it can run.
-        say: told in one line why METEOR is left out.
+        say: receives one line on why METEOR is left out.
 
     Returns:
         `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10. And what
-        coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, in which short captions are not
-        punished; `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word. Papers
-        print 100 times these.
+        coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, without
+        brevity penalty; `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word.
+        Papers print 100 times these.
 
     Raises:
-        InputError: the pictures are not the same, there are none, or one has no reference with a word in it.
+        InputError: the pictures differ, there are none, or one has no reference with a word.
     """
     _check(candidates, references, "the candidates", "the references")
     said = [tokenise(candidates[picture]) for picture in references]
@@ -74,18 +74,18 @@ def caption_metrics(
 
 
 def diversity(candidates: Mapping[Id, str], training_captions: Sequence[str]) -> dict[str, float]:
-    """How varied captions are, and how many are just copied.
+    """Diversity of captions, and the share copied from training captions.
 
-    Captions are compared as tokens of `TOKENISER`, so neither capitals nor a full stop hide a copy.
+    Captions are compared as tokens of `TOKENISER`, without case and punctuation.
 
     Args:
         candidates: picture -> its caption; not empty.
-        training_captions: all that the model was trained on.
+        training_captions: all of the model's training.
 
     Returns:
-        `captions`, how many there are; `in_training`, the share of them, 0 to 1, that is word for word a training
-        caption; `distinct_captions`, how many different ones there are; `vocabulary`, how many different words they
-        use; `mean_length`, words a caption.
+        `captions`, their number; `in_training`, the share, 0 to 1, that is word for word a training caption;
+        `distinct_captions`, the number of distinct ones; `vocabulary`, the number of distinct words; `mean_length`,
+        words a caption.
 
     Raises:
         InputError: there are no candidates.
@@ -116,10 +116,10 @@ def caption_metrics_of_files(
         candidates: JSON list of `{"image_id", "caption"}`.
         references: JSON with `images` and `annotations`.
         meteor: also METEOR, where it can run.
-        say: told in one line why METEOR is left out.
+        say: receives one line on why METEOR is left out.
 
     Raises:
-        InputError: a file is not as it should be, or the two are not of the same pictures; the message names it.
+        InputError: a file is malformed, or the two are not of the same pictures; the message names it.
     """
     said, right = read_candidates(candidates), read_references(references)
     _check(said, right, str(candidates), str(references))
@@ -127,7 +127,7 @@ def caption_metrics_of_files(
 
 
 def read_candidates(path: Path) -> dict[Id, str]:
-    """The captions in a COCO results file, a JSON list of `{"image_id", "caption"}`: picture -> caption.
+    """Read the captions of a COCO results file, a JSON list of `{"image_id", "caption"}`: picture -> caption.
 
     Raises:
         InputError: it cannot be read, a key is missing or of the wrong type, or a picture has two captions.
@@ -146,7 +146,7 @@ def read_candidates(path: Path) -> dict[Id, str]:
 
 
 def read_references(path: Path) -> dict[Id, list[str]]:
-    """The sentences in a COCO captions file, JSON with `images` and `annotations`: picture -> sentences.
+    """Read the sentences of a COCO captions file, JSON with `images` and `annotations`: picture -> sentences.
 
     Raises:
         InputError: it cannot be read, a key is missing or of the wrong type, a picture is there twice or without a
@@ -179,7 +179,7 @@ def _id(record: object, key: str, where: str) -> Id:
 
 
 def _check(candidates: Mapping[Id, str], references: Mapping[Id, Sequence[str]], one: str, other: str) -> None:
-    """That both are of the same pictures, and every picture has references."""
+    """Check that both are of the same pictures, and every picture has references."""
     if not references:
         raise InputError(f"There are no pictures in {other}.")
     if unknown := [picture for picture in candidates if picture not in references]:

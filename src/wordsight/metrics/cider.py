@@ -1,4 +1,4 @@
-"""CIDEr-D: how near a caption is to the consensus of its references (Vedantam et al., 2015), as coco-caption has it."""
+"""CIDEr-D: similarity of a caption to its references' consensus (Vedantam et al., 2015), as in coco-caption."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from math import exp, log, sqrt
 
 from wordsight.metrics.bleu import N, Tokens, ngrams
 
-SIGMA = 6.0  # of the penalty for a length unlike the reference's
+SIGMA = 6.0  # of the Gaussian length penalty
 
 
 class CiderD:
-    """What people said about some pictures, ready to be held against captions.
+    """CIDEr-D against the references of pictures.
 
-    Cosine of tf-idf vectors of n-grams, n = 1 to 4, clipped so that repeating pays nothing, less a Gaussian penalty on
-    the difference in length; mean over n and references, times 10. How many pictures an n-gram is in counts the
-    references given here, so figures of different sets of pictures do not compare, and one picture alone scores 0.
+    Cosine of tf-idf vectors of n-grams, n = 1 to 4, clipped so that repetition gains nothing, times a Gaussian penalty
+    on the difference in length; mean over n and references, times 10. Document frequencies are of the references given
+    here, so scores over different pictures do not compare, and one picture alone scores 0.
 
     Args:
         references: of each of I pictures, at least one, tokenised.
@@ -24,12 +24,12 @@ class CiderD:
         pictures: Counter[Tokens] = Counter()  # n-gram -> in how many pictures' references
         for right in references:
             pictures.update({gram for reference in right for gram in ngrams(reference)})
-        self.most = log(max(len(references), 1))  # the rarity of an n-gram that is in none
+        self.most = log(max(len(references), 1))  # idf of an n-gram in no reference
         self.rarity = {gram: self.most - log(count) for gram, count in pictures.items()}
         self.references = [[_Vector(one, self) for one in right] for right in references]
 
     def score(self, picture: int, candidate: Tokens) -> float:
-        """A caption of the picture of that row: 0 to 10."""
+        """The score of a caption of the picture of that row: 0 to 10."""
         said, right = _Vector(candidate, self), self.references[picture]
         return 10 * sum(said.similarity(one) for one in right) / len(right)
 
@@ -49,11 +49,11 @@ def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 
 
 class _Vector:
-    """A caption's n-grams, each weighted by how often it is there and how few pictures have it."""
+    """A caption's tf-idf vectors of n-grams."""
 
     def __init__(self, tokens: Tokens, known: CiderD) -> None:
         self.weights = {gram: count * known.rarity.get(gram, known.most) for gram, count in ngrams(tokens).items()}
-        self.length = max(len(tokens) - 1, 0)  # coco-caption takes the number of bigrams for the length
+        self.length = max(len(tokens) - 1, 0)  # coco-caption takes the number of bigrams as the length
         squares = [0.0] * N
         for gram, weight in self.weights.items():
             squares[len(gram) - 1] += weight * weight

@@ -1,4 +1,4 @@
-"""Captions as a COCO results file: a JSON list of `{"image_id", "caption"}`."""
+"""COCO results files of captions: a JSON list of `{"image_id", "caption"}`."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d+)", re.ASCII)  # 391895.jpg, COCO_val
 
 
 def image_ids(pictures: Sequence[str]) -> list[Id]:
-    """What pictures are called in a results file.
+    """Picture ids of a results file.
 
     Args:
         pictures: their names or paths, each once.
 
     Returns:
-        For each the number in its file name, if it is all digits or as in COCO; else the file name. Where two would be
-        called the same, all are called as given.
+        For each the number in its file name, if it is all digits or as in COCO; else the file name. If two would be
+        equal, all are as given.
     """
     found = [_image_id(Path(picture)) for picture in pictures]
     return found if len(set(found)) == len(found) else list(pictures)

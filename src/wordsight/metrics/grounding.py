@@ -1,9 +1,8 @@
-"""Does a phrase's box show what the phrase names? Two columns, never one, beside what would score without a model.
+"""Phrase grounding: pointing and IoU accuracy, beside baselines.
 
-Pointing: the point lies in any true box. A trained model's point is where, inside its box, the regions that fit lie
-over each other (`matching/locate.py`); the row `middle` is of its boxes' middles, and rows of reference point with the
-middles of theirs. IoU: the box overlaps the smallest box around all true ones by an intersection over union of at
-least one half.
+Pointing: the point lies in any true box. A trained model's point is a vote of regions inside its box
+(`matching/locate.py`); the row `middle` takes its boxes' centres, as the baselines do. IoU: the box overlaps the
+smallest box around all true ones by an intersection over union of at least one half.
 """
 
 from collections import defaultdict
@@ -31,13 +30,13 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 def evaluate(
     predict: Predict, phrases: Sequence[Phrase], proposals: Mapping[str, Tensor], untrained: Predict | None = None
 ) -> dict[str, float]:
-    """How often phrases are put where they belong, over all and per kind, beside the rows of reference.
+    """Grounding accuracy, over all phrases and per kind, beside baselines.
 
     Args:
         predict: chooses a box for each phrase.
         phrases: with their true boxes.
         proposals: picture name -> (R, 4) boxes to choose from, `xyxy` fractions.
-        untrained: chooses a box for each phrase without a trained model, where there is one.
+        untrained: chooses a box for each phrase without a trained model; None leaves it out.
 
     Returns:
         `grounding_phrases`; then, in percent, `grounding_pointing` and `grounding_iou`, the same with `centre` (a point
@@ -60,7 +59,7 @@ def evaluate(
         flat[f"{prefix}phrases"] = int(chosen.sum())
         for row, hit in hits.items():
             pointing, iou = (100 * hit[chosen].mean(0)).tolist()  # (P, 2) -> two numbers
-            if row != "whole_":  # a box around everything points where the centre does
+            if row != "whole_":  # the whole picture has the same point as the centre
                 flat[f"{prefix}{row}pointing"] = round(pointing, 4)
             if row not in ("centre_", "middle_"):
                 flat[f"{prefix}{row}iou"] = round(iou, 4)
@@ -68,7 +67,7 @@ def evaluate(
 
 
 def _of_proposals(phrases: Sequence[Phrase], proposals: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a random proposal (expected) and the best one score: (P, 2) each."""
+    """Scores of a random proposal (expected) and the best one: (P, 2) each."""
     random, best = [], []
     for first in range(0, len(phrases), 512):
         some = phrases[first : first + 512]
@@ -100,7 +99,7 @@ def _hits(boxes: Tensor, phrases: Sequence[Phrase]) -> Tensor:
 
 
 def around(boxes: Tensor) -> Tensor:
-    """The smallest box around some: (..., B, 4) -> (..., 4)."""
+    """The bounding box of boxes: (..., B, 4) -> (..., 4)."""
     return torch.cat([boxes[..., :2].amin(-2), boxes[..., 2:].amax(-2)], dim=-1)
 
 
@@ -112,17 +111,17 @@ def predictor(
     beta: float | None = None,
     rows: int = 256,
 ) -> Predict:
-    """A trained model's choice: the region its words agree on, argmax over r of its words' evidence, and its point.
+    """A trained model's grounding: the region of the greatest sum of a phrase's word evidence, and its point.
 
-    Only the words of a phrase that name something are asked, where there are any: "the" is seen nowhere.
+    Function words of a phrase are ignored, unless it has no others.
 
     Args:
         model: in evaluation mode.
         vocabulary: the model's.
         look: gives the regions of pictures by name.
-        beta: choose by segments instead (`matching/segments.py`): the region on which the chain put most of a phrase's
-            words, of several the one of the greatest sum.
-        rows: sentences that are read at once.
+        beta: choose by segments instead (`matching/segments.py`): the region of most of a phrase's words; ties by the
+            greatest sum.
+        rows: sentences encoded at once.
     """
     device = next(model.parameters()).device
 
@@ -157,18 +156,18 @@ def predictor(
 
 
 def _asked(phrase: Phrase, function_words: Tensor) -> Tensor:
-    """The places of a phrase's words in its sentence, less those that are silent (T,), unless all are."""
+    """Positions of a phrase's content words in its sentence, or of all its words if it has none."""
     places = torch.arange(phrase.start, phrase.end)
     heard = places[~function_words[places]]
     return heard if len(heard) else places
 
 
 def _voted(scores: Tensor, chosen: Sequence[Tensor]) -> Tensor:
-    """The region that most words of each phrase chose, of several the one of the greatest score.
+    """Majority vote: the region that most words of each phrase chose; ties by the greatest score.
 
     Args:
         scores: (P, R) of each phrase.
-        chosen: P times the regions of its words.
+        chosen: for each phrase the regions of its words.
 
     Returns:
         (P,) int64.
@@ -185,17 +184,17 @@ def untrained(
     *,
     least: float = 0.45,
 ) -> Predict:
-    """What no training at all gives: the detection whose class name is nearest to a word of the phrase.
+    """Untrained baseline: the detection whose class name is nearest to a word of the phrase.
 
-    Nearness is the cosine of word vectors, times a little of the detector's own score to choose among equals; where no
-    class is near enough, the whole picture.
+    By the cosine of word vectors, with the detector's score to break ties; where no class is near enough, the whole
+    picture.
 
     Args:
         look: gives the regions of pictures by name.
         classes: which columns of the features are the detector's class scores, 0 to 1.
         class_names: of those columns.
         words: word -> vector (E,).
-        least: the nearness that counts as a match, -1 to 1.
+        least: the least cosine of a match, -1 to 1.
     """
     near: dict[str, Tensor] = {}
     names = torch.stack([_vector(tokenise(name), words) for name in class_names])  # (C, E)
@@ -205,7 +204,7 @@ def untrained(
         pictures = {name: look([name]) for name in {phrase.picture for phrase in phrases}}
         for number, phrase in enumerate(phrases):
             regions = pictures[phrase.picture]
-            seen, which = regions.features[0, :, classes].max(1)  # (R,) how sure, of which class
+            seen, which = regions.features[0, :, classes].max(1)  # (R,) score and class
             for word in _content(phrase):
                 if word in words and word not in near:
                     near[word] = torch.nn.functional.cosine_similarity(names, words[word][None])  # (C,)
@@ -222,7 +221,7 @@ def untrained(
 
 
 def _content(phrase: Phrase) -> list[str]:
-    """The words of a phrase that name or describe."""
+    """The content words of a phrase."""
     return [word for word in tokenise(phrase.sentence)[phrase.start : phrase.end] if word not in FUNCTION_WORDS]
 
 
@@ -234,7 +233,7 @@ def _vector(parts: Sequence[str], words: Mapping[str, Tensor]) -> Tensor:
 
 
 def word_table(path: Path, phrases: Sequence[Phrase], class_names: Sequence[str]) -> dict[str, Tensor]:
-    """Vectors (E,) of the words of phrases and class names, as far as a file of word vectors has them.
+    """Vectors (E,) of the words of phrases and class names, where a file of word vectors has them.
 
     Raises:
         InputError: the file is not one of word vectors, or has none of the words.

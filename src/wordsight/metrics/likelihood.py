@@ -1,14 +1,13 @@
-"""Ranking by a captioner: how probable it holds a sentence for a picture.
+"""Ranking by a captioner's likelihood of a sentence given a picture.
 
-A sentence fits a picture if the captioner would say it there: its score is log p(sentence | picture). For one sentence
-that ranks pictures. For one picture it would rank sentences by how common they are, whatever is seen, so what the
-sentence is worth anywhere is taken away (Mao et al. 2015, section on retrieval):
+The score is log p(sentence | picture), which ranks the pictures of a sentence. For one picture it would rank common
+sentences first, so the sentence's marginal probability is subtracted (Mao et al. 2015, section on retrieval):
 
-    score = log p(sentence | picture) - log p(sentence),    p(sentence) = mean over strange pictures of p(sentence | .)
+    score = log p(sentence | picture) - log p(sentence),    p(sentence) = mean over training pictures of p(sentence | .)
 
-Strangers come from the training split. The plain way, log-likelihood a word, is measured beside it.
+The simple score, log-likelihood a word, is measured beside it. Every word of every sentence is predicted for every
 
-Every word of every sentence has to be predicted for every picture. What many sentences begin with is predicted once.
+picture; common prefixes of sentences once.
 """
 
 import math
@@ -28,7 +27,7 @@ PICTURES, SENTENCES = 4, 256  # together through the model: about as many rows a
 
 @torch.no_grad()  # inference mode would make autocast turn weights into bf16 at every step
 def log_likelihoods(model: Steps, blocks: Iterable[Regions], words: Words) -> Tensor:
-    """How probable each sentence is for each picture.
+    """Log-likelihood of each sentence for each picture.
 
     Args:
         model: in evaluation mode.
@@ -39,17 +38,17 @@ def log_likelihoods(model: Steps, blocks: Iterable[Regions], words: Words) -> Te
         (I, N) float32 on the CPU, natural logarithms, "<end>" counted as a word.
     """
     spelt = (words.ids * words.mask).tolist()
-    order = torch.tensor(sorted(range(len(spelt)), key=spelt.__getitem__))  # neighbours begin alike
+    order = torch.tensor(sorted(range(len(spelt)), key=spelt.__getitem__))  # neighbours share prefixes
     parts = [Words(words.ids[some], words.mask[some]) for some in order.split(SENTENCES)]
     found = [torch.cat([_walk(model, seen, some).cpu() for some in parts], dim=1) for seen in blocks]
     return torch.cat(found)[:, order.argsort()]
 
 
 def _walk(model: Steps, regions: Regions, words: Words) -> Tensor:
-    """One block of `log_likelihoods`, word by word along the tree of the sentences' beginnings."""
+    """One block of `log_likelihoods`, word by word along the prefix tree of the sentences."""
     pictures, lengths = len(regions.mask), words.mask.sum(dim=1)
-    state, last = model.start(regions), words.ids.new_zeros(1)  # the last word of each of K beginnings: START
-    node = torch.zeros_like(lengths)  # (N,), the beginning that each sentence is at
+    state, last = model.start(regions), words.ids.new_zeros(1)  # the last word of each of K prefixes: START
+    node = torch.zeros_like(lengths)  # (N,), each sentence's prefix
     log_prob = torch.zeros(pictures, 1, device=words.ids.device)  # (P, K)
     found = log_prob.new_zeros(pictures, len(lengths))
     for t in count():
@@ -69,17 +68,17 @@ def _walk(model: Steps, regions: Regions, words: Words) -> Tensor:
 
 
 def likelihood_metrics(found: Tensor, strange: Tensor, words: Tensor, picture: Tensor) -> dict[str, float]:
-    """How well likelihoods rank, both ways.
+    """Ranking metrics of likelihoods, in both directions.
 
     Args:
         found: (I, N) logarithms of p(sentence | picture).
-        strange: (S, N) the same of strange pictures.
+        strange: (S, N) the same of training pictures.
         words: (N,) how many words a sentence has, "<end>" counted as one.
         picture: (N,) the right picture of each sentence.
 
     Returns:
-        The keys of `ranking.metrics`, and `per_word_i2t_...` for sentences ranked by log-likelihood a word. What is the
-        same for all pictures does not change how a sentence ranks them, so there is one figure for text to picture.
+        The keys of `ranking.metrics`, and `per_word_i2t_...` for sentences ranked by log-likelihood a word. Text to
+        picture is the same for both, as the correction is constant over pictures.
     """
     anywhere = strange.logsumexp(dim=0) - math.log(len(strange))  # (N,), log p(sentence)
     figures = metrics(ranks(found - anywhere, picture), len(found))

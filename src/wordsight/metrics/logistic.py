@@ -1,24 +1,24 @@
-"""Logistic regression in a few numbers, by Newton's method: what is likely right, from what is known (Platt 1999)."""
+"""Logistic regression of few inputs by Newton's method, for calibration (Platt 1999)."""
 
 import torch
 from torch import Tensor
 
 STEPS = 60
-PRIOR = 1.0  # weight of a normal prior on standardised weights: keeps them finite where few examples tell all apart
+PRIOR = 1.0  # weight of a normal prior on standardised weights: keeps them finite for separable examples
 TINY = 1e-9
 
 
 def logistic(inputs: Tensor, right: Tensor, rising: int = 0, counts: Tensor | None = None) -> Tensor:
-    """The weights that make what is right most likely.
+    """Fit a logistic regression.
 
     Args:
         inputs: (M, P), the last column all 1.
         right: (M,) bool.
-        rising: how many of the weights, the first, may not be below 0; one that would be is 0.
-        counts: (M,) how much each example counts; None for 1.
+        rising: how many of the first weights are constrained to be >= 0.
+        counts: (M,) weight of each example; None for 1.
 
     Returns:
-        (P,) float64: the sum of inputs times weights is the log odds.
+        (P,) float64 weights: log odds are the sum of inputs times weights.
     """
     inputs, counts = inputs.double(), torch.ones(len(inputs)).double() if counts is None else counts.double()
     middle, spread = inputs.mean(dim=0), inputs.std(dim=0).clamp(min=TINY)

@@ -1,4 +1,4 @@
-"""METEOR (Denkowski and Lavie, 2014), where the `metrics` extra and Java are there: it runs coco-caption's own jar."""
+"""METEOR (Denkowski and Lavie, 2014) by coco-caption's jar; needs the `metrics` extra and Java."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ def meteor(
         The score of all, which is not the mean, and of each; 0 to 1.
 
     Raises:
-        InputError: it cannot run here, or Java gave up.
+        InputError: it cannot run here, or Java failed.
     """
     jar, java = _jar(), shutil.which("java")
     if jar is None:
@@ -44,7 +44,7 @@ def meteor(
 def _converse(
     process: "subprocess.Popen[str]", candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
 ) -> tuple[float, list[float]]:
-    """Ask for the statistics of each caption, then for the scores they come to."""
+    """Request the statistics of each caption, then their scores."""
 
     def ask(line: str) -> str:
         assert process.stdin and process.stdout
@@ -63,7 +63,7 @@ def _converse(
 
 
 def _jar() -> Path | None:
-    """The jar in the package, which is found but not imported."""
+    """The jar in the extra's package, located without importing it."""
     package = find_spec("pycocoevalcap")
     for folder in package.submodule_search_locations or () if package else ():
         jar = Path(folder) / "meteor" / "meteor-1.5.jar"

@@ -1,7 +1,7 @@
-"""Captions of painted pictures and regions, judged by their painter: what was said, and what would have been true.
+"""Captions of painted pictures and regions, evaluated against references and against the scene.
 
-The painter says a few of the very many true sentences about a picture, so that a good caption is seldom one of them
-word for word. But the painter knows what is there, and can tell of any sentence in these forms whether it is true.
+References are a few of very many true sentences about a picture, so a good caption is seldom one of them word for word.
+But the scene decides of any sentence in the painter's forms whether it is true.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ FIGURES = ("exact", "true", "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr")
 
 
 def of_pictures(said: Sequence[str], pictures: Sequence[Picture], seed: int = 0) -> dict[str, float]:
-    """The figures of captions of whole pictures.
+    """Metrics of captions of whole pictures.
 
     Args:
         said: a caption of each picture.
@@ -25,7 +25,7 @@ def of_pictures(said: Sequence[str], pictures: Sequence[Picture], seed: int = 0)
         seed: of that world.
 
     Returns:
-        FIGURES: those of `caption_metrics`, and `true`, the share of captions, 0 to 1, that hold in their pictures.
+        FIGURES: those of `caption_metrics`, and `true`, the share of captions, 0 to 1, that are true.
     """
     right: dict[Id, Sequence[str]] = {row: picture.sentences for row, picture in enumerate(pictures)}
     scenes = (scene_of(picture.name, seed) for picture in pictures)
@@ -33,7 +33,7 @@ def of_pictures(said: Sequence[str], pictures: Sequence[Picture], seed: int = 0)
 
 
 def of_regions(said: Sequence[str], regions: Sequence[AnnotatedRegion], seed: int = 0) -> dict[str, float]:
-    """The figures of captions of annotated boxes, each of which holds one thing; see `of_pictures`."""
+    """Metrics of captions of annotated boxes of one thing each; see `of_pictures`."""
     right: dict[Id, Sequence[str]] = {row: region.references for row, region in enumerate(regions)}
     scenes = {name: scene_of(name, seed) for name in {region.picture for region in regions}}
     true = [_is_called(text, scenes[region.picture], region.box) for text, region in zip(said, regions, strict=True)]
@@ -41,7 +41,7 @@ def of_regions(said: Sequence[str], regions: Sequence[AnnotatedRegion], seed: in
 
 
 def _is_called(phrase: str, scene: Scene, box: Box) -> bool:
-    """Whether a phrase is true of a thing whose middle is in the box, `xyxy` fractions."""
+    """Whether a phrase is true of a thing centred in the box, `xyxy` fractions."""
     left, top, right, bottom = box
     for thing in scene.things:
         x, y = thing.centre[0] / scene.image.width, thing.centre[1] / scene.image.height
@@ -51,7 +51,7 @@ def _is_called(phrase: str, scene: Scene, box: Box) -> bool:
 
 
 def scene_of(name: str, seed: int) -> Scene:
-    """The scene in a picture of a painted world, whose name tells its number."""
+    """The scene of a painted picture, by the number in its name."""
     return paint_scene(seed, int("".join(char for char in name if char.isdigit())))
 
 

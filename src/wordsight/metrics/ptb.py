@@ -1,12 +1,12 @@
-"""Caption -> tokens as coco-caption makes them before it counts: Penn Treebank style, lowercase, without punctuation.
+"""Penn Treebank tokenisation of captions as in coco-caption: lowercase, without punctuation.
 
 coco-caption runs Stanford's PTBTokenizer (CoreNLP 3.4.1, `-lowerCase`) in Java and then drops a list of tokens. These
-rules do to what people write in captions what it does: contractions come apart (do n't, man 's, can not); hyphens,
-slashes, times, acronyms and abbreviations hold together (black-and-white, 1:20, u.s.). They gave the same tokens for
-each of 41,005 captions of COCO and Flickr8K; HTML with attributes, telephone numbers, emoticons like ^_^ may differ.
+rules do the same for captions: contractions are split (do n't, man 's, can not); hyphens, slashes, times, acronyms and
+abbreviations are kept (black-and-white, 1:20, u.s.). They gave the same tokens for each of 41,005 captions of COCO and
+Flickr8K; HTML with attributes, telephone numbers, emoticons like ^_^ may differ.
 
-As in any lexer the longest match wins, the first among equals, and what a rule looks ahead at counts. Some tokens
-surprise, and figures depend on them: brackets stay, as -lrb- and -rrb-; "!" goes but "!!" stays; "AT&T" is one token,
+As in any lexer the longest match wins, including lookahead, the first among equals. Some tokens surprise, and metrics
+depend on them: brackets stay, as -lrb- and -rrb-; "!" is dropped but "!!" stays; "AT&T" is one token,
 "at&t" three. In scripts without spaces between words each character is a token; coco-caption leaves sentences whole.
 """
 
@@ -48,7 +48,7 @@ _WORD = rf"{_L}{_N}*(?:[.!?]{_L}{_N}*)*"
 _NUMBER = r"(?:\d*(?:[.:,]\d+)+|\d+)"
 _PART = rf"(?:[dlo]'(?=[a-z\d]))?(?:{_N}+|{_NUMBER})"  # of a compound: o'clock, 1.5
 
-# Group 1 is the token; the rest of the match is looked ahead at.
+# Group 1 is the token; the rest of the match is lookahead.
 _RULES = (
     r"(can)not",
     r"(gon(?=na)|wan(?=na)|got(?=ta)|gim(?=me)|lem(?=me))..(?![a-z])",
@@ -86,11 +86,11 @@ _RULES = (
 
 @cache
 def _rules() -> tuple[re.Pattern[str], ...]:
-    """The rules, compiled when the first caption comes: that takes longer than to write a file of captions."""
+    """The rules, compiled at the first caption, as that is slow."""
     return tuple(re.compile(rule, re.IGNORECASE) for rule in _RULES)
 
 
-# Characters that are others to the tokeniser, or none.
+# Characters that the tokeniser replaces or drops.
 _REPLACED = str.maketrans(
     {char: "'" for char in "’‘‛"}
     | {char: '"' for char in "“”„«»‹›"}
@@ -115,7 +115,7 @@ def tokenise(caption: str) -> list[str]:
         caption: any text; line breaks are spaces.
 
     Returns:
-        Lowercase tokens in order, without those of `PUNCTUATION`; empty when nothing is left.
+        Lowercase tokens in order, without those of `PUNCTUATION`; may be empty.
     """
     if "&" in caption:
         caption = _ENTITIES.sub(lambda found: _ENTITY[found[1]], caption)
@@ -143,7 +143,7 @@ def _lex(piece: str, after: str) -> tuple[str, ...]:
 
 
 def _written(token: str) -> str:
-    """A token as it is printed; nothing for what is no token: a picture (emoji), an accent on its own."""
+    """A token as it is printed; empty for an emoji or an accent on its own."""
     if token in _WRITTEN:
         return _WRITTEN[token]
     if token.strip(".") == "" or (token.strip("-") == "" and len(token) <= 4):

@@ -1,7 +1,7 @@
-"""How well pictures find their sentences and sentences their pictures: R@K and Med r, both ways.
+"""Retrieval metrics: R@K and Med r, picture to text and text to picture.
 
 Picture to text counts a hit if any of a picture's sentences is among the top K, and Med r is of the best-ranked right
-one. Text to picture ranks all pictures for each sentence. Ties are broken against us. Galleries may be large (5,000
+one. Text to picture ranks all pictures for each sentence. Ties count against the model. Galleries may be large (5,000
 pictures with 25,000 sentences): only the matrix of scores is kept whole.
 """
 
@@ -16,11 +16,11 @@ from wordsight.batch import Vectors
 from wordsight.matching.matcher import Matcher
 
 KS = (1, 5, 10)
-Blocks = Vectors | Iterable[Vectors]  # all at once, or some rows at a time in their order
+Blocks = Vectors | Iterable[Vectors]  # all at once, or in blocks of rows, in order
 
 
 class Ranks(NamedTuple):
-    """Where the right answers came, 1 is best.
+    """Ranks of the right answers, 1 is best.
 
     Attributes:
         images: of each picture that has a sentence, the rank of its best-ranked right sentence; int64.
@@ -33,13 +33,13 @@ class Ranks(NamedTuple):
 
 @torch.no_grad()
 def score_matrix(model: Matcher, images: Blocks, texts: Blocks, *, rows: int = 128) -> Tensor:
-    """Every picture with every sentence.
+    """Score matrix: every picture with every sentence.
 
     Args:
-        model: scores them; in evaluation mode.
+        model: in evaluation mode.
         images: I encoded pictures.
         texts: N encoded sentences; given as blocks, only one block is held at a time.
-        rows: pictures, and sentences, that are scored at once.
+        rows: pictures, and sentences, scored at once.
 
     Returns:
         (I, N) float32 on the CPU.
@@ -59,12 +59,12 @@ def _blocks(vectors: Blocks, rows: int) -> Iterator[Vectors]:
 
 
 def ranks(scores: Tensor, picture: Tensor, *, rows: int = 128) -> Ranks:
-    """The ranks of the right answers; whatever scores as high as the right one counts as better, NaN too.
+    """The ranks of the right answers; ties, and NaN, count as better.
 
     Args:
         scores: (I, N), greater fits better.
         picture: (N,) the right picture of each sentence.
-        rows: pictures, or sentences, that are compared at once.
+        rows: pictures, or sentences, compared at once.
     """
     images, texts = [], []
     numbers = torch.arange(len(scores))
@@ -98,7 +98,7 @@ def metrics(found: Ranks, pictures: int) -> dict[str, float]:
 
 
 def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tensor) -> dict[str, float]:
-    """Score everything with everything and say how well it ranks; see `metrics` for the keys.
+    """Score every pair and compute retrieval metrics; see `metrics` for the keys.
 
     Args:
         model: in evaluation mode.
@@ -111,16 +111,16 @@ def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tens
 
 
 def rsum(flat: Mapping[str, float]) -> float:
-    """One number to choose by: the sum of R@1, 5 and 10 both ways, 0 to 600."""
+    """Rsum, for model selection: the sum of R@1, 5 and 10 both ways, 0 to 600."""
     return sum(flat[f"{way}_R@{k}"] for way in ("i2t", "t2i") for k in KS)
 
 
 def chance(picture: Tensor, pictures: int) -> dict[str, float]:
-    """What drawing lots would score: the keys of `metrics`, expected values, Med r the median of the expected ranks.
+    """Metrics of a random ranking: the keys of `metrics`, expected values, Med r the median of the expected ranks.
 
     Args:
         picture: (N,) the right picture of each sentence.
-        pictures: I, how many there are.
+        pictures: I.
     """
     sentences = len(picture)
     own = torch.bincount(picture, minlength=pictures)

@@ -1,8 +1,8 @@
-"""Does a caption of a region say what people call it? In the manner of Karpathy & Fei-Fei 2015, table 3.
+"""Region caption metrics, as in Karpathy & Fei-Fei 2015, table 3.
 
-A region is a box that somebody drew around what a phrase names, given to the captioner as it is. Its references are the
-phrases, in any of the picture's sentences, that name it. A phrase that names several things ("two dogs") is a reference
-of each of their boxes, though none shows them all.
+A region is an annotated box of a phrase, given to the captioner. Its references are all phrases that name it, in any of
+the picture's sentences. A phrase for several things ("two dogs") is a reference of each of their boxes, though none
+shows them all.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ Say = Callable[[Sequence[str], Sequence[Sequence[Box]]], list[str]]
 
 @dataclass(frozen=True)
 class AnnotatedRegion:
-    """A box and what it is called.
+    """An annotated box with its reference phrases.
 
     Attributes:
         picture: the picture's name.
         box: `xyxy` fractions.
-        references: at least one phrase, as written; one that was said twice is there twice.
+        references: at least one phrase, as written, with repetitions.
     """
 
     picture: str
@@ -37,10 +37,10 @@ class AnnotatedRegion:
 
 
 def annotated_regions(phrases: Sequence[Phrase]) -> list[AnnotatedRegion]:
-    """Every different box of every picture, with all phrases that name it; picture by picture, in order.
+    """Every distinct box of every picture, with all phrases that name it; picture by picture, in order.
 
     Args:
-        phrases: of any kinds; scenes and what is called "other" are kept.
+        phrases: of any kinds; "scene" and "other" are kept.
     """
     pictures: dict[str, dict[Box, list[str]]] = {}
     for phrase in phrases:
@@ -51,17 +51,17 @@ def annotated_regions(phrases: Sequence[Phrase]) -> list[AnnotatedRegion]:
 
 
 def region_metrics(say: Say, regions: Sequence[AnnotatedRegion]) -> dict[str, float]:
-    """The figures of coco-caption over regions; each counts as a picture of its own.
+    """The metrics of coco-caption over regions; each counts as a picture of its own.
 
     Args:
-        say: describes boxes.
+        say: captions boxes.
         regions: S, picture by picture.
 
     Returns:
-        As `caption_metrics`, and `regions`, how many there are.
+        As `caption_metrics`, and `regions`, their number.
 
     Raises:
-        ValueError: another number of captions than of regions.
+        ValueError: the number of captions differs from that of regions.
         InputError: there are no regions.
     """
     names, boxes = grouped(regions)
@@ -73,7 +73,7 @@ def region_metrics(say: Say, regions: Sequence[AnnotatedRegion]) -> dict[str, fl
 
 
 def grouped(regions: Sequence[AnnotatedRegion]) -> tuple[list[str], list[list[Box]]]:
-    """The names of the I pictures that regions are in, and the boxes in each."""
+    """The names of the regions' I pictures, and the boxes in each."""
     boxes: dict[str, list[Box]] = {}
     for region in regions:
         boxes.setdefault(region.picture, []).append(region.box)
@@ -83,10 +83,10 @@ def grouped(regions: Sequence[AnnotatedRegion]) -> tuple[list[str], list[list[Bo
 def views(
     encoder: RegionEncoder, pictures: Sequence[Source], boxes: Sequence[Sequence[Box]], wholes: Regions
 ) -> Regions:
-    """Boxes as a captioner of regions sees them: the box, then the whole picture.
+    """Input of a captioner of regions: each box, then the whole picture.
 
     Args:
-        encoder: describes the boxes.
+        encoder: of regions.
         pictures: I of them.
         boxes: in each, at least one, `xyxy` fractions; S in all.
         wholes: (I, R, F) of the same encoder and pictures; the first region of each is the whole picture.
@@ -106,15 +106,15 @@ def views(
 
 @torch.no_grad()
 def alone(model: Matcher, seen: Regions, rows: int = 256) -> list[Vectors]:
-    """Each region as if it were all there is of its picture, for `retrieval.best_sentences`.
+    """Each region as a picture of its own, for `retrieval.best_sentences`.
 
     Args:
         model: in evaluation mode.
-        seen: (S, 2, F), as `views` gives them; the whole picture is there for models whose regions know of it.
-        rows: regions that are encoded at once.
+        seen: (S, 2, F), as `views` gives them; models with context use the whole picture.
+        rows: regions encoded at once.
 
     Returns:
-        Vectors (rows, 1, D), S rows in all, without a hubness.
+        Vectors (rows, 1, D), S rows in all, without hubness.
     """
     device, found = next(model.parameters()).device, []
     for some in torch.arange(len(seen.mask)).split(rows):

@@ -1,8 +1,8 @@
-"""ROUGE-L: the longest run of words, gaps allowed, that caption and reference share (Lin, 2004), as in coco-caption."""
+"""ROUGE-L: the longest common subsequence of caption and reference (Lin, 2004), as in coco-caption."""
 
 from collections.abc import Sequence
 
-BETA = 1.2  # how much more recall weighs than precision
+BETA = 1.2  # weight of recall relative to precision
 
 
 def rouge_l(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
@@ -31,8 +31,8 @@ def _f_measure(candidate: Sequence[str], references: Sequence[Sequence[str]]) ->
 
 
 def common(one: Sequence[str], other: Sequence[str]) -> int:
-    """The length of the longest common subsequence."""
-    best = [0] * (len(other) + 1)  # best[j]: of what was read of `one` and the first j of `other`
+    """Length of the longest common subsequence."""
+    best = [0] * (len(other) + 1)  # best[j]: of the prefix of `one` read so far and the first j of `other`
     for word in one:
         diagonal = 0
         for j, same in enumerate(other, 1):

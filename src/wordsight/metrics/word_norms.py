@@ -1,4 +1,4 @@
-"""Which words have the longest vectors: the words that decide, learned from nothing but which sentence fits what."""
+"""Word norms: which words have the longest vectors, and so dominate the score."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from wordsight.text.vocabulary import Vocabulary
 
 
 class Magnitude(NamedTuple):
-    """A word, the mean length of its vectors s_t, and how often it was seen."""
+    """A word, the mean length of its vectors s_t, and its count."""
 
     word: str
     length: float
@@ -22,7 +22,7 @@ class Magnitude(NamedTuple):
 def magnitudes(
     model: Matcher, vocabulary: Vocabulary, sentences: Sequence[str], *, least: int = 5, rows: int = 256
 ) -> list[Magnitude]:
-    """How long each word's vector is, on average over the sentences it stands in (DVSA, section 4.4).
+    """Mean vector length of each word over its sentences (DVSA, section 4.4).
 
     Words that share a vector share its length.
 
@@ -30,8 +30,8 @@ def magnitudes(
         model: in evaluation mode.
         vocabulary: the model's; unknown words are left out.
         sentences: of a split.
-        least: a word seen less often is left out.
-        rows: sentences that are read at once.
+        least: least count of a word.
+        rows: sentences encoded at once.
 
     Returns:
         The words, longest first.

@@ -1,1 +1,1 @@
-"""What was measured, to look at: drawings, tables, curves, pages."""
+"""Reports: drawings, tables, curves, HTML pages."""

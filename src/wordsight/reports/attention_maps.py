@@ -1,4 +1,4 @@
-"""Where a captioner looked before each word, painted over the picture: what it did not look at lies in the dark."""
+"""Attention maps of a captioner over the picture: regions without attention are darkened."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from wordsight.reports.draw import INK, PAPER
 
-SIDE = 28  # places of a map, across and down
-DARK = 0.2  # what is left of the light where it did not look
-COLUMNS = 4  # panels beside each other
+SIDE = 28  # cells of a map, across and down
+DARK = 0.2  # brightness of unattended places
+COLUMNS = 4  # panels side by side
 
 
 @dataclass(frozen=True)
 class Attention:
-    """How much a captioner looked at each region before each word.
+    """Attention weights of a captioner over regions, before each word.
 
     Attributes:
         words: T words, in order.
@@ -32,9 +32,9 @@ class Attention:
 
 
 def maps(attention: Attention) -> NDArray[np.float32]:
-    """The weight of the strongest region that covers a place -> (T, SIDE, SIDE), 0 to 1.
+    """The greatest weight of the regions that cover a cell -> (T, SIDE, SIDE), 0 to 1.
 
-    Not their sum, which would be great wherever many boxes lie on each other, whatever the weights.
+    Not their sum, which would be high wherever many boxes overlap.
     """
     left, top, right, bottom = attention.boxes.T
     covered = _share(top, bottom)[:, :, None] * _share(left, right)[:, None, :]  # (R, SIDE, SIDE)
@@ -42,27 +42,27 @@ def maps(attention: Attention) -> NDArray[np.float32]:
 
 
 def _share(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much of each step along an axis lies between two ends (R,), fractions of it -> (R, SIDE), 0 to 1."""
+    """Share of each cell of an axis between two ends (R,), fractions of the axis -> (R, SIDE), 0 to 1."""
     steps = np.arange(SIDE + 1, dtype=np.float32) / SIDE
     return np.clip(np.minimum(high[:, None], steps[1:]) - np.maximum(low[:, None], steps[:-1]), 0, None) * SIDE
 
 
 def lit(image: Image.Image, attention: Attention, width: int) -> Iterator[Image.Image]:
-    """For each word the picture, `width` pixels wide: dark where no region has more than an equal share.
+    """For each word the picture, `width` pixels wide: dark where no region exceeds uniform attention.
 
-    Attention over many regions is seldom far from equal; drawn from 0 on, all words would look alike.
+    Attention over many regions is nearly uniform; drawn from 0 on, all words would look alike.
     """
     small = image.convert("RGB").resize((width, max(1, round(image.height * width / image.width))))
     dark = Image.blend(Image.new("RGB", small.size), small, DARK)
     for seen in maps(attention):
-        more = np.clip(seen * len(attention.boxes) - 1, 0, None)  # than an equal share, which is 1 here
+        more = np.clip(seen * len(attention.boxes) - 1, 0, None)  # than uniform, which is 1 here
         light = Image.fromarray((255 * more / max(more.max(), 0.01)).astype(np.uint8))
         light = light.filter(ImageFilter.GaussianBlur(1)).resize(small.size, Image.Resampling.BICUBIC)
         yield Image.composite(small, dark, light)
 
 
 def draw_attention(image: Image.Image, attention: Attention, *, width: int = 900) -> Image.Image:
-    """The picture, then a panel a word: what was looked at before the word was said, and the word below.
+    """Draw the picture, then a panel a word: the attention before the word, and the word below.
 
     Args:
         image: the picture.

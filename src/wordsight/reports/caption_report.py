@@ -1,4 +1,4 @@
-"""The report of a captioner: one page that shows what it says about pictures and regions, beside what people said."""
+"""Captioner report: one page of captions of pictures and regions, beside the references."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ SAY = {
     "figures": "How near captions are to what people said of the same pictures, as coco-caption counts: BLEU, ROUGE-L "
     "and METEOR from 0 to 1, CIDEr from 0 to 10. Papers print 100 times these. Perplexity, 1 is best: among how many "
     "words, as it were, the model wavered at each word that people said.",
-    "captions": "Drawn by lot, not chosen. On the right what the model says, best first, with its confidence: the "
+    "captions": "Chosen at random. On the right what the model says, best first, with its confidence: the "
     "geometric mean of the probabilities of the words. Below it what people said.",
     "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
     "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "
-    "Nobody told it what is there. Rest the mouse on a snippet to see its box alone.",
+    "Training has no boxes of phrases. Rest the mouse on a snippet to see its box alone.",
     "words": "The first of these pictures again, with the best caption word by word. A captioner that attends shows "
     "where it looked before each word: light is what it looked at, and lightest what it looked at most. With an "
     "alignment, words stand in the colours of the boxes where that puts them.",
@@ -35,19 +35,19 @@ SAY = {
 }
 NAMES = {"CIDEr": "CIDEr", "Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4"}
 NAMES |= {"METEOR": "METEOR", "ROUGE_L": "ROUGE-L", "exact": "exact", "perplexity": "perplexity"}
-VARIETY = {  # what it is, and how it is written
+VARIETY = {  # title and format of each metric
     "diversity_distinct_captions": ("different captions", "{:,}"),
     "diversity_vocabulary": ("different words in them", "{:,}"),
     "diversity_mean_length": ("words a caption", "{:.1f}"),
     "diversity_in_training": ("share that is word for word a training sentence", "{:.1%}"),
 }
 
-PANEL = 180  # pixels a picture is wide in "word by word"
+PANEL = 180  # width of a picture in pixels in "word by word"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture, what is said about it, best first, about its regions, if that was asked, and what words are about."""
+    """A picture, its captions, best first, captions of its regions (if any), and the attention of words."""
 
     picture: Picture
     captions: Sequence[Caption]
@@ -57,16 +57,16 @@ class Example:
 
 @dataclass(frozen=True)
 class CaptionSubject:
-    """A captioner and a split it was measured on.
+    """A captioner and the split of its evaluation.
 
     Attributes:
         title: of the page.
         figures: flat metrics, as `measure_captions` gives them.
-        captions: the best of every picture.
+        captions: the best one of every picture.
         examples: pictures to show.
         history: a record per evaluation of the training.
         recipe: the experiment, as text.
-        of_regions: whether it learned to describe regions.
+        of_regions: whether it is a captioner of regions.
     """
 
     title: str
@@ -83,7 +83,7 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
 
     Args:
         subject: the captioner and the split.
-        out: the HTML file; written beside and renamed.
+        out: the HTML file; replaced atomically.
 
     Returns:
         The file.
@@ -107,7 +107,7 @@ def write_caption_report(subject: CaptionSubject, out: Path) -> Path:
 
 
 def _head(subject: CaptionSubject) -> str:
-    """The title and the figures at a glance."""
+    """The title and the main metrics."""
     figures = subject.figures
     before = "region_" if subject.of_regions and "regions" in figures else ""
     shown = [key for key in ("CIDEr", "Bleu_1", "Bleu_4", "METEOR", "perplexity") if before + key in figures]
@@ -124,7 +124,7 @@ def _head(subject: CaptionSubject) -> str:
 
 
 def _figures(figures: Mapping[str, float | str]) -> str:
-    """The figures in a table, over annotated regions too if they were measured, and how varied the captions are."""
+    """A table of metrics, also over annotated regions if measured, and diversity."""
     keys = [key for key in NAMES if key in figures]
     rows = [("whole pictures", "")]
     rows += [(f"{figures['regions']:,} annotated regions", "region_")] if "regions" in figures else []
@@ -144,14 +144,14 @@ def _figures(figures: Mapping[str, float | str]) -> str:
 
 
 def _value(figures: Mapping[str, float | str], key: str, before: str = "") -> str:
-    """A figure as coco-caption prints it."""
+    """A metric as coco-caption prints it."""
     if before + key not in figures:
         return "–"
     return f"{float(figures[before + key]):.{2 if key == 'perplexity' else 3}f}"
 
 
 def captions(examples: Sequence[Example]) -> str:
-    """Pictures, each with its candidates and what people said, if they did; HTML."""
+    """Pictures, each with its candidate captions and references, if any; HTML."""
     views = []
     for example in examples:
         said = "".join(
@@ -167,12 +167,12 @@ def captions(examples: Sequence[Example]) -> str:
 
 
 def _rated(one: Caption) -> str:
-    """A text with a bar for its confidence."""
+    """A caption with a bar for its confidence."""
     return f'{escape(one.text)}<div class="bar"><i style="width:{100 * one.confidence:.0f}%"></i></div>'
 
 
 def regions(examples: Sequence[Example]) -> str:
-    """Pictures under their regions, each in the colour of its snippet; HTML."""
+    """Pictures with their regions, each in the colour of its caption; HTML."""
     views = []
     for example in examples:
         if not example.regions:
@@ -188,7 +188,7 @@ def regions(examples: Sequence[Example]) -> str:
 
 
 def words(examples: Sequence[Example]) -> str:
-    """What each word of a caption is about: where it looked, or the box of an alignment; HTML."""
+    """What each word of a caption is about: its attention, or the box of an alignment; HTML."""
     looked, aligned = [], []
     for example in examples:
         if isinstance(example.words, Attention):
@@ -203,7 +203,7 @@ def words(examples: Sequence[Example]) -> str:
 
 
 def _panels(picture: Picture, attention: Attention) -> str:
-    """A picture once a word."""
+    """A panel a word."""
     try:
         panels = lit(open_image(picture.path), attention, PANEL)
     except InputError:
@@ -216,7 +216,7 @@ def _panels(picture: Picture, attention: Attention) -> str:
 
 
 def _often(captions: Sequence[str], most: int = 15) -> str:
-    """The captions that were given most often."""
+    """The most frequent captions."""
     rows = [(text, count) for text, count in Counter(captions).most_common(most) if count > 1]
     if not rows:
         return ""
@@ -226,7 +226,7 @@ def _often(captions: Sequence[str], most: int = 15) -> str:
 
 
 def _training(subject: CaptionSubject) -> str:
-    """Curves, and the recipe."""
+    """Training curves, and the recipe."""
     drawn = [
         curves(subject.history, {"loss": "loss"}, "loss"),
         curves(subject.history, {"perplexity": "perplexity"}, "perplexity, on the split that chose the best"),

@@ -13,7 +13,7 @@ Record = Mapping[str, float]
 
 
 class Plot:
-    """Where epochs and values stand in the drawing."""
+    """Maps epochs and values to the drawing."""
 
     def __init__(self, first: float, last: float, top: float) -> None:
         self.first, self.span, self.top = first, max(last - first, 1e-9), top
@@ -28,12 +28,12 @@ class Plot:
 
 
 def curves(history: Sequence[Record], lines: Mapping[str, str], unit: str) -> str:
-    """One drawing of several figures, 0 or more, over the epochs; figures that are in no record are left out.
+    """One drawing of several metrics, each >= 0, over the epochs; metrics in no record are left out.
 
     Args:
         history: a record per evaluation, each with `epoch`.
-        lines: key of a figure -> its name.
-        unit: what the figures are, for people.
+        lines: key of a metric -> its name.
+        unit: of the metrics, for the axis.
 
     Returns:
         An `<svg>`; empty when there are fewer than two records, or nothing to show.
@@ -63,12 +63,12 @@ def curves(history: Sequence[Record], lines: Mapping[str, str], unit: str) -> st
 
 
 def _finite(history: Sequence[Record], key: str) -> list[tuple[float, float]]:
-    """Epoch and value of every record that has the figure."""
+    """Epoch and value of every record with a finite value."""
     return [(record["epoch"], record[key]) for record in history if math.isfinite(record.get(key, math.nan))]
 
 
 def _axes(plot: Plot, history: Sequence[Record], unit: str) -> str:
-    """Lines across with their values, epochs below."""
+    """Grid lines with their values, epochs below."""
     parts = []
     for value in (plot.top * part / 4 for part in range(5)):
         y = plot.y(value)
@@ -84,7 +84,7 @@ def _axes(plot: Plot, history: Sequence[Record], unit: str) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5, 8, 10 times a power of ten; 1 for nothing."""
+    """The next of 1, 2, 4, 5, 8, 10 times a power of ten; 1 for 0."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -92,7 +92,7 @@ def _round_up(value: float) -> float:
 
 
 def _spread(places: Sequence[float]) -> list[float]:
-    """The same heights, moved apart so that labels there do not overlap."""
+    """Heights moved apart so that labels do not overlap."""
     order = sorted(range(len(places)), key=lambda number: places[number])
     moved = list(places)
     for before, number in pairwise(order):

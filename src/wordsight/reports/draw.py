@@ -1,4 +1,4 @@
-"""What is said over its picture, as a picture: boxes, and below them the words in the same colours."""
+"""Drawings of alignments and region captions: boxes on the picture, and words below in the same colours."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -30,7 +30,7 @@ class Strong(Protocol):
 
 
 class Chip(NamedTuple):
-    """What stands below the picture: where, in pixels, how strong (0 to 1), and in which colour if it has a box."""
+    """A word below the picture: its position in pixels, strength (0 to 1), and colour if it has a box."""
 
     word: str
     left: float
@@ -50,21 +50,21 @@ def draw(image: Image.Image, aligned: Aligned, *, width: int = 900) -> Image.Ima
 
     Returns:
         The picture `width` pixels wide, its boxes labelled, the sentence below, a bar below each word for its strength.
-        One that would be more than four times as high is squeezed.
+        The height is limited to four times the width.
     """
     return _draw(image, marks(aligned), aligned.words, shares(aligned.strengths), width)
 
 
 def draw_regions(image: Image.Image, regions: Sequence[RegionCaption], *, width: int = 900) -> Image.Image:
-    """Draw regions with what is said about them.
+    """Draw regions with their captions.
 
     Args:
         image: the picture.
-        regions: with their snippets.
+        regions: with their captions.
         width: of the result, pixels; at least 200.
 
     Returns:
-        As `draw`: the snippets stand on their boxes and, with a bar for their confidence, below.
+        As `draw`: captions stand on their boxes and, with a bar for their confidence, below.
     """
     size = _font_size(width)
     shown = labelled(
@@ -92,7 +92,7 @@ def draw_marks(
 def draw_glances(
     image: Image.Image, words: Sequence[str], glances: Sequence[Glance], *, width: int = 900
 ) -> Image.Image:
-    """Draw where a model looked, step by step.
+    """Draw attention steps.
 
     Args:
         image: the picture.
@@ -101,9 +101,8 @@ def draw_glances(
         width: of the result, pixels; at least 200.
 
     Returns:
-        A picture a step, one below the other, its number above it: the boxes that it looked at most with their shares
-        in percent, and below them the sentence, a bar below each word for its share, relative to the greatest of the
-        step.
+        A picture a step, one below the other, its number above it: the boxes of greatest attention with their shares in
+        percent, and below them the sentence, a bar below each word for its share, relative to the greatest of the step.
     """
     views = [_draw(image, _glanced(glance), words, shares(glance.words), width) for glance in glances]
     head = 2 * _font_size(width)
@@ -126,7 +125,7 @@ def save(image: Image.Image, out: str | Path) -> None:
     """Write a drawing in the format that `out` ends in.
 
     Raises:
-        InputError: an ending that is no format of pictures, or a file that cannot be written.
+        InputError: the suffix is not of a picture format, or the file cannot be written.
     """
     content, out = BytesIO(), Path(out)
     image.save(content, picture_format(out))
@@ -134,10 +133,10 @@ def save(image: Image.Image, out: str | Path) -> None:
 
 
 def picture_format(out: Path) -> str:
-    """The format that a file's name ends in, as Pillow calls it.
+    """Pillow's name of the format of a file's suffix.
 
     Raises:
-        InputError: it is none that can be written.
+        InputError: it is not a format that can be written.
     """
     kind = Image.registered_extensions().get(out.suffix.lower())
     if kind is None or kind not in Image.SAVE:
@@ -148,7 +147,7 @@ def picture_format(out: Path) -> str:
 def _draw(
     image: Image.Image, shown: Sequence[Mark], words: Sequence[str], share: Sequence[float], width: int
 ) -> Image.Image:
-    """The picture with its marks, and below it words, each with a bar for its share, 0 to 1."""
+    """The picture with its marks, and words below, each with a bar for its share, 0 to 1."""
     height, font = _height(image, width), ImageFont.load_default(_font_size(width))
     chips, depth = _chips(words, share, shown, width, font)
     canvas = Image.new("RGB", (width, height + depth), PAPER)
@@ -165,7 +164,7 @@ def _draw(
 
 
 def _height(image: Image.Image, width: int) -> int:
-    """Of the picture drawn `width` pixels wide."""
+    """Height of the picture drawn `width` pixels wide."""
     return min(max(1, round(image.height * width / image.width)), 4 * width)
 
 
@@ -174,7 +173,7 @@ def _font_size(width: int) -> int:
 
 
 def _box(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, line: int) -> None:
-    """A box with a thin white edge on both sides, so that it is seen on anything."""
+    """Draw a box with thin white edges, visible on any background."""
     left, top, right, bottom = (value * side for value, side in zip(mark.box, (width, height) * 2, strict=True))
     left, top, right, bottom = max(left, 2), max(top, 2), min(right, width - 3), min(bottom, height - 3)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
@@ -183,11 +182,11 @@ def _box(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, line: in
 
 
 def _label(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, font: Font) -> None:
-    """The words of a box in its corner."""
+    """Draw a box's label in its corner."""
     long = mark.label if len(mark.label) < 40 else mark.label[:38] + "…"
     left, top = mark.at[0] * width, mark.at[1] * height
     _, _, wide, high = pen.textbbox((0, 0), long, font=font)
-    if mark.at[1] < mark.box[1]:  # on top of the box, whatever the height of a line is
+    if mark.at[1] < mark.box[1]:  # on top of the box, for any line height
         top = max(0.0, mark.box[1] * height - high - 8)
     left = max(0.0, min(left, width - wide - 14))
     pen.rounded_rectangle((left, top, left + wide + 12, top + high + 8), radius=4, fill=mark.colour)
@@ -197,7 +196,7 @@ def _label(pen: ImageDraw.ImageDraw, mark: Mark, width: int, height: int, font: 
 def _chips(
     words: Sequence[str], share: Sequence[float], shown: Sequence[Mark], width: int, font: Font
 ) -> tuple[list[Chip], int]:
-    """The words below the picture in lines, and how high these are in pixels."""
+    """Lay out the words below the picture in lines; returns also their height in pixels."""
     colour = {position: mark.colour for mark in shown for position in mark.words}
     step = font.getbbox("Xg")[3] * 2.1
     left, top, chips = 14.0, 12.0, []
@@ -211,7 +210,7 @@ def _chips(
 
 
 def _chip(pen: ImageDraw.ImageDraw, chip: Chip, below: int, font: Font) -> None:
-    """A word and the bar of its strength."""
+    """Draw a word and the bar of its strength."""
     high = font.getbbox("Xg")[3]
     top = below + chip.top
     pen.text((chip.left, top), chip.word, font=font, fill=chip.colour or FAINT)

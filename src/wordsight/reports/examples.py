@@ -1,4 +1,4 @@
-"""What to show of a split: drawn by lot, half of it right and half wrong, so that a page shows both honestly."""
+"""Examples for a report: a random sample of a split, half of it right and half wrong."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from wordsight.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and a split it was measured on.
+    """A model and the split of its evaluation.
 
     Attributes:
         title: of the page.
@@ -29,7 +29,7 @@ class Subject:
         look: gives the regions of pictures by name.
         scores: (I, N) of every picture with every sentence, sentences in the order of their pictures.
         figures: flat metrics.
-        references: name of a row -> flat metrics to show beside them, such as published ones.
+        references: row name -> flat metrics to show for comparison, such as published ones.
         history: a record per evaluation of the training.
         phrases: P phrases with their true boxes; may be empty.
         boxes: (P, 4) the boxes the model chose for them.
@@ -61,13 +61,13 @@ class Subject:
         return torch.arange(len(self.pictures)).repeat_interleave(counts)
 
     def align(self, picture: int, sentence: str) -> Evidence:
-        """Which box of picture number `picture` each word of a sentence goes to."""
+        """Align a sentence with picture number `picture`."""
         return align(self.model, self.vocabulary, self.look([self.pictures[picture].name]), sentence)
 
 
 @dataclass(frozen=True)
 class Search:
-    """One query and what came back.
+    """One query and its results.
 
     Attributes:
         query: number of the sentence (text to picture) or of the picture (picture to text).
@@ -94,7 +94,7 @@ class Grounded:
 
 
 def lot(numbers: Sequence[int], count: int, seed: int = 0) -> list[int]:
-    """At most `count` of some numbers, the same for the same seed."""
+    """A random sample of at most `count` numbers, the same for the same seed."""
     return random.Random(seed).sample(list(numbers), min(count, len(numbers)))
 
 
@@ -135,13 +135,13 @@ def _image_search(subject: Subject, picture: int, rank: int) -> Search:
 
 
 def _first(scores: Tensor, right: Tensor, count: int = 5) -> Tensor:
-    """Numbers of the highest scores, best first, the right ones last among equals."""
+    """Indices of the highest scores, best first, right ones last among ties."""
     wrong_first = right.long().argsort(stable=True)
     return wrong_first[scores[wrong_first].argsort(descending=True, stable=True)][:count]
 
 
 def groundings(subject: Subject, count: int) -> list[Grounded]:
-    """`count` phrases on their right boxes (IoU of at least one half), then as many on wrong ones, by lot."""
+    """`count` phrases on their right boxes (IoU of at least one half), then as many on wrong ones, at random."""
     if subject.boxes is None or not subject.phrases:
         return []
     truth = torch.stack([around(torch.tensor(phrase.boxes)) for phrase in subject.phrases])

@@ -1,4 +1,4 @@
-"""Which box each word of a sentence went to, and how to show that: one colour a box, its words beside it."""
+"""Marks: the boxes of an alignment, with colours and labels for display."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Mark:
     Attributes:
         box: `xyxy` fractions.
         colour: its own in this picture, `#rrggbb`.
-        label: the words that went there, in order: whole segments, less the "a" and "of" at their ends.
+        label: the words aligned with it, in order: whole segments, without the "a" and "of" at their ends.
         words: their positions in the sentence.
-        at: where the label's upper left corner stands, fractions; labels do not hide each other while there is room.
+        at: the label's upper left corner, fractions; labels do not overlap while there is room.
     """
 
     box: Box
@@ -30,22 +30,22 @@ class Mark:
 
 
 def shares(strengths: Sequence[float]) -> list[float]:
-    """Strengths as shares of the greatest, 0 to 1; none is surer than another where none is above zero."""
+    """Strengths relative to the greatest, 0 to 1; all equal where none is above zero."""
     top = max(strengths, default=0.0)
     return [max(strength / top, 0.0) if top > 0 else 0.0 for strength in strengths]
 
 
 def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
-    """The boxes worth showing.
+    """Select the boxes to show.
 
     Args:
         aligned: a picture and a sentence.
-        least: words whose strengths are smaller shares of the greatest are not shown, nor are "a" and "of", unless a
-            neighbour on the same box is.
-        most: so many boxes at most, those with the strongest words.
+        least: least relative strength of a word; weaker words, and "a" and "of", are shown only with a neighbour on the
+            same box.
+        most: how many boxes at most, those with the strongest words.
 
     Returns:
-        The boxes, in the order of their first words; words that went to the same box share it.
+        The boxes, in the order of their first words; words on the same box share a mark.
     """
     of_box: dict[Box, list[int]] = {}
     strength = shares(aligned.strengths)
@@ -64,9 +64,9 @@ def labelled(
     """Boxes to show.
 
     Args:
-        boxes: each with what its label says, and which of the texts below the picture are its own.
-        letter: how wide a letter of a label is, about, as a fraction of the picture's width.
-        line: how high a label is, about, as a fraction of its height.
+        boxes: each with its label, and the indices of its texts below the picture.
+        letter: approximate width of a letter, as a fraction of the picture's width.
+        line: approximate height of a label, as a fraction of the picture's height.
     """
     found: list[Mark] = []
     for box, label, words in boxes:
@@ -76,14 +76,14 @@ def labelled(
 
 
 def aside(words: Sequence[str], position: int) -> bool:
-    """Whether a word is one that names nothing, beside others that do."""
+    """Whether a word is a function word, in a sentence with content words."""
     return words[position] in FUNCTION_WORDS and any(word not in FUNCTION_WORDS for word in words)
 
 
 def _free(
     box: Box, length: int, taken: Sequence[tuple[float, float, int]], letter: float, line: float
 ) -> tuple[float, float]:
-    """A place for a label on top of a box, or in its corner, moved down until it hides no other."""
+    """A position for a label on top of a box, or in its corner, moved down until it overlaps no other."""
     x, y = min(max(box[0], 0.0), max(0.0, 1 - letter * length)), max(box[1], 0.0)
     y = y - line if y >= line else y
 

@@ -1,4 +1,4 @@
-"""The parts of the report that hold pictures, as HTML. Every text that comes from data is escaped here."""
+"""Picture panels of the report, as HTML. Every text from data is escaped here."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from wordsight.vision.images import open_image
 
 
 def thumbnail(picture: Picture, side: int) -> tuple[str, float]:
-    """A picture as an `<img>` that carries its own bytes, at most `side` pixels wide and high; width over height."""
+    """A picture as an inline `<img>`, at most `side` pixels wide and high; and its aspect ratio, width over height."""
     try:
         image = open_image(picture.path)
     except InputError:
@@ -28,7 +28,7 @@ def thumbnail(picture: Picture, side: int) -> tuple[str, float]:
 
 
 def inline(image: Image.Image, name: str) -> str:
-    """An `<img>` that carries its own bytes."""
+    """An inline `<img>`, with its bytes as a data URL."""
     content = io.BytesIO()
     image.save(content, "JPEG", quality=82)
     data = base64.b64encode(content.getvalue()).decode()
@@ -36,7 +36,7 @@ def inline(image: Image.Image, name: str) -> str:
 
 
 def boxed(picture: Picture, shown: Sequence[Mark], side: int = 420, truth: Sequence[Box] = ()) -> str:
-    """A picture under its boxes: marks in their colours with labels, true boxes dashed in white."""
+    """A picture with boxes: marks in their colours with labels, true boxes dashed in white."""
     drawn = [_rect(box, "under") + _rect(box, "truth") for box in truth]
     labels = []
     for number, mark in enumerate(shown):
@@ -54,7 +54,7 @@ def boxed(picture: Picture, shown: Sequence[Mark], side: int = 420, truth: Seque
 
 
 def _rect(box: Box, kind: str, colour: str = "") -> str:
-    """A box in percent, kept a little inside so that its whole line is seen."""
+    """A box in percent, slightly inset so that its outline is visible."""
     left, top, right, bottom = (min(max(100 * value, 0.6), 99.4) for value in box)
     stroke = f' stroke="{colour}"' if colour else ""
     size = f'x="{left:.2f}" y="{top:.2f}" width="{max(right - left, 0.2):.2f}" height="{max(bottom - top, 0.2):.2f}"'
@@ -75,7 +75,7 @@ def words(aligned: Aligned, shown: Sequence[Mark]) -> str:
 
 
 def scene(subject: Subject, picture: int, sentence: str) -> str:
-    """A picture and one of its sentences: which word went where."""
+    """A picture and one of its sentences, aligned."""
     aligned = subject.align(picture, sentence)
     shown = marks(aligned)
     view = boxed(subject.pictures[picture], shown)
@@ -83,7 +83,7 @@ def scene(subject: Subject, picture: int, sentence: str) -> str:
 
 
 def text_search(subject: Subject, search: Search) -> str:
-    """A sentence and the pictures that it found, each with the evidence."""
+    """A sentence and the pictures it retrieved, each with its alignment."""
     sentence = subject.sentences[search.query]
     hits = [_hit(subject, number, sentence, place + 1, right, False) for place, (number, right) in _places(search)]
     if search.answer not in search.found:
@@ -106,13 +106,13 @@ def _hit(subject: Subject, picture: int, sentence: str, rank: int, right: bool, 
 
 
 def _verdict(search: Search, gallery: int) -> str:
-    """How it went, in words."""
+    """The outcome, in words."""
     kind, text = ("ok", "found first") if search.rank == 1 else ("no", f"found at rank {search.rank:,}")
     return f'<span class="{kind}">{text}</span> of {gallery:,}'
 
 
 def image_search(subject: Subject, search: Search) -> str:
-    """A picture and the sentences that it found."""
+    """A picture and the sentences it retrieved."""
     sentences, rows = subject.sentences, []
     for number, right in zip(search.found, search.right, strict=True):
         rows.append(f"<li><span>{escape(sentences[number])}</span>{_sign(right)}</li>")
@@ -127,7 +127,7 @@ def image_search(subject: Subject, search: Search) -> str:
 
 
 def grounded(picture: Picture, found: Grounded) -> str:
-    """A phrase on its picture: the box that was chosen, and the true ones, dashed."""
+    """A phrase on its picture: the model's box, and the true ones, dashed."""
     left, top, right, bottom = found.box
     x, y = (left + right) / 2, (top + bottom) / 2
     points = any(one[0] <= x <= one[2] and one[1] <= y <= one[3] for one in found.phrase.boxes)

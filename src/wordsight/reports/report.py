@@ -1,4 +1,4 @@
-"""The report: one page that shows what a model learned. It carries its pictures and asks nothing of a network."""
+"""Aligner report: one self-contained HTML page, without network access."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -21,14 +21,14 @@ PAGE = """<!doctype html>
 SAY = {
     "figures": "R@K: how often, in percent, a right answer is among the first K. Med r: the middle rank of the right "
     "answer, 1 is best.",
-    "words": "Each word goes to the region that fits it best; nobody told the model where anything is. A box has the "
-    "colour of its words, and the bar below a word is its strength; words that are weak, or that name nothing, stay "
-    "grey. Rest the mouse on a word to see its box alone. Drawn by lot, not chosen.",
+    "words": "Each word goes to the region that fits it best; training has no boxes of words. A box has the "
+    "colour of its words, and the bar below a word is its strength; weak words and function words stay "
+    "grey. Rest the mouse on a word to see its box alone. Chosen at random.",
     "search": "The first five pictures for a sentence, and where the model saw its words; with a green line, the one "
-    "it was written about. Searches that went well, then ones that did not, by lot.",
+    "it was written about. Random searches that went well, then ones that did not.",
     "tell": "The first five sentences for a picture, and where the words of the first one went.",
     "grounding": "The box chosen for a marked phrase, in colour; the true boxes, dashed in white. Ones that overlap by "
-    "an IoU of at least one half, then ones that do not, by lot.",
+    "an IoU of at least one half, then ones that do not, at random.",
     "lengths": "The mean length of a word's vector. Long ones move the score, short ones hardly count: the model found "
     "out by itself which words are seen.",
 }
@@ -39,7 +39,7 @@ def write_report(subject: Subject, out: Path, *, scenes: int = 12, queries: int 
 
     Args:
         subject: the model and the split.
-        out: the HTML file; written beside and renamed.
+        out: the HTML file; replaced atomically.
         scenes: sentences shown over their pictures.
         queries: right searches shown in each direction, and as many wrong ones.
         phrases: right groundings shown, and as many wrong ones.
@@ -71,7 +71,7 @@ def page(title: str, head: str, parts: Sequence[tuple[str, str, str]], say: Mapp
         title: in the browser.
         head: HTML that comes first.
         parts: key, heading and content, HTML; those without content are left out.
-        say: what is said below some headings, by key.
+        say: notes below headings, by key.
     """
     links = "".join(f'<a href="#{key}">{name}</a>' for key, name, content in parts if content)
     body = "".join(_section(key, name, content, say.get(key, "")) for key, name, content in parts if content)
@@ -85,7 +85,7 @@ def _section(key: str, name: str, content: str, say: str) -> str:
 
 
 def _hover() -> str:
-    """While the mouse is on a word or a label, only its box is shown."""
+    """Style rules: hovering over a word or label shows only its box."""
     return "".join(
         f".scene:has(:is(.word, .tag)[data-b='{n}']:hover) :is(g, .tag):not([data-b='{n}']) {{ opacity: .06; }}\n"
         for n in range(8)
@@ -93,7 +93,7 @@ def _hover() -> str:
 
 
 def _head(subject: Subject) -> str:
-    """The title and the figures at a glance, each with its chance."""
+    """The title and the main metrics, each with its chance level."""
     figures, luck = subject.figures, chance(subject.picture, len(subject.pictures))
     cards = [
         ("t2i_R@1", "sentence finds its picture first", luck["t2i_R@1"]),
@@ -109,7 +109,7 @@ def _head(subject: Subject) -> str:
 
 
 def _figures(subject: Subject) -> str:
-    """Retrieval and grounding beside references and chance."""
+    """Retrieval and grounding metrics beside references and chance."""
     rows = [("this model", subject.figures, "ours")]
     rows += [(name, row, "other") for name, row in subject.references.items()]
     rows.append(("chance", chance(subject.picture, len(subject.pictures)), "other"))
@@ -142,7 +142,7 @@ def _groundings(subject: Subject, count: int) -> str:
 
 
 def _lengths(subject: Subject, count: int = 40) -> str:
-    """The longest and the shortest words; nothing for a model whose vectors all have the same length."""
+    """Words of the greatest and least norms; empty for a model whose vectors all have one length."""
     found = magnitudes(subject.model, subject.vocabulary, subject.sentences)
     if len(found) < 2 or found[0].length - found[-1].length < 1e-3 * found[0].length:
         return ""
@@ -154,7 +154,7 @@ def _lengths(subject: Subject, count: int = 40) -> str:
 
 
 def _training(subject: Subject) -> str:
-    """Curves, and the recipe."""
+    """Training curves, and the recipe."""
     ways = (("i2t", "→ text"), ("t2i", "→ picture"))
     recalls = {f"{way}_R@{k}": f"{name} R@{k}" for way, name in ways for k in KS}
     drawn = [
@@ -165,7 +165,7 @@ def _training(subject: Subject) -> str:
 
 
 def training(drawn: Sequence[str], recipe: str) -> str:
-    """Curves, as `curves` draws them, and the recipe."""
+    """Training curves, as from `curves`, and the recipe."""
     parts = "".join(f'<div class="card curves">{one}</div>' for one in drawn if one)
     plots = f'<div class="two">{parts}</div>' if parts else ""
     return plots + (f"<details><summary>The recipe</summary><pre>{escape(recipe)}</pre></details>" if recipe else "")

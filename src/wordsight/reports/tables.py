@@ -1,4 +1,4 @@
-"""The parts of the report that hold figures, as HTML: cards, tables beside what chance would score, bars."""
+"""Tables of metrics in the report, as HTML: cards, tables with chance levels, bars."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 from wordsight.metrics.word_norms import Magnitude
 
 RECALLS = tuple(f"{way}_{key}" for way in ("i2t", "t2i") for key in ("R@1", "R@5", "R@10", "medr"))
-ROWS = {  # before the last word of a figure's name: a short name, and what it is
+ROWS = {  # prefix of the last word of a metric's key: a short name, and what it is
     "": ("model", "this model"),
     "middle_": ("middle", "the middle of this model's boxes"),
     "untrained_": ("untrained", "no training: the detection whose class name is nearest to a word of the phrase"),
@@ -19,7 +19,7 @@ Row = tuple[str, Mapping[str, float], str]  # its name, figures, and class in th
 
 
 def card(value: float, text: str, luck: float | None) -> str:
-    """A figure at a glance, percent, with a bar and a line where chance is."""
+    """A card of a metric, percent, with a bar and a line at chance level."""
     line = f'<u style="left:{luck:.1f}%"></u>' if luck is not None else ""
     note = f" · chance {luck:.1f}" if luck is not None else ""
     bar = f'<div class="bar"><i style="width:{value:.1f}%"></i>{line}</div>'
@@ -38,7 +38,7 @@ def retrieval(rows: Sequence[Row]) -> str:
 
 
 def grounding(figures: Mapping[str, float]) -> str:
-    """Grounding by kind of phrase, beside the rows of reference, pointing and IoU apart; empty if not measured."""
+    """Grounding by kind of phrase, with baselines, pointing and IoU apart; empty if not measured."""
     if "grounding_phrases" not in figures:
         return ""
     names = [key.removeprefix("grounding_").removesuffix("phrases") for key in figures if key.endswith("_phrases")]
@@ -59,7 +59,7 @@ def grounding(figures: Mapping[str, float]) -> str:
 
 
 def lengths(title: str, words: Sequence[Magnitude], top: float) -> str:
-    """Words with the lengths of their vectors as bars; `top` is the longest bar's."""
+    """Words with their norms as bars; `top` is that of the longest bar."""
     rows = "".join(
         f'<div><span title="seen {one.seen:,} times">{escape(one.word)}</span>'
         f'<div class="bar"><i style="width:{100 * one.length / top:.1f}%"></i></div><span>{one.length:.3g}</span></div>'
@@ -73,7 +73,7 @@ def _table(rows: str) -> str:
 
 
 def _ways(spans: Sequence[tuple[str, int]]) -> str:
-    """A row of heads over several columns each."""
+    """A header row that spans several columns each."""
     heads = "".join(f'<th class="split over" colspan="{span}">{escape(name)}</th>' for name, span in spans)
     return f"<tr><th></th>{heads}</tr>"
 
@@ -84,6 +84,6 @@ def _head(name: str, what: str, split: bool) -> str:
 
 
 def _cell(value: float | None, kind: str) -> str:
-    """A figure; that of a model lies on a bar of its size."""
+    """A table cell; a model's metric lies on a bar of its size."""
     style = f' style="--v:{min(max(value, 0.0), 100.0):.1f}%"' if value is not None and "model" in kind else ""
     return f'<td class="{kind}"{style}>{"–" if value is None else f"{value:,.1f}"}</td>'

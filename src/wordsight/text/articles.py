@@ -1,7 +1,7 @@
 """The indefinite article: "a" before a consonant sound, "an" before a vowel sound.
 
-By the word's first letters: "an elephant", but "a unicycle" and "a European gallinule", which begin with "you", "a
-one-way street" with its "w", and "an hourglass", whose h is silent.
+Decided by the word's first letters: "an elephant", but "a unicycle" and "a European gallinule", which begin with the
+sound of "you", "a one-way street" with that of "w", and "an hourglass", whose h is silent.
 """
 
 import re
@@ -15,11 +15,11 @@ _CONSONANT = re.compile(  # begins with the sound of "you", or of "one"
 
 
 def article(word: str) -> str:
-    """The indefinite article of the English word that follows it: "a" or "an"."""
+    """The indefinite article before an English word: "a" or "an"."""
     word = word.lower()
     return "an" if _VOWEL.match(word) and not _CONSONANT.match(word) else "a"
 
 
 def agree(words: Sequence[str]) -> list[str]:
-    """The same words, each "a" or "an" as the word behind it asks."""
+    """The same words, with each "a" or "an" agreeing with the next word."""
     return [article(after) if word in ("a", "an") else word for word, after in pairwise(words)] + list(words[-1:])

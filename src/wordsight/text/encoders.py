@@ -1,4 +1,4 @@
-"""Words -> one vector a word. The paper's bidirectional recurrent network first, then its rivals.
+"""Sentence encoders: words -> one vector a word. The paper's BRNN first, then alternatives.
 
 All take embedded words (N, T, E) with lengths (N,), longest sentences first or not, and return (N, T, H). None runs
 through padding, in either direction: sequences are packed, so appending padding changes nothing.
@@ -12,7 +12,7 @@ class BRNN(nn.Module):
     """The paper's bidirectional recurrent network (DVSA, equations 3-6), ReLU throughout.
 
     The recurrences of equations 4 and 5 add e_t without a matrix of its own, so `nn.RNN` runs them with its
-    input weights held at the identity: its kernel is faster than a Python loop over time.
+    input weights fixed at the identity: its kernel is faster than a Python loop over time.
     """
 
     def __init__(self, words: int, hidden: int, out: int, dropout: float = 0.0) -> None:
@@ -57,14 +57,14 @@ class BiGRU(nn.Module):
 
 
 class Bag(nn.Module):
-    """Every word on its own: codes that see no neighbours."""
+    """Bag of words: every word encoded without context."""
 
     def __init__(self, words: int, hidden: int, out: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(words, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out))
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """(N, T, E) words -> (N, T, out) codes; `lengths` is not needed."""
+        """(N, T, E) words -> (N, T, out) codes; `lengths` is not used."""
         return self.layers(words)
 
 

@@ -1,8 +1,7 @@
-"""From spans of a sentence to the names of things: "and a man in a pink" | "shirt is" -> "a man" | "a pink shirt".
+"""Names of things from spans of a sentence: "and a man in a pink" | "shirt is" -> "a man" | "a pink shirt".
 
-Nobody tells what an adjective is. But what a word does shows in many sentences: after "red" nearly always comes a word
-that names something, after "dog" as often as not the sentence ends or "is" or "on" follows. So the words that lead on
-are found by counting.
+Unsupervised: counts over many sentences show which words are modifiers. After "red" nearly always comes a content word;
+after "dog" often the sentence ends, or "is" or "on" follows.
 """
 
 from collections.abc import Sequence
@@ -14,18 +13,18 @@ from wordsight.batch import Words
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
-LEADS = 0.2  # the share of a word's occurrences that end a name, below which it leads on; 0.1 to 0.4 are about the same
-_BESIDES = ("and", "or")  # of what comes before them they tell nothing: "a black and white dog", "a man and a dog"
+LEADS = 0.2  # share of a word's occurrences that end a name, below which it is a modifier; 0.1 to 0.4 are about equal
+_BESIDES = ("and", "or")  # no evidence about the word before: "a black and white dog", "a man and a dog"
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What each word of a vocabulary does.
+    """Syntactic roles of the words of a vocabulary.
 
     Attributes:
-        nothing: (V,) whether it names nothing: no name ends with it.
-        joins: (V,) whether no name begins with it either, as with "and", unlike "a".
-        leads: (V,) whether it leads on to a word that names something, as "red" does.
+        nothing: (V,) function words: no name ends with one.
+        joins: (V,) function words that begin no name either, as "and", unlike "a".
+        leads: (V,) modifiers, as "red".
     """
 
     nothing: Sequence[bool]
@@ -34,7 +33,7 @@ class Roles:
 
     @classmethod
     def count(cls, words: Words, vocabulary: Vocabulary) -> "Roles":
-        """The roles that words have in these sentences (N, T)."""
+        """Estimate roles from sentences (N, T)."""
         nothing, joins, besides = (
             torch.tensor([word in some for word in vocabulary.words])
             for some in (FUNCTION_WORDS, JOINING_WORDS, _BESIDES)
@@ -48,15 +47,15 @@ class Roles:
     def names(self, ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """The name in each span of a sentence.
 
-        Words at the end of a span that lead on to the next one belong to that; words at the ends of a name that name
-        nothing are taken off, but for those that names begin with.
+        Modifiers at the end of a span move to the next one; function words at the ends of a name are removed, except
+        those that begin names.
 
         Args:
-            ids: the sentence's words as numbers.
-            spans: (first word, one past the last), following each other without a gap.
+            ids: the sentence's word ids.
+            spans: (first word, one past the last), contiguous.
 
         Returns:
-            As many spans; empty where nothing is named.
+            As many spans; empty without a name.
         """
         found, start = [], spans[0][0]
         for _, end in spans:

@@ -1,7 +1,7 @@
-"""The things that a sentence names: "a group of men on a tennis court" -> men, court.
+"""Head nouns of a sentence: "a group of men on a tennis court" -> men, court.
 
-A small rule set over the word table's nouns, enough for captions: neighbouring nouns are one name, whose last word says
-what it is; words such as "group" or "front" name nothing by themselves.
+Rules over the word table's nouns, enough for captions: neighbouring nouns are one compound, whose last word is the
+head; words such as "group" or "front" are skipped.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from wordsight.text.word_table import WordTable
 
 NEAR = (
-    0.62  # cosine from which two words may name the same: "couch" and "sofa", "men" and "people", not "man" and "woman"
+    0.62  # cosine from which two words are near-synonyms: "couch" and "sofa", "men" and "people", not "man" and "woman"
 )
 _VAGUE = (
     "group couple bunch pair lot lots kind type piece pieces slice slices set picture pictures photo photograph image "
@@ -21,11 +21,11 @@ VAGUE = frozenset(_VAGUE.split())
 
 
 def heads(words: Sequence[str], table: WordTable) -> list[int]:
-    """The places of the words that name things, in order; the first names the main one.
+    """Positions of head nouns, in order; the first is the main one.
 
     Args:
         words: as `tokenise` gives them.
-        table: knows nouns.
+        table: has the nouns.
     """
     nouns = [table.is_noun(word) and word not in VAGUE for word in words]
     ends = [place for place, noun in enumerate(nouns) if noun and not any(nouns[place + 1 : place + 2])]

@@ -1,6 +1,6 @@
 """Noun phrases of English sentences: "a black cat | in front of | a laptop".
 
-A small set of rules over lists of words (`word_classes.py`), and no parser: a noun phrase begins with a determiner, an
+A chunker of rules over word lists (`word_classes.py`), not a parser: a noun phrase begins with a determiner, an
 adjective or a noun, and ends before a preposition, a conjunction, a verb or the next determiner. "Of" joins two ("a
 group of people") unless it ends a compound preposition ("in front of"); "and" joins adjectives ("a black and white
 dog"), not nouns. A sentence in another language has none.
@@ -21,12 +21,12 @@ _NO_OBJECT = {"by", "for", "of", "from", "before", "after", "to"}  # "for eating
 
 @dataclass(frozen=True)
 class Reading:
-    """What the words of a sentence do.
+    """A chunked sentence.
 
     Attributes:
         words: T words, as `tokenise` gives them.
         phrases: the noun phrases in order; they do not overlap.
-        function_words: T times, whether the word names nothing: "a", and in English "behind" and "in front of".
+        function_words: T times, whether it is a function word: "a", and in English "behind" and "in front of".
     """
 
     words: tuple[str, ...]
@@ -36,7 +36,7 @@ class Reading:
 
 @lru_cache(maxsize=4096)
 def read(sentence: str) -> Reading:
-    """The noun phrases and the silent words of a sentence."""
+    """The noun phrases and function words of a sentence."""
     words, pauses = [], set()
     for piece in _PAUSE.split(sentence):
         words += tokenise(piece)
@@ -55,10 +55,10 @@ def noun_phrases(words: Sequence[str], pauses: Collection[int] = ()) -> list[Spa
 
     Args:
         words: as `tokenise` gives them.
-        pauses: the positions of words that a comma or the like stands before.
+        pauses: the positions of words after a comma or the like.
 
     Returns:
-        Spans in order, each with a word that names something; none where the sentence is not English.
+        Spans in order, each with a content word; none where the sentence is not English.
     """
     if not classes.is_english(words):
         return []
@@ -83,7 +83,7 @@ def compound_prepositions(words: Sequence[str]) -> list[bool]:
 
 
 def _compound(words: Sequence[str]) -> int:
-    """How many words the compound preposition at the beginning has; 0 where there is none."""
+    """The length in words of a compound preposition at the beginning; 0 without one."""
     if words[0] in classes.PREPOSITIONS - {"with", "of", "for"}:
         at = 1 + (words[1:2] != [] and words[1] in classes.DETERMINERS)
         first = at
@@ -95,14 +95,14 @@ def _compound(words: Sequence[str]) -> int:
 
 
 class _Reader:
-    """Where the noun phrases of one sentence end."""
+    """Finds the ends of noun phrases in one sentence."""
 
     def __init__(self, words: Sequence[str], pauses: Collection[int]) -> None:
         self.words, self.pauses = list(words), pauses
         self.leading = compound_prepositions(self.words)
 
     def end(self, start: int, *, after_noun: bool) -> int:
-        """One past the last word of the noun phrase that begins at `start`, what "of" joins included; else `start`."""
+        """One past the last word of the noun phrase at `start`, with phrases joined by "of"; `start` without one."""
         end = self._simple(start, after_noun)
         while end > start and self._is(end, {"of"}):
             more = self._simple(end + 1, False)
@@ -149,13 +149,13 @@ class _Reader:
         return self._is(at, classes.NUMBERS) or (at < len(self.words) and self.words[at].isdecimal())
 
     def _nominal(self, at: int) -> bool:
-        """Whether a word may be a part of a noun phrase behind its first."""
+        """Whether a word may continue a noun phrase."""
         return at < len(self.words) and not (
             self.leading[at] or at in self.pauses or self.words[at] in classes.CLOSED or self._is_manner(at)
         )
 
     def _describes(self, at: int) -> bool:
-        """Whether what follows "and" is an adjective, or another word in front of a noun."""
+        """Whether the word after "and" is an adjective, or another modifier of a noun."""
         return self._is(at, classes.ADJECTIVES) or (
             self._nominal(at) and self._nominal(at + 1) and classes.verb_form(self.words[at + 1]) is None
         )
@@ -175,7 +175,7 @@ class _Reader:
         return headed or not goes_on
 
     def _verbal(self, at: int, start: int, headed: bool, after_noun: bool) -> str:
-        """Whether a word is a "verb", a participle that is a "modifier" of a noun, or a "noun"."""
+        """Classify a word as a "verb", a participle that is a "modifier" of a noun, or a "noun"."""
         form = classes.verb_form(self.words[at])
         if form is None:
             return "noun"
@@ -194,12 +194,12 @@ class _Reader:
         return "verb" if acts else "noun"
 
     def _is_plural(self, start: int, noun: str) -> bool:
-        """Whether a noun names several things; "a girls" is "a girl's"."""
+        """Whether a noun is a plural; "a girls" is "a girl's"."""
         ends = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
         return noun in classes.PLURALS or (ends and self.words[start] not in classes.SINGULAR_DETERMINERS)
 
     def _takes_plural(self, start: int, before: str) -> bool:
-        """Whether a noun phrase goes on with a plural, which a verb in the third person looks like."""
+        """Whether a noun phrase continues with a plural, which looks like a verb in the third person."""
         if before == "s" or self.words[start] in classes.PLURAL_DETERMINERS:  # "several wine drinks"
             return True
         bare = self.words[start] not in classes.DETERMINERS | classes.NUMBERS
@@ -208,7 +208,7 @@ class _Reader:
         return bare and objective and not self._is_plural(start, before)  # "making funny faces"
 
     def _modifies(self, at: int, start: int, headed: bool, after_noun: bool) -> bool:
-        """Whether a participle describes the noun behind it, as in "a smiling woman"."""
+        """Whether a participle modifies the next noun, as in "a smiling woman"."""
         if not self._nominal(at + 1):
             return False
         word, form, before = self.words[at], classes.verb_form(self.words[at]), self.words[at - 1] if at else ""

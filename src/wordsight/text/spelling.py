@@ -1,15 +1,15 @@
-"""From a misspelt word to the word it is meant for."""
+"""Spelling correction by edit distance."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 _BUCKETS = 32
-_SHORT, _LONG = 4, 7  # letters from which a word may have one mistake, and two
+_SHORT, _LONG = 4, 7  # letters from which one mistake, and two, are corrected
 
 
 class Spelling:
-    """Words to look spellings up in.
+    """Spelling corrector over a list of words.
 
     Args:
         words: (V,) not empty, most frequent first.
@@ -21,17 +21,17 @@ class Spelling:
         self._initials: dict[str, tuple[np.ndarray, np.ndarray, set[str]]] = {}
 
     def nearest(self, word: str) -> str | None:
-        """The word that a misspelt one is most likely meant for: with one mistake, or two in a longer word.
+        """The most likely correction of a word: one mistake, or two in a longer word.
 
-        A letter too many, too few, another one or two neighbours that changed places are one mistake each. Of words
-        that are equally near, the more frequent one is meant. Two mistakes spare the first letter. The first look at an
-        initial takes a little longer.
+        Insertion, deletion, substitution and transposition of neighbours are one mistake each. Of equally near words
+        the more frequent one is taken. With two mistakes the first letter must be right. The first query of an initial
+        is slower.
 
         Args:
             word: as `tokenise` gives it.
 
         Returns:
-            The word itself where it is known; None where nothing is near, for fewer than four letters, or with digits.
+            The word itself where it is known; None where none is near, for fewer than four letters, or with digits.
         """
         if word in self._rows:
             return word
@@ -43,11 +43,11 @@ class Spelling:
         if len(word) < _LONG:
             return None
         more = bags - _bags([word])
-        close = np.maximum(np.maximum(more, 0).sum(1), np.maximum(-more, 0).sum(1)) <= 2  # no more than the mistakes
+        close = np.maximum(np.maximum(more, 0).sum(1), np.maximum(-more, 0).sum(1)) <= 2  # a lower bound
         return next((self._words[row] for row in rows[close] if _mistakes(word, self._words[row]) <= 2), None)
 
     def _begin_with(self, initial: str) -> tuple[np.ndarray, np.ndarray, set[str]]:
-        """The rows of the words that begin with a letter (n,), their bags (n, buckets), and the letters they have."""
+        """Rows of the words with an initial (n,), their bags of letters (n, buckets), and their alphabet."""
         if initial not in self._initials:
             rows = [row for row, word in enumerate(self._words) if word.startswith(initial)]
             words = [self._words[row] for row in rows]
@@ -56,7 +56,7 @@ class Spelling:
 
 
 def _misspellings(word: str, letters: set[str]) -> set[str]:
-    """What a word becomes by one mistake with some letters."""
+    """All strings at one mistake from a word, over these letters."""
     halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
     fewer = {left + right[1:] for left, right in halves}
     swapped = {left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1}
@@ -66,7 +66,7 @@ def _misspellings(word: str, letters: set[str]) -> set[str]:
 
 
 def _bags(words: Sequence[str]) -> np.ndarray:
-    """How often each word has each letter (n, buckets)."""
+    """Letter counts of each word (n, buckets)."""
     letters = np.array(words, dtype=str)[:, None].view(np.uint32) if words else np.zeros((0, 1), np.uint32)
     bags = np.zeros((len(words), _BUCKETS), np.int8)
     for place in letters.T:
@@ -75,7 +75,7 @@ def _bags(words: Sequence[str]) -> np.ndarray:
 
 
 def _mistakes(one: str, other: str) -> int:
-    """Damerau and Levenshtein's distance, where no letters change after they changed places."""
+    """Restricted Damerau-Levenshtein (optimal string alignment) distance."""
     before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         earlier, before, row = before, row, [i]

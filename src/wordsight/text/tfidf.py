@@ -1,4 +1,4 @@
-"""A sentence as the bag of its words: how often each is there, rare ones counting more (Salton & Buckley 1988)."""
+"""Tf-idf vectors of sentences (Salton & Buckley 1988)."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from wordsight.batch import Words
 
 
 class TfIdf(nn.Module):
-    """Counts of words, each times log((1 + sentences) / (1 + sentences with the word)), at length 1.
+    """Word counts times log((1 + sentences) / (1 + sentences with the word)), scaled to length 1.
 
     Args:
         vocabulary: V.
@@ -23,7 +23,7 @@ class TfIdf(nn.Module):
         self.register_buffer("weights", torch.ones(vocabulary))
 
     def fit(self, sentences: Iterable[Words]) -> None:
-        """Count in how many sentences each word is."""
+        """Count each word's document frequency, in sentences."""
         total, having = 0, torch.zeros_like(self.weights)
         for words in sentences:
             total, having = total + len(words.ids), having + (self._counts(words) > 0).sum(dim=0)

@@ -1,9 +1,8 @@
-"""Which word of a sentence hangs on which: dependency trees, and chains where nobody parsed.
+"""Dependency trees of sentences, and right-branching chains where there is no parse.
 
-A tree is a row a word, (T, 2): the place of its head in the sentence, its own for the root, and the number of the
-relation in `RELATIONS`. Any parser can make them, in the tokens it likes (`data/parses.py`); here they come to stand on
-the words as `tokenise` makes them. Without a parse a sentence is a chain that branches to the right: each word hangs on
-the one before it, and so the pairs of a head and its word are all neighbours.
+A tree is a row a word, (T, 2): the position of its head in the sentence, its own for the root, and the index of the
+relation in `RELATIONS`. Any parser can make them, with its own tokens (`data/parses.py`); here they are aligned with
+the words of `tokenise`. Without a parse a sentence is a chain: each word's head is the word before it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +21,7 @@ _UNIVERSAL = (
 )
 RELATIONS = ("next", *_UNIVERSAL.split())  # of a chain, then the 37 of Universal Dependencies
 NUMBER = {name: number for number, name in enumerate(RELATIONS)}
-UNPARSED = 0.25  # of the sentences, while learning, are read as chains: so a query, which has no parse, can be read too
+UNPARSED = 0.25  # share of training sentences read as chains, so that queries, which have no parse, work too
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Token:
     """One node of a parse.
 
     Attributes:
-        letters: what it adds to the letters and digits of the sentence, lowercased; nothing for punctuation.
-        head: the place of its head among the parse's tokens, -1 for a root.
-        relation: its relation's number.
+        letters: its letters and digits, lowercased; empty for punctuation.
+        head: index of its head among the parse's tokens, -1 for a root.
+        relation: index of its relation.
     """
 
     letters: str
@@ -41,19 +40,19 @@ class Token:
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a text, lowercased: what a sentence and its parse have in common."""
+    """The letters and digits of a text, lowercased, by which sentences and parses match."""
     return "".join(tokenise(text))
 
 
 def on_words(tokens: Sequence[Token], words: Sequence[str]) -> list[tuple[int, int]]:
-    """A parse as a tree of other words, which have the same letters in the same order.
+    """Align a parse with other words of the same letters in the same order.
 
-    A word takes the tokens that begin in it ("man" and "'s" for "mans"), and hangs where the highest of them hangs. A
-    word in which none begins hangs on the one before it. Tokens without letters are left out: what hung on them hangs
-    on their head. The first root is the root; others hang on it.
+    A word has the tokens that begin in it ("man" and "'s" for "mans"), and the head of the highest of them; without
+    any, its head is the word before it. Tokens without letters are skipped: their dependents attach to their head. The
+    first root is the root; the head of others.
 
     Args:
-        tokens: of the parse, without a cycle.
+        tokens: of the parse, acyclic.
         words: T of them, at least one.
 
     Returns:
@@ -67,7 +66,7 @@ def on_words(tokens: Sequence[Token], words: Sequence[str]) -> list[tuple[int, i
     word = _words_of(tokens, words)
     ways = [_way_up(tokens, place) for place in range(len(tokens))]
     tree = [(place - 1, NUMBER["flat"]) for place in range(len(words))]
-    for place in sorted(range(len(tokens)), key=lambda place: -len(ways[place])):  # the highest of a word comes last
+    for place in sorted(range(len(tokens)), key=lambda place: -len(ways[place])):  # a word's highest comes last
         if tokens[place].letters:
             head = word[ways[place][0]] if ways[place] else -1
             tree[word[place]] = (head, tokens[place].relation)
@@ -78,14 +77,14 @@ def on_words(tokens: Sequence[Token], words: Sequence[str]) -> list[tuple[int, i
 
 
 def _words_of(tokens: Sequence[Token], words: Sequence[str]) -> list[int]:
-    """The word in which each token begins, or would if it had letters."""
+    """The word in which each token begins, also for tokens without letters."""
     owner = [place for place, word in enumerate(words) for _ in word]  # of each letter
     starts = [0, *accumulate(len(token.letters) for token in tokens)]
     return [owner[min(start, len(owner) - 1)] for start in starts[:-1]]
 
 
 def _way_up(tokens: Sequence[Token], place: int) -> list[int]:
-    """The tokens above one, up to the root, without those that have no letters."""
+    """The ancestors of a token, up to the root, without those that have no letters."""
     way = []
     while (place := tokens[place].head) >= 0:
         way.append(place)
@@ -93,7 +92,7 @@ def _way_up(tokens: Sequence[Token], place: int) -> list[int]:
 
 
 def chains(mask: Tensor) -> Tensor:
-    """The trees of sentences that nobody parsed: mask (N, T) -> (N, T, 2)."""
+    """Right-branching chains of sentences without a parse: mask (N, T) -> (N, T, 2)."""
     place = torch.arange(mask.shape[1], device=mask.device)
     relation = torch.full_like(place, NUMBER["next"]).masked_fill(place == 0, NUMBER["root"])
     return torch.stack([(place - 1).clamp(min=0), relation], dim=-1).expand(*mask.shape, 2)
@@ -104,10 +103,10 @@ def trees(words: Words, learning: bool = False) -> Tensor:
 
     Args:
         words: (N, T).
-        learning: read some of the parsed sentences as chains, `UNPARSED` of them, by chance.
+        learning: read a random share `UNPARSED` of the parsed sentences as chains.
 
     Returns:
-        (N, T, 2) int64; what stands in the padding means nothing.
+        (N, T, 2) int64; arbitrary in the padding.
     """
     chain = chains(words.mask)
     if words.tree is None:
@@ -119,7 +118,7 @@ def trees(words: Words, learning: bool = False) -> Tensor:
 
 
 def planted(words: Words, found: Iterable[Sequence[tuple[int, int]] | None]) -> Words:
-    """The same sentences with their trees; chains where one is None."""
+    """Add trees to sentences; chains where one is None."""
     tree = chains(words.mask).clone()
     for row, pairs in enumerate(found):
         if pairs is not None:

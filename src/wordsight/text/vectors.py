@@ -16,18 +16,18 @@ from wordsight.files import open_regular, reason
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
-_LONGEST = 1 << 20  # characters of a line
+_LONGEST = 1 << 20  # most characters of a line
 
 
 def load_vectors(path: Path, vocabulary: Vocabulary, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A vector for each word of a vocabulary.
+    """Load a vector for each word of a vocabulary.
 
-    A word of the file stands for the word that `tokenise` makes of it ("t-shirt" for "tshirt", "Dog" for "dog"), unless
-    the file also has that word itself. Words that the file lacks get random values of the same scale as the others.
+    Words of the file match as `tokenise` normalises them ("t-shirt" for "tshirt", "Dog" for "dog"), unless the file
+    also has the exact word. Missing words get random values of the same scale.
 
     Args:
         path: an npz with `words` (W,) and `vectors` (W, E), or text with a word and E numbers a line, separated by
-            spaces (GloVe), maybe after a line with W and E (word2vec).
+            spaces (GloVe), optionally after a line with W and E (word2vec).
         vocabulary: of V words.
         seed: of the random values.
 
@@ -57,15 +57,15 @@ def load_vectors(path: Path, vocabulary: Vocabulary, seed: int = 0) -> tuple[Ten
 
 
 def label_similarity(path: Path, names: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
-    """How near each word is to each of some names.
+    """Cosine similarity of each word to names.
 
     Args:
         path: a file of word vectors, as for `load_vectors`.
-        names: L names, each of one or several words that mean the thing.
+        names: L names, each of one or several synonyms.
         vocabulary: of V words.
 
     Returns:
-        (L, V) the cosine of a word with the nearest word of a name, -1 to 1; 0 where either is unknown.
+        (L, V) the cosine of a word with the nearest synonym, -1 to 1; 0 where either is unknown.
 
     Raises:
         InputError: as `load_vectors`.
@@ -80,7 +80,7 @@ def label_similarity(path: Path, names: Sequence[Sequence[str]], vocabulary: Voc
 
 
 def _fold(word: str) -> str:
-    """A word of the file, spelt as `tokenise` spells it; empty when it is not one word."""
+    """A word of the file, normalised by `tokenise`; empty when it is not one word."""
     pieces = tokenise(word)
     return pieces[0] if len(pieces) == 1 else ""
 
@@ -103,7 +103,7 @@ def _npz(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _text(path: Path, vocabulary: Vocabulary) -> Iterator[tuple[str, np.ndarray]]:
-    """The lines whose word may be of use: the others are not parsed, as such files have millions."""
+    """Yield the needed lines; the others are not parsed, as such files have millions."""
     size = 0
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="\n") as file:

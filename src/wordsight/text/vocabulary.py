@@ -1,4 +1,4 @@
-"""The words a model knows, and sentences as their numbers."""
+"""Vocabulary: word ids, and sentences as ids."""
 
 import json
 from collections import Counter
@@ -26,18 +26,17 @@ SPECIAL = (END, UNKNOWN)
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words a model knows; word number i is `words[i]`.
+    """The words a model has; word id i is `words[i]`.
 
     Attributes:
-        words: (V,) "<end>" (number 0, also the padding), "<unk>" (number 1: every word that is not known), then the
-            known words.
-        trained: how many of them, the first, are of the training; the others of an open vocabulary are of the
-            package's word table (`text/word_table.py`), by which misspelt words are mended, too. 0 for all.
+        words: (V,) "<end>" (id 0, also the padding), "<unk>" (id 1: every unknown word), then the known words.
+        trained: how many of them, the first, are of the training split; 0 for all. The others of an open vocabulary are
+            of the word table (`text/word_table.py`), which also corrects spelling.
     """
 
     words: tuple[str, ...]
     trained: int = 0
-    open: ClassVar[bool] = False  # whether other words are known, too
+    open: ClassVar[bool] = False  # whether it has other words, too
 
     def __post_init__(self) -> None:
         if self.words[:2] != SPECIAL or len(set(self.words)) != len(self.words):
@@ -45,10 +44,10 @@ class Vocabulary:
 
     @classmethod
     def build(cls, sentences: Iterable[str], min_count: int = 5) -> Self:
-        """The words seen at least `min_count` times in the sentences, most frequent first, then by the alphabet.
+        """Build from sentences: words of at least `min_count` occurrences, most frequent first, then alphabetical.
 
         Raises:
-            InputError: no word was seen that often.
+            InputError: no word is that frequent.
         """
         counts = Counter(word for sentence in sentences for word in tokenise(sentence))
         known = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
@@ -60,18 +59,18 @@ class Vocabulary:
         return cls((*SPECIAL, *known))
 
     def opened(self, table: Iterable[str]) -> Self:
-        """The same with the words of a table behind its own."""
+        """An open vocabulary: the words of a table after its own."""
         known = set(self.words)
         return type(self)((*self.words, *(word for word in table if word not in known)), len(self.words))
 
     def closed(self) -> "Vocabulary":
-        """The words of the training alone."""
+        """The vocabulary of the training split's words alone."""
         return Vocabulary(self.words[: self.trained or None])
 
     def extended(self, sentences: Iterable[str], min_count: int) -> Self:
-        """The same words and the new ones seen at least `min_count` times in the sentences, behind those trained.
+        """Add new words of at least `min_count` occurrences in the sentences, after the trained ones.
 
-        In an open vocabulary a word of the table counts as new where it was not trained.
+        In an open vocabulary, untrained words of the table are new.
         """
         known = set(self.closed().words)
         counts = Counter(word for sentence in sentences for word in tokenise(sentence) if word not in known)
@@ -81,25 +80,25 @@ class Vocabulary:
 
     @cached_property
     def number(self) -> dict[str, int]:
-        """Word -> its number, 0 to V - 1."""
+        """Word -> id, 0 to V - 1."""
         return {word: number for number, word in enumerate(self.words)}
 
     def __len__(self) -> int:
-        """V: the known words and the two special ones."""
+        """V: the words and the two special ones."""
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word, as `tokenise` gives it, is known, be it misspelt."""
+        """Whether a word, as `tokenise` gives it, is known, if need be by spelling correction."""
         return word in self.number or (isinstance(word, str) and self.find(word) != 1)
 
     def tokens(self, sentence: str) -> list[str]:
-        """The words of a sentence as it spells them, one for each number that `encode` gives: never empty."""
+        """The words of a sentence, corrected, one for each id of `encode`: never empty."""
         return tokenise(sentence) or [UNKNOWN]
 
     def encode(self, sentences: Sequence[str]) -> Words:
-        """Sentences as numbers, padded at the end to the longest of them.
+        """Encode sentences as ids, padded at the end to the longest.
 
-        A sentence without any word becomes one unknown word.
+        A sentence without words becomes one unknown word.
 
         Args:
             sentences: N texts.
@@ -115,7 +114,7 @@ class Vocabulary:
         return Words(torch.from_numpy(ids), torch.from_numpy(mask))
 
     def find(self, word: str) -> int:
-        """The number of a word; in an open vocabulary a misspelt one has that of the word it is likely meant for."""
+        """The id of a word; an open vocabulary corrects spelling."""
         number = self.number.get(word)
         if number is None and self.trained:
             return self.number.get(word_table().nearest_spelling(word) or "", 1)
@@ -123,12 +122,12 @@ class Vocabulary:
 
     @cached_property
     def naming(self) -> Tensor:
-        """Which words name something, (V,) bool: not "<end>", not "a", nor, in English, "behind"."""
+        """Mask of content words, (V,) bool: not "<end>", not "a", nor, in English, "behind"."""
         silent = {*SPECIAL, *FUNCTION_WORDS, *LINKING}
         return torch.tensor([word not in silent for word in self.words])
 
     def coverage(self, sentences: Iterable[str]) -> float:
-        """The share of the sentences' words that are known, 0 to 1; 0 when they have no words."""
+        """The share of the sentences' words that are known, 0 to 1; 0 without words."""
         counts = Counter(word for sentence in sentences for word in tokenise(sentence))
         known = sum(count for word, count in counts.items() if word in self)
         return known / max(1, counts.total())
@@ -148,7 +147,7 @@ class Vocabulary:
         """Read a vocabulary that `save` wrote.
 
         Raises:
-            InputError: the file is missing, is not JSON, or is no vocabulary; the message names the line or key.
+            InputError: the file is missing, not JSON, or not a vocabulary; the message names the line or key.
         """
         content = read_json(Path(path))
         if field(content, "format", int, str(path)) != 1:

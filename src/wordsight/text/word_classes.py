@@ -1,6 +1,6 @@
-"""English words by class, as far as noun phrases need it: the closed classes, common adjectives and common verbs.
+"""English words by part of speech, for noun phrases: the closed classes, common adjectives and common verbs.
 
-What stands in none of the lists counts as a noun. Verbs are listed by their first form; the others are made from it.
+A word in none of the lists counts as a noun. Verbs are listed by their base form, from which the others are made.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ DETERMINERS = _words(
 NUMBERS = _words("one two three four five six seven eight nine ten eleven twelve twenty thirty hundred")
 PLURAL_DETERMINERS = (NUMBERS - {"one"}) | _words("these those some all both several many few various")
 SINGULAR_DETERMINERS = _words("a an one another each every")
-PRONOMINAL = _words("one each another both all")  # determiners that are as often alone: "one holding a cup"
+PRONOMINAL = _words("one each another both all")  # determiners that are often pronouns: "one holding a cup"
 PREPOSITIONS = _words(
     """
     in on at of with by from to for as near behind beside besides between among amongst amid under
@@ -45,7 +45,7 @@ OTHERS = _words(
     """
 )
 LINKS = AUXILIARIES | PRONOUNS | OTHERS  # neither in a noun phrase nor in front of one
-LINKING = PREPOSITIONS | LINKS  # words that name nothing, with `FUNCTION_WORDS`
+LINKING = PREPOSITIONS | LINKS  # function words, with `FUNCTION_WORDS`
 CLOSED = DETERMINERS | NUMBERS | PREPOSITIONS | LINKS
 
 COLOURS = _words("red orange yellow green blue purple pink brown black white grey gray tan beige")
@@ -70,7 +70,7 @@ NO_ADVERBS = _words(
     elderly early july lovely lonely hilly holly trolley ply assembly anomaly ally rally doily potbelly
     supply reply
     """
-)  # though they end in "ly"
+)  # adjectives in "ly"
 
 _VERBS = _words(
     """
@@ -140,14 +140,14 @@ PLACES = _words(
     front top bottom back rear side sides left right middle center centre edge edges end ends foot base
     inside outside corner midst
     """
-)  # "in front of", "on the left side of": where something is, and not a thing
+)  # "in front of", "on the left side of": relations, not things
 SIDES = PLACES | _words("far other either each upper lower very opposite")
 _PHRASAL = """next to, close to, adjacent to, due to, up to, out of, because of, instead of, ahead of, inside of,
     outside of, front of, left of, right of, such as, as well as, along with, together with, away from,
     in between, on top"""
 PHRASAL = frozenset(tuple(one.split()) for one in _PHRASAL.split(","))  # prepositions of several words
 PLURALS = _words("people men women children police sheep geese deer kids guys")
-BARE_ADVERBS = _words("back home right left straight half")  # without a determiner no noun phrase begins here
+BARE_ADVERBS = _words("back home right left straight half")  # begin no noun phrase without a determiner
 
 _SHARED = _words(
     """
@@ -165,7 +165,7 @@ FOREIGN = _words(
 
 
 def is_english(words: Sequence[str]) -> bool:
-    """Whether words of the lists speak for English more than small words of its neighbours do against it."""
+    """Whether words of the lists outnumber function words of other languages."""
     foreign = sum(word in FOREIGN for word in words)
     known = sum(word in CLOSED or word in ADJECTIVES or word in VERB_FORMS for word in words)
     shared = sum(word in _SHARED for word in words)
@@ -173,7 +173,7 @@ def is_english(words: Sequence[str]) -> bool:
 
 
 def verb_form(word: str) -> Form | None:
-    """The form that a word has if it is a verb; None where it is none that can be told."""
+    """The verb form of a word; None if it is not a listed verb."""
     if word in ING_NOUNS or word in ED_NOUNS:
         return None
     ending: Form | None = "ing" if word.endswith("ing") and len(word) > 5 else None
@@ -182,12 +182,12 @@ def verb_form(word: str) -> Form | None:
 
 
 def is_compound(word: str, following: str) -> bool:
-    """Whether a form in "ing" and a noun are the name of a thing: "parking lot"."""
+    """Whether a form in "ing" and a noun are a compound: "parking lot"."""
     return word in _COMPOUND_ING and following in _COMPOUND_HEADS
 
 
 def _forms() -> dict[str, Form]:
-    """Each form of the verbs; where two are spelled alike, the later of "ed", "base", "s" and "ing"."""
+    """Every form of the verbs; of two with one spelling, the later of "ed", "base", "s" and "ing"."""
     found: dict[str, Form] = dict.fromkeys(_IRREGULAR, "ed")
     for verb in sorted(_VERBS):
         doubles = len(verb) > 2 and verb[-1] in "bdgmnpt" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"

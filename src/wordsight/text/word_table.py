@@ -1,7 +1,7 @@
-"""The open vocabulary: word vectors of tens of thousands of words, which come with the package.
+"""Word table of the open vocabulary: multilingual vectors of tens of thousands of words, part of the package.
 
-`benchmarks/make_words.py` makes the file from a sentence encoder. Words that mean nearly the same have vectors that
-point nearly the same way, whatever their language.
+`benchmarks/make_words.py` makes the file from a sentence encoder. Words of similar meaning have similar directions, in
+any language.
 """
 
 import zlib
@@ -23,7 +23,7 @@ from wordsight.text.spelling import Spelling
 from wordsight.text.tokens import tokenise
 
 PATH = Path(__file__).with_name("words.npz")
-NOUN, THING, FUNCTION = 1, 2, 4  # what a word's flags say
+NOUN, THING, FUNCTION = 1, 2, 4  # bits of a word's flags
 _ARRAYS = {"words": 1, "vectors": 2, "flags": 1, "centre": 1, "projection": 2}  # and their dimensions
 
 
@@ -34,13 +34,13 @@ class WordTable:
     Attributes:
         words: (V,) in lower case, as `tokenise` spells them: English ones, most frequent first, then those of other
             languages, most frequent first.
-        vectors: (V, D) float32, centred, of unit length: their products are cosines.
-        flags: (V,) uint8, NOUN for what is mostly a noun, THING for one that can be seen and touched, and FUNCTION for
-            "the", "mit" or "pour", which count nothing in a name.
+        vectors: (V, D) float32, centred, of unit length: dot products are cosines.
+        flags: (V,) uint8, NOUN for mostly a noun, THING for a concrete noun, and FUNCTION for "the", "mit" or "pour",
+            which are ignored in names.
         english: how many of the words are English.
-        phrases: names of several words that have a vector (D,) of their own, as "hot dog" means no dog.
+        phrases: names of several words with a vector (D,) of their own, as a "hot dog" is not a dog.
         centre: (E,) the mean of the encoder's vectors.
-        projection: (E, D) principal axes of the centred vectors, the broad ones made narrower.
+        projection: (E, D) principal axes of the centred vectors, with large variances reduced.
     """
 
     words: tuple[str, ...]
@@ -64,7 +64,7 @@ class WordTable:
         return word in self._rows
 
     def row(self, word: str) -> int | None:
-        """The number of a word, which is also its rank by frequency; None where it has no vector."""
+        """The row of a word, which is also its rank by frequency; None without a vector."""
         return self._rows.get(word)
 
     def is_noun(self, word: str) -> bool:
@@ -72,7 +72,7 @@ class WordTable:
         return self._flagged(word, NOUN)
 
     def is_thing(self, word: str) -> bool:
-        """Whether an English word names what can be seen: an animal, a person, an object, food, a plant."""
+        """Whether an English word is a concrete noun: an animal, a person, an object, food, a plant."""
         return self._flagged(word, THING)
 
     def _flagged(self, word: str, flag: int) -> bool:
@@ -80,9 +80,9 @@ class WordTable:
         return row is not None and bool(self.flags[row] & flag)
 
     def of(self, names: Sequence[str]) -> Tensor:
-        """The vectors of names; one of several words has the mean of those that are known, of unit length.
+        """The vectors of names; one of several words has the mean of its known words, at unit length.
 
-        Function words count nothing. `phrases` have their own vectors.
+        Function words are ignored. `phrases` have their own vectors.
 
         Args:
             names: n texts.
@@ -99,7 +99,7 @@ class WordTable:
         return functional.normalize(found, dim=1)
 
     def _known(self, name: str) -> list[str]:
-        """The known content words of a name; a word with hyphens that is not known stands for its parts."""
+        """The known content words of a name; an unknown word with hyphens is split."""
         words = []
         for piece in name.replace("_", " ").split():
             whole = tokenise(piece)
@@ -107,15 +107,15 @@ class WordTable:
         return [word for word in words if word in self and not self._flagged(word, FUNCTION)]
 
     def encode(self, texts: Sequence[str]) -> Tensor | None:
-        """The vectors of any words or phrases of 16 languages, by the encoder that the table was made with.
+        """The vectors of any words or phrases of 16 languages, by the table's encoder.
 
-        It takes two seconds to read and 300 MB.
+        Loading takes two seconds and 300 MB.
 
         Args:
-            texts: n texts, as they are written.
+            texts: n texts, not tokenised.
 
         Returns:
-            (n, D) among the table's; None where the extra `languages` is not installed.
+            (n, D) in the table's space; None where the extra `languages` is not installed.
         """
         encoder = _encoder()
         if encoder is None:
@@ -126,7 +126,7 @@ class WordTable:
         return functional.normalize(torch.from_numpy((vectors - self.centre) @ self.projection), dim=1)
 
     def nearest_spelling(self, word: str) -> str | None:
-        """The word that one is most likely meant for, as `Spelling` finds it; a known one is meant itself."""
+        """The most likely correction of a word, by `Spelling`; a known word is its own."""
         return self._spelling.nearest(word)
 
     @cached_property
@@ -176,7 +176,7 @@ def load(path: Path) -> WordTable:
 
 
 def _fits(arrays: dict[str, np.ndarray], entries: int) -> bool:
-    """Whether the arrays of a file are of the right kinds and shapes."""
+    """Whether the arrays of a file have the right types and shapes."""
     shapes = [arrays[key].shape for key in _ARRAYS]
     if [len(shape) for shape in shapes] != list(_ARRAYS.values()):
         return False

@@ -1,1 +1,1 @@
-"""From a recipe to a checkpoint: `recipe` says what, `trainer` does it, `checkpoint` keeps it."""
+"""Training: from a recipe to a checkpoint."""

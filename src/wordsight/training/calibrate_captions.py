@@ -1,8 +1,8 @@
-"""How sure a captioner's captions are: `wordsight calibrate RUN --data DATA`.
+"""Calibration of a captioner: `wordsight calibrate RUN --data DATA`.
 
-Pictures whose sentences are known are described; then what is known of each thing and of each noun is held against what
-people said (`captioning/certain.py`). Pictures that show nothing are among them, since every classifier names something
-there. Figures are of pictures that the weights were not learned from: each quarter is judged by the other three.
+Captions pictures with known sentences, and fits logistic regressions of things and nouns against the sentences
+(`captioning/certain.py`). Pictures that show nothing are among them, since every classifier names something there.
+Metrics are cross-validated: each quarter is judged by weights fitted on the other three.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,24 +35,24 @@ from wordsight.text.word_table import WordTable
 from wordsight.vision.classes import reads
 
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
-RIGHT, GIVEN = 0.85, 0.6  # the main thing of so many captions that are given is to be right; so many are given at least
-EVEN = 0.5  # but none is given whose main thing is more likely wrong than right
-FOOLED = 0.02  # of pictures that show nothing, so many may be given a caption
-OTHER = 0.25  # the line of other nouns, as a share of that of the main one
+RIGHT, GIVEN = 0.85, 0.6  # target precision of the main thing in given captions; least share of captions given
+EVEN = 0.5  # lower bound of the threshold: the main thing is more likely right than wrong
+FOOLED = 0.02  # greatest share of pictures that show nothing that get a caption
+OTHER = 0.25  # threshold of other nouns, as a share of the main one's
 MEN, WOMEN = {"man", "men", "boy", "boys", "guy", "guys"}, {"woman", "women", "girl", "girls", "lady", "ladies"}
 Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture, what the captioner says of it, and what people said.
+    """A picture, its generated caption, and its sentences.
 
     Attributes:
         features: (R, F) of its regions.
         boxes: (R, 4).
         words: of the caption.
-        log_probs: of each of them.
-        sentences: of people; none of a picture that shows nothing.
+        log_probs: of each word.
+        sentences: of people; none for a picture that shows nothing.
     """
 
     features: Rows
@@ -63,14 +63,14 @@ class Example:
 
 
 def calibrate(examples: Sequence[Example], judge: Judge) -> tuple[Calibration, dict[str, Any]]:
-    """What pictures with sentences teach.
+    """Calibrate on pictures with sentences.
 
     Args:
         examples: of all pictures.
-        judge: of any calibration; it knows the kinds of things and the words.
+        judge: with any calibration; gives the kinds of things and the word table.
 
     Returns:
-        The calibration, and figures of pictures that were not learned from.
+        The calibration, and cross-validated metrics.
     """
     lesson = _Lesson(examples, judge)
     folds = np.random.default_rng(0).permutation(len(examples)) % FOLDS
@@ -94,7 +94,7 @@ def calibrate(examples: Sequence[Example], judge: Judge) -> tuple[Calibration, d
 
 
 class _Lesson:
-    """Everything that is known of the examples, as numbers.
+    """The examples as arrays.
 
     Attributes:
         shows: (I,) which pictures show something.
@@ -111,7 +111,7 @@ class _Lesson:
         self.shows = np.array([len(one.sentences) > 0 for one in examples])
 
     def fit(self, chosen: NDArray[np.bool_]) -> tuple[list[list[float]], list[float]]:
-        """The weights of things and of nouns, from some examples."""
+        """Fit the weights of things and of nouns on the chosen examples."""
         inputs, right = self._inputs[chosen], self._said[chosen]
         seen = is_seen(inputs)
         things = []
@@ -127,11 +127,11 @@ class _Lesson:
     def judged(
         self, weights: tuple[list[list[float]], list[float]], chosen: NDArray[np.bool_]
     ) -> tuple[Numbers, Numbers, Numbers]:
-        """What the weights say of some examples, and what is right.
+        """Predictions and targets of the chosen examples.
 
         Returns:
-            Of each thing that is seen its confidence and whether it is said (T, 2); of each caption how likely its main
-            noun is right and whether it is (I, 2), and how likely its unlikeliest noun is (I,).
+            Each seen thing's confidence and whether people mention it (T, 2); for each caption how likely its main
+            noun is right and whether it is (I, 2), and how likely its least likely noun is (I,).
         """
         things, mains, lowest = [], [], []
         for row in np.flatnonzero(chosen).tolist():
@@ -148,7 +148,7 @@ class _Lesson:
         return self._judge.kinds.confidence(self._inputs[row], np.array(things))
 
     def _nouns(self, row: int, things: list[list[float]]) -> tuple[Numbers, NDArray[np.bool_]]:
-        """What is known of each noun of a caption, and which of them people say too."""
+        """Inputs of each noun of a caption, and which of them people mention."""
         one = self._examples[row]
         seen = Seen(self._confidence(row, things), (), self._judge.meaning(one.features))
         nouns, known = self._judge.nouns(one.words, one.log_probs, seen)
@@ -156,9 +156,9 @@ class _Lesson:
 
 
 def is_said(noun: str, sentences: Sequence[str], table: WordTable) -> bool:
-    """Whether people who described a picture speak of what a noun names, by this word or nearly the same.
+    """Whether a picture's sentences mention a noun, by the word or a near-synonym.
 
-    Of people they need not say who: "a man" is right where they say "a skier", wrong where they only say "a woman".
+    Nouns for people match each other ("a man" is right for "a skier"), except across genders ("a man" for "a woman").
     """
     words = {word for sentence in sentences for word in tokenise(sentence)}
     if noun in words:
@@ -173,7 +173,7 @@ def is_said(noun: str, sentences: Sequence[str], table: WordTable) -> bool:
 
 
 def kinds_said(judge: Judge, sentences: Sequence[str]) -> NDArray[np.bool_]:
-    """(K,) of which kinds of things people speak."""
+    """(K,) which kinds of things a picture's sentences mention."""
     words = {word for sentence in sentences for word in tokenise(sentence)}
     nouns = [word for word in words if judge.table.is_noun(word)]
     said = np.zeros(len(judge.kinds.names), bool)
@@ -186,7 +186,7 @@ def kinds_said(judge: Judge, sentences: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def examples_of(describer: Captioner, data: Path, progress: Progress) -> Iterator[Example]:
-    """The val pictures of a dataset with what the captioner says of them.
+    """The val pictures of a dataset with generated captions.
 
     Raises:
         InputError: the dataset is missing or has no such split, or none of its pictures can be read.
@@ -215,10 +215,7 @@ def _weights(inputs: Numbers, right: NDArray[np.bool_], rising: int) -> list[flo
 
 
 def _line(mains: Numbers) -> float:
-    """The least figure from which on captions are right as often as wished, if enough of them are given then.
-
-    It is never below even odds, however good the captioner is.
-    """
+    """The least threshold at which captions reach the precision `RIGHT` and the share `GIVEN`; at least `EVEN`."""
     order = np.argsort(-mains[:, 0], kind="stable")
     right = mains[order, 1].cumsum() / np.arange(1, len(order) + 1)
     least = int(np.ceil(GIVEN * len(order)))
@@ -227,7 +224,7 @@ def _line(mains: Numbers) -> float:
 
 
 def _curve(judged: Numbers) -> list[dict[str, float]]:
-    """How often what is said to be so likely is right, in tenths."""
+    """Reliability curve: accuracy by confidence, in tenths."""
     tenths = np.minimum((judged[:, 0] * 10).astype(int), 9)
     groups = [judged[tenths == tenth] for tenth in range(10)]
     return [
@@ -242,7 +239,7 @@ def _share(some: NDArray[Any]) -> float:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures for people: shares, and how often what is said to be so likely is right."""
+    """The metrics as a table: shares, and the reliability curve."""
     shares = [f"{key.replace('_', ' ')}: {value:.3g}" for key, value in figures.items() if not key.endswith("curve")]
     curves = [
         f"{key.replace('_', ' ')}\n  said right count\n"
@@ -254,7 +251,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def calibrate_run(run: Path, data: Sequence[Path], progress: Progress | None = None) -> dict[str, Any]:
-    """Learn how sure the captions of a run are, and keep it in the run's `certain.json`.
+    """Calibrate a run's captions, and write the run's `certain.json`.
 
     Args:
         run: the folder of a captioner whose regions have the columns `meaning` and `labels`.
@@ -262,7 +259,7 @@ def calibrate_run(run: Path, data: Sequence[Path], progress: Progress | None = N
         progress: receives updates; None prints to stderr.
 
     Returns:
-        The figures of `calibrate`.
+        The metrics of `calibrate`.
 
     Raises:
         InputError: another kind of run, or data that cannot be used.

@@ -1,7 +1,7 @@
-"""The proposal head as a torch module, and what it is taught: to find what a larger detector finds.
+"""The proposal head as a torch module, and its losses: knowledge distillation from a larger detector.
 
-What it says of every cell is compared with the detector's scores (Hinton et al. 2015), its boxes by GIoU (Rezatofighi
-et al. 2019). The maps it reads stay as they are, so they are computed once.
+Class scores of each cell are trained on the detector's scores (Hinton et al. 2015), boxes by GIoU (Rezatofighi et al.
+2019). The backbone is frozen, so its feature maps are computed once.
 """
 
 from typing import cast
@@ -15,14 +15,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wordsight.vision.head import BLOCKS, BRANCHES, FAR, SHAPES, TRUNK
 
-CORE = 0.3  # cells as near to a thing's middle as this share of its sides answer for it
+CORE = 0.3  # share of a thing's sides around its centre whose cells are positive
 WEIGHTS = {"there": 1.0, "kinds": 1.0, "edges": 2.0}
-NORMED = ("fine", "coarse")  # what is read from the backbone's maps is normalised
-RARE, NEAR = -4.0, 1.0  # what a head expects to begin with: no thing; edges exp(1) cells away
+NORMED = ("fine", "coarse")  # convolutions of the backbone's maps with normalisation
+RARE, NEAR = -4.0, 1.0  # initial biases: no thing; edges exp(1) cells away
 
 
 class HeadNet(nn.Module):
-    """The net itself: the maps `middle` (B, 120, h, w) and `last` (B, 352, h/2, w/2) to `things` and `edges`."""
+    """The net: maps `middle` (B, 120, h, w) and `last` (B, 352, h/2, w/2) to `things` and `edges`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class HeadNet(nn.Module):
             self.norms[key] = nn.BatchNorm2d(outputs) if normed else nn.Identity()
         nn.init.constant_(self.convs["things_last"].bias, RARE)  # type: ignore[arg-type]
         nn.init.constant_(self.convs["edges_last"].bias, NEAR)  # type: ignore[arg-type]
-        for name in BLOCKS:  # blocks begin by adding nothing
+        for name in BLOCKS:  # residual blocks start as identity
             nn.init.zeros_(self.convs[f"{name}_widen".replace(".", "_")].weight)  # type: ignore[arg-type]
 
     def forward(self, middle: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +56,7 @@ class HeadNet(nn.Module):
 
     @torch.no_grad()
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """What `wordsight.vision.head` reads: each normalisation has become part of its convolution."""
+        """Weights for `wordsight.vision.head`, with normalisations folded into convolutions."""
         found, was = {}, self.training
         self.eval()
         for name in SHAPES:
@@ -71,16 +71,16 @@ class HeadNet(nn.Module):
 
 
 def losses(things: Tensor, edges: Tensor, boxes: Tensor, classes: Tensor) -> dict[str, Tensor]:
-    """How wrong a head is about what a detector found in B pictures (Tian et al. 2019).
+    """Losses of the head against a detector's boxes in B pictures (FCOS, Tian et al. 2019).
 
     Args:
         things: (B, 1 + C, h, w) logits.
         edges: (B, 4, h, w), in cells.
-        boxes: (B, M, 4) `xyxy` fractions; those without area are none.
+        boxes: (B, M, 4) `xyxy` fractions; boxes without area are padding.
         classes: (B, M, C), 0 to 1.
 
     Returns:
-        `there`, `kinds` and `edges`, scalars: whether a thing is near, which, and 1 - the GIoU of its box.
+        `there`, `kinds` and `edges`, scalars: objectness, class, and 1 - GIoU of the box.
     """
     height, width = things.shape[-2:]
     size = torch.tensor([width, height, width, height], dtype=boxes.dtype)
@@ -90,7 +90,7 @@ def losses(things: Tensor, edges: Tensor, boxes: Tensor, classes: Tensor) -> dic
     score = scores.gather(1, pick).view_as(owner) * (owner >= 0)
     rows, cells = (owner >= 0).flatten(1).nonzero(as_tuple=True)  # (P,) each
     mine = pick[rows, cells]
-    weight = scores[rows, mine].sqrt()  # what the detector is sure of counts for more
+    weight = scores[rows, mine].sqrt()  # weighted by the detector's confidence
     count = weight.sum().clamp(min=1)
     there = F.binary_cross_entropy_with_logits(things[:, 0], score, reduction="sum") / count
     kinds = classes[rows, mine] / scores[rows, mine, None].clamp(min=1e-3)  # (P, C)
@@ -104,9 +104,9 @@ def losses(things: Tensor, edges: Tensor, boxes: Tensor, classes: Tensor) -> dic
 
 
 def owners(boxes: Tensor, scores: Tensor, height: int, width: int) -> Tensor:
-    """Which thing each cell answers for: (B, h, w), -1 for none; of several, the smallest in relation to its score.
+    """Assign things to cells: (B, h, w), -1 for none; of several, the smallest in relation to its score.
 
-    A thing's cells are those near its middle; of a small one the cell in which its middle is.
+    A thing's cells are those near its centre; for a small one the cell of its centre.
 
     Args:
         boxes: (B, M, 4) `xyxy`, in cells.

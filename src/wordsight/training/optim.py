@@ -1,4 +1,4 @@
-"""What happens to the weights in one step: which optimiser, at which rate, with which gradients cut."""
+"""Optimiser, learning rate schedule and gradient clipping."""
 
 import math
 
@@ -10,7 +10,7 @@ from wordsight.runs.recipe import TrainSettings
 
 
 def optimiser(model: nn.Module, settings: TrainSettings) -> Optimizer:
-    """AdamW, SGD with momentum, or RMSprop. Weight decay pulls on matrices, not on biases."""
+    """AdamW, SGD with momentum, or RMSprop. Weight decay applies to matrices, not to biases."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": settings.weight_decay},
@@ -29,7 +29,7 @@ def rate(settings: TrainSettings, step: int, steps: int) -> float:
     Args:
         settings: `lr`, `schedule`, `warmup`.
         step: 0 for the first.
-        steps: how many there will be in all.
+        steps: the total.
 
     Returns:
         A rate from 0 to `lr`.
@@ -45,7 +45,7 @@ def rate(settings: TrainSettings, step: int, steps: int) -> float:
 
 
 def clip(model: nn.Module, settings: TrainSettings) -> None:
-    """Cut the gradients: each number (`clip_value`), then the whole (`clip_norm`)."""
+    """Clip the gradients by value (`clip_value`), then by global norm (`clip_norm`)."""
     if settings.clip_value:
         nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
     if settings.clip_norm:

@@ -1,4 +1,4 @@
-"""What data a training began with, as checksums: it goes on with no other."""
+"""Checksums of a training's data: it resumes only with the same data."""
 
 import hashlib
 import os
@@ -26,15 +26,15 @@ def origin_of(
     start: Path | None = None,
     told: Sequence[Sequence[str]] = (),
 ) -> Origin:
-    """The checksums of what is learned from.
+    """Checksums of the training data.
 
     Args:
-        splits: the pictures of each, those that are left out not among them.
+        splits: the pictures of each, without those left out.
         parses: of their sentences, where the model reads them.
         vocabulary: the words.
         vectors: the file of word vectors.
-        alignment: the folder of the run that says what is learned of regions.
-        start: the folder of the run that is started from.
+        alignment: the folder of the run that infers region captions.
+        start: the folder of the run to start from.
         told: sentences without pictures.
     """
     found = {f"the split '{name}'": _of_pictures(pictures, parses) for name, pictures in splits.items()}
@@ -51,13 +51,13 @@ def origin_of(
 
 
 def check_origin(before: object, now: Origin, folder: Path, progress: Progress) -> None:
-    """A run goes on only with the data it began with; where that lies may change.
+    """Check that a run resumes with the data it began with; its location may change.
 
     Args:
-        before: as the training state has it; a state of an older version has none.
-        now: of the data there is.
+        before: from the training state; a state of an older version has none.
+        now: of the current data.
         folder: of the run.
-        progress: who is told where it cannot be known.
+        progress: receives a warning where it cannot be checked.
 
     Raises:
         InputError: naming what differs.
@@ -71,7 +71,7 @@ def check_origin(before: object, now: Origin, folder: Path, progress: Progress) 
 
 
 def _of_pictures(pictures: Sequence[Picture], parses: Parses) -> str:
-    """Of the names and sizes in bytes of pictures, their sentences, and the parses of these."""
+    """Checksum of pictures' names and sizes in bytes, their sentences, and the parses of these."""
     found = hashlib.sha256()
     for picture in pictures:
         trees = [str(tree_of(sentence, parses)) for sentence in picture.sentences] if parses else []

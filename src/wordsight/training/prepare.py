@@ -1,4 +1,4 @@
-"""What a recipe's training needs, made ready: features, encoded sentences, the vocabulary, word vectors."""
+"""Training data of a recipe: features, encoded sentences, the vocabulary, word vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,16 +32,16 @@ from wordsight.training.start import added, check_choice, load_start, start_fold
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import RegionEncoder
 
-LONGEST = 20  # words of a sentence without a picture that is learned from
+LONGEST = 20  # most words of a training sentence without a picture
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentences whose pictures are not at hand.
+    """Sentences without pictures.
 
     Attributes:
         words: (N, T).
-        picture: (N,) int64, which picture each tells of, from 0 in order.
+        picture: (N,) int64, the missing picture of each, from 0 in order.
     """
 
     words: Words
@@ -50,19 +50,19 @@ class Texts:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything a training reads.
+    """Training data: everything a training reads.
 
     Attributes:
         encoder: turns pictures into regions.
         vocabulary: of the train split alone.
-        train: the pairs to learn from.
-        val: the pairs that choose the best checkpoint.
+        train: the training pairs.
+        val: the pairs that select the best checkpoint.
         vectors: (V, E) word vectors to start from, or None for random ones.
-        labels: what is known of the labels that the detector gives regions; None without a detector.
-        references: the sentences of each val picture as they were written; none where only parts of them are learned.
-        start: the trained model that is started from, or None.
-        origin: a checksum of each part of the data that decides what is learned, by what the part is called.
-        meanings: (V, M) what the word table says of each word, length 1 or 0; None where it is not asked.
+        labels: the detector's labels of regions; None without a detector.
+        references: the sentences of each val picture as they were written; empty for captioners of regions.
+        start: the trained model to start from, or None.
+        origin: checksums of the data, by part.
+        meanings: (V, M) vectors of the word table, length 1 or 0; None for models that do not read it.
         texts: sentences without pictures, or None.
     """
 
@@ -80,21 +80,21 @@ class TrainingData:
 
     @property
     def validation(self) -> Validation:
-        """What a model is measured on. With a start the query bank is kept: few pictures tell no hubs."""
+        """The validation set. With a start its query bank is kept: few pictures cannot estimate hubness."""
         query_bank = self.train.query_bank if self.start is None else None
         return Validation(self.val, self.references, self.vocabulary, query_bank)
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> TrainingData:
-    """Read the data, extract or find the features, encode the sentences.
+    """Read the data, extract features or read them from the cache, encode the sentences.
 
     Args:
-        recipe: says what.
-        progress: who is told how far it is.
-        out: the folder of the run, which gets a list of the pictures that are left out, if there are any.
+        recipe: the experiment.
+        progress: receives updates.
+        out: the folder of the run, for a list of the pictures left out, if any.
 
     Raises:
-        InputError: data, weights or vectors that are missing or not as they should be.
+        InputError: data, weights or vectors are missing or malformed.
     """
     datasets = [load_dataset(find(path, "dataset")) for path in (recipe.data.path, *recipe.data.also)]
     train, val = (
@@ -150,10 +150,10 @@ def _labels(classes: Sequence[str], path: Path | None, vocabulary: Vocabulary) -
 
 
 def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Recipe, progress: Progress) -> Vocabulary:
-    """The words of the sentences that are to be known: with a start all of its words, and the others behind them."""
+    """The vocabulary of sentences: with a start all of its words first, then the new ones."""
     if start is None:
         built = Vocabulary.build(sentences, recipe.data.min_count)
-        speaks = not issubclass(model_class(str(recipe.model["name"])), Matcher)  # who speaks has learned its words
+        speaks = not issubclass(model_class(str(recipe.model["name"])), Matcher)  # a captioner has trained output words
         return built.opened(word_table().words) if recipe.text.open and not speaks else built
     vocabulary = start.vocabulary.extended(sentences, recipe.data.min_count)
     progress.say(added(recipe.train.start, start.vocabulary, vocabulary, sentences))
@@ -161,12 +161,12 @@ def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Re
 
 
 def _told(settings: DataSettings) -> list[list[str]]:
-    """The sentences of each picture that is not at hand, as `data.sentences` says."""
+    """The sentences of `data.sentences`, by missing picture."""
     return load_sentences(find(settings.sentences, "file of sentences")) if settings.sentences else []
 
 
 def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
-    """The same as numbers of words, a picture's one after the other, long ones left out."""
+    """The same as word ids, grouped by picture, without long ones."""
     kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
     if not kept:
         return None
@@ -175,10 +175,10 @@ def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | Non
 
 
 def snippets_of(aligned: Checkpoint, splits: Sequence[Pairs], settings: DataSettings, count: Count) -> list[Pairs]:
-    """The snippets of each split, as a trained matcher infers them.
+    """Region captions of each split, inferred by a trained matcher.
 
     Raises:
-        InputError: the run is no matcher.
+        InputError: the run is not a matcher.
     """
     if not isinstance(aligned.model, Matcher):
         raise InputError(f"data.alignment: expected a run that aligns, found one of {aligned.recipe.model['name']!r}.")

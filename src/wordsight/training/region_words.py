@@ -1,8 +1,8 @@
-"""What an alignment infers is what a captioner of regions learns from: a region, and the words that went there.
+"""Region captions inferred by an alignment model, the training data of region captioners.
 
 Karpathy & Fei-Fei 2015, sections 3.1.4 and 3.2: the chain MRF cuts each training sentence into segments, each on one
-region of its picture. A segment is a span of words such as "and a dog on the"; what its region is called is "a dog",
-and that is learned unless segments are asked for as they are.
+region of its picture. A segment is a span of words such as "and a dog on the"; its name is "a dog", which is the
+target unless `names` is False.
 """
 
 import torch
@@ -20,15 +20,15 @@ ROWS = 50  # pictures whose sentences are aligned at once
 
 @torch.no_grad()
 def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: float = BETA, names: bool = True) -> Pairs:
-    """What all sentences say of regions.
+    """Region captions from all sentences.
 
     Args:
-        model: aligns; in evaluation mode. It needs no query bank, and is faster without.
+        model: an aligner in evaluation mode; it needs no query bank, and is faster without.
         vocabulary: of the pairs.
         pairs: pictures and sentences.
         beta: how much neighbouring words hold together, as in `matching/segments.py`.
         names: only the name in each segment (see `text/names.py`), where it has no unknown word and its region is not
-            the whole picture; else all segments that name something, as they are.
+            the whole picture; else all segments with a content word, unchanged.
 
     Raises:
         InputError: there are none.
@@ -39,9 +39,7 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
         images, words = model.image_vectors(batch.regions.to(device)), batch.words.to(device)
-        grouping = Grouping(
-            function_word_mask(words, vocabulary), torch.zeros_like(words.ids)
-        )  # found by the chain alone
+        grouping = Grouping(function_word_mask(words, vocabulary), torch.zeros_like(words.ids))  # by the chain alone
         texts = model.text_vectors(words)
         found = segments(images[batch.picture.to(device)], texts, beta, grouping, model.evidence)
         for row, padded, mask, phrases in zip(

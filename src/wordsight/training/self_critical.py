@@ -1,10 +1,9 @@
-"""Learning from captions of one's own: of several tries, those nearer to what people said become more probable.
+"""Self-critical sequence training: reinforcement learning from sampled captions (Rennie et al. 2017, equation 6).
 
-Self-critical sequence training (Rennie et al. 2017, equation 6). A captioner that learned by teacher forcing has only
-ever gone on from true words, and was told that every other word is equally wrong. Here it goes on from its own, and is
-told how good the whole caption became: r is its CIDEr-D against the picture's sentences plus its BLEU-4, without which
-captions become ever shorter. As in Luo 2020, "A Better Variant of Self-Critical Sequence Training", what a try is held
-against is the mean of the picture's other tries:
+Teacher forcing conditions on true words only, and treats all other words as equally wrong. Here the captioner continues
+its own words, and the reward is of the whole caption: r is its CIDEr-D against the picture's sentences plus its BLEU-4,
+without which captions become ever shorter. As in Luo 2020, "A Better Variant of Self-Critical Sequence Training", the
+baseline is the mean of the picture's other samples:
 
     gradient of the loss = - mean over words of (r - mean of the others' r) * gradient of log p(word)
 """
@@ -21,14 +20,13 @@ from wordsight.metrics.bleu import smoothed
 from wordsight.metrics.cider import CiderD
 from wordsight.runs.pairs import Pairs
 
-TRIES = 5  # captions drawn of each picture
+TRIES = 5  # captions sampled for each picture
 
 
 class Critic:
-    """Judges captions by the sentences of their pictures.
+    """Rewards captions by the sentences of their pictures.
 
-    "<end>" is a word like others here: else captions would stop in the middle of a phrase, where what follows is rare
-    and costs more than it brings.
+    "<end>" counts as a word: else captions would stop in the middle of a phrase, before rare words.
 
     Args:
         pairs: every sentence with its picture.
@@ -41,15 +39,15 @@ class Critic:
         self.said, self.consensus = said, CiderD(said)
 
     def reward(self, row: int, caption: Hypothesis) -> float:
-        """How good a caption of the picture of that row is, 0 to 11."""
+        """The reward of a caption of the picture of that row, 0 to 11."""
         words = (*caption.ids, END)
         return self.consensus.score(row, words) + smoothed(words, self.said[row])
 
     def loss(self, model: CaptionModel, regions: Regions, rows: Tensor) -> Tensor:
-        """The loss whose gradient is above and whose value is the mean reward, made negative.
+        """The loss with the gradient above; its value is the negative mean reward.
 
         Args:
-            model: in training mode; only its tries are drawn without dropout.
+            model: in training mode; only sampling is without dropout.
             regions: (I, R, F).
             rows: (I,), which pictures of the pairs these are.
 
@@ -66,7 +64,7 @@ class Critic:
         rewards = torch.tensor(judged, device=device)  # (I, TRIES)
         others = (rewards.sum(dim=1, keepdim=True) - rewards) / (TRIES - 1)
         ids = pad_sequence([torch.tensor(one.ids) for some in tries for one in some], batch_first=True)
-        words = Words(ids, ids > 0).to(device)  # 0 is "<end>", which no caption says
+        words = Words(ids, ids > 0).to(device)  # 0 is "<end>", which no caption has
         batch = Batch(regions, words, torch.arange(len(rows), device=device).repeat_interleave(TRIES))
         loss = model.loss(batch, weights=(rewards - others).flatten())
         return loss - loss.detach() - rewards.mean()

@@ -1,4 +1,4 @@
-"""A training that starts from a trained model: its words and weights are kept, and new words are added to them."""
+"""Fine-tuning: a training that starts from a trained model keeps its words and weights, and adds new words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ def start_folder(start: str) -> Path:
     """The folder of the run that `train.start` names.
 
     Raises:
-        InputError: it is the box, which is damaged or absent.
+        InputError: it is the bundled model, which is damaged or absent.
     """
     return in_the_box("align") if start == BOX else Path(start)
 
@@ -34,7 +34,7 @@ def load_start(start: str) -> Checkpoint:
     """The trained model that `train.start` names.
 
     Raises:
-        InputError: there is no such run, or it is no single model that aligns.
+        InputError: there is no such run, or it is not a single aligner.
     """
     folder = start_folder(start)
     trained = checkpoint.load(folder)
@@ -45,10 +45,10 @@ def load_start(start: str) -> Checkpoint:
 
 
 def follow(recipe: Recipe) -> Recipe:
-    """The recipe with the tables [regions] and [model] of its start spelt out; the recipe may leave both out.
+    """Fill in the recipe's tables [regions] and [model] from its start; the recipe may leave both out.
 
     Raises:
-        InputError: there is no such start, or the recipe asks for something else than that has.
+        InputError: there is no such start, or the recipe disagrees with it.
     """
     start = recipe.train.start
     if not start:
@@ -60,7 +60,7 @@ def follow(recipe: Recipe) -> Recipe:
     name = trained.recipe.model["name"]
     keywords = {key: value for key, value in trained.model.config.items() if key not in GIVEN}
     model, regions = {"name": name, **keywords}, replace(trained.regions, weights=recipe.regions.weights)
-    if recipe.model != {"name": "align"}:  # what a recipe says that has no such table
+    if recipe.model != {"name": "align"}:  # the default of a recipe without this table
         _check_same("model", recipe.model, model, start)
     if recipe.regions != RegionSettings(weights=recipe.regions.weights):
         _check_same("regions", vars(recipe.regions), vars(regions), start)
@@ -77,10 +77,10 @@ def _check_same(table: str, told: Mapping[str, object], has: Mapping[str, object
 
 
 def check_choice(pictures: Sequence[Picture], split: str) -> None:
-    """Make sure that some pictures can tell whether what was learned is better than the start.
+    """Check that a split has enough pictures to compare a model with its start.
 
     Raises:
-        InputError: there is one alone, which every model finds.
+        InputError: it has only one, which every model finds.
     """
     if len(pictures) < 2:
         raise InputError(
@@ -90,13 +90,13 @@ def check_choice(pictures: Sequence[Picture], split: str) -> None:
 
 
 def rows(trained: Vocabulary, vocabulary: Vocabulary) -> Tensor:
-    """Which word of the start each word of a vocabulary begins as: (V,) int64, itself or the unknown word."""
+    """The start's word that initialises each word of a vocabulary: (V,) int64, itself or the unknown word."""
     unknown = trained.number[UNKNOWN]
     return torch.tensor([trained.number.get(word, unknown) for word in vocabulary.words])
 
 
 def added(start: str, trained: Vocabulary, vocabulary: Vocabulary, sentences: Iterable[str]) -> str:
-    """What the start knows of the sentences, in a line."""
+    """One line on which words of the sentences the start has."""
     new = len(vocabulary.closed()) - len(trained.closed())
     return (
         f"start: {start}, which knows {trained.coverage(sentences):.0%} of the words of the sentences; "

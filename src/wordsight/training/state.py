@@ -1,4 +1,4 @@
-"""One model being learned: the model, its optimiser, and the place where it stands, saved and found again."""
+"""Training state: the model, its optimiser, and its position, saved and restored."""
 
 import copy
 import inspect
@@ -34,12 +34,12 @@ MAY_CHANGE = (
     ("data", "sentences"),
     ("regions", "weights"),
     ("train", "device"),
-)  # when a run goes on elsewhere
+)  # may change when a run resumes
 
 
 @dataclass
 class Position:
-    """Where a training stands: plain values and one tensor, saved and found again.
+    """Position of a training: plain values and one tensor, saved and restored.
 
     Attributes:
         epoch: epochs done.
@@ -65,7 +65,7 @@ class LearnsFromText(Protocol):
     """A model that also learns from sentences without pictures."""
 
     def lessons(self, texts: Words | None, picture: Tensor | None) -> Table:
-        """What to learn from, see `Concepts.lessons`."""
+        """Training data, see `Concepts.lessons`."""
 
 
 @runtime_checkable
@@ -73,23 +73,21 @@ class ReadsWordTable(Protocol):
     """A model with an open vocabulary."""
 
     def read_word_table(self, meanings: Tensor, function_words: Tensor) -> None:
-        """Take the word table's vectors (V, M) of the vocabulary, and which words name nothing (V,)."""
+        """Take the word table's vectors (V, M) of the vocabulary, and which are function words (V,)."""
 
 
 class TrainState:
-    """One model being trained, and all that changes while it is."""
+    """A model in training, with all state that changes."""
 
     def __init__(self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True) -> None:
-        """Build the model and its optimiser from the seed; `fit` is not needed where `restore` follows."""
+        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows."""
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device = device_named(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, data)
         began = time.monotonic()
         self.begun = self._adopt(data.start) if data.start else None
-        if self.begun is None and (
-            fit or isinstance(self.model, LearnsFromText)
-        ):  # the fit of its lessons is not saved
+        if self.begun is None and (fit or isinstance(self.model, LearnsFromText)):  # its training data is not saved
             self.model.fit(data.train.by_picture, data.labels)
         self.pairs = lessons(self.model, data)
         self.model.to(self.device)
@@ -100,10 +98,10 @@ class TrainState:
         self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
 
     def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
-        """Take over what the start knows; gives the weights as they are then.
+        """Initialise from the start; returns the initial weights.
 
         Raises:
-            InputError: a model of its kind cannot be started from.
+            InputError: its kind of model cannot be a start.
         """
         assert isinstance(self.model, Matcher) and isinstance(start.model, Matcher)
         try:
@@ -114,7 +112,7 @@ class TrainState:
         return {name: weight.detach().clone().to(self.device) for name, weight in self.model.named_parameters()}
 
     def kept(self) -> Model:
-        """The model that is looked at and kept: what was learned, with a start averaged with its weights."""
+        """The model to evaluate and save: with a start, averaged with the start's weights."""
         if self.begun is None:
             return self.model
         averaged, learned = copy.deepcopy(self.model), 1 - self.recipe.train.start_share
@@ -124,7 +122,7 @@ class TrainState:
         return averaged
 
     def step(self, chosen: Tensor) -> None:
-        """Learn from the pairs numbered `chosen`."""
+        """One optimiser step on the pairs `chosen`."""
         settings, position = self.recipe.train, self.position
         for group in self.optimiser.param_groups:
             group["lr"] = optim.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
@@ -142,17 +140,17 @@ class TrainState:
         pairs, settings = self.pairs, self.recipe.train
         if not self.critic or not is_rewarded(settings, self.position.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
-        rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as other batches have
+        rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as in other batches
         assert isinstance(self.model, CaptionModel)  # no other recipe has reward epochs
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
 
     def batches(self) -> list[Tensor]:
-        """The batches of this epoch, as numbers of `pairs`."""
+        """The batches of this epoch, as indices of `pairs`."""
         return self.pairs.epoch(self.position.epoch, self.recipe.train.batch, self.seed)
 
     @property
     def learns(self) -> bool:
-        """Whether any weight is left to learn by steps, after the fit in closed form."""
+        """Whether any weight is trained by steps, after the closed-form fit."""
         return any(weight.requires_grad for weight in self.model.parameters())
 
     @property
@@ -161,7 +159,7 @@ class TrainState:
         return self.position.epoch * self.epoch_steps + self.position.position
 
     def state(self) -> dict[str, Any]:
-        """What resuming needs, as tensors and plain values."""
+        """The state for resuming, as tensors and plain values."""
         return {
             "format": checkpoint.FORMAT,
             "recipe": self.recipe.to_toml(),
@@ -175,7 +173,7 @@ class TrainState:
         }
 
     def restore(self, state: Mapping[str, Any], folder: Path, progress: Progress) -> None:
-        """Stand where `state` was taken.
+        """Resume from `state`.
 
         Raises:
             InputError: the state is of another recipe, of other data or features, or damaged.
@@ -202,7 +200,7 @@ class TrainState:
 
 
 def lessons(model: Model, data: TrainingData) -> Pairs:
-    """What a model learns from: the pairs of the train split and, of one that can, sentences without pictures."""
+    """Training pairs of a model: the train split and, where supported, sentences without pictures."""
     train, texts = data.train, data.texts
     if not isinstance(model, LearnsFromText):
         return train
@@ -212,7 +210,7 @@ def lessons(model: Model, data: TrainingData) -> Pairs:
 
 
 def is_rewarded(settings: TrainSettings, epoch: int) -> bool:
-    """Whether in that epoch, 0 for the first, a captioner learns from captions of its own."""
+    """Whether that epoch, 0 for the first, is one of self-critical training."""
     return epoch >= settings.epochs - settings.reward_epochs
 
 
@@ -220,8 +218,8 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
     """A new model as the recipe says, its word vectors loaded.
 
     Raises:
-        InputError: `model.words` is not the size of the vectors in the file, a model without word vectors is to have
-            some, or a keyword is out of its range.
+        InputError: `model.words` is not the size of the vectors in the file, the model takes no word vectors, or a
+            keyword is out of its range.
     """
     keywords = {name: value for name, value in recipe.model.items() if name != "name"}
     vectors = data.vectors
@@ -258,7 +256,7 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
 
 
 def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
-    """A run goes on only with the recipe it began with; where things lie may change.
+    """Check that a run resumes with the recipe it began with; paths may change.
 
     Raises:
         InputError: naming the first key that differs.

@@ -1,7 +1,7 @@
 """The training loop: one for every model.
 
-Each epoch sees every sentence once; after it, the val split says whether this is the best model so far, which is the
-one that is kept. A run that was interrupted goes on exactly where it stopped, to the same weights to the last bit.
+Each epoch sees every sentence once, then evaluates on val and keeps the best checkpoint. An interrupted run resumes
+exactly where it stopped, with bit-identical weights.
 """
 
 import contextlib
@@ -30,25 +30,25 @@ from wordsight.training.prepare import TrainingData, prepare
 from wordsight.training.start import follow
 from wordsight.training.state import Position, TrainState, check_same
 
-SAVE_EVERY = 120.0  # seconds between two savings of the training state inside a long epoch
-LOOK_EVERY = 50  # steps after which the loss is looked at
+SAVE_EVERY = 120.0  # seconds between saves of the training state inside a long epoch
+LOOK_EVERY = 50  # steps between checks of the loss
 BUSY = "another process is training here"
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after everything was saved; the message says how to go on."""
+    """Ctrl-C, after everything was saved; the message says how to resume."""
 
 
 def train(
     recipe: Recipe | str | Path, out: str | Path, *, resume: bool = False, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train what a recipe says and leave the best checkpoint in a folder.
+    """Train a recipe, and write the best checkpoint to a folder.
 
     Args:
         recipe: the experiment, or its file.
         out: the folder of the run.
-        resume: go on with the run in `out`, if there is one.
-        progress: who is told how far it is.
+        resume: continue the run in `out`, if there is one.
+        progress: receives updates; None prints to stderr.
 
     Returns:
         The run's metrics, as in `metrics.json`.
@@ -65,15 +65,15 @@ def train(
     checkpoint.make_folder(out)
     with locked(out, BUSY):
         try:
-            _check_folder(recipe, out, resume)  # another process may have ended here since
+            _check_folder(recipe, out, resume)  # another process may have finished here since
             return _train(recipe, out, progress)
         finally:
             _leave_no_trace(out, new)
 
 
 def _leave_no_trace(out: Path, new: bool) -> None:
-    """Where nothing came to be but the lock, remove that, and the folder if it is new."""
-    with contextlib.suppress(OSError):  # some systems remove no file that is open
+    """Remove the lock where nothing else was written, and the folder if it is new."""
+    with contextlib.suppress(OSError):  # some systems cannot remove an open file
         if os.listdir(out) == ["lock"]:
             os.unlink(out / "lock")
             if new:
@@ -81,7 +81,7 @@ def _leave_no_trace(out: Path, new: bool) -> None:
 
 
 def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
-    """Train one model, or all members, in a folder that is locked."""
+    """Train one model, or all members, in a locked folder."""
     data = prepare(recipe, progress, out)
     if recipe.train.members == 1:
         return _train_one(recipe, data, out, recipe.train.seed, progress)
@@ -104,7 +104,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
 
 
 def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
-    """A folder that holds a run is only gone on with, and only by the recipe it was begun with.
+    """Check that `out` is new, or may be resumed with this recipe.
 
     Raises:
         InputError: it is no folder, or holds another run.
@@ -126,25 +126,25 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
 
 
 def _folders(recipe: Recipe, out: Path) -> list[Path]:
-    """Where the single models of a run are trained."""
+    """The folders of a run's members, or its own."""
     members = recipe.train.members
     return [out] if members == 1 else [out / f"member-{number}" for number in range(members)]
 
 
 def _train_one(recipe: Recipe, data: TrainingData, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
-    """Train one model to its end; its best checkpoint is in `folder` then."""
+    """Train one model to the end, and leave its best checkpoint in `folder`."""
     resumed = (folder / checkpoint.STATE).exists()
     learner = TrainState(recipe, data, seed, fit=not resumed)
     if resumed:
         learner.restore(checkpoint.load_state(folder), folder, progress)
         progress.say(f"going on after epoch {learner.position.epoch}, step {learner.position.position} of the next")
     total, position = recipe.train.epochs * learner.epoch_steps, learner.position
-    if not learner.learns:  # all was done by the fit
+    if not learner.learns:  # the closed-form fit did all
         if not resumed:
             _look(learner, folder, progress)
             checkpoint.save_state(folder, learner.state())
         return checkpoint.read_metrics(folder)
-    if learner.begun and not position.history:  # the start is a candidate: what is learned has to be better
+    if learner.begun and not position.history:  # the start is a candidate, too
         checkpoint.save_state(folder, learner.state())
         _look(learner, folder, progress)
     with ctrl_c() as asked, progress.task("training") as count:
@@ -161,7 +161,7 @@ def _train_one(recipe: Recipe, data: TrainingData, folder: Path, seed: int, prog
 
 
 def _epoch(learner: TrainState, folder: Path, asked: Callable[[], bool], tell: Callable[[], None]) -> None:
-    """The steps of one epoch that are not done yet."""
+    """The remaining steps of one epoch."""
     position = learner.position
     began = saved = time.monotonic()
     for chosen in learner.batches()[position.position :]:
@@ -178,7 +178,7 @@ def _epoch(learner: TrainState, folder: Path, asked: Callable[[], bool], tell: C
             raise Interrupted(f"Stopped in {where}; the same command with --resume goes on from there.")
         tell()
     position.seconds += time.monotonic() - began
-    if not os.path.exists(folder / checkpoint.STATE):  # or a kill at the first checkpoint would leave it without one
+    if not os.path.exists(folder / checkpoint.STATE):  # so that a kill at the first checkpoint leaves one
         _check_finite(learner, folder, {"the loss": position.loss.item()})
         checkpoint.save_state(folder, learner.state())
 
@@ -213,10 +213,10 @@ def _look(learner: TrainState, folder: Path, progress: Progress) -> None:
 
 
 def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float]) -> None:
-    """Stop a training that diverged, before anything of it is saved.
+    """Stop a diverged training, before anything is saved.
 
     Raises:
-        WorkFailed: a figure or a weight is NaN or infinite.
+        WorkFailed: a metric or a weight is NaN or infinite.
     """
     wrong = next((name for name, value in figures.items() if not math.isfinite(value)), "")
     wrong = wrong or weights.unfit(learner.model.state_dict())
@@ -261,7 +261,7 @@ def _finished(model: Model, recipe: Recipe, data: TrainingData, metrics: dict[st
 
 
 def _is_enough(recipe: Recipe, position: Position) -> bool:
-    """Whether it has not become better for too long."""
+    """Early stopping: whether the last improvement was too long ago."""
     return 0 < recipe.train.patience <= position.worse
 
 
@@ -271,7 +271,7 @@ def _total(metrics: list[dict[str, Any]]) -> float:
 
 @contextmanager
 def ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether Ctrl-C was pressed; a second press interrupts at once."""
+    """Yield a function that tells whether Ctrl-C was pressed; a second press interrupts at once."""
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:

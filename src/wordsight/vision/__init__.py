@@ -1,1 +1,1 @@
-"""Pictures to regions: open a picture, find boxes worth looking at, describe each by a row of numbers."""
+"""Vision: pictures to regions. Open a picture, propose boxes, compute a feature vector for each."""

@@ -1,4 +1,4 @@
-"""Pixels to feature maps: one small seam, and the four things that fit it."""
+"""Backbones: pixels to feature maps, by name, file or hub id."""
 
 import difflib
 import hashlib
@@ -24,7 +24,7 @@ class OnnxBackbone:
     batch = 1
 
     def __init__(self, path: Path) -> None:
-        """Open the file and try it on a small picture.
+        """Open the file and test it on a small picture.
 
         Raises:
             InputError: missing, not ONNX, or not of this shape.
@@ -51,16 +51,16 @@ class OnnxBackbone:
 
 
 def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbone:
-    """The backbone of a name.
+    """Load a backbone by name.
 
     Args:
         name: `filters`, which has no weights; `efficientnet-lite2`, which installs with the package; an ONNX file; or a
             transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
-        weights: the folder in which files are looked for by name.
+        weights: the folder in which files are found by name.
         revision: of a hub model, the commit to use; else the newest.
 
     Raises:
-        InputError: there is no such thing; names the nearest right one.
+        InputError: there is none; suggests the nearest name.
     """
     if name == "filters":
         from wordsight.vision.filters import FilterBackbone
@@ -84,7 +84,7 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
 
 
 def check_foreign(settings: RegionSettings, where: str) -> None:
-    """Whether the nets that a run names are on this machine: a run may be a stranger's, and must not call out.
+    """Check that the nets of a run, which may be untrusted, need no network.
 
     Raises:
         InputError: a name leads to another machine, and $WORDSIGHT_HUB does not allow that.
@@ -107,7 +107,7 @@ def check_foreign(settings: RegionSettings, where: str) -> None:
 
 
 def hub_allowed() -> bool:
-    """Whether what a run names may be fetched from another machine."""
+    """Whether nets that a run names may be downloaded."""
     return os.environ.get("WORDSIGHT_HUB", "") not in ("", "0")
 
 
@@ -119,7 +119,7 @@ def find_weights(name: str, weights: str | Path) -> Path:
     """The file of that name, as given or in the folder of weights.
 
     Raises:
-        InputError: it is in neither; names the nearest one that is.
+        InputError: it is in neither; suggests the nearest name.
     """
     for path in (Path(name), Path(weights) / name):
         if os.path.isfile(path):

@@ -1,4 +1,4 @@
-"""A detector without weights: things that stand out from a calm ground, by their outlines."""
+"""Blob detector without weights: finds things on a plain background by their outlines."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +7,17 @@ from PIL import Image, ImageFilter
 from wordsight.vision.boxes import Boxes, area, nms
 from wordsight.vision.proposals import Kind, Proposals
 
-_SIDE = 160  # pixels of the longer side that outlines are looked for at
-_STEPS = (70.0, 35.0)  # how much brightness or colour changes at an outline; first the clear ones, then fainter
+_SIDE = 160  # pixels of the longer side at which outlines are computed
+_STEPS = (70.0, 35.0)  # thresholds of change at an outline: first strong ones, then fainter
 _LEAST = 0.002  # of the picture's area
 _OVERLAP = 0.8
 
 
 class Blobs:
-    """Boxes around whatever has a closed or dense outline, the clearest first; knows no classes.
+    """Boxes around closed or dense outlines, the strongest first, without classes.
 
-    Made for things on a plain or softly patterned ground: painted shapes, goods, specimens. On photographs of
-    scenes a trained detector is better.
+    For things on a plain or softly patterned background: painted shapes, goods, specimens. On photographs of scenes a
+    trained detector is better.
     """
 
     names: tuple[str, ...] = ()
@@ -32,13 +32,13 @@ class Blobs:
         boxes = np.concatenate(found) / np.tile(size, 2).astype(np.float32)
         clear = np.concatenate([np.full(len(one), -float(i)) for i, one in enumerate(found)])
         large = area(boxes) > _LEAST
-        boxes, order = boxes[large], clear[large] + area(boxes)[large] / 2  # clear ones first, then large ones
+        boxes, order = boxes[large], clear[large] + area(boxes)[large] / 2  # strong ones first, then large ones
         kept = nms(boxes, order, _OVERLAP)
         return Proposals.of(Kind.DETECTION, np.clip(boxes[kept], 0, 1), 0)
 
 
 def outlines(image: Image.Image) -> NDArray[np.float32]:
-    """(h, w): how much the picture changes at each pixel in its most changing colour channel, 0 to 255 and more."""
+    """(h, w): gradient magnitude at each pixel, the greatest of the colour channels, 0 to 255 and more."""
     values = np.asarray(image.filter(ImageFilter.GaussianBlur(0.6)), np.float32)  # (h, w, 3)
     padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
     across = padded[1:-1, 2:] - padded[1:-1, :-2]
@@ -47,7 +47,7 @@ def outlines(image: Image.Image) -> NDArray[np.float32]:
 
 
 def pieces(mask: NDArray[np.bool_]) -> Boxes:
-    """Boxes (R, 4) in pixels around the connected pieces of a mask; gaps of a pixel are bridged."""
+    """Boxes (R, 4) in pixels of a mask's connected components; gaps of a pixel are bridged."""
     waiting = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     near = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
     boxes = []

@@ -7,8 +7,8 @@ Boxes = NDArray[np.float32]
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
-# Grids of windows: width, height (fractions of the picture), columns, rows. In the order in which they are worth
-# having, so that the first few are a sensible choice whatever their number.
+# Grids of windows: width, height (fractions of the picture), columns, rows. The most useful first, so that any number
+# of first ones is a sensible choice.
 _GRIDS = (
     (0.6, 0.6, 2, 2),
     (0.6, 0.6, 1, 1),
@@ -52,7 +52,7 @@ def area(boxes: ArrayLike) -> NDArray[np.float32]:
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np.int64]:
-    """Greedy non-maximum suppression, blind to classes.
+    """Greedy class-agnostic non-maximum suppression.
 
     Args:
         boxes: (N, 4) `xyxy`, any unit.
@@ -73,7 +73,7 @@ def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np.int
 
 
 def grid(width: float, height: float, columns: int, rows: int) -> Boxes:
-    """Windows of one shape, spread evenly from edge to edge, those nearest to the middle first.
+    """Windows of one shape, spread evenly from edge to edge, nearest to the centre first.
 
     Args:
         width: of each window, as a fraction of the picture's.
@@ -96,7 +96,7 @@ def windows(count: int) -> Boxes:
     """The first windows of one fixed list that goes from large to small.
 
     Args:
-        count: how many are wanted.
+        count: how many.
 
     Returns:
         (count, 4) `xyxy` fractions; fewer where the list is shorter.

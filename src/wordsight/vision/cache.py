@@ -1,11 +1,11 @@
-"""Features kept on disk: computed once for a picture's content, read back when they are needed.
+"""Feature cache on disk: features are computed once for a picture's content.
 
 features.bin     a record a picture: boxes, kinds, features
-checksums.bin    CRC-32 of the key and the record as they were to be written; 0 where an older wordsight wrote them
-index.bin        the key of each record, the SHA-256 of the picture's file; it is written last, and counts
+checksums.bin    CRC-32 of the key and the record; 0 where an older wordsight wrote them
+index.bin        the key of each record, the SHA-256 of the picture's file; written last, so it decides
 lock             held by the one process that writes
 
-A record is looked at before it is used; one that is damaged or lost is computed again, and put behind the others.
+A record is verified before use; a damaged or lost one is computed again, and appended.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
 _LARGEST = 1 << 30  # bytes of a picture's file
-_FLUSH = 64  # pictures written at a time; what an interruption can cost
+_FLUSH = 64  # pictures written at a time; at most these are lost by an interruption
 _EMPTY = -1  # kind of a row that is padding
-_WAIT = 3600.0  # seconds that another process is waited for
+_WAIT = 3600.0  # seconds to wait for another process
 _BUSY = "another process is computing features here"
 
 
@@ -53,12 +53,12 @@ class Row(NamedTuple):
 
 
 class RegionSource(Protocol):
-    """What the features of a picture are computed by, such as a `RegionEncoder`.
+    """Computes the features of pictures, such as a `RegionEncoder`.
 
     Attributes:
         size: F, features a region.
         rows: R, regions a picture at most.
-        precision: in which features are kept, as a numpy type.
+        precision: numpy type of stored features.
         fingerprint: equal for sources that give the same values.
     """
 
@@ -73,10 +73,10 @@ class RegionSource(Protocol):
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features of some pictures, by row number; on disk until they are gathered.
+    """Features of pictures, by row number; on disk until gathered.
 
     Attributes:
-        kept: of the pictures asked for, the positions (0 .. n-1) of those that have a row, in order.
+        kept: positions (0 .. n-1) of the requested pictures that have a row, in order.
         broken: why the others have none.
     """
 
@@ -90,10 +90,10 @@ class FeatureTable:
         return len(self._rows)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
-        """Rows (I,) int64, to their regions (I, R, F) float32, or to those at some places (I, K) of each: (I, K, F).
+        """Rows (I,) int64 -> regions (I, R, F) float32, or those at `places` (I, K) of each: (I, K, F).
 
         Raises:
-            InputError: the file has been cut short since, or cannot be read.
+            InputError: the file was truncated since, or cannot be read.
         """
         rows = self._rows[np.asarray(indices)]
         found = [self._records.read(part, rows) for part in ("features", "kinds", "boxes")]
@@ -103,23 +103,22 @@ class FeatureTable:
         return Regions(features.float(), kinds != _EMPTY, boxes)
 
     def kinds(self, indices: Tensor) -> Tensor:
-        """Rows (I,) int64, to (I, R) int8: where each box comes from (`proposals.Kind`), -1 in the padding."""
+        """Rows (I,) int64 -> (I, R) int8, the kind of each box (`proposals.Kind`), -1 in the padding."""
         return torch.from_numpy(self._records.read("kinds", self._rows[np.asarray(indices)]))
 
 
 class FeatureCache:
     """A folder of features, one folder in it for each encoder.
 
-    Pictures are known by the content of their file, so that datasets share what they have in common and moved
-    files stay known. Data is written before the index that counts it, so that whatever interrupts, the next
-    run continues behind the last picture that is complete.
+    Keys are hashes of file content, so that datasets share pictures and moved files stay cached. Data is written before
+    the index, so that after any interruption the next run continues behind the last complete picture.
     """
 
     def __init__(self, folder: Path, encoder: RegionSource) -> None:
         """Open the folder of this encoder, or make it.
 
         Raises:
-            InputError: what lies there is of a newer wordsight, or it cannot be read or written.
+            InputError: the folder was written by a newer wordsight, or cannot be read or written.
         """
         self._encoder = encoder
         self.folder = folder / encoder.fingerprint[:16]
@@ -132,7 +131,7 @@ class FeatureCache:
             ("features", encoder.precision, (regions, size)),
         ]
         self._record = np.dtype(columns)
-        self._sound: set[tuple[bytes, int]] = set()  # keys and rows that were looked at
+        self._sound: set[tuple[bytes, int]] = set()  # keys and rows already verified
         self._check_header()
         self._known = self._read_index()
 
@@ -146,11 +145,11 @@ class FeatureCache:
         progress: Callable[[int, int], None] | None = None,
         on_broken: Literal["skip", "raise"] = "skip",
     ) -> FeatureTable:
-        """The features of some pictures, computed where they are not yet known.
+        """The features of pictures, computed where not cached.
 
         Args:
-            pictures: files; the same content may come more than once.
-            progress: told how many of the pictures are done, and how many there are.
+            pictures: files; content may repeat.
+            progress: called with how many pictures are done, and the total.
             on_broken: leave pictures out that cannot be read, or raise.
 
         Raises:
@@ -175,13 +174,13 @@ class FeatureCache:
         return FeatureTable(kept, broken, Records(self._data, self._record), rows)
 
     def _missing(self, pictures: Sequence[Path], keys: Sequence[bytes]) -> dict[bytes, Path]:
-        """One file of each content that has no row yet."""
+        """One file for each content that has no row yet."""
         return {key: path for path, key in zip(pictures, keys, strict=True) if key and key not in self._known}
 
     def _compute(
         self, missing: dict[bytes, Path], total: int, progress: Callable[[int, int], None] | None
     ) -> dict[bytes, str]:
-        """Encode and append; gives why pictures could not be, by key. What is done is kept, whatever interrupts."""
+        """Encode and append; returns the errors of broken pictures by key. Finished ones survive an interruption."""
         failed: dict[bytes, str] = {}
         keys, records = [], []
         try:
@@ -212,7 +211,7 @@ class FeatureCache:
         return record
 
     def _append(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
-        """Data first, then the index, each behind its last complete entry."""
+        """Append data first, then the index, each behind its last complete entry."""
         start = self._count
         contents = [record.tobytes() for record in records]
         sums = np.array([checksum_of(key, content) for key, content in zip(keys, contents, strict=True)], "<u4")
@@ -229,7 +228,7 @@ class FeatureCache:
         self._known.update(zip(keys, range(start, start + len(keys)), strict=True))
 
     def _leave_damaged(self, keys: Sequence[bytes]) -> None:
-        """Forget where the records of some keys are that are not as they were to be written."""
+        """Remove damaged records of these keys from the index."""
         content = content_of(self._sums)[: 4 * self._count]
         sums = np.frombuffer(content[: len(content) // 4 * 4], "<u4")
         records = Records(self._data, self._record)
@@ -244,7 +243,7 @@ class FeatureCache:
                 self._sound.add((key, row))
 
     def _check_header(self) -> None:
-        """See to it that what lies here is of this encoder; records that a damaged header is beside are looked at."""
+        """Check that the folder is of this encoder; verify the records if its header is damaged."""
         path = self.folder / "header.json"
         header = {"format": FORMAT, "encoder": self._encoder.fingerprint, "size": self._encoder.size}
         try:
@@ -257,12 +256,12 @@ class FeatureCache:
         if header.items() <= known.items():
             return
         if found is not None and np.count_nonzero(np.frombuffer(content_of(self._sums), "u1")) == 0:
-            for file in (self._index, self._sums):  # nothing says that they are right
+            for file in (self._index, self._sums):  # not verifiable
                 file.unlink(missing_ok=True)
         write_text(path, json.dumps(header | {"regions": self._encoder.rows}, indent=1))
 
     def _read_index(self) -> dict[bytes, int]:
-        """Row numbers by key, as far as the data are there; of a key that is there twice the later one holds."""
+        """Row numbers by key, of complete records; the last one of a repeated key."""
         index = content_of(self._index)
         there = self._data.stat().st_size if self._data.exists() else 0
         self._count = min(len(index) // _KEY, there // self._record.itemsize)
@@ -270,7 +269,7 @@ class FeatureCache:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One process writes at a time; the others wait, then read what it has written."""
+        """Lock for writing; other processes wait, then read the new index."""
 
         def say() -> None:
             print(f"{self.folder}: {_BUSY}; waiting until it is done.", file=sys.stderr, flush=True)
@@ -286,7 +285,7 @@ class FeatureCache:
 
 
 def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
-    """The hash of each file's bytes, empty for those that cannot be read; and why they cannot."""
+    """The hash of each file's bytes, empty for unreadable ones; and their errors."""
     keys, broken = [], {}
     for path in pictures:
         try:

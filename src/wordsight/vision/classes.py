@@ -1,7 +1,7 @@
-"""What the classifier said of regions, read back from their columns.
+"""Class probabilities of regions, recovered from their feature columns.
 
-A region's columns keep its mean of the map without its length, and the length decides how sure the classifier is. But
-the `meaning` column is made of what the classifier said. So the length is the one at which both agree.
+A region's columns hold its pooled map at length 1, but the length decides how confident the classifier is. The
+`meaning` columns were made from its probabilities, so the length is the one at which both agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from wordsight.vision.labels import label_titles
 from wordsight.vision.lite2 import LITE2, best_of, class_names, classifier, softmax
 from wordsight.vision.meanings import Meanings
 
-LENGTHS = np.geomspace(20, 1000, 12, dtype=np.float32)  # sums of a mean of the map; nearly all are between
+LENGTHS = np.geomspace(20, 1000, 12, dtype=np.float32)  # range of the sums of a pooled map
 Rows = NDArray[np.float32]
 
 
 class Classes:
-    """The classifier, for regions that were described before.
+    """The classifier, for encoded regions.
 
     Attributes:
         names: of its C classes.
@@ -29,7 +29,7 @@ class Classes:
         """Read the classifier.
 
         Args:
-            blocks: which columns come from what, with those that `reads` asks for.
+            blocks: columns by name, with those that `reads` needs.
             labels: the names of the detector's classes.
 
         Raises:
@@ -41,7 +41,7 @@ class Classes:
 
     def likely(self, features: Rows) -> Rows:
         """How likely each class is in each region: features (R, F) -> (R, C), all but the ten best 0."""
-        squares = features[:, self._blocks[LITE2]] ** 2  # proportional to the mean of the map, which has none below 0
+        squares = features[:, self._blocks[LITE2]] ** 2  # proportional to the pooled map, which is >= 0
         logits = squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-9) @ self._slope.T
         found, meaning = features[:, self._blocks["labels"]], features[:, self._blocks["meaning"]]
         tries = [best_of(softmax(length * logits + self._bias)) for length in LENGTHS]
@@ -49,10 +49,10 @@ class Classes:
         return np.stack(tries)[np.argmax(agree, axis=0), np.arange(len(features))]
 
     def found(self, features: Rows) -> Rows:
-        """How sure the detector is of each of its classes in each region: (R, F) -> (R, L), 0 to 1."""
+        """Detector scores of each class in each region: (R, F) -> (R, L), 0 to 1."""
         return np.asarray(features[:, self._blocks["labels"]][:, : len(self.labels)] ** 4)
 
 
 def reads(blocks: Mapping[str, slice]) -> bool:
-    """Whether regions of these columns say what the classifier and the detector call them."""
+    """Whether these columns suffice to recover classes."""
     return {LITE2, "meaning", "labels"} <= blocks.keys()

@@ -1,4 +1,4 @@
-"""Pixels of any kind as RGB of 8 bits, as a viewer shows them, in strips so that few are held twice."""
+"""Colour conversion: pixels of any mode to 8-bit RGB, as a viewer shows them, in strips to save memory."""
 
 import sys
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from PIL import Image
 from wordsight.vision.limits import rawmode
 
 STRIP = 2_000_000  # pixels converted at a time
-_BITS = (8, 10, 12, 14, 16)  # that cameras and scanners measure with; files have 8, 16 or 32
-_OVERSHOOT = 4.0  # of floats that are meant from 0 to 1: highlights and resampling go beyond
+_BITS = (8, 10, 12, 14, 16)  # depths of cameras and scanners; files have 8, 16 or 32
+_OVERSHOOT = 4.0  # greatest value of floats of range 0 to 1: highlights and resampling exceed 1
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 Strip = Callable[[Image.Image], Image.Image]
@@ -20,12 +20,12 @@ Values = NDArray[Any]
 
 
 def to_rgb(image: Image.Image, low: Image.Image | None = None, significant: int = 0) -> Image.Image:
-    """A decoded picture as RGB; what is transparent lies on white.
+    """A decoded picture as RGB, composited on white where transparent.
 
     Args:
         image: of any mode.
-        low: of a picture of 16 bits a colour, whose `image` holds the upper 8: the lower 8.
-        significant: how many bits of each value count, where the file says so; else 0.
+        low: the lower 8 bits of a picture of 16 bits a colour, whose upper 8 are `image`.
+        significant: significant bits of each value, where the file has the number; else 0.
     """
     if low is not None:
         return _from_halves(image, low, significant)
@@ -41,10 +41,10 @@ def to_rgb(image: Image.Image, low: Image.Image | None = None, significant: int 
 
 
 def lower_halves(image: Image.Image) -> Image.Image | None:
-    """The lower 8 bits of an opened picture of 16 bits a colour, which by itself decodes to the upper ones.
+    """The lower 8 bits of an opened picture of 16 bits a colour, which Pillow decodes to the upper 8.
 
     Returns:
-        A picture of the same mode; None for kinds whose lower bits cannot be had.
+        A picture of the same mode; None for formats whose lower bits are not accessible.
     """
     here = rawmode(image)
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}.get(here[-1:], "")
@@ -56,18 +56,18 @@ def lower_halves(image: Image.Image) -> Image.Image | None:
         image.load()
     except (AttributeError, ValueError):
         return None
-    if here == "LA;16B":  # four bytes a pixel: both halves of the grey, both of its cover
+    if here == "LA;16B":  # four bytes a pixel: two of grey, two of alpha
         _, grey, _, cover = image.split()
         return Image.merge("RGBA", (grey, grey, grey, cover))
     return image
 
 
 def mend_transparency(image: Image.Image, halves: bool) -> None:
-    """Scale the transparent colour of a PNG of 2, 4 or 16 bits as its pixels are.
+    """Scale the transparent colour of a PNG of 2, 4 or 16 bits like its pixels.
 
     Args:
         image: opened, not decoded.
-        halves: whether the lower halves of 16 bits are looked at too, which need the colour as it is.
+        halves: whether the lower halves of 16 bits are decoded too, which need the unscaled colour.
     """
     factor, hole = {"L;2": 85, "L;4": 17}.get(rawmode(image)), image.info.get("transparency")
     if factor and isinstance(hole, int):
@@ -77,7 +77,7 @@ def mend_transparency(image: Image.Image, halves: bool) -> None:
 
 
 def significant_bits(image: Image.Image, file: BinaryIO) -> int:
-    """How many bits of each value of a PNG or TIFF count, by what it says; 0 where it does not."""
+    """Significant bits of each value of a PNG or TIFF, from its metadata; 0 where missing."""
     if image.format == "PNG":
         file.seek(0)
         head = file.read(4096)
@@ -140,14 +140,14 @@ def _from_grey(image: Image.Image, significant: int) -> Image.Image:
 
 
 def _values(image: Image.Image, strip: Image.Image) -> Values:
-    """A strip of a deep picture as numbers; Pillow holds those of 32 bits as if they had a sign."""
+    """A strip of a deep picture as an array; Pillow reads 32-bit values as signed."""
     found = np.asarray(strip)
     unsigned = image.mode == "I" and image.format == "TIFF" and 2 not in image.tag_v2.get(339, ())  # type: ignore[attr-defined]
     return found.view(np.uint32) if unsigned and found.min(initial=0) < 0 else found
 
 
 def _white_of(image: Image.Image, significant: int) -> float:
-    """The value that is white in a deep picture."""
+    """The white level of a deep picture."""
     parts = (_values(image, image.crop(box)) for box in _boxes(image))
     if image.mode == "F":
         every = 1 + image.width * image.height // STRIP
@@ -158,7 +158,7 @@ def _white_of(image: Image.Image, significant: int) -> float:
 
 
 def _white(most: int, significant: int) -> float:
-    """The value that is white among whole numbers: of the fewest bits that hold them all, or that the file names."""
+    """The white level of integers: of the file's significant bits, or the fewest bits that hold all values."""
     if most > 65535:
         return float(most)
     if significant >= 16 or (significant and most >= 1 << significant):
@@ -168,7 +168,7 @@ def _white(most: int, significant: int) -> float:
 
 
 def _float_white(values: Values) -> float:
-    """The same among floats, from 0 to 1 or as whole numbers: by nearly all of them, as some go beyond."""
+    """The white level of floats, of range 0 to 1 or integers: by a high percentile, as some values exceed it."""
     finite = values[np.isfinite(values)]
     most = float(np.percentile(finite, 99.9, method="higher")) if finite.size else 0.0
     if most <= _OVERSHOOT:
@@ -177,7 +177,7 @@ def _float_white(values: Values) -> float:
 
 
 def _from_halves(high: Image.Image, low: Image.Image, significant: int) -> Image.Image:
-    """RGB of 16 bits, of which fewer may count."""
+    """RGB of 16 bits, of which fewer may be significant."""
     hole = high.info.get("transparency")
     high.info.pop("transparency", None)
     low.info.pop("transparency", None)

@@ -1,4 +1,4 @@
-"""Pictures to `Regions` as a dual encoder sees them: the whole picture first, by itself, then boxes in its map."""
+"""Region encoder of a dual encoder: the global embedding first, then boxes pooled from its map."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from wordsight.vision.proposals import Proposals, given, propose, whole
 from wordsight.vision.regions import RegionEncoder, Row
 from wordsight.vision.settings import RegionSettings
 
-BOXES = 40  # of a picture: all of it, and windows from large to small
-_FORMAT = 1  # of the values: a new number makes every cached feature be computed again
+BOXES = 40  # of a picture: the whole, and windows from large to small
+_FORMAT = 1  # version of the values: a new one recomputes every cached feature
 
 
 class DualRegions(RegionEncoder):
@@ -26,7 +26,7 @@ class DualRegions(RegionEncoder):
     A region's vector is the mean of the map over its box, at length 1.
     """
 
-    precision = "<f4"  # in the feature cache: the score is the model's own, not nearly
+    precision = "<f4"  # float32 in the feature cache, so that scores are exactly the model's
 
     def __init__(self, towers: DualTowers, content: str) -> None:
         """Take the towers.
@@ -46,7 +46,7 @@ class DualRegions(RegionEncoder):
         looks: list[tuple[Image.Image, Proposals] | InputError] = []
         for source, wanted in zip(sources, boxes, strict=True):
             try:
-                image = open_image(source)  # at its full size, as the model has it
+                image = open_image(source)  # at full size, as the model's own processor
                 found = propose(image, None, BOXES, 0, parts=False)
                 looks.append((image, found if wanted is None else given(wanted, found)))
             except InputError as error:

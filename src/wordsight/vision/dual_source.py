@@ -1,4 +1,4 @@
-"""Which dual encoder of the transformers library: a local folder, or a model of the Hugging Face hub."""
+"""Locate a dual encoder of the transformers library: a local folder, or a model of the Hugging Face hub."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from wordsight.errors import InputError, install
 from wordsight.files import open_regular, parse_json, read_text, reason
 from wordsight.vision.backbones import HUB_ID, hub_allowed
 
-HUB = "hub:"  # before the id of a model of the hub, which may have `@` and a commit behind it
+HUB = "hub:"  # prefix of a hub model's id, which may end with `@` and a commit
 KINDS = ("clip", "siglip", "siglip2")  # by the `model_type` of `config.json`
 CONFIG = "config.json"
 SETTINGS = (
@@ -32,7 +32,7 @@ class DualSource(NamedTuple):
 
     Attributes:
         name: as it was given.
-        home: where it is found again: the absolute folder, or `hub:ID@COMMIT`.
+        home: permanent location: the absolute folder, or `hub:ID@COMMIT`.
         folder: its files on this machine.
         kind: one of `KINDS`.
     """
@@ -44,12 +44,12 @@ class DualSource(NamedTuple):
 
 
 def is_dual(given: str | Path) -> bool:
-    """Whether a name stands for a transformers model, and not for a run: `hub:ID`, or the folder of one."""
+    """Whether a name is of a transformers model rather than a run: `hub:ID`, or the folder of one."""
     if _is_hub(given):
         return True
     try:
         config = _config(Path(given))
-    except InputError:  # whoever reads it says so
+    except InputError:  # reported when it is read
         return False
     return isinstance(config, dict) and "model_type" in config and "format" not in config
 
@@ -64,14 +64,14 @@ def _config(folder: Path) -> Any:
 
 
 def find_dual(given: str | Path, *, consent: bool = True) -> DualSource:
-    """A dual encoder, fetched from the hub if it is not in the hub's cache on this machine.
+    """Find a dual encoder, downloaded unless it is in the local hub cache.
 
     Args:
         given: a folder, or `hub:ID`, or `hub:ID@COMMIT`.
-        consent: whether the user named it; else one that would have to be fetched is refused, unless that is allowed.
+        consent: whether the user named it; else a download is refused unless allowed.
 
     Raises:
-        InputError: there is none, it cannot be fetched, or is of another kind.
+        InputError: there is none, it cannot be downloaded, or is of another kind.
     """
     if not _is_hub(given):
         folder = Path(given)
@@ -85,7 +85,7 @@ def find_dual(given: str | Path, *, consent: bool = True) -> DualSource:
 
 
 def content_of(source: DualSource) -> str:
-    """A hash of every file that decides what a dual encoder gives.
+    """A hash of every file that affects a dual encoder's output.
 
     Raises:
         InputError: one cannot be read.
@@ -104,7 +104,7 @@ def content_of(source: DualSource) -> str:
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, *_: int) -> bytes:
-    """The hash of a file, made once as long as its size, its time and its number are the same."""
+    """The hash of a file, cached by its size, time and inode."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "blake2b").digest()  # type: ignore[arg-type]
 
@@ -114,7 +114,7 @@ def _is_hub(given: str | Path) -> bool:
 
 
 def _fetched(name: str, model: str, revision: str, allowed: bool) -> Path:
-    """The folder of a hub model; its kind is known before its weights are fetched."""
+    """The folder of a hub model; its kind is checked before its weights are downloaded."""
     from wordsight.vision.hub import cached, fetched
 
     try:
@@ -150,5 +150,5 @@ def _kind(folder: Path, name: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, or else what it is."""
+    """The first line of an error's message, or its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

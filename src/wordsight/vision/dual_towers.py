@@ -1,11 +1,11 @@
-"""The two towers of a dual encoder: one takes pictures, the other sentences, into one space (extra `hf`).
+"""Dual encoder towers: one maps pictures, the other sentences, into one space (extra `hf`).
 
 CLIP (Radford et al. 2021), SigLIP (Zhai et al. 2023) and SigLIP 2 (Tschannen et al. 2025), as transformers 4 and 5
-have them. Their own score is exp(t) cos + b with a t and b of the model, sigmoid or softmax around it: all of them
-rank as the cosine does.
+have them. Their own score is exp(t) cos + b with a t and b of the model, then sigmoid or softmax: they rank as the
+cosine does.
 
-Where in a picture something is, a tower does not say: its last attention mixes all patches into one vector. As in
-MaskCLIP (Zhou et al. 2022) that mixing is left out, and every patch goes the rest of the way by itself:
+A tower's output is not localised: its last attention mixes all patches into one vector. As in MaskCLIP (Zhou et al.
+2022) that mixing is skipped, and every patch passes the remaining layers by itself:
 
     CLIP      z = x + O(V(LN x)) in the last block, then z + MLP(LN z), the last norm and the projection
     SigLIP    z = O(V x) in the head that pools the patches, then z + MLP(LN z)
@@ -27,7 +27,7 @@ from torch.nn.functional import linear, normalize
 from wordsight.errors import InputError, install
 from wordsight.vision.dual_source import DualSource, first_line
 
-_LONG = 16  # a picture is cut to at most so many times as long as it is wide: only the middle square of it counts
+_LONG = 16  # greatest aspect ratio, by cropping: models read the centre square only
 _TEXTS = 256  # sentences at a time
 Maps = list[NDArray[np.float32]]
 
@@ -73,7 +73,7 @@ class DualTowers:
 
     @torch.inference_mode()
     def sentences(self, texts: Sequence[str]) -> Tensor:
-        """N sentences as vectors (N, D), each as if it were alone; what is longer than the model reads is cut off."""
+        """N sentences as vectors (N, D), independent of the batch; long ones are truncated to the model's length."""
         if not texts:
             return torch.zeros(0, self.size, device=self._device)
         found = [self._sentences(texts[first : first + _TEXTS]) for first in range(0, len(texts), _TEXTS)]
@@ -81,10 +81,10 @@ class DualTowers:
 
     def _sentences(self, texts: Sequence[str]) -> Tensor:
         sound = [text.encode(errors="replace").decode() for text in texts]
-        with self._reading:  # a tokenizer is set anew by each call
+        with self._reading:  # each call changes the tokenizer's settings
             said = self._tokenizer(
                 [text.lower() for text in sound] if self._lower else sound,
-                padding=True if self._clip else "max_length",  # SigLIP reads the last place, padding or not
+                padding=True if self._clip else "max_length",  # SigLIP reads the last position, padding or not
                 truncation=True,
                 max_length=self._longest,
                 return_tensors="pt",
@@ -94,13 +94,13 @@ class DualTowers:
 
     @torch.inference_mode()
     def pictures(self, images: Sequence[Image.Image]) -> tuple[Tensor, Maps]:
-        """RGB pictures as vectors (B, D), and for each a map (D, h, w) of what is where in the whole of it.
+        """RGB pictures as vectors (B, D), and for each a dense map (D, h, w) of the whole picture.
 
-        A model that looks only at the middle of a picture looks once more for the map, at all of it, stretched.
+        A model that crops the centre runs once more for the map, on the whole picture, stretched.
         """
         images = [_shortened(image) for image in images]
         inputs = self._processor(images=images, return_tensors="pt")
-        with self._lock:  # torch shares one call out over the cores by itself
+        with self._lock:  # torch runs one call on all cores
             whole, maps = self._look(inputs)
             if getattr(self._processor, "do_center_crop", False):
                 size = {"height": self._side, "width": self._side}
@@ -139,7 +139,7 @@ class DualTowers:
         ]
 
     def _clip_patches(self, tokens: Tensor) -> Tensor:
-        """What goes into the last block (B, 1 + P, F) to patches by themselves (B, P, D)."""
+        """Input of the last block (B, 1 + P, F) -> unmixed patches (B, P, D)."""
         block = self._vision.encoder.layers[-1]
         patches = tokens[:, 1:]  # the first is the class token
         patches = patches + block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(patches)))
@@ -148,7 +148,7 @@ class DualTowers:
         return projected
 
     def _siglip_patches(self, tokens: Tensor) -> Tensor:
-        """What goes into the pooling head (B, P, F) to patches by themselves (B, P, D), D = F."""
+        """Input of the pooling head (B, P, F) -> unmixed patches (B, P, D), D = F."""
         head = self._vision.head
         weight, bias = head.attention.in_proj_weight.chunk(3)[2], head.attention.in_proj_bias.chunk(3)[2]
         patches: Tensor = head.attention.out_proj(linear(tokens, weight, bias))
@@ -174,7 +174,7 @@ def _loaded(transformers: Any, source: DualSource) -> tuple[Any, Any, Any]:
 
 @contextmanager
 def _quietly(transformers: Any) -> Any:
-    """Loading without bars and advice on stderr."""
+    """Suppress progress bars and warnings on stderr while loading."""
     level = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -185,18 +185,18 @@ def _quietly(transformers: Any) -> Any:
 
 
 def _innermost(tower: Any) -> Any:
-    """The tower without what some versions wrap around it."""
+    """The tower without the wrappers of some versions."""
     return getattr(tower, "vision_model", tower)
 
 
 def _pooled(output: Any) -> Tensor:
-    """The vectors that a tower gives: transformers 4 gives them as they are, 5 inside of an output."""
+    """A tower's vectors: transformers 4 returns them directly, 5 inside an output object."""
     found: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return found.float()
 
 
 def _shortened(image: Image.Image) -> Image.Image:
-    """The middle of a picture that is very long: enlarged to the model's size it would not fit into memory."""
+    """The centre of a very long picture: enlarged to the model's size it would not fit into memory."""
     width, height = image.size
     most = _LONG * min(width, height)
     if max(width, height) <= most:

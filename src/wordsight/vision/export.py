@@ -1,4 +1,4 @@
-"""The net that sees as one ONNX file, for programs without torch.
+"""ONNX export of the vision net, for programs without torch.
 
 It reads `image` (B, 3, H, W), float32 RGB from 0 to 255, its sides multiples of 32, and gives
 

@@ -1,4 +1,4 @@
-"""A fixed little net of our own, without weights: which colours are where, and which edges and textures."""
+"""Filter-bank backbone without weights: colour names, edges and textures."""
 
 import hashlib
 import math
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Colour names in the plain sense (RGB, 0 to 255); pixels belong softly to the nearest in hue, saturation and light.
+# Colour names (RGB, 0 to 255); pixels are softly assigned to the nearest in hue, saturation and lightness.
 _COLOURS = {
     "red": (214, 40, 40),
     "orange": (244, 140, 30),
@@ -31,12 +31,12 @@ _STRIDE = 8
 
 
 class FilterBackbone:
-    """Colour names and oriented energies, averaged over cells of 8 x 8 pixels.
+    """Colour names and Gabor energies, averaged over cells of 8 x 8 pixels.
 
     Each colour gives its share of the cell's pixels. Each orientation and wavelength gives the energy of a
     quadrature pair of Gabor filters on brightness (how strongly edges or stripes of that direction are there),
-    and the same again blurred over a neighbourhood twice as wide. Enough to tell painted shapes apart; on
-    photographs a complement to a trained net.
+    and the same blurred over a neighbourhood twice as wide. Enough to distinguish painted shapes; on photographs a
+    complement to a trained net.
     """
 
     name = "filters"
@@ -67,7 +67,7 @@ class FilterBackbone:
         return torch.cat([colours, mean, spread, wide, extra, change], 1).numpy()
 
     def _colours(self, picture: Tensor) -> Tensor:
-        """(B, C, H, W): how far each pixel is of each colour; sums to 1 over the colours."""
+        """(B, C, H, W): soft assignment of each pixel to colours; sums to 1 over the colours."""
         there = _opponent(picture)  # (B, 3, H, W)
         distance = torch.stack([((there - colour) ** 2).sum(1) for colour in self._palette], 1)
         return torch.softmax(-distance / 0.02, 1)
@@ -86,14 +86,14 @@ def _pool(maps: Tensor) -> Tensor:
 
 
 def _opponent(rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB 0 to 255 to brightness, red against green, yellow against blue; hues spread by saturation."""
+    """(N, 3, H, W) RGB 0 to 255 to brightness, red-green, yellow-blue (opponent colours); hues spread by saturation."""
     red, green, blue = (rgb / 255).unbind(1)
     light = 0.3 * red + 0.6 * green + 0.1 * blue
     return torch.stack([0.6 * light, red - green, 0.5 * (red + green) - blue], 1)
 
 
 def _gabor_bank() -> Tensor:
-    """(2 x A x L, 1, k, k): all even filters, then all odd ones; each without a mean, of unit length."""
+    """(2 x A x L, 1, k, k): all even filters, then all odd ones; each of mean 0 and length 1."""
     reach = 8
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")

@@ -1,9 +1,9 @@
-"""The proposal head: boxes and the 80 COCO labels, read from the frozen maps of EfficientNet-Lite2.
+"""Proposal head (FCOS): boxes and the 80 COCO labels, from the frozen maps of EfficientNet-Lite2.
 
 Its input is the backbone's map at a 16th of the picture's side, to which the coarser last one is added (Lin et al.
-2017). Every cell then says whether the middle of a thing is near, what it is, and how far its edges are, as in FCOS
-(Tian et al. 2019). The head is part of the backbone's ONNX graph, so that a picture is looked at once.
-`python -m wordsight.train_head` teaches it what a larger detector finds.
+2017). Every cell predicts whether a thing's centre is near, its class, and the distances of its edges, as in FCOS (Tian
+et al. 2019). The head is part of the backbone's ONNX graph, so that one pass does both.
+`python -m wordsight.train_head` distils it from a larger detector.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ WIDTH, NARROW = 96, 48  # channels of the head's map, and within a block
 TRUNK, BRANCHES = ("trunk.0", "trunk.1"), {"things": 1 + CLASSES, "edges": 4}
 BLOCKS = (*TRUNK, *(f"{name}.look" for name in BRANCHES))
 FAR = (-6.0, 6.0)  # the logarithm of the distance of an edge, in cells
-SMALLEST = 1e-3  # of a box, as a fraction of the picture's side
+SMALLEST = 1e-3  # least side of a box, as a fraction of the picture's
 
 SHAPES: dict[str, tuple[int, int, int, int]] = {"fine": (WIDTH, MIDDLE, 1, 1), "coarse": (WIDTH, LAST, 1, 1)}
 for _block in BLOCKS:
@@ -41,12 +41,12 @@ def add_head(graph: Graph, weights: Weights) -> dict[str, int]:
     """Add the head to a graph that has the backbone's maps `middle` and `last` (`efficientnet_lite.body`).
 
     Args:
-        graph: to which it is added.
+        graph: to add it to.
         weights: of the head, as `read` gives them.
 
     Returns:
-        Its outputs and their channels, for `Graph.model`: `things` (B, 1 + C, h, w) logits, whether a thing's middle is
-        near and which thing it is; `edges` (B, 4, h, w), how far its left, top, right and bottom edges are, in cells.
+        Its outputs and their channels, for `Graph.model`: `things` (B, 1 + C, h, w) logits, whether a thing's centre is
+        near and its class; `edges` (B, 4, h, w), how far its left, top, right and bottom edges are, in cells.
     """
 
     def conv(x: str, name: str) -> str:
@@ -74,13 +74,13 @@ def add_head(graph: Graph, weights: Weights) -> dict[str, int]:
 def found(
     things: NDArray[np.float32], edges: NDArray[np.float32], threshold: float = 0.05, overlap: float = 0.5
 ) -> Proposals:
-    """The things in one picture, best first.
+    """Decode the detections in one picture, best first.
 
     Args:
         things: (1 + C, h, w) logits.
         edges: (4, h, w), in cells.
-        threshold: the least score, whether a thing is there x how much it is of its class.
-        overlap: of two that overlap by an IoU above this, the worse is dropped.
+        threshold: the least score, objectness x class probability.
+        overlap: IoU of non-maximum suppression.
     """
     height, width = things.shape[1:]
     there = _sigmoid(things[0])

@@ -21,15 +21,15 @@ from wordsight.errors import InputError, install
 T = TypeVar("T")
 NEEDED = ("config.json", "preprocessor_config.json", "*.safetensors")
 FILES = ("config.json", "preprocessor_config.json", "model*.safetensors", "model.safetensors.index.json")
-PATIENCE = 5.0  # seconds for the hub's first answer
+PATIENCE = 5.0  # timeout in seconds of the hub's first answer
 
 
 class TransformersBackbone:
     """The last feature map of a vision model.
 
-    Convolutional nets give their map as it is; of vision transformers the patch tokens are laid out as a map and
-    class and register tokens dropped; of CLIP and SigLIP the vision tower is taken. Pixels are normalised as
-    the model's own `preprocessor_config.json` says.
+    Convolutional nets give their map; patch tokens of vision transformers are laid out as a map, without class and
+    register tokens; of CLIP and SigLIP the vision tower is used. Pixels are normalised as in the model's
+    `preprocessor_config.json`.
     """
 
     batch = 8
@@ -40,10 +40,10 @@ class TransformersBackbone:
 
         Args:
             name: a folder, or the id of a model on the hub.
-            revision: of the latter, the commit to use; else the newest, or the one that is in the hub's local cache.
+            revision: of a hub model, the commit to use; else the one in the local hub cache, or the newest.
 
         Raises:
-            InputError: transformers is not installed, or there is no such model here and it cannot be fetched.
+            InputError: transformers is not installed, or the model is not local and cannot be downloaded.
         """
         try:
             import transformers
@@ -80,7 +80,7 @@ class TransformersBackbone:
         """See `Backbone.feature_map`."""
         pixels = (torch.from_numpy(batch) - self._mean) / self._scale
         options = {"interpolate_pos_encoding": True} if self._free else {}
-        with self._lock:  # torch shares one call out over the cores by itself
+        with self._lock:  # torch runs one call on all cores
             out = self._model(pixel_values=pixels.to(self._device), **options).last_hidden_state
         out = out.float().cpu()
         return (out if out.ndim == 4 else self._as_map(out, batch.shape[2], batch.shape[3])).numpy()
@@ -88,7 +88,7 @@ class TransformersBackbone:
     def _as_map(self, tokens: Tensor, height: int, width: int) -> Tensor:
         """(B, T, F) tokens, the patches last, row by row, to (B, F, h, w)."""
         cell = self._patch
-        while (height // cell) * (width // cell) > tokens.shape[1]:  # nets that merge patches as they go
+        while (height // cell) * (width // cell) > tokens.shape[1]:  # nets that merge patches
             cell *= 2
         rows, columns = height // cell, width // cell
         patches = tokens[:, tokens.shape[1] - rows * columns :]
@@ -104,16 +104,16 @@ class TransformersBackbone:
 
 
 def fetched(name: str, revision: str, files: Sequence[str] = FILES, needed: Sequence[str] = NEEDED) -> str:
-    """The folder of a hub model in the hub's local cache, fetched if it is not there; it is called like its commit.
+    """The folder of a hub model in the local hub cache, downloaded if missing; its name is the commit.
 
     Args:
         name: the model's id.
-        revision: a commit, or another name of one; empty for the one in the cache, or else the newest.
-        files: patterns of the files to fetch.
-        needed: patterns of which each must fit a file in the cache, or it is fetched.
+        revision: a commit, branch or tag; empty for the one in the cache, or else the newest.
+        files: patterns of the files to download.
+        needed: patterns; unless each matches a cached file, the model is downloaded.
 
     Raises:
-        Exception: of many kinds, as the library raises them; soon, where there is no network.
+        Exception: of many kinds, from the library; within seconds without a network.
     """
     import huggingface_hub
 
@@ -127,7 +127,7 @@ def fetched(name: str, revision: str, files: Sequence[str] = FILES, needed: Sequ
 
 
 def cached(name: str, revision: str, needed: Sequence[str] = NEEDED) -> str:
-    """The folder of a hub model in the hub's local cache, if all that is needed is there; else nothing."""
+    """The folder of a hub model in the local hub cache, if complete; else empty."""
     import huggingface_hub
 
     with contextlib.suppress(Exception):  # not in the cache
@@ -139,7 +139,7 @@ def cached(name: str, revision: str, needed: Sequence[str] = NEEDED) -> str:
 
 
 def _in_time(call: Callable[[], T], seconds: float) -> T:
-    """What a call gives; a name server that does not answer is waited for no longer than this.
+    """Call with a timeout, for name servers that do not answer.
 
     Raises:
         TimeoutError: it takes longer.
@@ -165,7 +165,7 @@ def _in_time(call: Callable[[], T], seconds: float) -> T:
 
 
 def _vision_tower(model: Any) -> Any:
-    """The part of a model that looks at pictures."""
+    """The vision tower of a model."""
     return getattr(model, "vision_model", model)
 
 
@@ -175,7 +175,7 @@ def _number(size: Any) -> int:
 
 
 def _normalisation(settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """What to subtract from pixels of 0 to 255, and what to divide by then: each (3, 1, 1)."""
+    """Mean and standard deviation of pixels of 0 to 255: each (3, 1, 1)."""
     unit = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
     mean, deviation = [0.0] * 3, [1.0] * 3
     if settings.get("do_normalize", True):

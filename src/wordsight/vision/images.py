@@ -1,4 +1,4 @@
-"""Open any picture safely, always as upright 8-bit RGB, and turn it into numbers."""
+"""Image decoding: open any picture safely, as upright 8-bit RGB, and convert it to arrays."""
 
 import io
 from collections.abc import Iterator
@@ -47,14 +47,14 @@ _TURNS = {
 
 
 class BadPicture(InputError):
-    """A picture that cannot be read, or is none."""
+    """A file that cannot be read, or is not a picture."""
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Image.Image:
     """Open a picture as upright RGB.
 
-    Grey, palette, CMYK, Lab, 16-bit and float pictures are converted, transparency is laid on white, EXIF orientation
-    is applied, and of an animation the first frame is taken. Pictures are decoded at the same time only as far as
+    Grey, palette, CMYK, Lab, 16-bit and float pictures are converted, transparency is composited on white, EXIF
+    orientation is applied, and the first frame of an animation is taken. Threads decode at the same time only while
     their memory together stays below a limit (`limits.py`).
 
     Args:
@@ -117,7 +117,7 @@ def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Im
 
 
 def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
-    """Have a picture decoded smaller where its format can do that; gives by how much."""
+    """Let the decoder reduce the picture where its format can; returns the factor."""
     if not at_least:
         return 1
     before = image.width
@@ -127,7 +127,7 @@ def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
     if image.format == "JPEG2000":
         file.seek(0)
         head = file.read(2**16)
-        at = head.find(b"\xff\x52")  # the marker COD, which says how many smaller sizes there are
+        at = head.find(b"\xff\x52")  # the marker COD, with the number of smaller sizes
         levels = head[at + 9] if 0 <= at < len(head) - 9 else 0
         steps = min(_factor(image, at_least).bit_length() - 1, levels, 5)
         image.reduce = steps  # type: ignore[method-assign,assignment]
@@ -136,20 +136,20 @@ def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
 
 
 def _factor(image: Image.Image, at_least: int) -> int:
-    """The power of two by which the sides of a picture may be divided."""
+    """The greatest power of two by which a picture's sides may be divided."""
     least, most = min(image.size) // at_least, max(image.size) // (_LONG * at_least)
     return 1 << max(least, most, 1).bit_length() - 1
 
 
 def _smaller(image: Image.Image, at_least: int) -> Image.Image:
-    """A large picture at a fraction of its size, if it may be smaller."""
+    """Reduce a large picture, where allowed."""
     if not at_least or image.width * image.height <= _LARGE:
         return image
     return image.reduce(_factor(image, at_least))
 
 
 def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
-    """The lower 8 bits of a decoded picture of 16 bits a colour, where they count: it looks black, or has a hole."""
+    """The lower 8 bits of a decoded picture of 16 bits a colour, where needed: if it looks black, or has a hole."""
     dark = max(most for _, most in image.getextrema()[:3]) < 64  # type: ignore[misc]
     if not dark and not isinstance(image.info.get("transparency"), tuple):
         return None
@@ -203,7 +203,7 @@ def _plain(text: object) -> str:
 
 
 def media_type(file: BinaryIO) -> str:
-    """What kind of picture a file is, such as "image/jpeg"; empty where it is none."""
+    """The media type of a picture file, such as "image/jpeg"; empty if it is not a picture."""
     try:
         return Image.MIME.get(_header(file).format or "", "")
     except Exception:  # decoders of damaged files raise nearly anything
@@ -211,7 +211,7 @@ def media_type(file: BinaryIO) -> str:
 
 
 def _header(file: BinaryIO) -> Image.Image:
-    """A picture whose pixels are not decoded, but for those of an icon."""
+    """Open a picture without decoding its pixels, except an icon's."""
     with ROOM.taken(check_file(file)):
         image = Image.open(file, formats=_formats())
     check_exif(image)
@@ -221,7 +221,7 @@ def _header(file: BinaryIO) -> Image.Image:
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A picture as numbers, stretched to a size.
+    """A picture as an array, stretched to a size.
 
     Args:
         image: of mode RGB.
@@ -263,7 +263,7 @@ def _formats() -> tuple[str, ...]:
 
 @contextmanager
 def _unreadable(name: str) -> Iterator[None]:
-    """Say what goes wrong as a picture is opened."""
+    """Turn errors of opening a picture into `InputError`s."""
     try:
         yield
     except TooManyPixels as error:
@@ -273,14 +273,14 @@ def _unreadable(name: str) -> Iterator[None]:
     except Exception as error:  # decoders of damaged files raise nearly anything
         if isinstance(error, OSError) and error.errno:
             raise
-        # UnidentifiedImageError says where in memory the bytes were
+        # UnidentifiedImageError contains a memory address
         why = "empty, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else error
         raise BadPicture(f"{name}: not a picture that can be read ({why})") from None
 
 
 @contextmanager
 def _damage(name: str) -> Iterator[None]:
-    """The same as it is decoded."""
+    """Turn errors of decoding a picture into `InputError`s."""
     try:
         yield
     except TooManyPixels:
@@ -300,9 +300,9 @@ def _missing(name: str, error: OSError) -> str:
 
 
 def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
-    """A picture turned as the EXIF data of its source says."""
+    """Rotate a picture by the EXIF orientation of its source."""
     try:
         turn = _TURNS.get(source.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF beside healthy pixels: show the picture as it lies
+    except Exception:  # damaged EXIF beside good pixels: do not rotate
         turn = None
     return image if turn is None else image.transpose(turn)

@@ -1,4 +1,4 @@
-"""How much memory a picture may take: what is refused before it is decoded, and the memory that decoders share."""
+"""Memory limits of image decoding: checks before decoding, and the memory that threads share."""
 
 import re
 import struct
@@ -13,13 +13,13 @@ from wordsight.errors import InputError
 
 MAX_PIXELS = 80_000_000  # below Pillow's own limit; a photograph of a large camera has 50 to 60 million
 MEMORY = 800_000_000  # bytes that all pictures being decoded may take together
-# Formats that photographs come in; JPEG has MPO in it. EPS would run another program; IPTC and FITS hide files of
-# other formats; the rest of what Pillow reads are textures, animations and instruments' data.
+# Formats of photographs; JPEG includes MPO. EPS would run another program; IPTC and FITS contain files of other
+# formats; Pillow's other formats are textures, animations and instruments' data.
 _PHOTOGRAPHS = "JPEG PNG WEBP GIF BMP DIB TIFF HEIF AVIF ICO ICNS JPEG2000 TGA PPM PSD PCX PCD QOI SGI SUN"
 FORMATS = tuple(_PHOTOGRAPHS.split())
-_WHOLE_FILE = 200_000_000  # bytes of a file of a kind that is read as a whole
+_WHOLE_FILE = 200_000_000  # most bytes of a file of a format that is read as a whole
 _ICON = 4_000_000  # pixels of a picture inside an icon
-_SCANS = 100  # of a progressive JPEG; each is another pass over the whole picture
+_SCANS = 100  # most scans of a progressive JPEG; each is a pass over the whole picture
 _DIRECTORY = 2**20  # bytes of EXIF data
 _MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes a pixel; of all others 4
 _DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 10}  # bytes a pixel that a decoder needs beside the picture
@@ -27,11 +27,11 @@ _SLOW = {"QOI": 10_000_000}  # pixels, where the decoder is written in Python
 
 
 class TooManyPixels(InputError):
-    """A picture that is too large to be decoded."""
+    """A picture that is too large to decode."""
 
 
 class Room:
-    """Memory that several threads share: who needs more than is left waits, first come, first served.
+    """Memory budget shared by threads: a request for more than is left waits, first come, first served.
 
     Attributes:
         size: bytes.
@@ -43,7 +43,7 @@ class Room:
 
     @contextmanager
     def taken(self, wanted: int) -> Iterator[None]:
-        """Have so many bytes meanwhile, at most all there are."""
+        """Reserve `wanted` bytes, at most the whole size, in a `with` block."""
         wanted = min(wanted, self.size)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._left >= wanted)
@@ -60,7 +60,7 @@ ROOM = Room(MEMORY)
 
 
 def check_file(file: BinaryIO) -> int:
-    """That a file may be opened at all, as opening some kinds already decodes them; gives the bytes that takes.
+    """Check that a file may be opened, as opening decodes some formats; returns the bytes needed.
 
     Raises:
         TooManyPixels: a file that is read as a whole is too large, or a picture in an icon is.
@@ -77,7 +77,7 @@ def check_file(file: BinaryIO) -> int:
 
 
 def _check_icon(content: bytes) -> None:
-    """The size of every picture in an icon, whatever the icon's directory says of it."""
+    """Check the real size of every picture in an icon, whatever its directory says."""
     sizes = [struct.unpack(">II", found[1]) for found in re.finditer(rb"\x89PNG\r\n\x1a\n.{8}(.{8})", content, re.S)]
     for found in re.finditer(rb"\xff\x4f\xff\x51.{4}(.{16})", content, re.S):
         right, bottom, left, top = struct.unpack(">IIII", found[1])
@@ -94,10 +94,10 @@ def _check_icon(content: bytes) -> None:
 
 
 def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    """That a picture has not too many pixels.
+    """Check a picture's number of pixels.
 
     Raises:
-        TooManyPixels: it has.
+        TooManyPixels: it has too many.
     """
     most = min(max_pixels, _SLOW.get(image.format or "", max_pixels))
     if image.width * image.height > most:
@@ -105,17 +105,17 @@ def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 
 def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int:
-    """The bytes that decoding a picture takes: the decoder's own, the pixels as they are, and those as RGB.
+    """The bytes needed to decode a picture: the decoder's own, the decoded pixels, and their RGB copy.
 
     Args:
         image: opened, not decoded.
-        file: it is read from.
+        file: of the picture.
         name: for the message.
-        scale: its sides are divided by this as it is decoded.
+        scale: the decoder divides its sides by this.
 
     Raises:
-        TooManyPixels: they are more than there may be.
-        ValueError: its directory or its scans are made to take for ever.
+        TooManyPixels: they exceed the limit.
+        ValueError: its directory or its scans would take too long.
     """
     pixels = image.width * image.height
     out = pixels // scale**2
@@ -141,7 +141,7 @@ def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int
 
 
 def rawmode(image: Image.Image) -> str:
-    """How the pixels of an opened picture lie in its file, such as "RGB;16B"; empty where that is not known."""
+    """The raw mode of an opened picture's pixels in its file, such as "RGB;16B"; empty if unknown."""
     tiles = getattr(image, "tile", None)
     args = tiles[0][3] if tiles else ""
     first = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
@@ -149,19 +149,19 @@ def rawmode(image: Image.Image) -> str:
 
 
 def check_exif(image: Image.Image) -> None:
-    """Drop EXIF data that is larger than any camera writes: read, it takes many times its size."""
+    """Drop EXIF data larger than any camera writes: reading takes many times its size."""
     for key in ("exif", "Raw profile type exif"):
         if len(image.info.get(key) or b"") > _DIRECTORY:
             del image.info[key]
 
 
 def _copies(image: Image.Image) -> int:
-    """The bytes a pixel of what is made of a picture beside itself: RGB, and the same turned."""
+    """Bytes a pixel of a picture's copies: RGB, and rotated RGB."""
     hole = "transparency" in image.info
     try:
         tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else PNGs load
         turned = tags.get(0x0112, 1) != 1
-    except Exception:  # damaged EXIF beside healthy pixels
+    except Exception:  # damaged EXIF beside good pixels
         turned = False
     return 4 * (int(image.mode != "RGB" or hole) + int(turned))
 
@@ -172,7 +172,7 @@ def _decoder(image: Image.Image) -> str:
 
 
 def _strip(image: Image.Image) -> int:
-    """The bytes of the pieces in which a compressed TIFF is decoded: they may be larger than the picture."""
+    """The bytes of a compressed TIFF's strips or tiles: they may be larger than the picture."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if _decoder(image) == "raw":
         return 0
@@ -182,7 +182,7 @@ def _strip(image: Image.Image) -> int:
 
 
 def check_directories(image: Image.Image, file: BinaryIO) -> None:
-    """That the directories that Pillow reads beside a TIFF's first are of a size that cameras write."""
+    """Check that the other directories of a TIFF that Pillow reads are no larger than cameras write."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     order = "<" if tags.prefix == b"II" else ">"
     for key in (34665, 34853, 40965):

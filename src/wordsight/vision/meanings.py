@@ -1,10 +1,10 @@
-"""What a region is called, as a word vector: the mixture of the names of its classes.
+"""Region word vectors: the mixture of the names of a region's classes.
 
 Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embeddings" (ConSE):
 
     m(region) = sum over classes c of p(c | region) s(c) + sum over labels l of d(l | region) s(l),   to length 1
 
-with s the vectors of names in the package's word table, less the mean of those of all classes, p of a classifier (its
+with s the vectors of names in the package's word table, minus the mean of all classes, p of a classifier (its
 ten best classes), d of a detector.
 """
 
@@ -50,7 +50,7 @@ class Meanings:
 
         Args:
             likely: (R, C) how likely each class is, 0 for all but the best.
-            found: (R, L) how much each region holds of each of the detector's labels, 0 to 1.
+            found: (R, L) values of the detector's labels, 0 to 1.
 
         Returns:
             (R, M), of length 1.
@@ -61,6 +61,6 @@ class Meanings:
 
 
 def _centred(vectors: Tensor, middle: Tensor) -> Rows:
-    """Vectors (n, M) less what all names of classes have in common, to length 1; those that are 0 stay so."""
+    """Vectors (n, M) minus the mean of class names, to length 1; zero vectors stay zero."""
     known = vectors.any(dim=1, keepdim=True)
     return normalize((vectors - middle) * known, dim=1).numpy()

@@ -1,4 +1,4 @@
-"""ONNX files run by ONNX Runtime: one thread a run, any number of runs at once."""
+"""ONNX Runtime sessions: one thread a run, any number of runs at once."""
 
 import tempfile
 import threading
@@ -13,7 +13,7 @@ from wordsight.errors import InputError
 from wordsight.files import read_bytes
 
 _MODEL_GRAPH, _GRAPH_NODE, _NODE_INPUT = 7, 1, 1  # field numbers of the ONNX format
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field of a protocol buffer is written
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of a protocol buffer
 
 
 class OnnxNet:
@@ -29,7 +29,7 @@ class OnnxNet:
         """Read the file.
 
         Args:
-            source: the file, or what would be in it.
+            source: the file, or its bytes.
 
         Raises:
             InputError: missing, or not an ONNX file.
@@ -66,7 +66,7 @@ class OnnxNet:
         return tuple(self._any_size.run([output], {self.input: blank})[0].shape)
 
     def _session(self, height: int, width: int) -> Any:
-        """A session for one picture of one size: what depends on the size is computed once, not for every picture."""
+        """A cached session for one picture of one size: size-dependent constants are folded once."""
         with self._lock:
             if (height, width) not in self._sessions:
                 pairs = zip(self.shape, (1, 3, height, width), strict=True)
@@ -76,7 +76,7 @@ class OnnxNet:
 
 
 def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, int] | None = None, out: str = "") -> Any:
-    import onnxruntime  # here, as whoever only asks an index runs no net
+    import onnxruntime  # late: searching an index runs no net
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -90,7 +90,7 @@ def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, in
 
 
 def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
-    """The model with everything worked out that follows from the picture's size, such as paddings."""
+    """The model with all constants folded that follow from the picture's size, such as paddings."""
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "model.onnx")
         _open(model, "ORT_ENABLE_BASIC", sizes, out)
@@ -98,9 +98,9 @@ def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
 
 
 def without_empty_inputs(model: bytes) -> bytes:
-    """An ONNX model whose nodes do not name the optional inputs they leave out at the end.
+    """An ONNX model without empty names for omitted optional inputs at the end.
 
-    ONNX gives both ways of writing the same meaning, but ONNX Runtime 1.x merges a `Pad` into the convolution
+    ONNX allows both, but ONNX Runtime 1.x merges a `Pad` into the convolution
     behind it only if it has no empty third input, as some exporters write it. It is worth 15 % on such nets.
 
     Args:

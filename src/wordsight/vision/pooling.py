@@ -1,4 +1,4 @@
-"""One row of numbers a box: from one map of the picture (`roi`), or from a map of each box by itself (`crop`)."""
+"""Region pooling: a feature vector a box, from one map of the picture (`roi`) or a map of each box (`crop`)."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,14 +14,14 @@ Features = NDArray[np.float32]
 
 
 class Backbone(Protocol):
-    """Turns pixels into a map of features.
+    """Maps pixels to a feature map.
 
     Attributes:
-        name: what its columns are called.
-        size: F, features a place.
-        stride: the sides of a picture given to it must be multiples of this.
-        batch: how many pictures a call it works best with.
-        content: a hash of its weights and of everything else that decides its values.
+        name: of its columns.
+        size: F, features a cell.
+        stride: the input's sides must be multiples of this.
+        batch: the best number of pictures a call.
+        content: a hash of its weights and everything else that affects its values.
     """
 
     name: str
@@ -43,11 +43,11 @@ def roi(
     """One pass over each picture; the map is averaged over each box.
 
     Args:
-        net: what makes the map.
+        net: the backbone.
         images: RGB.
         boxes: (R, 4) `xyxy` fractions of each picture.
-        side: to which pictures are stretched, in pixels; rounded to what the net can take.
-        flip: average with what the mirrored picture gives.
+        side: in pixels, to which pictures are stretched; rounded to the net's stride.
+        flip: average with the mirrored picture.
 
     Returns:
         (R, F) for each picture.
@@ -65,7 +65,7 @@ def roi(
 def crop(
     net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
 ) -> list[Features]:
-    """Every box stretched to a square and passed through the net by itself; its map is averaged (as R-CNN did).
+    """Every box stretched to a square and passed through the net by itself; its map is averaged (R-CNN).
 
     Arguments and result are those of `roi`.
     """
@@ -106,7 +106,7 @@ def roi_align(feature_map: Features, boxes: Boxes) -> Features:
 
 
 def axis_weights(low: NDArray[np.float32], high: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
-    """How much each cell of an axis counts in the mean over an interval.
+    """Weight of each cell of an axis in the mean over an interval.
 
     Args:
         low: (R,) starts, as fractions of the axis.
@@ -145,11 +145,11 @@ def _inside(edges: Features, size: tuple[int, int]) -> tuple[float, float, float
 
 
 def fit(side: int, stride: int) -> int:
-    """The multiple of the stride that is nearest to a side."""
+    """The multiple of the stride nearest to a side."""
     return max(round(side / stride), 1) * stride
 
 
 def even(values: Features) -> Features:
-    """Signed square root, then length 1 a row: no few large features decide alone."""
+    """Signed square root, then length 1 a row, so that a few large features do not dominate."""
     roots = np.sign(values) * np.sqrt(np.abs(values))
     return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6), np.float32)

@@ -1,4 +1,4 @@
-"""Where to look: the whole picture, a grid, what a detector finds, parts and groups of that, windows, given boxes."""
+"""Region proposals: the whole picture, a grid, detections, their parts and groups, windows, given boxes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ COCO_NAMES = (
 
 
 class Kind(IntEnum):
-    """Where a box comes from; features have a column for each number, and 3 is not in use."""
+    """Origin of a box; features have a column for each number; 3 is unused."""
 
     WHOLE = 0
     DETECTION = 1
@@ -47,9 +47,9 @@ _BODY = {  # left, top, right, bottom of each part of a person, as fractions of 
     Kind.TORSO: (0.0, 0.15, 1.0, 0.65),
     Kind.LEGS: (0.0, 0.5, 1.0, 1.0),
 }
-_PERSONS, _GROUPS = 4, 3  # of how many persons parts are looked at, and how many groups
-_SURE = 0.15  # the least score of a thing that is counted into a group
-_SAME = 0.5  # IoU above which a box is drawn around the same thing
+_PERSONS, _GROUPS = 4, 3  # most persons with parts, and most groups
+_SURE = 0.15  # least score of a group's members
+_SAME = 0.5  # IoU above which two boxes are of the same thing
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Proposals:
     Attributes:
         boxes: (R, 4) `xyxy` fractions, 0 to 1.
         kinds: (R,) int8, values of `Kind`.
-        classes: (R, C) score of each of the detector's classes, 0 to 1; a part has those of its whole, windows
-            and the whole picture have zeros.
+        classes: (R, C) score of each of the detector's classes, 0 to 1; a part has those of its person, windows and the
+            whole picture have zeros.
     """
 
     boxes: Boxes
@@ -76,11 +76,11 @@ class Proposals:
 
     @classmethod
     def join(cls, several: Sequence[Self]) -> Self:
-        """One list after another."""
+        """Concatenate several."""
         return cls(*(np.concatenate([getattr(one, name) for one in several]) for name in ("boxes", "kinds", "classes")))
 
     def first(self, count: int) -> Self:
-        """The first ones, at most `count`."""
+        """The first `count`."""
         return type(self)(self.boxes[:count], self.kinds[:count], self.classes[:count])
 
     @property
@@ -98,14 +98,14 @@ class Detector(Protocol):
 
     Attributes:
         names: of its C classes.
-        content: a hash of everything that decides what it finds.
+        content: a hash of everything that affects its detections.
     """
 
     names: tuple[str, ...]
     content: str
 
     def detect(self, image: Image.Image) -> Proposals:
-        """What it finds in an RGB picture, best first, of kind `Kind.DETECTION`. Threads may call it together."""
+        """Detections in an RGB picture, best first, of kind `Kind.DETECTION`. Thread-safe."""
 
 
 class Yolox:
@@ -119,7 +119,7 @@ class Yolox:
         Args:
             path: of the ONNX file; one input (1, 3, S, S), one output (1, cells, 85).
             threshold: the least score (objectness x best class) of a detection, 0 to 1.
-            overlap: of two detections that overlap by an IoU above this, the worse is dropped.
+            overlap: IoU of non-maximum suppression.
 
         Raises:
             InputError: missing, or not such a net.
@@ -150,10 +150,10 @@ class Yolox:
 
 
 def letterbox(image: Image.Image, side: int) -> tuple[NDArray[np.float32], float]:
-    """A picture shrunk or grown into the upper left of a grey square, as YOLOX wants it.
+    """A picture scaled into the upper left of a grey square, as YOLOX expects.
 
     Returns:
-        (1, 3, side, side) float32 BGR, 0 to 255, 114 where there is no picture; and by what the picture was scaled.
+        (1, 3, side, side) float32 BGR, 0 to 255, 114 outside the picture; and the scale.
     """
     scale = min(side / image.width, side / image.height)
     width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -164,7 +164,7 @@ def letterbox(image: Image.Image, side: int) -> tuple[NDArray[np.float32], float
 
 
 def _cells(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(cells, 2) column and row of each cell, and (cells, 1) how many pixels wide it is."""
+    """(cells, 2) column and row of each cell, and (cells, 1) its width in pixels."""
     grids, strides = [], []
     for stride in (8, 16, 32):
         count = side // stride
@@ -180,15 +180,15 @@ def whole(classes: int = 0) -> Proposals:
 
 
 def given(boxes: ArrayLike, proposals: Proposals) -> Proposals:
-    """Boxes the user gives, taken for the things that they are drawn around.
+    """The user's boxes, with kinds and classes of matching proposals.
 
     Args:
         boxes: (R, 4) `xyxy` fractions.
-        proposals: of the picture. Each box has the kind and the classes of the one that it overlaps most, if by an IoU
-            above 0.5; else it is a window.
+        proposals: of the picture. Each box gets the kind and classes of the one of greatest IoU, if above 0.5; else it
+            is a window.
 
     Raises:
-        InputError: not of this shape, outside the picture, or turned inside out.
+        InputError: not of this shape, outside the picture, or inverted.
     """
     try:
         checked = np.asarray(boxes, np.float32)
@@ -205,16 +205,16 @@ def given(boxes: ArrayLike, proposals: Proposals) -> Proposals:
 
 
 def grid_windows(count: int, classes: int = 0) -> Proposals:
-    """The first windows of the fixed list."""
+    """The first `count` windows of the fixed list."""
     return Proposals.of(Kind.WINDOW, windows(count), classes)
 
 
 def parts_of(objects: Proposals, person: int) -> Proposals:
-    """Head, torso and legs of the first persons, where clothes and faces are.
+    """Head, torso and legs of the first persons, for clothes and faces.
 
     Args:
         objects: detections, best first.
-        person: the number of the class whose parts these are.
+        person: the index of the class person.
 
     Returns:
         Three boxes a person, with the person's classes.
@@ -230,13 +230,13 @@ def parts_of(objects: Proposals, person: int) -> Proposals:
 
 
 def groups_of(objects: Proposals) -> Proposals:
-    """One box around all things of a class, for each class that is there more than once: "two dogs", "people".
+    """One box around all things of a class, for each class with several: "two dogs", "people".
 
     Args:
         objects: detections, best first.
 
     Returns:
-        At most three boxes, with the lowest score of each class among the members.
+        At most three boxes, with the least score of each class among the members.
     """
     found = [objects.first(0)]
     best, sure = objects.classes.argmax(1), objects.scores > _SURE
@@ -254,7 +254,7 @@ def groups_of(objects: Proposals) -> Proposals:
 def propose(
     image: Image.Image, detector: Detector | None, regions: int, detections: int, parts: bool, cells: int = 0
 ) -> Proposals:
-    """Boxes worth looking at: the whole picture, a grid, the best detections, what they make up, windows for the rest.
+    """Propose regions: the whole picture, a grid, the best detections, their parts and groups, then windows.
 
     The paper's recipe is 20 regions of which 19 are detections (Karpathy & Fei-Fei 2015, section 3.1.1).
 
@@ -262,13 +262,12 @@ def propose(
         image: RGB.
         detector: or None for windows only.
         regions: how many boxes at most, at least 1.
-        detections: how many of them may be detections.
-        parts: whether groups of things of one class, and heads, torsos and legs of persons, are added behind the
-            detections.
-        cells: how many cells of a grid there are across, and down, as in a feature map; 0 for none.
+        detections: how many may be detections.
+        parts: add groups of things of one class, and heads, torsos and legs of persons, after the detections.
+        cells: n of an n x n grid of cells, as in a feature map; 0 for none.
 
     Returns:
-        Exactly `regions` boxes, as long as the list of windows is not at its end.
+        Exactly `regions` boxes, unless the list of windows is exhausted.
     """
     classes = len(detector.names) if detector else 0
     found = [whole(classes)]

@@ -1,4 +1,4 @@
-"""Pictures to `Regions`: propose boxes, describe each by pooled features, its place and its label."""
+"""Region encoder: proposes boxes, and computes pooled features, geometry and labels of each."""
 
 import hashlib
 import json
@@ -31,23 +31,23 @@ from wordsight.vision.settings import RegionSettings
 
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
-_FORMAT = 1  # of the values: a new number makes every cached feature be computed again
-_DETAIL = 2048  # pixels that both sides of a larger picture keep where boxes are cut out: several wait in memory
+_FORMAT = 1  # version of the values: a new one recomputes every cached feature
+_DETAIL = 2048  # least pixels of both sides of a reduced picture for `crop`: several wait in memory
 _PLACE = max(Kind) + 1 + 8
 
 
 class RegionEncoder:
-    """Turns pictures into regions.
+    """Encodes pictures as regions.
 
     Attributes:
         settings: as given.
         size: F, features a region.
         rows: R, regions a picture at most.
-        blocks: which columns come from what: a backbone's name (with ` crop` behind it for crops beside `roi`),
-            `place`, `meaning`, `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
-        fingerprint: equal for encoders that give the same values; where files lie does not matter.
-        revisions: of backbones from a hub, the commits whose weights are used.
-        precision: of features in the feature cache, as a numpy type.
+        blocks: columns by name: a backbone's (with ` crop` appended for crops beside `roi`), `place`, `meaning`,
+            `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
+        fingerprint: equal for encoders that give the same values, wherever their files are.
+        revisions: commits of backbones from a hub.
+        precision: numpy type of features in the cache.
     """
 
     precision = "<f2"
@@ -62,13 +62,13 @@ class RegionEncoder:
         """Load the nets.
 
         Args:
-            settings: what to use.
+            settings: of regions.
             weights: the folder of weights, if not the one in the settings.
-            threads: pictures worked on at a time; by default as many as there are cores.
-            revisions: of backbones from a hub, the commits to use; else the newest.
+            threads: pictures encoded at a time; by default the number of cores.
+            revisions: commits of backbones from a hub; else the newest.
 
         Raises:
-            InputError: a net is missing or not what it should be, or settings do not go together.
+            InputError: a net is missing or malformed, or settings conflict.
         """
         settings.check()
         folder = weights or Path(settings.weights)
@@ -92,7 +92,7 @@ class RegionEncoder:
             boxes: for each picture, the boxes (R, 4) `xyxy` fractions to describe instead of proposing some.
 
         Returns:
-            `Regions` of (I, R, F), padded to the picture with most regions.
+            `Regions` of (I, R, F), padded to the most regions.
 
         Raises:
             InputError: a picture or box that cannot be used; the message names it.
@@ -127,7 +127,7 @@ class RegionEncoder:
                 pool.shutdown(cancel_futures=True)
 
     def _net(self, name: str, folder: Path, revision: str) -> Backbone:
-        """A backbone; one that finds things too is the detector itself."""
+        """A backbone; the detector itself where that is one."""
         same = isinstance(self.detector, Lite2) and name == self.settings.detector
         return self.detector if same else backbone(name, folder, revision)  # type: ignore[return-value]
 
@@ -143,7 +143,7 @@ class RegionEncoder:
         return [look if isinstance(look, InputError) else next(rows) for look in looks]
 
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
-        """A picture, its boxes, and the map of the pass in which they were found, if the detector makes one."""
+        """A picture, its boxes, and the detector's feature map, if it has one."""
         settings = self.settings
         cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
         image = open_image(source, at_least=max(settings.size, cut))
@@ -155,12 +155,12 @@ class RegionEncoder:
     def _describe(
         self, images: Sequence[Image.Image], proposals: Sequence[Proposals], maps: Sequence[Features | None]
     ) -> list[Row]:
-        """Every block of columns for a few pictures, in half precision: the same seen now and kept in the cache."""
+        """Every block of columns for a batch of pictures, in half precision as in the cache."""
         pooled: list[list[NDArray[np.float32]]] = [[] for _ in images]  # per picture, (R, F of the block) each
         likely: Sequence[NDArray[np.float32]] = []  # per picture, (R, classes)
         boxes = [proposal.boxes for proposal in proposals]
         for net, pool, side in _poolings(self.settings, self._nets):
-            if net is self.detector and pool is roi and not self.settings.flip:  # it was seen with the boxes
+            if net is self.detector and pool is roi and not self.settings.flip:  # the map came with the boxes
                 found = [roi_align(seen, wanted) for seen, wanted in zip(maps, boxes, strict=True) if seen is not None]
             else:
                 found = pool(net, images, boxes, side, self.settings.flip)
@@ -194,7 +194,7 @@ def as_regions(rows: Sequence[Row], size: int) -> Regions:
 
 
 def _place(proposal: Proposals) -> NDArray[np.float32]:
-    """(R, 16): which kind of box (8), left, top, right, bottom, width, height, area, the detector's score."""
+    """(R, 16): kind of box (8, one-hot), left, top, right, bottom, width, height, area, detector score."""
     kinds = np.eye(max(Kind) + 1, dtype=np.float32)[proposal.kinds]
     sides = to_xywh(proposal.boxes)[:, 2:]
     last = np.stack([area(proposal.boxes), proposal.scores], 1)
@@ -205,7 +205,7 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
     """The detector of the settings.
 
     Raises:
-        InputError: there is none of that name, or it has no classes where their scores are wanted.
+        InputError: there is none of that name, or it lacks the classes that settings need.
     """
     found: Detector | None = None
     if settings.detector == "blobs":
@@ -220,10 +220,10 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
 
 
 def _meanings(settings: RegionSettings, namer: Lite2 | None, detector: Detector | None) -> Meanings | None:
-    """The vectors of what regions are called, where the settings ask for them.
+    """Word vectors of regions, where the settings have them.
 
     Raises:
-        InputError: no backbone knows classes.
+        InputError: no backbone has classes.
     """
     if not settings.meaning:
         return None
@@ -233,7 +233,7 @@ def _meanings(settings: RegionSettings, namer: Lite2 | None, detector: Detector 
 
 
 def _poolings(settings: RegionSettings, nets: Sequence[Backbone]) -> list[tuple[Backbone, Pool, int]]:
-    """Each net with each way of pooling and the side it works at, in the order of the columns."""
+    """Each net with each pooling and its input side, in column order."""
     ways: dict[str, list[tuple[Pool, int]]] = {"roi": [(roi, settings.size)], "crop": [(crop, settings.crop)]}
     ways["both"] = ways["roi"] + ways["crop"]
     return [(net, pool, side) for net in nets for pool, side in ways[settings.pooling]]
@@ -264,7 +264,7 @@ def _blocks(
 def _fingerprint(
     settings: RegionSettings, nets: Sequence[Backbone], meanings: Meanings | None, detector: Detector | None
 ) -> str:
-    former = {"person_parts": "parts", "geometry": "place", "labels": "evidence"}  # keys as they were first hashed
+    former = {"person_parts": "parts", "geometry": "place", "labels": "evidence"}  # key names in the hash
     plain = {former.get(key, key): value for key, value in asdict(settings).items()} | {
         "weights": "",
         "format": _FORMAT,

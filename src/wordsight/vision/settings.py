@@ -1,4 +1,4 @@
-"""What decides how pictures become regions."""
+"""Region settings."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,19 +15,19 @@ class RegionSettings:
     Attributes:
         backbones: one or several, side by side: `filters`, `efficientnet-lite2` (it installs with the package), an ONNX
             file, a transformers model's folder or hub id.
-        weights: the folder in which files are looked for by name.
-        detector: `efficientnet-lite2` (its light head); a YOLOX ONNX file; `blobs`, which needs no weights and finds
-            things on a calm ground; empty for windows only.
-        regions: boxes a picture, the whole picture among them.
-        grid: so many cells across and down are among them, which tile the picture; 0 for none.
-        detections: how many of them may be detections.
+        weights: the folder in which files are found by name.
+        detector: `efficientnet-lite2` (its proposal head); a YOLOX ONNX file; `blobs`, which needs no weights and finds
+            things on a plain background; empty for windows only.
+        regions: boxes a picture, including the whole picture.
+        grid: n adds an n x n grid of cells that tile the picture, within `regions`; 0 for none.
+        detections: how many may be detections.
         threshold: the least score of a detection, 0 to 1.
-        overlap: of two detections whose IoU is above this, the worse is dropped.
+        overlap: IoU of non-maximum suppression.
         person_parts: add heads, torsos and legs of persons, and groups: one box around all things of a class.
-        pooling: `roi` reads the map of one pass over the picture; `crop` passes every box through the net by
-            itself, as R-CNN did; `both` puts them side by side.
-        size: side in pixels to which pictures are stretched for `roi`.
-        crop: side in pixels to which boxes are stretched for `crop`.
+        pooling: `roi` pools from one map of the picture; `crop` passes every box through the net by itself (R-CNN);
+            `both` concatenates them.
+        size: side in pixels to which `roi` stretches pictures.
+        crop: side in pixels to which `crop` stretches boxes.
         flip: average over the picture and its mirror image.
         geometry: add what kind of box it is, where, how large, and its score.
         labels: add what each region is called by the detector (`labels`).
@@ -57,7 +57,7 @@ class RegionSettings:
     cells: int = 1
 
     def check(self) -> None:
-        """Raise InputError for a value out of range, or values that do not go together."""
+        """Raise InputError for a value out of range, or conflicting values."""
         if not self.backbones:
             raise InputError("regions.backbones is empty, expected at least one, such as 'filters'")
         ranges = {

@@ -1,4 +1,4 @@
-"""Standardisation: features that start centred and of length 1 on average, whatever net they came from."""
+"""Standardisation of features: mean 0 and length 1 on average, whatever their net."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def of_regions(batches: Iterable[Batch]) -> Iterable[Tensor]:
 
 
 class Standardise(nn.Module):
-    """Takes the mean over the training regions off, and scales all by one number: their mean squared length is 1.
+    """Subtracts the mean over the training regions, and scales by one number to a mean squared length of 1.
 
     Args:
         features: F, size of a region's features.
@@ -44,7 +44,7 @@ class Standardise(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def fit(self, batches: Iterable[Batch]) -> None:
-        """Learn both from every picture of the training split."""
+        """Fit both on every picture of the training split."""
         self.mean, self.scale = mean_and_scale(of_regions(batches))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
 
 
 class Records:
-    """The records in a file, read and not mapped: it may be cut short at any time."""
+    """The records in a file, read rather than memory-mapped: it may be truncated at any time."""
 
     def __init__(self, path: Path, record: np.dtype[Any]) -> None:
         self.path, self.record = path, record
@@ -29,7 +29,7 @@ class Records:
         """One part of some records: (rows, ...).
 
         Raises:
-            InputError: the file has been cut short, or cannot be read.
+            InputError: the file was truncated, or cannot be read.
         """
         kind, offset = self.record.fields[part][:2]  # type: ignore[index]
         found = np.empty(rows.shape, kind)
@@ -40,7 +40,7 @@ class Records:
         return found
 
     def whole(self, row: int) -> bytes:
-        """A record; shorter, if the file is."""
+        """The bytes of a record; fewer if the file is truncated."""
         content = bytearray(self.record.itemsize)
         return bytes(content[: self._fill(row * self.record.itemsize, memoryview(content))])
 
@@ -54,12 +54,12 @@ class Records:
 
 
 def checksum_of(key: bytes, record: bytes) -> int:
-    """CRC-32 of a record and whose it is; never 0, which stands for a record of which it is not known."""
+    """CRC-32 of a record and its key; never 0, which means unknown."""
     return zlib.crc32(record, zlib.crc32(key)) or 1
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file; none where there is no file."""
+    """The bytes of a file; empty where there is none."""
     try:
         return read_bytes(path)
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""The painted world: pictures of coloured shapes with true sentences about them."""
+"""Painted world, a synthetic dataset: pictures of coloured shapes with true sentences about them."""

@@ -1,7 +1,6 @@
-"""The painter's brush: a coloured, textured shape on a soft background, as paper cut-outs with a little shadow.
+"""Drawing of coloured, textured shapes on a soft background, with a slight shadow.
 
-Everything is drawn larger and reduced, so that edges are smooth, and from the given generator alone, so that the
-same seed paints the same bytes.
+Drawn larger and reduced, for smooth edges, and from the given generator alone, so that a seed gives the same bytes.
 """
 
 import math
@@ -27,7 +26,7 @@ COLOURS: dict[str, tuple[Colour, Colour]] = {  # name: the colour, and the secon
 }
 SHAPES = ("circle", "square", "triangle", "star", "ring", "cross", "heart", "moon")
 TEXTURES = ("plain", "striped", "dotted", "checked")
-GROUNDS: tuple[tuple[Colour, Colour], ...] = (  # muted, so that no shape's colour is lost on them
+GROUNDS: tuple[tuple[Colour, Colour], ...] = (  # muted, so that every shape's colour stands out
     ((207, 216, 220), (144, 164, 174)),
     ((219, 206, 198), (170, 148, 134)),
     ((220, 227, 208), (160, 174, 140)),
@@ -37,7 +36,7 @@ GROUNDS: tuple[tuple[Colour, Colour], ...] = (  # muted, so that no shape's colo
     ((176, 200, 200), (104, 138, 138)),
     ((198, 198, 196), (136, 136, 138)),
 )
-SCALE = 3  # how much larger shapes are drawn
+SCALE = 3  # supersampling of shapes
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def ground(width: int, height: int, rng: np.random.Generator) -> Image.Image:
 
 
 def _motif(kind: int, x: Floats, y: Floats, rng: np.random.Generator) -> Floats:
-    """How much lighter or darker each point of the background is: a factor near 1, (H, W)."""
+    """Brightness of the background: a factor near 1, (H, W)."""
     height, width = x.shape
     factor = np.ones_like(x)
     if kind == 0:  # hills
@@ -89,7 +88,7 @@ def paint(canvas: Image.Image, look: Look, centre: tuple[float, float], rng: np.
     """Paint one shape on the canvas.
 
     Returns:
-        Its box, `xyxy` in pixels, 0-based with exclusive ends: exactly around what was painted.
+        Its box, `xyxy` in pixels, 0-based with exclusive ends: tight around the shape.
     """
     mask = _mask(look, rng).reduce(SCALE)
     surface = _surface(look, mask.width, rng)
@@ -98,12 +97,12 @@ def paint(canvas: Image.Image, look: Look, centre: tuple[float, float], rng: np.
     canvas.paste((24, 24, 40), (left + 2, top + 3), shadow)
     canvas.paste(surface, (left, top), mask)
     box = mask.point([255 * (value > 100) for value in range(256)]).getbbox()
-    assert box is not None  # every shape covers its middle
+    assert box is not None  # every shape covers its centre
     return left + box[0], top + box[1], left + box[2], top + box[3]
 
 
 def _mask(look: Look, rng: np.random.Generator) -> Image.Image:
-    """The shape, turned a little, white on black, `SCALE` times too large."""
+    """The shape, slightly rotated, white on black, `SCALE` times as large."""
     size = (look.across + 16) * SCALE
     turn = rng.uniform(-0.22, 0.22)
     radius, middle = look.across * SCALE / 2, size / 2
@@ -161,7 +160,7 @@ def _surface(look: Look, size: int, rng: np.random.Generator) -> Image.Image:
     """The shape's colour and texture over a square of `size` pixels, lit from the upper left."""
     first, second = (np.asarray(colour, np.float32) for colour in COLOURS[look.colour])
     first = first + rng.uniform(-7, 7, 3).astype(np.float32)
-    share = _texture(look, size, rng)[:, :, None]  # of the second colour
+    share = _texture(look, size, rng)[:, :, None]  # share of the second colour
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     light = 1.05 - 0.12 * (x + y) / (2 * size)
     surface = (first + (second - first) * share) * light[:, :, None]
@@ -169,7 +168,7 @@ def _surface(look: Look, size: int, rng: np.random.Generator) -> Image.Image:
 
 
 def _texture(look: Look, size: int, rng: np.random.Generator) -> Floats:
-    """How much of each pixel is of the second colour, 0 to 1, (size, size)."""
+    """Share of the second colour in each pixel, 0 to 1, (size, size)."""
     if look.texture == "plain":
         return np.zeros((size, size), np.float32)
     y, x = np.mgrid[0 : size * SCALE, 0 : size * SCALE].astype(np.float32)
@@ -188,7 +187,7 @@ def _texture(look: Look, size: int, rng: np.random.Generator) -> Floats:
 
 
 def apart(box: tuple[int, ...], others: list[tuple[int, ...]], gap: int) -> bool:
-    """Whether a box keeps `gap` pixels away from every other one."""
+    """Whether a box is at least `gap` pixels from every other one."""
     return all(
         box[0] - gap >= other[2] or other[0] - gap >= box[2] or box[1] - gap >= other[3] or other[1] - gap >= box[3]
         for other in others

@@ -1,4 +1,4 @@
-"""Is it true? Of painted scenes this is known: whatever the painter might have said is right, said or not."""
+"""Oracle of painted scenes: decides whether any sentence in the painter's forms is true."""
 
 import re
 
@@ -14,7 +14,7 @@ TWINS = re.compile(rf"two ({NOUN})(?:(?<=ss)es|(?<!ss)s)(?: in one picture)?")
 
 
 def is_true(sentence: str, scene: Scene) -> bool:
-    """Whether a sentence of the painter's forms holds in a scene, for some of its things; other words are not true."""
+    """Whether a sentence in the painter's forms is true of a scene; any other sentence is false."""
     things = scene.things
     if found := TWINS.fullmatch(sentence):
         return sum(names(f"a {found[1]}", thing) for thing in things) == 2
@@ -32,7 +32,7 @@ def is_true(sentence: str, scene: Scene) -> bool:
 
 
 def names(phrase: str, thing: Thing) -> bool:
-    """Whether a noun phrase is one, and everything it says is true of a thing."""
+    """Whether a text is a noun phrase that is true of a thing."""
     _, *said = (MEANING.get(word, word) for word in phrase.split())
     true = {thing.shape, thing.colour, thing.texture, thing.size}
     return bool(re.fullmatch(PHRASE, phrase)) and set(said) <= true and len(set(said)) == len(said)

@@ -1,4 +1,4 @@
-"""A scene of the painted world: shapes that stand somewhere, and sentences that are true of them."""
+"""Scenes of the painted world: shapes with positions, and true sentences about them."""
 
 import random
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ SYNONYMS = {
     "dotted": ("dotted", "dotted", "spotted"),
     "checked": ("checked", "checked", "chequered"),
 }
-ACROSS = {"small": (50, 60), "large": (86, 104)}  # pixels; nothing between, so that "small" is never a matter of taste
+ACROSS = {"small": (50, 60), "large": (86, 104)}  # pixels; the gap makes "small" unambiguous
 
 
 class Thing(NamedTuple):
-    """A shape as it stands in a picture; `box` is `xyxy` in pixels, 0-based with exclusive ends."""
+    """A shape in a picture; `box` is `xyxy` in pixels, 0-based with exclusive ends."""
 
     shape: str
     colour: str
@@ -40,7 +40,7 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture and what is in it; the last of three or four things is never named."""
+    """A picture and its things; the last of three or four is never named."""
 
     image: Image.Image
     things: tuple[Thing, ...]
@@ -51,7 +51,7 @@ class Scene:
         return self.things[:-1] if len(self.things) > 2 else self.things
 
 
-Part = str | tuple[str, tuple[int, ...]]  # of a sentence: plain words, or a phrase and the things it names
+Part = str | tuple[str, tuple[int, ...]]  # of a sentence: plain text, or a phrase and its things
 
 
 def paint_scene(seed: int, number: int) -> Scene:
@@ -83,7 +83,7 @@ def paint_scene(seed: int, number: int) -> Scene:
 
 
 def describe(scene: Scene, rng: random.Random) -> list[list[Part]]:
-    """Three to five different sentences about a scene's named things, each true."""
+    """Three to five distinct true sentences about a scene's named things."""
     wanted = rng.randint(3, 5)
     said: dict[str, list[Part]] = {}
     for _ in range(60):
@@ -100,7 +100,7 @@ def spell(parts: Sequence[Part]) -> str:
 
 
 def _sentence(scene: Scene, rng: random.Random) -> list[Part]:
-    """One sentence: two things and how they stand, one thing and where it is, or two of a kind."""
+    """One sentence: a relation of two things, the position of one, or two of a kind."""
     named = range(len(scene.named))
     kind = rng.random()
     if kind < 0.72:
@@ -134,7 +134,7 @@ def _phrase(scene: Scene, which: int, rng: random.Random) -> Part:
         and (not texture or other.texture == thing.texture)
         for other in others
     ):
-        colour = True  # no two things share both shape and colour
+        colour = True  # things differ in shape or colour
     adjectives = [thing.colour] * colour + [thing.texture] * texture
     rng.shuffle(adjectives)
     words = [rng.choice(SYNONYMS.get(word, (word,))) for word in [thing.size] * size + adjectives + [thing.shape]]
@@ -142,7 +142,7 @@ def _phrase(scene: Scene, which: int, rng: random.Random) -> Part:
 
 
 def relations(a: Thing, b: Thing) -> list[str]:
-    """All words that truly relate one thing to another, as often as they are to be said."""
+    """All true relations of one thing to another, with repetitions as sampling weights."""
     dx, dy = b.centre[0] - a.centre[0], b.centre[1] - a.centre[1]
     true = ["and", "with"]
     if abs(dx) > max(40, 1.2 * abs(dy)):
@@ -158,7 +158,7 @@ def relations(a: Thing, b: Thing) -> list[str]:
 
 
 def places(scene: Scene, thing: Thing) -> tuple[str, ...]:
-    """All words for where a thing truly stands in the picture."""
+    """All true position words of a thing in the picture."""
     x, y = thing.centre[0] / scene.image.width, thing.centre[1] / scene.image.height
     side = "left" if x < 0.36 else "right" if x > 0.64 else ""
     level = "top" if y < 0.36 else "bottom" if y > 0.64 else ""

@@ -1,7 +1,7 @@
-"""The painted world: seeded pictures of coloured shapes, and true sentences about some of them.
+"""Painted world: a seeded dataset of coloured shapes with true sentences.
 
-The embedded default: tests and the demo run on it, through the real path. It is written as any dataset would be
-(Karpathy JSON, phrase boxes as Flickr30k Entities has them), so nothing but this file knows that it was painted.
+Tests and the demo use it. It is written in standard formats (Karpathy JSON, phrase boxes as in Flickr30k Entities), so
+that all other code treats it as any dataset.
 """
 
 import json
@@ -17,10 +17,10 @@ from wordsight.errors import InputError
 def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
     """Write a painted dataset: `images/*.jpg`, `dataset.json`, `entities.json`, splits train, val and test (4:1:1).
 
-    The same seed gives the same bytes. A world of the same size and seed that is already there is left alone.
+    The same seed gives the same bytes. An existing world of the same size and seed is kept.
 
     Args:
-        out: the folder to make; it appears only when complete.
+        out: the folder to create; it appears only when complete.
         pictures: how many, at least 6.
         seed: any integer.
 
@@ -49,7 +49,7 @@ def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
 
 
 def _name(folder: Path) -> str:
-    """What the dataset in a folder calls itself; empty when there is none."""
+    """The name in a folder's dataset; empty without one."""
     try:
         return str(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["dataset"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -78,7 +78,7 @@ def _write(folder: Path, name: str, pictures: int, seed: int) -> None:
 
 
 def _entities(scene: Scene, said: Sequence[Sequence[Part]], texts: Sequence[str]) -> dict[str, object]:
-    """A picture's phrases and their boxes, in the manner of Flickr30k Entities (1-based inclusive pixels)."""
+    """A picture's phrases and their boxes, as in Flickr30k Entities (1-based inclusive pixels)."""
     boxes: dict[str, list[list[int]]] = {}
     sentences = []
     for parts, text in zip(said, texts, strict=True):
