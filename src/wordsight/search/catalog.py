@@ -230,6 +230,14 @@ class Catalog:
         """
         return (entry for _, entry in self._entries())
 
+    def paths(self, where: str = "1") -> list[str]:
+        """The names of the pictures that can be found, and no more of them: at once, as to read rows takes longer."""
+        query = (
+            f"SELECT group_concat(path, char(0)) FROM pictures WHERE rows != 0 AND {where}"  # no name has a zero byte
+        )
+        (joined,) = self.db.execute(query).fetchone()
+        return joined.split("\0") if joined else []
+
     def numbered(self, numbers: Sequence[int], *, known: bool = False) -> list[Entry]:
         """The pictures of some numbers, in their order, without those that there are not.
 
