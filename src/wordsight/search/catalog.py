@@ -144,7 +144,7 @@ class Catalog:
 
     def set_fact(self, name: str, value: str) -> None:
         """Write something about the whole index."""
-        self._write("facts", [(name, value)])
+        self.put_rows("facts", [(name, value)])
 
     def segments(self) -> dict[int, int]:
         """The number of each segment, and how many rows of it hold.
@@ -164,8 +164,8 @@ class Catalog:
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
-        self._write("batches", [tuple(map(int, batch))])
-        self._write("segments", [(int(batch.segment), int(batch.first + batch.rows))])
+        self.put_rows("batches", [tuple(map(int, batch))])
+        self.put_rows("segments", [(int(batch.segment), int(batch.first + batch.rows))])
         self.set_entries(entries)
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
@@ -206,7 +206,7 @@ class Catalog:
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Pictures that cannot be read, and why; what is known of them stays."""
-        self._write("broken", list(reasons))
+        self.put_rows("broken", list(reasons))
 
     def annotate(self, meta: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """What the user knows of pictures, in place of what was there."""
@@ -272,7 +272,8 @@ class Catalog:
                 raise self.damage(f"a row of the table {table}")
             yield row
 
-    def _write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows into a table but that of the pictures, in place of those with the same key."""
         names = (*TABLES[table], "row_checksum")
         query = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         self.db.executemany(query, [(*row, checksum(*row)) for row in rows])
@@ -281,15 +282,11 @@ class Catalog:
         """What to say of something that is not as it was written."""
         return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
 
-    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows into a table but that of the pictures, in place of those with the same key."""
-        self._write(table, rows)
-
     def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
         """Rows that were found to be sound, into empty tables."""
-        self._write("batches", batches)
-        self._write("segments", segments.items())
-        self._write("broken", broken)
+        self.put_rows("batches", batches)
+        self.put_rows("segments", segments.items())
+        self.put_rows("broken", broken)
 
     def set_numbered(self, pictures: Iterable[tuple[int, Entry]]) -> None:
         """Pictures with their numbers, in place of what is there of these."""
