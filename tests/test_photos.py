@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -257,7 +258,7 @@ def test_facets_count_what_pictures_can_be_chosen_by(web: TestClient) -> None:
 
 def test_folders_elsewhere_are_named_without_where_they_are() -> None:
     keys = ["a.jpg", "photos/b.jpg", "/data/photos/2024/c.jpg", "/data/photos/2023/d.jpg", "/mnt/stick/e.jpg"]
-    folders = Folders(keys, "/home/me")
+    folders = Folders(Counter(os.path.dirname(key) for key in keys), "/home/me")
     assert [(one.path, one.count) for one in folders.tree()] == [("photos", 1), ("photos (2)", 2), ("stick", 1)]
     assert [folders.of(key) for key in keys] == ["", "photos", "photos (2)/2024", "photos (2)/2023", "stick"]
     assert folders.path("photos (2)/2024") == "/data/photos/2024" and folders.path("photos") == "/home/me/photos"
