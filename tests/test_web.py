@@ -64,7 +64,7 @@ def talking(index: Index, captioner: Path, region_captioner: Path) -> TestClient
 @pytest.fixture
 def moved(indexed: Path, tmp_path: Path) -> tuple[Index, list[Path]]:
     """A copy of the index with its pictures, which a test may spoil."""
-    shutil.copytree(indexed.parent, tmp_path / "home")
+    shutil.copytree(indexed.parent, tmp_path / "home", ignore=shutil.ignore_patterns("thumbs"))
     copy = Index(tmp_path / "home" / "index", "cpu")
     copy.paths.roots = copy.paths.roots[:1]  # pictures that are gone are not looked for where they were copied from
     return copy, [hit.path for hit in copy.search("a red circle", top=30).hits]
@@ -245,7 +245,10 @@ def test_a_picture_is_its_file_and_a_thumbnail_is_small(moved: tuple[Index, list
     assert Image.open(io.BytesIO(thumb.content)).size == (512, 230)
 
 
-def test_thumbnails_are_kept_but_not_all(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thumbnails_are_made_once_and_not_all_kept_in_memory(
+    moved: tuple[Index, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, _ = moved
     monkeypatch.setattr("wordsight.web.pictures.KEPT", 2)
     pictures, reads = Pictures(index), []
     first, second, third = (hit.number for hit in index.search("a red circle", top=3).hits)
@@ -253,7 +256,8 @@ def test_thumbnails_are_kept_but_not_all(index: Index, monkeypatch: pytest.Monke
     monkeypatch.setattr(pictures, "open", lambda number: reads.append(number) or opened(number))
     for number in (first, second, first, third, first, second):
         pictures.thumbnail(number)
-    assert reads == [first, second, third, second] and KEPT > 100
+    assert reads == [first, second, third] and KEPT > 100, "those that are not in memory any more are on the disk"
+    assert len(pictures._thumbs) == 2
 
 
 # What is wrong is said
