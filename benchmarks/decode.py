@@ -17,7 +17,7 @@ from functools import partial
 import torch
 
 from wordsight.batch import Regions
-from wordsight.captioning import MODELS, model_class
+from wordsight.captioning import GENERATORS, model_class
 from wordsight.captioning.captioner import END, CaptionModel
 from wordsight.captioning.decode import Hypothesis, beam, greedy
 
@@ -80,7 +80,7 @@ def main() -> None:
     square = torch.randn(SIDE, SIDE)
     print(f"{options.pictures} pictures, V = {sizes[0]}, H = {sizes[1]}, {options.steps} words, 1 thread")
     print(f"{'captions/s':24}{'one at a time':>14}{'together':>10}{'ratio':>7}{'floor':>8}{'of it':>7}{'bf16':>8}")
-    for name in MODELS:
+    for name in GENERATORS:
         model = made(name, *sizes)
         for label, width, way in (
             ("greedy", 1, partial(greedy, longest=options.steps)),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, decode, model_class
+from wordsight.captioning import GENERATORS, decode, model_class
 from wordsight.captioning.attend_and_tell import AttendAndTell
 from wordsight.captioning.captioner import END, CaptionModel, framed
 from wordsight.captioning.language_cnn import LanguageCNN
@@ -21,7 +21,7 @@ from wordsight.captioning.recurrence import GATES
 PICTURES, REGIONS, FEATURES, VOCABULARY = 4, 5, 6, 15
 NONE = torch.zeros(0, dtype=torch.bool)
 KINDS: dict[str, Callable[..., CaptionModel]] = {
-    **{name: model_class(name) for name in MODELS},
+    **{name: model_class(name) for name in GENERATORS},
     "log_bilinear": lambda *sizes, hidden, **keywords: LogBilinear(*sizes, **keywords),  # it has no hidden layer
     "rnn, image at every step": lambda *sizes, **keywords: MultimodalRNN(*sizes, image="every", **keywords),
     "rnn, two views": lambda *sizes, **keywords: MultimodalRNN(*sizes, views=2, **keywords),

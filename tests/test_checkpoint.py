@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import inspect
 import io
 import json
 import os
@@ -134,6 +135,8 @@ def test_every_model_comes_back_from_its_file(name: str, tmp_path: Path) -> None
     torch.manual_seed(0)
     keywords: dict[str, Any] = {"vocabulary": 30, "features": 12}
     kind: Any = model_class(name)
+    if "classes" in inspect.signature(kind).parameters:
+        keywords["classes"] = ("dog", "cat")
     model = kind(**keywords)
     (tmp_path / "whole").write_bytes(weights.to_bytes(model.state_dict()))
     again = weights.skeleton(lambda: kind(**keywords))
@@ -148,7 +151,7 @@ def test_every_model_comes_back_from_its_file(name: str, tmp_path: Path) -> None
 
     (tmp_path / "half").write_bytes(weights.to_bytes(model.half().state_dict()))
     weights.load(tmp_path / "half", again)
-    assert {weight.dtype for weight in again.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in again.parameters()} <= {torch.float32}
 
 
 METRICS = ({"best": 5}, {"history": {}}, {"history": [1]}, {"history": [{}, {}]}, {"words": "many"}, {"seconds": []})

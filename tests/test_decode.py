@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, decode, model_class
+from wordsight.captioning import GENERATORS, decode, model_class
 from wordsight.captioning.captioner import END, UNKNOWN
 from wordsight.captioning.decode import Hypothesis, beam, greedy, sample
 from wordsight.text.vocabulary import Vocabulary
@@ -261,7 +261,7 @@ def test_the_same_generator_draws_the_same_in_one_batch_and_in_several() -> None
     assert best(sample(model, regions, generator=generator)) != best(together)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_log_probabilities_are_the_models_own(name: str) -> None:
     torch.manual_seed(0)
     model = model_class(name)(30, 8, words=12, **({} if name == "log_bilinear" else {"hidden": 16})).double().eval()

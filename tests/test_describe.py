@@ -24,7 +24,7 @@ from wordsight.data.load import load_dataset
 from wordsight.data.pictures import picture_files
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.evaluation.captioning import measure_captions, of_regions, perplexity, table
+from wordsight.evaluation.captioning import likelihood, measure_captions, of_regions, table
 from wordsight.matching.segments import BETA
 from wordsight.metrics.captions import caption_metrics, caption_metrics_of_files, read_candidates
 from wordsight.metrics.coco_results import image_ids, write_results
@@ -463,7 +463,7 @@ def test_perplexity_is_of_all_words_that_people_said(kind: str, world: Path, req
             for word in [*teller.vocabulary.encode([sentence]).ids[0].tolist(), END]:
                 logits, state = teller.model.step(state, torch.tensor([last]))
                 total, count, last = total - logits.log_softmax(1)[0, word].item(), count + 1, word
-    assert perplexity(teller, pictures, rows) == pytest.approx(math.exp(total / count), rel=1e-4)
+    assert likelihood(teller, pictures, rows)["perplexity"] == pytest.approx(math.exp(total / count), rel=1e-4)
 
 
 def test_the_report_stands_alone_and_shows_what_was_said(

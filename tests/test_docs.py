@@ -55,7 +55,8 @@ VERBS = dict(verbs(typer.main.get_command(app)))
 
 
 def options(command: Any) -> set[str]:
-    return {name for part in command.params if not getattr(part, "hidden", False) for name in (*part.opts, *part.secondary_opts) if name.startswith("-")}
+    shown = [part for part in command.params if not getattr(part, "hidden", False)]
+    return {name for part in shown for name in (*part.opts, *part.secondary_opts) if name.startswith("-")}
 
 
 def section(heading: str) -> str:

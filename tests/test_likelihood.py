@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, model_class
+from wordsight.captioning import GENERATORS, model_class
 from wordsight.captioning.captioner import END
 from wordsight.cli.main import app
 from wordsight.data.find import find
@@ -42,7 +42,7 @@ def part(seen: Regions, rows: slice) -> Regions:
     return Regions(seen.features[rows], seen.mask[rows], seen.boxes[rows])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_likelihoods_are_those_of_the_plain_loop(name: str, words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     model, seen = model_class(name)(12, 6, words=8).double().eval(), pictures(3)

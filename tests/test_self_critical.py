@@ -10,7 +10,7 @@ from torch import Tensor
 from test_training import QUIET, CtrlC, same
 from test_training_captioners import RECIPE
 from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning import MODELS, decode, model_class
+from wordsight.captioning import GENERATORS, decode, model_class
 from wordsight.captioning.captioner import END, CaptionModel
 from wordsight.errors import InputError
 from wordsight.metrics.bleu import bleu, smoothed
@@ -63,7 +63,7 @@ def test_the_value_is_the_mean_reward_of_the_tries(pairs: Pairs, monkeypatch: py
     assert loss.item() == pytest.approx(-total / (3 * TRIES), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_the_better_of_the_tries_becomes_more_probable(pairs: Pairs, name: str) -> None:
     model, critic, rows = learner(name), Critic(pairs), torch.arange(3)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
@@ -77,7 +77,7 @@ def test_the_better_of_the_tries_becomes_more_probable(pairs: Pairs, name: str) 
     assert sum(rewards[-10:]) / 10 > 2 * max(sum(rewards[:10]) / 10, 0.1), "from chance to what people said"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_equal_tries_teach_nothing(pairs: Pairs, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     model, rows = learner(name), torch.arange(3)
     monkeypatch.setattr(

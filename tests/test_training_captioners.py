@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from test_training import QUIET, CtrlC, same
-from wordsight.captioning import MODELS
+from wordsight.captioning import GENERATORS
 from wordsight.captioning.captioner import CaptionModel
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
@@ -57,7 +57,7 @@ def segments(world: Path, trained: Path) -> TrainingData:
     return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, name: str) -> None:
     train(recipe(world, name), tmp_path / "run", progress=QUIET)
     metrics = checkpoint.read_metrics(tmp_path / "run")

@@ -35,6 +35,11 @@ class Regions(Tensors):
     mask: Tensor
     boxes: Tensor
 
+    @property
+    def whole(self) -> Tensor:
+        """The features (I, F) of the whole pictures: in every encoder the first region."""
+        return self.features[:, 0]
+
 
 @dataclass(frozen=True)
 class Words(Tensors):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wordsight.captioning.captioner import CaptionModel
 
-MODELS = {
+GENERATORS = {  # those that say word after word, with a probability
     "multimodal_rnn": "wordsight.captioning.multimodal_rnn:MultimodalRNN",
     "lstm": "wordsight.captioning.lstm:ShowAndTell",
     "concepts": "wordsight.captioning.concepts:Concepts",
@@ -15,6 +15,11 @@ MODELS = {
     "log_bilinear": "wordsight.captioning.log_bilinear:LogBilinear",
     "language_cnn": "wordsight.captioning.language_cnn:LanguageCNN",
     "attend_and_tell": "wordsight.captioning.attend_and_tell:AttendAndTell",
+}
+MODELS = GENERATORS | {  # those that copy or compose captions, by which the others are measured
+    "nearest_caption": "wordsight.captioning.nearest_caption:NearestCaption",
+    "consensus_caption": "wordsight.captioning.consensus_caption:ConsensusCaption",
+    "template_caption": "wordsight.captioning.template_caption:TemplateCaption",
 }
 
 

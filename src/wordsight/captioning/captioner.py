@@ -5,8 +5,9 @@ START, with a row of the word embedding for itself: a sentence w_1 .. w_T is rea
 w_1 .. w_T, 0.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from wordsight.batch import Batch, LabelInfo, Regions, Words
 from wordsight.configured import Configured
+from wordsight.text.vocabulary import Vocabulary
 
 END, UNKNOWN = 0, 1  # the same in every vocabulary; 0 as an input is START
 
@@ -44,6 +46,8 @@ class CaptionModel(Configured):
 
     task = "caption"  # its kind, a key of `runs.tasks.TASKS`
     attends = False  # whether there is an `attention`
+    generates = True  # word by word, with a probability; else there is a `lookup` in place of `start` and `step`
+    requires: ClassVar[Mapping[str, object]] = {}  # keys of a recipe, as "data.min_count", that must have these values
     mean: Tensor
     scale: Tensor
 
@@ -100,6 +104,19 @@ class CaptionModel(Configured):
         """
         raise TypeError(f"{type(self).__name__} has no attention")
 
+    def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
+        """The captions of one that does not generate them.
+
+        Args:
+            regions: (I, R, F).
+            vocabulary: that it was trained with.
+            count: how many captions of each picture, at least 1.
+
+        Returns:
+            For each picture at most `count` different captions, best first, each with its confidence, 0 to 1.
+        """
+        raise TypeError(f"{type(self).__name__} has no lookup")
+
     def read(self, words: Tensor) -> Tensor:
         """Word vectors (..., E) -> (..., G), all that the recurrence takes from them."""
         raise TypeError(f"{type(self).__name__} has no read")
@@ -129,6 +146,15 @@ class CaptionModel(Configured):
         if weights is not None:
             losses = losses * weights[:, None].expand(mask.shape)[mask]
         return losses.mean()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are; the CPU where it has none."""
+        return next((weight.device for weight in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+
+    def likelihood(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """`perplexity`; nothing of one that does not generate."""
+        return {"perplexity": self.perplexity(batches)} if self.generates else {}
 
     @torch.no_grad()
     def perplexity(self, batches: Iterable[Batch]) -> float:

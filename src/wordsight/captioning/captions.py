@@ -20,8 +20,9 @@ class Caption:
 
     Attributes:
         text: its words, between single spaces.
-        log_prob: natural logarithm of its probability.
-        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Hypothesis`.
+        log_prob: natural logarithm of its probability; 0 of one that was looked up, which has none.
+        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Hypothesis`; of one that
+            was looked up what `CaptionModel.lookup` says.
         sure: how likely its main noun is right, 0 to 1 (`certain.py`); None where that was not learned.
         certain: whether it may be given as a fact; None as of `sure`.
         things: what else is seen, likeliest first, with how likely it is there; the same of all captions of a picture.

@@ -141,7 +141,7 @@ class Concepts(ShowAndTell):
     def _view(self, regions: Regions) -> Tensor:
         """Regions -> (I, K + P): square roots of probabilities, so that faint ones count, and principal components."""
         if isinstance(regions, Seen):
-            found = regions.features[:, 0]
+            found = regions.whole
         else:
             looks = self.detector.look(regions)
             odds = self.detector(looks, self.detector.resemblance(regions))

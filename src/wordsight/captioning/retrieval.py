@@ -6,7 +6,7 @@ the others say (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for I
 training sentences, or of all snippets for a region, the one of the greatest alignment score.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -40,7 +40,7 @@ def appearance(regions: Regions, blocks: Mapping[str, slice]) -> Tensor:
         regions: the first of each picture is the whole picture.
         blocks: which columns come from what, as a `RegionEncoder` says it.
     """
-    parts = [regions.features[:, 0, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
+    parts = [regions.whole[:, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
     return torch.cat(parts, dim=1)
 
 
@@ -89,35 +89,46 @@ def consensus_captions(
     Raises:
         ValueError: a count out of its range.
     """
-    likeness = _Likeness(sentences)
-    return [likeness.central(rows) for rows in neighbours(pictures, known, count).tolist()]
+    likeness = Likeness([[tokenise(sentence) for sentence in some] for some in sentences])
+    best = [likeness.ranked(rows)[0] for rows in neighbours(pictures, known, count).tolist()]
+    return [sentences[picture][place] for picture, place, _ in best]
 
 
-class _Likeness:
+class Likeness:
     """How like sentences are: CIDEr without the changes of CIDEr-D (Vedantam et al. 2015, equation 2).
 
     The cosine of tf-idf vectors of n-grams, summed over n = 1 to 4. That is a product of two sentences' vectors, so the
     likeness of one to many is its product with their sum.
     """
 
-    def __init__(self, sentences: Sequence[Sequence[str]]) -> None:
-        """Make the vectors; how rare an n-gram is, the pictures tell whose sentences these are."""
-        self.sentences, number = sentences, dict[tuple[str, ...], int]()
+    def __init__(self, sentences: Sequence[Sequence[Sequence[Hashable]]]) -> None:
+        """Make the vectors; how rare an n-gram is, the pictures tell whose sentences these are.
+
+        Args:
+            sentences: of each picture at least one, as its words or their numbers.
+        """
+        number = dict[tuple[Hashable, ...], int]()
         grams = [[_numbers(sentence, number) for sentence in some] for some in sentences]
         pictures = np.bincount(np.concatenate([np.unique(np.concatenate(some)) for some in grams]))  # with the n-gram
         self.rarity = np.log(len(sentences) / pictures)
         self.n = np.array([len(gram) for gram in number], dtype=np.int64)
         self.vectors = [[self._vector(ids) for ids in some] for some in grams]
 
-    def central(self, pictures: Sequence[int]) -> str:
-        """The sentence of these pictures that is most like the others; of equals the first."""
-        texts = [sentence for picture in pictures for sentence in self.sentences[picture]]
-        vectors = [vector for picture in pictures for vector in self.vectors[picture]]
-        columns, weights = (np.concatenate(parts) for parts in zip(*vectors, strict=True))
+    def ranked(self, pictures: Sequence[int]) -> list[tuple[int, int, float]]:
+        """The sentences of these pictures, those most like the others first, and of equals as they came.
+
+        Returns:
+            The picture, the sentence's place among its sentences, and its mean likeness to the others, 0 to 1.
+        """
+        places = [(picture, place) for picture in pictures for place in range(len(self.vectors[picture]))]
+        columns, weights = (
+            np.concatenate(parts) for parts in zip(*(self.vectors[picture][n] for picture, n in places), strict=True)
+        )
         total = np.bincount(columns, weights, minlength=len(self.n))
-        text = np.repeat(np.arange(len(texts)), [len(one) for one, _ in vectors])
-        likeness = np.bincount(text, weights * (total[columns] - weights), minlength=len(texts))
-        return texts[int(likeness.argmax())]
+        text = np.repeat(np.arange(len(places)), [len(self.vectors[picture][n][0]) for picture, n in places])
+        likeness = np.bincount(text, weights * (total[columns] - weights), minlength=len(places))
+        mean = (likeness / (N * max(1, len(places) - 1))).clip(0, 1)
+        return [(*places[row], float(mean[row])) for row in np.argsort(-likeness, kind="stable")]
 
     def _vector(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Columns and weights of a sentence's n-grams; those of each n have length 1, or are 0."""
@@ -127,9 +138,8 @@ class _Likeness:
         return columns, weights / np.sqrt(np.where(squares > 0, squares, 1.0))[n]
 
 
-def _numbers(sentence: str, number: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
+def _numbers(words: Sequence[Hashable], number: dict[tuple[Hashable, ...], int]) -> NDArray[np.int64]:
     """The numbers of a sentence's n-grams, as often as each is there; new ones are given the next number."""
-    words = tokenise(sentence)
     grams = (gram for n in range(1, N + 1) for gram in zip(*(words[first:] for first in range(n)), strict=False))
     return np.array([number.setdefault(gram, len(number)) for gram in grams], dtype=np.int64)
 

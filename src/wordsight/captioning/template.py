@@ -34,16 +34,24 @@ def template_captions(regions: Regions, labels: slice, names: Sequence[str], *, 
     Returns:
         A caption of each picture.
     """
+    return [text for text, _ in rated_captions(regions, labels, names, least=least)]
+
+
+def rated_captions(
+    regions: Regions, labels: slice, names: Sequence[str], *, least: float = LEAST
+) -> list[tuple[str, float]]:
+    """The same, each with the mean of the detector's scores for what it names; 0 where it names nothing."""
     things = regions.features[..., labels.start : labels.start + len(names)]  # (I, R, C)
     sure = things.masked_fill(~regions.mask[..., None], 0.0)
     return [_caption(one.amax(dim=0), (one >= least).sum(dim=0), names) for one in sure]
 
 
-def _caption(sure: Tensor, counts: Tensor, names: Sequence[str]) -> str:
-    """A caption from how sure (C,) the detector is of each class, and how many (C,) there are."""
+def _caption(sure: Tensor, counts: Tensor, names: Sequence[str]) -> tuple[str, float]:
+    """A caption and its rating from how sure (C,) the detector is of each class, and how many (C,) there are."""
     order = sure.argsort(descending=True, stable=True)
     there = [kind for kind in order.tolist() if counts[kind]][:KINDS]
-    return _listed([noun_phrase(names[kind], int(counts[kind])) for kind in there]) or NOTHING
+    text = _listed([noun_phrase(names[kind], int(counts[kind])) for kind in there])
+    return (text, float((sure[there] ** 4).mean())) if text else (NOTHING, 0.0)
 
 
 def noun_phrase(name: str, count: int) -> str:

@@ -155,7 +155,8 @@ def described(
 def _key(run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
     """A name for what would be measured: the same run, pictures, sentences, parses and beam have the same."""
     digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
-    digest.update((run.folder / "vocabulary.json").read_bytes())
+    for name in ("vocabulary.json", "config.json"):
+        digest.update((run.folder / name).read_bytes())
     digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
     if parses:
         digest.update(repr(sorted(parses.items())).encode())

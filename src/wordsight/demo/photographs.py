@@ -92,6 +92,8 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     told = caption_files(load_captioner(models["captions"]), list(photos), progress=progress).captions
     parts = caption_files(load_captioner(models["regions"]), list(told), regions=True, progress=progress).captions
     aligner = load(models["align"])
+    index = _index(list(told), out / "index", progress)
+    asked = [photos[path] or said[0].text for path, said in told.items()]
     examples = [
         Example(
             picture=Picture(path.name, path, "", ()),
@@ -101,16 +103,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
         )
         for path, said in told.items()
     ]
-    index = _index(list(told), out / "index", progress)
-    asked = [photos[path] or said[0].text for path, said in told.items()]
-    sections = [
-        ("captions", "Captions", captions(examples)),
-        ("words", "Word by word", words(examples)),
-        ("regions", "Regions", regions(examples)),
-        ("searches", "Searches", _searches(index, asked[:SEARCHES])),
-    ]
-    head = "<header><h1>Photographs, seen by the small model in the box</h1></header>"
-    write_text(out / "report.html", page("photographs", head, sections, SAY))
+    _page(examples, index, asked[:SEARCHES], out / "report.html")
     lines = [f"  {path.name:20}  {said[0].answer}" for path, said in told.items()]
     return "\n".join(
         [
@@ -122,6 +115,18 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
             f"          wordsight serve {index.folder} --open",
         ]
     )
+
+
+def _page(examples: Sequence[Example], index: Index, queries: Sequence[str], out: Path) -> None:
+    """Write the page: captions, their words on boxes, regions, and searches."""
+    sections = [
+        ("captions", "Captions", captions(examples)),
+        ("words", "Word by word", words(examples)),
+        ("regions", "Regions", regions(examples)),
+        ("searches", "Searches", _searches(index, queries)),
+    ]
+    head = "<header><h1>Photographs, seen by the small model in the box</h1></header>"
+    write_text(out, page("photographs", head, sections, SAY))
 
 
 def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:

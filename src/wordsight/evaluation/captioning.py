@@ -77,7 +77,7 @@ def measure_captions(
     references: dict[Id, Sequence[str]] = {row: picture.sentences for row, picture in enumerate(pictures)}
     figures: Figures = {"pictures": len(pictures), "sentences": sum(map(len, references.values())), "beam": beam}
     figures |= caption_metrics(dict(enumerate(captions)), references, meteor=meteor, say=progress.say)
-    figures |= {"perplexity": perplexity(describer, pictures, rows), "tokeniser": TOKENISER}
+    figures |= {**likelihood(describer, pictures, rows), "tokeniser": TOKENISER}
     figures |= variety(describer, captions)
     if phrases:
         figures |= of_regions(describer, phrases, pictures, rows, beam, progress)
@@ -125,13 +125,13 @@ def captions_of(describer: Captioner, rows: FeatureTable, beam: int, progress: P
     return captions
 
 
-def perplexity(describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable) -> float:
-    """Of what people said about the pictures."""
+def likelihood(describer: Captioner, pictures: Sequence[Picture], rows: FeatureTable) -> dict[str, float]:
+    """`perplexity` of what people said about the pictures; nothing of a captioner that generates no captions."""
     every = torch.arange(len(rows))
     table = RegionTable(rows, every, torch.zeros_like(every)) if describer.of_regions else rows
     known = pairs(pictures, table, describer.vocabulary)
     blocks = torch.arange(len(known)).split(ROWS)
-    return describer.model.perplexity(known.batch(some).to(describer.device) for some in blocks)
+    return describer.model.likelihood(known.batch(some).to(describer.device) for some in blocks)
 
 
 def variety(describer: Captioner, captions: Sequence[str]) -> dict[str, float]:

@@ -46,13 +46,15 @@ def measure_likelihood(
         chance would score as `chance_i2t_R@1` ...
 
     Raises:
-        InputError: data that is missing or not as it should be, a captioner of regions, or `most` below 1.
+        InputError: data that is missing or not as it should be, a captioner of regions or one that
+            generates no captions, or `most` below 1.
     """
     progress = progress or Progress()
     if describer.of_regions:
         raise InputError(
             f"{describer.folder}: describes regions; expected a run that describes pictures, to rank them."
         )
+    describer.require_likelihood("ranking by likelihood")
     if most is not None and most < 1:
         raise InputError(f"most = {most}: expected at least 1.")
     settings = describer.checkpoint.recipe.data

@@ -74,7 +74,7 @@ class Lexicon(nn.Module):
         """
         looks, held, ids, spoken = [], [], [], []
         for batch in batches:
-            looks.append(batch.regions.features[:, 0, : self.looks])
+            looks.append(batch.regions.whole[:, : self.looks])
             present = batch.regions.features[:, :, self.looks :].amax(dim=1)  # (I, L)
             if labels is not None:
                 present = present * labels.presence

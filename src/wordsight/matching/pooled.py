@@ -13,7 +13,7 @@ Pool = Literal["whole", "mean"]
 def pooled(regions: Regions, pool: Pool) -> Tensor:
     """The features of a picture: those of its first region, the `whole` picture, or the `mean` over all -> (I, F)."""
     if pool == "whole":
-        return regions.features[:, 0]
+        return regions.whole
     return (regions.features * regions.mask[:, :, None]).sum(dim=1) / regions.mask.sum(dim=1, keepdim=True)
 
 

@@ -60,7 +60,7 @@ class SDTRNN(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """The whole picture z as v = W_I z: regions (I, R, F) -> vectors (I, 1, D)."""
-        return pooled.of_pictures(self.picture(self.centred(regions.features[:, :1]))[:, 0], regions)
+        return pooled.of_pictures(self.picture(self.centred(regions.whole[:, None]))[:, 0], regions)
 
     def encode_texts(self, words: Words) -> Vectors:
         """The root's vector, words (N, T) -> vectors (N, 1, D).

@@ -38,9 +38,11 @@ def curves(history: Sequence[Record], lines: Mapping[str, str], unit: str) -> st
     Returns:
         An `<svg>`; empty when there are fewer than two records, or nothing to show.
     """
+    if len(history) < 2:
+        return ""
     points = {key: _finite(history, key) for key in lines}
     shown = {key: found for key, found in points.items() if found}
-    if len(history) < 2 or not shown:
+    if not shown:
         return ""
     top = _round_up(max(value for found in shown.values() for _, value in found))
     plot = Plot(history[0]["epoch"], history[-1]["epoch"], top)

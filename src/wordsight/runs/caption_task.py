@@ -33,13 +33,13 @@ CARD_OF_REGIONS = {
 
 
 def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
-    """`perplexity` and, where whole pictures are described, the figures of greedy captions with coco-caption's names.
+    """`perplexity`, of a model that generates; for whole pictures the figures of greedy captions as coco-caption's.
 
     Leaves the model in evaluation mode.
     """
     model.eval()
-    blocks, device = torch.arange(len(data.pairs)).split(ROWS), next(model.parameters()).device
-    found = {"perplexity": model.perplexity(data.pairs.batch(some).to(device) for some in blocks)}
+    blocks, device = torch.arange(len(data.pairs)).split(ROWS), model.device
+    found = model.likelihood(data.pairs.batch(some).to(device) for some in blocks)
     if not data.references:
         return found
     said: dict[Id, str] = dict(enumerate(captions_of(model, data.pairs, data.vocabulary)))
@@ -48,8 +48,11 @@ def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
 
 
 def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
-    """The greedy caption of each picture."""
-    rows, device = torch.arange(len(pairs.table)).split(ROWS), next(model.parameters()).device
+    """The greedy caption of each picture, or the one that is looked up."""
+    rows, device = torch.arange(len(pairs.table)).split(ROWS), model.device
+    if not model.generates:
+        seen = (pairs.table.gather(some).to(device) for some in rows)
+        return [text for block in seen for ((text, _), *_) in model.lookup(block, vocabulary, 1)]
     once = vocabulary.naming
     found = [decode.greedy(model, pairs.table.gather(some).to(device), once=once) for some in rows]
     return [" ".join(vocabulary.words[word] for word in said[0].ids) for some in found for said in some]
@@ -57,14 +60,15 @@ def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> li
 
 def selection_score(figures: Mapping[str, float]) -> float:
     """CIDEr; of captioners of regions the perplexity, less of which is better."""
-    return figures.get("CIDEr", -figures["perplexity"])
+    return figures["CIDEr"] if "CIDEr" in figures else -figures["perplexity"]
 
 
 def summary(figures: Mapping[str, float]) -> str:
-    """Perplexity, CIDEr and BLEU-4."""
+    """Perplexity, CIDEr and BLEU-4, those that there are."""
+    perplexity = [f"perplexity {figures['perplexity']:.2f}"] if "perplexity" in figures else []
     named = [("CIDEr", "CIDEr"), ("BLEU-4", "Bleu_4")]
     parts = [f"{name} {100 * figures[key]:.1f}" for name, key in named if key in figures]
-    return ", ".join([f"perplexity {figures['perplexity']:.2f}", *parts])
+    return ", ".join([*perplexity, *parts])
 
 
 def card(of_regions: bool) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.bundled import in_the_box
@@ -26,6 +25,7 @@ from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.tasks import TASKS, part
 from wordsight.runs.typed import keywords
+from wordsight.runs.views import at, beside
 from wordsight.vision.classes import reads
 from wordsight.vision.dual_source import is_dual
 
@@ -61,7 +61,7 @@ class Captioner(OpenedRun):
         Raises:
             InputError: a picture that cannot be opened (`raise`), or a number out of its range.
         """
-        _choice(decoding)  # a number out of its range is said before the work
+        self._choice(decoding)  # a number out of its range is said before the work
         seen = self.encoder.encode(pictures_of(pictures), on_broken=on_broken)
         good = seen.mask.any(dim=1)
         if not good.any():
@@ -118,9 +118,9 @@ class Captioner(OpenedRun):
             For each picture a snippet for each of its regions.
         """
         picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
-        views = _at(seen, picture, place)
+        views = at(seen, picture, place)
         if self.of_regions:
-            views = _beside(views, _at(wholes, picture, torch.zeros_like(place)))  # (S, 2, F)
+            views = beside(views, at(wholes, picture, torch.zeros_like(place)))  # (S, 2, F)
         found: list[list[RegionCaption]] = [[] for _ in range(len(seen.mask))]
         said = zip(picture.tolist(), views.boxes[:, 0].tolist(), self.say([views], **decoding), strict=True)
         for row, box, (best, *_) in said:
@@ -157,8 +157,8 @@ class Captioner(OpenedRun):
         if not self.of_regions:
             return seen
         rows = torch.arange(len(seen.mask))
-        first = _at(seen, rows, torch.zeros_like(rows))
-        return _beside(first, first)
+        first = at(seen, rows, torch.zeros_like(rows))
+        return beside(first, first)
 
     def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
         """Captions of whole pictures, which know how sure they are where this run has learned that.
@@ -173,12 +173,15 @@ class Captioner(OpenedRun):
         Raises:
             InputError: a number out of its range, or what says how sure captions are is damaged.
         """
-        choose, judge = _choice(decoding), self.judge
+        choose, judge = self._choice(decoding), self.judge
+        if not judge:
+            yield from self.say(map(self.whole, blocks), **decoding)
+            return
         for block in blocks:
             views = self.whole(block).to(self.device)
             found = self._chosen(choose, views)
             said = [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
-            yield from self._judged(judge, block, said, word_log_probs(self.model, views, found)) if judge else said
+            yield from self._judged(judge, block, said, word_log_probs(self.model, views, found))
 
     @cached_property
     def judge(self) -> Judge | None:
@@ -188,7 +191,7 @@ class Captioner(OpenedRun):
             InputError: what it learned is damaged, or needs other regions than the run sees.
         """
         path, blocks = self.folder / CERTAIN, self.checkpoint.blocks
-        if not path.exists():
+        if not path.exists() or not self.model.generates:
             return None
         if not reads(blocks):
             raise InputError(f"{path}: for runs whose regions have the columns `meaning` and `labels`; delete it.")
@@ -222,23 +225,45 @@ class Captioner(OpenedRun):
         Raises:
             InputError: a number out of its range, now or at the first block.
         """
-        choose = _choice(decoding)
+        choose = self._choice(decoding)
+        if not self.model.generates:
+            return self._looked_up(views, decoding.get("n_best", 1))
         return (
             [in_words(caption, self.vocabulary) for caption in captions]
             for block in views
             for captions in self._chosen(choose, block.to(self.device))
         )
 
+    def _looked_up(self, views: Iterable[Regions], count: int) -> Iterator[list[Caption]]:
+        for block in views:
+            for some in self.model.lookup(block.to(self.device), self.vocabulary, count):
+                yield [Caption(text, 0.0, confidence) for text, confidence in some]
+
+    def require_likelihood(self, what: str) -> None:
+        """Make sure that the model says how probable words are, which `what` needs.
+
+        Raises:
+            InputError: it generates no captions.
+        """
+        if not self.model.generates:
+            name = self.checkpoint.recipe.model["name"]
+            raise InputError(
+                f"{self.folder}: {what}: expected a captioner that says how probable words are, such as 'lstm', "
+                f"not {name!r}."
+            )
+
+    def _choice(self, decoding: Decoding) -> Decoder:
+        """The decoder of some keywords, whose names and types are checked."""
+        chosen = decoder(**keywords(decoder, decoding, "decoding", "captions"))
+        if decoding.get("sample") or decoding.get("length_normalise"):
+            self.require_likelihood("sample and length_normalise")
+        return chosen
+
     def _chosen(self, choose: Decoder, block: Regions) -> list[list[Hypothesis]]:
         try:
             return choose(self.model, block, self.vocabulary.naming)
         except ValueError as error:
             raise InputError(f"{error}.") from None
-
-
-def _choice(decoding: Decoding) -> Decoder:
-    """The decoder of some keywords, whose names and types are checked."""
-    return decoder(**keywords(decoder, decoding, "decoding", "captions"))
 
 
 def load_run(run: str | Path, device: str = "auto") -> Aligner | Captioner:
@@ -263,19 +288,3 @@ def load_captioner(run: str | Path | None = None, device: str = "auto") -> Capti
     """
     where, folder = device_named(device), in_the_box("captions") if run is None else path_of(run, "the folder of a run")
     return Captioner(folder, checkpoint.load(folder, where), where)
-
-
-def _at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:
-    """Some regions, each as a picture of its own: rows (S,) and places (S,) -> (S, 1, F)."""
-    return Regions(*(part[picture, place][:, None] for part in (seen.features, seen.mask, seen.boxes)))
-
-
-def _beside(first: Regions, second: Regions) -> Regions:
-    """The regions of the first, then those of the second."""
-    features, mask, boxes = (
-        torch.cat(parts, dim=1)
-        for parts in zip(
-            (first.features, first.mask, first.boxes), (second.features, second.mask, second.boxes), strict=True
-        )
-    )
-    return Regions(features, mask, boxes)

@@ -18,7 +18,7 @@ from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
 
-GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained")  # the trainer tells these
+GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained", "classes")  # the trainer tells these
 
 
 @dataclass(frozen=True)
@@ -262,6 +262,7 @@ def _check_together(recipe: Recipe, source: str) -> None:
     if train.members > 1 and getattr(model_class(name), "rule", None) is None:
         why = "only models that give words and regions vectors can decide together"
         raise InputError(f"{source}: train.members = {train.members}: {why}.")
+    _check_required(recipe, source)
     for key in ("embedding", "hidden", "words", "attention"):
         size = recipe.model.get(key, 1)
         if isinstance(size, int) and size < 1:
@@ -283,3 +284,14 @@ def _check_together(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: text.open needs regions.meaning, what regions are called in words of that table.")
     if text.freeze and not text.vectors:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
+
+
+def _check_required(recipe: Recipe, source: str) -> None:
+    """What a model requires of the other tables."""
+    name = str(recipe.model["name"])
+    required: Mapping[str, object] = getattr(model_class(name), "requires", {})
+    for key, expected in required.items():
+        table, _, part = key.partition(".")
+        found = getattr(getattr(recipe, table), part)
+        if found != expected:
+            raise InputError(f"{source}: {key} = {toml(found)}: expected {toml(expected)} with the model {name!r}.")

@@ -268,6 +268,7 @@ def calibrate_run(run: Path, data: Sequence[Path], progress: Progress | None = N
         InputError: another kind of run, or data that cannot be used.
     """
     describer, progress = load_captioner(run), progress or Progress()
+    describer.require_likelihood("calibration")
     if not reads(describer.checkpoint.blocks):
         raise InputError(f"{run}: expected a run whose regions have the columns `meaning` and `labels`.")
     examples = [one for some in data for one in examples_of(describer, some, progress)]

@@ -124,21 +124,29 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
             made, references = snippets_of(aligned, made, recipe.data, count), []
         vocabulary = vocabulary.closed()
     classes = encoder.detector.names if encoder.settings.labels and encoder.detector else ()
-    vectors = similarity = path = None
-    if recipe.text.vectors:
-        path = find(recipe.text.vectors, "word vectors")
-        own = vocabulary.closed()
-        vectors, found = load_vectors(path, own, seed=recipe.train.seed)
-        progress.say(f"word vectors: {int(found.sum()):,} of {len(own):,} words found in {path}")
-        similarity = label_similarity(path, label_names(classes), own) if classes else None
+    path = find(recipe.text.vectors, "word vectors") if recipe.text.vectors else None
+    vectors = _vectors(path, vocabulary.closed(), recipe.train.seed, progress) if path else None
     said = {name: kept for (kept, _), (_, name) in zip(seen, splits, strict=True)}
     origin = origin_of(said, parses, vocabulary, path, alignment if aligned else None, folder if start else None, told)
-    labels = LabelInfo(torch.from_numpy(countable(len(classes))), similarity) if classes else None
+    labels = _labels(classes, path, vocabulary.closed()) if classes else None
     meanings = word_table().of(vocabulary.words) if recipe.text.open else None
     texts = _texts(told, vocabulary)
     return TrainingData(
         encoder, vocabulary, made[0], made[1], vectors, labels, references, start, origin, meanings, texts
     )
+
+
+def _vectors(path: Path, vocabulary: Vocabulary, seed: int, progress: Progress) -> Tensor:
+    """The word vectors (V, E) of a file; words that it lacks get random ones."""
+    vectors, found = load_vectors(path, vocabulary, seed=seed)
+    progress.say(f"word vectors: {int(found.sum()):,} of {len(vocabulary):,} words found in {path}")
+    return vectors
+
+
+def _labels(classes: Sequence[str], path: Path | None, vocabulary: Vocabulary) -> LabelInfo:
+    """What is known of a detector's labels; the similarity of their names to words takes a file of word vectors."""
+    similarity = label_similarity(path, label_names(classes), vocabulary) if path else None
+    return LabelInfo(torch.from_numpy(countable(len(classes))), similarity)
 
 
 def vocabulary_of(sentences: Sequence[str], start: Checkpoint | None, recipe: Recipe, progress: Progress) -> Vocabulary:

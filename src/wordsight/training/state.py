@@ -227,10 +227,12 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
     vectors = data.vectors
     if vectors is not None and keywords.get("words", vectors.shape[1]) != vectors.shape[1]:
         raise InputError(f"model.words = {keywords['words']}: {recipe.text.vectors} has vectors of {vectors.shape[1]}.")
-    sizes = {
+    detector = data.encoder.detector
+    sizes: dict[str, Any] = {
         "vocabulary": len(data.vocabulary),
         "features": data.encoder.size,
         "labels": 0 if data.labels is None else len(data.labels.presence),
+        "classes": tuple(detector.names) if detector else (),
         "trained": data.vocabulary.trained,
         "meanings": 0 if data.meanings is None else data.meanings.shape[1],
         **({} if vectors is None else {"words": vectors.shape[1]}),

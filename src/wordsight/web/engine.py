@@ -14,6 +14,7 @@ from wordsight.runs.aligner import UNKNOWN, Picture
 from wordsight.runs.captioner import Captioner
 from wordsight.search import filters, query, results
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.former import with_former
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
