@@ -20,7 +20,7 @@ SAY = {
     "figures are of the test split and of other features.",
     "captions": "BLEU, ROUGE-L and CIDEr as coco-caption counts them, times 100. Published figures are of the test "
     "split, of other features and partly of other scripts.",
-    "pictures": "Drawn by lot, not chosen.",
+    "pictures": "Chosen at random.",
 }
 SAY_PICTURE = {
     "said": "CIDEr of this picture alone, times 100.",
