@@ -23,7 +23,7 @@ SAY = {
     "figures": "How near captions are to what people said of the same pictures, as coco-caption counts: BLEU, ROUGE-L "
     "and METEOR from 0 to 1, CIDEr from 0 to 10. Papers print 100 times these. Perplexity, 1 is best: among how many "
     "words, as it were, the model wavered at each word that people said.",
-    "captions": "Drawn by lot, not chosen. On the right what the model says, best first, with its confidence: the "
+    "captions": "Chosen at random. On the right what the model says, best first, with its confidence: the "
     "geometric mean of the probabilities of the words. Below it what people said.",
     "regions": "What it says about regions of the first of these pictures. Of all proposals, the six with the "
     "surest snippets are shown, each snippet once, without any that overlaps a surer one by an IoU above one half. "

@@ -1,4 +1,4 @@
-"""What to show of a split: drawn by lot, half of it right and half wrong, so that a page shows both honestly."""
+"""What to show of a split: chosen at random, half of it right and half wrong, so that a page shows both honestly."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def _first(scores: Tensor, right: Tensor, count: int = 5) -> Tensor:
 
 
 def groundings(subject: Subject, count: int) -> list[Grounded]:
-    """`count` phrases on their right boxes (IoU of at least one half), then as many on wrong ones, by lot."""
+    """`count` phrases on their right boxes (IoU of at least one half), then as many on wrong ones, at random."""
     if subject.boxes is None or not subject.phrases:
         return []
     truth = torch.stack([around(torch.tensor(phrase.boxes)) for phrase in subject.phrases])

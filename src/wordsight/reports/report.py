@@ -23,12 +23,12 @@ SAY = {
     "answer, 1 is best.",
     "words": "Each word goes to the region that fits it best; nobody told the model where anything is. A box has the "
     "colour of its words, and the bar below a word is its strength; words that are weak, or that name nothing, stay "
-    "grey. Rest the mouse on a word to see its box alone. Drawn by lot, not chosen.",
+    "grey. Rest the mouse on a word to see its box alone. Chosen at random.",
     "search": "The first five pictures for a sentence, and where the model saw its words; with a green line, the one "
-    "it was written about. Searches that went well, then ones that did not, by lot.",
+    "it was written about. Searches that went well, then ones that did not, at random.",
     "tell": "The first five sentences for a picture, and where the words of the first one went.",
     "grounding": "The box chosen for a marked phrase, in colour; the true boxes, dashed in white. Ones that overlap by "
-    "an IoU of at least one half, then ones that do not, by lot.",
+    "an IoU of at least one half, then ones that do not, at random.",
     "lengths": "The mean length of a word's vector. Long ones move the score, short ones hardly count: the model found "
     "out by itself which words are seen.",
 }
