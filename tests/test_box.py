@@ -17,35 +17,9 @@ from wordsight.bundled import CHECKSUMS, checksum, in_the_box
 from wordsight.demo.photographs import SAMPLES, photographs, show_photographs
 from wordsight.errors import InputError
 from wordsight.progress import Progress
-from wordsight.runs.recipe import read
 from wordsight.search.index import Index
-from wordsight.training.trainer import train
 
 PARTS = ("align", "captions", "regions")
-
-
-@pytest.fixture(scope="session")
-def aligned(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that sees by filters, hardly trained."""
-    out = tmp_path_factory.mktemp("runs") / "aligned"
-    settings = ["train.epochs=1", "model.loss='contrastive'", "model.query_bank=6"]
-    train(read(recipe_file, settings), out, progress=Progress(quiet=True))
-    return out
-
-
-@pytest.fixture(scope="session")
-def packed(aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A box of tiny models of the painted world; not to be changed."""
-    out = tmp_path_factory.mktemp("packed") / "box"
-    pack(aligned, captioner, region_captioner, out)
-    return out
-
-
-@pytest.fixture
-def box(packed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same in place of the box of the package."""
-    monkeypatch.setattr(bundled, "BOX", packed)
-    return packed
 
 
 @pytest.fixture
