@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from wordsight import __version__
+import wordsight
+
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
 from wordsight.cli import models as model_commands
@@ -35,7 +36,7 @@ app.command(rich_help_panel=MODELS)(model_commands.export)
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"wordsight {__version__}")
+        print(f"wordsight {wordsight.__version__}")
         raise typer.Exit
 
 
