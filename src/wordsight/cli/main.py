@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 import wordsight
-
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
 from wordsight.cli import models as model_commands
