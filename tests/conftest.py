@@ -172,3 +172,33 @@ def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
     index.build(sorted((home / "pictures").iterdir()), progress=quiet)
     index.calibrate(world, quiet)
     return home / "index"
+
+
+@pytest.fixture(scope="session")
+def aligned(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that sees by filters, hardly trained."""
+    from wordsight.progress import Progress
+    from wordsight.runs.recipe import read
+    from wordsight.training.trainer import train
+
+    out = tmp_path_factory.mktemp("runs") / "aligned"
+    settings = ["train.epochs=1", "model.loss='contrastive'", "model.query_bank=6"]
+    train(read(recipe_file, settings), out, progress=Progress(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="session")
+def packed(aligned: Path, captioner: Path, region_captioner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A box of tiny models of the painted world; not to be changed."""
+    from pack import pack
+
+    out = tmp_path_factory.mktemp("packed") / "box"
+    pack(aligned, captioner, region_captioner, out)
+    return out
+
+
+@pytest.fixture
+def box(packed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same in place of the box of the package."""
+    monkeypatch.setattr("wordsight.bundled.BOX", packed)
+    return packed

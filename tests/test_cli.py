@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import wordsight
 from wordsight.captioning.decoding import decoder
 from wordsight.cli.main import app, caption
 
@@ -338,3 +339,23 @@ def test_ctrl_c_saves_says_how_to_resume_and_exits_with_130(recipe_file: Path, t
     assert "--resume" in err
     assert "Traceback" not in err
     assert state.exists()
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version")[:2] == (0, f"wordsight {wordsight.__version__}\n")
+
+
+def test_completion_knows_the_commands_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from wordsight.cli.main import main; sys.argv[:] = ['wordsight']\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'numpy', 'PIL', 'onnxruntime'} & set(sys.modules), 'imported'"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "_WORDSIGHT_COMPLETE": "complete_bash", "COMP_WORDS": "wordsight se", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["search", "serve"] and "imported" not in done.stderr

@@ -61,6 +61,8 @@ def test_hits_are_printed_with_their_boxes(index: Path) -> None:
     assert all(0 <= hit["confidence"] <= 1 for hit in found["hits"])
     code, out, err = run("search", index, "a red circle and a zyzzyva", "--top", "3")
     assert code == 0 and "zyzzyva" in err and found["hits"][0]["path"] in out and "red" in out
+    assert out.splitlines()[0].split("\t") == ["rank", "match", "date", "file", "words", "note"]
+    assert "strength" in run("search", index, "a red circle", "--boxes", "--no-pictures")[1]
 
 
 def test_weights_pages_filters_and_folders(index: Path, photos: Path) -> None:
@@ -70,7 +72,7 @@ def test_weights_pages_filters_and_folders(index: Path, photos: Path) -> None:
     assert [hit["rank"] for hit in both["hits"]] == [3, 4] and both["total"] == 6
     assert said("search", index, "a circle", "--under", photos / "deep")["total"] == 2
     assert said("search", index, "a circle", "--where", "path ~ '*/deep/*' and width > 1")["total"] == 2
-    assert run("search", index, "a circle", "--min-score", "99")[1] == "nothing here matches\n"
+    assert run("search", index, "a circle", "--min-score", "99")[1] == "No picture matches.\n"
 
 
 def test_dates_shapes_cameras_and_albums_choose_pictures(index: Path) -> None:

@@ -44,8 +44,8 @@ def in_the_box(part: str) -> Path:
 
 
 def say_bundled() -> None:
-    """Print to stderr that the bundled model is used."""
-    print(f"model: the small one in the box ({BOX})", file=sys.stderr)
+    """Say on stderr that the bundled model is used."""
+    print(f"model: the small model that comes with wordsight ({BOX})", file=sys.stderr)
 
 
 def checksum(path: Path) -> str:

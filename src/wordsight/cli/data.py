@@ -7,16 +7,16 @@ import typer
 
 from wordsight.cli.options import Json, command, print_result
 
-app = typer.Typer(help="Look at a dataset, or turn it into another format.", no_args_is_help=True)
+app = typer.Typer(help="Check a dataset, or convert it to another format.", no_args_is_help=True)
 
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any known format.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse the first bad row; else it is left out and named.")]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset: its folder or file, in any supported format.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row instead of skipping it.")]
 
 
 @app.command()
 @command
 def check(data: Data, strict: Strict = False, as_json: Json = False) -> None:
-    """Report what is in a dataset and what is wrong with it; writes nothing."""
+    """Report what a dataset holds and what is wrong with it; writes nothing."""
     from wordsight.data.check import check
     from wordsight.data.load import read_dataset
     from wordsight.progress import Progress
@@ -34,7 +34,7 @@ def convert(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Write any dataset as Karpathy JSON."""
+    """Convert any dataset to Karpathy JSON."""
     from wordsight.data.convert import write_karpathy
     from wordsight.data.load import load_dataset
 

@@ -191,7 +191,7 @@ def info_text(figures: dict[str, Any]) -> str:
         f"pictures    {figures['pictures']:,}",
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
         f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
-        f"model       {figures['model']}{' (the small one in the box)' if figures['bundled'] else ''}",
+        f"model       {figures['model']}{' (the small model that comes with wordsight)' if figures['bundled'] else ''}",
         f"calibrated  {known}",
         f"broken      {len(figures['broken']):,}",
     ]

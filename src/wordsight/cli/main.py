@@ -10,107 +10,47 @@ from typing import Annotated
 
 import typer
 
+import wordsight
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
-from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled
+from wordsight.cli import models as model_commands
+from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled, set_verbose
 from wordsight.errors import InputError
 
 app = typer.Typer(
-    help="Learn which words name which parts of a picture, and put it to work.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data_commands.app, name="data")
-app.add_typer(index_commands.app, name="index")
-app.command()(index_commands.search)
+PHOTOS, MODELS = "Your photos", "Train and measure models"
+app.add_typer(data_commands.app, name="data", rich_help_panel=MODELS)
+app.add_typer(index_commands.app, name="index", rich_help_panel=PHOTOS)
+app.command(rich_help_panel=PHOTOS)(index_commands.search)
+app.command(rich_help_panel=MODELS)(model_commands.train)
+app.command("eval", rich_help_panel=MODELS)(model_commands.evaluate)
+app.command(rich_help_panel=MODELS)(model_commands.compare)
+app.command(rich_help_panel=MODELS)(model_commands.calibrate)
+app.command(rich_help_panel=MODELS)(model_commands.export)
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `train -o` wrote.")]
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"wordsight {wordsight.__version__}")
+        raise typer.Exit
 
 
-@app.command()
-@command
-def train(
-    recipe: Annotated[
-        Path,
-        typer.Argument(metavar="DATA|RECIPE.toml", help="Pictures with sentences of your own; or another experiment."),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to leave the model in.")],
-    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override, as in train.seed=1.")] = [],  # noqa: B006
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN where it stopped.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; else as the recipe says.")] = "",
-    allow_hub: AllowHub = False,
-    as_json: Json = False,
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print which model a command uses, on stderr.")] = False,
 ) -> None:
-    """Teach the model in the box your own pictures, or train one as a recipe says; the best on val is kept."""
-    from wordsight.runs.recipe import own, read
-    from wordsight.runs.tasks import task_of
-    from wordsight.training.trainer import train
-
-    settings = [*set_, f'train.device="{device}"'] if device else set_
-    is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
-    chosen = (own if is_data else read)(recipe, settings)
-    best = train(chosen, out, resume=resume)["best"]
-    epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
-    print_result(best, f"{out}: {task_of(str(chosen.model['name'])).summary(best)} on val{epoch}", as_json)
+    """Search your photos by sentence, offline, and see why each was found."""
+    set_verbose(verbose)
 
 
-@app.command("eval")
-@command
-def evaluate(
-    run: RunFolder,
-    data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the one of the training.")] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
-    grounding: Annotated[bool, typer.Option("--grounding", help="Also measure boxes against entities.json.")] = False,
-    beam: Annotated[int | None, typer.Option(help="Captions: the width of the beam; else 3.")] = None,
-    meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, which needs Java.")] = False,
-    rank: Annotated[bool, typer.Option("--rank", help="Captions: rank by likelihood instead of describing.")] = False,
-    most: Annotated[int | None, typer.Option(metavar="N", help="--rank: only the first N pictures.")] = None,
-    alignment: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Captions: show in the report where this run puts their words.")
-    ] = None,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Write RUN/report-NAME/report.html.")] = True,
-    device: Device = "auto",
-    allow_hub: AllowHub = False,
-    as_json: Json = False,
-) -> None:
-    """Measure a model on a dataset: retrieval both ways and grounding, or how near its captions are to people's."""
-    from wordsight.runs.captioner import load_run
-    from wordsight.runs.tasks import TASKS, part
-    from wordsight.vision.dual_source import is_dual
-
-    loaded = load_run(run, device)
-    asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
-    told = {name: value for name, value in asked.items() if value is not None and value is not False}
-    if foreign := [name for name in told if name not in loaded.task.options]:
-        others = ", or ".join(task.does for task in TASKS.values() if foreign[0] in task.options)
-        raise InputError(f"{run}: this run {loaded.task.does}; --{foreign[0]} is for a run that {others}.")
-    folder = run / f"report-{split}" if report and not is_dual(run) else None
-    figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
-    print_result(figures, table, as_json)
-
-
-@app.command()
-@command
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `train -o` wrote.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables and pages.")],
-    data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; else the first run's own.")] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
-    beam: Annotated[int, typer.Option(min=1, help="Captions: the width of the beam.")] = 3,
-    device: Device = "auto",
-    allow_hub: AllowHub = False,
-    as_json: Json = False,
-) -> None:
-    """Put any runs side by side: tables, curves, which differences are real, what each said of the same pictures."""
-    from wordsight.comparison.compare import compare
-
-    done = compare(runs, out, data, split, beam=beam, device=device)
-    print_result(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
-
-
-@app.command()
+@app.command(rich_help_panel=PHOTOS)
 @command
 def ground(
     words: Annotated[
@@ -121,13 +61,13 @@ def ground(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Draw the boxes here.")] = None,
     beta: Annotated[
         float | None,
-        typer.Option(help="How much neighbouring words hold together; 0: word by word. Else as chosen on val."),
+        typer.Option(help="How strongly neighbouring words share a box; 0: each word has its own."),
     ] = None,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Show which box each phrase of a sentence went to, or each word."""
+    """Show where in a picture each phrase of a sentence is: grounding."""
     from wordsight.matching.segments import BETA
     from wordsight.runs.aligner import load
 
@@ -148,7 +88,7 @@ def ground(
     print_result(found.to_json(), str(found), as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PHOTOS)
 @command
 def caption(
     pictures: Annotated[
@@ -158,31 +98,34 @@ def caption(
         ),
     ],
     model: Model = None,
-    regions: Annotated[
-        bool, typer.Option("--regions", help="Describe regions, the surest and most different.")
-    ] = False,
+    regions: Annotated[bool, typer.Option("--regions", help="Describe the most certain, different regions.")] = False,
     box: Annotated[
         list[str], typer.Option(metavar="X,Y,W,H", help="Describe this region, in pixels; repeatable.")
     ] = [],  # noqa: B006
-    beam: Annotated[int, typer.Option(help="The width of the beam; 1 is greedy.")] = 3,
-    n_best: Annotated[int, typer.Option(help="Captions of each picture.")] = 1,
-    length_normalise: Annotated[float, typer.Option(help="Rank by log-probability / words^this.")] = 0.0,
-    sample: Annotated[bool, typer.Option("--sample", help="Draw words by chance, as the next four say.")] = False,
-    temperature: Annotated[float, typer.Option(help="Below 1 prefers what is probable.")] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Draw from the k most probable words; 0 for all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Draw from the words that are so probable together.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same.")] = 0,
+    beam: Annotated[int, typer.Option(help="Beam width: captions kept at each step; 1 is greedy.")] = 3,
+    n_best: Annotated[int, typer.Option(help="Number of captions per picture.")] = 1,
+    length_normalise: Annotated[
+        float, typer.Option(help="Rank by log-probability / words^N; above 0 prefers longer ones.")
+    ] = 0.0,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Sample words at random, as the next four options say.")
+    ] = False,
+    temperature: Annotated[float, typer.Option(help="Below 1 makes probable words more probable.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Sample from the K most probable words; 0: all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Sample from the most probable words that add up to P.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same captions.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="OUT", help="COCO results (.json), or a drawing (.png).")
     ] = None,
     alignment: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Draw the boxes where this run puts the words of the caption.")
+        Path | None,
+        typer.Option(metavar="RUN", help="The run that puts the words of a caption on boxes in the drawing."),
     ] = None,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is in pictures, or in regions of them."""
+    """Describe pictures, or regions of them."""
     from wordsight.bundled import in_the_box
     from wordsight.captioning.decoding import Decoding
     from wordsight.data.pictures import picture_files
@@ -216,30 +159,19 @@ def caption(
     print_result(described.to_json(), str(described), as_json)
 
 
-@app.command()
-@command
-def calibrate(
-    run: RunFolder,
-    data: Annotated[list[Path], typer.Option(metavar="DATA", help="A dataset with a val split; repeatable.")],
-    as_json: Json = False,
-) -> None:
-    """Learn how sure the captions of a run are, so that it says when it does not know."""
-    from wordsight.captioning.certain import CERTAIN
-    from wordsight.training.calibrate_captions import calibrate_run, table
-
-    figures = calibrate_run(run, data)
-    print_result(figures, f"{run / CERTAIN}\n{table(figures)}", as_json)
-
-
-@app.command()
+@app.command(rich_help_panel=PHOTOS)
 @command
 def serve(
     index: index_commands.IndexFolder,
-    captioner: Annotated[Path | None, typer.Option(metavar="RUN", help="Describes whole pictures.")] = None,
-    regions: Annotated[Path | None, typer.Option(metavar="RUN", help="Describes regions of pictures.")] = None,
-    host: Annotated[str, typer.Option(help="Where to be found; beyond this machine only with a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
-    token: Annotated[str, typer.Option(help="Asked of everyone who comes; one is made where it is needed.")] = "",
+    captioner: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run that describes whole pictures.")
+    ] = None,
+    regions: Annotated[Path | None, typer.Option(metavar="RUN", help="The run that describes regions.")] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    token: Annotated[str, typer.Option(help="The password of the page; made up where one is needed.")] = "",
     allowed_host: Annotated[
         list[str], typer.Option(metavar="NAME", help="Another name it is asked by, as of a proxy; repeatable.")
     ] = [],  # noqa: B006
@@ -254,37 +186,24 @@ def serve(
     device: Device = "auto",
     allow_hub: AllowHub = False,
 ) -> None:
-    """Search an index in the browser, and as JSON under /api/v1."""
+    """Search an index in the browser, or as JSON under /api/v1."""
     from wordsight.web.serve import serve
 
     serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths, photos, trusted_proxy)
 
 
-@app.command()
-@command
-def export(
-    *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The file to write.")],
-    as_json: Json = False,
-) -> None:
-    """Write the net that sees as one ONNX file, for programs without torch: the feature map, and what is where."""
-    from wordsight.vision.export import export
-
-    export(out)
-    size = out.stat().st_size
-    print_result({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.1f} MB", as_json)
-
-
-@app.command()
+@app.command(rich_help_panel=MODELS)
 @command
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to work.")] = Path("wordsight-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder to work in.")] = Path(
+        "wordsight-demo"
+    ),
     photos: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Photographs to end with, not scikit-image's.")
+        Path | None, typer.Option(metavar="FOLDER", help="Your photographs, instead of those of scikit-image.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Paint a world, learn it, measure against the painter's truth, then look at photographs: nothing to download."""
+    """Run a two-minute demo: train on painted pictures, measure, and look at photographs; no downloads."""
     from wordsight.demo.painted import demo, story
     from wordsight.demo.photographs import photographs, show_photographs
 

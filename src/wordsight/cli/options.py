@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
@@ -13,11 +13,18 @@ from wordsight.bundled import in_the_box, say_bundled
 from wordsight.errors import InputError, WorkFailed, printable
 from wordsight.files import to_json
 
+if TYPE_CHECKING:
+    from wordsight.search.index import Index
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_verbose = False
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and only JSON, on stdout.")]
-Model = Annotated[Path | None, typer.Option(metavar="RUN", help="The run to use, not the small one in the box.")]
+Model = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="The run to use; without it, the model that comes with wordsight.")
+]
 
 
 def _allow_hub(asked: bool) -> bool:
@@ -27,9 +34,9 @@ def _allow_hub(asked: bool) -> bool:
 
 
 AllowHub = Annotated[
-    bool, typer.Option("--allow-hub", callback=_allow_hub, help="Fetch what a run names on the Hugging Face hub.")
+    bool, typer.Option("--allow-hub", callback=_allow_hub, help="Allow downloads from the Hugging Face hub.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")]
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,17 +56,42 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def set_verbose(asked: bool) -> None:
+    """Whether the commands of this process say which model they use."""
+    global _verbose
+    _verbose = asked
+
+
 def run_or_bundled(run: Path | None, part: str) -> Path:
-    """What was named, or else the part of the box that does the same, which is said.
+    """The run that was named, or else the part of the bundled model that does the same; `--verbose` says which.
 
     Raises:
-        InputError: none was named, and there is none in the box.
+        InputError: no run was named, and this package came without the bundled model.
     """
-    if run is not None:
-        return run
-    found = in_the_box(part)
-    say_bundled()
-    return found
+    if run is None:
+        run = in_the_box(part)
+        if _verbose:
+            say_bundled()
+    elif _verbose:
+        say_model(run)
+    return run
+
+
+def opened(index: "Index") -> "Index":
+    """An index, once it is known to be there; `--verbose` says which model it was built with.
+
+    Raises:
+        InputError: there is no index, or it cannot be read.
+    """
+    bundled = index.bundled
+    if _verbose:
+        say_bundled() if bundled else say_model(index.info()["model"])
+    return index
+
+
+def say_model(model: object) -> None:
+    """Which model is used, on stderr."""
+    print(f"model: {printable(model)}", file=sys.stderr)
 
 
 def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:

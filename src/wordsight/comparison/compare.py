@@ -13,7 +13,7 @@ import torch
 from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
-from wordsight.comparison.pages import KINDS, UNITS, Shown, write_pages
+from wordsight.comparison.pages import KINDS, SAY, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -58,7 +58,7 @@ class Comparison:
             some = shown.kind(name)
             if not some:
                 continue
-            parts += [f"## {heading}", tables.systems(some).markdown()]
+            parts += [f"## {heading}", SAY[name], tables.systems(some).markdown()]
             for figure, found in shown.differences[name].items():
                 if len(some) > 1:
                     what, times = UNITS[figure]

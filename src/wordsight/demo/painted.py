@@ -27,9 +27,9 @@ PICTURES = 600
 REPORT = "report-test"
 ROWS = {  # prefix of the figures: what was described
     "captions_": "{pictures:,} pictures",
-    "captions_lot_": "  training sentences by lot",
+    "captions_lot_": "  random sentences",
     "regions_": "{regions:,} regions",
-    "regions_lot_": "  training phrases by lot",
+    "regions_lot_": "  random phrases",
 }
 
 
@@ -45,7 +45,7 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
     Returns:
         Figures of the world's test split: those of `measure`, grounding with them; `captions_...` and `regions_...`,
         `painted.FIGURES` of its pictures and of its annotated boxes, `regions` in number; `captions_lot_...` and
-        `regions_lot_...`, the same of sentences and phrases of the train split that were drawn by lot.
+        `regions_lot_...`, the same of sentences and phrases of the train split chosen at random.
 
     Raises:
         InputError: the folder holds something else, or cannot be written.
@@ -90,7 +90,7 @@ def _train(name: str, world: Path, folder: Path, progress: Progress, **data: Pat
 
 
 def _captions(out: Path, world: Path, progress: Progress) -> dict[str, float]:
-    """What the captioners say of the test split, judged by the painter; and what the train split says, by lot."""
+    """What the captioners say of the test split, judged by the painter; and random ones of the train split."""
     lots, dataset = random.Random(0), load_dataset(world)
     known, test = dataset.split("train"), dataset.split("test")
     of_whole, of_parts = load_captioner(out / "captions"), load_captioner(out / "regions")
@@ -129,7 +129,7 @@ def story(figures: dict[str, float], out: Path) -> str:
         f"It was never told where anything is, and points at the right thing for {pointing:.0f} % of the phrases "
         f"(chance: {lots:.0f} %).\n"
         f"What it says of a region is true to the last word for {100 * figures['regions_true']:.0f} % of them "
-        f"(by lot: {100 * figures['regions_lot_true']:.0f} %), of whole pictures for "
+        f"(random phrases: {100 * figures['regions_lot_true']:.0f} %), of whole pictures for "
         f"{100 * figures['captions_true']:.0f} %.\n\n"
         f"Look at   {reports[0]}\n          {reports[1]}\n          {reports[2]}\n"
         f'Try       wordsight ground {out / "run"} {picture} "a red circle" -o out.png\n'

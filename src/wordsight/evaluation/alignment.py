@@ -19,7 +19,7 @@ from wordsight.metrics.ranking import KS, chance, metrics, ranks, score_matrix
 from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
-from wordsight.reports.tables import ROWS
+from wordsight.reports.tables import GROUNDING_LEGEND, RECALL_LEGEND, ROWS
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.pairs import encode, pairs
@@ -136,8 +136,10 @@ def table(figures: Mapping[str, float]) -> str:
         for row, prefix in ((name, way), ("  by chance", f"chance_{way}")):
             grid.add_row(row, *(f"{figures[f'{prefix}_R@{k}']:.1f}" for k in KS), f"{figures[f'{prefix}_medr']:.4g}")
     out.print(grid)
+    out.print(RECALL_LEGEND, soft_wrap=True)
     if "grounding_phrases" in figures:
         out.print(_grounding(figures))
+        out.print(GROUNDING_LEGEND, soft_wrap=True)
     return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
 

@@ -24,6 +24,7 @@ from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention
 from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
 from wordsight.reports.examples import lot
+from wordsight.reports.tables import CAPTION_LEGEND
 from wordsight.runs.aligner import Aligner, Alignment, load
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import dataset_of, featured, pictures_of
@@ -209,6 +210,7 @@ def table(figures: Mapping[str, float | str]) -> str:
         row = (_cell(figures.get(f"region_{key}"), key) for key in shown)
         grid.add_row(f"{figures['regions']:,} regions", *row)
     out.print(grid)
+    out.print(CAPTION_LEGEND, soft_wrap=True)
     out.print(f"tokens: {figures['tokeniser']}")
     varied = {key: figures[f"diversity_{key}"] for key in ("distinct_captions", "vocabulary", "mean_length")}
     out.print(

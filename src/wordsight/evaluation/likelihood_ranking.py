@@ -15,6 +15,7 @@ from wordsight.metrics.likelihood import PICTURES, likelihood_metrics, log_likel
 from wordsight.metrics.ranking import KS, chance
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
+from wordsight.reports.tables import RECALL_LEGEND
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.device import autocast
 from wordsight.runs.features import dataset_of, featured, pictures_of
@@ -98,4 +99,5 @@ def table(figures: Mapping[str, float]) -> str:
     for name, key in rows.items():
         grid.add_row(name, *(f"{figures[f'{key}_R@{k}']:.1f}" for k in KS), f"{figures[f'{key}_medr']:.4g}")
     out.print(grid)
+    out.print(RECALL_LEGEND, soft_wrap=True)
     return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]

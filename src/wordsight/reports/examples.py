@@ -1,4 +1,4 @@
-"""Examples for a report: a random sample of a split, half of it right and half wrong."""
+"""What to show of a split: chosen at random, half of it right and half wrong, so that a page shows both honestly."""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ SAY = {
     "colour of its words, and the bar below a word is its strength; weak words and function words stay "
     "grey. Rest the mouse on a word to see its box alone. Chosen at random.",
     "search": "The first five pictures for a sentence, and where the model saw its words; with a green line, the one "
-    "it was written about. Random searches that went well, then ones that did not.",
+    "it was written about. Searches that went well, then ones that did not, at random.",
     "tell": "The first five sentences for a picture, and where the words of the first one went.",
     "grounding": "The box chosen for a marked phrase, in colour; the true boxes, dashed in white. Ones that overlap by "
     "an IoU of at least one half, then ones that do not, at random.",

@@ -15,6 +15,15 @@ ROWS = {  # prefix of the last word of a metric's key: a short name, and what it
     "whole_": ("whole", "the whole picture"),
     "best_": ("best box", "the best of the proposals: no choice can do better"),
 }
+RECALL_LEGEND = (
+    "R@K (recall): % of searches with a right answer among the first K.  Med r: median rank of the first right answer."
+)
+GROUNDING_LEGEND = (
+    "pointing: % of phrases whose point is on the thing.  IoU: overlap of the box with the true one; 1 is the same box."
+)
+CAPTION_LEGEND = (
+    "BLEU, METEOR, ROUGE-L, CIDEr: agreement with people's captions; more is better.  perplexity: less is better."
+)
 Row = tuple[str, Mapping[str, float], str]  # its name, figures, and class in the style sheet
 
 
