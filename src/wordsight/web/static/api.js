@@ -1,10 +1,13 @@
 // The server's JSON. Whatever goes wrong, the error thrown says it in one sentence.
 
-const API = "/api/v1";
+// Addresses are relative to this file, so that the page works behind any path prefix.
+const API = new URL("api/v1", new URL(".", import.meta.url)).href;
 export const picture = (number) => `${API}/pictures/${number}`;
 export const thumb = (number) => `${API}/pictures/${number}/thumb`;
+export const download = `${API}/download`;
+export const albumFile = (id, format) => `${API}/albums/${id}/export?format=${format}`;
 
-async function ask(path, options) {
+async function ask(path, options = {}) {
   let answer;
   try {
     answer = await fetch(API + path, options);
@@ -12,6 +15,7 @@ async function ask(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Is `wordsight serve` still running?");
   }
+  if (answer.status === 204) return {};
   let said = null;
   try {
     said = await answer.json();
@@ -24,14 +28,27 @@ async function ask(path, options) {
   return said;
 }
 
+const json = (method, body, signal) => ({
+  method, signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+});
+
 export const info = () => ask("/info");
+export const photos = (filter, signal) => ask(`/photos?${filter}`, { signal });
+export const details = (number, signal) => ask(`/pictures/${number}/info`, { signal });
+export const facets = () => ask("/facets");
+export const suggest = (text, signal) => ask(`/suggest?${new URLSearchParams({ q: text })}`, { signal });
+export const reveal = (number) => ask("/reveal", json("POST", { number }));
 
-export function search(body, signal) {
-  return ask("/search", {
-    method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
-}
+export const albums = () => ask("/albums");
+export const makeAlbum = (name, numbers) => ask("/albums", json("POST", { name, numbers }));
+export const changeAlbum = (id, change) => ask(`/albums/${id}`, json("PATCH", change));
+export const deleteAlbum = (id) => ask(`/albums/${id}`, { method: "DELETE" });
 
+export const indexing = () => ask("/index");
+export const startIndexing = (folder) => ask("/index", json("POST", { folder }));
+export const stopIndexing = () => ask("/index/stop", { method: "POST" });
+
+export const search = (body, signal) => ask("/search", json("POST", body, signal));
 export const searchUpload = (fields, signal) => ask("/search/upload", { method: "POST", signal, body: form(fields) });
 export const caption = (fields, signal) => ask("/caption", { method: "POST", signal, body: form(fields) });
 

@@ -56,7 +56,7 @@ function operation(path, method, what, schemas) {
 }
 
 try {
-  const described = await (await fetch("/api/v1/openapi.json")).json();
+  const described = await (await fetch("openapi.json")).json();
   const schemas = described.components.schemas;
   const operations = Object.entries(described.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, what]) => operation(path, method, what, schemas)));
