@@ -3,9 +3,10 @@
 import { $, make } from "./dom.js";
 import { dayLabel } from "./days.js";
 import { judged } from "./query.js";
+import { LIKELY, POSSIBLE } from "./tile.js";
 
 const SIZES = { small: "Small (under 1 MP)", medium: "Medium", large: "Large (8 MP and more)" };
-const SURE = { 50: "likely", 15: "possible" };
+const SURE = { [100 * LIKELY]: "likely", [100 * POSSIBLE]: "possible" };
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Each folder with those above it, flat. */
@@ -37,7 +38,7 @@ export function filterPanel({ query, facets, server, change }) {
     ...facets.columns.map((column) => ofColumn(column, query, change)),
   ] : [field("In folder", make("input", { name: "under", maxlength: 500, value: query.under, onchange: said("under") }))];
   const less = make("input", { id: "not", name: "not", maxlength: 500, placeholder: "grass", value: query.not, onchange: said("not") });
-  const sure = on(picker("sure", "Any", Object.entries(SURE).map(([key, text]) => [key, `${capital(text)} or better`]).reverse(), query.sure), said("sure"));
+  const sure = on(picker("sure", "Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"]), query.sure), said("sure"));
   sure.id = "sure";
   if (query.sure && !SURE[query.sure]) sure.selectedOptions[0].textContent = `At least ${query.sure} %`;
   sure.disabled = Boolean(query.q || query.not || query.like || query.upload) && !judged(query);

@@ -36,6 +36,7 @@ export function furnish({ submit, home, add }) {
   $("add").addEventListener("click", add);
   menu();
   boxes();
+  new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${$("top").offsetHeight}px`)).observe($("top"));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     ($("grid").querySelector('a.open[tabindex="0"]') ?? $("grid")).focus();

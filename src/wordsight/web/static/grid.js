@@ -24,7 +24,7 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
   let resting = null;
   const live = new Map(); // number of a row -> its element
 
-  const aim = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : innerWidth < 2200 ? 216 : 280);
+  const aim = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : innerWidth < 2200 ? 200 : 260);
   const offset = () => element.getBoundingClientRect().top + scrollY;
 
   function lay() {

@@ -19,6 +19,7 @@ function line(text, { sign, count, current, href, act, before = null }) {
 }
 
 const open = new Set(); // folders that are unfolded
+const begun = new Set(); // the only one at the top was unfolded once
 
 /** Folders below one another; those that hold the current one are unfolded. */
 function tree(folders, { query, go, address, draw }, depth = 0) {
@@ -45,6 +46,8 @@ function tree(folders, { query, go, address, draw }, depth = 0) {
  */
 export function sidebar({ query, facets, albums, pictures, go, address, renew, asked }) {
   const everything = { q: "", not: "", like: null, upload: null, box: null, album: null, under: "" };
+  const tops = facets?.folders ?? [];
+  if (tops.length === 1 && !begun.has(tops[0].path)) { begun.add(tops[0].path); open.add(tops[0].path); }
   const draw = (path) => {
     place.replaceChildren(...folders());
     if (path) [...place.querySelectorAll("li")].find((one) => one.dataset.path === path)?.querySelector(".fold").focus();

@@ -14,16 +14,20 @@ export function altOf(hit, marks) {
   return `${hit.name}${boxes}`;
 }
 
+/** From which confidence on a hit is called so. Photos that fit alike share the doubt, so that good ones have low figures. */
+export const LIKELY = 0.05;
+export const POSSIBLE = 0.015;
+
 /** How sure a hit is, in a word; null where nobody knows. */
 export function surety(confidence) {
   if (confidence === null || confidence === undefined) return null;
-  return confidence >= 0.5 ? "likely" : confidence >= 0.15 ? "possible" : "unlikely";
+  return confidence >= LIKELY ? "likely" : confidence >= POSSIBLE ? "possible" : "unlikely";
 }
 
 /** A bar and a word for how sure a hit is. */
 export function sureness(hit) {
   const word = surety(hit.confidence);
-  return word && make(`span.sure.${word}`, {}, make("i.bar", { "--share": hit.confidence.toFixed(3) }), word);
+  return word && make(`span.sure.${word}`, {}, make("i.bar", { "--share": Math.min(1, Math.sqrt(hit.confidence / (4 * LIKELY))).toFixed(3) }), word);
 }
 
 /**
