@@ -55,8 +55,13 @@ VERBS = dict(verbs(typer.main.get_command(app)))
 
 
 def options(command: Any) -> set[str]:
-    shown = [part for part in command.params if not getattr(part, "hidden", False)]
-    return {name for part in shown for name in (*part.opts, *part.secondary_opts) if name.startswith("-")}
+    return {
+        name
+        for part in command.params
+        if not getattr(part, "hidden", False)
+        for name in (*part.opts, *part.secondary_opts)
+        if name.startswith("-")
+    }
 
 
 def section(heading: str) -> str:

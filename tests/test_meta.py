@@ -26,7 +26,7 @@ def stored(values: list[dict[str, Any]]) -> sqlite3.Connection:
 
 
 def found(db: sqlite3.Connection, tmp_path: Path, where: str) -> list[int]:
-    return [number - 1 for number in filters.numbers(db, Paths(tmp_path, tmp_path), where)]
+    return [number - 1 for number in filters.numbers(db, Paths(tmp_path, tmp_path), filters.Filter(where=where))]
 
 
 def table(tmp_path: Path, text: str, name: str = "m.csv") -> list[dict[str, Any]]:

@@ -128,7 +128,12 @@ def test_metadata_that_are_damaged_are_found_and_left_out(home: Path) -> None:
         "INSERT INTO broken VALUES ('x.jpg', 'why', 1)",
         "PRAGMA user_version = 1",
         "PRAGMA user_version = 0",
+        "PRAGMA user_version = 2",
+        "UPDATE origins SET camera = 'another' WHERE picture = 3",
+        "DELETE FROM origins WHERE picture = 3",
+        "INSERT INTO album_pictures VALUES (7, 3, 1)",
         "DROP TABLE batches",
+        "DROP TABLE albums",
         "DROP INDEX pictures_in_files",
     ],
 )
@@ -197,9 +202,10 @@ def test_a_damaged_seal_is_as_none(home: Path, content: bytes) -> None:
 def as_version_1(home: Path) -> None:
     """What an older wordsight has made."""
     (home / "index" / SEAL).unlink()
-    tables = (*schema.TABLES, "pictures")
+    tables = (*schema.tables_of(1), "pictures")
     sql(
         home,
+        *(f"DROP TABLE {table}" for table in schema.ADDED),
         *(f"ALTER TABLE {table} DROP COLUMN row_checksum" for table in tables),
         "ALTER TABLE pictures DROP COLUMN meta_checksum",
         "PRAGMA user_version = 1",

@@ -715,4 +715,5 @@ def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: Gene
 
 def test_the_description_has_every_operation(described: Any) -> None:
     names = {one.ok().definition.raw["operationId"] for one in described.get_all_operations()}
-    assert names == {"health", "info", "search", "search_upload", "caption", "picture", "thumb"}
+    searches = {"health", "info", "search", "search_upload", "caption", "picture", "thumb"}
+    assert names == searches | {"photos", "facets", "picture_info"}

@@ -25,6 +25,8 @@ from wordsight.search.schema import (
     is_there,
     migrate,
     sentence,
+    stand_in,
+    tables_of,
     version_of,
 )
 from wordsight.search.seal import Seal, leave_alone
@@ -112,7 +114,9 @@ class Catalog:
 
     def seal(self) -> Seal:
         """What it holds now."""
-        sums = {name: "sum(row_checksum)" for name in TABLES} | {"pictures": "sum(row_checksum + meta_checksum)"}
+        sums = {name: "sum(row_checksum)" for name in tables_of(self.version)} | {
+            "pictures": "sum(row_checksum + meta_checksum)"
+        }
         rows = {
             name: self.db.execute(f"SELECT count(*), ifnull({sum_}, 0) FROM {name}").fetchone()
             for name, sum_ in sums.items()
@@ -195,6 +199,9 @@ class Catalog:
         """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
         gone = [(path,) for path in paths]
         self.db.executemany("DELETE FROM broken WHERE path = ?", gone)
+        for table in ("origins", "album_pictures"):
+            query = f"DELETE FROM {table} WHERE picture = (SELECT number FROM pictures WHERE path = ?)"
+            self.db.executemany(query, gone)
         return self.db.executemany("DELETE FROM pictures WHERE path = ?", gone).rowcount if gone else 0
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
@@ -266,6 +273,10 @@ class Catalog:
         """What to say of something that is not as it was written."""
         return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
 
+    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows into a table but that of the pictures, in place of those with the same key."""
+        self._write(table, rows)
+
     def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
         """Rows that were found to be sound, into empty tables."""
         self._write("batches", batches)
@@ -290,6 +301,7 @@ class Catalog:
         version = version_of(self.db, self.path)
         if version < READABLE:
             raise InputError(f"{self.path}: empty or not finished; `wordsight index build` mends it.")
+        stand_in(self.db, version)
         return version
 
     @contextmanager

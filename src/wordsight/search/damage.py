@@ -6,14 +6,15 @@ again. What SQLite itself cannot read any more is the matter of `salvage.py`.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.search.catalog import Batch, Catalog
 from wordsight.search.records import Entry, is_name, whole
-from wordsight.search.schema import CHECKED, TABLES
+from wordsight.search.schema import ADDED, CHECKED, tables_of
 from wordsight.search.seal import Seal
 from wordsight.search.vectors import Segments
 
@@ -51,7 +52,7 @@ def find(catalog: Catalog, segments: Segments, seal: Seal | None) -> Damage:
     (said,) = catalog.db.execute("PRAGMA integrity_check(1)").fetchone()
     if said != "ok":
         found.others.append(f"a page ({said.splitlines()[0]})")
-    for table in TABLES:
+    for table in tables_of(catalog.version):
         found.others += [f"a row of the table {table}" for sound, *_ in catalog.rows(table) if not sound]
     found.others += _unsealed(catalog, seal)
     sizes = _sizes(catalog)
@@ -88,10 +89,11 @@ def _unsealed(catalog: Catalog, seal: Seal | None) -> Iterator[str]:
     """What does not agree with the seal."""
     if seal is None:
         return
-    if catalog.version < CHECKED:
+    if catalog.version < max(CHECKED, *(ADDED.get(name, 0) for name in seal.rows)):
         yield "the number of its version"
         return
     now = catalog.seal()
+    now = replace(now, rows={name: rows for name, rows in now.rows.items() if name in seal.rows})  # of the last commit
     if now.generation < seal.generation:
         yield f"its end (commits {now.generation + 1} to {seal.generation} are lost): it"
     elif now.generation == seal.generation and now != seal:
@@ -153,6 +155,23 @@ def _repair_tables(catalog: Catalog, batches: list[Batch]) -> None:
     for table in ("batches", "segments", "broken"):
         catalog.db.execute(f"DELETE FROM {table}")
     catalog.restore(batches, sizes, broken)
+    later = later_rows(catalog.rows)
+    for table, rows in later.items():
+        catalog.db.execute(f"DELETE FROM {table}")
+        catalog.put_rows(table, rows)
+
+
+def later_rows(read: Callable[[str], Iterable[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    """The sound rows of the tables that came later; of an album whose name is lost its number is left.
+
+    Args:
+        read: the rows of a table, each with whether it is sound in front.
+    """
+    found = {table: [tuple(row) for sound, *row in read(table) if sound] for table in ADDED}
+    named = {row[0] for row in found["albums"]}
+    lost = {album for album, _ in found["album_pictures"]} - named
+    found["albums"] += [(album, f"Album {album}", "") for album in sorted(lost)]
+    return found
 
 
 def _facts(catalog: Catalog) -> dict[str, str]:

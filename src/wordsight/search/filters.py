@@ -1,4 +1,6 @@
-"""Which pictures a search may find: `width >= 800 and date > 2024-05 and place = "the lake"`, compiled to SQL.
+"""Which pictures a search may find, compiled to SQL: by date, camera, album and so on, or by an expression.
+
+An expression is such as `width >= 800 and date > 2024-05 and place = "the lake"`.
 
 Nothing that is typed becomes SQL: names of columns come from a table here, everything else is a parameter.
 """
@@ -6,20 +8,107 @@ Nothing that is typed becomes SQL: names of columns come from a table here, ever
 import os
 import re
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import Literal, NamedTuple, TypedDict, get_args
 
 from wordsight.errors import InputError
 from wordsight.runs.typed import nearest
+from wordsight.search.origins import OF_PICTURE
 from wordsight.search.paths import Paths
 
 NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}
 COLUMNS = (*NUMBERS, *DATES, "path")
+Orientation = Literal["landscape", "portrait", "square"]
+Size = Literal["small", "medium", "large"]
+ORIENTATION = (
+    "CASE WHEN width > height THEN 'landscape' WHEN width < height THEN 'portrait' "
+    "WHEN width > 0 THEN 'square' ELSE '' END"
+)
+SMALL, LARGE = 1_000_000, 8_000_000  # pixels: fewer are small, so many are large
+SIZE = f"CASE WHEN width * height < {SMALL} THEN 'small' WHEN width * height < {LARGE} THEN 'medium' ELSE 'large' END"
+TEXTS = {"camera": f"ifnull((SELECT camera {OF_PICTURE}), '')", "orientation": ORIENTATION}
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
-_META = "json_each(CASE WHEN json_valid(pictures.meta) THEN pictures.meta ELSE '{}' END)"
+META = "json_each(CASE WHEN json_valid(pictures.meta) THEN pictures.meta ELSE '{}' END)"
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<operator><=|>=|!=|=|<|>|~)|(?P<word>[^\s"'<>=!~]+))""")
 _HELP = 'expected conditions such as width >= 800 and path ~ "*/lake/*"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which pictures may be found; all that is given must hold.
+
+    Attributes:
+        since: taken on this day or later, YYYY-MM-DD.
+        until: taken on this day or earlier.
+        under: in this folder and below.
+        camera: taken by one of these, as `Hit.camera` names them; or by the only one that is given.
+        orientation: wider than high, higher than wide, or neither.
+        size: of less than 1 megapixel, of 8 and more, or in between.
+        album: in this album, by its id or its name.
+        columns: of these values in what the user knows of them, by name.
+        where: an expression of `filters.py`.
+    """
+
+    since: str = ""
+    until: str = ""
+    under: str = ""
+    camera: str | Sequence[str] = ()
+    orientation: Orientation | None = None
+    size: Size | None = None
+    album: int | str | None = None
+    columns: Mapping[str, str | float] = field(default_factory=dict)
+    where: str = ""
+
+    @property
+    def filtered(self) -> bool:
+        """Whether not all pictures may be found."""
+        return any(getattr(self, part.name) not in (None, "", (), [], {}) for part in fields(Filter))
+
+    def checked(self) -> "Filter":
+        """The same.
+
+        Raises:
+            InputError: a date is none, or a word is not one of those that are known.
+        """
+        for name in ("since", "until"):
+            require_day(getattr(self, name), name)
+        for name, kind in (("orientation", Orientation), ("size", Size)):
+            value = getattr(self, name)
+            if value is not None and value not in get_args(kind):
+                raise InputError(f"{name} {value!r}: expected one of {', '.join(get_args(kind))}.")
+        return self
+
+
+class FilterKeywords(TypedDict, total=False):
+    """The same as keywords of `Index.search`."""
+
+    since: str
+    until: str
+    under: str
+    camera: str | Sequence[str]
+    orientation: Orientation | None
+    size: Size | None
+    album: int | str | None
+    columns: Mapping[str, str | float]
+    where: str
+
+
+def require_day(text: str, name: str) -> None:
+    """That a text is empty or a day.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        good = not text or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        good = False
+    if not good:
+        raise InputError(f"{name} {text[:40]!r}: expected a day such as 2024-05-17.")
 
 
 class Condition(NamedTuple):
@@ -49,32 +138,88 @@ def parse(text: str) -> list[Condition]:
     return found
 
 
-def numbers(db: sqlite3.Connection, paths: Paths, text: str = "", under: str = "") -> list[int]:
-    """The numbers of the pictures in the catalogue for which an expression holds.
+def numbers(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> list[int]:
+    """The numbers of the pictures in the catalogue that a filter lets through.
+
+    Raises:
+        InputError: as of `condition_of`.
+    """
+    where, values = condition_of(db, paths, wanted)
+    return [row[0] for row in db.execute(f"SELECT number FROM pictures WHERE {where}", values)]
+
+
+def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[str, list[str | float]]:
+    """A filter as a condition of SQL on the table of the pictures, and its parameters.
+
+    In an expression, a value that is a number is compared as one with columns and metadata that are numbers. Dates
+    compare as far as they are given: `date <= 2024-05` takes all of May, `date = 2024` the whole year. `~` compares
+    text with a pattern of `*`, `?` and `[...]`.
 
     Args:
         db: the catalogue.
         paths: where its pictures are.
-        text: the expression; empty for all pictures.
-        under: only those in this folder and below; empty for anywhere.
-
-    A value that is a number is compared as one with columns and metadata that are numbers. Dates compare as far as
-    they are given: `date <= 2024-05` takes all of May, `date = 2024` the whole year. `~` compares text with a pattern
-    of `*`, `?` and `[...]`.
+        wanted: the filter.
 
     Raises:
-        InputError: no such expression, an unknown name, or a value that is no number where one is needed.
+        InputError: no such expression, day or album, an unknown name, or a value that is no number where one is needed.
     """
     db.create_function("place", 1, paths.full, deterministic=True)
     wheres, values = ["1"], list[str | float]()
-    if under:
-        below = os.path.join(os.path.abspath(under), "")
-        wheres, values = ["substr(place(path), 1, length(?)) = ?"], [below, below]
-    for condition in parse(text) if text else []:
-        where, some = _sql(db, condition)
+
+    def both(where: str, *some: str | float) -> None:
         wheres.append(where)
-        values += some
-    return [row[0] for row in db.execute(f"SELECT number FROM pictures WHERE {' AND '.join(wheres)}", values)]
+        values.extend(some)
+
+    wanted.checked()
+    if wanted.under:
+        below = os.path.join(os.path.abspath(wanted.under), "")
+        both("substr(place(path), 1, length(?)) = ?", below, below)
+    if wanted.since:
+        both("substr(taken, 1, 10) >= ?", wanted.since)
+    if wanted.until:
+        both("taken != '' AND substr(taken, 1, 10) <= ?", wanted.until)
+    if wanted.camera:
+        cameras = [wanted.camera] if isinstance(wanted.camera, str) else list(wanted.camera)
+        both(f"{TEXTS['camera']} IN ({', '.join('?' * len(cameras))})", *cameras)
+    if wanted.orientation:
+        both(f"{ORIENTATION} = ?", wanted.orientation)
+    if wanted.size:
+        both(f"{SIZE} = ?", wanted.size)
+    if wanted.album is not None and wanted.album != "":
+        both("number IN (SELECT picture FROM album_pictures WHERE album = ?)", album_id(db, wanted.album))
+    for name, value in wanted.columns.items():
+        where, some = _of_meta(known_name(name, meta_names(db)), "=", str(value))
+        both(where, *some)
+    for condition in parse(wanted.where) if wanted.where else []:
+        where, some = _sql(db, condition)
+        both(where, *some)
+    return " AND ".join(f"({one})" for one in wheres), values
+
+
+def album_id(db: sqlite3.Connection, album: int | str) -> int:
+    """The id of an album, by its id or its name.
+
+    Raises:
+        InputError: there is none.
+    """
+    named = dict(db.execute("SELECT name, id FROM albums ORDER BY id DESC"))  # of several of a name, the oldest
+    if isinstance(album, str) and album in named:
+        return int(named[album])
+    if str(album) in map(str, named.values()):
+        return int(album)
+    there = f"there are {', '.join(sorted(named)[:20])}" if named else "there is none yet"
+    raise InputError(f"{str(album)[:100]!r}: no album of this index; {there}.")
+
+
+def known_name(name: str, there: Sequence[str]) -> str:
+    """The same name.
+
+    Raises:
+        InputError: nothing is called so.
+    """
+    if name not in there:
+        raise InputError(f"{name[:100]!r} is nothing to choose pictures by; {nearest(name, there)}")
+    return name
 
 
 def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | float]]:
@@ -90,10 +235,10 @@ def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | 
         return f"substr({DATES[name]}, 1, length(?)) {operator_sql} ?", [value, value]
     if name == "path":
         return f"place(path) {operator_sql} ?", [value]
-    there = columns(db)
-    if name not in there:
-        raise InputError(f"{name!r} is nothing to choose pictures by; {nearest(name, there)}")
-    return _of_meta(name, operator, value)
+    own = meta_names(db)
+    if name in TEXTS and name not in own:  # what the user calls so goes first
+        return f"{TEXTS[name]} {operator_sql} ?", [value]
+    return _of_meta(known_name(name, [*COLUMNS, *TEXTS, *own]), operator, value)
 
 
 def _of_meta(name: str, operator: str, value: str) -> tuple[str, list[str | float]]:
@@ -107,13 +252,17 @@ def _of_meta(name: str, operator: str, value: str) -> tuple[str, list[str | floa
         compared, values = f"(type IN ('integer', 'real') AND value {operator} ?)", [number]
         if operator in ("=", "!="):
             compared, values = f"({compared} OR (type = 'text' AND value {operator} ?))", [number, value]
-    return f"EXISTS (SELECT 1 FROM {_META} WHERE key = ? AND {compared})", [name, *values]
+    return f"EXISTS (SELECT 1 FROM {META} WHERE key = ? AND {compared})", [name, *values]
 
 
 def columns(db: sqlite3.Connection) -> list[str]:
     """The names that pictures can be chosen by: those that all have, and those of what the user knows of some."""
-    query = f"SELECT DISTINCT key FROM pictures, {_META}"
-    return [*COLUMNS, *(row[0] for row in db.execute(query))]
+    return list(dict.fromkeys([*COLUMNS, *TEXTS, *meta_names(db)]))
+
+
+def meta_names(db: sqlite3.Connection) -> list[str]:
+    """The names of what the user knows of some pictures."""
+    return [row[0] for row in db.execute(f"SELECT DISTINCT key FROM pictures, {META} WHERE meta != '{{}}'")]
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.search import filters
+from wordsight.search import filters, origins
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
@@ -24,8 +23,8 @@ from wordsight.search.scan import Ints, scan, top
 TOGETHER = 128  # queries scanned for at once
 
 
-@dataclass(frozen=True)
-class SearchOptions:
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(filters.Filter):
     """Which hits are wanted, and how many.
 
     Attributes:
@@ -33,8 +32,6 @@ class SearchOptions:
         page: the number of the page, 1 is the first.
         min_score: leave pictures out that score less.
         min_confidence: leave pictures out that are less sure, 0 to 1.
-        where: an expression of `filters.py`.
-        under: only pictures in this folder and below.
         group: show near-duplicates as one.
     """
 
@@ -42,8 +39,6 @@ class SearchOptions:
     page: int = 1
     min_score: float | None = None
     min_confidence: float | None = None
-    where: str = ""
-    under: str = ""
     group: bool = False
 
     @property
@@ -52,15 +47,13 @@ class SearchOptions:
         return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
 
 
-class SearchKeywords(TypedDict, total=False):
+class SearchKeywords(filters.FilterKeywords, total=False):
     """The same as keywords of `Index.search`."""
 
     top: int
     page: int
     min_score: float | None
     min_confidence: float | None
-    where: str
-    under: str
     group: bool
 
 
@@ -115,9 +108,9 @@ class _Search:
     def _chosen(self) -> Ints:
         """The places in the snapshot of the pictures that may be found."""
         numbers = self.snapshot.numbers
-        if not self.wanted.where and not self.wanted.under:
+        if not self.wanted.filtered:
             return np.arange(len(numbers))
-        found = filters.numbers(self.catalog.db, self.index.paths, self.wanted.where, self.wanted.under)
+        found = filters.numbers(self.catalog.db, self.index.paths, self.wanted)
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
 
     def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
@@ -184,6 +177,7 @@ class _Search:
             entry, *others = self.catalog.numbered(numbers, known=True)
             path = self.index.paths.path(entry.path)
             missing, unreadable = state(path)
+            taken_from, camera = origins.of(self.catalog, numbers[0], entry.hash)
             before = self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2]
             yield Hit(
                 number=numbers[0],
@@ -199,6 +193,8 @@ class _Search:
                 width=entry.width,
                 height=entry.height,
                 taken=entry.taken,
+                taken_from=taken_from,
+                camera=camera,
                 meta=json.loads(entry.meta),
                 near_duplicates=tuple(
                     NearDuplicate(number, self.index.paths.path(other.path))

@@ -22,7 +22,7 @@ from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage
+from wordsight.search import damage, origins
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
@@ -172,6 +172,7 @@ class Index(FormerNames):
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
+            origins.fill(catalog, self.paths)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
             write_broken(self.folder, catalog, listing.left_out)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wordsight.files import open_regular, reason
 from wordsight.search.catalog import Entry
+from wordsight.search.origins import date_in_name, iso
 from wordsight.search.paths import is_gone
 from wordsight.vision.images import read_header
 
@@ -30,7 +31,7 @@ def look(key: str, path: Path) -> Entry:
             raise OSError(errno.EFBIG, f"larger than any picture, {found.st_size:,} bytes")
         content = file.read(MOST)
     header = read_header(content)
-    when = header.taken if header and header.taken else _date(found.st_mtime)
+    when = (header and header.taken) or date_in_name(path.name) or _date(found.st_mtime)
     return Entry(
         path=key,
         hash=hashlib.blake2b(content, digest_size=16).digest(),
@@ -38,7 +39,7 @@ def look(key: str, path: Path) -> Entry:
         mtime_ns=found.st_mtime_ns,
         width=header.width if header else 0,
         height=header.height if header else 0,
-        taken=when.isoformat(sep=" ", timespec="seconds"),
+        taken=iso(when),
         added=datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19],
         segment=0,
         first=0,

@@ -88,7 +88,7 @@ def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalo
         for entry, key in part
     ]
     with catalog.change():
-        catalog.put(batch, moved)
+        catalog.put(batch, moved)  # what cameras took them, the next build reads
 
 
 def _parts(new: Sequence[tuple[Entry, str]]) -> Iterator[Sequence[tuple[Entry, str]]]:

@@ -84,7 +84,9 @@ class Hit(FormerNames):
             hit is then as the picture was before.
         width: pixels.
         height: pixels.
-        taken: when, by EXIF or the file, ISO.
+        taken: when, ISO, local time.
+        taken_from: what says so: "exif", the "name" of the file, or the time of the "file" itself.
+        camera: make and model of what took it; empty where that is not known.
         meta: what the user knows of it.
         near_duplicates: near-duplicates that are not shown, where they are grouped.
         reranked: the score of the run that looked again, whose words and phrases these are then (`rerank.py`).
@@ -103,6 +105,8 @@ class Hit(FormerNames):
     width: int
     height: int
     taken: str
+    taken_from: str
+    camera: str
     meta: dict[str, Any]
     near_duplicates: tuple[NearDuplicate, ...] = ()
     reranked: float | None = None

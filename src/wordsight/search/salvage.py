@@ -13,10 +13,10 @@ from wordsight.errors import InputError
 from wordsight.files import reason, sync_folder
 from wordsight.locks import locked
 from wordsight.search.catalog import Batch, Catalog
-from wordsight.search.damage import NEEDED, restored
+from wordsight.search.damage import NEEDED, later_rows, restored
 from wordsight.search.identity import mark, read_id
 from wordsight.search.records import Entry, is_name
-from wordsight.search.schema import CHECKED, FILE, TABLES, connect, version_of
+from wordsight.search.schema import ADDED, CHECKED, FILE, connect, tables_of, version_of
 from wordsight.search.seal import Seal, seal_path
 
 MOST = 10**7  # numbers that are looked for, at most
@@ -64,15 +64,17 @@ def mend(folder: Path, busy: str) -> str:
 
 def is_legible(folder: Path) -> bool:
     """Whether SQLite can read all of a catalogue; also where there is none, or other things are in the way."""
-    path, sealed = folder / FILE, Seal.read(folder) is not None
+    path, seal = folder / FILE, Seal.read(folder)
+    sealed = seal is not None
+    needed = max(CHECKED, *(ADDED.get(name, 0) for name in seal.rows)) if seal else 0  # a later one was sealed
     if not os.path.exists(path):
         return not sealed
     try:
         with closing(connect(path, False)) as db:
             version = version_of(db, path)
-            if version == 0 or (version < CHECKED and sealed):
+            if version == 0 or version < needed:
                 return not sealed  # one that was never finished is no matter of ours
-            for table in (*TABLES, "pictures"):
+            for table in (*tables_of(version), "pictures"):
                 db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
             facts = {name for sound, name, _ in Catalog.of(db, path, version).rows("facts") if sound}
             known = facts >= set(NEEDED) or not sealed
@@ -95,12 +97,15 @@ def _salvage(folder: Path, work: Path) -> int:
         for one in batches:
             sizes[one.segment] = max(sizes.get(one.segment, 0), one.first + one.rows)
         broken = [(path, why) for sound, path, why in _legible(old.rows("broken")) if sound]
+        later = later_rows(lambda table: _legible(old.rows(table)))
         pictures = {entry.path: (number, entry) for number, entry in _pictures(old, seal)}
     with Catalog(work, write=True) as catalog, catalog.change():
         for name, value in facts.items():
             catalog.set_fact(name, value)
         catalog.restore(batches, sizes, broken)
         catalog.set_numbered(pictures.values())
+        for table, rows in later.items():
+            catalog.put_rows(table, rows)
     return len(pictures)
 
 

@@ -45,15 +45,44 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
             hubness, length, blur),
         meta_checksum = checksum(path, meta);
     """,
+    """
+    CREATE TABLE origins (
+        picture INTEGER PRIMARY KEY, hash BLOB NOT NULL, camera TEXT NOT NULL, taken_from TEXT NOT NULL,
+        row_checksum INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE albums (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, made TEXT NOT NULL,
+        row_checksum INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE album_pictures (
+        album INTEGER NOT NULL, picture INTEGER NOT NULL, row_checksum INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (album, picture)
+    ) WITHOUT ROWID;
+    """,
 )
 READABLE = 1  # the oldest version that a reader can use as it is
 CHECKED = 2  # the first version whose rows carry checksums
+ADDED = {"origins": 3, "albums": 3, "album_pictures": 3}  # tables that came later, and with which version
 TABLES = {  # the columns that the checksum of a row is of
     "facts": ("name", "value"),
     "segments": ("number", "rows"),
     "batches": ("segment", "first", "rows", "checksum"),
     "broken": ("path", "reason"),
+    "origins": ("picture", "hash", "camera", "taken_from"),
+    "albums": ("id", "name", "made"),
+    "album_pictures": ("album", "picture"),
 }
+
+
+def tables_of(version: int) -> list[str]:
+    """The tables of a version, but that of the pictures."""
+    return [name for name in TABLES if ADDED.get(name, 0) <= version]
+
+
+def stand_in(db: sqlite3.Connection, version: int) -> None:
+    """Give a reader of an older version the tables that came later, empty and for itself alone."""
+    for name in TABLES.keys() - set(tables_of(version)):
+        db.execute(f"CREATE TEMP TABLE {name} ({', '.join(TABLES[name])}, row_checksum)")
 
 
 def connect(path: Path, write: bool, *, patience: float = 30.0, as_it_is: bool = False) -> sqlite3.Connection:

@@ -31,6 +31,7 @@ from wordsight.vision.limits import (
 
 Source = str | Path | bytes | BinaryIO | Image.Image
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
+_MAKE, _MODEL = 0x010F, 0x0110
 _LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
 _LONG = 16  # the longer side is kept at most so many times as long as is asked for
 _TURNS = {
@@ -141,31 +142,48 @@ def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
 
 
 class Header(NamedTuple):
-    """What a picture's file says of it: width and height in pixels, upright, and when it was taken (EXIF), or None."""
+    """What a picture's file says of it.
+
+    Attributes:
+        width: pixels, upright.
+        height: pixels, upright.
+        taken: when, by EXIF; None where it does not say.
+        make: of the camera, by EXIF; empty where it does not say.
+        model: likewise.
+    """
 
     width: int
     height: int
     taken: datetime | None
+    make: str = ""
+    model: str = ""
 
 
-def read_header(content: bytes) -> Header | None:
-    """What the bytes of a picture's file say of it, without decoding it; None where they are not a picture."""
+def read_header(content: bytes | BinaryIO) -> Header | None:
+    """What a picture's file, open or as its bytes, says of it, without decoding it; None where it is no picture."""
     try:
-        image = _header(io.BytesIO(content))
+        image = _header(io.BytesIO(content) if isinstance(content, bytes) else content)
         width, height = image.size
     except Exception:  # decoders of damaged files raise nearly anything
         return None
+    make = model = ""
     try:
         if image.format == "TIFF":  # Pillow has turned the size already
             width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
         exif = image.getexif()
         if exif.get(_ORIENTATION) in (5, 6, 7, 8):
             width, height = height, width
+        make, model = (_plain(exif.get(tag)) for tag in (_MAKE, _MODEL))
         text = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
-        taken = datetime.strptime(str(text)[:19], "%Y:%m:%d %H:%M:%S")
+        taken = datetime.strptime(_plain(text)[:19], "%Y:%m:%d %H:%M:%S")
     except Exception:  # none, or damaged
-        return Header(width, height, None)
-    return Header(width, height, taken)
+        return Header(width, height, None, make, model)
+    return Header(width, height, taken, make, model)
+
+
+def _plain(text: object) -> str:
+    """Text of EXIF up to its first zero byte, without what is no Unicode."""
+    return str(text or "").partition("\0")[0].encode("utf-8", "ignore").decode().strip()
 
 
 def media_type(file: BinaryIO) -> str:

@@ -22,6 +22,7 @@ from wordsight.vision.images import TooManyPixels, media_type
 from wordsight.web.engine import Damaged, Engine, NotAPicture
 from wordsight.web.guard import Guard
 from wordsight.web.pages import Pages, etag, is_known
+from wordsight.web.photo_routes import photo_routes
 from wordsight.web.pictures import Gone, blocks
 from wordsight.web.schemas import (
     CaptionRequest,
@@ -91,6 +92,7 @@ def create_app(
     _knowledge(api, engine)
     _model_routes(api, engine)
     _picture_routes(api, engine)
+    photo_routes(api, engine.library, engine.read, {status: _error(status) for status in SAYS})
     app.include_router(api, prefix=API)
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _sentence(status, engine.private))

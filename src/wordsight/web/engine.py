@@ -1,12 +1,13 @@
 """What the routes do: from a request that was checked to its answer, without a word of HTTP."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+import wordsight
 from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
@@ -20,9 +21,12 @@ from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
 from wordsight.web import schemas
 from wordsight.web.guard import MAX_BYTES
+from wordsight.web.library import Library
 from wordsight.web.pictures import Gone, Pictures
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 
+P = ParamSpec("P")
+R = TypeVar("R")
 CAPTIONS, EXAMPLES = 3, 12  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
@@ -41,6 +45,7 @@ class Engine:
     Attributes:
         index: what is searched.
         pictures: its files.
+        library: its photos without a query.
         captioner: describes whole pictures.
         region_captioner: describes regions.
     """
@@ -51,9 +56,12 @@ class Engine:
         captioner: Captioner | None,
         region_captioner: Captioner | None,
         show_paths: bool = False,
+        reveals: bool = False,
     ) -> None:
+        self.reveals, self.folders = reveals, list[str]()
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
+        self.library = Library(index, show_paths)
         self._show_paths, self._roots = show_paths, index.paths.roots
 
     def info(self) -> Info:
@@ -66,10 +74,15 @@ class Engine:
             found, vocabulary = self.index.info(), self.index.run.vocabulary
             with Catalog(self.index.folder) as catalog:
                 names = filters.columns(catalog.db)
+                (albums,) = catalog.db.execute("SELECT count(*) FROM albums").fetchone()
         naming = [word for word in vocabulary.closed().words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
             name=self.index.folder.resolve().name,
+            version=wordsight.__version__,
             pictures=found["pictures"],
+            albums=albums,
+            reveal=self.reveals,
+            folders=self.folders,
             regions=found["regions"],
             broken=len(found["broken"]),
             calibrated=found["calibration"] is not None,
@@ -182,9 +195,9 @@ class Engine:
 
     def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
-        under = os.path.join(self.index.paths.roots[0], wanted.under) if wanted.under else ""
         with self._readable():
             self._check_whole()
+            chosen = wanted.filter(self.library.folder(wanted.under))
         try:
             found = self.index.search(
                 parts,
@@ -192,9 +205,8 @@ class Engine:
                 page=wanted.page,
                 min_score=wanted.min_score,
                 min_confidence=wanted.min_sure if wanted.min_confidence is None else wanted.min_confidence,
-                where=wanted.where,
-                under=under,
                 group=wanted.group,
+                **chosen,
             )
         except BadPicture:
             raise
@@ -210,6 +222,15 @@ class Engine:
             doubtful=found.poor_match,
             hits=[self._hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
         )
+
+    def read(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of a call that only reads the index.
+
+        Raises:
+            Damaged: the index cannot be read.
+        """
+        with self._readable():
+            return work(*args, **kwargs)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -234,17 +255,12 @@ class Engine:
     def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        copies = [schemas.NearDuplicate(number=one.number, path=self._called(one.path)) for one in hit.near_duplicates]
-        named = {"rank": rank, "name": hit.path.name, "path": self._called(hit.path)}
+        copies = [
+            schemas.NearDuplicate(number=one.number, path=self.library.called(one.path)) for one in hit.near_duplicates
+        ]
+        named = {"rank": rank, "name": hit.path.name, "path": self.library.called(hit.path)}
         told = plain | named | {"words": words, "near_duplicates": copies}
         return schemas.Hit.model_validate(with_former(told))
-
-    def _called(self, path: Path) -> str:
-        """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
-        if self._show_paths:
-            return str(path)
-        name = self.index.paths.key(path)
-        return path.name if os.path.isabs(name) else name
 
     def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:
         known = self.index.run.vocabulary

@@ -3,22 +3,18 @@
 from typing import Annotated, Any, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, model_validator
 
-TEXT, PARTS, TOP, PAGES = 500, 8, 100, 100_000  # the most letters of a sentence, sentences, hits on a page, pages
+from wordsight.search.origins import From
+from wordsight.web.filter_fields import SEVERAL, Chosen, ChosenJson, Strict, Text, Value
+
+PARTS, TOP, PAGES = 8, 100, 100_000  # the most sentences, hits on a page, pages
 OLD = "Now called {}; goes in 0.3."
 
 Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Box = Annotated[list[Edge], Field(min_length=4, max_length=4, description="left, top, right, bottom; fractions")]
 Number = Annotated[int, Field(ge=1, le=2**53, description="of a picture in the index")]
-Text = Annotated[str, StringConstraints(max_length=TEXT)]
 Weight = Annotated[FiniteFloat, Field(ge=-100, le=100, description="how much it counts; not 0")]
-
-
-class Strict(BaseModel):
-    """What a client sends: a misspelt name is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Sentence(Strict):
@@ -36,7 +32,7 @@ class Like(Strict):
     weight: Weight = 1.0
 
 
-class SearchOptions(Strict):
+class SearchOptions(Chosen):
     """Which hits are wanted, and how many."""
 
     top: Annotated[int, Field(ge=1, le=TOP, description="hits on a page")] = 24
@@ -46,12 +42,10 @@ class SearchOptions(Strict):
     min_sure: Annotated[
         Edge | None, Field(description=OLD.format("min_confidence"), json_schema_extra={"deprecated": True})
     ] = None
-    where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
-    under: Annotated[Text, Field(description="only pictures in this folder and below")] = ""
     group: Annotated[bool, Field(description="show near-duplicates as one")] = False
 
 
-class SearchRequest(SearchOptions):
+class SearchRequest(SearchOptions, ChosenJson):
     """Sentences and a picture of the index, whose weighted scores are added up."""
 
     model_config = ConfigDict(
@@ -59,7 +53,7 @@ class SearchRequest(SearchOptions):
         json_schema_extra={"examples": [{"sentences": [{"text": "a dog on the beach"}], "top": 12}]},
     )
 
-    sentences: Annotated[list[Sentence], Field(max_length=PARTS)] = []
+    sentences: Annotated[list[Sentence], Field(default_factory=list, max_length=PARTS)]
     like: Like | None = None
 
     @model_validator(mode="after")
@@ -77,8 +71,21 @@ class UploadSearch(SearchOptions):
     box: Box | None = None
     weight: Weight = 1.0
     sentences: Annotated[
-        list[Json[Sentence]], Field(max_length=PARTS, description='each as JSON: {"text": "on the beach"}')
-    ] = []
+        list[Json[Sentence]],
+        Field(default_factory=list, max_length=PARTS, description='each as JSON: {"text": "on the beach"}'),
+    ]
+    columns: Annotated[
+        Json[dict[Text, Value]],
+        Field(
+            default_factory=dict,
+            max_length=SEVERAL,
+            description='values of columns of metadata, as JSON: {"place": "the lake"}',
+        ),
+    ]
+
+    def pairs(self) -> dict[str, str | float]:
+        """Values in what the user knows of pictures, by name."""
+        return dict(self.columns)
 
 
 class CaptionRequest(Strict):
@@ -114,7 +121,11 @@ class Info(BaseModel):
     """What this server can do, and with what."""
 
     name: str
+    version: Annotated[str, Field(description="of wordsight")]
     pictures: int
+    albums: int
+    reveal: Annotated[bool, Field(description="whether it shows files in the file manager of its machine")]
+    folders: Annotated[list[str], Field(description="that may be indexed from the page")]
     regions: int
     broken: Annotated[int, Field(description="pictures that could not be read when the index was built")]
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
@@ -183,6 +194,8 @@ class Hit(BaseModel):
     width: int
     height: int
     taken: str
+    taken_from: Annotated[From, Field(description="what says so: EXIF, the file's name, or the time of the file")]
+    camera: Annotated[str, Field(description="make and model; empty where nobody knows")]
     meta: dict[str, Any]
     near_duplicates: list[NearDuplicate]
     common: Annotated[float, Field(deprecated=OLD.format("hubness"))]

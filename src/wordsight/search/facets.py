@@ -1,0 +1,79 @@
+"""What the pictures of an index can be chosen by, with how many there are of each: for menus beside a search."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from wordsight.search.catalog import Catalog
+from wordsight.search.filters import META, ORIENTATION, SIZE, TEXTS
+
+VALUES = 50  # of a column, at most
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the user knows of pictures under one name.
+
+    Attributes:
+        name: the name.
+        kind: whether all values are numbers.
+        least: the smallest number; None of texts.
+        most: the greatest.
+        values: the most frequent values, and how many pictures have each.
+    """
+
+    name: str
+    kind: Literal["number", "text"]
+    least: float | None
+    most: float | None
+    values: list[tuple[str | float, int]]
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What pictures can be chosen by.
+
+    Attributes:
+        first: the earliest day on which one was taken; empty where none has a date.
+        last: the latest.
+        cameras: each with how many pictures it took, most first; those without a camera are left out.
+        orientations: how many there are of each.
+        sizes: likewise.
+        columns: by name.
+    """
+
+    first: str
+    last: str
+    cameras: list[tuple[str, int]]
+    orientations: dict[str, int]
+    sizes: dict[str, int]
+    columns: list[Column]
+
+
+def facets(catalog: Catalog) -> Facets:
+    """What the pictures in a catalogue can be chosen by."""
+    dated = "SELECT ifnull(min(taken), ''), ifnull(max(taken), '') FROM pictures WHERE rows != 0 AND taken != ''"
+    first, last = (str(day)[:10] for day in catalog.db.execute(dated).fetchone())
+    cameras = [(name, count) for name, count in _counts(catalog, TEXTS["camera"]).items() if name]
+    return Facets(first, last, cameras, _counts(catalog, ORIENTATION), _counts(catalog, SIZE), _columns(catalog))
+
+
+def _counts(catalog: Catalog, what: str) -> dict[str, int]:
+    query = f"SELECT {what}, count(*) FROM pictures WHERE rows != 0 GROUP BY 1 ORDER BY 2 DESC, 1"
+    return {name: count for name, count in catalog.db.execute(query) if name}
+
+
+def _columns(catalog: Catalog) -> list[Column]:
+    """What the user knows: plain values, of lists and objects none."""
+    plain = f"FROM pictures, {META} WHERE meta != '{{}}' AND type IN ('integer', 'real', 'text', 'true', 'false')"
+    kinds = (
+        f"SELECT key, sum(type NOT IN ('integer', 'real')), min(value), max(value) {plain} GROUP BY key ORDER BY key"
+    )
+    text = "CASE type WHEN 'true' THEN type WHEN 'false' THEN type ELSE value END"
+    values = f"SELECT {text}, count(*) {plain} AND key = ? GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {VALUES}"
+    found = []
+    for name, others, least, most in catalog.db.execute(kinds).fetchall():
+        common = [(value, count) for value, count in catalog.db.execute(values, (name,))]
+        found.append(
+            Column(name, "text", None, None, common) if others else Column(name, "number", least, most, common)
+        )
+    return found

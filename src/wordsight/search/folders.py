@@ -1,0 +1,91 @@
+"""The folders of an index as a tree, by names that say nothing of where on this machine they are.
+
+Pictures below the folder that holds the index are in the folders of their names. Pictures elsewhere are named by whole
+paths: of these, what they have in common is left out but for its last folder.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Folder:
+    """A folder with its pictures.
+
+    Attributes:
+        name: of the folder alone.
+        path: from the top of the tree, as `Folders.path` takes it.
+        count: pictures in it and below.
+        folders: those inside, by name.
+    """
+
+    name: str
+    path: str
+    count: int = 0
+    folders: dict[str, "Folder"] = field(default_factory=dict)
+
+
+class Folders:
+    """The folders of some pictures.
+
+    Args:
+        keys: the pictures' names in the index.
+        root: the folder that holds the index.
+    """
+
+    def __init__(self, keys: Iterable[str], root: str) -> None:
+        self._root = root
+        self._counts = Counter(
+            key.rpartition("/")[0] if not os.path.isabs(key) else os.path.dirname(key) for key in keys
+        )
+        self._tops = self._elsewhere()
+
+    def _elsewhere(self) -> dict[str, str]:
+        """What is common to the pictures elsewhere, on each drive or main folder: its name in the tree -> its path."""
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for folder in self._counts:
+            if os.path.isabs(folder):
+                groups.setdefault(Path(folder).parts[:2], []).append(folder)
+        taken = {folder.partition("/")[0] for folder in self._counts if folder and not os.path.isabs(folder)}
+        tops: dict[str, str] = {}
+        for several in groups.values():
+            top = os.path.commonpath(several)
+            name = base = os.path.basename(top) or "drive"
+            again = 2
+            while name in tops or name in taken:
+                name, again = f"{base} ({again})", again + 1
+            tops[name] = top
+        return tops
+
+    def of(self, key: str) -> str:
+        """The folder of a picture, from the top of the tree; empty at the top."""
+        if not os.path.isabs(key):
+            return key.rpartition("/")[0]
+        return self._named(os.path.dirname(key))
+
+    def _named(self, folder: str) -> str:
+        for name, top in self._tops.items():
+            if folder == top or folder.startswith(top.rstrip(os.sep) + os.sep):
+                return "/".join([name, *Path(folder).relative_to(top).parts])
+        return os.path.basename(folder)
+
+    def path(self, name: str) -> str:
+        """The whole path of a folder that is named from the top of the tree, whether there is one or not."""
+        first, _, rest = name.partition("/")
+        return os.path.join(self._tops[first], rest) if first in self._tops else os.path.join(self._root, name)
+
+    def tree(self) -> list[Folder]:
+        """The folders at the top, with those inside, in the order of the alphabet."""
+        top = Folder("", "")
+        for folder, count in sorted(
+            (self._named(name) if os.path.isabs(name) else name, n) for name, n in self._counts.items()
+        ):
+            here = top
+            for name in folder.split("/") if folder else ():
+                path = f"{here.path}/{name}" if here.path else name
+                here = here.folders.setdefault(name, Folder(name, path))
+                here.count += count
+        return list(top.folders.values())

@@ -1,0 +1,135 @@
+"""Where a picture comes from: the camera that took it, and what its date was read from.
+
+The row of a picture in the table `origins` counts as long as the picture has the content that the row was read from.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from wordsight.files import open_regular
+from wordsight.search.catalog import Catalog
+from wordsight.search.paths import Paths
+from wordsight.vision.images import read_header
+
+From = Literal["exif", "name", "file"]
+OF_PICTURE = (
+    "FROM origins WHERE picture = pictures.number AND origins.hash = pictures.hash"  # within a query of pictures
+)
+TOGETHER = 1000  # pictures that are written at once
+_IN_NAME = re.compile(
+    r"(?<!\d)(?P<year>(?:19|20)\d\d)([-_.]?)(?P<month>\d\d)\2(?P<day>\d\d)"
+    r"(?:(?:[-_ .T]| at )(?P<hour>\d\d)([-_.:]?)(?P<minute>\d\d)\6(?P<second>\d\d)\d{0,3})?(?!\d)"
+)
+
+
+class Origin(NamedTuple):
+    """Where a picture comes from.
+
+    Attributes:
+        taken: when; None where only the file's own time is known.
+        taken_from: what says so: EXIF, the file's name, or the time of the file.
+        camera: make and model, as one name; empty where it is not known.
+    """
+
+    taken: datetime | None
+    taken_from: From
+    camera: str
+
+
+def origin(name: str, taken: datetime | None, make: str, model: str) -> Origin:
+    """Where a picture comes from.
+
+    Args:
+        name: of its file, without folders.
+        taken: when, by its EXIF data.
+        make: of the camera, as EXIF has it.
+        model: likewise.
+    """
+    camera = camera_name(make, model)
+    if taken is not None:
+        return Origin(taken, "exif", camera)
+    named = date_in_name(name)
+    return Origin(named, "name" if named else "file", camera)
+
+
+def camera_name(make: str, model: str) -> str:
+    """Make and model of a camera as one name: `NIKON CORPORATION`, `NIKON D90` is a `Nikon D90`."""
+    make, model = (" ".join(re.sub(r"[^\w\s.,:;+*/()&'-]", " ", text).split())[:60] for text in (make, model))
+    short = re.sub(
+        r"(?i)[ ,]+(corporation|corp|company|co|ltd|inc|optical|imaging|electronics|elec|camera)\b.*", "", make
+    )
+    if short.isupper() and len(short) > 3:  # but LG, HTC, SONY's own spelling is Sony
+        short = short.title()
+    if model.lower().startswith(short.lower()):
+        model = model[len(short) :].lstrip(" -_")
+    return f"{short} {model}".strip()
+
+
+def date_in_name(name: str) -> datetime | None:
+    """When a picture was taken, by such names as cameras and phones give: `IMG_20240517_101010.jpg`."""
+    for found in _IN_NAME.finditer(os.path.splitext(name)[0]):
+        year, month, day, *time = (
+            int(found[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
+        )
+        for clock in (time, (0, 0, 0)):  # a time that is none is left out
+            with suppress(ValueError):
+                return datetime(year, month, day, *clock)
+    return None
+
+
+def fill(catalog: Catalog, paths: Paths) -> int:
+    """Read the origins that are not known, from the heads of files; gives how many.
+
+    The date of a picture that was indexed before names were read is mended as well.
+
+    Raises:
+        InputError: the catalogue cannot be written.
+    """
+    query = (
+        "SELECT number, path, hash, taken FROM pictures WHERE rows != 0 AND path NOT IN (SELECT path FROM broken) "
+        f"AND NOT EXISTS (SELECT 1 {OF_PICTURE})"
+    )
+    found = list(_read(catalog.db.execute(query).fetchall(), paths))
+    for first in range(0, len(found), TOGETHER):
+        part = found[first : first + TOGETHER]
+        with catalog.change():
+            for key, _, taken in part:
+                if taken:
+                    catalog.change_entry(key, taken=taken)
+            catalog.put_rows("origins", [row for _, row, _ in part])
+    return len(found)
+
+
+def of(catalog: Catalog, number: int, content: bytes) -> tuple[From, str]:
+    """What the date of a picture was read from, and its camera; as if from the file where nobody has looked yet."""
+    for sound, *_, camera, taken_from in catalog.rows("origins", "picture = ? AND hash = ?", (number, content)):
+        if sound:
+            return taken_from, camera
+    return "file", ""
+
+
+def _read(
+    rows: list[tuple[int, str, bytes, str]], paths: Paths
+) -> Iterator[tuple[str, tuple[int, bytes, str, str], str]]:
+    """Of each picture whose file is there: its name, its row, and another date where it has one."""
+    for number, key, content, taken in rows:
+        try:
+            with open_regular(Path(paths.path(key))) as file:
+                header = read_header(file)
+        except OSError:
+            continue
+        if header is None:
+            continue
+        found = origin(key.rpartition("/")[2], header.taken, header.make, header.model)
+        when = iso(found.taken) if found.taken else ""
+        yield key, (number, content, found.camera, found.taken_from), "" if when == taken else when
+
+
+def iso(when: datetime) -> str:
+    """A time as the catalogue has it."""
+    return when.isoformat(sep=" ", timespec="seconds")

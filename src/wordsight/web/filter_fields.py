@@ -1,0 +1,87 @@
+"""The filter of a request: which pictures may be shown or found, in the JSON of a search or in an address."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+
+from wordsight.search.filters import Filter, Orientation, Size
+
+TEXT = 500  # letters of a sentence or an expression, at most
+SEVERAL = 50  # cameras or columns, at most
+
+Text = Annotated[str, StringConstraints(max_length=TEXT)]
+Id = Annotated[int, Field(ge=1, le=2**53)]
+
+
+def _day(text: str) -> str:
+    try:
+        good = not text or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("expected a day such as 2024-05-17")
+    return text
+
+
+Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
+Value = Annotated[Text | FiniteFloat, Field(union_mode="left_to_right")]
+
+
+class Strict(BaseModel):
+    """What a client sends: a misspelt name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Chosen(Strict):
+    """Which pictures are wanted; all that is given must hold."""
+
+    since: Annotated[Day, Field(description="taken on this day or later")] = ""
+    until: Annotated[Day, Field(description="taken on this day or earlier")] = ""
+    under: Annotated[Text, Field(description="only pictures in this folder and below")] = ""
+    camera: Annotated[list[Text], Field(max_length=SEVERAL, description="taken by one of these")] = []
+    orientation: Orientation | None = None
+    size: Annotated[Size | None, Field(description="less than 1 megapixel is small, 8 and more are large")] = None
+    album: Annotated[Id | None, Field(description="the id of an album")] = None
+    where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
+
+    def pairs(self) -> dict[str, str | float]:
+        """Values in what the user knows of pictures, by name."""
+        return {}
+
+    def filter(self, under: str) -> dict[str, Any]:
+        """The same as keywords of a `Filter`, in this folder: a whole path, or empty."""
+        names = ("since", "until", "orientation", "size", "album", "where")
+        chosen = {name: getattr(self, name) for name in names}
+        return chosen | {"under": under, "camera": tuple(self.camera), "columns": self.pairs()}
+
+
+class ChosenJson(Chosen):
+    """The same in JSON."""
+
+    columns: Annotated[
+        dict[Text, Value], Field(max_length=SEVERAL, description="values of columns of metadata, by name")
+    ] = {}
+
+    def pairs(self) -> dict[str, str | float]:
+        """Values in what the user knows of pictures, by name."""
+        return dict(self.columns)
+
+
+Pair = Annotated[str, StringConstraints(max_length=2 * TEXT, pattern=r"^[^:]+:")]
+
+
+class ChosenQuery(Chosen):
+    """The same in an address."""
+
+    column: Annotated[
+        list[Pair], Field(max_length=SEVERAL, description="`name:value` of a column of metadata; repeatable")
+    ] = []
+
+    def pairs(self) -> dict[str, str | float]:
+        """Values in what the user knows of pictures, by name."""
+        return {name: value for name, _, value in (one.partition(":") for one in self.column)}
+
+
+__all__ = ["Chosen", "ChosenJson", "ChosenQuery", "Filter", "Id", "Strict", "Text"]

@@ -1,0 +1,175 @@
+"""The photos of an index without a query: by date, by folder and camera, one by one; answered without the model."""
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from wordsight.search import origins
+from wordsight.search.catalog import Catalog
+from wordsight.search.facets import facets
+from wordsight.search.filters import Filter
+from wordsight.search.folders import Folder, Folders
+from wordsight.search.index import Index
+from wordsight.search.look import state
+from wordsight.search.timeline import timeline
+from wordsight.web import photo_schemas as schemas
+from wordsight.web.filter_fields import Chosen
+from wordsight.web.pictures import Gone
+
+T = TypeVar("T")
+ANSWERS = 16  # that are kept for the state of the index that they are of
+
+
+class Library:
+    """The photos of an index.
+
+    Attributes:
+        index: the index.
+        show_paths: call pictures by their whole paths, not by their names in the index.
+    """
+
+    def __init__(self, index: Index, show_paths: bool) -> None:
+        self.index, self.show_paths = index, show_paths
+        self._kept: OrderedDict[tuple[str, ...], object] = OrderedDict()
+        self._lock = Lock()
+
+    def tag(self, *what: object) -> str:
+        """What names an answer as the index is now."""
+        with Catalog(self.index.folder) as catalog:
+            return blake2b(repr((self._state(catalog), what)).encode(), digest_size=16).hexdigest()
+
+    def photos(self, asked: Chosen) -> bytes:
+        """The pictures that a filter lets through, newest first, as JSON.
+
+        Raises:
+            InputError: the filter cannot be used.
+        """
+        wanted = self.filter(asked)
+
+        def made(catalog: Catalog) -> bytes:
+            found = timeline(catalog, self.index.paths, wanted)
+            plain = {"total": len(found.numbers)} | found._asdict()
+            return json.dumps(plain, separators=(",", ":")).encode()
+
+        return self._once(("photos", asked.model_dump_json()), made)
+
+    def facets(self) -> bytes:
+        """What pictures can be chosen by, as JSON."""
+
+        def made(catalog: Catalog) -> bytes:
+            found = facets(catalog)
+            return (
+                schemas.Facets(
+                    first=found.first,
+                    last=found.last,
+                    folders=[_tree(folder) for folder in self._folders(catalog).tree()],
+                    cameras=[schemas.Camera(name=name, count=count) for name, count in found.cameras],
+                    orientations=found.orientations,
+                    sizes=found.sizes,
+                    columns=[
+                        schemas.Column(
+                            name=one.name,
+                            kind=one.kind,
+                            least=one.least,
+                            most=one.most,
+                            values=[schemas.ColumnValue(value=value, count=count) for value, count in one.values],
+                        )
+                        for one in found.columns
+                    ],
+                )
+                .model_dump_json()
+                .encode()
+            )
+
+        return self._once(("facets",), made)
+
+    def picture(self, number: int) -> schemas.PictureInfo:
+        """What is known of a picture.
+
+        Raises:
+            Gone: there is none of this number.
+        """
+        with Catalog(self.index.folder) as catalog:
+            entries = catalog.numbered([number])
+            if not entries:
+                raise Gone(f"There is no picture {number} in this index.")
+            entry = entries[0]
+            taken_from, camera = origins.of(catalog, number, entry.hash)
+            query = "SELECT id, name FROM albums JOIN album_pictures ON album = id WHERE picture = ? ORDER BY name, id"
+            albums = [schemas.AlbumName(id=id_, name=name) for id_, name in catalog.db.execute(query, (number,))]
+            before, folder = catalog.broken().get(entry.path, ""), self._folders(catalog).of(entry.path)
+        path = self.index.paths.path(entry.path)
+        missing, unreadable = state(path)
+        return schemas.PictureInfo(
+            number=number,
+            name=path.name,
+            path=self.called(path),
+            folder=folder,
+            taken=entry.taken,
+            taken_from=taken_from,
+            camera=camera,
+            width=entry.width,
+            height=entry.height,
+            bytes=max(0, entry.bytes),
+            meta=json.loads(entry.meta),
+            missing=missing,
+            unreadable="" if missing else unreadable or before.rpartition(f"{path.name}: ")[2],
+            albums=albums,
+        )
+
+    def filter(self, asked: Chosen) -> Filter:
+        """The filter of a request."""
+        return Filter(**asked.filter(self.folder(asked.under)))
+
+    def folder(self, name: str) -> str:
+        """The whole path of a folder that is named as in the tree; empty for none."""
+        if not name or os.path.isabs(name):
+            return name
+        with Catalog(self.index.folder) as catalog:
+            return self._folders(catalog).path(name)
+
+    def called(self, path: Path) -> str:
+        """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
+        if self.show_paths:
+            return str(path)
+        name = self.index.paths.key(path)
+        return path.name if os.path.isabs(name) else name
+
+    def _folders(self, catalog: Catalog) -> Folders:
+        def made(catalog: Catalog) -> Folders:
+            keys = (key for (key,) in catalog.db.execute("SELECT path FROM pictures WHERE rows != 0"))
+            return Folders(keys, self.index.paths.roots[0])
+
+        return self._kept_or_made(catalog, ("folders",), made)
+
+    def _once(self, what: tuple[str, ...], made: Callable[[Catalog], T]) -> T:
+        with Catalog(self.index.folder) as catalog:
+            return self._kept_or_made(catalog, what, made)
+
+    def _kept_or_made(self, catalog: Catalog, what: tuple[str, ...], made: Callable[[Catalog], T]) -> T:
+        """An answer, made once for each state of the index."""
+        key = (self._state(catalog), *what)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]  # type: ignore[return-value]
+        found = made(catalog)
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > ANSWERS:
+                self._kept.popitem(last=False)
+        return found
+
+    def _state(self, catalog: Catalog) -> str:
+        """What changes when the index does."""
+        return f"{self.index.opened.identity} {catalog.fact('generation')}"
+
+
+def _tree(folder: Folder) -> schemas.FolderTree:
+    inside = [_tree(one) for one in folder.folders.values()]
+    return schemas.FolderTree(name=folder.name, path=folder.path, count=folder.count, folders=inside)

@@ -1,0 +1,50 @@
+"""The routes of the photos themselves: the timeline, what can be chosen by, and each picture's data."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from wordsight.web.filter_fields import ChosenQuery
+from wordsight.web.library import Library
+from wordsight.web.pages import etag, is_known
+from wordsight.web.photo_schemas import Facets, Photos, PictureInfo
+from wordsight.web.schemas import Number
+from wordsight.web.work import Workers
+
+
+def photo_routes(api: APIRouter, library: Library, readable: Callable[..., Any], errors: dict[int | str, Any]) -> None:
+    """Put them into the API.
+
+    Args:
+        api: where they go.
+        library: what answers.
+        readable: calls a function, and says what is wrong inside as the index's fault.
+        errors: the description of an answer, by status.
+    """
+    workers = Workers(2, 64)
+    same: dict[int | str, dict[str, Any]] = {304: {"description": "It is what `If-None-Match` says."}}
+
+    async def tagged(request: Request, work: Callable[..., bytes], *given: Any) -> Response:
+        """An answer, or that the client has it already."""
+        dumped = [one.model_dump_json() for one in given]
+        tag = etag(await workers.run(request, readable, library.tag, work.__name__, *dumped))
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if is_known(request.headers, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(await workers.run(request, work, *given), media_type="application/json", headers=headers)
+
+    @api.get("/photos", operation_id="photos", response_model=Photos, responses=same)
+    async def photos(asked: Annotated[ChosenQuery, Query()], request: Request) -> Response:
+        """Every picture that a filter lets through, newest first."""
+        return await tagged(request, library.photos, asked)
+
+    @api.get("/facets", operation_id="facets", response_model=Facets, responses=same)
+    async def facets(request: Request) -> Response:
+        """What pictures can be chosen by, and how many there are of each."""
+        return await tagged(request, library.facets)
+
+    @api.get("/pictures/{number}/info", operation_id="picture_info", responses={404: errors[404]})
+    async def picture_info(number: Number, request: Request) -> PictureInfo:
+        """What is known of a picture."""
+        return await workers.run(request, readable, library.picture, number)

@@ -1,0 +1,104 @@
+"""What goes over the wire of the photos themselves: the timeline, what can be chosen by, one picture, words."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from wordsight.search.origins import From
+
+
+class Photos(BaseModel):
+    """Pictures, newest first, in columns of equal order."""
+
+    total: int
+    numbers: list[int]
+    ratios: Annotated[list[int], Field(description="100 times width through height, 1 to 10,000")]
+    days: Annotated[
+        list[tuple[str, int]],
+        Field(description="each day with how many were taken on it, in the order of `numbers`; '' without a date"),
+    ]
+
+
+class AlbumName(BaseModel):
+    """An album."""
+
+    id: int
+    name: str
+
+
+class PictureInfo(BaseModel):
+    """What is known of a picture."""
+
+    number: int
+    name: Annotated[str, Field(description="of its file")]
+    path: Annotated[str, Field(description="its name in the index; the whole path if the server shows paths")]
+    folder: Annotated[str, Field(description="as `under` takes it")]
+    taken: Annotated[str, Field(description="local time; empty where nobody knows")]
+    taken_from: Annotated[From, Field(description="what says so: EXIF, the file's name, or the time of the file")]
+    camera: str
+    width: int
+    height: int
+    bytes: int
+    meta: dict[str, Any]
+    missing: Annotated[bool, Field(description="whether the file is gone")]
+    unreadable: Annotated[str, Field(description="why the file is there and cannot be read; empty where it can")]
+    albums: list[AlbumName]
+
+
+class FolderTree(BaseModel):
+    """A folder with those inside."""
+
+    name: str
+    path: Annotated[str, Field(description="as `under` takes it")]
+    count: Annotated[int, Field(description="pictures in it and below")]
+    folders: list["FolderTree"]
+
+
+class Camera(BaseModel):
+    """A camera with how many pictures it took."""
+
+    name: str
+    count: int
+
+
+class ColumnValue(BaseModel):
+    """A value of a column with how many pictures have it."""
+
+    value: str | int | float
+    count: int
+
+
+class Column(BaseModel):
+    """A column of metadata."""
+
+    name: str
+    kind: Literal["number", "text"]
+    least: int | float | None
+    most: int | float | None
+    values: Annotated[list[ColumnValue], Field(description="the most frequent, at most 50")]
+
+
+class Facets(BaseModel):
+    """What pictures can be chosen by, with how many there are of each."""
+
+    first: Annotated[str, Field(description="the earliest day; empty where no picture has a date")]
+    last: str
+    folders: list[FolderTree]
+    cameras: list[Camera]
+    orientations: dict[str, int]
+    sizes: dict[str, int]
+    columns: list[Column]
+
+
+class SuggestedWord(BaseModel):
+    """A word that the model knows."""
+
+    text: str
+    count: Annotated[int, Field(description="pictures of the index with it in their names or metadata")]
+
+
+class Suggestions(BaseModel):
+    """How a query may go on, and what may be meant by words that are not known."""
+
+    words: list[SuggestedWord]
+    spelling: dict[str, str]
