@@ -44,7 +44,7 @@ export function usual(hits, colours) {
 export function boxed(source, alt, marks, { later = false, fallback = "" } = {}) {
   const image = make("img", { [later ? "data-src" : "src"]: source, alt, decoding: "async", draggable: "false" });
   const lines = draw("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" });
-  const frame = make("div.pic", {}, image, lines);
+  const frame = make("div.pic", {}, image, (marks.length > 0 || !later) && lines);
   image.addEventListener("error", () => {
     if (fallback && image.getAttribute("src") !== fallback) image.src = fallback;
     else frame.classList.add("broken");

@@ -53,19 +53,22 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
 
   function render() {
     if (!width || !laid.rows.length) return moved();
-    const top = scrollY - offset();
+    const top = scrollY - offset(); // read first: what is written below would have to be laid out for it
     const fast = Math.abs(scrollY - last) > FAST * innerHeight;
     last = scrollY;
+    let changed = false;
     const first = rowAt(laid.rows, top - NEAR * innerHeight);
     const end = rowAt(laid.rows, top + (1 + NEAR) * innerHeight);
     for (const [place, row] of live) {
-      if ((place < first || place > end) && !row.contains(document.activeElement)) { drop(row); live.delete(place); }
+      if ((place < first || place > end) && !row.contains(document.activeElement)) { drop(row); live.delete(place); changed = true; }
     }
-    for (let place = first; place <= end; place += 1) if (!live.has(place)) put(place);
-    clearTimeout(resting);
-    if (fast) resting = setTimeout(wake, REST);
-    else wake();
-    tabbable();
+    for (let place = first; place <= end; place += 1) if (!live.has(place)) { put(place); changed = true; }
+    if (changed) {
+      clearTimeout(resting);
+      if (fast) resting = setTimeout(wake, REST);
+      else wake();
+      tabbable(top);
+    }
     moved();
   }
 
@@ -111,13 +114,8 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
   }
 
   /** Tab goes to one tile: the one that was used last, else the first that is seen. */
-  function tabbable() {
-    let wanted = tile(current);
-    if (!wanted) {
-      const top = scrollY - offset();
-      const row = laid.rows[Math.min(rowAt(laid.rows, Math.max(top, 0)) , laid.rows.length - 1)];
-      wanted = tile(row.from);
-    }
+  function tabbable(top = scrollY - offset()) {
+    const wanted = tile(current) ?? tile(laid.rows[rowAt(laid.rows, Math.max(top, 0))].from);
     for (const one of element.querySelectorAll('a.open[tabindex="0"]')) if (one !== wanted?.querySelector("a.open")) one.tabIndex = -1;
     if (wanted) wanted.querySelector("a.open").tabIndex = 0;
   }
@@ -206,6 +204,7 @@ function sized(tile, { left, width, height }, ratio) {
   tile.style.left = `${left}px`;
   tile.style.width = `${width}px`;
   tile.style.height = `${height}px`;
+  tile.classList.toggle("narrow", width < 118);
   const frame = tile.querySelector(".pic");
   const wide = Math.max(width, height * ratio);
   frame.style.width = `${wide}px`;

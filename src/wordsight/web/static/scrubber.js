@@ -14,10 +14,13 @@ export function scrubberOf(grid) {
   let months = []; // {day, label, top}, from the newest
   let dragging = false;
 
-  const room = () => Math.max(document.documentElement.scrollHeight - innerHeight, 1);
+  let offset = 0; // of the grid in the page, and how far the page scrolls: not measured while it does
+  let far = 1;
+  const measure = () => { offset = grid.offset(); far = Math.max(document.documentElement.scrollHeight - innerHeight, 1); };
+  const room = () => far;
   const share = () => Math.min(Math.max(scrollY / room(), 0), 1);
   const at = () => {
-    const y = scrollY - grid.offset() + innerHeight * share();
+    const y = scrollY - offset + innerHeight * share();
     let found = months[0];
     for (const month of months) if (month.top <= y) found = month;
     return found;
@@ -33,6 +36,7 @@ export function scrubberOf(grid) {
       months.push({ day, index: content.starts[place] });
     });
     element.hidden = months.length < 2 || grid.height() < 2 * innerHeight;
+    document.body.classList.toggle("timed", !element.hidden);
     if (element.hidden) return;
     for (const month of months) Object.assign(month, { top: grid.areaOf(month.index).top, label: monthLabel(month.day) });
     marks();
@@ -40,6 +44,7 @@ export function scrubberOf(grid) {
   }
 
   function marks() {
+    measure();
     const high = element.clientHeight;
     const made = [];
     let [year, above, dot] = ["", -LEAST, -STEP];
@@ -103,8 +108,13 @@ export function scrubberOf(grid) {
   });
 
   /** Where to scroll so that `at` is a height of the grid. */
-  const inverse = (top) => (top + grid.offset()) / (1 + innerHeight / room());
+  const inverse = (top) => (top + offset) / (1 + innerHeight / room());
 
-  addEventListener("resize", () => { if (!element.hidden) requestAnimationFrame(() => { for (const month of months) month.top = grid.areaOf(month.index).top; marks(); moved(); }); });
+  new ResizeObserver(() => {
+    if (element.hidden) return;
+    for (const month of months) month.top = grid.areaOf(month.index).top;
+    marks();
+    moved();
+  }).observe(grid.element);
   return { show, moved };
 }

@@ -49,7 +49,7 @@ export function tileOf(index, content, { address, selected, light }) {
   const check = make("button.check", {
     type: "button", role: "checkbox", tabindex: "-1", "aria-checked": String(selected(number)), "aria-label": `Select ${hit ? hit.name : alt}`,
     title: "Select (Space)",
-  }, icon("check"));
+  });
   const tile = make(`div.tile${selected(number) ? ".selected" : ""}`, { "data-number": number, "data-hit": hit && number },
     link, check,
     folded > 0 && make("span.folded", { title: "Near-duplicates: open the photo to see them" }, icon("stack"), `+${folded}`),
