@@ -243,6 +243,12 @@ def serve(
     allowed_host: Annotated[
         list[str], typer.Option(metavar="NAME", help="Another name it is asked by, as of a proxy; repeatable.")
     ] = [],  # noqa: B006
+    trusted_proxy: Annotated[
+        list[str], typer.Option(metavar="ADDRESS", help="A proxy whose forwarded headers count; repeatable.")
+    ] = [],  # noqa: B006
+    photos: Annotated[
+        list[Path], typer.Option(metavar="FOLDER", help="May be indexed from the page; repeatable.")
+    ] = [],  # noqa: B006
     show_paths: Annotated[bool, typer.Option("--show-paths", help="Show whole paths, not names in the index.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     device: Device = "auto",
@@ -251,7 +257,7 @@ def serve(
     """Search an index in the browser, and as JSON under /api/v1."""
     from wordsight.web.serve import serve
 
-    serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths)
+    serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths, photos, trusted_proxy)
 
 
 @app.command()

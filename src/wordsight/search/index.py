@@ -292,14 +292,17 @@ class Index(FormerNames):
         return self.opened.snapshot(catalog)
 
     @contextmanager
-    def writing(self) -> Iterator[Catalog]:
+    def writing(self, wait: float = 0.0) -> Iterator[Catalog]:
         """The catalogue, for the only process that writes.
+
+        Args:
+            wait: seconds that are waited for another one to end.
 
         Raises:
             InputError: another process is writing, or the folder cannot be written.
         """
         _ = self.opened  # or a lock would be put into what is no index
-        with locked(self.folder, BUSY):
+        with locked(self.folder, BUSY, wait=wait):
             try:
                 mark(self.folder)
             except OSError as error:

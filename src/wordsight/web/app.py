@@ -5,7 +5,8 @@ A client that sends something wrong gets `{"error": "one sentence"}` and a statu
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, FastAPI, Form, Request, Response
@@ -19,8 +20,10 @@ from wordsight.errors import InputError
 from wordsight.runs.captioner import Captioner
 from wordsight.search.index import Index
 from wordsight.vision.images import TooManyPixels, media_type
+from wordsight.web.album_routes import album_routes, file_routes, index_routes
 from wordsight.web.engine import Damaged, Engine, NotAPicture
-from wordsight.web.guard import Guard
+from wordsight.web.guard import Guard, is_local
+from wordsight.web.indexing import Conflict, Forbidden
 from wordsight.web.pages import Pages, etag, is_known
 from wordsight.web.photo_routes import photo_routes
 from wordsight.web.pictures import Gone, blocks
@@ -41,13 +44,14 @@ API = "/api/v1"
 PAGES = {"/": "index.html", f"{API}/docs": "docs.html"}
 FRESH = 1.0  # seconds that what there is is not looked up again
 Responses = dict[int | str, dict[str, Any]]
-STATUS = {Gone: 404, InputError: 400, NotAPicture: 415, TooManyPixels: 413, Damaged: 500}
+STATUS = {Gone: 404, Forbidden: 403, Conflict: 409, InputError: 400, NotAPicture: 415, TooManyPixels: 413, Damaged: 500}
 SAYS = {
     400: "It cannot be used.",
     401: "The token is missing or wrong.",
-    403: "It comes from another page.",
+    403: "It comes from another page, or the server was not started for this.",
     404: "There is none.",
     408: "It came too slowly.",
+    409: "Something else is being written.",
     413: "It is too large.",
     415: "It is no picture that can be read.",
     422: "It is not of the form that is described here.",
@@ -64,6 +68,8 @@ def create_app(
     host: str = "127.0.0.1",
     names: Collection[str] = (),
     show_paths: bool = False,
+    photos: Sequence[Path] = (),
+    trusted: Collection[str] = (),
 ) -> FastAPI:
     """The app.
 
@@ -75,6 +81,8 @@ def create_app(
         host: where the server is bound: only this, the names of this machine and `names` may be in `Host`.
         names: other names of the server: of a proxy in front of it, or in the network.
         show_paths: call pictures by their whole paths, not by their names in the index.
+        photos: folders that may be indexed from the page, with all below.
+        trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
     """
     app = FastAPI(
         title="wordsight",
@@ -85,14 +93,18 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    engine = Engine(index, captioner, region_captioner, show_paths)
+    alone = is_local(host) and not (token or names or trusted)
+    engine = Engine(index, captioner, region_captioner, show_paths, alone, photos)
     app.add_middleware(Pages, names=PAGES)
-    app.add_middleware(Guard, host=host, token=token, names=names)
+    app.add_middleware(Guard, host=host, token=token, names=names, trusted=trusted)
     api = APIRouter(responses={status: _error(status) for status in (400, 401, 408, 422, 500, 503)})
     _knowledge(api, engine)
     _model_routes(api, engine)
     _picture_routes(api, engine)
-    photo_routes(api, engine.library, engine.read, {status: _error(status) for status in SAYS})
+    errors: Responses = {status: _error(status) for status in SAYS}
+    photo_routes(api, engine.library, engine.read, errors)
+    for more in (album_routes, file_routes, index_routes):
+        more(api, engine, errors)
     app.include_router(api, prefix=API)
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _sentence(status, engine.private))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from PIL import Image
@@ -20,14 +21,19 @@ from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
 from wordsight.web import schemas
+from wordsight.web.album_schemas import Broken, IndexState
+from wordsight.web.archive import archive
 from wordsight.web.guard import MAX_BYTES
+from wordsight.web.indexing import Forbidden, Indexing
 from wordsight.web.library import Library
 from wordsight.web.pictures import Gone, Pictures
+from wordsight.web.reveal import reveal
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
+from wordsight.web.shelf import Shelf
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CAPTIONS, EXAMPLES = 3, 12  # how many are given
+CAPTIONS, EXAMPLES, BROKEN = 3, 12, 1000  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
 
@@ -46,6 +52,9 @@ class Engine:
         index: what is searched.
         pictures: its files.
         library: its photos without a query.
+        shelf: its albums.
+        indexing: adds pictures.
+        reveals: whether files are shown in the file manager of this machine.
         captioner: describes whole pictures.
         region_captioner: describes regions.
     """
@@ -57,11 +66,13 @@ class Engine:
         region_captioner: Captioner | None,
         show_paths: bool = False,
         reveals: bool = False,
+        photos: Sequence[Path] = (),
     ) -> None:
-        self.reveals, self.folders = reveals, list[str]()
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
-        self.library = Library(index, show_paths)
+        self.library, self.reveals = Library(index, show_paths), reveals
+        self.indexing = Indexing(index, photos, show_paths)
+        self.shelf = Shelf(self.library, self.indexing)
         self._show_paths, self._roots = show_paths, index.paths.roots
 
     def info(self) -> Info:
@@ -82,7 +93,7 @@ class Engine:
             pictures=found["pictures"],
             albums=albums,
             reveal=self.reveals,
-            folders=self.folders,
+            folders=list(self.indexing.folders),
             regions=found["regions"],
             broken=len(found["broken"]),
             calibrated=found["calibration"] is not None,
@@ -155,6 +166,48 @@ class Engine:
         with _named("the picture"):
             return self.pictures.thumbnail(number)
 
+    def archive(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """The parts of a zip file of some pictures.
+
+        Raises:
+            Damaged: the index cannot be read.
+        """
+        with self._readable(), Catalog(self.index.folder):
+            return archive(self.pictures, numbers, self.private)
+
+    def reveal(self, number: int) -> None:
+        """Show a picture in the file manager of this machine.
+
+        Raises:
+            Forbidden: others can reach the server.
+            Gone: there is none of this number, or its file is gone.
+            InputError: there is no file manager.
+        """
+        if not self.reveals:
+            raise Forbidden("Files are shown only by a server that is for this machine alone, without a token.")
+        path = self.index.paths.path(self.entry(number).path)
+        if not os.path.lexists(path):
+            raise Gone(f"{path.name}: its file is gone.")
+        reveal(path)
+
+    def index_state(self) -> IndexState:
+        """How far the indexing is."""
+        at = self.indexing
+        with self._readable(), Catalog(self.index.folder) as catalog:
+            broken = list(catalog.broken().items())[:BROKEN]
+        return IndexState(
+            state=at.state,
+            done=at.done,
+            total=at.total,
+            seconds_left=at.seconds_left,
+            message=self.private(at.message),
+            broken=[
+                Broken(path=self.library.called(self.index.paths.path(key)), why=self.private(why))
+                for key, why in broken
+            ],
+            folders=list(at.folders),
+        )
+
     def private(self, sentence: str) -> str:
         """A sentence without the folders of this machine, unless they are shown."""
         if self._show_paths:
@@ -162,7 +215,8 @@ class Engine:
         folder = self.index.folder
         with suppress(InputError):  # the index is gone, or damaged: those that were known
             self._roots = self.index.paths.roots
-        for root in (*self._roots, str(folder.parent), str(folder.absolute().parent)):
+        photos = (os.path.dirname(path) for path in self.indexing.folders.values())
+        for root in (*self._roots, str(folder.parent), str(folder.absolute().parent), *photos):
             if root not in (os.sep, "."):
                 sentence = sentence.replace(root + os.sep, "")
         return sentence

@@ -29,7 +29,7 @@ HEADERS = {
     "form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none, browsers send no Origin with a form
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -53,9 +53,13 @@ class Guard:
             numeric address may, as no other page can have one for its name.
         names: other names that may be asked for: of a proxy in front, or in the network.
         token: asked of everyone, as a bearer, a cookie, or once as `?token=`, which sets the cookie; none if empty.
+        trusted: addresses and networks of proxies: what they say in `X-Forwarded-Host` and `X-Forwarded-Proto` counts.
     """
 
-    def __init__(self, app: ASGIApp, host: str, token: str, names: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, token: str, names: Collection[str] = (), trusted: Collection[str] = ()
+    ) -> None:
+        self._trusted = [ipaddress.ip_network(one, strict=False) for one in trusted]
         self.app, self.host, self.token = app, host.lower().strip("[]"), token
         self.names = {name.lower().strip("[]") for name in names}
         self.cookie = "wordsight_" + hashlib.blake2b(token.encode(), digest_size=4).hexdigest()
@@ -81,7 +85,8 @@ class Guard:
         try:
             given = self._check(scope)
             if given:
-                return await _redirect(scope, answer, f"{self.cookie}={quote(self.token, safe='')}")
+                secure = "; Secure" if self._forwarded(scope, "x-forwarded-proto") == "https" else ""
+                return await _redirect(scope, answer, f"{self.cookie}={quote(self.token, safe='')}", secure)
             asked = {**scope, "method": "GET"} if head else scope
             if _limit(scope) == MAX_BYTES:
                 return await self._upload(asked, receive, answer)
@@ -127,7 +132,7 @@ class Guard:
     def _check(self, scope: Scope) -> bool:
         """Whether the token came in the address; raises `Refused`."""
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        host = self._forwarded(scope, "x-forwarded-host") or headers.get("host", "")
         if not self._ours(host):
             raise Refused(400, f"This server is not called {host[:100]!r}.")
         if scope["method"] not in ("GET", "HEAD"):
@@ -138,6 +143,19 @@ class Guard:
         if len(length) > 18 or int(length) > _limit(scope):
             raise Refused(413, _too_much(_limit(scope)))
         return bool(self.token) and self._by_address(scope, headers)
+
+    def _forwarded(self, scope: Scope, name: str) -> str:
+        """What a trusted proxy says in a header; of several values that of the nearest."""
+        if not self._trusted:
+            return ""
+        try:
+            client = ipaddress.ip_address((scope.get("client") or ("",))[0].partition("%")[0])
+        except ValueError:
+            return ""
+        client = getattr(client, "ipv4_mapped", None) or client
+        if not any(client in network for network in self._trusted):
+            return ""
+        return Headers(scope=scope).get(name, "").rpartition(",")[2].strip()
 
     def _ours(self, host: str) -> bool:
         if "@" in host:  # no Host has a user in it
@@ -186,6 +204,14 @@ class Guard:
         return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
 
 
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach a host."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
@@ -225,11 +251,14 @@ def _counted(receive: Receive, limit: int) -> Receive:
     return counted
 
 
-async def _redirect(scope: Scope, send: Send, cookie: str) -> None:
-    """To the same page without the token in its address, which would stay in the history."""
+async def _redirect(scope: Scope, send: Send, cookie: str, more: str = "") -> None:
+    """To the same page without the token in its address, which would stay in the history.
+
+    The new address is relative: in front of the path there may be a prefix that only a proxy knows.
+    """
     headers = [
-        (b"location", ("/" + quote(scope["path"], safe="/").lstrip("/")).encode()),
-        (b"set-cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Lax".encode()),
+        (b"location", ("./" + quote(scope["path"].rpartition("/")[2], safe="")).encode()),
+        (b"set-cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Lax{more}".encode()),
         (b"content-length", b"0"),
     ]
     await send({"type": "http.response.start", "status": 303, "headers": headers})

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from wordsight.runs.aligner import UNKNOWN
 from wordsight.search import origins
 from wordsight.search.catalog import Catalog
 from wordsight.search.facets import facets
@@ -16,6 +17,7 @@ from wordsight.search.filters import Filter
 from wordsight.search.folders import Folder, Folders
 from wordsight.search.index import Index
 from wordsight.search.look import state
+from wordsight.search.suggest import Suggest, counted
 from wordsight.search.timeline import timeline
 from wordsight.web import photo_schemas as schemas
 from wordsight.web.filter_fields import Chosen
@@ -121,6 +123,20 @@ class Library:
             unreadable="" if missing else unreadable or before.rpartition(f"{path.name}: ")[2],
             albums=albums,
         )
+
+    def suggest(self, text: str) -> schemas.Suggestions:
+        """How a query may go on."""
+        vocabulary = self.index.run.vocabulary
+
+        def made(catalog: Catalog) -> Suggest:
+            known = vocabulary.number
+            return Suggest(
+                vocabulary.words[UNKNOWN + 1 :], counted(catalog), lambda word: vocabulary.open or word in known
+            )
+
+        found = self._once(("suggest",), made)
+        words = [schemas.SuggestedWord(text=word, count=count) for word, count in found.words(text)]
+        return schemas.Suggestions(words=words, spelling=found.spelling(text))
 
     def filter(self, asked: Chosen) -> Filter:
         """The filter of a request."""

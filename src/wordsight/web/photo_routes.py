@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from wordsight.web.filter_fields import ChosenQuery
+from wordsight.web.filter_fields import ChosenQuery, Text
 from wordsight.web.library import Library
 from wordsight.web.pages import etag, is_known
-from wordsight.web.photo_schemas import Facets, Photos, PictureInfo
+from wordsight.web.photo_schemas import Facets, Photos, PictureInfo, Suggestions
 from wordsight.web.schemas import Number
 from wordsight.web.work import Workers
 
@@ -48,3 +48,8 @@ def photo_routes(api: APIRouter, library: Library, readable: Callable[..., Any],
     async def picture_info(number: Number, request: Request) -> PictureInfo:
         """What is known of a picture."""
         return await workers.run(request, readable, library.picture, number)
+
+    @api.get("/suggest", operation_id="suggest")
+    async def suggest(request: Request, q: Annotated[Text, Query(description="what is typed")] = "") -> Suggestions:
+        """Words that complete the last one, and what may be meant by those that are not known."""
+        return await workers.run(request, readable, library.suggest, q)

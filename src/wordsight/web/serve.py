@@ -19,7 +19,7 @@ from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
 from wordsight.web.connections import bound, server
-from wordsight.web.guard import EVERYWHERE
+from wordsight.web.guard import EVERYWHERE, is_local
 
 TOKEN = 16  # characters that one has at least
 
@@ -35,6 +35,8 @@ def serve(
     device: str = "auto",
     names: Sequence[str] = (),
     show_paths: bool = False,
+    photos: Sequence[Path] = (),
+    trusted: Sequence[str] = (),
 ) -> None:
     """Serve an index until Ctrl-C.
 
@@ -49,11 +51,13 @@ def serve(
         device: `auto`, `cpu`, `cuda` or `mps`.
         names: other names that the server is asked by: of a proxy in front, which others can reach, or in the network.
         show_paths: call pictures by their whole paths, not by their names in the index.
+        photos: folders that may be indexed from the page, with all below.
+        trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
 
     Raises:
         InputError: the index or a captioner cannot be opened, the address is not free, or the token is too short.
     """
-    _check(token, names)
+    _check(token, names, photos, trusted)
     share_freed_memory()
     index = Index(folder, device)
     if index.bundled:
@@ -62,8 +66,8 @@ def serve(
             captioner, regions = in_the_box("captions"), in_the_box("regions")
     described = load_captioner(captioner, device) if captioner else None
     of_regions = load_captioner(regions, device) if regions else None
-    token = token or ("" if is_local(host) and not names else secrets.token_urlsafe(16))
-    app = create_app(index, described, of_regions, token, host, names, show_paths)
+    token = token or ("" if is_local(host) and not (names or trusted) else secrets.token_urlsafe(16))
+    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted)
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
@@ -74,7 +78,15 @@ def serve(
     server(app).run(sockets=listening)
 
 
-def _check(token: str, names: Sequence[str]) -> None:
+def _check(token: str, names: Sequence[str], photos: Sequence[Path], trusted: Sequence[str]) -> None:
+    for folder in photos:
+        if not folder.is_dir():
+            raise InputError(f"--photos {folder}: expected a folder.")
+    for one in trusted:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise InputError(f"--trusted-proxy {one}: expected an address such as 10.0.0.2, or a network.") from None
     if token and len(token) < TOKEN:
         raise InputError(
             f"--token: expected at least {TOKEN} characters, found {len(token)}; leave it out to have one made."
@@ -90,14 +102,6 @@ def share_freed_memory() -> None:
     """Have all threads use one arena of glibc: each keeps what it frees, which after large pictures is a gigabyte."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach a host."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def address(host: str, port: int, token: str) -> str:

@@ -1,0 +1,151 @@
+"""Albums: pictures that the user has put together, kept in the catalogue; the files are never touched."""
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.files import to_json
+from wordsight.search import origins
+from wordsight.search.catalog import Catalog, Entry
+
+LONGEST = 200  # characters of a name
+
+
+@dataclass(frozen=True)
+class Album:
+    """An album.
+
+    Attributes:
+        id: what the catalogue calls it; it keeps that for good.
+        name: what the user calls it.
+        made: when, ISO, UTC.
+        count: its pictures.
+        cover: the number of the newest of them; None where it is empty.
+    """
+
+    id: int
+    name: str
+    made: str
+    count: int
+    cover: int | None
+
+
+def albums(catalog: Catalog) -> list[Album]:
+    """Every album, by name.
+
+    Raises:
+        InputError: one of their rows is damaged.
+    """
+    inside = "FROM album_pictures JOIN pictures ON number = picture WHERE album = ?"
+    found = []
+    for sound, album, name, made in list(catalog.rows("albums")):
+        if not sound:
+            raise catalog.damage("a row of the table albums")
+        (count,) = catalog.db.execute(f"SELECT count(*) {inside}", (album,)).fetchone()
+        cover = catalog.db.execute(
+            f"SELECT number {inside} ORDER BY taken DESC, number DESC LIMIT 1", (album,)
+        ).fetchone()
+        found.append(Album(album, name, made, count, cover and cover[0]))
+    return sorted(found, key=lambda album: (album.name.casefold(), album.id))
+
+
+def get(catalog: Catalog, album: int) -> Album | None:
+    """An album by its id."""
+    return next((one for one in albums(catalog) if one.id == album), None)
+
+
+def create(catalog: Catalog, name: str, numbers: Iterable[int]) -> int:
+    """Make an album of some pictures; gives its id. To be called within `Catalog.change`.
+
+    Raises:
+        InputError: the name is none or taken, or there is no such picture.
+    """
+    name = _free_name(catalog, name)
+    made = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19]
+    album = int(catalog.db.execute("INSERT INTO albums (name, made) VALUES (?, ?)", (name, made)).lastrowid or 0)
+    catalog.put_rows("albums", [(album, name, made)])
+    change(catalog, album, add=numbers)
+    return album
+
+
+def change(
+    catalog: Catalog, album: int, name: str | None = None, add: Iterable[int] = (), remove: Iterable[int] = ()
+) -> None:
+    """Give an album another name, put pictures into it or take some out. To be called within `Catalog.change`.
+
+    Raises:
+        InputError: the name is none or taken, or there is no such picture.
+    """
+    if name is not None:
+        ((_, _, _, made),) = catalog.rows("albums", "id = ?", (album,))
+        catalog.put_rows("albums", [(album, _free_name(catalog, name, album), made)])
+    numbers = list(dict.fromkeys(add))
+    for number in numbers:
+        if catalog.db.execute("SELECT 1 FROM pictures WHERE number = ?", (number,)).fetchone() is None:
+            raise InputError(f"There is no picture {number} in this index.")
+    catalog.put_rows("album_pictures", [(album, number) for number in numbers])
+    gone = [(album, number) for number in remove]
+    catalog.db.executemany("DELETE FROM album_pictures WHERE album = ? AND picture = ?", gone)
+
+
+def delete(catalog: Catalog, album: int) -> None:
+    """Forget an album; its pictures stay. To be called within `Catalog.change`."""
+    catalog.db.execute("DELETE FROM album_pictures WHERE album = ?", (album,))
+    catalog.db.execute("DELETE FROM albums WHERE id = ?", (album,))
+
+
+def pictures(catalog: Catalog, album: int) -> list[tuple[int, Entry]]:
+    """The pictures in an album with their numbers, oldest first.
+
+    Raises:
+        InputError: the row of one is damaged.
+    """
+    query = "SELECT number FROM album_pictures JOIN pictures ON number = picture WHERE album = ? ORDER BY taken, number"
+    numbers = [number for (number,) in catalog.db.execute(query, (album,))]
+    return list(zip(numbers, catalog.numbered(numbers, known=True), strict=True))
+
+
+def rows(catalog: Catalog, album: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What is known of the pictures in an album, called by these names; each as plain values.
+
+    Raises:
+        InputError: the row of one is damaged.
+    """
+    found = []
+    for (number, entry), name in zip(pictures(catalog, album), names, strict=True):
+        taken_from, camera = origins.of(catalog, number, entry.hash)
+        own = {"path": name, "number": number, "taken": entry.taken, "taken_from": taken_from, "camera": camera}
+        found.append(own | {"width": entry.width, "height": entry.height, "meta": json.loads(entry.meta)})
+    return found
+
+
+def as_csv(found: Sequence[dict[str, Any]]) -> str:
+    """The same as CSV, with a column for each name in the metadata."""
+    own = ("path", "number", "taken", "taken_from", "camera", "width", "height")
+    more = list(dict.fromkeys(name for row in found for name in row["meta"] if name not in own))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([*own, *more])
+    for row in found:
+        writer.writerow([*(row[name] for name in own), *(_cell(row["meta"].get(name, "")) for name in more)])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else to_json(value)
+
+
+def _free_name(catalog: Catalog, name: str, own: int = 0) -> str:
+    """A name as it is kept."""
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST or any(unicodedata.category(one) in ("Cc", "Cs") for one in name):
+        raise InputError(f"{name[:40]!r}: expected a name of 1 to {LONGEST} letters for the album.")
+    if catalog.db.execute("SELECT 1 FROM albums WHERE name = ? AND id != ?", (name, own)).fetchone():
+        raise InputError(f"{name!r}: there is an album of this name already.")
+    return name

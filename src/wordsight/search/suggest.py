@@ -1,0 +1,102 @@
+"""How a query may go on, by words that the model knows, and what may be meant by words that it does not."""
+
+import json
+import re
+import string
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from wordsight.search.catalog import Catalog
+from wordsight.text.tokens import tokenise
+
+MOST = 10  # words that are suggested
+LONGEST = 30  # letters of a word whose spelling is mended
+
+
+class Suggest:
+    """Words to choose from.
+
+    Args:
+        words: those that the model has learned, most frequent first.
+        counts: in how many pictures of the index each word is found.
+        is_known: whether a word is known, also where it is not among `words`.
+    """
+
+    def __init__(self, words: Iterable[str], counts: Counter[str], is_known: Callable[[str], bool]) -> None:
+        self._rank = {word: rank for rank, word in enumerate(words) if word.isprintable()}
+        self._sorted, self._counts, self._is_known = sorted(self._rank), counts, is_known
+
+    def words(self, text: str) -> list[tuple[str, int]]:
+        """Completions of the last word of a text, with how many pictures of the index have them, most first."""
+        last = "" if text[-1:].isspace() else (tokenise(text) or [""])[-1]
+        if not last:
+            return []
+        first = bisect_left(self._sorted, last)
+        found = []
+        for word in self._sorted[first:]:
+            if not word.startswith(last):
+                break
+            found.append(word)
+        found.sort(key=lambda word: (-self._counts[word], self._rank[word]))
+        return [(word, self._counts[word]) for word in found if word != last][:MOST]
+
+    def spelling(self, text: str) -> dict[str, str]:
+        """The nearest known word for each word of a text that is not known; the last may not be finished yet."""
+        words = list(dict.fromkeys(tokenise(text)))[:MOST]
+        unfinished = words[-1:] if text[-1:].isalnum() else []
+        found = {}
+        for word in words:
+            begun = word in unfinished and self.words(text)
+            if not begun and 2 < len(word) <= LONGEST and not self._is_known(word) and (near := self._nearest(word)):
+                found[word] = near
+        return found
+
+    def _nearest(self, word: str) -> str:
+        """The most frequent known word at one slip from a word, or at two from a long one; a swap is the likeliest."""
+        for slips in _slips(word):
+            if known := [one for one in slips if one in self._rank]:
+                return min(known, key=lambda one: (-self._counts[one], self._rank[one]))
+        if len(word) < 6:
+            return ""
+        near = [
+            one for one in self._rank if abs(len(one) - len(word)) <= 2 and one[0] == word[0] and _within_two(one, word)
+        ]
+        return min(near, key=lambda one: self._rank[one], default="")
+
+
+def _slips(word: str) -> Iterator[set[str]]:
+    """What may have been meant: two letters swapped, then one wrong, missing or too many."""
+    parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    yield {a + b[1] + b[0] + b[2:] for a, b in parts if len(b) > 1}
+    letters = string.ascii_lowercase
+    yield {
+        *(a + b[1:] for a, b in parts if b),
+        *(a + c + b[1:] for a, b in parts if b for c in letters),
+        *(a + c + b for a, b in parts for c in letters),
+    }
+
+
+def _within_two(one: str, other: str) -> bool:
+    """Whether two letters at most need to be changed, added or left out."""
+    before = list(range(len(other) + 1))
+    for at, letter in enumerate(one, 1):
+        now = [at]
+        for place, wanted in enumerate(other, 1):
+            now.append(min(before[place] + 1, now[-1] + 1, before[place - 1] + (letter != wanted)))
+        if min(now) > 2:
+            return False
+        before = now
+    return before[-1] <= 2
+
+
+def counted(catalog: Catalog) -> Counter[str]:
+    """In how many pictures each word is found: in their names, and in the text that the user knows of them."""
+    counts: Counter[str] = Counter()
+    for path, meta in catalog.db.execute("SELECT path, meta FROM pictures WHERE rows != 0"):
+        words = set(re.findall(r"[a-z]{2,}", path.lower()))
+        if meta != "{}":
+            values = json.loads(meta).values()
+            words.update(word for value in values if isinstance(value, str) for word in tokenise(value))
+        counts.update(words)
+    return counts

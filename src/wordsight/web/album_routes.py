@@ -1,0 +1,113 @@
+"""What is done with pictures that were found: albums, one file of several, the file manager, and adding more."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from wordsight.web.album_schemas import (
+    Album,
+    AlbumChange,
+    Albums,
+    Download,
+    IndexFolder,
+    IndexState,
+    NewAlbum,
+    Reveal,
+)
+from wordsight.web.engine import Engine
+from wordsight.web.filter_fields import Id
+from wordsight.web.work import Workers
+
+Errors = dict[int | str, dict[str, Any]]
+
+
+def album_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
+    """Albums: put into the API.
+
+    Args:
+        api: where they go.
+        engine: what answers.
+        errors: the description of an answer, by status.
+    """
+    workers, shelf = Workers(1, 32), engine.shelf
+    writes: Errors = {status: errors[status] for status in (403, 404, 409, 413)}
+    AlbumId = Annotated[Id, Path(description="of an album")]
+
+    @api.get("/albums", operation_id="albums")
+    async def albums(request: Request) -> Albums:
+        """Every album, by name."""
+        return await workers.run(request, engine.read, shelf.all)
+
+    @api.post("/albums", operation_id="new_album", status_code=201, responses=writes)
+    async def new_album(asked: NewAlbum, request: Request) -> Album:
+        """Make an album of some pictures."""
+        return await workers.run(request, shelf.create, asked)
+
+    @api.patch("/albums/{album}", operation_id="change_album", responses=writes)
+    async def change_album(album: AlbumId, asked: AlbumChange, request: Request) -> Album:
+        """Give an album another name, put pictures into it or take some out."""
+        return await workers.run(request, shelf.change, album, asked)
+
+    @api.delete("/albums/{album}", operation_id="delete_album", status_code=204, responses=writes)
+    async def delete_album(album: AlbumId, request: Request) -> None:
+        """Forget an album; its pictures stay."""
+        await workers.run(request, shelf.delete, album)
+
+    text: Errors = {200: {"content": {"application/json": {}, "text/csv": {}}}, 404: errors[404]}
+
+    @api.get("/albums/{album}/export", operation_id="export_album", response_class=Response, responses=text)
+    async def export_album(
+        album: AlbumId, request: Request, format: Annotated[Literal["json", "csv"], Query()] = "json"
+    ) -> Response:
+        """What is known of the pictures in an album, as a file."""
+        name, content = await workers.run(request, engine.read, shelf.export, album, format)
+        kind = "application/json" if format == "json" else "text/csv; charset=utf-8"
+        return Response(content, media_type=kind, headers=_attached(f"{name}.{format}"))
+
+
+def file_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
+    """Files: several as one, and shown in their folder."""
+    workers = Workers(1, 8)
+    refused: Errors = {status: errors[status] for status in (403, 413)}
+    zipped: Errors = {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
+
+    @api.post("/download", operation_id="download", response_class=Response, responses=refused | zipped)
+    async def download(asked: Annotated[Download, Form()], request: Request) -> Response:
+        """Pictures as one zip file; what is gone is listed in it, in `left_out.txt`."""
+        parts = await workers.run(request, engine.archive, asked.several)
+        return StreamingResponse(parts, media_type="application/zip", headers=_attached("photos.zip"))
+
+    @api.post("/reveal", operation_id="reveal", status_code=204, responses=refused | {404: errors[404]})
+    async def reveal(asked: Reveal, request: Request) -> None:
+        """Show a picture in the file manager of the server's machine; only where the server is for this machine."""
+        await workers.run(request, engine.reveal, asked.number)
+
+
+def index_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
+    """Adding pictures from the folders that the server was started with."""
+    workers = Workers(1, 32)
+    writes: Errors = {status: errors[status] for status in (403, 409, 413)}
+
+    @api.get("/index", operation_id="index_state")
+    async def index_state(request: Request) -> IndexState:
+        """How far it is, and what could not be read."""
+        return await workers.run(request, engine.index_state)
+
+    @api.post("/index", operation_id="index", status_code=202, responses=writes)
+    async def index(asked: IndexFolder, request: Request) -> IndexState:
+        """Begin to index a folder; searches are answered meanwhile."""
+        await workers.run(request, engine.indexing.start, asked.folder)
+        return await workers.run(request, engine.index_state)
+
+    @api.post("/index/stop", operation_id="stop_index", responses={403: errors[403]})
+    async def stop_index(request: Request) -> IndexState:
+        """Stop it; what is done is kept."""
+        engine.indexing.stop()
+        return await workers.run(request, engine.index_state)
+
+
+def _attached(name: str) -> dict[str, str]:
+    """The headers of a file that is to be saved."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}

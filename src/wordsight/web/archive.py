@@ -1,0 +1,77 @@
+"""Pictures as one zip file that is sent while it is written: of it no more than a block is in memory."""
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from wordsight.errors import InputError
+from wordsight.search.catalog import Entry
+from wordsight.web.pictures import Gone, Pictures, blocks
+
+LEFT_OUT = "left_out.txt"
+
+
+class _Sink:
+    """What is written, until it is taken."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, part: bytes) -> int:
+        self._parts.append(bytes(part))
+        return len(part)
+
+    def flush(self) -> None:
+        """There is nothing to be done."""
+
+    def taken(self) -> Iterator[bytes]:
+        parts, self._parts = self._parts, []
+        return iter(parts)
+
+
+def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str], str]) -> Iterator[bytes]:
+    """The parts of a zip file of some pictures, uncompressed; what is gone is listed in it.
+
+    Args:
+        pictures: where they are from.
+        numbers: which.
+        private: makes a message fit to be sent.
+    """
+    sink, left, names = _Sink(), list[str](), {LEFT_OUT}
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as out:  # type: ignore[call-overload]
+        for number in numbers:
+            try:
+                entry, file = pictures.open(number)
+            except (Gone, InputError) as error:
+                left.append(private(str(error)))
+                continue
+            info = zipfile.ZipInfo(_unique(entry.path, names), _changed(entry))
+            info.file_size, info.external_attr = entry.bytes, 0o644 << 16
+            with file, out.open(info, "w") as into:
+                for block in blocks(file):
+                    into.write(block)
+                    yield from sink.taken()
+        if left:
+            out.writestr(LEFT_OUT, "\n".join(left) + "\n")
+    yield from sink.taken()
+
+
+def _unique(path: str, names: set[str]) -> str:
+    """The name of a file without folders, and with a number where it is taken."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    found, again = name, 2
+    while found.lower() in names:
+        found, again = f"{stem or suffix} ({again}){dot if stem else ''}{suffix if stem else ''}", again + 1
+    names.add(found.lower())
+    return found
+
+
+def _changed(entry: Entry) -> tuple[int, int, int, int, int, int]:
+    """When a file was changed; a zip file knows no year before 1980 nor after 2107."""
+    try:
+        when = datetime.fromtimestamp(entry.mtime_ns / 1e9)
+    except (OverflowError, OSError, ValueError):
+        when = datetime(1980, 1, 1)
+    when = when if 1980 <= when.year <= 2107 else datetime(1980, 1, 1)
+    return when.year, when.month, when.day, when.hour, when.minute, when.second
