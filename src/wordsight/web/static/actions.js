@@ -60,7 +60,7 @@ export async function addToAlbum(numbers) {
     if (!there.length) select.hidden = true;
     const wanted = await ask(`Add ${count(numbers.length, "photo")} to an album`, [select, name], { yes: "Add", read: () => ({ id: select.value, name: name.value.trim() }) });
     if (!wanted) return false;
-    if (wanted.id) await api.changeAlbum(+wanted.id, { add: numbers });
+    if (wanted.id) await api.fillAlbum(+wanted.id, { add: numbers });
     else await api.makeAlbum(wanted.name, numbers);
     toast(`Added ${count(numbers.length, "photo")} to “${wanted.id ? there.find((one) => one.id === +wanted.id).name : wanted.name}”.`);
     return true;
@@ -78,7 +78,7 @@ export function barOf(selection, { album, changed }) {
   const remove = button("minus", "Remove from album", async () => {
     const open = album();
     try {
-      await api.changeAlbum(open.id, { remove: selection.numbers() });
+      await api.fillAlbum(open.id, { remove: selection.numbers() });
       toast(`Removed ${count(selection.size(), "photo")} from “${open.name}”; the files stay.`);
       selection.clear();
       changed();

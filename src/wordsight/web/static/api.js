@@ -1,6 +1,7 @@
 // The server's JSON. Whatever goes wrong, the error thrown says it in one sentence.
 
 // Addresses are relative to this file, so that the page works behind any path prefix.
+const MOST = 10_000; // numbers that are sent at once
 const API = new URL("api/v1", new URL(".", import.meta.url)).href;
 export const picture = (number) => `${API}/pictures/${number}`;
 export const thumb = (number) => `${API}/pictures/${number}/thumb`;
@@ -40,8 +41,21 @@ export const suggest = (text, signal) => ask(`/suggest?${new URLSearchParams({ q
 export const reveal = (number) => ask("/reveal", json("POST", { number }));
 
 export const albums = () => ask("/albums");
-export const makeAlbum = (name, numbers) => ask("/albums", json("POST", { name, numbers }));
 export const changeAlbum = (id, change) => ask(`/albums/${id}`, json("PATCH", change));
+
+/** Make an album of any number of photos. */
+export async function makeAlbum(name, numbers) {
+  const made = await ask("/albums", json("POST", { name, numbers: numbers.slice(0, MOST) }));
+  return numbers.length > MOST ? fillAlbum(made.id, { add: numbers.slice(MOST) }) : made;
+}
+
+/** Add or remove any number of photos: what is sent at once is limited. */
+export async function fillAlbum(id, change) {
+  const [[way, numbers]] = Object.entries(change);
+  let album = null;
+  for (let from = 0; from < numbers.length; from += MOST) album = await changeAlbum(id, { [way]: numbers.slice(from, from + MOST) });
+  return album;
+}
 export const deleteAlbum = (id) => ask(`/albums/${id}`, { method: "DELETE" });
 
 export const indexing = () => ask("/index");

@@ -31,6 +31,7 @@ let query = NOTHING;
 let content = EMPTY;
 let running = new AbortController();
 let loading = false; // more hits
+let first = null; // the photo that was opened in the grid, before steps to others
 const memory = new Map(); // address -> content
 
 const light = (number) => lightWord(document.body, number);
@@ -170,7 +171,7 @@ function nothing() {
   $("start").hidden = false;
   const [title, text] = openAlbum() ? ["This album is empty", "Select photos and add them to it."]
     : queries.filtered(query) ? ["No photo passes these filters", "Take one off to see more."] : ["There are no photos yet", "Add a folder of photos to begin."];
-  $("start").replaceChildren(make("h1", {}, title), make("p", {}, text),
+  $("start").replaceChildren(make("h2", {}, title), make("p", {}, text),
     queries.filtered(query) && !openAlbum() ? make("button", { type: "button", onclick: () => ask(queries.NO_FILTER) }, "Take all filters off") : "");
 }
 
@@ -210,6 +211,7 @@ async function renew({ all = false } = {}) {
 
 /** Open a photo over the grid; it becomes a page of the history. */
 function open(number) {
+  first = number;
   history.pushState({ opened: true }, "", address(number));
   show(number);
 }
@@ -240,9 +242,9 @@ function leave() {
 }
 
 function closed() {
-  const last = indexOf(view.number());
+  const last = view.number();
   view.hide();
-  if (last >= 0) grid.focus(last);
+  if (indexOf(last) >= 0) grid.focus(indexOf(last), { scroll: last !== first });
 }
 
 let saving = null;
@@ -281,14 +283,14 @@ function wire() {
 history.scrollRestoration = "manual";
 try {
   server = await api.info();
-  const first = queries.fromAddress();
-  query = first.query;
+  const given = queries.fromAddress();
+  query = given.query;
   wire();
   const began = start(history.state?.scroll ?? 0);
   if (query.album) await renew();
   else renew();
   await began;
-  if (first.photo) show(first.photo);
+  if (given.photo) show(given.photo);
 } catch (error) {
   notice(error.message, true);
 }

@@ -147,10 +147,10 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
     render();
   }
 
-  function focus(index) {
+  function focus(index, { scroll = true } = {}) {
     if (!content.ratios.length) return;
     current = Math.min(Math.max(index, 0), content.ratios.length - 1);
-    reveal(current);
+    if (scroll) reveal(current);
     tile(current)?.querySelector("a.open").focus({ preventScroll: true });
   }
 

@@ -89,7 +89,7 @@ export function albumHead(album, { renew, leave }) {
   });
   const file = (format) => make("a.button", { href: albumFile(album.id, format), download: true }, `Export ${format.toUpperCase()}`);
   return [
-    make("h1", {}, album.name),
+    make("h2", {}, album.name),
     make("div.buttons", {},
       make("button", { type: "button", onclick: rename }, "Rename"), file("json"), file("csv"),
       make("button", { type: "button", onclick: remove }, "Delete")),

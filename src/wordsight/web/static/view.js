@@ -69,9 +69,9 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
       control("smaller", "minus", "Zoom out", "Zoom out (−)", () => zoom.zoom(1 / 1.5)), control("larger", "plus", "Zoom in", "Zoom in (+)", () => zoom.zoom(1.5)),
       make("button.icon-only.of-panel", { type: "button", "aria-label": "Details", title: "Details (i)", "aria-expanded": String(!aside.hidden), onclick: panel, "data-keep": "of-panel" }, icon("info"))), item);
     if (!dialog.open) dialog.showModal();
-    zoom = zoomable(stage, frame, { ratio, swiped: step, drawing: kit.begins });
+    const mine = (zoom = zoomable(stage, frame, { ratio, swiped: step, drawing: kit.begins }));
     const image = frame.querySelector("img");
-    image.addEventListener("load", () => { if (image.naturalWidth) zoom.shape(image.naturalWidth / image.naturalHeight); });
+    image.addEventListener("load", () => { if (image.naturalWidth) mine.shape(image.naturalWidth / image.naturalHeight); });
     const wanted = dialog.querySelector(`[data-keep="${focus}"]:not(:disabled)`) ?? dialog.querySelector(".close");
     wanted.focus({ preventScroll: true });
     fill(number, { hit, title, rest, image });
