@@ -65,6 +65,7 @@ export function suggesting({ submit, examples }) {
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, WAIT); });
   input.addEventListener("focus", () => { if (!input.value) look(); });
   input.addEventListener("blur", close);
+  $("ask").addEventListener("submit", close);
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -78,7 +79,6 @@ export function suggesting({ submit, examples }) {
       close();
     }
   });
-  return { close };
 }
 
 /** A text with the nearest known words in place of unknown ones. */
