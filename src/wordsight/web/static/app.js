@@ -4,8 +4,9 @@ import * as api from "./api.js";
 import { barOf } from "./actions.js";
 import { usual } from "./boxes.js";
 import * as contents from "./content.js";
-import { $, count, make, percent } from "./dom.js";
+import { $, count, make, redrawn } from "./dom.js";
 import { chosenFilters, filterPanel } from "./filters.js";
+import { furnish } from "./furniture.js";
 import { showGiven } from "./given.js";
 import { gridIn } from "./grid.js";
 import { addPhotos } from "./indexing.js";
@@ -16,7 +17,7 @@ import { selectionOf } from "./selection.js";
 import { albumHead, sidebar } from "./sidebar.js";
 import { betterSpelling, suggesting } from "./suggest.js";
 import { tileOf } from "./tile.js";
-import { furnish } from "./furniture.js";
+import { nothing, told } from "./told.js";
 import { viewer } from "./view.js";
 import { legend, lightWord, lightWords } from "./words.js";
 
@@ -63,6 +64,7 @@ function ask(change) {
   query = { ...query, ...change };
   const wanted = address();
   memory.delete(wanted);
+  saveScroll();
   if (wanted !== location.pathname + location.search) history.pushState({}, "", wanted);
   return start();
 }
@@ -142,21 +144,14 @@ async function more() {
 
 /** Say honestly what came out. */
 async function tell(ms, signal) {
-  const all = content.total;
-  const took = ms === null ? "" : ` · ${ms} ms`;
-  if (!content.hits) {
-    status(all ? count(all, "photo") : "");
-    if (!all) nothing();
-    return;
+  const said = told(content, query, ms);
+  status(said.status);
+  if (content.hits) notice(said.notice);
+  else if (!content.total) {
+    $("start").hidden = false;
+    $("start").replaceChildren(...nothing(query, openAlbum(), ask));
   }
-  const said = [];
-  if (content.unknown.length) said.push(`The model does not know ${content.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
-  const best = content.hits[0];
-  if (!best) said.push(queries.filtered(query) || query.sure !== "" ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  else if (content.poor) said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
-  notice(said.join(" "));
-  status(best ? `${count(all, "photo")}, best first${took}` : "");
-  if (content.unknown.length) await meant(said.join(" "), signal);
+  if (content.unknown?.length) await meant(said.notice, signal);
 }
 
 /** Ask whether another spelling was meant. */
@@ -166,23 +161,14 @@ async function meant(text, signal) {
   notice(text, false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
 }
 
-/** That there are no photos, and what to do. */
-function nothing() {
-  $("start").hidden = false;
-  const [title, text] = openAlbum() ? ["This album is empty", "Select photos and add them to it."]
-    : queries.filtered(query) ? ["No photo passes these filters", "Take one off to see more."] : ["There are no photos yet", "Add a folder of photos to begin."];
-  $("start").replaceChildren(make("h2", {}, title), make("p", {}, text),
-    queries.filtered(query) && !openAlbum() ? make("button", { type: "button", onclick: () => ask(queries.NO_FILTER) }, "Take all filters off") : "");
-}
-
 /** All around the grid: the form, panels, filters and the picture that is searched by. */
 function furniture() {
   $("q").value = query.q;
   const album = openAlbum();
   document.title = [query.q || album?.name, "wordsight"].filter(Boolean).join(" · ");
-  filterPanel({ query, facets, server, change: ask });
-  chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask });
-  side();
+  redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
+  redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
+  redrawn($("places"), side);
   $("album").hidden = !album;
   $("album").replaceChildren(...(album ? albumHead(album, { renew, leave: () => ask({ album: null }) }) : []));
   showGiven(query, { server, ask });
@@ -212,7 +198,8 @@ async function renew({ all = false } = {}) {
 /** Open a photo over the grid; it becomes a page of the history. */
 function open(number) {
   first = number;
-  history.pushState({ opened: true }, "", address(number));
+  saveScroll();
+  history.pushState({ opened: true, scroll: scrollY }, "", address(number));
   show(number);
 }
 
@@ -248,9 +235,13 @@ function closed() {
 }
 
 let saving = null;
+function saveScroll() {
+  clearTimeout(saving);
+  history.replaceState({ ...history.state, scroll: scrollY }, "");
+}
 function keepScroll() {
   clearTimeout(saving);
-  saving = setTimeout(() => history.replaceState({ ...history.state, scroll: scrollY }, ""), 150);
+  saving = setTimeout(saveScroll, 150);
 }
 
 async function moveInHistory() {
@@ -259,6 +250,7 @@ async function moveInHistory() {
   const wanted = queries.fromAddress();
   query = wanted.query;
   if (address() !== before) { view.hide(); await start(history.state?.scroll ?? 0); }
+  if (queries.fromAddress().photo !== wanted.photo) return; // it has moved on meanwhile
   if (wanted.photo) show(wanted.photo);
   else if (view.number()) closed();
 }
