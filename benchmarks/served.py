@@ -62,16 +62,23 @@ def serving(*options: str, pictures: int = 60) -> Iterator[Served]:
         world = paint_world(Path(work, "world"), pictures)
         index = Index.create(Path(work, "index"))
         index.build(sorted((world / "images").iterdir()), progress=Progress(quiet=True))
-        command = [sys.executable, "-m", "wordsight.cli.main", "serve", str(index.folder), "--port", "0", *options]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
-            try:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    if found := re.search(r"http://[^:]+:(\d+)/", line):
-                        break
-                else:
-                    raise SystemExit("the server does not start")
-                yield Served(process, int(found[1]), index.folder)
-            finally:
-                process.terminate()
-                process.wait(10)
+        with started(index.folder, *options) as served:
+            yield served
+
+
+@contextmanager
+def started(folder: Path, *options: str) -> Iterator[Served]:
+    """Serve an index."""
+    command = [sys.executable, "-m", "wordsight.cli.main", "serve", str(folder), "--port", "0", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if found := re.search(r"http://[^:]+:(\d+)/", line):
+                    break
+            else:
+                raise SystemExit("the server does not start")
+            yield Served(process, int(found[1]), folder)
+        finally:
+            process.terminate()
+            process.wait(10)

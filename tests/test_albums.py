@@ -161,7 +161,7 @@ def test_the_file_manager_is_opened_only_for_this_machine(
     web: TestClient, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Path] = []
-    monkeypatch.setattr("wordsight.web.engine.reveal", shown.append)
+    monkeypatch.setattr("wordsight.web.desk.reveal", shown.append)
     assert web.post(f"{API}/reveal", json={"number": 1}).status_code == 204 and len(shown) == 1
     assert web.get(f"{API}/info").json()["reveal"] is True
     token = "a token that is long enough"
@@ -175,7 +175,7 @@ def test_the_file_manager_is_opened_only_for_this_machine(
         assert others.post(f"{API}/reveal", json={"number": 1}, headers=headers).status_code == 403
         assert others.get(f"{API}/info", headers=headers).json()["reveal"] is False
     assert len(shown) == 1
-    monkeypatch.setattr("wordsight.web.engine.reveal", reveal.reveal)
+    monkeypatch.setattr("wordsight.web.desk.reveal", reveal.reveal)
     monkeypatch.setattr(reveal.shutil, "which", lambda name: None)
     assert "no file manager" in web.post(f"{API}/reveal", json={"number": 1}).json()["error"]
 

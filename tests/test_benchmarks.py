@@ -93,3 +93,9 @@ def test_how_often_nothing_matches_well_is_measured(trained: Path, world: Path) 
     found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")
     assert found.keys() == {"short", "sentences", "names"} and found["names"]["there"] == 1, "orange"
     assert found["short"]["wrongly"] <= 15 < found["short"]["rightly"]
+
+
+def test_the_app_is_timed_as_the_page_asks_it() -> None:
+    told = figures("app.py", "--pictures", "200", "--rounds", "1")
+    assert told["pictures"] == 200 and {"photos", "facets", "thumbnail", "search"} <= told.keys()
+    assert all(one["first_ms"] > 0 for one in told.values() if isinstance(one, dict))

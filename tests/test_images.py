@@ -1,6 +1,7 @@
 """Any picture opens upright, as RGB of 8 bits; anything else is one clear error."""
 
 import io
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.vision.images import open_image, pixels
+from wordsight.vision.images import TooManyPixels, media_type, open_image, pixels, read_header
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -79,11 +80,57 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
         assert "object at 0x" not in str(caught.value)
     with pytest.raises(InputError, match=r"gone\.jpg: no such picture"):
         open_image(tmp_path / "gone.jpg")
-    (tmp_path / "phone.heic").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"pip install 'pillow-heif"):
-        open_image(tmp_path / "phone.heic")
     with pytest.raises(InputError, match="folder"):
         open_image(tmp_path)
+
+
+def heic(image: Image.Image, **exif: object) -> bytes:
+    """A picture as a phone writes it."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    tags = Image.Exif()
+    for tag, value in ((0x0112, exif.get("turn")), (0x010F, exif.get("make")), (0x0132, exif.get("taken"))):
+        if value:
+            tags[tag] = value
+    out = io.BytesIO()
+    image.save(out, "HEIF", **({"exif": tags.tobytes()} if exif else {}))
+    return out.getvalue()
+
+
+def test_heic_is_upright_and_its_header_says_what_took_it(tmp_path: Path) -> None:
+    image = Image.new("RGB", (64, 48), "red")
+    image.paste("blue", (0, 0, 32, 48))
+    for turn, size, corner in (
+        (1, (64, 48), "blue"),
+        (3, (64, 48), "red"),
+        (6, (48, 64), "blue"),
+        (8, (48, 64), "red"),
+    ):
+        (tmp_path / "phone.heic").write_bytes(heic(image, turn=turn, make="Apple", taken="2024:05:17 10:10:10"))
+        opened = open_image(tmp_path / "phone.heic")
+        first = opened.getpixel((3, 3))
+        assert opened.mode == "RGB" and opened.size == size
+        assert isinstance(first, tuple) and (first[2] > 200) == (corner == "blue"), turn
+        header = read_header((tmp_path / "phone.heic").read_bytes())
+        assert header is not None and (header.width, header.height) == size
+        assert (header.make, header.taken) == ("Apple", datetime(2024, 5, 17, 10, 10, 10))
+        with (tmp_path / "phone.heic").open("rb") as file:
+            assert media_type(file) == "image/heif"
+    assert open_image(heic(image)).size == (64, 48), "one without EXIF data"
+    assert open_image(heic(image.convert("RGBA"))).mode == "RGB"
+
+
+def test_heic_has_the_same_limits(tmp_path: Path) -> None:
+    whole = heic(Image.new("RGB", (640, 480), "red"))
+    with pytest.raises(TooManyPixels, match="640 x 480 pixels are more than the limit"):
+        open_image(whole, max_pixels=300_000)
+    at = whole.index(b"ispe") + 8
+    huge = whole[:at] + (60_000).to_bytes(4, "big") * 2 + whole[at + 8 :]
+    for content in (huge, whole[: len(whole) // 2], whole[:40], b"\0\0\0\x18ftypheic"):
+        (tmp_path / "bad.heic").write_bytes(content)
+        with pytest.raises(InputError, match=r"bad\.heic: "):
+            open_image(tmp_path / "bad.heic")
 
 
 def test_no_other_program_is_run_to_read_a_picture() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -257,7 +258,44 @@ def test_facets_count_what_pictures_can_be_chosen_by(web: TestClient) -> None:
 
 def test_folders_elsewhere_are_named_without_where_they_are() -> None:
     keys = ["a.jpg", "photos/b.jpg", "/data/photos/2024/c.jpg", "/data/photos/2023/d.jpg", "/mnt/stick/e.jpg"]
-    folders = Folders(keys, "/home/me")
+    folders = Folders(Counter(os.path.dirname(key) for key in keys), "/home/me")
     assert [(one.path, one.count) for one in folders.tree()] == [("photos", 1), ("photos (2)", 2), ("stick", 1)]
     assert [folders.of(key) for key in keys] == ["", "photos", "photos (2)/2024", "photos (2)/2023", "stick"]
     assert folders.path("photos (2)/2024") == "/data/photos/2024" and folders.path("photos") == "/home/me/photos"
+
+
+# Thumbnails
+
+
+def test_a_thumbnail_is_made_once_and_kept_with_the_index(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home, tmp_path / "home")
+    index = Index(tmp_path / "home" / "index", "cpu")
+    first = shown(index, 1)
+    kept = list((index.folder / "thumbs").glob("??/*.thumb"))
+    assert len(kept) == 1 and kept[0].read_bytes() == first.content and first.headers["etag"]
+    kept[0].write_bytes(first.content + b"\xff\xd9")
+    assert shown(index, 1).content == kept[0].read_bytes(), "it is not made again"
+    for damaged in (b"", first.content[:50], b"text"):
+        kept[0].write_bytes(damaged)
+        assert shown(index, 1).content == first.content == kept[0].read_bytes()
+    before = index.info()["pictures"]
+    index.build(tmp_path / "home", prune=True, progress=QUIET)
+    assert kept[0].exists() and index.info()["pictures"] == before, "thumbnails are no pictures to be indexed"
+    with Catalog(index.folder) as catalog:
+        index.remove(tmp_path / "home" / catalog.numbered([1])[0].path)
+    index.build(tmp_path / "home" / "pictures" / "trip" / "lake", prune=True, progress=QUIET)
+    assert not kept[0].exists() and index.verify() == []
+
+
+def test_an_index_that_cannot_be_written_shows_thumbnails_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    index = Index(home / "index", "cpu")
+    assert shown(index, 2).status_code == 200 and not (index.folder / "thumbs").exists()
+
+
+def shown(index: Index, number: int) -> Any:
+    web = TestClient(create_app(index), base_url="http://localhost", raise_server_exceptions=False)
+    return web.get(f"{API}/pictures/{number}/thumb")

@@ -73,6 +73,24 @@ def test_weights_pages_filters_and_folders(index: Path, photos: Path) -> None:
     assert run("search", index, "a circle", "--min-score", "99")[1] == "nothing here matches\n"
 
 
+def test_dates_shapes_cameras_and_albums_choose_pictures(index: Path) -> None:
+    every = said("search", index, "a red circle")["hits"]
+    day = every[0]["taken"][:10]
+    assert {hit["taken_from"] for hit in every} == {"file"} and {hit["camera"] for hit in every} == {""}
+    assert all(hit["taken"][:10] <= day for hit in said("search", index, "a red circle", "--until", day)["hits"])
+    assert said("search", index, "a red circle", "--since", "2999-01-01")["hits"] == []
+    assert said("search", index, "a red circle", "--camera", "Nikon D90", "--camera", "X")["hits"] == []
+    shape = "landscape" if every[0]["width"] > every[0]["height"] else "square"
+    assert said("search", index, "a red circle", "--orientation", shape)["total"] >= 1
+    for wrong, told in (
+        (("--since", "May"), "since 'May': expected a day such as 2024-05-17"),
+        (("--orientation", "round"), "expected one of landscape, portrait, square"),
+        (("--album", "best"), "no album of this index; there is none yet"),
+    ):
+        code, out, err = run("search", index, "a red circle", *wrong)
+        assert (code, out) == (2, "") and told in err
+
+
 def test_pictures_and_their_regions_are_asked(index: Path, photos: Path, tmp_path: Path) -> None:
     picture = min((photos / "deep").iterdir())
     assert said("search", index, "--picture", picture)["hits"][0]["path"] == str(picture)

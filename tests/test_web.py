@@ -511,7 +511,7 @@ def test_a_token_is_asked_of_everyone(index: Index) -> None:
     error(web.post(f"{API}/search?token={quote('s3cret/ü')}", json=ASK), 401)
     assert client(index, token="abc").get(f"{API}/info", headers={"authorization": "bearer abc"}).status_code == 200
     first = web.get(f"/?token={quote('s3cret/ü', safe='')}", follow_redirects=False)
-    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert (first.status_code, first.headers["location"]) == (303, "./")
     assert "HttpOnly" in first.headers["set-cookie"] and "SameSite=Lax" in first.headers["set-cookie"]
     assert web.get("/").status_code == 200, "by its cookie"
     assert web.post(f"{API}/search", json=ASK).status_code == 200
@@ -575,6 +575,55 @@ def test_other_names_are_answered_where_they_are_allowed(index: Index) -> None:
         known = {"host": host, "origin": "https://photos.example.org", "sec-fetch-site": "same-origin"}
         assert web.post(f"{API}/search", json=ASK, headers=known).status_code == 200
         error(web.post(f"{API}/search", json=ASK, headers=known | {"origin": "https://evil.example.org"}), 403)
+
+
+def from_(web: TestClient, address: str) -> TestClient:
+    """The same app, asked from an address."""
+    return TestClient(web.app, base_url="http://localhost", client=(address, 1234), raise_server_exceptions=False)
+
+
+def test_forwarded_headers_count_from_trusted_proxies_alone(index: Index) -> None:
+    token = "a token that is long enough"
+    app = client(index, token=token, names=["photos.example.org"], trusted=["10.0.0.0/24", "fd00::2"])
+    known = {"authorization": f"Bearer {token}"}
+    ours = {"host": "upstream:8000", "x-forwarded-host": "photos.example.org"}
+    for address in ("10.0.0.7", "::ffff:10.0.0.7", "fd00::2"):
+        proxy = from_(app, address)
+        assert proxy.get(f"{API}/health", headers=known | ours).status_code == 200
+        twice = ours | {"x-forwarded-host": "evil.example.org, photos.example.org"}
+        assert proxy.get(f"{API}/health", headers=known | twice).status_code == 200
+        error(proxy.get(f"{API}/health", headers=known | ours | {"x-forwarded-host": "evil.example.org"}), 400)
+        sent = known | ours | {"origin": "https://photos.example.org"}
+        assert proxy.post(f"{API}/search", json=ASK, headers=sent).status_code == 200
+        error(proxy.post(f"{API}/search", json=ASK, headers=sent | {"origin": "https://evil.example.org"}), 403)
+        first = f"/?token={quote(token)}"
+        given = proxy.get(first, headers=ours | {"x-forwarded-proto": "https"}, follow_redirects=False)
+        assert given.status_code == 303 and given.headers["set-cookie"].endswith("; Secure")
+        plain = proxy.get(first, headers=ours, follow_redirects=False)
+        assert "Secure" not in plain.headers["set-cookie"]
+    for address in ("10.0.1.7", "fd00::3", "127.0.0.1", "nobody"):
+        error(from_(app, address).get(f"{API}/health", headers=known | ours), 400)
+        spoofed = known | {"host": "evil.example.org", "x-forwarded-host": "localhost"}
+        error(from_(app, address).get(f"{API}/health", headers=spoofed), 400)
+
+
+def test_a_path_prefix_of_a_proxy_stays_in_the_address(index: Index) -> None:
+    token = "a token that is long enough"
+    for path, where in (("/", "./"), (f"{API}/docs", "./docs"), ("/app.js", "./app.js")):
+        answer = client(index, token=token).get(f"{path}?token={quote(token)}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, where)
+    prefixed = TestClient(create_app(index), base_url="http://localhost", root_path="/photos")
+    assert prefixed.get(f"{API}/health").status_code == 200
+
+
+def test_head_is_answered_wherever_get_is(index: Index) -> None:
+    web, number = client(index), index.search("a red circle").hits[0].number
+    shown = ("", "/thumb", "/info")
+    for path in ("/", f"{API}/photos", f"{API}/facets", f"{API}/suggest?q=a", f"{API}/albums", f"{API}/index",
+                 f"{API}/info", *(f"{API}/pictures/{number}{one}" for one in shown)):  # fmt: skip
+        head, get = web.head(path), web.get(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content)), path
 
 
 def test_no_path_leads_to_another_host(index: Index) -> None:
@@ -661,6 +710,12 @@ def test_beyond_this_machine_there_is_a_token(
         serve.serve(indexed, host=host, token="mine")
     serve.serve(indexed, host=host, names=["photos.example.org"])
     assert asked[2], "through a proxy others come"
+    serve.serve(indexed, host=host, trusted=["10.0.0.2", "fd00::/8"])
+    assert asked[3], "through a proxy others come"
+    with pytest.raises(InputError, match=r"--trusted-proxy proxy\.lan: expected an address"):
+        serve.serve(indexed, host=host, trusted=["proxy.lan"])
+    with pytest.raises(InputError, match=r"--photos .*nowhere: expected a folder"):
+        serve.serve(indexed, host=host, photos=[indexed / "nowhere"])
     for name in ("https://photos.example.org", "photos.example.org:80", "", "a/b", "*"):
         with pytest.raises(InputError, match="--allowed-host"):
             serve.serve(indexed, host=host, names=[name])
@@ -691,7 +746,16 @@ def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:
 
 OPERATIONS = ["health", "info", "search", "search_upload", "caption", "picture", "thumb"]
 OPERATIONS += ["photos", "facets", "picture_info", "suggest", "download", "reveal"]
-OPERATIONS += ["albums", "new_album", "change_album", "delete_album", "export_album", "index_state", "index", "stop_index"]
+OPERATIONS += [
+    "albums",
+    "new_album",
+    "change_album",
+    "delete_album",
+    "export_album",
+    "index_state",
+    "index",
+    "stop_index",
+]
 NOTHING_SENT = ("info", "health", "facets", "albums", "index_state", "stop_index")
 
 
@@ -712,7 +776,9 @@ def test_the_api_is_as_it_describes_itself(described: Any, name: str, mode: Gene
     most = 50 if name in OPERATIONS[:7] else 20
 
     @given(operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=most, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=most, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    )
     def check(case: schemathesis.Case) -> None:
         answer = case.call()
         assert answer.status_code < 500

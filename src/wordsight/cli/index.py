@@ -156,6 +156,11 @@ def search(
     min_sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
     where: Annotated[str, typer.Option(metavar="EXPR", help="As in 'width >= 800 and date > 2024-05'.")] = "",
     under: Annotated[str, typer.Option(metavar="FOLDER", help="Only pictures in this folder and below.")] = "",
+    since: Annotated[str, typer.Option(metavar="DAY", help="Taken on this day or later, as 2024-05-17.")] = "",
+    until: Annotated[str, typer.Option(metavar="DAY", help="Taken on this day or earlier.")] = "",
+    camera: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Taken by this camera; repeatable.")] = None,
+    orientation: Annotated[str, typer.Option(metavar="SHAPE", help="landscape, portrait or square.")] = "",
+    album: Annotated[str, typer.Option(metavar="ALBUM", help="Only pictures in this album, by name or id.")] = "",
     group: Annotated[bool, typer.Option("--group", help="Show near-duplicates as one.")] = False,
     captions: Annotated[
         Path | None, typer.Option(metavar="FILE.txt", help="Find captions for the picture, of these lines.")
@@ -186,7 +191,8 @@ def search(
     wanted = SearchKeywords(
         top=top, page=page, min_score=min_score, min_confidence=min_confidence, where=where, under=under
     )
-    wanted["group"] = group
+    wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
+    wanted["orientation"], wanted["group"] = orientation or None, group
     again = load(rerank, device) if rerank else None
     found = opened.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
     if found.unknown:

@@ -144,7 +144,7 @@ class Catalog:
 
     def set_fact(self, name: str, value: str) -> None:
         """Write something about the whole index."""
-        self._write("facts", [(name, value)])
+        self.put_rows("facts", [(name, value)])
 
     def segments(self) -> dict[int, int]:
         """The number of each segment, and how many rows of it hold.
@@ -164,8 +164,8 @@ class Catalog:
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
-        self._write("batches", [tuple(map(int, batch))])
-        self._write("segments", [(int(batch.segment), int(batch.first + batch.rows))])
+        self.put_rows("batches", [tuple(map(int, batch))])
+        self.put_rows("segments", [(int(batch.segment), int(batch.first + batch.rows))])
         self.set_entries(entries)
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
@@ -206,7 +206,7 @@ class Catalog:
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Pictures that cannot be read, and why; what is known of them stays."""
-        self._write("broken", list(reasons))
+        self.put_rows("broken", list(reasons))
 
     def annotate(self, meta: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """What the user knows of pictures, in place of what was there."""
@@ -229,6 +229,14 @@ class Catalog:
             InputError: the row of one is damaged.
         """
         return (entry for _, entry in self._entries())
+
+    def paths(self, where: str = "1") -> list[str]:
+        """The names of the pictures that can be found, and no more of them: at once, as to read rows takes longer."""
+        query = (
+            f"SELECT group_concat(path, char(0)) FROM pictures WHERE rows != 0 AND {where}"  # no name has a zero byte
+        )
+        (joined,) = self.db.execute(query).fetchone()
+        return joined.split("\0") if joined else []
 
     def numbered(self, numbers: Sequence[int], *, known: bool = False) -> list[Entry]:
         """The pictures of some numbers, in their order, without those that there are not.
@@ -264,7 +272,8 @@ class Catalog:
                 raise self.damage(f"a row of the table {table}")
             yield row
 
-    def _write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows into a table but that of the pictures, in place of those with the same key."""
         names = (*TABLES[table], "row_checksum")
         query = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         self.db.executemany(query, [(*row, checksum(*row)) for row in rows])
@@ -273,15 +282,11 @@ class Catalog:
         """What to say of something that is not as it was written."""
         return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
 
-    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows into a table but that of the pictures, in place of those with the same key."""
-        self._write(table, rows)
-
     def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
         """Rows that were found to be sound, into empty tables."""
-        self._write("batches", batches)
-        self._write("segments", segments.items())
-        self._write("broken", broken)
+        self.put_rows("batches", batches)
+        self.put_rows("segments", segments.items())
+        self.put_rows("broken", broken)
 
     def set_numbered(self, pictures: Iterable[tuple[int, Entry]]) -> None:
         """Pictures with their numbers, in place of what is there of these."""

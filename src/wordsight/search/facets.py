@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wordsight.search.catalog import Catalog
-from wordsight.search.filters import META, ORIENTATION, SIZE, TEXTS
+from wordsight.search.filters import META, ORIENTATION, SIZE
 
 VALUES = 50  # of a column, at most
 
@@ -53,8 +53,17 @@ def facets(catalog: Catalog) -> Facets:
     """What the pictures in a catalogue can be chosen by."""
     dated = "SELECT ifnull(min(taken), ''), ifnull(max(taken), '') FROM pictures WHERE rows != 0 AND taken != ''"
     first, last = (str(day)[:10] for day in catalog.db.execute(dated).fetchone())
-    cameras = [(name, count) for name, count in _counts(catalog, TEXTS["camera"]).items() if name]
-    return Facets(first, last, cameras, _counts(catalog, ORIENTATION), _counts(catalog, SIZE), _columns(catalog))
+    return Facets(
+        first, last, _cameras(catalog), _counts(catalog, ORIENTATION), _counts(catalog, SIZE), _columns(catalog)
+    )
+
+
+def _cameras(catalog: Catalog) -> list[tuple[str, int]]:
+    query = (
+        "SELECT camera, count(*) FROM pictures JOIN origins ON picture = number AND origins.hash = pictures.hash "
+        "WHERE rows != 0 AND camera != '' GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    return catalog.db.execute(query).fetchall()
 
 
 def _counts(catalog: Catalog, what: str) -> dict[str, int]:

@@ -57,8 +57,8 @@ class Filter:
     until: str = ""
     under: str = ""
     camera: str | Sequence[str] = ()
-    orientation: Orientation | None = None
-    size: Size | None = None
+    orientation: Orientation | str | None = None
+    size: Size | str | None = None
     album: int | str | None = None
     columns: Mapping[str, str | float] = field(default_factory=dict)
     where: str = ""
@@ -78,7 +78,7 @@ class Filter:
             require_day(getattr(self, name), name)
         for name, kind in (("orientation", Orientation), ("size", Size)):
             value = getattr(self, name)
-            if value is not None and value not in get_args(kind):
+            if value and value not in get_args(kind):
                 raise InputError(f"{name} {value!r}: expected one of {', '.join(get_args(kind))}.")
         return self
 
@@ -90,8 +90,8 @@ class FilterKeywords(TypedDict, total=False):
     until: str
     under: str
     camera: str | Sequence[str]
-    orientation: Orientation | None
-    size: Size | None
+    orientation: Orientation | str | None
+    size: Size | str | None
     album: int | str | None
     columns: Mapping[str, str | float]
     where: str

@@ -6,9 +6,11 @@ paths: of these, what they have in common is left out but for its last folder.
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from wordsight.search.catalog import Catalog
 
 
 @dataclass
@@ -32,16 +34,18 @@ class Folders:
     """The folders of some pictures.
 
     Args:
-        keys: the pictures' names in the index.
+        counts: how many pictures are in each folder, by the names of pictures in the index without their last part.
         root: the folder that holds the index.
     """
 
-    def __init__(self, keys: Iterable[str], root: str) -> None:
-        self._root = root
-        self._counts = Counter(
-            key.rpartition("/")[0] if not os.path.isabs(key) else os.path.dirname(key) for key in keys
-        )
+    def __init__(self, counts: Mapping[str, int], root: str) -> None:
+        self._root, self._counts = root, counts
         self._tops = self._elsewhere()
+
+    @classmethod
+    def read(cls, catalog: Catalog, root: str) -> "Folders":
+        """Those of a catalogue."""
+        return cls(Counter(map(_folder, catalog.paths())), root)
 
     def _elsewhere(self) -> dict[str, str]:
         """What is common to the pictures elsewhere, on each drive or main folder: its name in the tree -> its path."""
@@ -62,9 +66,7 @@ class Folders:
 
     def of(self, key: str) -> str:
         """The folder of a picture, from the top of the tree; empty at the top."""
-        if not os.path.isabs(key):
-            return key.rpartition("/")[0]
-        return self._named(os.path.dirname(key))
+        return self._named(_folder(key)) if os.path.isabs(key) else _folder(key)
 
     def _named(self, folder: str) -> str:
         for name, top in self._tops.items():
@@ -89,3 +91,8 @@ class Folders:
                 here = here.folders.setdefault(name, Folder(name, path))
                 here.count += count
         return list(top.folders.values())
+
+
+def _folder(key: str) -> str:
+    """The folder of a picture: its name in the index without the last part."""
+    return os.path.dirname(key) if os.path.isabs(key) else key.rpartition("/")[0]

@@ -17,6 +17,7 @@ from pathlib import Path
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_bytes, reason, sync_folder
 from wordsight.runs.aligner import Aligner
+from wordsight.search import thumbnails
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
@@ -162,6 +163,7 @@ def discard(folder: Path) -> None:
     shutil.rmtree(_part(folder), ignore_errors=True)
     rows = [path for path in (folder / "vectors").glob("*") if re.fullmatch(r"\d+\.(vectors|boxes|rough)", path.name)]
     own = [f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", FILE, "lock", "broken.txt", "seal.json", MARK]
+    thumbnails.prune(folder, set())
     for path in [*rows, *(folder / "model" / name for name in MODEL), *(folder / name for name in own)]:
         path.unlink(missing_ok=True)
     for one in (folder / "vectors", folder / "model", folder):

@@ -7,6 +7,7 @@ INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
 INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box, or
                         a dual encoder, which stays where it is
 INDEX/lock              held by the one process that writes
+INDEX/thumbs/           small pictures for a browser, made when they are first looked at (`thumbnails.py`)
 INDEX/broken.txt        the pictures that cannot be read, where there are some
 """
 
@@ -22,7 +23,7 @@ from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins
+from wordsight.search import damage, origins, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder, Built
 from wordsight.search.calibrate import Calibration, calibrate
@@ -175,6 +176,7 @@ class Index(FormerNames):
             origins.fill(catalog, self.paths)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
+                thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 

@@ -11,6 +11,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.text.tokens import tokenise
 
 MOST = 10  # words that are suggested
+_NO_DIGITS = dict.fromkeys(map(ord, string.digits), " ")
 LONGEST = 30  # letters of a word whose spelling is mended
 
 
@@ -92,11 +93,17 @@ def _within_two(one: str, other: str) -> bool:
 
 def counted(catalog: Catalog) -> Counter[str]:
     """In how many pictures each word is found: in their names, and in the text that the user knows of them."""
+    told = catalog.db.execute("SELECT path, meta FROM pictures WHERE rows != 0 AND meta != '{}'")
+    alike = Counter((_letters(path), meta) for path, meta in told)
+    alike.update((path, "") for path in _letters("\0".join(catalog.paths("meta = '{}'"))).split("\0"))
     counts: Counter[str] = Counter()
-    for path, meta in catalog.db.execute("SELECT path, meta FROM pictures WHERE rows != 0"):
-        words = set(re.findall(r"[a-z]{2,}", path.lower()))
-        if meta != "{}":
-            values = json.loads(meta).values()
-            words.update(word for value in values if isinstance(value, str) for word in tokenise(value))
-        counts.update(words)
+    for (path, meta), count in alike.items():  # most names differ in numbers alone
+        words = set(re.findall(r"[a-z]{2,}", path))
+        values = json.loads(meta).values() if meta else ()
+        words.update(word for value in values if isinstance(value, str) for word in tokenise(value))
+        counts.update(dict.fromkeys(words, count))
     return counts
+
+
+def _letters(path: str) -> str:
+    return path.lower().translate(_NO_DIGITS)

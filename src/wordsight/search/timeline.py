@@ -1,8 +1,6 @@
 """All pictures of an index by date, newest first: what a page needs to lay them out, and nothing else."""
 
-from collections import Counter
-from typing import NamedTuple
-
+from wordsight.files import to_json
 from wordsight.search.catalog import Catalog
 from wordsight.search.filters import Filter, condition_of
 from wordsight.search.paths import Paths
@@ -10,22 +8,14 @@ from wordsight.search.paths import Paths
 WIDEST = 10_000  # hundredths: the greatest ratio that is given
 
 
-class Timeline(NamedTuple):
-    """Pictures, newest first.
+def timeline(catalog: Catalog, paths: Paths, wanted: Filter) -> str:
+    """The pictures that a filter lets through, without those that wait to be encoded again, as JSON.
 
-    Attributes:
-        numbers: what the catalogue calls them.
-        ratios: 100 times width through height of each, 1 to 10,000.
-        days: each day with how many of them were taken on it, in their order; "" for those without a date.
-    """
+    SQLite itself writes the long lists: to read a row a picture takes several times as long.
 
-    numbers: list[int]
-    ratios: list[int]
-    days: list[tuple[str, int]]
-
-
-def timeline(catalog: Catalog, paths: Paths, wanted: Filter) -> Timeline:
-    """The pictures that a filter lets through, without those that wait to be encoded again.
+    Returns:
+        An object: `total`; `numbers`, newest first; `ratios`, 100 times width through height of each, 1 to 10,000;
+        `days`, each day with how many of them were taken on it, in their order, "" for those without a date.
 
     Raises:
         InputError: the filter cannot be used.
@@ -33,10 +23,11 @@ def timeline(catalog: Catalog, paths: Paths, wanted: Filter) -> Timeline:
     where, values = condition_of(catalog.db, paths, wanted)
     ratio = f"max(1, min({WIDEST}, (100 * width + height / 2) / height))"
     ratio = f"CASE WHEN width > 0 AND height > 0 THEN {ratio} ELSE 100 END"
-    query = (
-        f"SELECT number, {ratio}, substr(taken, 1, 10) FROM pictures WHERE rows != 0 AND {where} "
-        "ORDER BY taken DESC, number DESC"
-    )
-    rows = catalog.db.execute(query, values).fetchall()
-    numbers, ratios, days = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
-    return Timeline(numbers, ratios, list(Counter(days).items()))  # in the order of the rows, where equal days adjoin
+    there = f"FROM pictures WHERE rows != 0 AND {where}"
+    newest = f"SELECT number, {ratio} AS ratio {there} ORDER BY taken DESC, number DESC"
+    both = f"SELECT json_group_array(number), json_group_array(ratio) FROM ({newest})"
+    numbers, ratios = catalog.db.execute(both, values).fetchone()
+    by_day = f"SELECT substr(taken, 1, 10), count(*) {there} GROUP BY 1 ORDER BY 1 DESC"
+    days = catalog.db.execute(by_day, values).fetchall()
+    total = sum(count for _, count in days)
+    return f'{{"total":{total},"numbers":{numbers},"ratios":{ratios},"days":{to_json(days)}}}'

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wordsight.errors import InputError, install
+from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 from wordsight.vision.colour import lower_halves, mend_transparency, significant_bits, to_rgb
 from wordsight.vision.limits import (
@@ -236,13 +236,10 @@ def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bin
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """What Pillow may read; HEIC where the extra is installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        pass
-    else:
-        pillow_heif.register_heif_opener()
+    """What Pillow may read, with the HEIC of phones."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
     Image.init()
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
@@ -261,8 +258,7 @@ def _unreadable(name: str) -> Iterator[None]:
             raise
         # UnidentifiedImageError says where in memory the bytes were
         why = "empty, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else error
-        hint = f"; HEIC pictures need pillow-heif: {install('heif')}" if _is_heic(name) else ""
-        raise BadPicture(f"{name}: not a picture that can be read ({why}){hint}") from None
+        raise BadPicture(f"{name}: not a picture that can be read ({why})") from None
 
 
 @contextmanager
@@ -284,10 +280,6 @@ def _missing(name: str, error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{name}: expected a picture, but this is a folder"
     return f"{name}: cannot be read ({reason(error)})"
-
-
-def _is_heic(name: str) -> bool:
-    return name.lower().endswith((".heic", ".heif"))
 
 
 def _upright(image: Image.Image, source: Image.Image) -> Image.Image:

@@ -22,7 +22,7 @@ _ICON = 4_000_000  # pixels of a picture inside an icon
 _SCANS = 100  # of a progressive JPEG; each is another pass over the whole picture
 _DIRECTORY = 2**20  # bytes of EXIF data
 _MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes a pixel; of all others 4
-_DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 16}  # bytes a pixel that a decoder needs beside the picture
+_DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 10}  # bytes a pixel that a decoder needs beside the picture
 _SLOW = {"QOI": 10_000_000}  # pixels, where the decoder is written in Python
 
 
@@ -151,7 +151,7 @@ def rawmode(image: Image.Image) -> str:
 def check_exif(image: Image.Image) -> None:
     """Drop EXIF data that is larger than any camera writes: read, it takes many times its size."""
     for key in ("exif", "Raw profile type exif"):
-        if len(image.info.get(key, b"")) > _DIRECTORY:
+        if len(image.info.get(key) or b"") > _DIRECTORY:
             del image.info[key]
 
 

@@ -16,6 +16,7 @@ from wordsight.web.album_schemas import (
     NewAlbum,
     Reveal,
 )
+from wordsight.web.desk import Desk
 from wordsight.web.engine import Engine
 from wordsight.web.filter_fields import Id
 from wordsight.web.work import Workers
@@ -69,43 +70,43 @@ def album_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
 
 def file_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
     """Files: several as one, and shown in their folder."""
-    workers = Workers(1, 8)
+    workers, desk = Workers(1, 8), Desk(engine)
     refused: Errors = {status: errors[status] for status in (403, 413)}
     zipped: Errors = {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
 
     @api.post("/download", operation_id="download", response_class=Response, responses=refused | zipped)
     async def download(asked: Annotated[Download, Form()], request: Request) -> Response:
         """Pictures as one zip file; what is gone is listed in it, in `left_out.txt`."""
-        parts = await workers.run(request, engine.archive, asked.several)
+        parts = await workers.run(request, desk.archive, asked.several)
         return StreamingResponse(parts, media_type="application/zip", headers=_attached("photos.zip"))
 
     @api.post("/reveal", operation_id="reveal", status_code=204, responses=refused | {404: errors[404]})
     async def reveal(asked: Reveal, request: Request) -> None:
         """Show a picture in the file manager of the server's machine; only where the server is for this machine."""
-        await workers.run(request, engine.reveal, asked.number)
+        await workers.run(request, desk.reveal, asked.number)
 
 
 def index_routes(api: APIRouter, engine: Engine, errors: Errors) -> None:
     """Adding pictures from the folders that the server was started with."""
-    workers = Workers(1, 32)
+    workers, desk = Workers(1, 32), Desk(engine)
     writes: Errors = {status: errors[status] for status in (403, 409, 413)}
 
     @api.get("/index", operation_id="index_state")
     async def index_state(request: Request) -> IndexState:
         """How far it is, and what could not be read."""
-        return await workers.run(request, engine.index_state)
+        return await workers.run(request, desk.index_state)
 
     @api.post("/index", operation_id="index", status_code=202, responses=writes)
     async def index(asked: IndexFolder, request: Request) -> IndexState:
         """Begin to index a folder; searches are answered meanwhile."""
         await workers.run(request, engine.indexing.start, asked.folder)
-        return await workers.run(request, engine.index_state)
+        return await workers.run(request, desk.index_state)
 
     @api.post("/index/stop", operation_id="stop_index", responses={403: errors[403]})
     async def stop_index(request: Request) -> IndexState:
         """Stop it; what is done is kept."""
         engine.indexing.stop()
-        return await workers.run(request, engine.index_state)
+        return await workers.run(request, desk.index_state)
 
 
 def _attached(name: str) -> dict[str, str]:

@@ -21,19 +21,16 @@ from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
 from wordsight.web import schemas
-from wordsight.web.album_schemas import Broken, IndexState
-from wordsight.web.archive import archive
 from wordsight.web.guard import MAX_BYTES
-from wordsight.web.indexing import Forbidden, Indexing
+from wordsight.web.indexing import Indexing
 from wordsight.web.library import Library
 from wordsight.web.pictures import Gone, Pictures
-from wordsight.web.reveal import reveal
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 from wordsight.web.shelf import Shelf
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CAPTIONS, EXAMPLES, BROKEN = 3, 12, 1000  # how many are given
+CAPTIONS, EXAMPLES = 3, 12  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
 
@@ -165,48 +162,6 @@ class Engine:
         """
         with _named("the picture"):
             return self.pictures.thumbnail(number)
-
-    def archive(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The parts of a zip file of some pictures.
-
-        Raises:
-            Damaged: the index cannot be read.
-        """
-        with self._readable(), Catalog(self.index.folder):
-            return archive(self.pictures, numbers, self.private)
-
-    def reveal(self, number: int) -> None:
-        """Show a picture in the file manager of this machine.
-
-        Raises:
-            Forbidden: others can reach the server.
-            Gone: there is none of this number, or its file is gone.
-            InputError: there is no file manager.
-        """
-        if not self.reveals:
-            raise Forbidden("Files are shown only by a server that is for this machine alone, without a token.")
-        path = self.index.paths.path(self.entry(number).path)
-        if not os.path.lexists(path):
-            raise Gone(f"{path.name}: its file is gone.")
-        reveal(path)
-
-    def index_state(self) -> IndexState:
-        """How far the indexing is."""
-        at = self.indexing
-        with self._readable(), Catalog(self.index.folder) as catalog:
-            broken = list(catalog.broken().items())[:BROKEN]
-        return IndexState(
-            state=at.state,
-            done=at.done,
-            total=at.total,
-            seconds_left=at.seconds_left,
-            message=self.private(at.message),
-            broken=[
-                Broken(path=self.library.called(self.index.paths.path(key)), why=self.private(why))
-                for key, why in broken
-            ],
-            folders=list(at.folders),
-        )
 
     def private(self, sentence: str) -> str:
         """A sentence without the folders of this machine, unless they are shown."""

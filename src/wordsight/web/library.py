@@ -54,9 +54,7 @@ class Library:
         wanted = self.filter(asked)
 
         def made(catalog: Catalog) -> bytes:
-            found = timeline(catalog, self.index.paths, wanted)
-            plain = {"total": len(found.numbers)} | found._asdict()
-            return json.dumps(plain, separators=(",", ":")).encode()
+            return timeline(catalog, self.index.paths, wanted).encode()
 
         return self._once(("photos", asked.model_dump_json()), made)
 
@@ -158,8 +156,7 @@ class Library:
 
     def _folders(self, catalog: Catalog) -> Folders:
         def made(catalog: Catalog) -> Folders:
-            keys = (key for (key,) in catalog.db.execute("SELECT path FROM pictures WHERE rows != 0"))
-            return Folders(keys, self.index.paths.roots[0])
+            return Folders.read(catalog, self.index.paths.roots[0])
 
         return self._kept_or_made(catalog, ("folders",), made)
 

@@ -14,7 +14,7 @@ class Photos(BaseModel):
     numbers: list[int]
     ratios: Annotated[list[int], Field(description="100 times width through height, 1 to 10,000")]
     days: Annotated[
-        list[tuple[str, int]],
+        list[Annotated[list[str | int], Field(min_length=2, max_length=2)]],
         Field(description="each day with how many were taken on it, in the order of `numbers`; '' without a date"),
     ]
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from wordsight.files import open_regular
+from wordsight.search import thumbnails
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.index import Index
 from wordsight.vision.images import open_image
@@ -76,8 +77,11 @@ class Pictures:
             if key in self._thumbs:
                 self._thumbs.move_to_end(key)
                 return self._thumbs[key]
-        with self.open(number)[1] as file:
-            made = thumbnail(file)
+        made = thumbnails.read(self.index.folder, key)
+        if made is None:
+            with self.open(number)[1] as file:
+                made = thumbnail(file)
+            thumbnails.write(self.index.folder, key, made)
         with self._lock:
             self._thumbs[key] = made
             while len(self._thumbs) > KEPT or sum(map(len, self._thumbs.values())) > KEPT_BYTES:
