@@ -740,11 +740,11 @@ def test_a_finger_lights_words_drags_a_box_and_swipes(browser: Any, address: str
 
         stroke((0.8, 0.5), (0.5, 0.5), (0.2, 0.5))
         expect(view.locator(".rank")).to_contain_text("2 of")
-        view.get_by_role("button", name="More with this…").tap()
+        view.get_by_role("button", name="More with this…").click()
         expect(view.get_by_role("button", name="More with this…")).to_have_attribute("aria-pressed", "true")
         stroke((0.2, 0.2), (0.5, 0.5), (0.8, 0.7))
         expect(view.locator("g.chosen")).to_be_visible()
-        view.get_by_role("button", name="More with this").tap()
+        view.get_by_role("button", name="More with this").click()
         expect(page.locator("#given h2")).to_have_text("Photos with what is in this box")
         edges = re.search(r"box=([\d.]+)%2C([\d.]+)%2C([\d.]+)%2C([\d.]+)", page.url)
         assert edges and [float(edge) for edge in edges.groups()] == pytest.approx([0.2, 0.2, 0.8, 0.7], abs=0.02)

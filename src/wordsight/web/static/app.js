@@ -32,6 +32,7 @@ let query = NOTHING;
 let content = EMPTY;
 let running = new AbortController();
 let loading = false; // more hits
+let settled = false; // what the query gives is there
 let first = null; // the photo that was opened in the grid, before steps to others
 const memory = new Map(); // address -> content
 
@@ -77,6 +78,7 @@ async function start(scroll = 0) {
   light(null);
   furniture();
   notice("");
+  settled = false;
   const key = address();
   if (query.upload && !queries.kept(query.upload)) {
     put(EMPTY);
@@ -119,6 +121,7 @@ function put(found, scroll = 0) {
   scrollTo(0, scroll);
   grid.render();
   scrubber.show(found);
+  settled = true;
 }
 
 /** More hits, once the end is near. */
@@ -237,6 +240,7 @@ function closed() {
 let saving = null;
 function saveScroll() {
   clearTimeout(saving);
+  if (!settled) return; // nothing is there yet to be scrolled
   history.replaceState({ ...history.state, scroll: scrollY }, "");
 }
 function keepScroll() {
