@@ -1,220 +1,292 @@
-// The page: a query comes from the form, the address or a picture; its results go into the grid.
+// The page: a query comes from the form, the address or a picture; what it gives goes into the grid.
 
 import * as api from "./api.js";
-import { boxed, coloursOf, usual } from "./boxes.js";
-import { $, count, make, percent } from "./dom.js";
-import { arrows, result } from "./grid.js";
+import { barOf } from "./actions.js";
+import { usual } from "./boxes.js";
+import * as contents from "./content.js";
+import { $, count, make, redrawn } from "./dom.js";
+import { chosenFilters, filterPanel } from "./filters.js";
+import { furnish } from "./furniture.js";
+import { showGiven } from "./given.js";
+import { gridIn } from "./grid.js";
+import { addPhotos } from "./indexing.js";
+import { takesPictures } from "./intake.js";
 import * as queries from "./query.js";
-import { tools } from "./region.js";
-import { view } from "./view.js";
-import { legend, lightWord } from "./words.js";
+import { scrubberOf } from "./scrubber.js";
+import { selectionOf } from "./selection.js";
+import { albumHead, sidebar } from "./sidebar.js";
+import { betterSpelling, suggesting } from "./suggest.js";
+import { tileOf } from "./tile.js";
+import { nothing, told } from "./told.js";
+import { viewer } from "./view.js";
+import { legend, lightWord, lightWords } from "./words.js";
 
-const NONE = { q: "", like: null, upload: null, box: null };
+const EMPTY = { numbers: [], ratios: [], hits: null, starts: [], days: [], dayOf: () => "", labelOf: () => "", total: 0, complete: true };
+const KEPT = 8; // results that Back finds at once
+const { NOTHING } = queries;
+
 let server = null; // what it can do
-let query = queries.fromAddress();
-let shown = { words: [], colours: [], hits: [], total: 0, page: 0 };
+let facets = null; // what photos can be chosen by
+let albums = null;
+let query = NOTHING;
+let content = EMPTY;
 let running = new AbortController();
+let loading = false; // more hits
+let settled = false; // what the query gives is there
+let first = null; // the photo that was opened in the grid, before steps to others
+const memory = new Map(); // address -> content
 
-const light = (number) => lightWord(document.querySelector("main"), number);
+const light = (number) => lightWord(document.body, number);
 const status = (text) => { $("status").textContent = text; };
+const address = (photo = null) => queries.toAddress(query, photo);
+const indexOf = (number) => content.numbers.indexOf(number);
 
-function notice(text, wrong = false) {
+const grid = gridIn($("grid"), {
+  tileOf: (index, given) => tileOf(index, given, {
+    address, selected: (number) => selection.has(number), light: (mark) => lightWords($("legend"), mark),
+  }),
+  moved: () => { scrubber.moved(); keepScroll(); more(); },
+});
+const scrubber = scrubberOf(grid);
+const selection = selectionOf(grid, { content: () => content, changed: () => drawBar() });
+const openAlbum = () => albums?.find((one) => one.id === query.album) ?? null;
+const drawBar = barOf(selection, { album: openAlbum, changed: () => renew() });
+let view = null;
+
+function notice(text, wrong = false, ...inside) {
   $("notice").hidden = !text;
-  $("notice").textContent = text;
+  $("notice").replaceChildren(text, ...inside);
   $("notice").classList.toggle("wrong", wrong);
 }
 
-/** Ask something new, which becomes a page of the history. */
-function ask(changed) {
-  query = { ...query, ...queries.filters(), ...changed };
-  const address = queries.toAddress(query);
-  if (address !== location.pathname + location.search) history.pushState(null, "", address);
-  start();
+/** Ask something else, which becomes a page of the history. */
+function ask(change) {
+  view?.hide();
+  query = { ...query, ...change };
+  const wanted = address();
+  memory.delete(wanted);
+  saveScroll();
+  if (wanted !== location.pathname + location.search) history.pushState({}, "", wanted);
+  return start();
 }
 
-/** Run the query from its first page. */
-async function start() {
-  queries.show(query);
-  document.title = query.q ? `${query.q} · wordsight` : "wordsight";
-  shown = { words: [], colours: [], hits: [], total: 0, page: 0 };
-  given();
+/** Show what the query gives, scrolled to where it was. */
+async function start(scroll = 0) {
+  running.abort();
+  const mine = (running = new AbortController());
+  selection.clear();
+  light(null);
+  furniture();
   notice("");
-  welcome(!queries.asked(query));
-  if (!queries.asked(query)) {
-    running.abort();
-    clear();
-    return status("");
-  }
+  settled = false;
+  const key = address();
   if (query.upload && !queries.kept(query.upload)) {
-    clear();
+    put(EMPTY);
     status("");
     return notice("The picture of this search is not here any more; give it again.", true);
   }
-  await page(1);
-}
-
-function clear() {
-  light(null);
-  $("grid").replaceChildren();
-  $("legend").hidden = $("more").hidden = true;
-}
-
-/** Get a page of results, and put it behind those that are there. */
-async function page(number) {
-  running.abort();
-  const mine = (running = new AbortController());
-  $("grid").setAttribute("aria-busy", "true");
-  $("more").disabled = true;
-  status("Searching…");
+  const known = memory.get(key);
+  if (known) { put(known, scroll); return tell(null); }
+  document.body.setAttribute("aria-busy", "true");
+  status(queries.asked(query) ? "Searching…" : "Loading…");
   const began = performance.now();
   try {
-    const send = query.upload ? api.searchUpload : api.search;
-    const found = await send(queries.request(query, number), mine.signal);
-    if (number === 1) clear();
-    add(found, number);
-    tell(found, Math.round(performance.now() - began));
+    const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal);
+    put(found, scroll);
+    remember(key, found);
+    await tell(Math.round(performance.now() - began), mine.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (number === 1) clear();
+    put(EMPTY);
     status("");
     notice(error.message, true);
+  } finally {
+    if (running === mine) document.body.removeAttribute("aria-busy");
   }
-  $("grid").removeAttribute("aria-busy");
-  $("more").disabled = false;
 }
 
-function add(found, number) {
-  const colours = number === 1 ? coloursOf(found.words, found.hits) : shown.colours;
-  const before = shown.hits.length;
-  shown = { ...found, colours, hits: [...shown.hits, ...found.hits], page: number };
-  if (number === 1) {
-    $("legend").replaceChildren(...legend(found.words, usual(found.hits, colours), light));
-    $("legend").hidden = found.words.length === 0;
+function remember(key, found) {
+  memory.delete(key);
+  memory.set(key, found);
+  if (memory.size > KEPT) memory.delete(memory.keys().next().value);
+}
+
+function put(found, scroll = 0) {
+  content = found;
+  const words = found.words ?? [];
+  $("results").hidden = !found.hits;
+  $("legend").replaceChildren(...(words.length ? legend(words, usual(found.hits, found.colours), light) : []));
+  $("start").hidden = true;
+  grid.set(found);
+  scrollTo(0, scroll);
+  grid.render();
+  scrubber.show(found);
+  settled = true;
+}
+
+/** More hits, once the end is near. */
+async function more() {
+  if (loading || content.complete || scrollY + 2.5 * innerHeight < document.documentElement.scrollHeight) return;
+  loading = true;
+  $("loading").hidden = false;
+  const from = content;
+  try {
+    const next = await from.more(running.signal);
+    if (content === from) {
+      content = next;
+      remember(address(), next);
+      grid.set(next, { more: true });
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") { from.complete = true; notice(error.message, true); }
   }
-  $("grid").append(...found.hits.map((hit) => result(hit, found.words, colours, { open, light })));
-  const buttons = $("grid").querySelectorAll("button.open");
-  if (number === 1 && buttons.length) buttons[0].tabIndex = 0;
-  if (number > 1) buttons[before]?.focus();
-  $("more").hidden = shown.hits.length >= found.total || found.hits.length === 0;
+  loading = false;
+  $("loading").hidden = true;
+  if (content !== from) more();
 }
 
 /** Say honestly what came out. */
-function tell(found, ms) {
-  const said = [];
-  if (found.unknown.length) said.push(`The model does not know ${found.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
-  const best = shown.hits[0];
-  if (!best) {
-    const filtered = query.where || query.under || query.sure !== "";
-    said.push(filtered ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  } else if (found.poor_match) {
-    said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
+async function tell(ms, signal) {
+  const said = told(content, query, ms);
+  status(said.status);
+  if (content.hits) notice(said.notice);
+  else if (!content.total) {
+    $("start").hidden = false;
+    $("start").replaceChildren(...nothing(query, openAlbum(), ask));
   }
-  notice(said.join(" "));
-  const all = found.total === shown.hits.length;
-  status(best ? `${all ? "" : `${shown.hits.length} of `}${count(found.total, "picture")}, best first · ${ms} ms` : "");
+  if (content.unknown?.length) await meant(said.notice, signal);
 }
 
-/** A result, large. */
-function open(hit) {
-  const go = (from) => (way) => shown.hits[from + way] ?? null;
-  const { words, colours } = shown;
-  view(hit, {
-    words, colours, can: server, go: go(shown.hits.indexOf(hit)),
-    searchBy: (one, box) => ask({ ...NONE, like: one.number, box }),
+/** Ask whether another spelling was meant. */
+async function meant(text, signal) {
+  const better = await betterSpelling(query.q, signal);
+  if (!better || signal?.aborted) return;
+  notice(text, false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
+}
+
+/** All around the grid: the form, panels, filters and the picture that is searched by. */
+function furniture() {
+  $("q").value = query.q;
+  const album = openAlbum();
+  document.title = [query.q || album?.name, "wordsight"].filter(Boolean).join(" · ");
+  redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
+  redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
+  redrawn($("places"), side);
+  $("album").hidden = !album;
+  $("album").replaceChildren(...(album ? albumHead(album, { renew, leave: () => ask({ album: null }) }) : []));
+  showGiven(query, { server, ask });
+}
+
+function side() {
+  sidebar({
+    query, facets, albums, pictures: server.pictures, asked: queries.asked(query), renew,
+    go: (change) => { document.body.classList.remove("side-open"); return ask(change); },
+    address: (change) => queries.toAddress({ ...query, ...change }),
   });
+  $("about").textContent = server.broken > 0 ? `${count(server.broken, "file")} could not be read; \`wordsight index info\` lists them.` : "";
+  $("add").hidden = !server.folders?.length;
 }
 
-/** The picture that is searched by, above the results. */
-function given() {
-  const file = query.upload ? queries.kept(query.upload) : null;
-  const place = $("given");
-  for (const old of place.querySelectorAll("img")) if (old.src.startsWith("blob:")) URL.revokeObjectURL(old.src);
-  place.hidden = !query.like && !file;
-  $("q").placeholder = place.hidden ? "What is in the picture?" : "and what else?";
-  if (place.hidden) return place.replaceChildren();
-  const source = file ? URL.createObjectURL(file) : api.picture(query.like);
-  const frame = boxed(source, file ? file.name || "your picture" : "the picture that is searched by", [], {
-    lazy: false, fallback: file ? "" : api.thumb(query.like),
+/** Get what may have changed: albums, and with `all` the photos, too. */
+async function renew({ all = false } = {}) {
+  memory.clear();
+  const none = () => null;
+  [albums, facets, server] = await Promise.all([
+    api.albums().catch(none), all || !facets ? api.facets().catch(none) : facets, all ? api.info().catch(() => server) : server,
+  ]);
+  if (all || query.album) await start(scrollY);
+  else furniture();
+}
+
+/** Open a photo over the grid; it becomes a page of the history. */
+function open(number) {
+  first = number;
+  saveScroll();
+  history.pushState({ opened: true, scroll: scrollY }, "", address(number));
+  show(number);
+}
+
+function show(number) {
+  const index = indexOf(number);
+  const hit = content.hits?.[index] ?? null;
+  const place = index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${content.total.toLocaleString("en")}`;
+  view.show({
+    number, hit, place, ratio: content.ratios[index] ?? 1, words: content.words ?? [], colours: content.colours ?? [],
+    before: index > 0, after: index >= 0 && index < content.numbers.length - 1,
   });
-  const kit = tools(frame, {
-    subject: file ? { picture: file } : { number: query.like }, can: server, chosen: query.box, searched: true,
-    searchBy: (box) => ask({ box }),
-  });
-  const what = query.box ? "Pictures with what is in this region" : "Pictures like this one";
-  const title = query.q.trim() ? `${what}, and “${query.q.trim()}”` : what;
-  const remove = make("button.quiet", { type: "button", onclick: () => ask({ like: null, upload: null, box: null }) }, "Remove picture");
-  kit.element.querySelector(".buttons").append(remove);
-  const legend = make("p.help", {}, "The grey boxes in the results are what is most alike.");
-  place.replaceChildren(frame, make("div", {}, make("h2", {}, title), legend, kit.element));
+  if (index > content.numbers.length - 6) more();
 }
 
-/** What can be asked, before anything is. */
-function welcome(wanted) {
-  $("start").hidden = !wanted;
-  if (!wanted || !server) return;
-  const words = server.examples.map((word) => make("button.chip", {
-    type: "button", onclick: () => ask({ q: word }),
-  }, word));
-  $("start").replaceChildren(make("div", {},
-    make("h1", {}, `${count(server.pictures, "picture")} in ${server.name}`),
-    make("p", {}, "Type a sentence, or drop, paste or pick a picture, or both. Every result shows which part of it matched which word."),
-    make("p.soft", {}, `The model knows ${server.words ? count(server.words, "word") : "any word"}, such as`), make("div.chips", {}, ...words),
-    server.broken > 0 && make("p.soft", {}, `${count(server.broken, "file")} could not be read when the index was built; \`wordsight index info\` lists them.`)));
+function step(way) {
+  const next = content.numbers[indexOf(view.number()) + way];
+  if (next === undefined) return;
+  history.replaceState(history.state, "", address(next));
+  show(next);
+  grid.reveal(indexOf(next));
 }
 
-/** Search by a picture file. */
-function take(file) {
-  if (!file) return;
-  if (file.size > server.max_bytes) {
-    return notice(`${file.name}: larger than ${Math.floor(server.max_bytes / 2 ** 20)} MB, which is the most that is taken.`, true);
-  }
-  ask({ ...NONE, upload: queries.keep(file) });
+function leave() {
+  if (history.state?.opened) return history.back();
+  history.replaceState({}, "", address());
+  closed();
+}
+
+function closed() {
+  const last = view.number();
+  view.hide();
+  if (indexOf(last) >= 0) grid.focus(indexOf(last), { scroll: last !== first });
+}
+
+let saving = null;
+function saveScroll() {
+  clearTimeout(saving);
+  if (!settled) return; // nothing is there yet to be scrolled
+  history.replaceState({ ...history.state, scroll: scrollY }, "");
+}
+function keepScroll() {
+  clearTimeout(saving);
+  saving = setTimeout(saveScroll, 150);
+}
+
+async function moveInHistory() {
+  clearTimeout(saving);
+  const before = address();
+  const wanted = queries.fromAddress();
+  query = wanted.query;
+  if (address() !== before) { view.hide(); await start(history.state?.scroll ?? 0); }
+  if (queries.fromAddress().photo !== wanted.photo) return; // it has moved on meanwhile
+  if (wanted.photo) show(wanted.photo);
+  else if (view.number()) closed();
 }
 
 function wire() {
-  $("ask").addEventListener("submit", (event) => {
+  view = viewer({
+    step, leave, can: server, show: (number) => { history.replaceState(history.state, "", address(number)); show(number); },
+    searchBy: (number, box) => ask({ ...NOTHING, like: number, box }), albumOf: (id) => ask({ ...NOTHING, album: id }), changed: () => renew(),
+  });
+  furnish({ submit: (text) => ask({ q: text }), home: () => ask(NOTHING), add: () => addPhotos({ folders: server.folders, done: () => renew({ all: true }) }) });
+  suggesting({ submit: (text) => ask({ q: text }), examples: () => server.examples });
+  takesPictures({ server, notice, take: (file) => ask({ ...NOTHING, upload: queries.keep(file) }) });
+  $("grid").addEventListener("click", (event) => {
+    const tile = event.target.closest("a.open")?.closest(".tile");
+    if (!tile || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    ask({ q: $("q").value });
+    open(+tile.dataset.number);
   });
-  $("filters").addEventListener("change", () => { if (queries.asked({ ...query, ...queries.filters() })) ask({}); });
-  $("home").addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    queries.show({ ...NONE, not: "", where: "", under: "", sure: "", top: 24, group: false });
-    ask(NONE);
-    $("q").focus();
-  });
-  $("pick").addEventListener("click", () => $("file").click());
-  $("file").addEventListener("change", () => { take($("file").files[0]); $("file").value = ""; });
-  $("more").addEventListener("click", () => page(shown.page + 1));
-  addEventListener("popstate", () => { $("view").close(); query = queries.fromAddress(); start(); });
-  addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); take(event.clipboardData.files[0]); } });
-  addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, select, textarea, dialog");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault();
-      $("q").select();
-    }
-  });
-  const carries = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); $("drop").hidden = false; } });
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").hidden = true; });
-  addEventListener("drop", (event) => {
-    $("drop").hidden = true;
-    if (!carries(event)) return;
-    event.preventDefault();
-    $("view").close();
-    take(event.dataTransfer.files[0]);
-  });
-  arrows($("grid"));
+  addEventListener("popstate", moveInHistory);
 }
 
+history.scrollRestoration = "manual";
 try {
   server = await api.info();
-  $("sure-field").hidden = !server.calibrated;
-  $("names").textContent = `Where: conditions joined by “and”, on ${server.names.join(", ")}.`;
+  const given = queries.fromAddress();
+  query = given.query;
   wire();
-  await start();
+  const began = start(history.state?.scroll ?? 0);
+  if (query.album) await renew();
+  else renew();
+  await began;
+  if (given.photo) show(given.photo);
 } catch (error) {
   notice(error.message, true);
 }

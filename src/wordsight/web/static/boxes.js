@@ -40,11 +40,11 @@ export function usual(hits, colours) {
   });
 }
 
-/** A picture under its boxes; `alt` says what is to be seen. */
-export function boxed(source, alt, marks, { lazy = true, fallback = "" } = {}) {
-  const image = make("img", { src: source, alt, loading: lazy ? "lazy" : "eager", decoding: "async", draggable: "false" });
+/** A picture under its boxes; `alt` says what is to be seen. With `later`, it comes once its `data-src` is made `src`. */
+export function boxed(source, alt, marks, { later = false, fallback = "" } = {}) {
+  const image = make("img", { [later ? "data-src" : "src"]: source, alt, decoding: "async", draggable: "false" });
   const lines = draw("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" });
-  const frame = make("div.pic", {}, image, lines);
+  const frame = make("div.pic", {}, image, (marks.length > 0 || !later) && lines);
   image.addEventListener("error", () => {
     if (fallback && image.getAttribute("src") !== fallback) image.src = fallback;
     else frame.classList.add("broken");
@@ -74,8 +74,13 @@ function rectangle(box, kind, inset = 0) {
   return draw("rect", { class: kind, x: left + inset, y: top + inset, width: size(left, right), height: size(top, bottom) });
 }
 
-/** Let a rectangle be dragged on a picture; `chosen` gets `[left, top, right, bottom]`, or null after a click. */
-export function draggable(frame, chosen) {
+/**
+ * Let a rectangle be dragged on a picture.
+ *
+ * chosen: called with `[left, top, right, bottom]`, or after a click with null and the number of the box there.
+ * may: whether a press of the pointer begins one.
+ */
+export function draggable(frame, chosen, may = () => true) {
   const lines = frame.querySelector("svg");
   let start = null;
   frame.classList.add("draggable");
@@ -86,7 +91,8 @@ export function draggable(frame, chosen) {
   };
   const between = ([x, y], [u, v]) => [Math.min(x, u), Math.min(y, v), Math.max(x, u), Math.max(y, v)];
   frame.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (!event.isPrimary && start) { start = null; region(frame, null); chosen(null, null); } // a second finger
+    if (event.button !== 0 || !event.isPrimary || !may(event)) return;
     start = at(event);
     frame.setPointerCapture(event.pointerId);
   });

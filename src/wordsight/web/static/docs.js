@@ -12,7 +12,8 @@ function type(schema) {
   if (some) return some.flatMap((one, place) => (place ? [" or ", ...type(one)] : type(one)));
   if (schema.type === "array") {
     const many = schema.minItems !== undefined && schema.minItems === schema.maxItems ? `${schema.minItems} × ` : "list of ";
-    return [many, ...type(schema.items)];
+    const parts = schema.prefixItems ?? [schema.items ?? {}];
+    return [many, ...parts.flatMap((one, place) => (place ? [", ", ...type(one)] : type(one)))];
   }
   return [schema.contentMediaType === "application/octet-stream" || schema.format === "binary" ? "file" : schema.type ?? "anything"];
 }
@@ -56,7 +57,7 @@ function operation(path, method, what, schemas) {
 }
 
 try {
-  const described = await (await fetch("/api/v1/openapi.json")).json();
+  const described = await (await fetch("openapi.json")).json();
   const schemas = described.components.schemas;
   const operations = Object.entries(described.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, what]) => operation(path, method, what, schemas)));

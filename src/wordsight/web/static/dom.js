@@ -17,6 +17,16 @@ export function make(kind, given = {}, ...inside) {
   return made;
 }
 
+/** Draw a place anew, and keep the focus on what it was on, else on `other`. */
+export function redrawn(place, draw, other = null) {
+  const key = (one) => [one.tagName, one.name, one.type === "checkbox" && one.value, one.ariaLabel ?? one.querySelector?.(".label")?.textContent].join();
+  const had = place.contains(document.activeElement) ? key(document.activeElement) : null;
+  draw();
+  if (had === null) return;
+  const all = [...place.querySelectorAll("a, button, input, select")];
+  (all.find((one) => key(one) === had) ?? all[0] ?? other)?.focus({ preventScroll: true });
+}
+
 /** An element of SVG. */
 export function draw(name, given = {}, ...inside) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);

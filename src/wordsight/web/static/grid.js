@@ -1,84 +1,213 @@
-// The results: a picture each, with its words above it and how well it fits below.
+// The grid: of all its pictures, only the rows near the screen are in the page, whatever their number.
 
-import { picture, thumb } from "./api.js";
-import { boxed, marksOf } from "./boxes.js";
-import { make, percent, signed } from "./dom.js";
-import { chips, hoverable, lightMark } from "./words.js";
+import { $, make } from "./dom.js";
+import { edges, justify, rowAt, rowOf } from "./layout.js";
 
-/** What is to be seen in a hit, for those who do not see it. */
-export function altOf(hit, marks) {
-  const shown = marks.filter((mark) => !mark.weak && !mark.region).map((mark) => `“${mark.text}”`);
-  return shown.length ? `${hit.name}, with boxes for ${shown.join(", ")}` : hit.name;
-}
+const GAP = 4;
+const HEAD = 38; // pixels above a row in which a day begins
+const NEAR = 0.8; // screens above and below that are ready
+const FAST = 1.2; // screens a frame: then pictures come only once it is slower
+const REST = 90; // milliseconds
 
-/** How well it fits: how sure that is where it is known, else the score. */
-export function figures(hit) {
-  if (hit.confidence === null) return make("span.figures", { title: "Only comparable within one search" }, `score ${signed(hit.score)}`);
-  return make("span.figures", {
-    title: "Of hits with this figure, so many were the picture that the sentence was written for, in pictures with known sentences; half of those sentences asked for a picture that was not there",
-  }, make("i.bar", { "--share": hit.confidence.toFixed(3) }), `${percent(hit.confidence)} sure`);
-}
+/**
+ * The windowed grid in an element.
+ *
+ * tileOf: `(index, content)` gives the tile of a picture.
+ * moved: called when another part is shown.
+ */
+export function gridIn(element, { tileOf, moved = () => {} }) {
+  let content = { ratios: [], starts: [], labelOf: () => "" };
+  let laid = { rows: [], height: 0 };
+  let width = 0;
+  let current = 0; // the tile that Tab goes to
+  let last = 0; // where the page was scrolled to
+  let resting = null;
+  const live = new Map(); // number of a row -> its element
 
-/** One result; `open` is called when it is chosen, `light` when a word of it is pointed at. */
-export function result(hit, words, colours, { open, light }) {
-  const marks = marksOf(hit, colours);
-  const frame = boxed(thumb(hit.number), altOf(hit, marks), marks, { fallback: picture(hit.number) });
-  frame.style.setProperty("--shape", hit.width && hit.height ? (hit.width / hit.height).toFixed(4) : "1");
-  const button = make("button.open", { type: "button", tabindex: "-1", onclick: () => open(hit) }, frame);
-  const below = make("div.below", {},
-    make("span.rank", {}, `${hit.rank}`), figures(hit),
-    make("span.name", { title: hit.path }, hit.name),
-    hit.missing && make("span.note", {}, "file is gone"),
-    hit.near_duplicates.length > 0 && make("span.note", { title: "Near-duplicates: open it to see them" }, `+${hit.near_duplicates.length} alike`));
-  const item = make("li.hit", { "data-hit": hit.number }, hit.words.length > 0 && chips(hit, words, marks, light), button, below);
-  item.marks = marks;
-  hoverable(item, frame);
-  button.addEventListener("blur", () => lightMark(item, null));
-  return item;
-}
+  const aim = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : innerWidth < 2200 ? 200 : 260);
+  const offset = () => element.getBoundingClientRect().top + scrollY;
 
-/** Arrow keys, Home and End go between results; Tab goes to one of them and then on. */
-export function arrows(grid) {
-  const all = () => [...grid.querySelectorAll("button.open")];
-  const go = (button) => {
-    for (const one of all()) one.tabIndex = one === button ? 0 : -1;
-    button?.focus();
-  };
-  grid.addEventListener("focusin", (event) => {
-    const button = event.target.closest("button.open");
-    if (button) for (const one of all()) one.tabIndex = one === button ? 0 : -1;
-  });
-  grid.addEventListener("keydown", (event) => {
-    const buttons = all();
-    const here = buttons.indexOf(document.activeElement);
-    if (here < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
-    const next = {
-      ArrowRight: () => buttons[here + 1], ArrowLeft: () => buttons[here - 1],
-      ArrowDown: () => beside(buttons, here, 1), ArrowUp: () => beside(buttons, here, -1),
-      Home: () => buttons[0], End: () => buttons.at(-1),
-    }[event.key];
-    if (!next) return;
-    event.preventDefault();
-    go(next() ?? buttons[here]);
-  });
-}
+  function lay() {
+    width = element.clientWidth;
+    laid = width ? justify(content.ratios, { width, aim: aim(), gap: GAP, head: HEAD, starts: content.starts }) : { rows: [], height: 0 };
+    element.style.height = `${laid.height}px`;
+  }
 
-/** The result in the row below (1) or above (-1) that is nearest. */
-function beside(buttons, here, way) {
-  const middle = (button) => {
-    const area = button.closest("li").getBoundingClientRect();
-    return [area.left + area.width / 2, area.top];
-  };
-  const [x, y] = middle(buttons[here]);
-  let best = null;
-  let least = Infinity;
-  for (const button of buttons) {
-    const [u, v] = middle(button);
-    const down = (v - y) * way;
-    if (down > 4 && 10 * down + Math.abs(u - x) < least) {
-      least = 10 * down + Math.abs(u - x);
-      best = button;
+  function clear() {
+    for (const row of live.values()) drop(row);
+    live.clear();
+  }
+
+  /** Show other pictures, or more of them; `kept` first rows stay as they are. */
+  function set(given, { more = false } = {}) {
+    const before = laid.rows;
+    content = given;
+    lay();
+    if (!more) { clear(); current = 0; }
+    for (const [place, row] of live) {
+      const [old, now] = [before[place], laid.rows[place]];
+      if (!now || old.from !== now.from || old.to !== now.to || old.top !== now.top || old.height !== now.height) { drop(row); live.delete(place); }
+    }
+    render();
+  }
+
+  function render() {
+    if (!width || !laid.rows.length) return moved();
+    const top = scrollY - offset(); // read first: what is written below would have to be laid out for it
+    const fast = Math.abs(scrollY - last) > FAST * innerHeight;
+    last = scrollY;
+    let changed = false;
+    const first = rowAt(laid.rows, top - NEAR * innerHeight);
+    const end = rowAt(laid.rows, top + (1 + NEAR) * innerHeight);
+    for (const [place, row] of live) {
+      if ((place < first || place > end) && !row.contains(document.activeElement)) { drop(row); live.delete(place); changed = true; }
+    }
+    for (let place = first; place <= end; place += 1) if (!live.has(place)) { put(place); changed = true; }
+    if (changed) {
+      clearTimeout(resting);
+      if (fast) resting = setTimeout(wake, REST);
+      else wake();
+      tabbable(top);
+    }
+    moved();
+  }
+
+  function put(place) {
+    const row = laid.rows[place];
+    const lefts = edges(row, content.ratios, { width, gap: GAP });
+    const tiles = [];
+    for (let index = row.from; index < row.to; index += 1) {
+      const at = index - row.from;
+      const area = { left: lefts[at], width: lefts[at + 1] - GAP - lefts[at], height: row.height };
+      tiles.push(sized(tileOf(index, content), area, content.ratios[index] || 1));
+      tiles.at(-1).index = index;
+    }
+    const made = make("div.row", {}, ...(row.head ? headings(row, lefts) : []), ...tiles);
+    made.style.transform = `translateY(${row.top}px)`;
+    const after = [...live.keys()].filter((other) => other > place).sort((one, other) => one - other)[0];
+    element.insertBefore(made, after === undefined ? null : live.get(after));
+    live.set(place, made);
+  }
+
+  /** The days that begin in a row, each above its first picture. */
+  function headings(row, lefts) {
+    let low = 0;
+    let high = content.starts.length;
+    while (low < high) { const middle = (low + high) >> 1; if (content.starts[middle] < row.from) low = middle + 1; else high = middle; }
+    const found = [];
+    for (let place = low; content.starts[place] < row.to; place += 1) {
+      const left = lefts[content.starts[place] - row.from];
+      const right = content.starts[place + 1] < row.to ? lefts[content.starts[place + 1] - row.from] : width;
+      const heading = make("h2.day", {}, content.labelOf(place, right - left));
+      heading.style.left = `${left}px`;
+      heading.style.maxWidth = `${right - left - 8}px`;
+      found.push(heading);
+    }
+    return found;
+  }
+
+  function wake() {
+    for (const image of element.querySelectorAll("img[data-src]")) {
+      image.src = image.dataset.src;
+      delete image.dataset.src;
     }
   }
-  return best;
+
+  /** Tab goes to one tile: the one that was used last, else the first that is seen. */
+  function tabbable(top = scrollY - offset()) {
+    const wanted = tile(current) ?? tile(laid.rows[rowAt(laid.rows, Math.max(top, 0))].from);
+    for (const one of element.querySelectorAll('a.open[tabindex="0"]')) if (one !== wanted?.querySelector("a.open")) one.tabIndex = -1;
+    if (wanted) wanted.querySelector("a.open").tabIndex = 0;
+  }
+
+  function tile(index) {
+    if (index < 0 || index >= content.ratios.length || !laid.rows.length) return null;
+    const place = rowOf(laid.rows, index);
+    const row = live.get(place);
+    return row ? row.querySelectorAll(".tile")[index - laid.rows[place].from] ?? null : null;
+  }
+
+  /** Where a picture is, in pixels from the top left of the grid. */
+  function areaOf(index) {
+    const row = laid.rows[rowOf(laid.rows, index)];
+    const lefts = edges(row, content.ratios, { width, gap: GAP });
+    const at = index - row.from;
+    return { left: lefts[at], right: lefts[at + 1] - GAP, top: row.top, bottom: row.top + row.height, head: row.head };
+  }
+
+  /** Scroll a picture into view, as little as need be. */
+  function reveal(index) {
+    if (!laid.rows.length) return;
+    const area = areaOf(index);
+    const covered = $("top").getBoundingClientRect().bottom;
+    const above = offset() + area.top - area.head - Math.max(covered, 0) - 8;
+    const below = offset() + area.bottom - innerHeight + 90;
+    if (scrollY > above) scrollTo(0, above);
+    else if (scrollY < below) scrollTo(0, Math.min(below, above));
+    render();
+  }
+
+  function focus(index, { scroll = true } = {}) {
+    if (!content.ratios.length) return;
+    current = Math.min(Math.max(index, 0), content.ratios.length - 1);
+    if (scroll) reveal(current);
+    tile(current)?.querySelector("a.open").focus({ preventScroll: true });
+  }
+
+  /** The picture in the row below (1) or above (-1) that is nearest. */
+  function beside(index, way) {
+    const row = laid.rows[rowOf(laid.rows, index) + way];
+    if (!row) return index;
+    const here = areaOf(index);
+    const middle = (here.left + here.right) / 2;
+    const lefts = edges(row, content.ratios, { width, gap: GAP });
+    let place = row.from;
+    while (place + 1 < row.to && lefts[place + 1 - row.from] <= middle) place += 1;
+    return place;
+  }
+
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; render(); });
+  }, { passive: true });
+  new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    const middle = laid.rows.length ? laid.rows[rowAt(laid.rows, Math.max(scrollY - offset(), 0))].from : 0;
+    const scrolled = scrollY > offset();
+    lay();
+    clear();
+    if (scrolled && laid.rows.length) scrollTo(0, offset() + areaOf(middle).top - 120);
+    render();
+  }).observe(element);
+  element.addEventListener("focusin", (event) => {
+    const one = event.target.closest(".tile");
+    if (one) { current = one.index; tabbable(); }
+  });
+
+  return {
+    element, set, render, focus, reveal, tile, areaOf, beside, offset,
+    rows: () => laid.rows, current: () => current, height: () => laid.height,
+    tiles: () => [...element.querySelectorAll(".tile")],
+  };
+}
+
+/** Take a row out, and let go of pictures that have not come yet. */
+function drop(row) {
+  for (const image of row.querySelectorAll("img")) if (!image.complete) image.removeAttribute("src");
+  row.remove();
+}
+
+/** A tile in its place; a picture that is far too wide or high is cut off at its edges. */
+function sized(tile, { left, width, height }, ratio) {
+  tile.style.left = `${left}px`;
+  tile.style.width = `${width}px`;
+  tile.style.height = `${height}px`;
+  tile.classList.toggle("narrow", width < 118);
+  const frame = tile.querySelector(".pic");
+  const wide = Math.max(width, height * ratio);
+  frame.style.width = `${wide}px`;
+  frame.style.height = `${Math.max(height, width / ratio)}px`;
+  return tile;
 }

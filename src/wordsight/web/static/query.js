@@ -1,35 +1,46 @@
 // What is asked, kept in the address: so that the back button works, and a search can be kept as a bookmark.
 
-import { $ } from "./dom.js";
-
 const files = new Map(); // pictures that were given in this tab; an address can name them, but not hold them
 const LESS = -0.5;
-const NAMES = ["not", "where", "under", "sure"];
+const TEXTS = ["q", "not", "sure", "where", "since", "until", "under", "orientation", "size"];
 
-/** The query in the address. */
-export function fromAddress() {
-  const given = new URLSearchParams(location.search);
+/** Nothing asked, no filter. */
+export const NOTHING = Object.freeze({
+  q: "", like: null, upload: null, box: null, not: "", sure: "", group: true,
+  where: "", since: "", until: "", under: "", orientation: "", size: "", camera: [], album: null, columns: {},
+});
+/** The part of `NOTHING` that chooses among all photos. */
+export const NO_FILTER = Object.freeze(Object.fromEntries(
+  ["where", "since", "until", "under", "orientation", "size", "camera", "album", "columns"].map((name) => [name, NOTHING[name]])));
+
+/** The query in an address, and the number of the opened photo, or null. */
+export function fromAddress(search = location.search) {
+  const given = new URLSearchParams(search);
   const box = (given.get("box") ?? "").split(",").map(Number);
+  const number = (name) => { const value = Number(given.get(name)); return Number.isInteger(value) && value > 0 ? value : null; };
+  const columns = given.getAll("column").filter((one) => one.includes(":")).map((one) => [one.slice(0, one.indexOf(":")), one.slice(one.indexOf(":") + 1)]);
   return {
-    q: given.get("q") ?? "",
-    like: Number(given.get("like")) || null,
-    upload: given.get("upload"),
-    box: box.length === 4 && box.every(Number.isFinite) ? box : null,
-    ...Object.fromEntries(NAMES.map((name) => [name, given.get(name) ?? ""])),
-    top: Number(given.get("top")) || 24,
-    group: given.get("group") === "1",
+    query: {
+      ...Object.fromEntries(TEXTS.map((name) => [name, given.get(name) ?? ""])),
+      like: number("like"), upload: given.get("upload"), album: number("album"),
+      box: box.length === 4 && box.every(Number.isFinite) ? box : null,
+      camera: given.getAll("camera"), columns: Object.fromEntries(columns), group: given.get("group") !== "0",
+    },
+    photo: number("photo"),
   };
 }
 
-/** Its address. */
-export function toAddress(query) {
+/** The address of a query, and of a photo that is open over it. */
+export function toAddress(query, photo = null) {
   const made = new URLSearchParams();
-  for (const name of ["q", "like", "upload", ...NAMES]) if (query[name]) made.set(name, query[name]);
+  for (const name of [...TEXTS, "like", "upload", "album"]) if (query[name]) made.set(name, query[name]);
   if (query.box) made.set("box", query.box.map((edge) => edge.toFixed(4)).join());
-  if (query.top !== 24) made.set("top", query.top);
-  if (query.group) made.set("group", "1");
+  for (const camera of query.camera) made.append("camera", camera);
+  for (const [name, value] of Object.entries(query.columns)) made.append("column", `${name}:${value}`);
+  if (!query.group) made.set("group", "0");
+  if (photo) made.set("photo", photo);
   const text = made.toString();
-  return text ? `/?${text}` : "/";
+  return text ? `${location.pathname}?${text}` : location.pathname;
 }
 
 export function keep(file) {
@@ -39,38 +50,43 @@ export function keep(file) {
 }
 export const kept = (name) => files.get(name) ?? null;
 
-/** Whether anything is asked. */
+/** Whether anything is searched for; else all photos are shown. */
 export const asked = (query) => Boolean(query.q.trim() || query.not.trim() || query.like || query.upload);
 
 /** Whether it is known how sure the hits are: those of a sentence and nothing else. */
-const judged = (query) => Boolean(query.q.trim()) && !query.not && !query.like && !query.upload;
+export const judged = (query) => Boolean(query.q.trim()) && !query.not && !query.like && !query.upload;
 
-/** Put a query into the form. */
-export function show(query) {
-  $("q").value = query.q;
-  for (const name of NAMES) $(name).value = query[name];
-  if (![...$("top").options].some((option) => +option.value === query.top)) $("top").add(new Option(query.top));
-  $("top").value = query.top;
-  $("group").checked = query.group;
-  $("sure").disabled = asked(query) && !judged(query);
-  const set = NAMES.filter((name) => query[name] && (name !== "sure" || judged(query))).length + (query.group ? 1 : 0);
-  $("set").textContent = set ? ` · ${set}` : "";
+/** The filters that are set, for a POST. */
+function chosen(query) {
+  const set = {};
+  for (const name of ["where", "since", "until", "under", "orientation", "size", "album"]) if (query[name]) set[name] = query[name];
+  if (query.camera.length) set.camera = query.camera;
+  if (Object.keys(query.columns).length) set.columns = query.columns;
+  return set;
 }
 
-/** The filters in the form. */
-export function filters() {
-  const given = Object.fromEntries(NAMES.map((name) => [name, $(name).value.trim()]));
-  return { ...given, top: +$("top").value, group: $("group").checked };
+/** Whether any filter is set. */
+export const filtered = (query) => Object.keys(chosen(query)).length > 0;
+
+/** The filters that are set, for a GET. */
+export function filter(query) {
+  const made = new URLSearchParams();
+  const { camera = [], columns = {}, ...plain } = chosen(query);
+  for (const [name, value] of Object.entries(plain)) made.set(name, value);
+  for (const one of camera) made.append("camera", one);
+  for (const [name, value] of Object.entries(columns)) made.append("column", `${name}:${value}`);
+  return made;
 }
 
 /** A query as the server wants it. */
-export function request(query, page) {
-  const wanted = { top: query.top, page, where: query.where, under: query.under, group: query.group };
+export function request(query, page, top) {
+  const wanted = { top, page, group: query.group, ...chosen(query) };
   if (query.sure !== "" && judged(query)) wanted.min_confidence = Math.min(Math.max(+query.sure / 100, 0), 1);
   const sentences = [];
   if (query.q.trim()) sentences.push({ text: query.q, weight: 1 });
   if (query.not.trim()) sentences.push({ text: query.not, weight: LESS });
   if (query.upload) {
+    if (wanted.columns) wanted.columns = JSON.stringify(wanted.columns);
     return { ...wanted, picture: kept(query.upload), box: query.box, sentences: sentences.map((one) => JSON.stringify(one)) };
   }
   return { ...wanted, sentences, like: query.like ? { picture: query.like, box: query.box } : null };

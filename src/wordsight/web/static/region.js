@@ -3,11 +3,12 @@
 import { caption } from "./api.js";
 import { draggable, region } from "./boxes.js";
 import { draw, make, percent } from "./dom.js";
+import { icon } from "./icons.js";
 
 const COLOURS = ["#0082c8", "#e6194b", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5"];
 
 /**
- * The tools of a large picture: a line of help, buttons, and what the captioner says.
+ * The tools of a large picture: search by it or by a box of it, and have it described.
  *
  * frame: as `boxed` makes it; a rectangle can be dragged on it.
  * subject: fields that name the picture for the server: `{number}` or `{picture: file}`.
@@ -15,28 +16,38 @@ const COLOURS = ["#0082c8", "#e6194b", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5
  * searchBy: called with the chosen box, or null for the whole picture.
  * boxOf: a click on a box of evidence chooses it.
  * chosen, searched: the box that is chosen at first, and whether this is what is searched by already.
+ * draws: whether a press of the pointer begins a rectangle, though it was not asked for by the button.
  */
-export function tools(frame, { subject, can, searchBy, boxOf = () => null, chosen = null, searched = false }) {
+export function tools(frame, { subject, can, searchBy, boxOf = () => null, chosen = null, searched = false, draws = () => true }) {
   let box = chosen;
-  const help = make("p.help", {}, "Drag a rectangle on the picture to search by what is in it.");
+  let armed = false;
+  const help = make("p.help", { role: "status" });
   const search = make("button.main", { type: "button", onclick: () => searchBy(box) });
+  const arm = make("button", { type: "button", onclick: () => { armed = !armed; show(); } }, icon("region"), "More with this…");
   const describe = make("button", { type: "button", onclick: () => say() });
-  const whole = make("button.quiet", { type: "button", onclick: () => choose(null) }, "Clear region");
+  const whole = make("button.quiet", { type: "button", onclick: () => choose(null) }, "Clear box");
   const told = make("div.told", { "aria-live": "polite" });
   const show = () => {
     search.hidden = searched && box === chosen;
-    search.textContent = box ? "Search by this region" : "Search by this picture";
-    describe.textContent = box ? "Describe this region" : "Describe";
+    search.replaceChildren(icon(box ? "region" : "picture"), box ? "More with this" : "More like this");
+    arm.hidden = Boolean(box);
+    arm.setAttribute("aria-pressed", String(armed));
+    frame.classList.toggle("armed", armed);
+    describe.textContent = box ? "Describe what is in the box" : "Describe";
     describe.hidden = !can.captions && !can.snippets;
     whole.hidden = !box;
+    help.textContent = box ? "" : armed ? "Now drag a box around what you want to see more of." : "Drag a box on the picture to find more with what is in it.";
   };
   const choose = (wanted, focus = false) => {
     box = wanted;
+    armed = false;
     region(frame, box);
     show();
     if (focus) search.focus({ preventScroll: true });
   };
-  draggable(frame, (dragged, mark) => choose(dragged ?? (mark === null ? null : boxOf(mark)), Boolean(dragged)));
+  const chose = (dragged, mark) => choose(dragged ?? (mark === null ? null : boxOf(mark)), Boolean(dragged));
+  const begins = (event) => armed || event.shiftKey || draws(event);
+  draggable(frame, chose, begins);
 
   async function say() {
     told.replaceChildren(make("p.help", {}, "Looking…"));
@@ -49,7 +60,7 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
   }
 
   choose(box);
-  return { element: make("div.tools", {}, help, make("div.buttons", {}, search, describe, whole), told), choose };
+  return { element: make("div.tools", {}, make("div.buttons", {}, search, arm, describe, whole), help, told), choose, begins };
 }
 
 /** What was said, and the boxes of it drawn on the picture. */

@@ -1,54 +1,116 @@
-// One result, large: all its boxes with their words, what is known of the file, and what can be done with it.
+// One photo, large: its boxes with their words, and what can be done with it.
 
-import { picture, thumb } from "./api.js";
+import { details, picture, thumb } from "./api.js";
 import { boxed, marksOf } from "./boxes.js";
-import { $, make, signed } from "./dom.js";
-import { altOf, figures } from "./grid.js";
+import { $, make } from "./dom.js";
+import { alike, buttons, facts, why } from "./facts.js";
+import { icon } from "./icons.js";
 import { tools } from "./region.js";
+import { zoomable } from "./stage.js";
+import { altOf, sureness } from "./tile.js";
 import { chips, hoverable, lightMark, lightWord } from "./words.js";
 
-const dialog = $("view");
-let step = () => {};
+/**
+ * The window of the opened photo.
+ *
+ * step: called with 1 or -1 for the next and the one before. leave: called when it is to close.
+ * searchBy: called with its number and a box, or null for the whole photo. show: opens another photo by its number.
+ * albumOf: opens an album. changed: albums have changed. can: what the server is able to do.
+ */
+export function viewer({ step, leave, searchBy, show: openOther, albumOf, changed, can }) {
+  const dialog = $("view");
+  let zoom = null;
+  let loading = new AbortController();
+  let number = null;
 
-dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-dialog.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowRight") step(1);
-  if (event.key === "ArrowLeft") step(-1);
-});
-
-/** Show a hit; `go(1)` and `go(-1)` give the hits beside it, or null; `searchBy(hit, box)` starts a search. */
-export function view(hit, { words, colours, can, go, searchBy }) {
-  const marks = marksOf(hit, colours);
-  const frame = boxed(picture(hit.number), altOf(hit, marks), marks, { lazy: false, fallback: thumb(hit.number) });
-  frame.style.setProperty("--shape", hit.width && hit.height ? (hit.width / hit.height).toFixed(4) : "1");
-  const item = make("div.large", { "data-hit": hit.number }, make("div.stage", {}, frame));
-  item.marks = marks;
-  const kit = tools(frame, {
-    subject: { number: hit.number }, can, boxOf: (number) => marks[number].box,
-    searchBy: (box) => { dialog.close(); searchBy(hit, box); },
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) leave(); });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.target.closest("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const act = {
+      ArrowRight: () => step(1), ArrowLeft: () => step(-1), "+": () => zoom.zoom(1.5), "=": () => zoom.zoom(1.5), "-": () => zoom.zoom(1 / 1.5),
+      0: () => zoom.reset(), i: () => panel(),
+    }[event.key];
+    if (act) { event.preventDefault(); act(); }
   });
-  const light = (number) => lightWord(dialog, number);
-  const aside = make("div.aside", {},
-    make("h2", {}, hit.name), hit.confidence !== null && figures(hit), make("p.help", {}, sum(hit)),
-    hit.words.length > 0 && chips(hit, words, marks, light),
-    phrases(item, marks, kit), kit.element, alike(hit), facts(hit));
-  item.append(aside);
-  hoverable(item, frame);
-  const beside = (way, label, sign) => make("button.step", {
-    type: "button", "aria-label": label, title: label, disabled: !go(way), onclick: () => step(way),
-  }, sign);
-  dialog.replaceChildren(
-    make("div.bar-top", {}, make("span.rank", {}, `${hit.rank}`), beside(-1, "Previous", "‹"), beside(1, "Next", "›"),
-      make("button.close", { type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => dialog.close() }, "×")),
-    item);
-  step = (way) => { const next = go(way); if (next) view(next, { words, colours, can, go: (to) => go(way + to), searchBy }); };
-  if (!dialog.open) dialog.showModal();
-}
 
-/** What the score is made of, in words. */
-function sum(hit) {
-  const parts = hit.hubness ? ` = ${signed(hit.score + hit.hubness)} for what is asked − ${signed(hit.hubness)} for fitting anything` : "";
-  return `Score ${signed(hit.score)}${parts}. Greater is better, within one search.`;
+  function panel() {
+    const off = dialog.classList.toggle("plain");
+    dialog.querySelector(".of-panel").setAttribute("aria-expanded", String(!off));
+    dialog.querySelector(".aside").hidden = off;
+  }
+
+  /** Show a photo; `given` has its number, hit or null, ratio, the words and colours of the query, place and neighbours. */
+  function show(given) {
+    const { hit, ratio, words, colours, place, before, after } = given;
+    number = given.number;
+    const focus = dialog.open ? document.activeElement?.dataset.keep : "close";
+    zoom?.free();
+    const marks = hit ? marksOf(hit, colours) : [];
+    const frame = boxed(picture(number), hit ? altOf(hit, marks) : "The photo", marks, { fallback: thumb(number) });
+    frame.style.backgroundImage = `url("${thumb(number)}")`;
+    const control = (kind, sign, label, title, act, off = false) => make(`button.icon-only.${kind}`, {
+      type: "button", "aria-label": label, title, disabled: off, onclick: act, "data-keep": kind,
+    }, icon(sign));
+    const stage = make("div.stage", {}, frame,
+      control("before", "left", "Previous", "Previous (←)", () => step(-1), !before), control("after", "right", "Next", "Next (→)", () => step(1), !after));
+    const kit = tools(frame, {
+      subject: { number }, can, boxOf: (mark) => marks[mark].box, searchBy: (box) => searchBy(number, box),
+      draws: (event) => event.pointerType === "mouse" && zoom.scale() === 1,
+    });
+    const title = make("h2", {}, hit?.name ?? "Photo");
+    const rest = make("div.rest", {}, make("p.help", {}, "…"));
+    const aside = make("div.aside", { hidden: dialog.classList.contains("plain") }, title, kit.element, ...evidence(hit, words, marks, kit), rest);
+    const item = make("div.large", { "data-hit": hit && number }, stage, aside);
+    item.marks = marks;
+    hoverable(frame, (mark) => lightMark(item, mark));
+    dialog.replaceChildren(make("div.bar-top", {},
+      control("close", "close", "Close", "Close (Esc)", leave), make("span.rank", {}, place),
+      control("smaller", "minus", "Zoom out", "Zoom out (−)", () => zoom.zoom(1 / 1.5)), control("larger", "plus", "Zoom in", "Zoom in (+)", () => zoom.zoom(1.5)),
+      make("button.icon-only.of-panel", { type: "button", "aria-label": "Details", title: "Details (i)", "aria-expanded": String(!aside.hidden), onclick: panel, "data-keep": "of-panel" }, icon("info"))), item);
+    if (!dialog.open) dialog.showModal();
+    const mine = (zoom = zoomable(stage, frame, { ratio, swiped: step, drawing: kit.begins }));
+    const image = frame.querySelector("img");
+    image.addEventListener("load", () => { if (image.naturalWidth) mine.shape(image.naturalWidth / image.naturalHeight); });
+    const wanted = dialog.querySelector(`[data-keep="${focus}"]:not(:disabled)`) ?? dialog.querySelector(".close");
+    wanted.focus({ preventScroll: true });
+    fill(number, { hit, title, rest, image });
+  }
+
+  async function fill(of, { hit, title, rest, image }) {
+    loading.abort();
+    const mine = (loading = new AbortController());
+    try {
+      const found = await details(of, mine.signal);
+      title.textContent = found.name;
+      dialog.setAttribute("aria-label", found.name);
+      if (!hit) image.alt = found.name;
+      rest.replaceChildren(...[
+        buttons(found, { can, changed: async () => { await changed(); if (number === of) fill(of, { hit, title, rest, image }); } }),
+        facts(found, albumOf), hit && alike(hit, openOther)].filter(Boolean));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      rest.replaceChildren(make("p.wrong", {}, error.message));
+    }
+  }
+
+  /** Why it was found: how sure that is, the words and their boxes, and what the score is made of. */
+  function evidence(hit, words, marks, kit) {
+    if (!hit) return [];
+    const light = (word) => lightWord(dialog, word);
+    const item = () => dialog.querySelector(".large");
+    return [make("div.evidence", {}, ...[sureness(hit), hit.words.length > 0 && chips(hit, words, marks, light), phrases(item, marks, kit), why(hit)].filter(Boolean))];
+  }
+
+  function hide() {
+    loading.abort();
+    zoom?.free();
+    zoom = null;
+    number = null;
+    if (dialog.open) dialog.close();
+    dialog.replaceChildren();
+  }
+  return { show, hide, number: () => number };
 }
 
 /** A button a phrase: pointing at it lights its box, choosing it takes its box as the region. */
@@ -56,28 +118,11 @@ function phrases(item, marks, kit) {
   const all = marks.map((mark, number) => ({ mark, number })).filter(({ mark }) => mark.colour);
   if (!all.length) return null;
   const top = Math.max(...all.map(({ mark }) => mark.strength), 1e-9);
-  const bar = (strength) => make("i.bar", { "--share": Math.max(strength / top, 0).toFixed(3), title: `strength ${signed(strength)}` });
+  const bar = (strength) => make("i.bar", { "--share": Math.max(strength / top, 0).toFixed(3) });
   return make("ul.phrases", {}, ...all.map(({ mark, number }) => make("li", {}, make(`button${mark.weak ? ".weak" : ""}`, {
-    type: "button", "--c": mark.colour, title: "Take this box as the region",
-    onpointerenter: () => lightMark(item, number), onpointerleave: () => lightMark(item, null),
-    onfocus: () => lightMark(item, number), onblur: () => lightMark(item, null),
+    type: "button", "--c": mark.colour, title: "Take this box, to find more with it",
+    onpointerenter: () => lightMark(item(), number), onpointerleave: () => lightMark(item(), null),
+    onfocus: () => lightMark(item(), number), onblur: () => lightMark(item(), null),
     onclick: () => kit.choose(mark.box),
-  }, make("span", {}, mark.region ? "what was asked for" : mark.text),
-  bar(mark.strength)))));
-}
-
-/** The near-duplicates that are not shown beside it. */
-function alike(hit) {
-  if (!hit.near_duplicates.length) return null;
-  return make("div", {}, make("h3", {}, "Near-duplicates"), make("div.alike", {},
-    ...hit.near_duplicates.map((one) => make("img", { src: thumb(one.number), alt: one.path, title: one.path, loading: "lazy" }))));
-}
-
-function facts(hit) {
-  const rows = [
-    ["File", hit.path], hit.missing && ["", "The file is gone."],
-    hit.width > 0 && ["Size", `${hit.width} × ${hit.height}`], ["Date", hit.taken],
-    ...Object.entries(hit.meta).map(([name, value]) => [name, String(value)]),
-  ].filter(Boolean);
-  return make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  }, make("span", {}, mark.region ? "what was asked for" : mark.text), bar(mark.strength)))));
 }

@@ -46,23 +46,27 @@ export function lightWord(root, number) {
   }
 }
 
-/** Light a box of one result up, and its words. */
+/** Light a box of one result up, and its words there. */
 export function lightMark(item, number) {
   item.classList.toggle("lit", number !== null);
   for (const lit of item.querySelectorAll(".lit-up")) lit.classList.remove("lit-up");
   if (number === null) return;
-  const mark = item.marks[number];
   item.querySelector(`g[data-mark="${number}"]`)?.classList.add("lit-up");
-  for (let place = mark.start; place < mark.end; place += 1) {
-    item.querySelector(`[data-word="${place}"]`)?.classList.add("lit-up");
+  lightWords(item, item.marks[number]);
+}
+
+/** Light the words of a box up under `root`; null puts them out. */
+export function lightWords(root, mark) {
+  for (const word of root.querySelectorAll("[data-word]")) {
+    word.classList.toggle("lit-up", Boolean(mark) && +word.dataset.word >= mark.start && +word.dataset.word < mark.end);
   }
 }
 
-/** Hovering a box of a result lights it up with its words. */
-export function hoverable(item, frame) {
+/** `lit` is called with the number of the box under the pointer, or null. */
+export function hoverable(frame, lit) {
   const lines = frame.querySelector("svg");
-  frame.addEventListener("pointermove", (event) => {
-    if (event.buttons === 0) lightMark(item, markAt(lines, event));
-  });
-  frame.addEventListener("pointerleave", () => lightMark(item, null));
+  let last = null;
+  const tell = (number) => { if (number !== last) lit(last = number); };
+  frame.addEventListener("pointermove", (event) => { if (event.buttons === 0) tell(markAt(lines, event)); });
+  frame.addEventListener("pointerleave", () => tell(null));
 }

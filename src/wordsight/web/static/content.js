@@ -1,0 +1,54 @@
+// What the grid shows: all photos by date, or the hits of a search, a page at a time.
+
+import * as api from "./api.js";
+import { coloursOf } from "./boxes.js";
+import { dayLabel } from "./days.js";
+import * as queries from "./query.js";
+
+const TOP = 48; // hits that are asked for at once
+
+/** All photos that pass the filters, newest first. */
+export async function photos(query, signal) {
+  const found = await api.photos(queries.filter(query), signal);
+  const starts = [];
+  const days = [];
+  let index = 0;
+  for (const [day, count] of found.days) {
+    starts.push(index);
+    days.push(day);
+    index += count;
+  }
+  const dayOf = (place) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) { const middle = (low + high + 1) >> 1; if (starts[middle] <= place) low = middle; else high = middle - 1; }
+    return days[low] ?? "";
+  };
+  return {
+    numbers: found.numbers, ratios: found.ratios.map((ratio) => ratio / 100), total: found.total, hits: null,
+    starts, days, dayOf, labelOf: (place, room) => dayLabel(days[place], room), complete: true,
+  };
+}
+
+/** The first hits of a query; `more` gives the content with the next ones. */
+export async function hits(query, signal) {
+  const found = await page(query, 1, signal);
+  return content(query, found, found.hits, coloursOf(found.words, found.hits), 1);
+}
+
+function content(query, found, all, colours, last) {
+  return {
+    numbers: all.map((hit) => hit.number), ratios: all.map((hit) => (hit.width && hit.height ? hit.width / hit.height : 1)),
+    total: found.total, hits: all, starts: [], days: [], dayOf: () => "", labelOf: () => "",
+    words: found.words, colours, unknown: found.unknown, poor: found.poor_match,
+    complete: all.length >= found.total || found.hits.length === 0,
+    more: async (signal) => {
+      const next = await page(query, last + 1, signal);
+      return content(query, next, [...all, ...next.hits], colours, last + 1);
+    },
+  };
+}
+
+function page(query, number, signal) {
+  const send = query.upload ? api.searchUpload : api.search;
+  return send(queries.request(query, number, TOP), signal);
+}

@@ -1,0 +1,24 @@
+// What is said of the photos that are shown, honestly: how many, what was not known, that nothing fits.
+
+import { count, make, percent } from "./dom.js";
+import * as queries from "./query.js";
+
+/** The line above the grid, and what stands out; `ms` is how long it took, or null. */
+export function told(content, query, ms) {
+  const all = content.total;
+  if (!content.hits) return { status: all ? count(all, "photo") : "", notice: "" };
+  const said = [];
+  if (content.unknown.length) said.push(`The model does not know ${content.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
+  const best = content.hits[0];
+  if (!best) said.push(queries.filtered(query) || query.sure !== "" ? "Nothing here matches, with these filters." : "Nothing here matches.");
+  else if (content.poor) said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
+  return { status: best ? `${count(all, "photo")}, best first${ms === null ? "" : ` · ${ms} ms`}` : "", notice: said.join(" ") };
+}
+
+/** That there are no photos, and what to do. */
+export function nothing(query, album, ask) {
+  const [title, text] = album ? ["This album is empty", "Select photos and add them to it."]
+    : queries.filtered(query) ? ["No photo passes these filters", "Take one off to see more."] : ["There are no photos yet", "Add a folder of photos to begin."];
+  const off = queries.filtered(query) && !album && make("button", { type: "button", onclick: () => ask(queries.NO_FILTER) }, "Take all filters off");
+  return [make("h2", {}, title), make("p", {}, text), off].filter(Boolean);
+}
