@@ -24,7 +24,9 @@ def hit(path: str, **more: object) -> Hit:
         Phrase("on", 3, 4, (0.0, 0.0, 1.0, 1.0), 0.1, 1.0),
         Phrase("a cross", 4, 6, (0.4, 0.4, 0.6, 0.6), -0.5, 1.0),
     )
-    plain = Hit(1, Path(path), 2.0, 0.0, 1.0, 0.87, (), phrases, False, "", 100, 80, "2024-05-01T10:00:00", {})
+    plain = Hit(
+        1, Path(path), 2.0, 0.0, 1.0, 0.87, (), phrases, False, "", 100, 80, "2024-05-01T10:00:00", "exif", "", {}
+    )
     return replace(plain, **more)
 
 

@@ -18,12 +18,11 @@ from wordsight.evaluation.alignment import measure
 from wordsight.locks import locked
 from wordsight.matching.align import Align
 from wordsight.progress import Count, Progress
-from wordsight.runs import checkpoint
+from wordsight.runs import align_task, checkpoint
 from wordsight.runs.aligner import load
 from wordsight.runs.device import device_named
 from wordsight.runs.pairs import Pairs
 from wordsight.runs.recipe import Recipe, TrainSettings, parse, read, to_dict
-from wordsight.runs.tasks import TASKS
 from wordsight.training import optim
 from wordsight.training.trainer import Interrupted, train
 
@@ -96,11 +95,8 @@ def test_a_worse_model_does_not_replace_the_best(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = iter([300.0, 100.0, 200.0, 50.0])
-    real = TASKS["align"].validate
-    worse = dataclasses.replace(
-        TASKS["align"], validate=lambda model, data: {**real(model, data), "rsum": next(figures)}
-    )
-    monkeypatch.setitem(TASKS, "align", worse)
+    real = align_task.validate
+    monkeypatch.setattr(align_task, "validate", lambda model, data: {**real(model, data), "rsum": next(figures)})
     settings = dataclasses.replace(recipe.train, epochs=4, patience=2, schedule="constant")
     metrics = train(dataclasses.replace(recipe, train=settings), tmp_path, progress=QUIET)
     assert metrics["best"]["epoch"] == 1
@@ -326,8 +322,7 @@ def test_a_training_that_diverges_fails_and_keeps_the_best(
 def test_figures_that_are_no_numbers_are_never_the_best(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = dataclasses.replace(TASKS["align"], validate=lambda model, data: {"rsum": float("nan")})
-    monkeypatch.setitem(TASKS, "align", unknown)
+    monkeypatch.setattr(align_task, "validate", lambda model, data: {"rsum": float("nan")})
     with pytest.raises(WorkFailed, match="rsum is NaN or infinite"):
         train(recipe, tmp_path, progress=QUIET)
     assert "NaN" not in (tmp_path / "metrics.json").read_text()

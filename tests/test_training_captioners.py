@@ -33,7 +33,7 @@ def recipe(
     world: Path, name: str = "lstm", alignment: str = "", views: int = 1, settings: Sequence[str] = ()
 ) -> Recipe:
     hidden = "" if name == "log_bilinear" else ", hidden = 32"  # it has no hidden layer
-    seen = "" if name == "concepts" else f", views = {views}"  # it sees words
+    seen = "" if name in ("concepts", "s2vt", "hlstmat") else f", views = {views}"  # it sees words
     text = RECIPE.format(world=world.as_posix(), name=name, alignment=alignment, views=seen, hidden=hidden)
     return parse(text, settings)
 

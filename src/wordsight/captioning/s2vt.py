@@ -40,10 +40,12 @@ class S2VT(CaptionModel):
 
     def start(self, regions: Regions) -> State:
         """Read the frames: regions (I, 1 + n, F), the whole clip first -> h1, c1, h2, c2 (I, H) each."""
-        features = regions.features[:, 1:].masked_fill(~regions.mask[:, 1:, None], 0.0)
-        seen = self.dropout(self.frame((features - self.mean) * self.scale))  # (I, n, H)
+        features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
+        frames = regions.mask.clone()
+        frames[:, 0] &= regions.mask.sum(dim=1) == 1  # a picture is a clip of one frame
+        seen = self.dropout(self.frame((features - self.mean) * self.scale))  # (I, 1 + n, H)
         state: tuple[Tensor, ...] = (seen.new_zeros(len(seen), self.hidden),) * 4
-        for frame, there in zip(seen.unbind(dim=1), regions.mask[:, 1:].unbind(dim=1), strict=True):
+        for frame, there in zip(seen.unbind(dim=1), frames.unbind(dim=1), strict=True):
             further = self._both(frame, None, state)
             state = tuple(torch.where(there[:, None], new, old) for new, old in zip(further, state, strict=True))
         return state
