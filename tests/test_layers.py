@@ -11,7 +11,7 @@ import pytest
 import wordsight
 
 SOURCE = Path(wordsight.__file__).parent
-LEAVES = {"errors", "files", "locks", "notebook", "progress", "bundled", "configured"}
+LEAVES = {"errors", "files", "locks", "progress", "bundled", "configured"}
 SEEN_AND_SAID = {"batch", "text", "vision"}
 MODELS = {"data", "matching", "captioning"}
 ALLOWED = {  # part -> the parts it may import; each stands on those above it
@@ -19,7 +19,6 @@ ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "files": {"errors"},
     "locks": {"errors", "files"},
     "progress": {"errors"},
-    "notebook": {"errors"},
     "configured": set(),
     "bundled": {"errors", "files"},
     "batch": LEAVES,

@@ -9,11 +9,11 @@ from PIL import Image
 from wordsight.captioning.certain import answer
 from wordsight.captioning.decode import Hypothesis
 from wordsight.captioning.things import Thing
-from wordsight.notebook import COLOUR, Shown, frame, scene
 from wordsight.text.articles import agree
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.boxes import nms
 from wordsight.vision.images import Source, reopened
+from wordsight.vision.notebook import COLOUR, Shown, frame, scene
 
 if TYPE_CHECKING:
     from pandas import DataFrame

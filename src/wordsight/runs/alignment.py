@@ -68,7 +68,7 @@ class Alignment:
         Raises:
             InputError: pandas is not installed.
         """
-        from wordsight.notebook import EDGES, frame
+        from wordsight.vision.notebook import EDGES, frame
 
         rows = zip(self.words, self.known, self.strengths, self.boxes, strict=True)
         return frame(
@@ -80,8 +80,8 @@ class Alignment:
 
     def _repr_html_(self) -> str:
         """The picture with its boxes and the sentence, for a notebook."""
-        from wordsight.notebook import Shown, coloured, scene
         from wordsight.reports.marks import marks
+        from wordsight.vision.notebook import Shown, coloured, scene
 
         shown = marks(self)
         colours = {word: mark.colour for mark in shown for word in mark.words}
@@ -92,7 +92,7 @@ class Alignment:
 
     def _repr_png_(self) -> bytes | None:
         """The drawing of `draw`, for a notebook; None where the picture is not known, or cannot be opened any more."""
-        from wordsight.notebook import png
+        from wordsight.vision.notebook import png
 
         image = None if self.picture is None else reopened(self.picture, 900)
         return None if image is None else png(self._drawn(image))

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wordsight.captioning.captions import Caption
-from wordsight.notebook import frame
 from wordsight.runs.arguments import Picture
 from wordsight.vision.images import name_of
+from wordsight.vision.notebook import frame
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,12 +12,12 @@ from wordsight.batch import Vectors
 from wordsight.errors import printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
-from wordsight.notebook import Shown, coloured, frame, png, scene
 from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
 from wordsight.search.query import QueryTerm
 from wordsight.vision.images import reopened
+from wordsight.vision.notebook import Shown, coloured, frame, png, scene
 
 if TYPE_CHECKING:
     from pandas import DataFrame
