@@ -16,7 +16,8 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.captioning.beams import Beams, extend
-from wordsight.captioning.captioner import END, UNKNOWN, State, full, pick
+from wordsight.captioning.captioner import END, State, pick
+from wordsight.captioning.rules import Rules
 
 ROWS = 768  # rows at once: with fewer, matrix products are slow; with more, logits fall out of the cache
 
@@ -68,7 +69,7 @@ def greedy(
         return log_probs.argmax(dim=1)
 
     blocks = _blocks(regions, 1)
-    rules = _Rules(unknown, once)
+    rules = Rules(unknown, once)
     return [captions for block in blocks for captions in _walk(model, block, choose, 1, longest, rules)]
 
 
@@ -120,7 +121,7 @@ def sample(
         def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
             return _draw(log_probs / temperature, top_k, top_p, chance[going, t])
 
-        return _walk(model, block, choose, count, longest, _Rules(unknown, once))
+        return _walk(model, block, choose, count, longest, Rules(unknown, once))
 
     found = (captions for block in _blocks(regions, count) for captions in drawn(block))
     return [sorted(captions, key=lambda caption: -caption.log_prob) for captions in found]
@@ -165,7 +166,7 @@ def beam(
             "expected n_best from 1 to width, and at least 0"
         )
     _check(longest)
-    given = width, n_best, length_normalise, longest, _Rules(unknown, once)
+    given = width, n_best, length_normalise, longest, Rules(unknown, once)
     return [captions for block in _blocks(regions, width) for captions in _search(model, block, *given)]
 
 
@@ -178,7 +179,7 @@ def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
 
 @torch.inference_mode()
 def _search(
-    model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, rules: "_Rules"
+    model: Steps, regions: Regions, width: int, n_best: int, power: float, longest: int, rules: Rules
 ) -> list[list[Hypothesis]]:
     """Beam search in one block."""
     state, device = model.start(regions), regions.mask.device
@@ -228,7 +229,7 @@ def _walk(
     choose: Callable[[Tensor, Tensor, int], Tensor],
     count: int,
     longest: int,
-    rules: "_Rules",
+    rules: Rules,
 ) -> list[list[Hypothesis]]:
     """`count` independent captions of each picture of one block, word by word.
 
@@ -253,35 +254,6 @@ def _walk(
             if not len(going):
                 break
     return captions
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """Which words may come next.
-
-    Attributes:
-        unknown: whether "<unk>" may.
-        once: (V,) bool, words that may not come again; None for none.
-    """
-
-    unknown: bool
-    once: Tensor | None
-
-    def apply(self, logits: Tensor, said: Tensor) -> Tensor:
-        """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for words that may not come."""
-        log_probs = full(logits).log_softmax(dim=1)
-        if not self.unknown:
-            log_probs[:, UNKNOWN] = -torch.inf
-        if not said.shape[1]:
-            if log_probs.shape[1] > 2 or self.unknown:  # else no word would be left
-                log_probs[:, END] = -torch.inf
-            return log_probs
-        again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words
-        banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and the last word
-        words = torch.cat([said[:, 2:], said[:, -1:]], dim=1)  # (B, t - 1), or (B, 1) after one word
-        if self.once is not None:
-            words, banned = torch.cat([words, said], dim=1), torch.cat([banned, self.once.to(said.device)[said]], dim=1)
-        return log_probs.scatter_add_(1, words, log_probs.new_zeros(words.shape).masked_fill_(banned, -torch.inf))
 
 
 def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:
