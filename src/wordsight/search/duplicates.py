@@ -1,47 +1,58 @@
-"""Near-duplicates among hits: the same picture saved again, a little brighter, or cut a little.
+"""Near-duplicates among hits: the same picture saved again, made smaller, a little brighter, or cut a little.
 
-Of 600 pictures of Flickr8K val no two are as alike as 0.88 to the default recipe; a copy of low JPEG quality or cut by
-3 % on each side is at 0.90 to 0.98, one of good quality at 0.99. One of half the size is at 0.5 to 0.87: not found.
+Two pictures are near-duplicates if each region of one has its like in the other: the mean over regions of the greatest
+cosine, both ways. The vectors of whole pictures alone do not tell: a model of a small world calls many alike. With 40
+photographs and the model in the box different pictures reach 0.77, with 100 painted ones and their model 0.92. Of 100
+copies of photographs (half the size, 3 % cut on each side, 12 % brighter, good JPEG) 95 are above 0.93, of painted ones
+all; at JPEG quality 30 it is 95 above 0.87.
 """
 
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from wordsight.search.scan import Ints
 from wordsight.search.snapshot import Snapshot
 
-ALIKE = 0.9  # cosine of the vectors of two whole pictures above which they are taken for one
-GROUPED = 500  # so many of the best hits are looked at
+ALIKE = 0.93  # of regions, below which pictures are different
+WHOLE = 0.8  # cosine of whole pictures, below which regions are not compared
+GROUPED = 500  # best hits that are compared
 
 
 def groups(snapshot: Snapshot, places: Ints, alike: float = ALIKE) -> list[list[int]]:
-    """Which of some pictures look the same, directly or through others.
+    """Which of some pictures are near-duplicates, directly or through others.
 
     Args:
         snapshot: what is in the index.
         places: of K pictures in it, best first.
-        alike: the least cosine of two that are joined.
+        alike: the least similarity of two that are joined, 0 to 1.
 
     Returns:
         Groups of numbers 0 to K - 1, each and all of them in the order of their best.
     """
-    whole = [snapshot.vectors[int(snapshot.spans.segment[place])][snapshot.spans.first[place]] for place in places]
-    if not whole:
+    if not len(places):
         return []
-    unit = normalize(torch.stack([torch.tensor(vector) for vector in whole]), dim=1)
-    near = (unit @ unit.T >= alike).tolist()
-    parent = list(range(len(whole)))
+    images = snapshot.images(places.tolist())
+    regions = normalize(images.values, dim=2)  # (K, R, D)
+    near = (regions[:, 0] @ regions[:, 0].T >= WHOLE).tolist()
+    parent = list(range(len(places)))
     for one, row in enumerate(near):
         for other in range(one):
-            if row[other]:
+            if row[other] and _similarity(regions, images.mask, one, other) >= alike:
                 first, second = sorted((_root(parent, one), _root(parent, other)))
                 parent[second] = first
     found: dict[int, list[int]] = {}
-    for one in range(len(whole)):
+    for one in range(len(places)):
         found.setdefault(_root(parent, one), []).append(one)
     return list(found.values())
+
+
+def _similarity(regions: Tensor, mask: Tensor, one: int, other: int) -> float:
+    """How well each region of one picture is found in the other, the less of both ways."""
+    cosines = regions[one][mask[one]] @ regions[other][mask[other]].T
+    return float(torch.minimum(cosines.amax(dim=1).mean(), cosines.amax(dim=0).mean()))
 
 
 def _root(parent: Sequence[int], one: int) -> int:
