@@ -1,8 +1,9 @@
 # Needs python3 >= 3.11 and nothing else: the first command makes .venv. make demo PYTHON=python3.12 picks another.
-# make test EXTRAS=dev,browser tests the app in Chromium or Chrome too.
+# make test EXTRAS=dev,browser tests the app in Chromium or Chrome too, make test TESTS=slow what takes long.
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
+TESTS ?= not slow
 INSTALLED := .venv/installed-$(EXTRAS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKS := requirements/dev.txt $(if $(findstring browser,$(EXTRAS)),requirements/browser.txt)
@@ -13,15 +14,16 @@ export HF_HUB_OFFLINE ?= 1
 demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
 
-test: $(INSTALLED)  ## the whole test suite
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: $(INSTALLED)  ## the tests, but for those that take long
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(TESTS)"
 
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## speed, as ratios to the plain way
+bench: $(INSTALLED)  ## the slow tests; then speed, as ratios to the plain way
+	$(BIN)/python -m pytest -m slow
 	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
 
 docs: $(INSTALLED)  ## the documentation as a site, with the reference of the Python API, in site/

@@ -11,6 +11,7 @@ import pytest
 
 from wordsight import bundled
 
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 

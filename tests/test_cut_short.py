@@ -52,6 +52,7 @@ print(ended["said"], ended["found"])
 """
 
 
+@pytest.mark.slow
 def test_a_search_outlives_files_that_are_cut_short(indexed: Path, tmp_path: Path) -> None:
     said = 0
     for seed in range(5):
