@@ -140,7 +140,11 @@ def test_a_training_that_makes_it_worse_leaves_the_start(trained: Path, data: Pa
     said: list[str] = []
     told = Progress(quiet=True)
     told.say = said.append  # type: ignore[method-assign, assignment]
-    found = train(recipe_of(trained, data, "train.lr=3.0", "train.start_share=0.0"), tmp_path / "run", progress=told)
+    found = train(
+        recipe_of(trained, data, "train.lr=3.0", "train.start_share=0.0", "data.val_share=0.5"),
+        tmp_path / "run",
+        progress=told,
+    )
     assert found["best"]["epoch"] == 0
     assert any("kept as it is" in line for line in said)
     before, after = load(trained, "cpu").model.state_dict(), load(tmp_path / "run", "cpu").model.state_dict()
