@@ -2,12 +2,12 @@
 
 Videos are decoded by PyAV (extra `video`), animated GIF, WebP, APNG and AVIF by Pillow. Frames are those shown at the
 middle of `count` equal spans of time, by their time stamps, so variable frame rates come out right; one that is shown
-for long is taken several times. A few times `count` frames are kept while a video is decoded.
+for long is taken several times. Only the frames that are taken are kept while a video is decoded.
 """
 
-import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,70 +96,63 @@ def _video(path: Path, count: int, at_least: int) -> list[Frame]:
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a video.")
     try:
+        begin, length = _span(path)
+        middles = [length * (place + 0.5) / count for place in range(count)]
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: has no pictures, only sound; expected a video.")
-            stream = container.streams.video[0]
-            if (stream.width or 0) * (stream.height or 0) > MOST_PIXELS:
-                raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
-            stream.thread_type = "AUTO"
-            length = _length(container, stream)
-            return _sampled(_decoded(container, stream), length, count, at_least, path)
-    except InputError:
-        raise
+            shown = _shown(container, begin, middles)
     except (av.FFmpegError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be read as a video ({why}).") from None
+    if not shown:
+        raise InputError(f"{path}: has no frame that can be read; expected a video.")
+    images = {id(frame): _smaller(_upright(frame), at_least) for frame in shown}
+    edges = pairwise(length * place / count for place in range(count + 1))
+    return [Frame(images[id(frame)], start, end) for frame, (start, end) in zip(shown, edges, strict=True)]
 
 
-def _length(container: Any, stream: Any) -> float:
-    """Seconds, as the file says; 0 where it does not."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration else 0.0
+def _span(path: Path) -> tuple[float, float]:
+    """When a video begins and how long it is, in seconds, by the times of its packets: nothing is decoded.
 
-
-def _decoded(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
-    """Each frame with its time in seconds from the first; a damaged end is left out."""
+    Raises:
+        InputError: it has no pictures, or too large or too many of them.
+    """
     import av
 
-    first, last = None, -1.0
-    step = float(1 / stream.average_rate) if stream.average_rate else 0.04
-    try:
+    times, ends = [], []
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise InputError(f"{path}: has no pictures, only sound; expected a video.")
+        stream = container.streams.video[0]
+        if (stream.width or 0) * (stream.height or 0) > MOST_PIXELS:
+            raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
+        with suppress(av.FFmpegError):  # cut short: what there is
+            for packet in container.demux(stream):
+                if packet.pts is not None and packet.time_base is not None:
+                    times.append(float(packet.pts * packet.time_base))
+                    ends.append(times[-1] + float((packet.duration or 0) * packet.time_base))
+    begin, end = min(times, default=0.0), max(ends, default=0.0)
+    if end - begin > LONGEST:
+        raise InputError(f"{path}: longer than {LONGEST / 3600:g} hours.")
+    return begin, end - begin
+
+
+def _shown(container: Any, begin: float, middles: Sequence[float]) -> list[Any]:
+    """The frame that is shown at each of some times, the last one at those behind the end; decoded once, in order."""
+    import av
+
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    shown: list[Any] = []
+    last = None
+    with suppress(av.FFmpegError):  # a damaged end
         for frame in container.decode(stream):
-            time = frame.time if frame.time is not None else last + step
-            first = time if first is None else first
-            last = max(time - first, last + 1e-6)
-            yield last, frame
-    except av.FFmpegError:
-        if first is None:
-            raise
-
-
-def _sampled(decoded: Iterator[tuple[float, Any]], length: float, count: int, at_least: int, path: Path) -> list[Frame]:
-    """The frames shown at the middle of `count` spans, while the video is decoded.
-
-    The file's own length may be wrong or missing: frames are kept four times as densely as needed, thinned out when
-    there are too many, and chosen at the end by the true length.
-    """
-    kept: list[tuple[float, Image.Image]] = []
-    spacing = min(length, LONGEST) / (4 * count) if length > 0 else 0.0
-    last, end = -math.inf, 0.0
-    for time, frame in decoded:
-        if time > LONGEST:
-            raise InputError(f"{path}: longer than {LONGEST / 3600:g} hours.")
-        end = time
-        if time - last < spacing:
-            continue
-        last = time
-        kept.append((time, _smaller(_upright(frame), at_least)))
-        if len(kept) > 8 * count:
-            kept, spacing = kept[::2], max(2 * spacing, 2 * (kept[1][0] - kept[0][0]))
-    if not kept:
-        raise InputError(f"{path}: has no frame that can be read; expected a video.")
-    span = max(length, end) if length < 2 * end + 1 else end
-    wanted = _wanted([time for time, _ in kept], span, count)
-    return [Frame(kept[number][1], start, stop) for number, start, stop in wanted]
+            time = begin if frame.time is None else frame.time
+            while last is not None and len(shown) < len(middles) and time - begin > middles[len(shown)]:
+                shown.append(last)
+            last = frame
+            if len(shown) == len(middles):
+                break
+    return shown if last is None else shown + [last] * (len(middles) - len(shown))
 
 
 def _wanted(starts: list[float], length: float, count: int) -> list[tuple[int, float, float]]:
