@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 from wordsight.batch import Regions
 from wordsight.captioning.hlstmat import HLSTMat
 from wordsight.captioning.s2vt import S2VT
+from wordsight.cli.main import app
 from wordsight.data.load import load_dataset
 from wordsight.data.painted.clips import FRAMES, WAYS, film, paint_clips, story
 from wordsight.data.sequences import JOIN, write_sequences
@@ -20,6 +22,7 @@ from wordsight.vision.clips import frames
 from wordsight.vision.settings import RegionSettings
 
 SIDE = 32
+ROOT = Path(__file__).parents[1]
 
 
 def grey(level: int) -> Image.Image:
@@ -184,3 +187,28 @@ def test_hlstmat_looks_at_frames_and_says_how_much(regions: Regions) -> None:
     assert beta.shape == (3,) and bool(((beta > 0) & (beta < 1)).all())
     plain = HLSTMat(10, 8, words=6, hidden=12, adjusted=False).eval()
     assert plain.gates(one, torch.tensor([3, 4])) is None
+
+
+def test_clips_are_learned_described_and_drawn_by_commands(tmp_path: Path) -> None:
+    data, run = paint_clips(tmp_path / "clips", 12), tmp_path / "run"
+    recipe = ROOT / "recipes" / "clips-hlstmat.toml"
+    small = [
+        "train.epochs=1",
+        "train.batch=8",
+        "model.hidden=16",
+        "model.words=8",
+        "regions.frames=6",
+        "regions.size=32",
+    ]
+    told = [word for setting in (f"data.path={data}", *small) for word in ("--set", setting)]
+    commands: list[list[str | Path]] = [
+        ["train", recipe, "-o", run, "--device", "cpu", *told],
+        ["eval", run, "--device", "cpu"],
+        ["caption", run, data / "images" / "clip_00005.webp", "-o", tmp_path / "strip.png", "--device", "cpu"],
+    ]
+    for command in commands:
+        done = CliRunner().invoke(app, [str(word) for word in command])
+        assert done.exit_code == 0, (command[0], done.stderr, done.exception)
+    assert (run / "report-val" / "report.html").exists()
+    strip = Image.open(tmp_path / "strip.png")
+    assert strip.width == 1200 and strip.height > 100

@@ -18,7 +18,6 @@ temporal attention (Yao et al. 2015).
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning.captioner import CaptionModel, State, framed, full, pick
@@ -37,8 +36,6 @@ class HLSTMat(CaptionModel):
             temporal attention.
         order: add to each frame where it stands in the clip (sines of its place, Vaswani et al. 2017), which attention
             alone cannot tell.
-        penalty: what a frame that is never looked at, or looked at too often, costs a sentence in training (the paper's
-            program: 0.706).
         dropout: on what goes into and comes out of the LSTMs, 0 to 1.
     """
 
@@ -53,13 +50,10 @@ class HLSTMat(CaptionModel):
         hidden: int = 512,
         adjusted: bool = True,
         order: bool = False,
-        penalty: float = 0.0,
         dropout: float = 0.5,
     ) -> None:
-        if not penalty >= 0:
-            raise ValueError(f"penalty = {penalty}: expected at least 0")
         super().__init__(vocabulary, features, views=1, average=False, words=words, hidden=hidden, dropout=dropout)
-        self.adjusted, self.order, self.penalty, self.hidden = adjusted, order, penalty, hidden
+        self.adjusted, self.order, self.hidden = adjusted, order, hidden
         self.frame = nn.Linear(features, hidden)
         self.first = nn.Linear(hidden, 4 * hidden)  # the first states, from the mean frame
         self.input = nn.Linear(words, 4 * hidden)
@@ -106,20 +100,6 @@ class HLSTMat(CaptionModel):
     def predict(self, batch: Batch) -> Tensor:
         """Whole sentences -> (M, V) logits; see `CaptionModel.predict`."""
         return self._unroll(batch)[0]
-
-    def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word; in training, of sentences without weights, with what attention costs."""
-        if weights is not None or not self.training or not self.penalty:
-            return super().loss(batch, weights)
-        _, right, mask = framed(batch.words)
-        logits, alpha, _ = self._unroll(batch)
-        sentence = torch.arange(len(mask), device=mask.device).repeat_interleave(mask.sum(dim=1))
-        looked = alpha.new_zeros(len(mask), alpha.shape[1]).index_add(0, sentence, alpha)  # (N, 1 + n)
-        frames = batch.regions.mask[batch.picture].clone()
-        frames[:, 0] = False
-        expected = mask.sum(dim=1, keepdim=True) / frames.sum(dim=1, keepdim=True).clamp(min=1)  # looks a frame
-        uneven = (1 - looked / expected).square().masked_fill(~frames, 0.0).sum(dim=1) / frames.sum(dim=1).clamp(min=1)
-        return functional.cross_entropy(full(logits), right[mask]) + self.penalty * uneven.mean()
 
     @torch.no_grad()
     def attention(self, regions: Regions, ids: Tensor) -> Tensor:

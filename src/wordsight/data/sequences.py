@@ -6,14 +6,13 @@ sentences joined by "then". So the features are real, and it is known which shot
 
 import json
 import random
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from wordsight.data.made import Records, new_folder
 from wordsight.data.records import Dataset, Picture
-from wordsight.errors import InputError
 from wordsight.text.tokens import tokenise
 from wordsight.vision.images import BadPicture, open_image
 
@@ -46,19 +45,12 @@ def write_sequences(
         InputError: the dataset lacks a split, the folder is not empty, or it cannot be written.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: expected an empty or new folder for the clips.")
     wanted: list[tuple[str, list[Picture]]] = []
     for split in ("train", "val"):
         clips = _grouped(_usable(dataset.split(split)), random.Random(f"{seed} {split}"))
         wanted += [(split, clip) for clip in clips[: most or None]]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
-            _write(wanted, Path(work) / "clips", f"{dataset.name}-sequences-{seed}", seed, progress)
-            (Path(work) / "clips").replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: the clips cannot be written ({error.strerror or error}).") from error
+    with new_folder(out) as folder:
+        _write(wanted, folder, f"{dataset.name}-sequences-{seed}", seed, progress)
     return out
 
 
@@ -90,8 +82,7 @@ def _write(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    (folder / "images").mkdir(parents=True)
-    records, shots, sentid = [], {}, 0
+    records, shots = Records(), {}
     for number, (split, pictures) in enumerate(wanted):
         progress(number, len(wanted))
         rng = random.Random(f"{seed} {number}")
@@ -119,14 +110,9 @@ def _write(
             f" {JOIN} ".join(" ".join(tokenise(one[k % len(one)])) for one in said)
             for k in range(min(SENTENCES, max(map(len, said))))
         ]
-        ids = list(range(sentid, sentid := sentid + len(texts)))
-        sentences = [
-            {"tokens": text.split(), "raw": text, "imgid": number, "sentid": i}
-            for i, text in zip(ids, texts, strict=True)
-        ]
-        records.append({"filename": file, "imgid": number, "split": split, "sentids": ids, "sentences": sentences})
+        records.add(file, split, texts)
     (folder / "shots.json").write_text(json.dumps(shots), encoding="utf-8")
-    (folder / "dataset.json").write_text(json.dumps({"dataset": name, "images": records}), encoding="utf-8")
+    records.write(folder, name)
 
 
 def _cuts(shots: int, rng: random.Random) -> list[int]:

@@ -102,7 +102,7 @@ def create_app(
     _model_routes(api, engine)
     _picture_routes(api, engine)
     errors: Responses = {status: _error(status) for status in SAYS}
-    photo_routes(api, engine.library, engine.read, errors)
+    photo_routes(api, engine.photos, engine.read, errors)
     for more in (album_routes, file_routes, index_routes):
         more(api, engine, errors)
     app.include_router(api, prefix=API)

@@ -60,7 +60,7 @@ class Desk:
             message=self._engine.private(at.message),
             broken=[
                 Broken(
-                    path=self._engine.library.called(self._engine.index.paths.path(key)), why=self._engine.private(why)
+                    path=self._engine.photos.called(self._engine.index.paths.path(key)), why=self._engine.private(why)
                 )
                 for key, why in broken
             ],

@@ -23,7 +23,7 @@ from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_
 from wordsight.web import schemas
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.indexing import Indexing
-from wordsight.web.library import Library
+from wordsight.web.photos import Library
 from wordsight.web.pictures import Gone, Pictures
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 from wordsight.web.shelf import Shelf
@@ -67,9 +67,9 @@ class Engine:
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner = captioner, region_captioner
-        self.library, self.reveals = Library(index, show_paths), reveals
+        self.photos, self.reveals = Library(index, show_paths), reveals
         self.indexing = Indexing(index, photos, show_paths)
-        self.shelf = Shelf(self.library, self.indexing)
+        self.shelf = Shelf(self.photos, self.indexing)
         self._show_paths, self._roots = show_paths, index.paths.roots
 
     def info(self) -> Info:
@@ -206,7 +206,7 @@ class Engine:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
         with self._readable():
             self._check_whole()
-            chosen = wanted.filter(self.library.folder(wanted.under))
+            chosen = wanted.filter(self.photos.folder(wanted.under))
         try:
             found = self.index.search(
                 parts,
@@ -265,9 +265,9 @@ class Engine:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
         copies = [
-            schemas.NearDuplicate(number=one.number, path=self.library.called(one.path)) for one in hit.near_duplicates
+            schemas.NearDuplicate(number=one.number, path=self.photos.called(one.path)) for one in hit.near_duplicates
         ]
-        named = {"rank": rank, "name": hit.path.name, "path": self.library.called(hit.path)}
+        named = {"rank": rank, "name": hit.path.name, "path": self.photos.called(hit.path)}
         told = plain | named | {"words": words, "near_duplicates": copies}
         return schemas.Hit.model_validate(with_former(told))
 

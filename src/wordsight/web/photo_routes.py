@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from wordsight.web.filter_fields import ChosenQuery, Text
-from wordsight.web.library import Library
 from wordsight.web.pages import etag, is_known
 from wordsight.web.photo_schemas import Facets, Photos, PictureInfo, Suggestions
+from wordsight.web.photos import Library
 from wordsight.web.schemas import Number
 from wordsight.web.work import Workers
 

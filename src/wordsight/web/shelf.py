@@ -10,7 +10,7 @@ from wordsight.search import albums
 from wordsight.search.catalog import Catalog
 from wordsight.web import album_schemas as schemas
 from wordsight.web.indexing import Conflict, Indexing
-from wordsight.web.library import Library
+from wordsight.web.photos import Library
 from wordsight.web.pictures import Gone
 
 WAIT = 2.0  # seconds for another process that writes

@@ -4,9 +4,7 @@ As the painted world (`world.py`), seeded and written as any dataset would be: a
 happens in a clip is a `Story`; all sentences that are true of it are known, so that a caption can be judged exactly.
 """
 
-import json
 import random
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wordsight.data.made import Records, new_folder
 from wordsight.data.painted import draw
+from wordsight.data.painted.world import SPLITS
 from wordsight.errors import InputError
 
 FRAMES, SIDE, MILLISECONDS = 16, 112, 120
@@ -158,36 +158,21 @@ def paint_clips(
     out = Path(out)
     if clips < 6:
         raise InputError(f"Painted clips: expected at least 6, not {clips}.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: expected an empty or new folder to paint into.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
-            _write(Path(work) / "clips", clips, seed, progress)
-            (Path(work) / "clips").replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: painted clips cannot be written ({error.strerror or error}).") from error
+    with new_folder(out) as folder:
+        _write(folder, clips, seed, progress)
     return out
 
 
 def _write(folder: Path, clips: int, seed: int, progress: Callable[[int, int], None]) -> None:
-    (folder / "images").mkdir(parents=True)
-    records, sentid = [], 0
+    records = Records()
     for number in range(clips):
         progress(number, clips)
-        name, split = f"clip_{number:05d}.webp", ("train", "train", "val", "train", "train", "test")[number % 6]
-        told = story(seed, number)
+        name, told = f"clip_{number:05d}.webp", story(seed, number)
         first, *others = film(told, seed, number)
         first.save(
             folder / "images" / name, save_all=True, append_images=others, duration=MILLISECONDS, quality=80, method=0
         )
         every = told.sentences()
         texts = random.Random(f"said {seed} {number}").sample(every, min(SENTENCES, len(every)))
-        ids = list(range(sentid, sentid := sentid + len(texts)))
-        sentences = [
-            {"tokens": text.split(), "raw": text, "imgid": number, "sentid": i}
-            for i, text in zip(ids, texts, strict=True)
-        ]
-        records.append({"filename": name, "imgid": number, "split": split, "sentids": ids, "sentences": sentences})
-    plain = {"dataset": f"painted-clips-{clips}-{seed}", "images": records}
-    (folder / "dataset.json").write_text(json.dumps(plain), encoding="utf-8")
+        records.add(name, SPLITS[number % len(SPLITS)], texts)
+    records.write(folder, f"painted-clips-{clips}-{seed}")

@@ -6,12 +6,14 @@ that all other code treats it as any dataset.
 
 import json
 import random
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from wordsight.data.made import Records, new_folder
 from wordsight.data.painted.scene import Part, Scene, describe, paint_scene, spell
 from wordsight.errors import InputError
+
+SPLITS = ("train", "train", "val", "train", "train", "test")  # one picture after the other
 
 
 def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
@@ -34,17 +36,10 @@ def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
     if pictures < 6:
         raise InputError(f"A painted world needs at least 6 pictures, not {pictures}.")
     name = f"painted-{pictures}-{seed}"
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if _name(out) == name:
-            return out
-        raise InputError(f"{out}: expected an empty or new folder to paint into.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
-            _write(Path(work) / "world", name, pictures, seed)
-            (Path(work) / "world").replace(out)  # also where there is an empty folder
-    except OSError as error:
-        raise InputError(f"{out}: the painted world cannot be written ({error.strerror or error}).") from error
+    if _name(out) == name:
+        return out
+    with new_folder(out) as folder:
+        _write(folder, name, pictures, seed)
     return out
 
 
@@ -58,23 +53,17 @@ def _name(folder: Path) -> str:
 
 def _write(folder: Path, name: str, pictures: int, seed: int) -> None:
     """Paint everything into a new folder."""
-    (folder / "images").mkdir(parents=True)
-    records, entities, sentid = [], {}, 0
+    records, entities = Records(), {}
     for number in range(pictures):
-        filename, split = f"painted_{number:05d}.jpg", ("train", "train", "val", "train", "train", "test")[number % 6]
+        filename, split = f"painted_{number:05d}.jpg", SPLITS[number % len(SPLITS)]
         scene = paint_scene(seed, number)
         scene.image.save(folder / "images" / filename, quality=92, subsampling=0)
         said = describe(scene, random.Random(f"{seed} {number}"))
         texts = [spell(parts) for parts in said]
-        ids = list(range(sentid, sentid := sentid + len(texts)))
-        sentences = [
-            {"tokens": text.split(), "raw": text, "imgid": number, "sentid": i}
-            for i, text in zip(ids, texts, strict=True)
-        ]
-        records.append({"filename": filename, "imgid": number, "split": split, "sentids": ids, "sentences": sentences})
+        records.add(filename, split, texts)
         entities[filename] = {"split": split} | _entities(scene, said, texts)
     (folder / "entities.json").write_text(json.dumps(entities), encoding="utf-8")
-    (folder / "dataset.json").write_text(json.dumps({"dataset": name, "images": records}), encoding="utf-8")
+    records.write(folder, name)
 
 
 def _entities(scene: Scene, said: Sequence[Sequence[Part]], texts: Sequence[str]) -> dict[str, object]:

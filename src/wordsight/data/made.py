@@ -1,0 +1,55 @@
+"""Datasets that are made here: a folder that appears only when it is complete, in the Karpathy layout."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import InputError
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the name `out` at the end; nothing is left where that is not reached.
+
+    Raises:
+        InputError: there is something in `out`, or it cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: expected an empty or new folder.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
+            made = Path(work) / "made"
+            (made / "images").mkdir(parents=True)
+            yield made
+            made.replace(out)  # also where there is an empty folder
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error}).") from error
+
+
+class Records:
+    """The records of a Karpathy JSON, a picture or clip after the other."""
+
+    def __init__(self) -> None:
+        self._images: list[dict[str, Any]] = []
+        self._sentences = 0
+
+    def add(self, filename: str, split: str, texts: Sequence[str]) -> None:
+        """A file of `images/` with its sentences."""
+        ids = list(range(self._sentences, self._sentences + len(texts)))
+        self._sentences += len(texts)
+        number = len(self._images)
+        sentences = [
+            {"tokens": text.split(), "raw": text, "imgid": number, "sentid": i}
+            for i, text in zip(ids, texts, strict=True)
+        ]
+        self._images.append(
+            {"filename": filename, "imgid": number, "split": split, "sentids": ids, "sentences": sentences}
+        )
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write `dataset.json`."""
+        (folder / "dataset.json").write_text(json.dumps({"dataset": name, "images": self._images}), encoding="utf-8")
