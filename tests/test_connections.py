@@ -247,6 +247,20 @@ def test_the_signal_to_stop_ends_it_whatever_hangs(indexed: Path) -> None:
             one.close()
 
 
+def test_an_answer_does_not_wait_for_the_client_to_confirm_its_head(index: Index) -> None:
+    """With Nagle's algorithm each body waits 40 ms for the confirmation of the head."""
+    took = []
+    with served(create_app(index)) as port:
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for _ in range(20):
+            began = time.perf_counter()
+            asked.request("GET", f"{API}/health")
+            asked.getresponse().read()
+            took.append(time.perf_counter() - began)
+        asked.close()
+    assert sorted(took)[5] < 0.03
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_ipv4_and_ipv6_reach_it() -> None:
     for host in ("::", "localhost"):
