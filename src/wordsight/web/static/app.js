@@ -45,7 +45,7 @@ const grid = gridIn($("grid"), {
   tileOf: (index, given) => tileOf(index, given, {
     address, selected: (number) => selection.has(number), light: (mark) => lightWords($("legend"), mark),
   }),
-  moved: () => { scrubber.moved(); keepScroll(); more(); },
+  moved: (fast) => { scrubber.moved(fast); keepScroll(); more(); },
 });
 const scrubber = scrubberOf(grid);
 const selection = selectionOf(grid, { content: () => content, changed: () => drawBar() });

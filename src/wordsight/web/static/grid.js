@@ -6,21 +6,22 @@ import { edges, justify, rowAt, rowOf } from "./layout.js";
 const GAP = 4;
 const HEAD = 38; // pixels above a row in which a day begins
 const NEAR = 0.8; // screens above and below that are ready
-const FAST = 1.2; // screens a frame: then pictures come only once it is slower
-const REST = 90; // milliseconds
+const FAST = 0.1; // screens a frame, in one go: then pictures come only once it is slower
+const REST = 90; // milliseconds until they do
 
 /**
  * The windowed grid in an element.
  *
  * tileOf: `(index, content)` gives the tile of a picture.
- * moved: called when another part is shown.
+ * moved: called when another part is shown, with whether it goes by too fast for pictures.
  */
 export function gridIn(element, { tileOf, moved = () => {} }) {
   let content = { ratios: [], starts: [], labelOf: () => "" };
   let laid = { rows: [], height: 0 };
   let width = 0;
   let current = 0; // the tile that Tab goes to
-  let last = 0; // where the page was scrolled to
+  let last = { y: 0, time: 0 }; // where the page was scrolled to, and when
+  let fast = false;
   let resting = null;
   const live = new Map(); // number of a row -> its element
 
@@ -54,8 +55,9 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
   function render() {
     if (!width || !laid.rows.length) return moved();
     const top = scrollY - offset(); // read first: what is written below would have to be laid out for it
-    const fast = Math.abs(scrollY - last) > FAST * innerHeight;
-    last = scrollY;
+    const now = { y: scrollY, time: performance.now() };
+    if (now.y !== last.y) fast = now.time - last.time < 2 * REST && Math.abs(now.y - last.y) > FAST * innerHeight;
+    last = now;
     let changed = false;
     const first = rowAt(laid.rows, top - NEAR * innerHeight);
     const end = rowAt(laid.rows, top + (1 + NEAR) * innerHeight);
@@ -63,13 +65,11 @@ export function gridIn(element, { tileOf, moved = () => {} }) {
       if ((place < first || place > end) && !row.contains(document.activeElement)) { drop(row); live.delete(place); changed = true; }
     }
     for (let place = first; place <= end; place += 1) if (!live.has(place)) { put(place); changed = true; }
-    if (changed) {
-      clearTimeout(resting);
-      if (fast) resting = setTimeout(wake, REST);
-      else wake();
-      tabbable(top);
-    }
-    moved();
+    clearTimeout(resting);
+    if (fast) resting = setTimeout(() => { fast = false; render(); }, REST);
+    else wake();
+    if (changed) tabbable(top);
+    moved(fast);
   }
 
   function put(place) {

@@ -6,7 +6,7 @@ import { monthLabel } from "./days.js";
 const LEAST = 26; // pixels between two years
 const STEP = 7; // pixels between two months
 
-/** The timeline of a grid; `show(content)` draws it, `moved()` follows the scrolling. */
+/** The timeline of a grid; `show(content)` draws it, `moved(fast)` follows the scrolling. */
 export function scrubberOf(grid) {
   const element = $("scrubber");
   const hand = make("div.hand");
@@ -16,6 +16,8 @@ export function scrubberOf(grid) {
 
   let offset = 0; // of the grid in the page, and how far the page scrolls: not measured while it does
   let far = 1;
+  let high = 0;
+  let said = null;
   const measure = () => { offset = grid.offset(); far = Math.max(document.documentElement.scrollHeight - innerHeight, 1); };
   const room = () => far;
   const share = () => Math.min(Math.max(scrollY / room(), 0), 1);
@@ -45,7 +47,7 @@ export function scrubberOf(grid) {
 
   function marks() {
     measure();
-    const high = element.clientHeight;
+    high = element.clientHeight;
     const made = [];
     let [year, above, dot] = ["", -LEAST, -STEP];
     for (const month of months) {
@@ -63,12 +65,14 @@ export function scrubberOf(grid) {
     element.replaceChildren(make("div.marks", { "aria-hidden": "true" }, ...made), hand, tip);
   }
 
-  function moved() {
+  function moved(fast = false) {
     if (element.hidden) return;
-    hand.style.setProperty("--y", `${share() * element.clientHeight}px`);
+    element.classList.toggle("fast", fast);
+    hand.style.transform = `translateY(${(share() * high).toFixed(1)}px)`;
+    const label = at()?.label ?? "";
+    if (label !== said) element.setAttribute("aria-valuetext", (said = label));
     element.setAttribute("aria-valuenow", Math.round(100 * share()));
-    element.setAttribute("aria-valuetext", at()?.label ?? "");
-    if (dragging) say(share() * element.clientHeight);
+    if (dragging || fast) say(share() * element.clientHeight);
   }
 
   function say(y) {
