@@ -207,7 +207,7 @@ function sized(tile, { left, width, height }, ratio) {
   tile.classList.toggle("narrow", width < 118);
   const frame = tile.querySelector(".pic");
   const wide = Math.max(width, height * ratio);
-  frame.style.width = `${wide}px`;
-  frame.style.height = `${Math.max(height, width / ratio)}px`;
+  const high = Math.max(height, width / ratio);
+  Object.assign(frame.style, { width: `${wide}px`, height: `${high}px`, left: `calc(50% - ${wide / 2}px)`, top: `calc(50% - ${high / 2}px)` });
   return tile;
 }
