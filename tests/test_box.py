@@ -212,7 +212,7 @@ def test_serve_takes_the_captioners_of_the_box_for_an_index_of_it(
     box: Path, photos: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = []
-    monkeypatch.setattr("wordsight.web.serve.create_app", lambda *parts: served.append(parts[1:3]))
+    monkeypatch.setattr("wordsight.web.serve.create_app", lambda *parts, **more: served.append(parts[1:3]))
     monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
     for name, model in (("boxed", None), ("own", trained)):
         Index.create(tmp_path / name, model, "cpu").build([first(photos)])

@@ -18,7 +18,9 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.folders import Folders
 from wordsight.search.index import Index
 from wordsight.search.origins import camera_name, date_in_name
+from wordsight.web import photos
 from wordsight.web.app import create_app
+from wordsight.web.filter_fields import ChosenQuery
 
 API = "/api/v1"
 QUIET = Progress(quiet=True)
@@ -265,6 +267,29 @@ def test_folders_elsewhere_are_named_without_where_they_are() -> None:
 
 
 # Thumbnails
+
+
+def test_paths_of_many_pictures_come_in_their_order(web: TestClient, index: Index) -> None:
+    numbers = list(reversed(web.get(f"{API}/photos").json()["numbers"]))
+    told = web.post(f"{API}/paths", json={"numbers": [*numbers, 99]}).json()["paths"]
+    assert [path.removeprefix("pictures/") for path in told] == names(index, numbers)
+    assert told[0] == web.get(f"{API}/pictures/{numbers[0]}/info").json()["path"]
+    assert web.post(f"{API}/paths", json={"numbers": []}).json() == {"paths": []}
+    for wrong in ([0], list(range(1, 10_002)), ["a"]):
+        assert web.post(f"{API}/paths", json={"numbers": wrong}).status_code == 422
+
+
+def test_what_the_page_asks_first_is_made_ahead_and_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = photos.Library(index, show_paths=False)
+    made: list[str] = []
+    for name in ("timeline", "facets", "counted"):
+        work = getattr(photos, name)
+        monkeypatch.setattr(photos, name, lambda *given, name=name, work=work: (made.append(name), work(*given))[1])
+    library.warm()
+    library.photos(ChosenQuery())
+    library.facets()
+    library.suggest("a")
+    assert made == ["timeline", "facets", "counted"]
 
 
 def test_a_thumbnail_is_made_once_and_kept_with_the_index(home: Path, tmp_path: Path) -> None:

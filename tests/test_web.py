@@ -701,7 +701,7 @@ def test_beyond_this_machine_there_is_a_token(
     host: str, local: bool, indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr(serve, "create_app", lambda *given: asked.append(given[3]))
+    monkeypatch.setattr(serve, "create_app", lambda *given, **more: asked.append(given[3]))
     monkeypatch.setattr(serve, "_bound", lambda *where: [type("Bound", (), {"getsockname": lambda self: (host, 81)})()])
     monkeypatch.setattr(serve, "server", lambda app: type("Server", (), {"run": lambda self, sockets: None})())
     serve.serve(indexed, host=host)

@@ -14,7 +14,17 @@ import wordsight
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
 from wordsight.cli import models as model_commands
-from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled, set_verbose
+from wordsight.cli.options import (
+    AllowHub,
+    Device,
+    Json,
+    Model,
+    command,
+    opened,
+    print_result,
+    run_or_bundled,
+    set_verbose,
+)
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -187,8 +197,10 @@ def serve(
     allow_hub: AllowHub = False,
 ) -> None:
     """Search an index in the browser, or as JSON under /api/v1."""
+    from wordsight.search.index import Index
     from wordsight.web.serve import serve
 
+    opened(Index(index, device))
     serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths, photos, trusted_proxy)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, FastAPI, Form, Request, Response
@@ -70,6 +71,7 @@ def create_app(
     show_paths: bool = False,
     photos: Sequence[Path] = (),
     trusted: Collection[str] = (),
+    ahead: bool = False,
 ) -> FastAPI:
     """The app.
 
@@ -83,6 +85,7 @@ def create_app(
         show_paths: call pictures by their whole paths, not by their names in the index.
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
+        ahead: make what the page asks first in a thread, at once.
     """
     app = FastAPI(
         title="wordsight",
@@ -95,6 +98,8 @@ def create_app(
     )
     alone = is_local(host) and not (token or names or trusted)
     engine = Engine(index, captioner, region_captioner, show_paths, alone, photos)
+    if ahead:
+        Thread(target=engine.photos.warm, daemon=True).start()
     app.add_middleware(Pages, names=PAGES)
     app.add_middleware(Guard, host=host, token=token, names=names, trusted=trusted)
     api = APIRouter(responses={status: _error(status) for status in (400, 401, 408, 422, 500, 503)})

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from wordsight.web.filter_fields import ChosenQuery, Text
 from wordsight.web.pages import etag, is_known
-from wordsight.web.photo_schemas import Facets, Photos, PictureInfo, Suggestions
+from wordsight.web.photo_schemas import Facets, Numbers, Paths, Photos, PictureInfo, Suggestions
 from wordsight.web.photos import Library
 from wordsight.web.schemas import Number
 from wordsight.web.work import Workers
@@ -48,6 +48,11 @@ def photo_routes(api: APIRouter, library: Library, readable: Callable[..., Any],
     async def picture_info(number: Number, request: Request) -> PictureInfo:
         """What is known of a picture."""
         return await workers.run(request, readable, library.picture, number)
+
+    @api.post("/paths", operation_id="paths", responses={status: errors[status] for status in (403, 413)})
+    async def paths(asked: Numbers, request: Request) -> Paths:
+        """What many pictures are called."""
+        return await workers.run(request, readable, library.paths, asked.numbers)
 
     @api.get("/suggest", operation_id="suggest")
     async def suggest(request: Request, q: Annotated[Text, Query(description="what is typed")] = "") -> Suggestions:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from wordsight.search.origins import From
+from wordsight.web.filter_fields import Strict
 
 
 class Photos(BaseModel):
@@ -43,6 +44,21 @@ class PictureInfo(BaseModel):
     missing: Annotated[bool, Field(description="whether the file is gone")]
     unreadable: Annotated[str, Field(description="why the file is there and cannot be read; empty where it can")]
     albums: list[AlbumName]
+
+
+class Numbers(Strict):
+    """Pictures."""
+
+    numbers: Annotated[
+        list[Annotated[int, Field(ge=1, le=2**53)]],
+        Field(max_length=10_000, description="of pictures in the index, at most 10,000"),
+    ]
+
+
+class Paths(BaseModel):
+    """What pictures are called, in the order that was asked for; those that there are not are left out."""
+
+    paths: Annotated[list[str], Field(description="names in the index; whole paths if the server shows paths")]
 
 
 class FolderTree(BaseModel):

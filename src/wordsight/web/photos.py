@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections import OrderedDict
-from collections.abc import Callable
+import sqlite3
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from wordsight.errors import InputError
 from wordsight.runs.aligner import UNKNOWN
 from wordsight.search import origins
 from wordsight.search.catalog import Catalog
@@ -20,7 +23,7 @@ from wordsight.search.look import state
 from wordsight.search.suggest import Suggest, counted
 from wordsight.search.timeline import timeline
 from wordsight.web import photo_schemas as schemas
-from wordsight.web.filter_fields import Chosen
+from wordsight.web.filter_fields import Chosen, ChosenQuery
 from wordsight.web.pictures import Gone
 
 T = TypeVar("T")
@@ -38,7 +41,14 @@ class Library:
     def __init__(self, index: Index, show_paths: bool) -> None:
         self.index, self.show_paths = index, show_paths
         self._kept: OrderedDict[tuple[str, ...], object] = OrderedDict()
-        self._lock = Lock()
+        self._lock, self._turns = Lock(), defaultdict[str, Lock](Lock)
+
+    def warm(self) -> None:
+        """Make what the page asks first, so that nobody waits for it; what is wrong is said to whoever asks."""
+        with suppress(InputError, OSError, sqlite3.Error):
+            self.photos(ChosenQuery())
+            self.facets()
+            self.suggest("")
 
     def tag(self, *what: object) -> str:
         """What names an answer as the index is now."""
@@ -122,6 +132,12 @@ class Library:
             albums=albums,
         )
 
+    def paths(self, numbers: Sequence[int]) -> schemas.Paths:
+        """What pictures are called, in the order of their numbers, without those that there are not."""
+        with Catalog(self.index.folder) as catalog:
+            found = catalog.numbered(numbers)
+        return schemas.Paths(paths=[self.called(self.index.paths.path(entry.path)) for entry in found])
+
     def suggest(self, text: str) -> schemas.Suggestions:
         """How a query may go on."""
         vocabulary = self.index.run.vocabulary
@@ -168,15 +184,18 @@ class Library:
         """An answer, made once for each state of the index."""
         key = (self._state(catalog), *what)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]  # type: ignore[return-value]
-        found = made(catalog)
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > ANSWERS:
-                self._kept.popitem(last=False)
-        return found
+            turn = self._turns[what[0]]
+        with turn:  # who asks while it is made waits for it, rather than making it again
+            with self._lock:
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    return self._kept[key]  # type: ignore[return-value]
+            found = made(catalog)
+            with self._lock:
+                self._kept[key] = found
+                while len(self._kept) > ANSWERS:
+                    self._kept.popitem(last=False)
+            return found
 
     def _state(self, catalog: Catalog) -> str:
         """What changes when the index does."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import quote
 
-from wordsight.bundled import in_the_box, say_bundled
+from wordsight.bundled import in_the_box
 from wordsight.errors import InputError
 from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
@@ -43,7 +43,7 @@ def serve(
     Args:
         folder: the index.
         captioner: a run that describes pictures.
-        regions: a run that describes regions. With neither, an index of the small model in the box has its captioners.
+        regions: a run that describes regions. With neither, an index of the bundled model has its captioners.
         host: where to bind; beyond this machine a token is asked for, one that is made if none is given.
         port: 0 for any that is free.
         token: asked of everyone who comes.
@@ -60,15 +60,13 @@ def serve(
     _check(token, names, photos, trusted)
     share_freed_memory()
     index = Index(folder, device)
-    if index.bundled:
-        say_bundled()
-        if not (captioner or regions):
-            captioner, regions = in_the_box("captions"), in_the_box("regions")
+    if index.bundled and not (captioner or regions):
+        captioner, regions = in_the_box("captions"), in_the_box("regions")
     described = load_captioner(captioner, device) if captioner else None
     of_regions = load_captioner(regions, device) if regions else None
     token = token or ("" if is_local(host) and not (names or trusted) else secrets.token_urlsafe(16))
-    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted)
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, ahead=True)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
     pictures = index.info()["pictures"]

@@ -6,7 +6,6 @@ import { $, count, make } from "./dom.js";
 import { icon } from "./icons.js";
 
 const MOST = 10_000; // photos of one download
-const AT_ONCE = 6; // requests
 
 /** Save photos as a zip file: the browser's own download, of any size. */
 export function download(numbers) {
@@ -36,13 +35,9 @@ export async function copy(text, said) {
 
 /** Copy the paths of photos, a line each. */
 export async function copyPaths(numbers) {
-  if (numbers.length > MOST) return toast(`At most ${count(MOST, "path")} can be copied at once.`, true);
-  const paths = new Array(numbers.length);
-  let next = 0;
-  const work = async () => { while (next < numbers.length) { const at = next++; paths[at] = (await api.details(numbers[at])).path; } };
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    await copy(paths.join("\n"), `Copied ${count(numbers.length, "path")}.`);
+    const paths = await api.paths(numbers);
+    await copy(paths.join("\n"), `Copied ${count(paths.length, "path")}.`);
   } catch (error) {
     toast(error.message, true);
   }

@@ -36,6 +36,12 @@ const json = (method, body, signal) => ({
 export const info = () => ask("/info");
 export const photos = (filter, signal) => ask(`/photos?${filter}`, { signal });
 export const details = (number, signal) => ask(`/pictures/${number}/info`, { signal });
+/** The paths of any number of photos, in their order. */
+export async function paths(numbers) {
+  const found = [];
+  for (let from = 0; from < numbers.length; from += MOST) found.push(...(await ask("/paths", json("POST", { numbers: numbers.slice(from, from + MOST) }))).paths);
+  return found;
+}
 export const facets = () => ask("/facets");
 export const suggest = (text, signal) => ask(`/suggest?${new URLSearchParams({ q: text })}`, { signal });
 export const reveal = (number) => ask("/reveal", json("POST", { number }));
