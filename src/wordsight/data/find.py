@@ -10,6 +10,8 @@ PICTURE_SUFFIXES = frozenset(
     for ending in (
         *("jpg", "jpeg", "jpe", "jfif", "mpo", "jp2", "j2k", "png", "apng", "webp", "bmp", "gif", "tif", "tiff"),
         *("tga", "ppm", "pgm", "pbm", "pnm", "heic", "heif", "avif"),
+        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "raf", "orf", "rw2", "rwl", "pef", "srw"),
+        *("3fr", "iiq", "mrw", "x3f"),
     )
 )
 

@@ -29,6 +29,7 @@ from wordsight.vision.limits import (
     check_size,
     rawmode,
 )
+from wordsight.vision.raw import is_raw, preview
 
 Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 _ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
@@ -54,8 +55,9 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     """Open a picture as upright RGB.
 
     Grey, palette, CMYK, Lab, 16-bit and float pictures are converted, transparency is composited on white, EXIF
-    orientation is applied, and the first frame of an animation is taken. Threads decode at the same time only while
-    their memory together stays below a limit (`limits.py`).
+    orientation is applied, and the first frame of an animation is taken. Of a RAW photo the preview
+    is opened (`raw.py`). Threads decode at the same time only while their memory together stays below a limit
+    (`limits.py`).
 
     Args:
         source: a file by name or open, its bytes, a picture already open, or its pixels (`arrays.py`).
@@ -82,6 +84,8 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
             return _upright(to_rgb(source), source)
     try:
         with _opened(source) as file:
+            with _unreadable(name):
+                file = preview(file) if is_raw(file) else file
             with _unreadable(name), ROOM.taken(check_file(file)):
                 image = Image.open(file, formats=_formats())
             check_size(image, name, max_pixels)
@@ -203,15 +207,16 @@ def _plain(text: object) -> str:
 
 
 def media_type(file: BinaryIO) -> str:
-    """The media type of a picture file, such as "image/jpeg"; empty if it is not a picture."""
+    """The media type of a picture file, such as "image/jpeg"; empty if it is not a picture, or a RAW photo."""
     try:
-        return Image.MIME.get(_header(file).format or "", "")
+        return "" if is_raw(file) else Image.MIME.get(_header(file).format or "", "")
     except Exception:  # decoders of damaged files raise nearly anything
         return ""
 
 
 def _header(file: BinaryIO) -> Image.Image:
-    """Open a picture without decoding its pixels, except an icon's."""
+    """Open a picture without decoding its pixels, except an icon's; of a RAW photo the preview."""
+    file = preview(file) if is_raw(file) else file
     with ROOM.taken(check_file(file)):
         image = Image.open(file, formats=_formats())
     check_exif(image)
