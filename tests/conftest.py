@@ -1,7 +1,10 @@
 """What tests share: one thread, a cache of their own, a small painted world and a model trained on it."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -159,8 +162,6 @@ def shared(name: str) -> Path:
 @pytest.fixture(scope="session")
 def indexed(world: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an index of thirty painted pictures, which are in `pictures` beside it; not to be changed."""
-    import shutil
-
     from wordsight.progress import Progress
     from wordsight.search.index import Index
 
@@ -202,3 +203,53 @@ def box(packed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same in place of the box of the package."""
     monkeypatch.setattr("wordsight.bundled.BOX", packed)
     return packed
+
+
+@pytest.fixture(scope="session")
+def library(indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of thirty pictures that may be changed, with a folder of two more beside it."""
+    from PIL import Image
+
+    home = tmp_path_factory.mktemp("library")
+    shutil.copytree(indexed.parent, home, dirs_exist_ok=True)
+    (home / "more").mkdir()
+    for shade in (60, 200):
+        Image.new("RGB", (160, 90), (shade, 40, 90)).save(home / "more" / f"shade{shade}.jpg")
+    (home / "more" / "letter.jpg").write_text("no picture")
+    return home / "index"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium or Chrome; tests are left out where there is none."""
+    from browsing import BROWSERS, playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("neither Chromium nor Chrome is installed")
+    with playwright.sync_playwright() as engine:
+        opened = engine.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(library: Path, captioner: Path, region_captioner: Path) -> Iterator[str]:
+    """A server with captioners."""
+    from browsing import served
+    from wordsight.runs.captioner import load_captioner
+    from wordsight.search.index import Index
+    from wordsight.web.app import create_app
+
+    describers = load_captioner(captioner, "cpu"), load_captioner(region_captioner, "cpu")
+    with served(create_app(Index(library, "cpu"), *describers)) as where:
+        yield where
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page, just opened; whatever it complains of, or asks of another server, fails the test."""
+    from browsing import opened
+
+    with opened(browser, address) as one:
+        yield one

@@ -1,4 +1,4 @@
-"""The end of the demo: real photographs, seen by the small model in the box."""
+"""The end of the demo: real photographs, seen by the bundled model."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -65,7 +65,7 @@ def photographs(folder: Path | None = None) -> dict[Path, str]:
 
 
 def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress | None = None) -> str:
-    """Describe, align, index and search photographs with the small model in the box.
+    """Describe, align, index and search photographs with the bundled model.
 
     Args:
         photos: files, each with what to search for, or nothing for what the model says of it.
@@ -107,7 +107,7 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     lines = [f"  {path.name:20}  {said[0].answer}" for path, said in told.items()]
     return "\n".join(
         [
-            "Photographs, in the words of the small model in the box:",
+            "Photographs, in the words of the bundled model:",
             *lines,
             "",
             f"Look at   {out / 'report.html'}",
@@ -125,7 +125,7 @@ def _page(examples: Sequence[Example], index: Index, queries: Sequence[str], out
         ("regions", "Regions", regions(examples)),
         ("searches", "Searches", _searches(index, queries)),
     ]
-    head = "<header><h1>Photographs, seen by the small model in the box</h1></header>"
+    head = "<header><h1>Photographs, seen by the bundled model</h1></header>"
     write_text(out, page("photographs", head, sections, SAY))
 
 

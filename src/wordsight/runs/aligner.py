@@ -177,7 +177,7 @@ def load(run: str | Path | None = None, device: str = "auto") -> Aligner:
 
     Args:
         run: the folder of either, or `hub:ID` of a dual encoder of the Hugging Face hub (CLIP, SigLIP, SigLIP 2); None
-            for the small model in the box.
+            for the bundled model.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:

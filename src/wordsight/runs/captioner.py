@@ -314,7 +314,7 @@ def load_captioner(run: str | Path | None = None, device: str = "auto") -> Capti
     """A trained captioner from the folder that `wordsight train -o` wrote.
 
     Args:
-        run: the folder; None for the small model in the box that describes pictures.
+        run: the folder; None for the bundled model that describes pictures.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:

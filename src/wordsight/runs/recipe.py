@@ -144,7 +144,7 @@ def recipe_path(name: str) -> Path:
 
 
 def own(data: Path, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe for pictures of one's own, which starts from the model in the box, with a dataset for `data.path`."""
+    """The recipe for pictures of one's own, which starts from the bundled model, with a dataset for `data.path`."""
     return read(recipe_path("own"), [f"data.path={toml(str(data))}", *settings])
 
 

@@ -21,7 +21,7 @@ def create(folder: Path, run: Path | None, device: str) -> None:
 
     Args:
         folder: new, empty or begun.
-        run: the folder of a model that aligns, or a dual encoder; None for the small one in the box.
+        run: the folder of a model that aligns, or a dual encoder; None for the bundled one.
         device: where to try it.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Two pictures are near-duplicates if each region of one has its like in the other: the mean over regions of the greatest
 cosine, both ways. The vectors of whole pictures alone do not tell: a model of a small world calls many alike. With 40
-photographs and the model in the box different pictures reach 0.77; with 100 painted ones and their model 99 of 100
+photographs and the bundled model different pictures reach 0.77; with 100 painted ones and their model 99 of 100
 pairs stay below 0.87, and the most alike reach 0.94. Of copies of photographs (half the size, 3 % cut at each side,
 12 % lighter, JPEG of quality 85) 95 of 100 are at 0.93 or above, of painted ones all; at JPEG quality 30 they are at
 0.87 and 0.98 (`benchmarks/duplicates.py`).

@@ -73,7 +73,7 @@ class Index(FormerNames):
         Args:
             folder: where to make it: new, or empty.
             run: the folder of a model that aligns, which is copied into the index; or a dual encoder, which stays where
-                it is (a folder, or `hub:ID`); None for the small model in the box, or for that of the index there.
+                it is (a folder, or `hub:ID`); None for the bundled model, or for that of the index there.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
@@ -124,7 +124,7 @@ class Index(FormerNames):
 
     @property
     def bundled(self) -> bool:
-        """Whether its model is the small one in the box."""
+        """Whether its model is the bundled one."""
         return self.opened.bundled
 
     @property

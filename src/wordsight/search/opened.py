@@ -107,7 +107,7 @@ class Opened:
 
     @property
     def bundled(self) -> bool:
-        """Whether its model is the small one in the box."""
+        """Whether its model is the bundled one."""
         return self.facts["home"] == "box"
 
     @cached_property

@@ -1,0 +1,151 @@
+"""The page in a browser: for everyone, on every screen, and behind a proxy."""
+
+import importlib.util
+import os
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browsing import SENTENCE, ask, expect, opened, seen, served, until
+from wordsight.search.index import Index
+from wordsight.web.app import create_app
+
+
+def test_keys_alone_suffice(page: Any) -> None:
+    page.locator("body").press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type(SENTENCE)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("best first")
+    links = page.locator("#grid a.open")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('#grid a.open')"):
+            break
+    expect(links.nth(0)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(links.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("document.activeElement.closest('.tile').index")
+    assert below > 2
+    page.keyboard.press("Enter")
+    view = page.locator("#view")
+    expect(view.locator(".rank")).to_have_text(re.compile(f"^{below + 1} of"))
+    for _ in range(60):  # the focus stays in it, but for the browser's own buttons
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#view')")
+    page.keyboard.press("ArrowLeft")
+    expect(view.locator(".rank")).to_have_text(re.compile(f"^{below} of"))
+    page.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    until(page, f"document.activeElement.closest('.tile')?.index === {below - 1}", "the focus is lost")
+
+
+@pytest.mark.parametrize("wide", [320, 3840])
+def test_no_screen_needs_scrolling_sideways(page: Any, wide: int) -> None:
+    page.set_viewport_size({"width": wide, "height": 740})
+    page.click("#filters")
+    ask(page).first.locator("a.open").click()
+    expect(page.locator("#view dl")).to_be_visible()
+    assert (
+        page.evaluate("[document.documentElement.scrollWidth, document.querySelector('#view').scrollWidth]")
+        == [pytest.approx(wide, abs=16)] * 2
+    )
+
+
+def test_who_wants_no_motion_gets_none(browser: Any, address: str) -> None:
+    with opened(browser, address, reduced_motion="reduce") as page:
+        moving = """[...document.querySelectorAll("*")].filter(one =>
+            getComputedStyle(one).transitionDuration.split(", ").some(time => time !== "0s")).length"""
+        ask(page)
+        assert page.evaluate(moving) == 0
+
+
+def test_the_page_works_behind_a_path_prefix(browser: Any, library: Path) -> None:
+    app = create_app(Index(library, "cpu"))
+
+    async def behind(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any) -> None:
+        """A proxy that passes on what is below /my/photos."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            scope = {**scope, "path": path.removeprefix("/my/photos") if path.startswith("/my/photos/") else "/nowhere"}
+        await app(scope, receive, send)
+
+    with served(behind) as where, opened(browser, f"{where}/my/photos/") as page:
+        seen(page, 5)
+        ask(page).first.locator("a.open").click()
+        expect(page.locator("#view dl")).to_be_visible()
+        assert page.url.startswith(f"{where}/my/photos/?")
+        page.goto(f"{where}/my/photos/api/v1/docs")
+        expect(page.locator("section").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(browser: Any, address: str, scheme: str) -> None:
+    """axe-core, the checker of accessibility, in every state of the page."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
+    source = Path(found.origin).with_name("axe.min.js").read_text()
+    every = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    colours = {"type": "rule", "values": ["color-contrast"]}  # nothing else is different in the dark
+    rules = {"runOnly": every if scheme == "light" else colours, "resultTypes": ["violations"]}
+
+    def check(page: Any, state: str) -> None:
+        page.wait_for_timeout(350)  # what fades is there
+        page.evaluate(source)
+        wrong = page.evaluate("rules => axe.run(rules)", rules)["violations"]
+        told = [(one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"][:2]]) for one in wrong]
+        assert not told, f"{state}: {told}"
+
+    with opened(browser, address, color_scheme=scheme) as page:
+        seen(page, 5)
+        check(page, "photos")
+        page.click("#filters")
+        check(page, "filters")
+        page.click("#filters")
+        page.locator("#grid a.open").first.focus()
+        page.keyboard.press("Space")
+        check(page, "selection")
+        page.locator("#actions").get_by_role("button", name="Add to album").click()
+        check(page, "dialog")
+        page.keyboard.press("Escape")
+        page.locator("#q").focus()
+        page.keyboard.type("a cir")
+        expect(page.locator("#words li").first).to_be_visible()
+        check(page, "suggestions")
+        ask(page)
+        check(page, "results")
+        page.locator("#grid a.open").first.click()
+        expect(page.locator("#view dl")).to_be_visible()
+        page.get_by_text("Why?").click()
+        check(page, "opened photo")
+        page.goto("/?like=4")
+        expect(page.locator("#given")).to_be_visible()
+        check(page, "given picture")
+
+
+def test_the_docs_list_every_operation(page: Any) -> None:
+    page.goto("/api/v1/docs")
+    described = page.request.get("/api/v1/openapi.json").json()
+    for path, methods in described["paths"].items():
+        headings = page.locator("section h3 code", has_text=re.compile(f"^{re.escape(path)}$"))
+        expect(headings).to_have_count(len(methods))
+
+
+@pytest.mark.skipif("WORDSIGHT_APP_PICTURE" not in os.environ, reason="makes docs/app.png, only when asked to")
+def test_a_picture_of_the_page_is_made(browser: Any) -> None:
+    """WORDSIGHT_APP_PICTURE is the folder of a demo; what it has learned is shown."""
+    app = create_app(Index(Path(os.environ["WORDSIGHT_APP_PICTURE"], "index"), "cpu"))
+    with served(app) as where:
+        page = browser.new_page(viewport={"width": 1200, "height": 760})
+        page.goto(where)
+        ask(page, "a yellow star and a red square")
+        seen(page, 8)
+        page.locator("#legend button", has_text="star").hover()
+        page.wait_for_timeout(400)
+        page.screenshot(path=Path(__file__).parents[1] / "docs" / "app.png")
+        page.close()
