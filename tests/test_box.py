@@ -174,7 +174,7 @@ def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos:
     code, _, err = run("caption", captioner)
     assert code == 2 and "expected PICTURE... behind it" in err
     code, out, err = run("caption", tmp_path / "captoiner", first(photos))
-    assert (code, out) == (2, "") and "captoiner: neither a run nor a picture" in err
+    assert (code, out) == (2, "") and "captoiner: no such run or picture" in err
 
 
 def test_an_index_takes_the_model_in_the_box_and_leaves_it_there(box: Path, photos: Path, tmp_path: Path) -> None:

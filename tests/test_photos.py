@@ -237,7 +237,7 @@ def test_a_wrong_filter_is_said_in_a_sentence(web: TestClient, wrong: str) -> No
         ({"since": "2024-13-01"}, "since '2024-13-01': expected a day such as 2024-05-17"),
         ({"orientation": "round"}, "orientation 'round': expected one of landscape, portrait, square"),
         ({"album": "best"}, "'best': no album of this index; there is none yet"),
-        ({"columns": {"plac": "x"}}, "'plac' is nothing to choose pictures by; did you mean 'place'"),
+        ({"columns": {"plac": "x"}}, "'plac' is no name that a filter knows; did you mean 'place'"),
     ],
 )
 def test_a_wrong_keyword_is_said_in_a_sentence(index: Index, wrong: dict[str, Any], said: str) -> None:

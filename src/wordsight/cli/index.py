@@ -48,7 +48,7 @@ def build(
     from wordsight.search.identity import is_index
 
     if force and not prune:
-        raise InputError("--force: expected with --prune, which it is about.")
+        raise InputError("--force: expected together with --prune.")
     paths = picture_files(pictures, sys.stdin.buffer)
     new = not is_index(index)
     made = index_files.create(index, paths, model, device)

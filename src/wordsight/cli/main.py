@@ -147,10 +147,10 @@ def caption(
     if model is None and checkpoint.is_checkpoint(Path(pictures[0])):
         model, pictures = Path(pictures[0]), pictures[1:]
     if not pictures:
-        raise InputError(f"{model}: expected PICTURE... behind it, found none.")
+        raise InputError(f"{model}: expected PICTURE... after it, found none.")
     paths, boxes = picture_files(pictures, sys.stdin.buffer), [pixels(text) for text in box]
     if model is None and len(pictures) > 1 and paths[0] == Path(pictures[0]) and not paths[0].exists():
-        raise InputError(f"{paths[0]}: neither a run nor a picture; there is no such thing.")
+        raise InputError(f"{paths[0]}: no such run or picture.")
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
     of_regions = regions or bool(boxes)

@@ -91,7 +91,7 @@ def diversity(candidates: Mapping[Id, str], training_captions: Sequence[str]) ->
         InputError: there are no candidates.
     """
     if not candidates:
-        raise InputError("There are no captions to look at.")
+        raise InputError("There are no captions to measure.")
     said = [tuple(tokenise(caption)) for caption in candidates.values()]
     known = {tuple(tokenise(caption)) for caption in training_captions}
     return {

@@ -131,9 +131,9 @@ def _require_name(name: str, where: str) -> None:
     if not name.strip():
         raise InputError(f"{where}: a column has no name; give it one.")
     if name in COLUMNS:
-        raise InputError(f"{where}: the index itself knows what '{name}' is; call this column otherwise.")
+        raise InputError(f"{where}: '{name}' is a name of the index's own; rename this column.")
     if ('"' in name and "'" in name) or not _plain(name):
-        raise InputError(f"{where}: the column {name!r} cannot be named in a filter; call it otherwise.")
+        raise InputError(f"{where}: the column {name!r} cannot be named in a filter; rename it.")
 
 
 def _require_value(value: object, where: str, depth: int = 0) -> None:

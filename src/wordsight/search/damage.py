@@ -190,5 +190,5 @@ def restored(facts: Mapping[str, str], seal: Seal | None, path: Path) -> dict[st
     kept = {**facts, **sealed} if later else {**sealed, **facts}
     for name in NEEDED:
         if not kept.get(name):
-            raise InputError(f"{path}: does not say any more what its {name} is; {REBUILD}.")
+            raise InputError(f"{path}: the record of its {name} is missing or damaged; {REBUILD}.")
     return kept

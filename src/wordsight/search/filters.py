@@ -218,7 +218,7 @@ def known_name(name: str, there: Sequence[str]) -> str:
         InputError: nothing is called so.
     """
     if name not in there:
-        raise InputError(f"{name[:100]!r} is nothing to choose pictures by; {nearest(name, there)}")
+        raise InputError(f"{name[:100]!r} is no name that a filter knows; {nearest(name, there)}")
     return name
 
 

@@ -81,7 +81,7 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOpti
             if opened.is_current():
                 return found
         opened.forget()  # it was replaced meanwhile: what was read may be of both
-    raise InputError(f"{opened.folder}: is replaced again and again; try again later.")
+    raise InputError(f"{opened.folder}: another process keeps replacing this index; try again once it is done.")
 
 
 def _find(index: Opened, asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
@@ -154,7 +154,9 @@ class _Search:
         if self.wanted.min_confidence is None:
             return fits
         if self.calibration is None:
-            raise InputError(f"{self.index.folder}: knows of no hit how sure it is; {CALIBRATE}")
+            raise InputError(
+                f"{self.index.folder}: this index is not calibrated, so its hits have no confidence; {CALIBRATE}"
+            )
         if confidence is None:
             raise InputError("min_confidence: expected a single sentence; hits of other queries have no confidence.")
         return fits & (confidence >= self.wanted.min_confidence)

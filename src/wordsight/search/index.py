@@ -105,7 +105,7 @@ class Index(FormerNames):
             if last is not None and last.is_current():
                 return last
             self._opened = last = Opened(self.folder, self.device, last)
-        raise InputError(f"{self.folder}: is replaced again and again; try again later.")
+        raise InputError(f"{self.folder}: another process keeps replacing this index; try again once it is done.")
 
     @property
     def facts(self) -> dict[str, str]:

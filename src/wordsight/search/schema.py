@@ -152,7 +152,7 @@ def sentence(path: Path, error: sqlite3.Error) -> InputError:
     if "readonly" in text or "unable to open" in text:
         return InputError(f"{path}: cannot be opened or written ({text}).")
     if "locked" in text:
-        return InputError(f"{path}: another process is writing for more than 30 seconds; try again.")
+        return InputError(f"{path}: another process has been writing for more than 30 seconds; try again.")
     return InputError(
         f"{path}: damaged, or not a catalogue of wordsight ({text}); `wordsight index build` repairs what can be."
     )
