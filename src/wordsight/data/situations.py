@@ -177,5 +177,6 @@ def _situation(path: Path, name: str, row: object, default: str, reading: _Readi
     frames = frames_of(row, verb, path, name, reading.glosses, reading.faults)
     boxes = boxes_of(row, verb, path, name, reading.faults)
     split = value(row, "split", str, where) if row.get("split") is not None else default
-    file = reading.pictures.find(name, f"{named}/{name}", split=split_name(split))
+    places = [value(row, "path", str, where)] if row.get("path") else []
+    file = reading.pictures.find(*places, name, f"{named}/{name}", split=split_name(split))
     return Situation(name, file, split_name(split) or default, named, frames, boxes)
