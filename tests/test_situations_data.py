@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from conftest import shared
 from wordsight.data.situations import load_situations
 from wordsight.errors import InputError
 
@@ -165,3 +166,15 @@ def test_a_split_that_is_not_there(make: Make) -> None:
     found = load_situations(make({"a.jpg": row()}))
     with pytest.raises(InputError, match=r"has no split 'val': there is 'train' \(1\)"):
         found.split("val")
+
+
+def test_real_annotations() -> None:
+    found = load_situations(shared("imsitu"))
+    assert len(found.verbs) == 504
+    assert found.faults == ()
+    assert found.splits["val"] == 903
+    assert {len(one.frames) for one in found.situations} == {3}
+    one = next(one for one in found.situations if one.name == "hitchhiking_238.jpg")
+    assert one.verb == "hitchhiking"
+    assert [found.nouns[frame["agent"]] for frame in one.frames] == ["man", "man", "man"]
+    assert any(one.path.exists() for one in found.situations)

@@ -15,13 +15,11 @@ class Chunk:
     Attributes:
         kind: "people", "animals", "scene", "vehicles", "instruments", "clothing", "bodyparts", "other", "notvisual".
         head: its head noun, as of `head_of`; may be empty.
-        plural: whether it names several.
         chain: of phrases about the same thing, also in other sentences; it has the boxes.
     """
 
     kind: str
     head: str
-    plural: bool
     chain: str
 
 
@@ -43,8 +41,8 @@ def pieces_of(sentence: object, where: str) -> list[Piece]:
             raise InputError(f"{place}: words {start} to {start + length} are not in the sentence, or in two phrases.")
         kinds = [str(kind) for kind in field(phrase, "types", list, place)] or ["other"]
         kind = next((one for one in ("vehicles", "bodyparts") if one in kinds), kinds[0])
-        head, plural = head_of(words[start : start + length])
-        found += [*words[at:start], Chunk(kind, head, plural, field(phrase, "chain", str, place))]
+        head = head_of(words[start : start + length])
+        found += [*words[at:start], Chunk(kind, head, field(phrase, "chain", str, place))]
         at = start + length
     return [*found, *words[at:]]
 

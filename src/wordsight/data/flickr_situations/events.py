@@ -99,7 +99,7 @@ class Reader:
             if role and role not in roles and chunk not in roles.values():
                 roles[role] = chunk
         if meaning.role:
-            roles.setdefault(meaning.role, Chunk("other", meaning.noun, False, ""))
+            roles.setdefault(meaning.role, Chunk("other", meaning.noun, ""))
         around = [chunk for marker, chunk in [*said, *_marked(pieces, 0)] if marker in _AT_PLACES]
         places = [chunk for chunk in dict.fromkeys(around) if self._is_place(chunk) and chunk not in roles.values()]
         return Event(meaning.verb, roles, tuple(places))
@@ -143,19 +143,22 @@ class Reader:
 
 
 def _simplified(pieces: list[Piece]) -> list[Piece]:
-    """The pieces without auxiliaries, relative pronouns and adverbs of manner."""
-    kept = list[Piece]()
-    for piece in pieces:
-        if isinstance(piece, Chunk):
-            if not (piece.kind == "notvisual" and piece.head in ("that", "which", "who")):
-                kept.append(piece)
-        elif piece not in _AUXILIARIES and not (piece.endswith("ly") and len(piece) > 4):
-            kept.append(piece)
-    return kept
+    """The pieces without relative pronouns and adverbs of manner."""
+    return [
+        piece
+        for piece in pieces
+        if (
+            not (piece.endswith("ly") and len(piece) > 4)
+            if isinstance(piece, str)
+            else piece.kind != "notvisual" or piece.head not in ("that", "which", "who")
+        )
+    ]
 
 
 def _is_real(pieces: list[Piece], at: int) -> bool:
     """Whether a verb is said to happen: not in "tries to catch" or "before jumping", but in "begins to climb"."""
+    while at and pieces[at - 1] in _AUXILIARIES:
+        at -= 1
     before = pieces[at - 1] if at else ""
     if before == "to":
         return at > 1 and pieces[at - 2] in _BEGINS
@@ -176,7 +179,7 @@ def _marked(pieces: list[Piece], start: int) -> Iterator[tuple[str, Chunk]]:
 
 def _marker(between: list[str]) -> str:
     """One preposition for the words before a phrase: "into" for "up into", "near" for "in front of"; "" for none."""
-    between = [word for word in between if word not in _ADVERBS]
+    between = [word for word in between if word not in _ADVERBS and word not in _AUXILIARIES]
     if not between:
         return ""
     if any(word in _BESIDE for word in between):
@@ -187,12 +190,18 @@ def _marker(between: list[str]) -> str:
 
 
 def _subject(pieces: list[Piece], at: int, verb: str) -> Chunk | None:
-    """The phrase that a verb is about: the one directly before it, or the last that is no object."""
+    """The phrase that a verb is about: the one directly before it, or the last that begins a clause."""
     kinds = _ACTORS | {"vehicles", "other"} if verb in _MOVERS else _ACTORS
+    finite = not str(pieces[at]).endswith("ing")
+    while at and pieces[at - 1] in _AUXILIARIES:
+        at, finite = at - 1, True
     for place in range(at - 1, -1, -1):
         piece = pieces[place]
-        if isinstance(piece, Chunk) and piece.kind in kinds and (place == at - 1 or _leads(pieces, place)):
-            return _joined(pieces, place, piece)
+        if isinstance(piece, Chunk) and piece.kind in kinds:
+            # "behind a man riding", but not "a man with a dog is riding"
+            near = place == at - 1 and not (finite and place and pieces[place - 1] in classes.PREPOSITIONS)
+            if near or _leads(pieces, place):
+                return _joined(pieces, place, piece)
     return None
 
 
@@ -202,9 +211,9 @@ def _joined(pieces: list[Piece], at: int, last: Chunk) -> Chunk:
     if not isinstance(first, Chunk) or first.kind != last.kind or not _leads(pieces, at - 2):
         return last
     head = last.head if first.head == last.head else "people" if last.kind == "people" else "animal"
-    return Chunk(last.kind, head, True, "")
+    return Chunk(last.kind, head, "")
 
 
 def _leads(pieces: list[Piece], at: int) -> bool:
     """Whether a phrase begins a clause, so that it is no object."""
-    return at == 0 or pieces[at - 1] in _CLAUSES or pieces[at - 1] in (",", "there", "where")
+    return at == 0 or pieces[at - 1] in _CLAUSES or pieces[at - 1] in (",", "there", "where", "is", "are")

@@ -27,7 +27,7 @@ _KINDS = {  # noun -> the nouns that are folded to it
         dane sheltie boxer canine daschund chihuahua schnauzer weimaraner setter mutt pet""",
     "bike": "bmx",  # a bicycle or a motorcycle, as other sentences say
     "motorcycle": "motorbike dirtbike",
-    "cyclist": "biker bicyclist bicycler",
+    "cyclist": "bicyclist bicycler",
     "frisbee": "disc disk",
     "road": "roadway",
     "mountain": "mountainside mountaintop peak",
@@ -48,10 +48,9 @@ _KINDS = {  # noun -> the nouns that are folded to it
 _FOLDED = {word: noun for noun, some in _KINDS.items() for word in some.split()}
 _TRAILING = words("outside outdoors indoors open inside alone each ahead nearby below above behind up")
 _ENDS = words("with in on at near and or to that which by from for under covered filled wearing")  # "a man with a hat"
-_COUNTED = words("two three four five six several many some")
-_SEVERAL = words("group crowd couple bunch pair number team lots")
 _MEMBERS = VAGUE | words(
-    "crowd number team class field body patch bunch flock pack stretch expanse herd closeup close-up collage half"
+    """crowd number team class field body patch bunch flock pack stretch expanse herd closeup close-up collage half
+    silhouette"""
 )  # before "of": "a body of water" is water
 _NO_NOUNS = words(
     """something some other thing back side stomach midst public rest fun play turn closeup close-up collage half shot
@@ -66,7 +65,7 @@ SURFACES = words(
     """grass floor ground rock ledge steps wall curb bench chair couch sand railing carpet rug log bed dirt platform
     dock boulder seat blanket snow"""
 )  # places that one sits or kneels on
-GROUNDS = words("grass field sand snow leaf dirt yard mud road path street sidewalk beach floor")
+GROUNDS = words("grass field sand snow leaf dirt yard mud road path street sidewalk beach floor track")  # of a jump
 PLACES = words(
     """sand slope court ice dirt indoors outdoors racetrack rink dune course forest leaf mud track carpet hay
     trampoline rapids cafe gym cave bathtub playpen deck"""
@@ -78,30 +77,29 @@ NO_PLACES = words(
 )  # marked as scenes
 
 
-def head_of(phrase: list[str]) -> tuple[str, bool]:
-    """The folded head of a noun phrase, and whether it is plural: "a group of young boys" -> boy, True.
+def head_of(phrase: list[str]) -> str:
+    """The folded head of a noun phrase: "boy" of "a group of young boys".
 
-    The head is "" for a phrase that names nothing in particular, as "the other side".
+    It is "" for a phrase that names nothing in particular, as "the other side".
     """
     plain = [word for word in phrase if word.replace("-", "").replace("'", "").isalpha()]
     if "of" in plain[1:]:
         at = plain.index("of", 1)
         if singular(plain[at - 1]) in _MEMBERS and plain[at + 1 :]:
-            head, plural = head_of(plain[at + 1 :])
-            return head, plural or plain[at - 1] in _SEVERAL
+            return head_of(plain[at + 1 :])
         plain = plain[:at]
     ends = (at for at, word in enumerate(plain) if word in _ENDS and at and plain[at - 1] not in classes.ADJECTIVES)
     plain = plain[: next(ends, len(plain))]
     while len(plain) > 1 and plain[-1] in _TRAILING:
         plain.pop()
     if not plain:
-        return "", False
+        return ""
     last, one = plain[-1], singular(plain[-1])
     if last in classes.ADJECTIVES or one in _NO_NOUNS:
-        return "", False
+        return ""
     if plain[-2:-1] == ["dirt"] and one == "bike":
-        return "motorcycle", last != one
-    return _FOLDED.get(last, _FOLDED.get(one, one)), one != last or plain[0] in _COUNTED or last == "people"
+        return "motorcycle"
+    return _FOLDED.get(last, _FOLDED.get(one, one))
 
 
 def singular(noun: str) -> str:

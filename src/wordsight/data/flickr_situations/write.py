@@ -98,10 +98,11 @@ def _read(dataset: Dataset, progress: Callable[[int, int], None]) -> Iterator[_T
 
 
 def _same_bikes(sentences: list[list[Piece]]) -> list[list[Piece]]:
-    """The sentences with each "bike" as what the others call it: a motorcycle, else a bicycle."""
-    kind = "motorcycle" if _MOTORS & {chunk.head for chunk in chunks(sentences)} else "bicycle"
+    """The sentences with each "bike" and "biker" as what the others call them; else a bicycle and a cyclist."""
+    motors = bool(_MOTORS & {chunk.head for chunk in chunks(sentences)})
+    means = {"bike": ("bicycle", "motorcycle")[motors], "biker": ("cyclist", "motorcyclist")[motors]}
     return [
-        [replace(one, head=kind) if isinstance(one, Chunk) and one.head == "bike" else one for one in pieces]
+        [replace(one, head=means.get(one.head, one.head)) if isinstance(one, Chunk) else one for one in pieces]
         for pieces in sentences
     ]
 
