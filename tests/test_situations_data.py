@@ -71,6 +71,35 @@ def test_swig_has_boxes(make: Make) -> None:
     assert found.faults == ()
 
 
+def test_swig_has_a_folder_for_its_annotations(make: Make, tmp_path: Path) -> None:
+    make({"a.jpg": row()})
+    root = tmp_path / "swig"
+    (root / "SWiG_jsons").mkdir(parents=True)
+    (root / "images_512").mkdir()
+    Image.new("RGB", (8, 8)).save(root / "images_512" / "a.jpg")
+    for file in tmp_path.glob("*.json"):
+        file.rename(root / "SWiG_jsons" / file.name)
+    for place in (root, root / "SWiG_jsons", root / "SWiG_jsons" / "train.json"):
+        assert load_situations(place).situations[0].path.exists(), place
+
+
+def test_other_json_files_are_passed_over(make: Make) -> None:
+    folder = make({"a.jpg": row()}, captions={"images": []})
+    (folder / "notes.json").write_text("{")
+    (fault,) = load_situations(folder).faults
+    assert "notes.json was passed over" in fault
+    (folder / "dev.json").write_text("{")
+    with pytest.raises(InputError, match=r"dev\.json, line 1"):
+        load_situations(folder)
+
+
+def test_a_row_may_name_its_file(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    picture = tmp_path / "elsewhere" / "b.jpg"
+    Image.new("RGB", (8, 8)).save(picture)
+    assert load_situations(make({"a.jpg": row(path=str(picture))})).situations[0].path == picture
+
+
 def test_the_tables_without_a_space_file(make: Make) -> None:
     folder = make({"a.jpg": row(split="test")}, imsitu_space=None, verbs=VERBS)
     (folder / "noun_1gloss.tab").write_text("n1\tdog\nn2\tgreen grass\n")
