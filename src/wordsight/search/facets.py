@@ -57,8 +57,8 @@ def facets(catalog: Catalog) -> Facets:
     """What the pictures in a catalogue can be chosen by."""
     dated = "SELECT ifnull(min(taken), ''), ifnull(max(taken), '') FROM pictures WHERE rows != 0 AND taken != ''"
     first, last = (str(day)[:10] for day in catalog.db.execute(dated).fetchone())
-    counts = (_counts(catalog, what) for what in (ORIENTATION, SIZE, KIND))
-    return Facets(first, last, _cameras(catalog), *counts, _columns(catalog))
+    shapes, sizes, kinds = (_counts(catalog, what) for what in (ORIENTATION, SIZE, KIND))
+    return Facets(first, last, _cameras(catalog), shapes, sizes, kinds, _columns(catalog))
 
 
 def _cameras(catalog: Catalog) -> list[tuple[str, int]]:

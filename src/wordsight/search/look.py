@@ -14,6 +14,7 @@ from wordsight.vision.images import read_header
 from wordsight.vision.video_frames import VideoHeader, read_video_header
 
 MOST = 2**31  # bytes; no picture is larger
+BLOCK = 2**20  # bytes of a video that are read at a time
 
 
 def look(key: str, path: Path) -> Entry:
@@ -45,9 +46,11 @@ def look_at_video(key: str, path: Path) -> tuple[Entry, VideoHeader]:
     """
     with open_regular(path) as file:
         found = os.fstat(file.fileno())
-        content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+        content = hashlib.blake2b(digest_size=16)
+        while block := file.read(BLOCK):
+            content.update(block)
     header = read_video_header(path)
-    return _entry(key, path, content, found, header.taken, (0, 0)), header
+    return _entry(key, path, content.digest(), found, header.taken, (0, 0)), header
 
 
 def _entry(

@@ -7,11 +7,11 @@ are in memory at a time. A video of more than `MOST` seconds is sampled in longe
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image
 
@@ -80,7 +80,7 @@ def step_of(seconds: float) -> int:
     return max(1, math.ceil(seconds / MOST))
 
 
-def sampled(path: Path, start: int = 0) -> Iterator[Sample]:
+def sampled(path: Path, start: int = 0, file: BinaryIO | None = None) -> Iterator[Sample]:
     """Frames of a video, one per second, or at longer steps of a very long one.
 
     A frame that is shown for several of these times is given for the first alone.
@@ -88,11 +88,12 @@ def sampled(path: Path, start: int = 0) -> Iterator[Sample]:
     Args:
         path: its file.
         start: the first time; the frames are those that a start at 0 gives from there on.
+        file: it, if it is open already; it stays open.
 
     Raises:
         InputError: it is missing, damaged, no video, or has no frame that can be read.
     """
-    with _opened(path) as (container, stream):
+    with _opened(path, file) as (container, stream):
         begin, seconds = _span(path, container)
         step = step_of(seconds)
         container.seek(0, backward=True, any_frame=False)
@@ -110,17 +111,17 @@ def sampled(path: Path, start: int = 0) -> Iterator[Sample]:
             yield _sample(wanted, last)
 
 
-def frame_at(path: Path, time: int) -> Image.Image:
-    """The frame that is shown at a time, upright RGB.
+def frame_at(path: Path, time: int, file: BinaryIO | None = None) -> Image.Image:
+    """The frame that is shown at a time, upright RGB; see `sampled`.
 
     Raises:
         InputError: as of `sampled`.
     """
-    return next(sampled(path, time)).image
+    return next(sampled(path, time, file)).image
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[tuple[Any, Any]]:
     """A video file's container and stream of pictures; no other file is read, whatever the file says.
 
     Raises:
@@ -132,7 +133,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InputError(f"{path}: reading videos needs PyAV: {install('video')}") from None
     try:
         with (
-            open_regular(path) as file,
+            open_regular(path) if given is None else nullcontext(given) as file,
             av.open(file, options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}) as container,
         ):
             if not container.streams.video:
