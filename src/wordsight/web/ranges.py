@@ -72,11 +72,11 @@ def ranged(
         size: of the file, bytes.
         kind: its media type.
         headers: of the answer; `ETag` among them.
-        head: nothing of the file is sent.
+        head: nothing of the file is sent, and no range is asked for (section 14.2).
     """
     headers = headers | {"Accept-Ranges": "bytes"}
     try:
-        part = part_of(asked, headers["ETag"], size)
+        part = None if head else part_of(asked, headers["ETag"], size)
     except ValueError:
         file.close()
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
