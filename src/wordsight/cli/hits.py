@@ -82,7 +82,9 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
     heads = _heads(found)
     if not console.is_terminal:
         rows = [[*heads, "file", "words", "note"]]
-        rows += [[*cells, str(hit.path), "; ".join(words), note] for hit, cells, words, note in _rows(found, boxes)]
+        rows += [
+            [*cells, f"{hit.path}{hit.at}", "; ".join(words), note] for hit, cells, words, note in _rows(found, boxes)
+        ]
         for row in rows:
             console.file.write("\t".join(printable(cell) for cell in row) + "\n")
         return
@@ -92,7 +94,7 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
     grid.add_column("file", overflow="fold")
     for hit, cells, words, note in _rows(found, boxes):
         below = words if boxes else ["  ·  ".join(words)] if words else []
-        name = Text(printable(near(hit.path)), style="bold").append(
+        name = Text(printable(near(hit.path)) + hit.at, style="bold").append(
             f"  ({printable(note)})" if note else "", "not bold"
         )
         for line in below:
@@ -156,6 +158,7 @@ def _rows(found: "SearchResults", boxes: bool) -> list[tuple["Hit", list[str], l
         cells.append(hit.taken[:10])
         notes = [hit.state] if hit.state else []
         notes += [f"+{len(hit.near_duplicates)} near-duplicates"] if hit.near_duplicates else []
+        notes += [f"+{hit.frames - 1} frames"] if hit.frames > 1 else []
         said = [
             _numbers(one) if boxes else f"{one.text}: {place(one.box)}" for one in hit.phrases if boxes or _tells(one)
         ]

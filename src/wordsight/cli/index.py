@@ -44,12 +44,12 @@ def build(
 ) -> None:
     """Make an index, or update it: add new pictures, refresh changed ones and repair damage."""
     from wordsight.cli import index_files
-    from wordsight.data.pictures import picture_files
     from wordsight.search.identity import is_index
+    from wordsight.search.listing import listed_files
 
     if force and not prune:
         raise InputError("--force: expected together with --prune.")
-    paths = picture_files(pictures, sys.stdin.buffer)
+    paths = listed_files(pictures, sys.stdin.buffer)
     new = not is_index(index)
     made = index_files.create(index, paths, model, device)
     if new and made.bundled:  # said once; later commands say it with --verbose
@@ -73,11 +73,11 @@ def add(
 ) -> None:
     """Add pictures to an index; faster than `build`, which also looks for damage."""
     from wordsight.cli import index_files
-    from wordsight.data.pictures import picture_files
     from wordsight.search.index import Index
+    from wordsight.search.listing import listed_files
 
     done = index_files.build(
-        opened(Index(index, device)), picture_files(pictures, sys.stdin.buffer), repair=False, meta=meta
+        opened(Index(index, device)), listed_files(pictures, sys.stdin.buffer), repair=False, meta=meta
     )
     print_result(done, index_files.built_text(done), as_json)
 
@@ -170,7 +170,9 @@ def search(
     camera: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Taken by this camera; repeatable.")] = None,
     orientation: Annotated[str, typer.Option(metavar="SHAPE", help="landscape, portrait or square.")] = "",
     album: Annotated[str, typer.Option(metavar="ALBUM", help="Only pictures in this album, by name or id.")] = "",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only photos, or only videos: photo or video.")] = "",
     group: Annotated[bool, typer.Option("--group", help="Show near-duplicates as one hit.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="Show each frame of a video as a hit of its own.")] = False,
     captions: Annotated[
         Path | None, typer.Option(metavar="FILE.txt", help="Find the lines of this file that fit --picture.")
     ] = None,
@@ -209,7 +211,7 @@ def search(
         top=top, page=page, min_score=min_score, min_confidence=min_confidence, where=where, under=under
     )
     wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
-    wanted["orientation"], wanted["group"] = orientation or None, group
+    wanted["orientation"], wanted["kind"], wanted["group"], wanted["frames"] = orientation or None, kind, group, frames
     again = load(rerank, device) if rerank else None
     found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
     if found.unknown:

@@ -10,13 +10,16 @@ from wordsight.files import open_regular, read_text
 from wordsight.progress import Progress
 from wordsight.runs.caption_files import first_lines, fractions, pixels
 from wordsight.search.calibrate import CALIBRATE
+from wordsight.search.frames import file_of, split
 from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
 from wordsight.search.query import Like, Part, Sentence
 from wordsight.search.sentences import best_sentences
+from wordsight.vision.clips import is_video
 from wordsight.vision.images import open_image
+from wordsight.vision.video_frames import frame_at
 
 _WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
 
@@ -32,7 +35,7 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
         for path in pictures:
             try:
                 with open_regular(path):  # a pipe or a device is nothing to be opened as a picture
-                    open_image(path, at_least=1)
+                    frame_at(path, 0) if is_video(path) else open_image(path, at_least=1)
                 break
             except OSError as error:
                 broken.append(f"{path}: {why(error)}")
@@ -65,8 +68,8 @@ def build(
         progress: who is told how far it is.
 
     Returns:
-        `added`, `refreshed`, `moved`, `unchanged`, `forgotten`, `pictures` (in the index now), `broken`, and `unknown`:
-        names in `meta` that no picture has.
+        `added`, `refreshed`, `moved`, `unchanged`, `forgotten`; `pictures`, `videos` and their `frames` that are in the
+        index now; `broken`, and `unknown`: names in `meta` that no picture has.
 
     Raises:
         InputError: none of the pictures can be used, the index cannot be written, `prune` is refused, or a file cannot
@@ -84,7 +87,9 @@ def build(
         for line in first_lines(list(built.broken.values()), f"in {index.folder / BROKEN}"):
             progress.say(line)
     counts = {"added": len(built.added), "refreshed": len(built.refreshed), "moved": len(built.moved)}
-    counts |= {"unchanged": built.unchanged, "forgotten": len(built.forgotten), "pictures": index.info()["pictures"]}
+    counts |= {"unchanged": built.unchanged, "forgotten": len(set(map(file_of, built.forgotten)))}
+    there = index.info()
+    counts |= {name: there[name] for name in ("pictures", "videos", "frames")}
     return {"index": str(index.folder)} | counts | {"broken": built.broken, "unknown": lost}
 
 
@@ -148,14 +153,18 @@ def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None) -
 
 
 def like(picture: Path, box: str | None) -> Like:
-    """A picture, or a box of it in pixels: left,top,width,height.
+    """A picture or a frame such as `clip.mp4#t=7`, or a box of it in pixels: left,top,width,height.
 
     Raises:
         InputError: it cannot be opened, or the box is not inside it.
     """
-    if not box:
+    file, time = split(str(picture))
+    video = time is not None and is_video(file) and not picture.exists()
+    if not (box or video):
         return Like(picture)
-    image = open_image(picture)
+    image = frame_at(Path(file), time or 0) if video else open_image(picture)
+    if not box:
+        return Like(image)
     return Like(image, tuple(fractions([pixels(box)], image, str(picture))[0]))
 
 
@@ -180,7 +189,8 @@ def built_text(figures: dict[str, Any]) -> str:
         f"{figures[key]:,} {key}" for key in ("added", "refreshed", "moved", "unchanged", "forgotten") if figures[key]
     ]
     parts += [f"{len(figures['broken']):,} broken"] if figures["broken"] else []
-    return f"{figures['index']}: {figures['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
+    videos = f", {figures['videos']:,} videos with {figures['frames']:,} frames" if figures["videos"] else ""
+    return f"{figures['index']}: {figures['pictures']:,} pictures{videos} ({', '.join(parts) or 'nothing to do'})"
 
 
 def info_text(figures: dict[str, Any]) -> str:
@@ -189,6 +199,7 @@ def info_text(figures: dict[str, Any]) -> str:
     known = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
     lines = [
         f"pictures    {figures['pictures']:,}",
+        *([f"videos      {figures['videos']:,}, {figures['frames']:,} frames of them"] if figures["videos"] else []),
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
         f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
         f"model       {figures['model']}{' (the small model that comes with wordsight)' if figures['bundled'] else ''}",

@@ -13,6 +13,7 @@ from wordsight.errors import InputError
 from wordsight.files import to_json
 from wordsight.search import origins
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.frames import split
 
 LONGEST = 200  # characters of a name
 
@@ -120,14 +121,15 @@ def rows(catalog: Catalog, album: int, names: Sequence[str]) -> list[dict[str, A
     found = []
     for (number, entry), name in zip(pictures(catalog, album), names, strict=True):
         taken_from, camera = origins.of(catalog, number, entry.hash)
-        own = {"path": name, "number": number, "taken": entry.taken, "taken_from": taken_from, "camera": camera}
-        found.append(own | {"width": entry.width, "height": entry.height, "meta": json.loads(entry.meta)})
+        own = {"path": name, "time": split(entry.path)[1], "number": number, "taken": entry.taken}
+        own |= {"taken_from": taken_from, "camera": camera, "width": entry.width, "height": entry.height}
+        found.append(own | {"meta": json.loads(entry.meta)})
     return found
 
 
 def as_csv(found: Sequence[dict[str, Any]]) -> str:
     """The same as CSV, with a column for each name in the metadata."""
-    own = ("path", "number", "taken", "taken_from", "camera", "width", "height")
+    own = ("path", "time", "number", "taken", "taken_from", "camera", "width", "height")
     more = list(dict.fromkeys(name for row in found for name in row["meta"] if name not in own))
     out = io.StringIO(newline="")
     writer = csv.writer(out)

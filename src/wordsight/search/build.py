@@ -13,50 +13,30 @@ import torch
 
 from wordsight.errors import InputError
 from wordsight.progress import Count
+from wordsight.search.append import append, like
+from wordsight.search.built import Built
 from wordsight.search.catalog import Batch, Catalog, Entry
+from wordsight.search.frames import file_of, split
 from wordsight.search.known import Known
 from wordsight.search.look import look, why
 from wordsight.search.opened import Opened
 from wordsight.search.paths import is_gone
-from wordsight.search.prefilter import extent
+from wordsight.search.video_build import Sampling, VideoBuilder
+from wordsight.vision.clips import is_video
+from wordsight.vision.images import Source
 from wordsight.vision.regions import Row, as_regions
 
 BATCH = 64  # pictures that are encoded and committed together, at most
 SECONDS = 5.0  # after so long they are committed, however few
 
 
-@dataclass
-class Built:
-    """What a build did, in names of pictures.
-
-    Attributes:
-        added: they were new.
-        refreshed: their content had changed, or their rows were damaged.
-        moved: their files are called otherwise than before; these are the new names.
-        unchanged: how many were as the index knew them.
-        broken: they cannot be read, and why; what the index knows of them stays.
-        forgotten: they were gone.
-    """
-
-    added: list[str] = field(default_factory=list)
-    refreshed: list[str] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    broken: dict[str, str] = field(default_factory=dict)
-    forgotten: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        """How many pictures are in the index as they should be."""
-        return len(self.added) + len(self.refreshed) + len(self.moved) + self.unchanged
-
-
 class _Coming(NamedTuple):
-    """A file that is being encoded, and others of the same content."""
+    """A file that is being encoded, and others of the same content; or a frame of a video."""
 
     entry: Entry
     path: Path
     copies: list[tuple[Entry, Path]]
+    video: Sampling | None = None
 
 
 @dataclass
@@ -75,9 +55,10 @@ class Builder:
     def __init__(self, catalog: Catalog, index: Opened) -> None:
         self.catalog, self.index, self.run = catalog, index, index.run
         self.built = Built()
-        self._names = {entry.path for entry in catalog.entries()}
+        self._names = {file_of(entry.path) for entry in catalog.entries()}
         self._broken = set(catalog.broken())
-        self._known = Known((entry for entry in catalog.entries() if entry.rows), index.paths)
+        pictures = (entry for entry in catalog.entries() if entry.rows and split(entry.path)[1] is None)
+        self._known, self._videos = Known(pictures, index.paths), VideoBuilder(catalog, index.paths)
         self._left: set[str] = set()  # names of pictures that were moved
         self._coming: dict[bytes, _Coming] = {}
         self._next = _Changes()
@@ -95,7 +76,7 @@ class Builder:
             InputError: the index cannot be written; what was committed is kept.
             KeyboardInterrupt: likewise.
         """
-        force = dict.fromkeys(damaged)
+        force = dict.fromkeys(map(file_of, damaged))
         for key in force.keys() & self._known.entries.keys():
             self._known.drop(self._known.entries[key])
         work = self._named([*paths, *(self.index.paths.path(key) for key in force)])
@@ -119,6 +100,8 @@ class Builder:
         for path in paths:
             try:
                 key = self.index.paths.key(path)
+                if split(key)[1] is not None:
+                    raise InputError(f"{path}: its name would be that of a frame of a video; call it otherwise.")
                 if key not in self._names:
                     real = os.path.realpath(path)
                     if self.index.paths.key(real) in self._names:
@@ -165,12 +148,15 @@ class Builder:
             self.built.moved.append(entry.path)
             del work[entry.path]
 
-    def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[_Coming]) -> Iterator[Path]:
-        """The files that must be encoded; what is known of each is put into `waiting`."""
+    def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[_Coming]) -> Iterator[Source]:
+        """The files and frames that must be encoded; what is known of each is put into `waiting`."""
         for key, path in work.items():
             if time.monotonic() - self._since > SECONDS:
                 self._commit()
-            if key in self._left:
+            if key in self._left | self._videos.left:
+                continue
+            if is_video(path):
+                yield from self._frames(key, path, key in force, waiting)
                 continue
             old = self._known.entries.get(key)
             try:
@@ -191,6 +177,33 @@ class Builder:
                 waiting.append(coming)
                 yield path
 
+    def _frames(self, key: str, path: Path, forced: bool, waiting: deque[_Coming]) -> Iterator[Source]:
+        """The frames of a video that must be encoded."""
+        sampling = None
+        try:
+            self._commit()
+            sampling = self._videos.look(key, path, forced, self._broken)
+            if isinstance(sampling, Sampling):
+                for entry, sample in self._videos.frames(sampling):
+                    waiting.append(_Coming(entry, path, [], sampling))
+                    yield sample.image
+            elif sampling == "unchanged":
+                self.built.unchanged += 1
+            elif sampling == "moved":
+                self.built.moved.append(key)
+                self._names.add(key)
+            else:
+                self._count(key)
+        except OSError as error:
+            if key in self._names and is_gone(error):  # until it is pruned
+                self.built.unchanged += 1
+            else:
+                self._refuse(key, f"{path}: {why(error)}")
+        except InputError as error:
+            if isinstance(sampling, Sampling):
+                sampling.failed = str(error)
+            self._refuse(key, str(error))
+
     def _is_at_hand(self, old: Entry | None, new: Entry, path: Path) -> bool:
         """Whether nothing need be encoded for a file, as its content is known, or is being encoded."""
         if old and old.hash == new.hash:
@@ -205,9 +218,9 @@ class Builder:
             self._change(before, before._replace(path=new.path, bytes=new.bytes, mtime_ns=new.mtime_ns))
             self.built.moved.append(new.path)
         elif same := self._known.copy_of(new.hash):
-            self._next.copies.append(_like(new, same))
+            self._next.copies.append(like(new, same))
             self._count(new.path)
-            self._known.put(_like(new, same))
+            self._known.put(like(new, same))
         else:
             return False
         return True
@@ -229,7 +242,12 @@ class Builder:
         self._next.refused.append((key, reason))
 
     def _take(self, coming: _Coming, row: Row | InputError) -> None:
-        if isinstance(row, InputError):
+        if coming.video:
+            coming.video.taken += 1
+        if isinstance(row, InputError) and coming.video:
+            coming.video.failed = str(row)
+            self._refuse(file_of(coming.entry.path), f"{coming.path}: {row}")
+        elif isinstance(row, InputError):
             del self._coming[coming.entry.hash]
             for entry, path in [(coming.entry, coming.path), *coming.copies]:
                 lost = entry.path not in self._known.entries
@@ -243,14 +261,16 @@ class Builder:
     def _commit(self) -> None:
         """Encode what is ready; first onto the disk, then into the catalogue."""
         now, self._next, self._since = self._next, _Changes(), time.monotonic()
-        if not (now.encoded or now.copies or now.changed or now.refused):
+        ended = any(one.is_done for one in self._videos.open)
+        if not (now.encoded or now.copies or now.changed or now.refused or ended):
             return
         self.index.check()
         batch, entries = self._append(now.encoded) if now.encoded else (None, [])
-        copies = []
-        for (coming, _), entry in zip(now.encoded, entries, strict=True):
-            copies += [_like(one, entry) for one, _ in coming.copies]
-            del self._coming[entry.hash]
+        whole = {entry.hash: entry for entry in entries}
+        pictures = [coming for coming, _ in now.encoded if not coming.video]
+        copies = [like(one, whole[coming.entry.hash]) for coming in pictures for one, _ in coming.copies]
+        for coming in pictures:
+            del self._coming[coming.entry.hash]
         with self.catalog.change():
             if batch:
                 self.catalog.put(batch, entries)
@@ -258,30 +278,22 @@ class Builder:
                 self.catalog.change_entry(key, **values)
             self.catalog.set_entries([*copies, *now.copies])
             self.catalog.break_(now.refused)
+            done = self._videos.commit([coming.video for coming, _ in now.encoded if coming.video])
         for entry in [*entries, *copies]:
-            self._known.put(entry)
-            self._count(entry.path)
+            if split(entry.path)[1] is None:
+                self._known.put(entry)
+                self._count(entry.path)
+        for video in done:
+            self._count(video.entry.path)
 
-    def _append(self, ready: Sequence[tuple[_Coming, Row]]) -> tuple[Batch, list[Entry]]:
-        """Encoded pictures onto the disk: their batch, and each with where its rows are."""
-        images = self.run.model.image_vectors(
-            as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
-        ).to("cpu")
-        batch = self.index.segments.append(
-            self.catalog.segments(), images.values[images.mask].numpy(), images.places[images.mask].numpy()
+    def _append(self, ready: Sequence[tuple[_Coming, Row]]) -> tuple[Batch | None, list[Entry]]:
+        """Encoded pictures and frames onto the disk, those that are kept; see `append`."""
+        rows = as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
+        images = self.run.model.image_vectors(rows).to("cpu")
+        kept = self._videos.distinct([(coming.video, coming.entry) for coming, _ in ready], images)
+        return append(
+            self.index,
+            self.catalog,
+            [ready[row][0].entry for row in kept],
+            images[torch.tensor(kept, dtype=torch.int64)],
         )
-        hubness = torch.zeros(len(ready)) if images.hubness is None else images.hubness
-        entries, first = [], batch.first
-        extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
-        each = (part.tolist() for part in extents)
-        for (coming, _), rows, hub, length, blur in zip(ready, *each, strict=True):
-            known = coming.entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
-            entries.append(known._replace(segment=batch.segment, first=first))
-            first += rows
-        return batch, entries
-
-
-def _like(new: Entry, same: Entry) -> Entry:
-    """A picture with the rows of another of the same content."""
-    places = {name: getattr(same, name) for name in ("segment", "first", "rows", "hubness", "length", "blur")}
-    return new._replace(**places)

@@ -202,6 +202,8 @@ class Catalog:
         for table in ("origins", "album_pictures"):
             query = f"DELETE FROM {table} WHERE picture = (SELECT number FROM pictures WHERE path = ?)"
             self.db.executemany(query, gone)
+        videos = {(path.rpartition("#t=")[0],) for (path,) in gone}  # a video lacks a frame: it is not complete
+        self.db.executemany("DELETE FROM videos WHERE path = ?", videos)
         return self.db.executemany("DELETE FROM pictures WHERE path = ?", gone).rowcount if gone else 0
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:

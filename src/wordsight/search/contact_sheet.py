@@ -10,7 +10,6 @@ from wordsight.reports.draw import PAPER, Font, save
 from wordsight.reports.marks import COLOURS
 from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.text.tokens import FUNCTION_WORDS
-from wordsight.vision.images import open_image
 
 SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; tiles in a row at most
 INK, MISSING = "#20242b", "#d5d8de"
@@ -51,7 +50,7 @@ def colours_of(hits: Sequence[Hit]) -> dict[str, str]:
 def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
     """One hit: its picture, and below it its rank, score and name, then its phrases in their colours."""
     font = ImageFont.load_default(13)
-    name = printable(hit.path.name) + (f"  ({printable(hit.state)})" if hit.state else "")
+    name = printable(hit.path.name) + hit.at + (f"  ({printable(hit.state)})" if hit.state else "")
     lines = [(f"{rank}. {_figures(hit)}  {name}", INK)]
     lines += [
         (shortened(phrase.text, f"  {phrase.strength:.2f}", font), _colour(phrase, colours)) for phrase in hit.phrases
@@ -59,7 +58,7 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
     tile = Image.new("RGB", (SIDE, SIDE + LINE * len(lines) + 6), PAPER)
     pen = ImageDraw.Draw(tile)
     try:
-        image = open_image(hit.path, at_least=SIDE)
+        image = hit.open_image(SIDE)
     except InputError:  # gone or changed since it was indexed
         pen.rectangle((0, 0, SIDE - 1, SIDE - 1), fill=MISSING)
         image = None

@@ -55,7 +55,12 @@ def groups(snapshot: Snapshot, places: Ints, alike: float = ALIKE) -> list[list[
 
 def similarity(regions: Tensor, mask: Tensor, one: int, other: int) -> float:
     """How well each region of one picture is found in the other, the less of both ways."""
-    cosines = regions[one][mask[one]] @ regions[other][mask[other]].T
+    return likeness(regions[one][mask[one]], regions[other][mask[other]])
+
+
+def likeness(one: Tensor, other: Tensor) -> float:
+    """The same of regions (R, D) and (S, D) of length 1."""
+    cosines = one @ other.T
     return float(torch.minimum(cosines.amax(dim=1).mean(), cosines.amax(dim=0).mean()))
 
 

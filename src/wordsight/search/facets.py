@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wordsight.search.catalog import Catalog
-from wordsight.search.filters import META, ORIENTATION, SIZE
+from wordsight.search.filters import KIND, META, ORIENTATION, SIZE
+from wordsight.search.frames import once
 
 VALUES = 50  # of a column, at most
+ONE = once()
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Facets:
         cameras: each with how many pictures it took, most first; those without a camera are left out.
         orientations: how many there are of each.
         sizes: likewise.
+        kinds: how many photos and videos there are.
         columns: by name.
     """
 
@@ -46,6 +49,7 @@ class Facets:
     cameras: list[tuple[str, int]]
     orientations: dict[str, int]
     sizes: dict[str, int]
+    kinds: dict[str, int]
     columns: list[Column]
 
 
@@ -53,27 +57,28 @@ def facets(catalog: Catalog) -> Facets:
     """What the pictures in a catalogue can be chosen by."""
     dated = "SELECT ifnull(min(taken), ''), ifnull(max(taken), '') FROM pictures WHERE rows != 0 AND taken != ''"
     first, last = (str(day)[:10] for day in catalog.db.execute(dated).fetchone())
-    return Facets(
-        first, last, _cameras(catalog), _counts(catalog, ORIENTATION), _counts(catalog, SIZE), _columns(catalog)
-    )
+    shapes, sizes, kinds = (_counts(catalog, what) for what in (ORIENTATION, SIZE, KIND))
+    return Facets(first, last, _cameras(catalog), shapes, sizes, kinds, _columns(catalog))
 
 
 def _cameras(catalog: Catalog) -> list[tuple[str, int]]:
     query = (
         "SELECT camera, count(*) FROM pictures JOIN origins ON picture = number AND origins.hash = pictures.hash "
-        "WHERE rows != 0 AND camera != '' GROUP BY 1 ORDER BY 2 DESC, 1"
+        f"WHERE rows != 0 AND camera != '' AND {ONE} GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     return catalog.db.execute(query).fetchall()
 
 
 def _counts(catalog: Catalog, what: str) -> dict[str, int]:
-    query = f"SELECT {what}, count(*) FROM pictures WHERE rows != 0 GROUP BY 1 ORDER BY 2 DESC, 1"
+    query = f"SELECT {what}, count(*) FROM pictures WHERE rows != 0 AND {ONE} GROUP BY 1 ORDER BY 2 DESC, 1"
     return {name: count for name, count in catalog.db.execute(query) if name}
 
 
 def _columns(catalog: Catalog) -> list[Column]:
     """What the user knows: plain values, of lists and objects none."""
-    plain = f"FROM pictures, {META} WHERE meta != '{{}}' AND type IN ('integer', 'real', 'text', 'true', 'false')"
+    plain = (
+        f"FROM pictures, {META} WHERE meta != '{{}}' AND {ONE} AND type IN ('integer', 'real', 'text', 'true', 'false')"
+    )
     kinds = (
         f"SELECT key, sum(type NOT IN ('integer', 'real')), min(value), max(value) {plain} GROUP BY key ORDER BY key"
     )

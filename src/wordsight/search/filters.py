@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypedDict, get_args
 
 from wordsight.errors import InputError
 from wordsight.runs.typed import nearest
+from wordsight.search.frames import FRAME
 from wordsight.search.origins import OF_PICTURE
 from wordsight.search.paths import Paths
 
@@ -23,13 +24,15 @@ DATES = {"date": "taken", "added": "added"}
 COLUMNS = (*NUMBERS, *DATES, "path")
 Orientation = Literal["landscape", "portrait", "square"]
 Size = Literal["small", "medium", "large"]
+Kind = Literal["photo", "video"]
 ORIENTATION = (
     "CASE WHEN width > height THEN 'landscape' WHEN width < height THEN 'portrait' "
     "WHEN width > 0 THEN 'square' ELSE '' END"
 )
 SMALL, LARGE = 1_000_000, 8_000_000  # pixels: fewer are small, so many are large
 SIZE = f"CASE WHEN width * height < {SMALL} THEN 'small' WHEN width * height < {LARGE} THEN 'medium' ELSE 'large' END"
-TEXTS = {"camera": f"ifnull((SELECT camera {OF_PICTURE}), '')", "orientation": ORIENTATION}
+KIND = f"CASE WHEN {FRAME} THEN 'video' ELSE 'photo' END"
+TEXTS = {"kind": KIND, "camera": f"ifnull((SELECT camera {OF_PICTURE}), '')", "orientation": ORIENTATION}
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
 META = "json_each(CASE WHEN json_valid(pictures.meta) THEN pictures.meta ELSE '{}' END)"
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -48,6 +51,7 @@ class Filter:
         camera: taken by one of these, as `Hit.camera` names them; or by the only one that is given.
         orientation: wider than high, higher than wide, or neither.
         size: of less than 1 megapixel, of 8 and more, or in between.
+        kind: photos, or frames of videos.
         album: in this album, by its id or its name.
         columns: of these values in what the user knows of them, by name.
         where: an expression of `filters.py`.
@@ -59,6 +63,7 @@ class Filter:
     camera: str | Sequence[str] = ()
     orientation: Orientation | str | None = None
     size: Size | str | None = None
+    kind: Kind | str | None = None
     album: int | str | None = None
     columns: Mapping[str, str | float] = field(default_factory=dict)
     where: str = ""
@@ -76,7 +81,7 @@ class Filter:
         """
         for name in ("since", "until"):
             require_day(getattr(self, name), name)
-        for name, kind in (("orientation", Orientation), ("size", Size)):
+        for name, kind in (("orientation", Orientation), ("size", Size), ("kind", Kind)):
             value = getattr(self, name)
             if value and value not in get_args(kind):
                 raise InputError(f"{name} {value!r}: expected one of {', '.join(get_args(kind))}.")
@@ -92,6 +97,7 @@ class FilterKeywords(TypedDict, total=False):
     camera: str | Sequence[str]
     orientation: Orientation | str | None
     size: Size | str | None
+    kind: Kind | str | None
     album: int | str | None
     columns: Mapping[str, str | float]
     where: str
@@ -185,6 +191,8 @@ def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[
         both(f"{ORIENTATION} = ?", wanted.orientation)
     if wanted.size:
         both(f"{SIZE} = ?", wanted.size)
+    if wanted.kind:
+        both(f"{KIND} = ?", wanted.kind)
     if wanted.album is not None and wanted.album != "":
         both("number IN (SELECT picture FROM album_pictures WHERE album = ?)", album_id(db, wanted.album))
     for name, value in wanted.columns.items():

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,14 +15,16 @@ from wordsight.search import filters, origins
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
+from wordsight.search.frames import split, videos
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.prefilter import best_scores, is_quick
 from wordsight.search.query import Ask, QueryTerm, divisor, encoded_query, terms
-from wordsight.search.results import Hit, NearDuplicate, SearchResults, evidence
+from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults, evidence
 from wordsight.search.scan import Ints, scan, top
 
 TOGETHER = 128  # queries scanned for at once
+MOMENTS = 24  # other frames of a video that come with its best, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,7 @@ class SearchOptions(filters.Filter):
         min_score: leave pictures out that score less.
         min_confidence: leave pictures out that are less sure, 0 to 1.
         group: show near-duplicates as one.
+        frames: show each frame of a video, and not the video as one hit.
     """
 
     top: int = 10
@@ -40,6 +45,7 @@ class SearchOptions(filters.Filter):
     min_score: float | None = None
     min_confidence: float | None = None
     group: bool = False
+    frames: bool = False
 
     @property
     def count(self) -> int:
@@ -55,6 +61,7 @@ class SearchKeywords(filters.FilterKeywords, total=False):
     min_score: float | None
     min_confidence: float | None
     group: bool
+    frames: bool
 
 
 def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
@@ -104,6 +111,7 @@ class _Search:
         self.snapshot, self.broken = index.snapshot(catalog), catalog.broken()
         self.calibration = Calibration.parse(catalog.fact("calibration"))
         self.chosen = self._chosen()
+        self.folds = self.snapshot.has_videos and not wanted.frames
 
     def _chosen(self) -> Ints:
         """The places in the snapshot of the pictures that may be found."""
@@ -119,7 +127,8 @@ class _Search:
         spans = now.spans[self.chosen]
         if rule.whole:
             spans = replace(spans, count=np.ones_like(spans.count))
-        if self.wanted.min_score is None and self.wanted.min_confidence is None and is_quick(spans, rule):
+        few = self.wanted.min_score is None and self.wanted.min_confidence is None and not self.folds
+        if few and is_quick(spans, rule):
             return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
 
@@ -130,15 +139,29 @@ class _Search:
         confidence = None if curve is None else curve.confidence(normalised)
         left = self._fits(scores, confidence).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
-        order = left.numpy()[top(scores[left], self.wanted.count)]
+        files = self._files(left.numpy(), scores)
+        order = files.best[top(scores[files.best], self.wanted.count)]
         sets = (
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )
         page = [order[ranks] for ranks in sets[start:stop]]
-        hits = self._hits(query, page, scores, normalised, confidence)
-        total = len(left) - len(order) + len(sets)
+        hits = self._hits(query, page, files, scores, normalised, confidence)
+        total = len(files.best) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
         return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _is_poor_match(curve, confidence))
+
+    def _files(self, left: Ints, scores: Tensor) -> "Files":
+        """The best frame of each video in place of all its frames; scores (I,), of the places `left` among them."""
+        if not (self.folds and len(left)):
+            return Files(left, {})
+        of = self.snapshot.files[self.chosen[left]]
+        order = np.lexsort((left, -scores.numpy()[left], of))  # by file, best first
+        ends = np.flatnonzero(np.diff(of[order], append=-1)) + 1
+        parts = np.split(left[order], ends[:-1])
+        return Files(
+            np.sort([part[0] for part in parts]).astype(np.int64),
+            {int(part[0]): part for part in parts if len(part) > 1},
+        )
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
@@ -165,6 +188,7 @@ class _Search:
         self,
         query: Sequence[QueryTerm],
         page: Sequence[Ints],
+        files: "Files",
         scores: Tensor,
         normalised: Tensor,
         confidence: Tensor | None,
@@ -179,8 +203,10 @@ class _Search:
             entry, *others = self.catalog.numbered(numbers, known=True)
             path = self.index.paths.path(entry.path)
             missing, unreadable = state(path)
+            file, time = split(entry.path)
+            frames = files.frames.get(int(group[0]), group[:1])
             taken_from, camera = origins.of(self.catalog, numbers[0], entry.hash)
-            before = self.broken.get(entry.path, "").rpartition(f"{path.name}: ")[2]
+            before = self.broken.get(file, "").rpartition(f"{path.name}: ")[2]
             yield Hit(
                 number=numbers[0],
                 path=path,
@@ -198,11 +224,38 @@ class _Search:
                 taken_from=taken_from,
                 camera=camera,
                 meta=json.loads(entry.meta),
+                time=time,
+                duration=None if time is None else self.videos.get(file),
+                moments=() if time is None else tuple(self._moments(frames[1 : MOMENTS + 1], scores)),
+                frames=0 if time is None else len(frames),
                 near_duplicates=tuple(
-                    NearDuplicate(number, self.index.paths.path(other.path))
+                    NearDuplicate(number, self.index.paths.path(other.path), split(other.path)[1])
                     for number, other in zip(numbers[1:], others, strict=True)
                 ),
             )
+
+    def _moments(self, places: Ints, scores: Tensor) -> Iterator[Moment]:
+        """Other frames of a video, by their places among the chosen."""
+        numbers = self.snapshot.numbers[self.chosen[places]].tolist()
+        for place, number, entry in zip(places, numbers, self.catalog.numbered(numbers, known=True), strict=True):
+            yield Moment(number, split(entry.path)[1] or 0, float(scores[place]))
+
+    @cached_property
+    def videos(self) -> dict[str, float]:
+        """How long each video is, by name."""
+        return {name: video.seconds for name, video in videos(self.catalog).items()}
+
+
+class Files(NamedTuple):
+    """Hits by file.
+
+    Attributes:
+        best: the best of each file, ascending places among the chosen.
+        frames: for each such place of which the file has several, all of them, best first.
+    """
+
+    best: Ints
+    frames: dict[int, Ints]
 
 
 def _is_poor_match(curve: Curve | None, confidence: Tensor | None) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wordsight.search.catalog import Catalog
+from wordsight.search.frames import once
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Folders:
     @classmethod
     def read(cls, catalog: Catalog, root: str) -> "Folders":
         """Those of a catalogue."""
-        return cls(Counter(map(_folder, catalog.paths())), root)
+        return cls(Counter(map(_folder, catalog.paths(once()))), root)
 
     def _elsewhere(self) -> dict[str, str]:
         """What is common to the pictures elsewhere, on each drive or main folder: its name in the tree -> its path."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 
-from wordsight.data.pictures import Names, named, picture_files
+from wordsight.data.pictures import Names, named
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.locks import locked
@@ -25,15 +25,18 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
 from wordsight.search import damage, origins, thumbnails
 from wordsight.search.annotations import matched, read_meta
-from wordsight.search.build import Builder, Built
+from wordsight.search.build import Builder
+from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
 from wordsight.search.find import SearchKeywords, SearchOptions, find
 from wordsight.search.former import FormerNames, keywords
+from wordsight.search.frames import file_of
 from wordsight.search.gone import Gone
 from wordsight.search.identity import fingerprint, is_index, is_ours, mark
 from wordsight.search.info import info, write_broken
+from wordsight.search.listing import listed_files
 from wordsight.search.merge import check_match, merge
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.paths import Paths
@@ -150,7 +153,7 @@ class Index(FormerNames):
         repair: bool = True,
         progress: Progress | None = None,
     ) -> Built:
-        """Bring the index up to date with picture files.
+        """Bring the index up to date with files of pictures and videos.
 
         Args:
             pictures: files, folders or patterns, or one of them; those that are new are added, those whose content has
@@ -164,7 +167,7 @@ class Index(FormerNames):
             InputError: nothing that is named is there, another process is writing, the index cannot be written, or
                 `prune` is refused; what was added before is kept.
         """
-        listing = picture_files(pictures)
+        listing = listed_files(pictures)
         progress = progress or Progress()
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
@@ -204,7 +207,7 @@ class Index(FormerNames):
         return find(lambda: self.opened, asks, SearchOptions(**keywords(wanted))) if asks else []
 
     def annotate(self, table: str | Path) -> list[str]:
-        """Take what the user knows of pictures from a CSV or JSON file, in place of what was known of them.
+        """Take what the user knows of pictures and videos from a CSV or JSON file, in place of what was known of them.
 
         Returns:
             The names in it that no picture of the index has.
@@ -216,9 +219,9 @@ class Index(FormerNames):
         rows = read_meta(table)
         with self.writing() as catalog:
             keys = [entry.path for entry in catalog.entries()]
-            found, lost = matched(rows, table.parent, keys, self.paths)
+            found, lost = matched(rows, table.parent, dict.fromkeys(map(file_of, keys)), self.paths)
             with catalog.change():
-                catalog.annotate(found.items())
+                catalog.annotate((key, found[file_of(key)]) for key in keys if file_of(key) in found)
         return lost
 
     def calibrate(self, data: str | Path | None = None, progress: Progress | None = None) -> Calibration:
@@ -267,7 +270,7 @@ class Index(FormerNames):
                 gone += found
             with catalog.change():
                 catalog.forget(dict.fromkeys(gone))
-            return len(set(gone) & set(keys))
+            return len(set(map(file_of, gone)) & set(map(file_of, keys)))
 
     def info(self) -> dict[str, Any]:
         """What is in it, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
@@ -284,7 +287,7 @@ class Index(FormerNames):
             found = damage.find(catalog, self.segments, seal)
             if found.others:
                 raise catalog.damage(found.others[0])
-            return [self.paths.path(key) for key in found.pictures]
+            return list(dict.fromkeys(map(self.paths.path, found.pictures)))
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
         """The index as a reading catalogue sees it; kept until it changes.

@@ -12,6 +12,7 @@ from wordsight.files import read_bytes, reason, write_text
 from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.former import with_former
+from wordsight.search.frames import FRAME, VIDEO
 from wordsight.search.opened import Opened
 
 BROKEN = "broken.txt"
@@ -21,7 +22,9 @@ _HEAD = "# Pictures and folders that could not be read when this index was last 
 def info(index: Opened) -> dict[str, Any]:
     """What is in an index, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
     with Catalog(index.folder) as catalog:
-        (pictures,) = catalog.db.execute("SELECT count(*) FROM pictures").fetchone()
+        (every,) = catalog.db.execute("SELECT count(*) FROM pictures").fetchone()
+        of_videos = f"SELECT count(*), count(DISTINCT {VIDEO}) FROM pictures WHERE {FRAME}"
+        frames, videos = catalog.db.execute(of_videos).fetchone()
         rows = "SELECT DISTINCT segment, first, rows FROM pictures"  # equal pictures share them
         (used,) = catalog.db.execute(f"SELECT coalesce(sum(rows), 0) FROM ({rows})").fetchone()
         kept = sum(catalog.segments().values())
@@ -30,7 +33,9 @@ def info(index: Opened) -> dict[str, Any]:
     return with_former(
         {
             "index": str(index.folder),
-            "pictures": pictures,
+            "pictures": every - frames,
+            "videos": videos,
+            "frames": frames,
             "regions": used,
             "unused_regions": kept - used,
             "size": index.segments.size,

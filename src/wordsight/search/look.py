@@ -11,8 +11,10 @@ from wordsight.search.catalog import Entry
 from wordsight.search.origins import date_in_name, iso
 from wordsight.search.paths import is_gone
 from wordsight.vision.images import read_header
+from wordsight.vision.video_frames import VideoHeader, read_video_header
 
 MOST = 2**31  # bytes; no picture is larger
+BLOCK = 2**20  # bytes of a video that are read at a time
 
 
 def look(key: str, path: Path) -> Entry:
@@ -31,15 +33,37 @@ def look(key: str, path: Path) -> Entry:
             raise OSError(errno.EFBIG, f"larger than any picture, {found.st_size:,} bytes")
         content = file.read(MOST)
     header = read_header(content)
-    when = (header and header.taken) or date_in_name(path.name) or _date(found.st_mtime)
+    size = (header.width, header.height) if header else (0, 0)
+    return _entry(key, path, hashlib.blake2b(content, digest_size=16).digest(), found, header and header.taken, size)
+
+
+def look_at_video(key: str, path: Path) -> tuple[Entry, VideoHeader]:
+    """A video's file as an entry of the whole, without width and height; and what its header says.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+        InputError: it is no video that can be read.
+    """
+    with open_regular(path) as file:
+        found = os.fstat(file.fileno())
+        content = hashlib.blake2b(digest_size=16)
+        while block := file.read(BLOCK):
+            content.update(block)
+    header = read_video_header(path)
+    return _entry(key, path, content.digest(), found, header.taken, (0, 0)), header
+
+
+def _entry(
+    key: str, path: Path, content: bytes, found: os.stat_result, taken: datetime | None, size: tuple[int, int]
+) -> Entry:
     return Entry(
         path=key,
-        hash=hashlib.blake2b(content, digest_size=16).digest(),
+        hash=content,
         bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        width=header.width if header else 0,
-        height=header.height if header else 0,
-        taken=iso(when),
+        width=size[0],
+        height=size[1],
+        taken=iso(taken or date_in_name(path.name) or _date(found.st_mtime)),
         added=datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19],
         segment=0,
         first=0,

@@ -1,12 +1,13 @@
 """One index into another: rows are copied as they are, nothing is computed again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.search import damage
+from wordsight.search import damage, frames
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.frames import file_of, frame_key, split
 from wordsight.search.opened import Opened
 from wordsight.search.seal import Seal
 from wordsight.search.snapshot import Snapshot
@@ -27,9 +28,9 @@ def check_match(mine: Opened, source: Opened) -> None:
 
 
 def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
-    """Add the pictures of another index, with what is known of them.
+    """Add the pictures and videos of another index, with what is known of them.
 
-    Pictures that are in both stay as they are. Interrupted, what was committed is kept, and the same call goes on.
+    Those that are in both stay as they are. Interrupted, what was committed is kept, and the same call goes on.
 
     Args:
         mine: the index that is added to.
@@ -37,7 +38,7 @@ def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
         source: the other index.
 
     Returns:
-        How many pictures were added, and how many were there already.
+        How many pictures and videos were added, and how many were there already.
 
     Raises:
         InputError: files are damaged or cannot be written.
@@ -47,13 +48,34 @@ def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
         _require_sound(theirs, source, seal)
         snapshot = source.snapshot(theirs)
         source.check()
-        known = {entry.path for entry in catalog.entries()}
-        every = [(entry, mine.paths.key(source.paths.path(entry.path))) for entry in theirs.entries() if entry.rows]
-        new = [(entry, key) for entry, key in every if key not in known]
+        # a video is known once all of it is: of one whose merge was interrupted frames are there already
+        known = {entry.path for entry in catalog.entries()} | frames.videos(catalog).keys()
+        every = [(entry, _name(entry, source, mine)) for entry in theirs.entries() if entry.rows]
+        new = [(entry, key) for entry, key in every if not known & {file_of(key), key}]
         for part in _parts(new):
             mine.check()
             _copy(part, snapshot, catalog, mine)
-        return len(new), len(every) - len(new)
+        added = {file_of(key) for _, key in new}
+        _copy_videos(
+            theirs, catalog, {file_of(entry.path): file_of(key) for entry, key in every if file_of(key) not in known}
+        )
+        return len(added), len({file_of(key) for _, key in every} - added)
+
+
+def _name(entry: Entry, source: Opened, mine: Opened) -> str:
+    """What a picture or frame of another index is called here."""
+    file, time = split(entry.path)
+    key = mine.paths.key(source.paths.path(file))
+    return key if time is None else frame_key(key, time)
+
+
+def _copy_videos(theirs: Catalog, catalog: Catalog, names: Mapping[str, str]) -> None:
+    """How far videos are, by their names there and here, once all their frames are here."""
+    rows = [(one._replace(path=names[name]), name) for name, one in frames.videos(theirs).items() if name in names]
+    if rows:
+        with catalog.change():
+            for video, name in rows:
+                frames.put(catalog, video, frames.frames(theirs, name))
 
 
 def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:

@@ -11,12 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from wordsight.errors import InputError
 from wordsight.files import open_regular
 from wordsight.search.catalog import Catalog
+from wordsight.search.frames import split
 from wordsight.search.paths import Paths
 from wordsight.vision.images import read_header
+from wordsight.vision.video_frames import read_video_header
 
-From = Literal["exif", "name", "file"]
+From = Literal["exif", "container", "name", "file"]
 OF_PICTURE = (
     "FROM origins WHERE picture = pictures.number AND origins.hash = pictures.hash"  # within a query of pictures
 )
@@ -32,7 +35,7 @@ class Origin(NamedTuple):
 
     Attributes:
         taken: when; None where only the file's own time is known.
-        taken_from: what says so: EXIF, the file's name, or the time of the file.
+        taken_from: what says so: EXIF, a video's container, the file's name, or the time of the file.
         camera: make and model, as one name; empty where it is not known.
     """
 
@@ -117,17 +120,36 @@ def _read(
     rows: list[tuple[int, str, bytes, str]], paths: Paths
 ) -> Iterator[tuple[str, tuple[int, bytes, str, str], str]]:
     """Of each picture whose file is there: its name, its row, and another date where it has one."""
+    videos: dict[str, Origin | None] = {}
     for number, key, content, taken in rows:
-        try:
-            with open_regular(Path(paths.path(key))) as file:
-                header = read_header(file)
-        except OSError:
-            continue
-        if header is None:
-            continue
-        found = origin(key.rpartition("/")[2], header.taken, header.make, header.model)
-        when = iso(found.taken) if found.taken else ""
-        yield key, (number, content, found.camera, found.taken_from), "" if when == taken else when
+        file, time = split(key)
+        if time is None:
+            found = _of_picture(paths.path(key), key)
+        else:
+            if file not in videos:
+                videos[file] = _of_video(paths.path(file), file)
+            found = videos[file]
+        if found is not None:
+            when = iso(found.taken) if found.taken else ""
+            yield key, (number, content, found.camera, found.taken_from), "" if when == taken else when
+
+
+def _of_picture(path: Path, key: str) -> Origin | None:
+    try:
+        with open_regular(path) as file:
+            header = read_header(file)
+    except OSError:
+        return None
+    return header and origin(key.rpartition("/")[2], header.taken, header.make, header.model)
+
+
+def _of_video(path: Path, key: str) -> Origin | None:
+    try:
+        header = read_video_header(path)
+    except InputError:
+        return None
+    found = origin(key.rpartition("/")[2], header.taken, header.make, header.model)
+    return found._replace(taken_from="container") if header.taken else found
 
 
 def iso(when: datetime) -> str:

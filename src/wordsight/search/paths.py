@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from wordsight.errors import InputError
+from wordsight.search.frames import file_of
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -52,10 +53,11 @@ class Paths:
         return full
 
     def path(self, key: str) -> Path:
-        """The file of a name; it may be gone.
+        """The file of a name, of a frame that of its video; it may be gone.
 
         Of two places, where it is; else where the drive does not say that it is gone; else beside the index.
         """
+        key = file_of(key)
         if os.path.isabs(key):
             return Path(key)
         found = [Path(root, key) for root in self.roots]
@@ -67,6 +69,7 @@ class Paths:
 
     def full(self, key: str) -> str:
         """The whole path of a name, beside the index as it is now, whether there is a file or not."""
+        key = file_of(key)
         return os.path.join(self.roots[0], *key.split("/")) if not os.path.isabs(key) else key
 
     def below(self, keys: Iterable[str], folder: str | Path) -> Iterator[str]:
@@ -78,6 +81,7 @@ class Paths:
                 yield key
 
     def _full(self, key: str) -> list[str]:
+        key = file_of(key)
         return [key] if os.path.isabs(key) else [os.path.join(root, *key.split("/")) for root in self.roots]
 
 

@@ -5,10 +5,12 @@ which cannot be indexed, is too slow for all of them, but not for the first fift
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 
+from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.runs.aligner import Aligner
 from wordsight.search.find import SearchOptions, find
@@ -23,7 +25,8 @@ AMONG = 50  # so many are scored again where nobody says how many
 def rerank(open_now: Callable[[], Opened], ask: Ask, run: Aligner, among: int, wanted: SearchOptions) -> SearchResults:
     """The first pictures of an index in the order, and with the evidence, of another run.
 
-    Features come from the feature cache, and what is not there is computed and kept. Pictures whose files cannot be
+    Features of pictures come from the feature cache, and what is not there is computed and kept; frames of videos are
+    encoded each time. Pictures whose files cannot be
     read come last, as the index has them.
 
     Args:
@@ -52,16 +55,23 @@ def rerank(open_now: Callable[[], Opened], ask: Ask, run: Aligner, among: int, w
 @torch.inference_mode()
 def _again(run: Aligner, term: QueryTerm, hits: Sequence[Hit]) -> list[Hit]:
     """The same hits, those whose files can be read with the run's score and evidence."""
-    table = FeatureCache(default_cache(), run.encoder).regions([hit.path for hit in hits])
-    if not len(table):
-        return list(hits)
-    images = run.model.image_vectors(table.gather(torch.arange(len(table))).to(run.device))
-    term = replace(term, texts=term.texts.to(run.device), grouping=term.grouping.to(run.device))
-    scores = run.model.score(images, term.texts)[:, 0].tolist()
-    shown = evidence([term], images, run.model.evidence)
-    found = list(hits)
-    for place, score, (words, phrases) in zip(table.kept, scores, shown, strict=True):
-        found[place] = replace(hits[place], reranked=score, words=words, phrases=phrases)
+    found, term = list(hits), replace(term, texts=term.texts.to(run.device), grouping=term.grouping.to(run.device))
+
+    def score(places: Sequence[int], regions: Regions) -> None:
+        images = run.model.image_vectors(regions.to(run.device))
+        scores = run.model.score(images, term.texts)[:, 0].tolist()
+        shown = evidence([term], images, run.model.evidence)
+        for place, one, (words, phrases) in zip(places, scores, shown, strict=True):
+            found[place] = replace(hits[place], reranked=one, words=words, phrases=phrases)
+
+    pictures = [place for place, hit in enumerate(hits) if hit.time is None]
+    table = FeatureCache(default_cache(), run.encoder).regions([hits[place].path for place in pictures])
+    if len(table):
+        score([pictures[row] for row in table.kept], table.gather(torch.arange(len(table))))
+    for place, hit in enumerate(hits):
+        if hit.time is not None:
+            with suppress(InputError):  # its file is gone
+                score([place], run.encoder.encode([hit.open_image()]))
     return found
 
 

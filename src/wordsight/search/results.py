@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
 
 from wordsight.batch import Vectors
-from wordsight.errors import printable
+from wordsight.errors import InputError, printable
 from wordsight.matching.score import word_regions
 from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
+from wordsight.search.frames import clock
 from wordsight.search.query import QueryTerm
-from wordsight.vision.images import reopened
+from wordsight.vision.images import open_image, reopened
 from wordsight.vision.notebook import Shown, coloured, frame, png, scene
+from wordsight.vision.video_frames import frame_at
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,10 +69,20 @@ class Phrase:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A near-duplicate that is not shown; `number` and `path` as of a hit."""
+    """A near-duplicate that is not shown; `number`, `path` and `time` as of a hit."""
 
     number: int
     path: Path
+    time: int | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Another frame of a video that was found; `number`, `time` and `score` as of a hit."""
+
+    number: int
+    time: int
+    score: float
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,10 @@ class Hit(FormerNames):
         camera: make and model of what took it; empty where that is not known.
         meta: what the user knows of it.
         near_duplicates: near-duplicates that are not shown, where they are grouped.
+        time: of a frame of a video, whole seconds from its beginning; None of a picture.
+        duration: how long the video is, seconds; None of a picture.
+        frames: how many frames of the video match, this one with them; 0 of a picture.
+        moments: the best of the others, best first, where a video is one hit.
         reranked: the score of the run that looked again, whose words and phrases these are then (`rerank.py`).
     """
 
@@ -118,6 +135,26 @@ class Hit(FormerNames):
     meta: dict[str, Any]
     near_duplicates: tuple[NearDuplicate, ...] = ()
     reranked: float | None = None
+    time: int | None = None
+    duration: float | None = None
+    frames: int = 0
+    moments: tuple[Moment, ...] = ()
+
+    @property
+    def at(self) -> str:
+        """When the frame is shown, in words to put behind the video's name, such as " at 0:07"; empty of a picture."""
+        return "" if self.time is None else f" at {clock(self.time)}"
+
+    def open_image(self, at_least: int = 0) -> Image.Image:
+        """The picture or the frame, upright RGB.
+
+        Args:
+            at_least: a large picture may be made smaller, as long as both sides keep this many pixels; 0 for never.
+
+        Raises:
+            InputError: its file is gone, or cannot be read.
+        """
+        return open_image(self.path, at_least=at_least) if self.time is None else frame_at(self.path, self.time)
 
     @property
     def state(self) -> str:
@@ -126,7 +163,7 @@ class Hit(FormerNames):
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
-        near_duplicates = [{"number": one.number, "path": str(one.path)} for one in self.near_duplicates]
+        near_duplicates = [asdict(one) | {"path": str(one.path)} for one in self.near_duplicates]
         return with_former(asdict(self) | {"path": str(self.path), "near_duplicates": near_duplicates})
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,17 +173,24 @@ class Hit(FormerNames):
     def _repr_html_(self) -> str:
         """The picture with the boxes of its phrases, for a notebook."""
         shown = self._marks()
-        text = f"{self.path.name}, score {self.score:.3f}{f' ({self.state})' if self.state else ''}"
+        text = f"{self.path.name}{self.at}, score {self.score:.3f}{f' ({self.state})' if self.state else ''}"
         words = coloured([(printable(text), ""), *((mark.label, mark.colour) for mark in shown)])
         boxes = [Shown(mark.box, mark.colour, mark.label) for mark in shown]
-        return scene(reopened(self.path, SIDE), boxes, printable(text), words)
+        return scene(self._reopened(SIDE), boxes, printable(text), words)
 
     def _repr_png_(self) -> bytes | None:
         """The same as a picture; None where the file cannot be opened any more."""
         from wordsight.reports.draw import draw_marks
 
-        image = reopened(self.path, 900)
+        image = self._reopened(900)
         return None if image is None else png(draw_marks(image, self._marks(), self.phrases))
+
+    def _reopened(self, side: int) -> Image.Image | None:
+        """The picture, at most `side` pixels wide and high; None where it cannot be opened any more."""
+        try:
+            return reopened(self.path if self.time is None else self.open_image(), side)
+        except InputError:
+            return None
 
     def _marks(self) -> list[Mark]:
         """The boxes of its phrases."""
@@ -206,8 +250,11 @@ class SearchResults(FormerNames):
             confidence = "" if hit.confidence is None else f"  sure {100 * hit.confidence:.0f} %"
             notes = f"  ({hit.state})" if hit.state else ""
             notes += f"  (+{len(hit.near_duplicates)} alike)" if hit.near_duplicates else ""
+            notes += f"  (+{hit.frames - 1} frames)" if hit.frames > 1 else ""
             again = "" if hit.reranked is None else f"{hit.reranked:.3f}, before "
-            lines.append(f"{rank:3}  {again}{hit.score:.3f}{confidence}  {printable(hit.path)}{printable(notes)}")
+            lines.append(
+                f"{rank:3}  {again}{hit.score:.3f}{confidence}  {printable(hit.path)}{hit.at}{printable(notes)}"
+            )
             width = max((len(phrase.text) for phrase in hit.phrases), default=0)
             for phrase in hit.phrases:
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)

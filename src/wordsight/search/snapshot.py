@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Catalog
+from wordsight.search.frames import FRAME, VIDEO
 from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Spans
 from wordsight.search.vectors import Segments
@@ -26,6 +27,8 @@ class Snapshot:
         vectors: the rows of each segment, on disk until they are looked at.
         boxes: likewise.
         rough: the vectors as bfloat16, likewise.
+        files: (I,) a number for the file of each: the frames of a video share one.
+        has_videos: whether there are any frames of videos.
     """
 
     generation: str
@@ -34,6 +37,8 @@ class Snapshot:
     vectors: Mapping[int, Rows[np.float32]]
     boxes: Mapping[int, Rows[np.float32]]
     rough: Mapping[int, Rows[np.int16]]
+    files: Ints
+    has_videos: bool
 
     @classmethod
     def read(cls, catalog: Catalog, segments: Segments) -> Self:
@@ -45,14 +50,20 @@ class Snapshot:
         table = _table(catalog)
         numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
         needed = {int(one): int((first + count)[segment == one].max()) for one in np.unique(segment)}
-        files = {number: segments.open(number, rows) for number, rows in needed.items()}
+        opened = {number: segments.open(number, rows) for number, rows in needed.items()}
+        files, firsts = np.arange(len(numbers)), dict[str, int]()
+        frames = catalog.db.execute(f"SELECT number, {VIDEO} FROM pictures WHERE rows != 0 AND {FRAME}").fetchall()
+        for place, (_, video) in zip(np.searchsorted(numbers, [number for number, _ in frames]), frames, strict=True):
+            files[place] = firsts.setdefault(video, int(place))
         return cls(
             catalog.fact("generation"),
             numbers,
             Spans(segment, first, count, *table[:, 4:].T.astype(np.float32)),
-            {number: vectors for number, (vectors, _, _) in files.items()},
-            {number: boxes for number, (_, boxes, _) in files.items()},
-            {number: rough for number, (_, _, rough) in files.items()},
+            {number: vectors for number, (vectors, _, _) in opened.items()},
+            {number: boxes for number, (_, boxes, _) in opened.items()},
+            {number: rough for number, (_, _, rough) in opened.items()},
+            files,
+            bool(frames),
         )
 
     def images(self, places: Sequence[int]) -> Vectors:

@@ -3,31 +3,38 @@
 from wordsight.files import to_json
 from wordsight.search.catalog import Catalog
 from wordsight.search.filters import Filter, condition_of
+from wordsight.search.frames import FRAME, VIDEO, once, videos
 from wordsight.search.paths import Paths
 
 WIDEST = 10_000  # hundredths: the greatest ratio that is given
 
 
 def timeline(catalog: Catalog, paths: Paths, wanted: Filter) -> str:
-    """The pictures that a filter lets through, without those that wait to be encoded again, as JSON.
+    """The pictures and videos that a filter lets through, without those that wait to be encoded again, as JSON.
 
     SQLite itself writes the long lists: to read a row a picture takes several times as long.
 
     Returns:
-        An object: `total`; `numbers`, newest first; `ratios`, 100 times width through height of each, 1 to 10,000;
-        `days`, each day with how many of them were taken on it, in their order, "" for those without a date.
+        An object: `total`; `numbers`, newest first, of a video that of its middle frame; `ratios`, 100 times width
+        through height of each, 1 to 10,000; `days`, each day with how many of them were taken on it, in their order,
+        "" for those without a date; `videos`, the seconds of each video, by its number in `numbers`.
 
     Raises:
         InputError: the filter cannot be used.
     """
     where, values = condition_of(catalog.db, paths, wanted)
+    values = values + values
     ratio = f"max(1, min({WIDEST}, (100 * width + height / 2) / height))"
     ratio = f"CASE WHEN width > 0 AND height > 0 THEN {ratio} ELSE 100 END"
-    there = f"FROM pictures WHERE rows != 0 AND {where}"
+    there = f"FROM pictures WHERE rows != 0 AND {where} AND {once(where)}"
     newest = f"SELECT number, {ratio} AS ratio {there} ORDER BY taken DESC, number DESC"
     both = f"SELECT json_group_array(number), json_group_array(ratio) FROM ({newest})"
     numbers, ratios = catalog.db.execute(both, values).fetchone()
     by_day = f"SELECT substr(taken, 1, 10), count(*) {there} GROUP BY 1 ORDER BY 1 DESC"
     days = catalog.db.execute(by_day, values).fetchall()
+    long = {name: video.seconds for name, video in videos(catalog).items()}
+    found = catalog.db.execute(f"SELECT number, {VIDEO} {there} AND {FRAME}", values) if long else ()
+    seconds = {number: long.get(name, 0.0) for number, name in found}
     total = sum(count for _, count in days)
-    return f'{{"total":{total},"numbers":{numbers},"ratios":{ratios},"days":{to_json(days)}}}'
+    plain = f'"days":{to_json(days)},"videos":{to_json(seconds)}'
+    return f'{{"total":{total},"numbers":{numbers},"ratios":{ratios},{plain}}}'

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 import wordsight
 from wordsight.errors import InputError
 from wordsight.runs.captioner import Captioner
+from wordsight.search.frames import file_of
 from wordsight.search.index import Index
 from wordsight.vision.images import TooManyPixels, media_type
 from wordsight.web.album_routes import album_routes, file_routes, index_routes
@@ -28,6 +29,7 @@ from wordsight.web.indexing import Conflict, Forbidden
 from wordsight.web.pages import Pages, etag, is_known
 from wordsight.web.photo_routes import photo_routes
 from wordsight.web.pictures import Gone, blocks
+from wordsight.web.ranges import ranged, video_type
 from wordsight.web.schemas import (
     CaptionRequest,
     CaptionResponse,
@@ -184,16 +186,36 @@ def _picture_routes(api: APIRouter, engine: Engine) -> None:
 
     @api.get("/pictures/{number}", operation_id="picture", response_class=Response, responses=bytes_)
     async def picture(number: Number, request: Request) -> Response:
-        """The file of an indexed picture, if it is still what was indexed."""
+        """The file of an indexed picture, if it is still what was indexed; of a video the frame, as a JPEG."""
         headers, old = await known(number, request, "")
         if old:
             return Response(status_code=304, headers=headers)
+        if frame := await workers.run(request, engine.frame, number):
+            return Response(frame, media_type="image/jpeg", headers=headers)
         entry, file = await workers.run(request, engine.pictures.open, number)
         kind = await workers.run(request, media_type, file)
         file.seek(0)
         headers |= {"ETag": etag(entry.hash.hex()), "Content-Length": str(entry.bytes)}
         kind = kind if kind.startswith("image/") else "application/octet-stream"
         return StreamingResponse(_closing(file), media_type=kind, headers=headers)
+
+    parts: Responses = {
+        206: {"description": "A part of it, as `Range` says."},
+        416: {"description": "There is no such part."},
+    }
+    parts |= bytes_ | {200: {"content": {"video/*": {"schema": {"type": "string", "format": "binary"}}}}}
+
+    @api.get("/pictures/{number}/video", operation_id="video", response_class=Response, responses=parts)
+    async def video(number: Number, request: Request) -> Response:
+        """The file of the video that an indexed frame is of, or the range of it that is asked for."""
+        entry, file = await workers.run(request, engine.video, number)
+        tag = etag(entry.hash.hex() + "-video")
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if is_known(request.headers, tag):
+            file.close()
+            return Response(status_code=304, headers=headers | {"Accept-Ranges": "bytes"})
+        kind, head = video_type(file_of(entry.path)), bool(request.scope.get("head"))
+        return ranged(file, request.headers, entry.bytes, kind, headers, head)
 
     @api.get("/pictures/{number}/thumb", operation_id="thumb", response_class=Response, responses=bytes_)
     async def thumb(number: Number, request: Request) -> Response:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from wordsight.errors import InputError
 from wordsight.search.catalog import Entry
+from wordsight.search.frames import split
 from wordsight.web.pictures import Gone, Pictures, blocks
 
 LEFT_OUT = "left_out.txt"
@@ -37,7 +38,7 @@ def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str],
         numbers: which.
         private: makes a message fit to be sent.
     """
-    sink, left, names = _Sink(), list[str](), {LEFT_OUT}
+    sink, left, names, videos = _Sink(), list[str](), {LEFT_OUT}, set[str]()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as out:  # type: ignore[call-overload]
         for number in numbers:
             try:
@@ -45,7 +46,12 @@ def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str],
             except (Gone, InputError) as error:
                 left.append(private(str(error)))
                 continue
-            info = zipfile.ZipInfo(_unique(entry.path, names), _changed(entry))
+            path, time = split(entry.path)
+            if time is not None and path in videos:  # another frame of it
+                file.close()
+                continue
+            videos.add(path)
+            info = zipfile.ZipInfo(_unique(path, names), _changed(entry))
             info.file_size, info.external_attr = entry.bytes, 0o644 << 16
             with file, out.open(info, "w") as into:
                 for block in blocks(file):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from PIL import Image
 
@@ -17,6 +17,7 @@ from wordsight.runs.captioner import Captioner
 from wordsight.search import filters, query, results
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.former import with_former
+from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
@@ -24,7 +25,7 @@ from wordsight.web import schemas
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.indexing import Indexing
 from wordsight.web.photos import Library
-from wordsight.web.pictures import Gone, Pictures
+from wordsight.web.pictures import Gone, Pictures, jpeg
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 from wordsight.web.shelf import Shelf
 
@@ -88,6 +89,7 @@ class Engine:
             name=self.index.folder.resolve().name,
             version=wordsight.__version__,
             pictures=found["pictures"],
+            videos=found["videos"],
             albums=albums,
             reveal=self.reveals,
             folders=list(self.indexing.folders),
@@ -163,6 +165,27 @@ class Engine:
         with _named("the picture"):
             return self.pictures.thumbnail(number)
 
+    def frame(self, number: int) -> bytes | None:
+        """A frame of a video as a JPEG; None of a picture.
+
+        Raises:
+            Gone: it is.
+            NotAPicture: it cannot be read.
+        """
+        with _named("the video"):
+            image = self.pictures.frame(number)
+        return None if image is None else jpeg(image)
+
+    def video(self, number: int) -> tuple[Entry, BinaryIO]:
+        """The entry of a frame, and the file of its video, to be closed by the caller.
+
+        Raises:
+            Gone: it is, or this is a picture.
+        """
+        if split(self.entry(number).path)[1] is None:
+            raise Gone(f"Picture {number} is no video.")
+        return self.pictures.open(number)
+
     def private(self, sentence: str) -> str:
         """A sentence without the folders of this machine, unless they are shown."""
         if self._show_paths:
@@ -198,6 +221,8 @@ class Engine:
     def _indexed(self, number: int) -> bytes | Image.Image:
         """A picture of the index; a very large file is opened here, smaller, rather than kept."""
         with self._readable():
+            if image := self.pictures.frame(number):
+                return image
             entry, file = self.pictures.open(number)
         with file, _named(entry.path):
             return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
@@ -215,6 +240,7 @@ class Engine:
                 min_score=wanted.min_score,
                 min_confidence=wanted.min_sure if wanted.min_confidence is None else wanted.min_confidence,
                 group=wanted.group,
+                frames=wanted.frames,
                 **chosen,
             )
         except BadPicture:
@@ -265,7 +291,8 @@ class Engine:
         plain = hit.to_json()
         words = [{"box": word.box, "strength": word.strength} for word in hit.words]
         copies = [
-            schemas.NearDuplicate(number=one.number, path=self.photos.called(one.path)) for one in hit.near_duplicates
+            schemas.NearDuplicate(number=one.number, path=self.photos.called(one.path), time=one.time)
+            for one in hit.near_duplicates
         ]
         named = {"rank": rank, "name": hit.path.name, "path": self.photos.called(hit.path)}
         told = plain | named | {"words": words, "near_duplicates": copies}

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
-from wordsight.search.filters import Filter, Orientation, Size
+from wordsight.search.filters import Filter, Kind, Orientation, Size
 
 TEXT = 500  # letters of a sentence or an expression, at most
 SEVERAL = 50  # cameras or columns, at most
@@ -43,6 +43,7 @@ class Chosen(Strict):
     camera: Annotated[list[Text], Field(max_length=SEVERAL, description="taken by one of these")] = []
     orientation: Orientation | None = None
     size: Annotated[Size | None, Field(description="less than 1 megapixel is small, 8 and more are large")] = None
+    kind: Annotated[Kind | None, Field(description="only photos, or only videos")] = None
     album: Annotated[Id | None, Field(description="the id of an album")] = None
     where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
 
@@ -52,7 +53,7 @@ class Chosen(Strict):
 
     def filter(self, under: str) -> dict[str, Any]:
         """The same as keywords of a `Filter`, in this folder: a whole path, or empty."""
-        names = ("since", "until", "orientation", "size", "album", "where")
+        names = ("since", "until", "orientation", "size", "kind", "album", "where")
         chosen = {name: getattr(self, name) for name in names}
         return chosen | {"under": under, "camera": tuple(self.camera), "columns": self.pairs()}
 

@@ -87,7 +87,7 @@ class Guard:
             if given:
                 secure = "; Secure" if self._forwarded(scope, "x-forwarded-proto") == "https" else ""
                 return await _redirect(scope, answer, f"{self.cookie}={quote(self.token, safe='')}", secure)
-            asked = {**scope, "method": "GET"} if head else scope
+            asked = {**scope, "method": "GET", "head": True} if head else scope
             if _limit(scope) == MAX_BYTES:
                 return await self._upload(asked, receive, answer)
             await self.app(asked, _counted(receive, _limit(scope)), answer)

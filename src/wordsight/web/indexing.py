@@ -8,11 +8,12 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Literal
 
-from wordsight.data.pictures import Listing, picture_files
+from wordsight.data.pictures import Listing
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.progress import Count, Progress
 from wordsight.search.index import Index
+from wordsight.search.listing import listed_files
 
 OUTSIDE = "a link out of the folders that may be indexed"
 
@@ -138,7 +139,7 @@ class Indexing(Progress):
 
     def _listed(self, folder: str) -> Listing:
         """The pictures in a folder, without those that are elsewhere."""
-        found = picture_files(folder)
+        found = listed_files(folder)
         inside: dict[str, bool] = {}
         kept, left = [], dict(found.left_out)
         for path in found:

@@ -18,6 +18,7 @@ class Photos(BaseModel):
         list[Annotated[list[str | int], Field(min_length=2, max_length=2)]],
         Field(description="each day with how many were taken on it, in the order of `numbers`; '' without a date"),
     ]
+    videos: Annotated[dict[str, float], Field(description="the seconds of each video, by its number in `numbers`")]
 
 
 class AlbumName(BaseModel):
@@ -35,7 +36,7 @@ class PictureInfo(BaseModel):
     path: Annotated[str, Field(description="its name in the index; the whole path if the server shows paths")]
     folder: Annotated[str, Field(description="as `under` takes it")]
     taken: Annotated[str, Field(description="local time; empty where nobody knows")]
-    taken_from: Annotated[From, Field(description="what says so: EXIF, the file's name, or the time of the file")]
+    taken_from: Annotated[From, Field(description="what says so: EXIF, a video's container, the file's name or time")]
     camera: str
     width: int
     height: int
@@ -44,6 +45,9 @@ class PictureInfo(BaseModel):
     missing: Annotated[bool, Field(description="whether the file is gone")]
     unreadable: Annotated[str, Field(description="why the file is there and cannot be read; empty where it can")]
     albums: list[AlbumName]
+    time: Annotated[int | None, Field(description="of a frame of a video, seconds; null of a picture")] = None
+    duration: Annotated[float | None, Field(description="how long the video is, seconds")] = None
+    media_type: Annotated[str, Field(description="of the video; empty of a picture")] = ""
 
 
 class Numbers(Strict):
@@ -103,6 +107,7 @@ class Facets(BaseModel):
     cameras: list[Camera]
     orientations: dict[str, int]
     sizes: dict[str, int]
+    kinds: dict[str, int]
     columns: list[Column]
 
 

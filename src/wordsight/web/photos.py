@@ -18,6 +18,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.facets import facets
 from wordsight.search.filters import Filter
 from wordsight.search.folders import Folder, Folders
+from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.search.look import state
 from wordsight.search.suggest import Suggest, counted
@@ -25,6 +26,7 @@ from wordsight.search.timeline import timeline
 from wordsight.web import photo_schemas as schemas
 from wordsight.web.filter_fields import Chosen, ChosenQuery
 from wordsight.web.pictures import Gone
+from wordsight.web.ranges import video_type
 
 T = TypeVar("T")
 ANSWERS = 16  # that are kept for the state of the index that they are of
@@ -81,6 +83,7 @@ class Library:
                     cameras=[schemas.Camera(name=name, count=count) for name, count in found.cameras],
                     orientations=found.orientations,
                     sizes=found.sizes,
+                    kinds=found.kinds,
                     columns=[
                         schemas.Column(
                             name=one.name,
@@ -112,7 +115,9 @@ class Library:
             taken_from, camera = origins.of(catalog, number, entry.hash)
             query = "SELECT id, name FROM albums JOIN album_pictures ON album = id WHERE picture = ? ORDER BY name, id"
             albums = [schemas.AlbumName(id=id_, name=name) for id_, name in catalog.db.execute(query, (number,))]
-            before, folder = catalog.broken().get(entry.path, ""), self._folders(catalog).of(entry.path)
+            file, time = split(entry.path)
+            before, folder = catalog.broken().get(file, ""), self._folders(catalog).of(file)
+            long = [row[3] for row in catalog.rows("videos", "path = ?", (file,)) if row[0] and time is not None]
         path = self.index.paths.path(entry.path)
         missing, unreadable = state(path)
         return schemas.PictureInfo(
@@ -130,6 +135,9 @@ class Library:
             missing=missing,
             unreadable="" if missing else unreadable or before.rpartition(f"{path.name}: ")[2],
             albums=albums,
+            time=time,
+            duration=long[0] if long else None,
+            media_type="" if time is None else video_type(path.name),
         )
 
     def paths(self, numbers: Sequence[int]) -> schemas.Paths:

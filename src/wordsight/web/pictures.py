@@ -1,7 +1,8 @@
-"""The only files that the server reads for a browser: indexed pictures, byte for byte as they were indexed.
+"""The only files that the server reads for a browser: indexed pictures and videos, byte for byte as they were indexed.
 
 A client names a picture by its number and never by a path. What is read must have the size and the hash that the
-catalogue has of it, so whatever has been put in its place since, a link to elsewhere above all, is not shown.
+catalogue has of it, so whatever has been put in its place since, a link to elsewhere above all, is not shown. A video
+is hashed when it is first asked for, and again when anything about its file changes: it is asked for in many parts.
 """
 
 import hashlib
@@ -15,11 +16,15 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from wordsight.errors import InputError
 from wordsight.files import open_regular
 from wordsight.search import thumbnails
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.frames import split
 from wordsight.search.index import Index
-from wordsight.vision.images import open_image
+from wordsight.vision.clips import is_video
+from wordsight.vision.images import BadPicture, open_image
+from wordsight.vision.video_frames import frame_at
 
 SIDE = 512  # pixels of a thumbnail, at most
 KEPT, KEPT_BYTES = 1000, 2**26  # thumbnails in memory
@@ -40,36 +45,52 @@ class Pictures:
     def __init__(self, index: Index) -> None:
         self.index = index
         self._thumbs: OrderedDict[bytes, bytes] = OrderedDict()
+        self._hashes: dict[tuple[int, ...], bytes] = {}
         self._lock = Lock()
 
     def open(self, number: int) -> tuple[Entry, BinaryIO]:
-        """A picture's entry in the catalogue, and its file at its beginning, to be closed by the caller.
+        """The entry of a picture or frame in the catalogue, and its file at its beginning, to be closed by the caller.
 
         Raises:
             Gone: there is none of this number, its file is gone, or it is no longer what was indexed.
         """
-        entry = self.entry(number)
-        file = _opened(self.index.paths.path(entry.path), entry.bytes)
+        entry, content = self._known(number)
+        path = self.index.paths.path(entry.path)
+        file = _opened(path, entry.bytes)
         try:
-            hashed = hashlib.blake2b(digest_size=16)
-            for block in blocks(file):
-                hashed.update(block)
-            if hashed.digest() != entry.hash:
+            if self._hash(file, is_video(path)) != content:
                 raise Gone(f"Picture {number} has changed since it was indexed; build the index again.")
             file.seek(0)
         except OSError:
             file.close()
-            raise Gone(f"{entry.path.rpartition('/')[2]}: its file cannot be read.") from None
+            raise Gone(f"{path.name}: its file cannot be read.") from None
         except BaseException:
             file.close()
             raise
         return entry, file
 
-    def thumbnail(self, number: int) -> bytes:
-        """A picture as a JPEG of at most 512 pixels a side.
+    def frame(self, number: int) -> Image.Image | None:
+        """A frame of a video, upright RGB; None of a picture.
 
         Raises:
-            Gone: as `read`.
+            Gone: as `open`.
+            BadPicture: it cannot be read.
+        """
+        file_name, time = split(self.entry(number).path)
+        if time is None:
+            return None
+        path = self.index.paths.path(file_name)
+        with self.open(number)[1] as file:
+            try:
+                return frame_at(path, time, file)
+            except InputError as error:
+                raise BadPicture(str(error).replace(str(path), path.name)) from None
+
+    def thumbnail(self, number: int) -> bytes:
+        """A picture or frame as a JPEG of at most 512 pixels a side.
+
+        Raises:
+            Gone: as `open`.
             InputError: it cannot be opened.
         """
         key = self.entry(number).hash
@@ -79,8 +100,12 @@ class Pictures:
                 return self._thumbs[key]
         made = thumbnails.read(self.index.folder, key)
         if made is None:
-            with self.open(number)[1] as file:
-                made = thumbnail(file)
+            image = self.frame(number)
+            if image is None:
+                with self.open(number)[1] as file:
+                    image = open_image(file, at_least=SIDE)
+            image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            made = jpeg(image)
             thumbnails.write(self.index.folder, key, made)
         with self._lock:
             self._thumbs[key] = made
@@ -94,21 +119,41 @@ class Pictures:
         Raises:
             Gone: there is none of this number.
         """
+        return self._known(number)[0]
+
+    def _known(self, number: int) -> tuple[Entry, bytes]:
+        """What the catalogue has of a picture or frame, and the hash of its file."""
         with Catalog(self.index.folder) as catalog:
             found = catalog.numbered([number])
-        if not found:
-            raise Gone(f"There is no picture {number} in this index.")
-        return found[0]
+            if not found:
+                raise Gone(f"There is no picture {number} in this index.")
+            file, time = split(found[0].path)
+            if time is None:
+                return found[0], found[0].hash
+            of_video = [row[2] for row in catalog.rows("videos", "path = ?", (file,)) if row[0]]
+        if not of_video:
+            raise Gone(f"Video {number} has changed since it was indexed; build the index again.")
+        return found[0], of_video[0]
+
+    def _hash(self, file: BinaryIO, keep: bool) -> bytes:
+        """The hash of a file's content; one that is kept is used as long as the file is the same and unchanged."""
+        told = os.fstat(file.fileno())
+        state = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+        if state not in self._hashes:
+            hashed = hashlib.blake2b(digest_size=16)
+            for block in blocks(file):
+                hashed.update(block)
+            if not keep:
+                return hashed.digest()
+            with self._lock:
+                if len(self._hashes) >= KEPT:
+                    self._hashes.clear()
+                self._hashes[state] = hashed.digest()
+        return self._hashes[state]
 
 
-def thumbnail(file: BinaryIO) -> bytes:
-    """A picture's file -> the bytes of a JPEG of at most 512 pixels a side.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    image = open_image(file, at_least=SIDE)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+def jpeg(image: Image.Image) -> bytes:
+    """A picture as the bytes of a JPEG."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=85)
     return out.getvalue()

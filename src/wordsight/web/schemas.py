@@ -43,6 +43,7 @@ class SearchOptions(Chosen):
         Edge | None, Field(description=OLD.format("min_confidence"), json_schema_extra={"deprecated": True})
     ] = None
     group: Annotated[bool, Field(description="show near-duplicates as one")] = False
+    frames: Annotated[bool, Field(description="show each frame of a video, and not the video as one hit")] = False
 
 
 class SearchRequest(SearchOptions, ChosenJson):
@@ -123,6 +124,7 @@ class Info(BaseModel):
     name: str
     version: Annotated[str, Field(description="of wordsight")]
     pictures: int
+    videos: int
     albums: int
     reveal: Annotated[bool, Field(description="whether it shows files in the file manager of its machine")]
     folders: Annotated[list[str], Field(description="that may be indexed from the page")]
@@ -170,6 +172,15 @@ class NearDuplicate(BaseModel):
 
     number: int
     path: Annotated[str, Field(description="as of a hit")]
+    time: Annotated[int | None, Field(description="likewise")] = None
+
+
+class Moment(BaseModel):
+    """Another frame of a video that was found; see `Hit`."""
+
+    number: int
+    time: int
+    score: float
 
 
 class Hit(BaseModel):
@@ -194,10 +205,14 @@ class Hit(BaseModel):
     width: int
     height: int
     taken: str
-    taken_from: Annotated[From, Field(description="what says so: EXIF, the file's name, or the time of the file")]
+    taken_from: Annotated[From, Field(description="what says so: EXIF, a video's container, the file's name or time")]
     camera: Annotated[str, Field(description="make and model; empty where nobody knows")]
     meta: dict[str, Any]
     near_duplicates: list[NearDuplicate]
+    time: Annotated[int | None, Field(description="of a frame of a video, seconds; null of a picture")] = None
+    duration: Annotated[float | None, Field(description="how long the video is, seconds; null of a picture")] = None
+    frames: Annotated[int, Field(description="frames of the video that match, this one with them; 0 of a picture")] = 0
+    moments: Annotated[list[Moment], Field(description="the best of the others, best first")] = []
     common: Annotated[float, Field(deprecated=OLD.format("hubness"))]
     sure: Annotated[float | None, Field(deprecated=OLD.format("confidence"))]
     alike: Annotated[list[NearDuplicate], Field(deprecated=OLD.format("near_duplicates"))]

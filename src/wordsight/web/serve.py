@@ -69,8 +69,9 @@ def serve(
     app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, ahead=True)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
-    pictures = index.info()["pictures"]
-    print(f"{folder}: {pictures:,} pictures at {where}  (Ctrl-C stops)", file=sys.stderr, flush=True)
+    there = index.info()
+    pictures = f"{there['pictures']:,} pictures" + (f" and {there['videos']:,} videos" if there["videos"] else "")
+    print(f"{folder}: {pictures} at {where}  (Ctrl-C stops)", file=sys.stderr, flush=True)
     if show:
         Timer(0.5, webbrowser.open, [where]).start()
     server(app).run(sockets=listening)

@@ -5,6 +5,7 @@ const MOST = 10_000; // numbers that are sent at once
 const API = new URL("api/v1", new URL(".", import.meta.url)).href;
 export const picture = (number) => `${API}/pictures/${number}`;
 export const thumb = (number) => `${API}/pictures/${number}/thumb`;
+export const video = (number) => `${API}/pictures/${number}/video`;
 export const download = `${API}/download`;
 export const albumFile = (id, format) => `${API}/albums/${id}/export?format=${format}`;
 

@@ -21,7 +21,7 @@ import { nothing, told } from "./told.js";
 import { viewer } from "./view.js";
 import { legend, lightWord, lightWords } from "./words.js";
 
-const EMPTY = { numbers: [], ratios: [], hits: null, starts: [], days: [], dayOf: () => "", labelOf: () => "", total: 0, complete: true };
+const EMPTY = { numbers: [], ratios: [], hits: null, videos: {}, starts: [], days: [], dayOf: () => "", labelOf: () => "", total: 0, complete: true };
 const KEPT = 8; // results that Back finds at once
 const { NOTHING } = queries;
 
@@ -38,7 +38,7 @@ const memory = new Map(); // address -> content
 
 const light = (number) => lightWord(document.body, number);
 const status = (text) => { $("status").textContent = text; };
-const address = (photo = null) => queries.toAddress(query, photo);
+const address = (photo = null, time = null) => queries.toAddress(query, photo, time);
 const indexOf = (number) => content.numbers.indexOf(number);
 
 const grid = gridIn($("grid"), {
@@ -179,7 +179,7 @@ function furniture() {
 
 function side() {
   sidebar({
-    query, facets, albums, pictures: server.pictures, asked: queries.asked(query), renew,
+    query, facets, albums, pictures: server.pictures + server.videos, asked: queries.asked(query), renew,
     go: (change) => { document.body.classList.remove("side-open"); return ask(change); },
     address: (change) => queries.toAddress({ ...query, ...change }),
   });
@@ -206,13 +206,13 @@ function open(number) {
   show(number);
 }
 
-function show(number) {
+function show(number, from = null) {
   const index = indexOf(number);
   const hit = content.hits?.[index] ?? null;
   const place = index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${content.total.toLocaleString("en")}`;
   view.show({
     number, hit, place, ratio: content.ratios[index] ?? 1, words: content.words ?? [], colours: content.colours ?? [],
-    before: index > 0, after: index >= 0 && index < content.numbers.length - 1,
+    video: content.videos[number] !== undefined, from, before: index > 0, after: index >= 0 && index < content.numbers.length - 1,
   });
   if (index > content.numbers.length - 6) more();
 }
@@ -255,7 +255,7 @@ async function moveInHistory() {
   query = wanted.query;
   if (address() !== before) { view.hide(); await start(history.state?.scroll ?? 0); }
   if (queries.fromAddress().photo !== wanted.photo) return; // it has moved on meanwhile
-  if (wanted.photo) show(wanted.photo);
+  if (wanted.photo) show(wanted.photo, wanted.time);
   else if (view.number()) closed();
 }
 
@@ -263,6 +263,7 @@ function wire() {
   view = viewer({
     step, leave, can: server, show: (number) => { history.replaceState(history.state, "", address(number)); show(number); },
     searchBy: (number, box) => ask({ ...NOTHING, like: number, box }), albumOf: (id) => ask({ ...NOTHING, album: id }), changed: () => renew(),
+    paused: (number, time) => history.replaceState(history.state, "", address(number, time)),
   });
   furnish({ submit: (text) => ask({ q: text }), home: () => ask(NOTHING), add: () => addPhotos({ folders: server.folders, done: () => renew({ all: true }) }) });
   suggesting({ submit: (text) => ask({ q: text }), examples: () => server.examples });
@@ -286,7 +287,7 @@ try {
   if (query.album) await renew();
   else renew();
   await began;
-  if (given.photo) show(given.photo);
+  if (given.photo) show(given.photo, given.time);
 } catch (error) {
   notice(error.message, true);
 }

@@ -25,7 +25,7 @@ export async function photos(query, signal) {
   };
   return {
     numbers: found.numbers, ratios: found.ratios.map((ratio) => ratio / 100), total: found.total, hits: null,
-    starts, days, dayOf, labelOf: (place, room) => dayLabel(days[place], room), complete: true,
+    videos: found.videos, starts, days, dayOf, labelOf: (place, room) => dayLabel(days[place], room), complete: true,
   };
 }
 
@@ -38,7 +38,7 @@ export async function hits(query, signal) {
 function content(query, found, all, colours, last) {
   return {
     numbers: all.map((hit) => hit.number), ratios: all.map((hit) => (hit.width && hit.height ? hit.width / hit.height : 1)),
-    total: found.total, hits: all, starts: [], days: [], dayOf: () => "", labelOf: () => "",
+    total: found.total, hits: all, videos: Object.fromEntries(all.filter((hit) => hit.time !== null).map((hit) => [hit.number, hit.duration ?? 0])), starts: [], days: [], dayOf: () => "", labelOf: () => "",
     words: found.words, colours, unknown: found.unknown, poor: found.poor_match,
     complete: all.length >= found.total || found.hits.length === 0,
     more: async (signal) => {

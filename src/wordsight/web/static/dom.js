@@ -39,5 +39,11 @@ export const percent = (share) => {
   const value = 100 * share;
   return value >= 10 ? `${Math.round(value)} %` : value >= 1 ? `${value.toFixed(1)} %` : value > 0 ? "< 1 %" : "0 %";
 };
+/** A time in a video: 0:07, 1:02:30. */
+export const clock = (seconds) => {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)];
+  const two = (value) => String(value).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+};
 export const signed = (number) => number.toFixed(2).replace("-", "−");
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

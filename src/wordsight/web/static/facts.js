@@ -1,19 +1,19 @@
 // What is known of a photo and its file, and what can be done with the file.
 
-import { picture, reveal, thumb } from "./api.js";
+import { picture, reveal, thumb, video } from "./api.js";
 import { addToAlbum, copy } from "./actions.js";
 import { toast } from "./ask.js";
 import { momentLabel } from "./days.js";
-import { make, percent, signed } from "./dom.js";
+import { clock, make, percent, signed } from "./dom.js";
 import { icon } from "./icons.js";
 
-const FROM = { exif: "written by the camera", name: "from the file’s name", file: "of the file; the photo has none" };
+const FROM = { exif: "written by the camera", container: "written by the camera", name: "from the file’s name", file: "of the file; the photo has none" };
 
 /** Download, copy its path, show its folder, put it into an album. */
 export function buttons(found, { can, changed }) {
   const button = (sign, text, act) => make("button", { type: "button", onclick: act }, icon(sign), text);
   return make("div.buttons", {}, ...[
-    !found.missing && make("a.button", { href: picture(found.number), download: found.name }, icon("download"), "Download"),
+    !found.missing && make("a.button", { href: (found.time === null ? picture : video)(found.number), download: found.name }, icon("download"), "Download"),
     button("copy", "Copy path", () => copy(found.path, "Copied the path.")),
     can.reveal && !found.missing && button("folder", "Show in folder", async () => {
       try { await reveal(found.number); } catch (error) { toast(error.message, true); }
@@ -29,7 +29,8 @@ export function facts(found, albumOf) {
   const size = [pixels, found.bytes > 0 && bytes(found.bytes)].filter(Boolean).join(" · ");
   const albums = found.albums?.flatMap((album, place) => [place > 0 && ", ", make("button.link", { type: "button", onclick: () => albumOf(album.id) }, album.name)]);
   const rows = [
-    ["Date", date || "not known"], found.camera && ["Camera", found.camera], size && ["Size", size], ["File", found.path],
+    ["Date", date || "not known"], found.camera && ["Camera", found.camera], size && ["Size", size],
+    found.time !== null && ["Time", `${clock(found.time)}${found.duration === null ? "" : ` of ${clock(found.duration)}`}`], ["File", found.path],
     found.missing && ["", "The file is gone."], !found.missing && found.unreadable && ["", `It cannot be read: ${found.unreadable}.`],
     albums?.length > 0 && ["Albums", albums],
     ...Object.entries(found.meta ?? {}).map(([name, value]) => [name, String(value)]),
@@ -42,7 +43,7 @@ export function alike(hit, open) {
   if (!hit.near_duplicates.length) return null;
   return make("div", {}, make("h3", {}, "Near-duplicates"), make("div.alike", {}, ...hit.near_duplicates.map((one) => make("button.bare", {
     type: "button", title: one.path, onclick: () => open(one.number),
-  }, make("img", { src: thumb(one.number), alt: one.path })))));
+  }, make("img", { src: thumb(one.number), alt: one.time === null ? one.path : `${one.path} at ${clock(one.time)}` })))));
 }
 
 /** How the score of a hit is made, for those who ask. */

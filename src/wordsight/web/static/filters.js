@@ -6,6 +6,7 @@ import { judged } from "./query.js";
 import { LIKELY, POSSIBLE } from "./tile.js";
 
 const SIZES = { small: "Small (under 1 MP)", medium: "Medium", large: "Large (8 MP and more)" };
+const KINDS = { photo: "Photos", video: "Videos" };
 const SURE = { [100 * LIKELY]: "likely", [100 * POSSIBLE]: "possible" };
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -33,6 +34,7 @@ export function filterPanel({ query, facets, server, change }) {
     date("since", "From"), date("until", "Until"),
     facets.folders.length > 0 && field("Folder", on(picker("under", "Any folder", flat(facets.folders).map((one) => [one.path, `${one.label} · ${one.count}`]), query.under), said("under"))),
     facets.cameras.length > 0 && cameras(facets.cameras, query, change),
+    facets.kinds.video > 0 && field("Kind", on(picker("kind", "Photos and videos", counted(facets.kinds, (key) => KINDS[key]), query.kind), said("kind"))),
     field("Orientation", on(picker("orientation", "Any", counted(facets.orientations, capital), query.orientation), said("orientation"))),
     field("Size", on(picker("size", "Any", counted(facets.sizes, (key) => SIZES[key] ?? key), query.size), said("size"))),
     ...facets.columns.map((column) => ofColumn(column, query, change)),
@@ -86,6 +88,7 @@ export function chosenFilters({ query, albums, change }) {
     query.under && [`Folder: ${query.under}`, { under: "" }],
     ...query.camera.map((name) => [name, { camera: query.camera.filter((one) => one !== name) }]),
     query.orientation && [capital(query.orientation), { orientation: "" }],
+    query.kind && [KINDS[query.kind] ?? query.kind, { kind: "" }],
     query.size && [SIZES[query.size] ?? query.size, { size: "" }],
     ...Object.entries(columns).map(([name, value]) => [`${capital(name)}: ${value}`, { columns: Object.fromEntries(Object.entries(columns).filter(([other]) => other !== name)) }]),
     query.not && [`Less of “${query.not}”`, { not: "" }],

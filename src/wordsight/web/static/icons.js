@@ -23,6 +23,7 @@ const PATHS = {
   info: "M12 11v6M12 7.5v.5M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
   filter: "M4 6h16M7 12h10M10 18h4",
   boxes: "M4 5h10v9H4zM10 10h10v9H10z",
+  play: "M8 5.5v13l10.5-6.5z",
   text: "M5 7h14M5 12h14M5 17h8",
 };
 

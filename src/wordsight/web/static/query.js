@@ -2,18 +2,18 @@
 
 const files = new Map(); // pictures that were given in this tab; an address can name them, but not hold them
 const LESS = -0.5;
-const TEXTS = ["q", "not", "sure", "where", "since", "until", "under", "orientation", "size"];
+const TEXTS = ["q", "not", "sure", "where", "since", "until", "under", "orientation", "size", "kind"];
 
 /** Nothing asked, no filter. */
 export const NOTHING = Object.freeze({
   q: "", like: null, upload: null, box: null, not: "", sure: "", group: true,
-  where: "", since: "", until: "", under: "", orientation: "", size: "", camera: [], album: null, columns: {},
+  where: "", since: "", until: "", under: "", orientation: "", size: "", kind: "", camera: [], album: null, columns: {},
 });
 /** The part of `NOTHING` that chooses among all photos. */
 export const NO_FILTER = Object.freeze(Object.fromEntries(
-  ["where", "since", "until", "under", "orientation", "size", "camera", "album", "columns"].map((name) => [name, NOTHING[name]])));
+  ["where", "since", "until", "under", "orientation", "size", "kind", "camera", "album", "columns"].map((name) => [name, NOTHING[name]])));
 
-/** The query in an address, and the number of the opened photo, or null. */
+/** The query in an address, the number of the opened photo, and where its video was paused; or null. */
 export function fromAddress(search = location.search) {
   const given = new URLSearchParams(search);
   const box = (given.get("box") ?? "").split(",").map(Number);
@@ -26,12 +26,12 @@ export function fromAddress(search = location.search) {
       box: box.length === 4 && box.every(Number.isFinite) ? box : null,
       camera: given.getAll("camera"), columns: Object.fromEntries(columns), group: given.get("group") !== "0",
     },
-    photo: number("photo"),
+    photo: number("photo"), time: number("t"),
   };
 }
 
-/** The address of a query, and of a photo that is open over it. */
-export function toAddress(query, photo = null) {
+/** The address of a query, of a photo that is open over it, and of a second of its video. */
+export function toAddress(query, photo = null, time = null) {
   const made = new URLSearchParams();
   for (const name of [...TEXTS, "like", "upload", "album"]) if (query[name]) made.set(name, query[name]);
   if (query.box) made.set("box", query.box.map((edge) => edge.toFixed(4)).join());
@@ -39,6 +39,7 @@ export function toAddress(query, photo = null) {
   for (const [name, value] of Object.entries(query.columns)) made.append("column", `${name}:${value}`);
   if (!query.group) made.set("group", "0");
   if (photo) made.set("photo", photo);
+  if (photo && time) made.set("t", time);
   const text = made.toString();
   return text ? `${location.pathname}?${text}` : location.pathname;
 }
@@ -59,7 +60,7 @@ export const judged = (query) => Boolean(query.q.trim()) && !query.not && !query
 /** The filters that are set, for a POST. */
 function chosen(query) {
   const set = {};
-  for (const name of ["where", "since", "until", "under", "orientation", "size", "album"]) if (query[name]) set[name] = query[name];
+  for (const name of ["where", "since", "until", "under", "orientation", "size", "kind", "album"]) if (query[name]) set[name] = query[name];
   if (query.camera.length) set.camera = query.camera;
   if (Object.keys(query.columns).length) set.columns = query.columns;
   return set;

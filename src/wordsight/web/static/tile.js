@@ -2,7 +2,7 @@
 
 import { picture, thumb } from "./api.js";
 import { boxed, marksOf } from "./boxes.js";
-import { count, make } from "./dom.js";
+import { clock, count, make } from "./dom.js";
 import { dayLabel } from "./days.js";
 import { icon } from "./icons.js";
 import { hoverable, lightMark } from "./words.js";
@@ -11,7 +11,8 @@ import { hoverable, lightMark } from "./words.js";
 export function altOf(hit, marks) {
   const shown = marks.filter((mark) => !mark.weak && !mark.region).map((mark) => `“${mark.text}”`);
   const boxes = shown.length ? `, with boxes for ${shown.join(", ")}` : "";
-  return `${hit.name}${boxes}`;
+  const at = hit.time === null ? "" : `, video at ${clock(hit.time)} of ${clock(hit.duration ?? 0)}`;
+  return `${hit.name}${at}${boxes}`;
 }
 
 /** From which confidence on a hit is called so. Photos that fit alike share the doubt, so that good ones have low figures. */
@@ -40,7 +41,9 @@ export function tileOf(index, content, { address, selected, light }) {
   const hit = content.hits?.[index] ?? null;
   const marks = hit ? marksOf(hit, content.colours) : [];
   const day = hit ? "" : content.dayOf(index);
-  const alt = hit ? altOf(hit, marks) : day ? `Photo of ${dayLabel(day)}` : "Photo without a date";
+  const seconds = content.videos[number];
+  const kind = seconds === undefined ? "Photo" : `Video of ${clock(seconds)},`;
+  const alt = hit ? altOf(hit, marks) : day ? `${kind} of ${dayLabel(day)}` : `${kind} without a date`;
   const frame = boxed(thumb(number), alt, marks, { later: true, fallback: picture(number) });
   const word = hit && surety(hit.confidence);
   const folded = hit?.near_duplicates.length ?? 0;
@@ -52,6 +55,7 @@ export function tileOf(index, content, { address, selected, light }) {
   });
   const tile = make(`div.tile${selected(number) ? ".selected" : ""}`, { "data-number": number, "data-hit": hit && number },
     link, check,
+    seconds !== undefined && make("span.length", { "aria-hidden": "true" }, icon("play"), hit ? `${clock(hit.time)} / ${clock(seconds)}` : clock(seconds)),
     folded > 0 && make("span.folded", { title: "Near-duplicates: open the photo to see them" }, icon("stack"), `+${folded}`),
     hit && make("div.foot", { "aria-hidden": "true" }, sureness(hit), make("span.name", {}, hit.name), hit.missing && make("span.note", {}, "file is gone")));
   tile.marks = marks;

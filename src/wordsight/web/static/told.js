@@ -6,13 +6,14 @@ import * as queries from "./query.js";
 /** The line above the grid, and what stands out; `ms` is how long it took, or null. */
 export function told(content, query, ms) {
   const all = content.total;
-  if (!content.hits) return { status: all ? count(all, "photo") : "", notice: "" };
+  const videos = Object.keys(content.videos).length;
+  if (!content.hits) return { status: [all - videos && count(all - videos, "photo"), videos && count(videos, "video")].filter(Boolean).join(", "), notice: "" };
   const said = [];
   if (content.unknown.length) said.push(`The model does not know ${content.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
   const best = content.hits[0];
   if (!best) said.push(queries.filtered(query) || query.sure !== "" ? "Nothing here matches, with these filters." : "Nothing here matches.");
   else if (content.poor) said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
-  return { status: best ? `${count(all, "photo")}, best first${ms === null ? "" : ` · ${ms} ms`}` : "", notice: said.join(" ") };
+  return { status: best ? `${count(all, videos ? "result" : "photo")}, best first${ms === null ? "" : ` · ${ms} ms`}` : "", notice: said.join(" ") };
 }
 
 /** That there are no photos, and what to do. */

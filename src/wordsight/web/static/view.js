@@ -2,12 +2,13 @@
 
 import { details, picture, thumb } from "./api.js";
 import { boxed, marksOf } from "./boxes.js";
-import { $, make } from "./dom.js";
+import { $, clock, make } from "./dom.js";
 import { alike, buttons, facts, why } from "./facts.js";
 import { icon } from "./icons.js";
 import { tools } from "./region.js";
 import { zoomable } from "./stage.js";
 import { altOf, sureness } from "./tile.js";
+import { moments, playerOf } from "./video.js";
 import { chips, hoverable, lightMark, lightWord } from "./words.js";
 
 /**
@@ -15,21 +16,22 @@ import { chips, hoverable, lightMark, lightWord } from "./words.js";
  *
  * step: called with 1 or -1 for the next and the one before. leave: called when it is to close.
  * searchBy: called with its number and a box, or null for the whole photo. show: opens another photo by its number.
- * albumOf: opens an album. changed: albums have changed. can: what the server is able to do.
+ * paused: called with its number and the second where its video is paused, or null. albumOf: opens an album. changed: albums have changed. can: what the server is able to do.
  */
-export function viewer({ step, leave, searchBy, show: openOther, albumOf, changed, can }) {
+export function viewer({ step, leave, searchBy, show: openOther, albumOf, changed, paused, can }) {
   const dialog = $("view");
   let zoom = null;
+  let player = null; // of a video
   let loading = new AbortController();
   let number = null;
 
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) leave(); });
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.closest("input, select, textarea, video") || event.altKey || event.ctrlKey || event.metaKey) return;
     const act = {
       ArrowRight: () => step(1), ArrowLeft: () => step(-1), "+": () => zoom.zoom(1.5), "=": () => zoom.zoom(1.5), "-": () => zoom.zoom(1 / 1.5),
-      0: () => zoom.reset(), i: () => panel(),
+      0: () => zoom.reset(), i: () => panel(), " ": player && !event.target.closest("button, a, summary") && player.toggle,
     }[event.key];
     if (act) { event.preventDefault(); act(); }
   });
@@ -40,12 +42,16 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     dialog.querySelector(".aside").hidden = off;
   }
 
-  /** Show a photo; `given` has its number, hit or null, ratio, the words and colours of the query, place and neighbours. */
+  /**
+   * Show a photo; `given` has its number, hit or null, ratio, the words and colours of the query, place and neighbours,
+   * whether it is of a video, and the second where that was paused or null.
+   */
   function show(given) {
     const { hit, ratio, words, colours, place, before, after } = given;
     number = given.number;
-    const focus = dialog.open ? document.activeElement?.dataset.keep : "close";
+    const focus = (dialog.open && document.activeElement?.dataset.keep) || (given.video ? "play" : "close");
     zoom?.free();
+    player?.free();
     const marks = hit ? marksOf(hit, colours) : [];
     const frame = boxed(picture(number), hit ? altOf(hit, marks) : "The photo", marks, { fallback: thumb(number) });
     frame.style.backgroundImage = `url("${thumb(number)}")`;
@@ -54,11 +60,13 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     }, icon(sign));
     const stage = make("div.stage", {}, frame,
       control("before", "left", "Previous", "Previous (←)", () => step(-1), !before), control("after", "right", "Next", "Next (→)", () => step(1), !after));
+    player = given.video ? play(stage, hit) : null;
+    if (given.from) (player ??= play(stage, hit)).play(given.from, { paused: true });
     const kit = tools(frame, {
       subject: { number }, can, boxOf: (mark) => marks[mark].box, searchBy: (box) => searchBy(number, box),
       draws: (event) => event.pointerType === "mouse" && zoom.scale() === 1,
     });
-    const title = make("h2", {}, hit?.name ?? "Photo");
+    const title = make("h2", {}, hit ? called(hit) : "Photo");
     const rest = make("div.rest", {}, make("p.help", {}, "…"));
     const aside = make("div.aside", { hidden: dialog.classList.contains("plain") }, title, kit.element, ...evidence(hit, words, marks, kit), rest);
     const item = make("div.large", { "data-hit": hit && number }, stage, aside);
@@ -74,20 +82,26 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     image.addEventListener("load", () => { if (image.naturalWidth) mine.shape(image.naturalWidth / image.naturalHeight); });
     const wanted = dialog.querySelector(`[data-keep="${focus}"]:not(:disabled)`) ?? dialog.querySelector(".close");
     wanted.focus({ preventScroll: true });
-    fill(number, { hit, title, rest, image });
+    fill(number, { hit, title, rest, image, stage });
   }
 
-  async function fill(of, { hit, title, rest, image }) {
+  function play(stage, hit) {
+    const of = number;
+    return playerOf(stage, { number: of, time: hit?.time ?? null, told: (second) => { if (number === of) paused(of, second); } });
+  }
+
+  async function fill(of, { hit, title, rest, image, stage }) {
     loading.abort();
     const mine = (loading = new AbortController());
     try {
       const found = await details(of, mine.signal);
-      title.textContent = found.name;
-      dialog.setAttribute("aria-label", found.name);
-      if (!hit) image.alt = found.name;
+      title.textContent = called(found);
+      dialog.setAttribute("aria-label", called(found));
+      if (!hit) image.alt = called(found);
+      if (found.time !== null) (player ??= play(stage, hit)).begin(found.time);
       rest.replaceChildren(...[
-        buttons(found, { can, changed: async () => { await changed(); if (number === of) fill(of, { hit, title, rest, image }); } }),
-        facts(found, albumOf), hit && alike(hit, openOther)].filter(Boolean));
+        buttons(found, { can, changed: async () => { await changed(); if (number === of) fill(of, { hit, title, rest, image, stage }); } }),
+        facts(found, albumOf), hit && moments(hit, openOther, thumb), hit && alike(hit, openOther)].filter(Boolean));
     } catch (error) {
       if (error.name === "AbortError") return;
       rest.replaceChildren(make("p.wrong", {}, error.message));
@@ -105,13 +119,17 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
   function hide() {
     loading.abort();
     zoom?.free();
-    zoom = null;
+    player?.free();
+    zoom = player = null;
     number = null;
     if (dialog.open) dialog.close();
     dialog.replaceChildren();
   }
   return { show, hide, number: () => number };
 }
+
+/** The name of a photo, or of a video with the time of its frame. */
+const called = (one) => (one.time === null ? one.name : `${one.name} at ${clock(one.time)}`);
 
 /** A button a phrase: pointing at it lights its box, choosing it takes its box as the region. */
 function phrases(item, marks, kit) {

@@ -1,0 +1,42 @@
+"""Vectors of pictures onto the disk, and where they are into their entries."""
+
+from collections.abc import Sequence
+
+import torch
+
+from wordsight.batch import Vectors
+from wordsight.search.catalog import Batch, Catalog, Entry
+from wordsight.search.opened import Opened
+from wordsight.search.prefilter import extent
+
+
+def append(
+    index: Opened, catalog: Catalog, encoded: Sequence[Entry], images: Vectors
+) -> tuple[Batch | None, list[Entry]]:
+    """Write encoded pictures onto the disk: their batch, None of no pictures, and each with where its rows are.
+
+    Args:
+        index: where to.
+        catalog: of the index.
+        encoded: I pictures, without rows.
+        images: (I, R, D).
+    """
+    if not encoded:
+        return None, []
+    values, places = images.values[images.mask].numpy(), images.places[images.mask].numpy()
+    batch = index.segments.append(catalog.segments(), values, places)
+    hubness = torch.zeros(len(encoded)) if images.hubness is None else images.hubness
+    entries, first = [], batch.first
+    extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
+    each = (part.tolist() for part in extents)
+    for entry, rows, hub, length, blur in zip(encoded, *each, strict=True):
+        known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
+        entries.append(known._replace(segment=batch.segment, first=first))
+        first += rows
+    return batch, entries
+
+
+def like(new: Entry, same: Entry) -> Entry:
+    """A picture with the rows of another of the same content."""
+    places = {name: getattr(same, name) for name in ("segment", "first", "rows", "hubness", "length", "blur")}
+    return new._replace(**places)

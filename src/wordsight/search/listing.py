@@ -1,0 +1,35 @@
+"""Files that go into an index: pictures, and videos where they can be read."""
+
+from collections.abc import Iterable
+
+from wordsight.data.find import PICTURE_SUFFIXES
+from wordsight.data.pictures import Listing, Names, picture_files
+from wordsight.errors import InputError, install
+from wordsight.vision.clips import VIDEO_SUFFIXES, is_video
+from wordsight.vision.video_frames import reads_videos
+
+
+def listed_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
+    """Resolve names to files of pictures and videos.
+
+    Without the extra `video` the videos are left out together, in one sentence.
+
+    Args:
+        names: as of `picture_files`.
+        listed: likewise.
+
+    Raises:
+        InputError: there is none at all.
+    """
+    if isinstance(names, Listing):
+        return names
+    found = picture_files(names, listed, PICTURE_SUFFIXES | VIDEO_SUFFIXES)
+    videos = [] if reads_videos() else [path for path in found if is_video(path)]
+    if not videos:
+        return found
+    others = f" and {len(videos) - 1:,} more" if len(videos) > 1 else ""
+    why = f"{videos[0]}{others}: left out; reading videos needs PyAV: {install('video')}"
+    kept = [path for path in found if not is_video(path)]
+    if not kept:
+        raise InputError(why)
+    return Listing(kept, found.left_out | {videos[0]: why})
