@@ -17,6 +17,7 @@ from wordsight.vision.clips import Fragment, fragment, length, sampled
 
 STEP = 0.1  # seconds between two frames
 CHANGE = 0.35  # half the sum of differences, 0 for equal histograms and 1 for those that share no colour
+LEAST = 8.0  # levels of 256 by which pixels change too; a plain picture that fades changes all its colours slowly
 SHORTEST = 0.4  # seconds
 _SIDE, _LEVELS = 64, 8  # pixels of a frame that is looked at; levels of red, green and blue
 
@@ -37,21 +38,23 @@ def shots(path: Path, progress: Callable[[int, int], None] | None = None) -> lis
     for time, image in sampled(part.file, STEP, _SIDE):
         if not part.start <= time < end:
             continue
-        colours = histogram(image)
-        if before is not None and _differ(before, colours) and time - cuts[-1] >= SHORTEST:
+        frame = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+        if before is not None and time - cuts[-1] >= SHORTEST and _differ(before, frame):
             cuts.append(time)
-        before = colours
+        before = frame
         if progress:
             progress(math.ceil(time - part.start), math.ceil(end - part.start))
     return [Fragment(part.file, *times) for times in pairwise([*cuts, end])]
 
 
-def _differ(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    return float(np.abs(one - other).sum()) / 2 > CHANGE
+def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two frames (S, S, 3) are of different shots."""
+    change = float(np.abs(histogram(one) - histogram(other)).sum()) / 2
+    return change > CHANGE and float(np.abs(one.astype(np.int16) - other).mean()) > LEAST
 
 
-def histogram(image: Image.Image) -> NDArray[np.float32]:
+def histogram(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(512,), the share of the pixels that have each colour, by eight levels of red, green and blue each."""
-    small = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.int64) * _LEVELS // 256
-    cells = (small * np.array([_LEVELS**2, _LEVELS, 1])).sum(axis=2)
-    return (np.bincount(cells.reshape(-1), minlength=_LEVELS**3) / cells.size).astype(np.float32)
+    levels = frame.astype(np.int64) * _LEVELS // 256
+    cells = (levels * np.array([_LEVELS**2, _LEVELS, 1])).sum(axis=2)
+    return np.bincount(cells.reshape(-1), minlength=_LEVELS**3) / cells.size

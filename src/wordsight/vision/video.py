@@ -142,21 +142,21 @@ def _track(path: Path) -> Track:
 @lru_cache(maxsize=8)
 def _read_track(path: Path, size: int, changed: int) -> Track:
     """By the times of its packets: nothing is decoded."""
-    import av
-
+    av = _library(path)
     keys, begin, end, stamped = array("d"), math.inf, -math.inf, True
     with _opened(path) as (container, stream):
-        pixels = (stream.width or 0) * (stream.height or 0)
-        if pixels > MOST_PIXELS:
+        if (stream.width or 0) * (stream.height or 0) > MOST_PIXELS:
             raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
+        unit = float(stream.time_base or 0)  # seconds
         with suppress(av.FFmpegError):  # cut short: what there is
             for packet in container.demux(stream):
-                stamp = packet.dts if packet.pts is None else packet.pts
-                if stamp is None or packet.time_base is None:
-                    continue
-                stamped = stamped and packet.pts is not None
-                time = float(stamp * packet.time_base)
-                begin, end = min(begin, time), max(end, time + float((packet.duration or 0) * packet.time_base))
+                stamp = packet.pts
+                if stamp is None:
+                    if packet.dts is None:
+                        continue
+                    stamp, stamped = packet.dts, False
+                time = stamp * unit
+                begin, end = min(begin, time), max(end, time + (packet.duration or 0) * unit)
                 if packet.is_keyframe:
                     keys.append(time)
                 if end - begin > LONGEST:
@@ -166,6 +166,19 @@ def _read_track(path: Path, size: int, changed: int) -> Track:
     return Track(begin, end - begin, array("d", sorted(time - begin for time in keys if stamped)))
 
 
+def _library(path: Path) -> Any:
+    """PyAV.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise InputError(f"{path}: reading videos needs PyAV: {install('video')}") from None
+    return av
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container of a video and its first stream of pictures, to be decoded.
@@ -173,10 +186,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     Raises:
         InputError: PyAV is missing, or this is no video.
     """
-    try:
-        import av
-    except ImportError:
-        raise InputError(f"{path}: reading videos needs PyAV: {install('video')}") from None
+    av = _library(path)
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     try:
         with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
