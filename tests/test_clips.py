@@ -1,11 +1,15 @@
 """Clips: which frames are taken, how they become regions, and that captioners of clips know their order."""
 
+import json
+import struct
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,8 +22,11 @@ from wordsight.data.painted.clips import FRAMES, WAYS, film, paint_clips, story
 from wordsight.data.sequences import JOIN, write_sequences
 from wordsight.errors import InputError
 from wordsight.runs.encoder import region_encoder
-from wordsight.vision.clips import frames
+from wordsight.vision import clips
+from wordsight.vision.cache import FeatureCache
+from wordsight.vision.clips import fragment, frames, is_video, length, sampled, still
 from wordsight.vision.settings import RegionSettings
+from wordsight.vision.shots import shots
 
 SIDE = 32
 ROOT = Path(__file__).parents[1]
@@ -148,8 +155,6 @@ def test_what_moves_in_a_painted_clip_moves_as_it_is_said() -> None:
 
 
 def test_sequences_say_which_frames_each_shot_has(world: Path, tmp_path: Path) -> None:
-    import json
-
     out = write_sequences(load_dataset(world), tmp_path / "sequences", most=3)
     shots = json.loads((out / "shots.json").read_text())
     for picture in load_dataset(out).pictures:
@@ -212,3 +217,178 @@ def test_clips_are_learned_described_and_drawn_by_commands(tmp_path: Path) -> No
     assert (run / "report-val" / "report.html").exists()
     strip = Image.open(tmp_path / "strip.png")
     assert strip.width == 1200 and strip.height > 100
+
+
+def test_a_part_of_a_clip_has_its_name_and_its_frames(tmp_path: Path) -> None:
+    clip = video(tmp_path / "a.b.mp4", [10 * number for number in range(20)])
+    part = fragment(f"{clip}#t=1,1.5")
+    assert part == (clip, 1.0, 1.5) and str(part.path) == f"{clip}#t=1,1.5" and is_video(part.path)
+    assert fragment(clip).path == clip and fragment(clip).whole
+    assert levels(part.path, 5) == [100, 110, 120, 130, 140]
+    assert [(one.start, one.end) for one in frames(part.path, 1)] == [(1.0, 1.5)]
+    assert length(clip) == pytest.approx(2.0) and length(part.path) == pytest.approx(0.5)
+    moving = animation(tmp_path / "a.webp", [(20 * number, 100) for number in range(10)])
+    assert levels(fragment(f"{moving}#t=0.2,0.4").path, 2) == [40, 60]
+    assert round(float(np.asarray(still(f"{clip}#t=1,1.2")).mean()), -1) == 110
+
+
+@pytest.mark.parametrize(
+    ("times", "why"),
+    [("5,6", "begins after the end of the clip, which is 2.0 s long"), ("1,0.5", "ends at 0.5 s, before it begins")],
+)
+def test_a_part_that_a_clip_does_not_have(tmp_path: Path, times: str, why: str) -> None:
+    clip = video(tmp_path / "a.mp4", [10 * number for number in range(20)])
+    with pytest.raises(InputError, match=why):
+        frames(f"{clip}#t={times}", 4)
+    assert levels(Path(f"{clip}#t=1.5,9"), 1) == [170]  # as far as it goes
+
+
+def test_parts_of_a_clip_are_kept_apart_in_the_cache(tmp_path: Path) -> None:
+    clip = video(tmp_path / "a.mp4", [10 * number for number in range(20)])
+    cache = FeatureCache(tmp_path / "cache", region_encoder(RegionSettings(frames=2, size=SIDE)))
+    paths = [clip, Path(f"{clip}#t=0,0.5"), Path(f"{clip}#t=1.5,2"), Path(f"{clip}#t=7,8"), tmp_path / "gone.mp4"]
+    table = cache.regions(paths)
+    features = table.gather(torch.arange(3)).features
+    assert table.kept == [0, 1, 2] and len({tuple(one.flatten().tolist()) for one in features}) == 3
+    assert "begins after the end" in table.broken[paths[3]] and "gone.mp4: no such" in table.broken[paths[4]]
+
+
+def test_frames_far_apart_are_reached_by_keyframes(tmp_path: Path) -> None:
+    long = video(tmp_path / "long.mp4", [(number // 10) % 25 * 10 for number in range(600)])
+    assert levels(long, 20) == [10 * ((3 * place + 1) % 25) for place in range(20)]
+    assert [round(time, 1) for time, _ in sampled(long, 20.0)] == [0.0, 20.0, 40.0]
+
+
+def test_a_video_is_turned_as_it_says(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / "turned.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height = 64, 32
+        picture = Image.new("RGB", (64, 32))
+        picture.paste((255, 255, 255), (0, 0, 32, 32))  # white on the left
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode(None))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40  # its matrix: a quarter turn clockwise
+    content[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 32 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    upright = np.asarray(frames(path, 1)[0].image.convert("L"), float)
+    assert upright.shape == (64, 32) and upright[:24].mean() > 200 and upright[-24:].mean() < 50  # left became top
+
+
+def test_what_is_broken_within_a_video_is_passed_over(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.avi", [5 * number for number in range(40)])
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    path.write_bytes(content)
+    assert len(frames(path, 8)) == 8
+
+
+def test_few_frames_a_second_and_one_frame_alone(tmp_path: Path) -> None:
+    slow = video(tmp_path / "slow.mp4", [0, 100, 200], [0, 1000, 2000])
+    assert len({id(one.image) for one in frames(slow, 28)}) == 3
+    assert levels(video(tmp_path / "one.mp4", [100]), 3) == [100] * 3
+
+
+@pytest.mark.parametrize(
+    "content", [b"#EXTM3U\n#EXTINF:10,\n/etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n"]
+)
+def test_a_list_of_other_files_is_no_video(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("av")
+    (tmp_path / "list.mp4").write_bytes(content)
+    with pytest.raises(InputError, match=r"list\.mp4: cannot be read as a video"):
+        frames(tmp_path / "list.mp4", 4)
+
+
+def test_an_animated_picture_of_too_many_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = animation(tmp_path / "a.webp", [(0, 100), (50, 100), (100, 100)])
+    monkeypatch.setattr(clips, "MOST_FRAMES", 2)
+    with pytest.raises(InputError, match=r"a\.webp: has 3 frames; expected at most 2"):
+        frames(path, 4)
+
+
+def test_a_large_frame_is_made_smaller_when_it_is_decoded(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "large.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height = 1920, 1080
+        container.mux(stream.encode(av.VideoFrame.from_image(Image.new("RGB", (1920, 1080), (80, 90, 100)))))
+        container.mux(stream.encode(None))
+    assert frames(tmp_path / "large.mp4", 1, at_least=200)[0].image.size == (384, 216)
+    assert frames(tmp_path / "large.mp4", 1)[0].image.size == (1920, 1080)
+
+
+def test_a_video_without_pyav_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"any")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InputError, match=r"a\.mp4: reading videos needs PyAV: .* -m pip install 'av>=14'"):
+        frames(tmp_path / "a.mp4", 4)
+
+
+def test_broken_clips_are_left_out_in_their_place(tmp_path: Path) -> None:
+    good = [animation(tmp_path / f"{name}.webp", [(0, 100), (level, 100)]) for name, level in (("a", 90), ("b", 250))]
+    (tmp_path / "bad.gif").write_bytes(b"GIF89a")
+    encoder = region_encoder(RegionSettings(frames=3, size=SIDE))
+    order = [tmp_path / "bad.gif", good[0], tmp_path / "bad.gif", good[1], tmp_path / "gone.webp"]
+    rows = list(encoder.stream(order))
+    assert [isinstance(row, InputError) for row in rows] == [True, False, True, False, True]
+    alone = encoder.encode(good).features
+    for place, row in enumerate((rows[1], rows[3])):
+        assert not isinstance(row, InputError)
+        np.testing.assert_allclose(row.features, alone[place].numpy())
+
+
+def three_shots(path: Path) -> Path:
+    """A video of three shots, a second each."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = SIDE
+        for number in range(30):
+            colour = ((200, 30, 30), (30, 160, 30), (30, 30, 220))[number // 10]
+            picture = Image.new("RGB", (SIDE, SIDE), colour)
+            picture.paste((230, 230, 230), (number % 10, 4, number % 10 + 8, 12))  # what moves ends no shot
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_shot_ends_where_the_colours_change_at_once(tmp_path: Path) -> None:
+    path = three_shots(tmp_path / "a.mp4")
+    found = [(round(part.start, 1), round(part.end, 1)) for part in shots(path)]
+    assert found == [(0, 1), (1, 2), (2, 3)]
+    assert [round(part.start, 1) for part in shots(Path(f"{path}#t=0.5,1.5"))] == [0.5, 1.0]
+    grey(100).save(tmp_path / "still.png")
+    assert [part.path for part in shots(tmp_path / "still.png")] == [tmp_path / "still.png#t=0,0"]
+    slow = video(tmp_path / "fade.mp4", [4 * number for number in range(50)])
+    assert len(shots(slow)) == 1  # a fade ends none
+
+
+def test_shots_of_sequences_are_found(world: Path, tmp_path: Path) -> None:
+    out = write_sequences(load_dataset(world), tmp_path / "sequences", most=2)
+    truth = json.loads((out / "shots.json").read_text())
+    for name, told in truth.items():
+        starts = [part.start / 0.12 for part in shots(out / "images" / name)]
+        assert all(min(abs(start - first) for first in told["first"]) <= 1 for start in starts), name
+
+
+def test_captions_of_videos_and_their_shots(tmp_path: Path) -> None:
+    path, gone = three_shots(tmp_path / "a.mp4"), tmp_path / "broken.mp4"
+    gone.write_bytes(b"nothing")
+
+    def say(*words: object) -> Result:
+        return CliRunner().invoke(app, ["caption", *map(str, words), "--device", "cpu"])
+
+    whole = json.loads(say(path, "--json").stdout)["pictures"]
+    assert [(one["picture"], one["start"], one["end"]) for one in whole] == [(str(path), 0.0, 3.0)]
+    each = json.loads(say(tmp_path, "--shots", "--json").stdout)  # a folder
+    assert [(one["start"], one["end"]) for one in each["pictures"]] == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    assert all(one["picture"] == str(path) and one["captions"][0]["text"] for one in each["pictures"])
+    assert "cannot be read as a video" in each["broken"][str(gone)]
+    text = say(path, "--shots").stdout.splitlines()
+    assert text[1] == str(path) and [line.split()[1:4] for line in text[2:]][1] == ["1.0", "-", "2.0"]
+    failed = say(gone)
+    assert failed.exit_code == 2 and failed.stderr.count("\n") == 1 and "broken.mp4" in failed.stderr

@@ -104,7 +104,8 @@ def caption(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="[RUN] PICTURE...", help="Files, folders, patterns such as 'a/*.jpg'; - for paths on stdin."
+            metavar="[RUN] PICTURE...",
+            help="Pictures, videos, folders, patterns such as 'a/*.jpg'; - for paths on stdin.",
         ),
     ],
     model: Model = None,
@@ -112,6 +113,13 @@ def caption(
     box: Annotated[
         list[str], typer.Option(metavar="X,Y,W,H", help="Describe this region, in pixels; repeatable.")
     ] = [],  # noqa: B006
+    shots: Annotated[
+        bool,
+        typer.Option(
+            "--shots",
+            help="A sentence a shot of a video: one ends where the colours change at once (35 % of the histogram).",
+        ),
+    ] = False,
     beam: Annotated[int, typer.Option(help="Beam width: captions kept at each step; 1 is greedy.")] = 3,
     n_best: Annotated[int, typer.Option(help="Number of captions per picture.")] = 1,
     length_normalise: Annotated[
@@ -135,21 +143,23 @@ def caption(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Describe pictures, or regions of them."""
+    """Describe pictures and videos, or regions of pictures."""
     from wordsight.bundled import in_the_box
     from wordsight.captioning.decoding import Decoding
     from wordsight.data.pictures import picture_files
     from wordsight.runs import checkpoint
     from wordsight.runs.aligner import load
-    from wordsight.runs.caption_files import caption_files, check_out, pixels
+    from wordsight.runs.caption_files import caption_files, pixels
     from wordsight.runs.captioner import load_captioner
+    from wordsight.runs.described import check_out
+    from wordsight.vision.clips import fragment
 
     if model is None and checkpoint.is_checkpoint(Path(pictures[0])):
         model, pictures = Path(pictures[0]), pictures[1:]
     if not pictures:
         raise InputError(f"{model}: expected PICTURE... after it, found none.")
-    paths, boxes = picture_files(pictures, sys.stdin.buffer), [pixels(text) for text in box]
-    if model is None and len(pictures) > 1 and paths[0] == Path(pictures[0]) and not paths[0].exists():
+    paths, boxes = picture_files(pictures, sys.stdin.buffer, videos=True), [pixels(text) for text in box]
+    if model is None and len(pictures) > 1 and paths[0] == Path(pictures[0]) and not fragment(paths[0]).file.exists():
         raise InputError(f"{paths[0]}: no such run or picture.")
     if alignment and (not out or regions or boxes):
         raise InputError(f"--alignment {alignment}: expected with -o OUT.png, and for captions of whole pictures.")
@@ -163,7 +173,7 @@ def caption(
         check_out(out, len(paths), regions=of_regions, words=words)
     how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
     how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    described = caption_files(describer, paths, regions=regions, boxes=boxes, **how)
+    described = caption_files(describer, paths, regions=regions, boxes=boxes, by_shot=shots, **how)
     if out:
         described.save(out, aligned)
     print_result(described.to_json(), str(described), as_json)

@@ -12,7 +12,7 @@ from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.errors import InputError
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
-from wordsight.vision.images import open_image
+from wordsight.vision.clips import fragment, still
 
 Progress = Callable[[int, int], None]
 
@@ -129,10 +129,10 @@ def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tup
 
     def look(picture: Picture) -> str | None:
         """None: missing; empty: good."""
-        if not os.path.exists(picture.path):
+        if not os.path.exists(fragment(picture.path).file):
             return None
         try:
-            open_image(picture.path)
+            still(picture.path)
         except InputError as error:
             return str(error)
         return ""

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media
 from wordsight.data.records import split_name
 from wordsight.errors import InputError, printable
 from wordsight.files import describe
@@ -70,7 +70,7 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
         raise InputError(_missing(where, PICTURE_COLUMNS, row))
     column = columns[0]
     if len(columns) > 1:
-        named = (one for one in columns if isinstance(row[one], str | Path) and is_picture(str(row[one])))
+        named = (one for one in columns if isinstance(row[one], str | Path) and is_media(str(row[one])))
         column = next(named, column)
     value = row[column]
     if isinstance(value, dict) and isinstance(value.get("path"), str):  # Hugging Face's, without bytes

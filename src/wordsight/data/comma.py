@@ -10,7 +10,7 @@ from wordsight.data import columns as table
 from wordsight.data import decode
 from wordsight.data.columns import Row
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media
 from wordsight.data.records import split_name
 from wordsight.errors import InputError
 
@@ -100,7 +100,7 @@ def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
     """The delimiter and columns of a table without a header; None for any other text."""
     lines = [line for line in lines[: len(lines) - 1 or 1] if line.strip()]  # the last may be truncated
     starts = [re.match(rf'"?([^"{re.escape(DELIMITERS)}]+)"?\s*([{re.escape(DELIMITERS)}])', line) for line in lines]
-    fitting = [bool(start and is_picture(start[1].strip())) for start in starts]
+    fitting = [bool(start and is_media(start[1].strip())) for start in starts]
     if not fitting or not fitting[0] or sum(fitting) * 2 <= len(fitting) or not starts[0]:
         return None
     delimiter, names, said = starts[0][2], ["filepath"], False
@@ -154,7 +154,7 @@ def _begins_a_row(line: str, form: Head) -> bool:
     """Whether a line is a whole row: it has enough columns, and a picture in its column."""
     values = line.split(form.delimiter)
     places = [form.columns.index(column) for column in table.pictures_in(form.columns)]
-    return len(values) >= len(form.columns) and any(is_picture(values[place].strip(' "')) for place in places)
+    return len(values) >= len(form.columns) and any(is_media(values[place].strip(' "')) for place in places)
 
 
 def _fitted(values: list[str], form: Head, where: str) -> list[str]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from wordsight.errors import InputError
+from wordsight.vision.clips import is_video
 
 PICTURE_SUFFIXES = frozenset(
     f".{ending}"
@@ -19,6 +20,11 @@ PICTURE_SUFFIXES = frozenset(
 def is_picture(name: str) -> bool:
     """Whether a file name has a picture's suffix, in any case."""
     return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+
+
+def is_media(name: str) -> bool:
+    """Whether a file name has a picture's or a video's suffix, in any case."""
+    return is_picture(name) or is_video(name)
 
 
 def find(name: str | Path, what: str) -> Path:

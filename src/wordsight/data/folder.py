@@ -1,4 +1,4 @@
-"""Folders of picture-caption pairs: `x.jpg` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`.
+"""Folders of picture-caption pairs: `x.jpg` or `x.mp4` with `x.txt`, `x.caption`, `x.jpg.txt` or `x.json`.
 
 Captions may be in a folder of their own: `captions/x.txt` for `images/x.jpg`.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wordsight.data import columns, decode
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media, is_picture
 from wordsight.data.lookup import files_below, folded
 from wordsight.data.records import Dataset, Picture, split_of_folder
 from wordsight.errors import InputError
@@ -31,8 +31,8 @@ def recognised(root: Path, faults: Faults) -> bool:
     """Whether any picture below a folder has captions beside it."""
     tried = 0
     for folder, files in files_below(root, Faults()):
-        texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
-        for name in filter(is_picture, files):
+        texts = (_elsewhere(root, folder) if any(map(is_media, files)) else {}) | _texts(files)
+        for name in filter(is_media, files):
             for text in _beside(name, texts):
                 if not text.lower().endswith(".json") and os.path.dirname(text) == "":
                     return True
@@ -60,18 +60,20 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
     for folder, files in files_below(root, faults):
         within = folder.relative_to(root)
         split = next(filter(None, map(split_of_folder, within.parts)), default)
-        if not any(map(is_picture, files)) and _pictures_of(root, folder):
+        if not any(map(is_media, files)) and _pictures_of(root, folder):
             continue  # read with their pictures
-        texts = (_elsewhere(root, folder) if any(map(is_picture, files)) else {}) | _texts(files)
+        texts = (_elsewhere(root, folder) if any(map(is_media, files)) else {}) | _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
-        stems = {os.path.splitext(name)[0] for name in filter(is_picture, files)}
+        videos = sorted(filter(is_media, files)) if not any(map(is_picture, files)) else []
+        usual = os.path.splitext(videos[0])[1] if videos else ".jpg"  # of those that are missing
+        stems = {os.path.splitext(name)[0] for name in filter(is_media, files)}
         for text in texts.values():
             stem, suffix = os.path.splitext(os.path.basename(text))
             if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
                 if stem in files or stem in stems:
                     continue  # of a picture that has other captions
-                text_of[stem if is_picture(stem) else f"{stem}.jpg"] = text
+                text_of[stem if is_media(stem) else stem + usual] = text
         for name in sorted(text_of):
             text = text_of[name]
             said: tuple[str, ...] = ()
@@ -87,7 +89,7 @@ def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str
     """Picture -> caption file, or ""; a file that fits several pictures belongs to the first."""
     found: dict[str, str] = {}
     owner: dict[str, str] = {}
-    for name in sorted(filter(is_picture, files)):
+    for name in sorted(filter(is_media, files)):
         text = next(iter(_beside(name, texts)), "")
         if text and owner.setdefault(text, name) != name:
             faults.note(f"{folder / text} has captions of {owner[text]} and of {name}: {name} was left out.")
@@ -121,7 +123,7 @@ def _pictures_of(root: Path, folder: Path) -> bool:
     places = [*_renamed(root, folder, CAPTIONS, IMAGES), *([folder.parent] if folder.name.lower() in CAPTIONS else [])]
     for place in places:
         try:
-            if folder != root and any(is_picture(entry.name) for entry in os.scandir(place)):
+            if folder != root and any(is_media(entry.name) for entry in os.scandir(place)):
                 return True
         except OSError:
             continue

@@ -9,7 +9,7 @@ from wordsight.data import columns as table
 from wordsight.data import decode
 from wordsight.data.columns import Row, lowered
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media
 from wordsight.data.records import split_name
 from wordsight.errors import InputError
 from wordsight.files import describe, parse_json
@@ -61,7 +61,7 @@ def unwrapped(content: object, deepest: int = _DEEPEST) -> list[Any]:
 def begins_by_picture(text: str) -> bool:
     """Whether a text is an object with pictures as keys, by its beginning."""
     first = _FIRST_KEY.match(text)
-    return bool(first and is_picture(first[1]))
+    return bool(first and is_media(first[1]))
 
 
 def _of_columns(content: dict[str, Any]) -> list[Any]:
@@ -76,7 +76,7 @@ def _of_columns(content: dict[str, Any]) -> list[Any]:
 def _by_picture(content: dict[str, Any]) -> list[Any]:
     """The rows of `{"1.jpg": "caption"}`, or of lists of captions, or of objects (whose keys may lack the suffix)."""
     first = list(content.items())[:_LOOKED_AT]
-    fitting = [is_picture(key) or (isinstance(value, dict) and "caption" in value) for key, value in first]
+    fitting = [is_media(key) or (isinstance(value, dict) and "caption" in value) for key, value in first]
     if 2 * sum(fitting) <= len(fitting):
         return []
     return [

@@ -8,24 +8,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.data import coco, decode, flickr, json_rows, karpathy, tables, webdataset
+from wordsight.data import clips, coco, decode, flickr, json_rows, karpathy, tables, webdataset
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media
 from wordsight.data.lookup import files_below
 from wordsight.errors import InputError
 from wordsight.files import parse_json
 
-_NAMED = re.compile(r"(dataset|captions).*\.json", re.IGNORECASE)  # usual names of datasets in JSON
+_NAMED = re.compile(
+    r"((dataset|captions|msr-?vtt).*|.*videodatainfo.*)\.json", re.IGNORECASE
+)  # usual names of datasets in JSON
 _TEXTS = (".txt", ".token")
 _FOLDERS = 1000  # most folders searched for tables and archives
 _DEEPEST = 2  # levels of folders
 _LISTED = re.compile(r"\s*(?:\[|\{.*\}\s*\n\s*\{)")  # objects in a list, or one a line
-_SHAPE = re.compile(r'"(images|annotations)"\s*:')
+_SHAPE = re.compile(r'"(images|annotations|videos|sentences)"\s*:')
 
 
 @dataclass(frozen=True)
 class Json:
-    """A JSON file with a dataset, of kind "karpathy", "coco" or "table" (whose content is not kept)."""
+    """A JSON file with a dataset, of kind "karpathy", "coco", "msr-vtt" or "table" (whose content is not kept)."""
 
     path: Path
     kind: str
@@ -69,6 +71,18 @@ class Layout:
         found = [path for path in self._texts() if self._holds(path, _is_tokens)]
         return sorted(found, key=lambda path: "lemma" in path.name.lower())
 
+    def corpora(self) -> list[Path]:
+        """The files of MSVD: the CSV, or text files of clips and sentences."""
+        for level in (
+            *([path for path in some if path.suffix.lower() in clips.TABLES] for some in self.levels),
+            self._texts(),
+        ):
+            found = [path for path in level if self._holds(path, clips.is_corpus)]
+            whole = [path for path in found if path.stem.lower().startswith("allvideodescriptions")]
+            if found:
+                return whole or found
+        return []
+
     def tables(self) -> list[Path]:
         """The tables of the dataset: all `metadata.*`, else those of the least depth, else text files."""
         every = [[path for path in level if path.suffix.lower() in tables.SUFFIXES] for level in self.levels]
@@ -88,7 +102,7 @@ class Layout:
 
     def _texts(self) -> list[Path]:
         """The text files of this folder that are not the captions of one picture."""
-        pictures = [path.name for path in self.here if is_picture(path.name)]
+        pictures = [path.name for path in self.here if is_media(path.name)]
         taken = {*pictures, *(os.path.splitext(name)[0] for name in pictures)}
         return [path for path in self.here if path.suffix.lower() in _TEXTS and path.stem not in taken]
 
@@ -146,6 +160,9 @@ def read_json(path: Path, faults: Faults) -> Json:
     if not likely and len(start) >= decode.SNIFFED // 4:  # too large to try
         raise InputError(f"{path}: expected the key 'images' near its beginning.")
     content = parse_json(decode.read(path, faults), str(path))
+    if isinstance(content, dict) and "videos" in content and "images" not in content:
+        clips.require_msrvtt(path, content)
+        return Json(path, "msr-vtt", content)
     try:
         karpathy.require(path, content)
         return Json(path, "karpathy", content)

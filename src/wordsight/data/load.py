@@ -8,17 +8,19 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from wordsight.data import coco, flickr, folder, karpathy, layout, tables, webdataset
+from wordsight.data import clips, coco, flickr, folder, karpathy, layout, subtitles, tables, webdataset
 from wordsight.data.faults import Faults
 from wordsight.data.find import find
 from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError, printable
 from wordsight.files import describe
+from wordsight.vision.clips import fragment
 
 FORMATS = (
     "Karpathy JSON (dataset_*.json), COCO captions JSON, a Flickr8k token file, imagefolder (metadata.jsonl), "
-    "CSV, JSON or Parquet with filepath and caption, webdataset (*.tar), or x.jpg with x.txt"
+    "CSV, JSON or Parquet with filepath and caption, webdataset (*.tar), x.jpg or x.mp4 with x.txt, the CSV or text "
+    "files of MSVD, MSR-VTT JSON, or x.mp4 with x.vtt or x.srt"
 )
 
 
@@ -60,7 +62,7 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
         raise InputError(f"{place} is an empty dataset: it lists no pictures.")
     if not any(picture.sentences for picture in pictures):
         raise InputError(f"{place} is an empty dataset: none of its {len(pictures)} pictures has a sentence.")
-    if not any(os.path.exists(picture.path) for picture in pictures):
+    if not any(os.path.exists(fragment(picture.path).file) for picture in pictures):
         first = f"the first was looked for at {printable(pictures[0].path)}"
         raise InputError(f"{place}: none of its {len(pictures)} pictures is there; {first}.")
     return replace(dataset, pictures=pictures, faults=faults.sentences())
@@ -78,12 +80,16 @@ def _from_folder(root: Path, faults: Faults) -> Dataset:
         return dataset
     if tokens := files.tokens():
         return flickr.read(tokens[0], faults)
+    if corpora := files.corpora():
+        return clips.read_msvd(root, corpora, faults)
     if found := files.tables():
         return tables.read(root, found, faults)
     if archives := files.archives():
         return webdataset.read(root, archives, faults)
     if folder.recognised(root, faults):
         return folder.read(root, faults)
+    if subtitles.recognised(root):
+        return subtitles.read(root, faults)
     if dataset := _from_json(root, files.json(named=False), faults):
         return dataset
     if files.passed:
@@ -102,6 +108,8 @@ def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | N
         return karpathy.read(root, one[0].path, one[0].content, faults)
     if some := [(file.path, file.content) for file in found if file.kind == "coco"]:
         return coco.read(root, some, faults)
+    if some := [(file.path, file.content) for file in found if file.kind == "msr-vtt"]:
+        return clips.read_msrvtt(root, some, faults)
     lists = [file.path for file in found if file.kind == "table"]
     return tables.read(root, lists, faults) if lists else None
 
@@ -113,6 +121,10 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
         dataset = _from_json(root, [layout.read_json(path, faults)], faults)
         if dataset:
             return dataset
+    if suffix in (*clips.TABLES, ".txt") and clips.is_corpus(path):
+        return clips.read_msvd(root, [path], faults)
+    if suffix in subtitles.SUFFIXES:
+        return subtitles.read_file(path, faults)
     if suffix in tables.SUFFIXES:
         return tables.read(root, [path], faults)
     if suffix in (".txt", ".token"):

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import is_media
 from wordsight.data.records import split_of_folder
+from wordsight.vision.clips import fragment
 
-_IMAGES = ("images", "imgs")
+_IMAGES = ("images", "imgs", "videos", "clips")
 
 
 class PictureFiles:
@@ -37,12 +38,16 @@ class PictureFiles:
         """The file of a picture.
 
         Args:
-            names: paths, relative to the dataset or absolute; the first existing one is taken.
+            names: paths, relative to the dataset or absolute; the first existing one is taken. Of a part of a clip
+                (`clip.mp4#t=10,12`) the file is looked for.
             split: folders of this name are searched first.
 
         Returns:
             The file; if none exists, its likely path.
         """
+        if not (part := fragment(names[0])).whole:
+            files = (str(fragment(name).file) for name in names)
+            return part._replace(file=self.find(*files, split=split)).path
         for name in names:
             if os.path.isabs(name):
                 if os.path.exists(name):
@@ -95,7 +100,7 @@ class PictureFiles:
             found: dict[str, list[str]] = {}
             for name in self._listing(folder):
                 found.setdefault(folded(name), []).append(name)
-                if is_picture(name):
+                if is_media(name):
                     found.setdefault(folded(os.path.splitext(name)[0]), []).append(name)
             self._foldings[folder] = found
         return self._foldings[folder]

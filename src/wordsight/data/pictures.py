@@ -1,10 +1,10 @@
 """Picture files from user input: files, folders, patterns, or a list of paths."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from wordsight.data.find import PICTURE_SUFFIXES
+from wordsight.data.find import is_media, is_picture
 from wordsight.data.patterns import has_magic, matches
 from wordsight.errors import InputError
 from wordsight.files import reason
@@ -30,9 +30,7 @@ def named(names: Names) -> list[str | Path]:
     return [names] if isinstance(names, str | Path) else list(names)
 
 
-def picture_files(
-    names: Names, listed: Iterable[str | bytes] = (), suffixes: Collection[str] = PICTURE_SUFFIXES
-) -> Listing:
+def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: bool = False) -> Listing:
     """Resolve names to picture files.
 
     Links to folders are followed. A file reached by several paths is listed once, by one without links if possible.
@@ -41,7 +39,7 @@ def picture_files(
         names: each a file, existing or not; a folder, for all pictures below it; a pattern with `*`, `?`, `[...]` or
             `**`; or "-" for the paths in `listed`. Or the `Listing` of such names.
         listed: lines with a path each; empty ones are skipped.
-        suffixes: what the names of files in folders end in, lower case.
+        videos: whether videos in folders are listed too.
 
     Returns:
         Each file once, in the order of the names; in a folder or pattern alphabetically.
@@ -51,7 +49,7 @@ def picture_files(
     """
     if isinstance(names, Listing):
         return names
-    search = _Search(suffixes)
+    search = _Search(is_media if videos else is_picture)
     several = list(dict.fromkeys(map(str, named(names))))
     linked = [name for name in several if os.path.islink(name)]
     for name in [*(name for name in several if name not in set(linked)), *linked]:
@@ -71,8 +69,8 @@ def picture_files(
 class _Search:
     """Lists each folder once; linked folders after all others."""
 
-    def __init__(self, suffixes: Collection[str]) -> None:
-        self._suffixes = suffixes
+    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+        self._is_wanted = is_wanted
         self.found: dict[str, list[Path]] = {}
         self.empty: dict[str, str] = {}  # reasons of names without a picture
         self.left_out: dict[Path, str] = {}
@@ -130,7 +128,7 @@ class _Search:
                         self._links.append((name, entry.path))
                     else:
                         below.append(entry.path)
-                elif self._is_picture(entry.name):
+                elif self._is_wanted(entry.name):
                     yield Path(entry.path)
             inside += reversed(below)
 
@@ -149,12 +147,9 @@ class _Search:
         try:
             return entry.is_dir()
         except OSError as error:  # a circular link, or one to an unreadable folder
-            if not self._is_picture(entry.name):  # else opening it reports the error
+            if not self._is_wanted(entry.name):  # else opening it reports the error
                 self.left_out[Path(entry.path)] = f"{entry.path}: {reason(error)}"
             return False
-
-    def _is_picture(self, name: str) -> bool:
-        return Path(name).suffix.lower() in self._suffixes
 
 
 def _name(entry: os.DirEntry[str]) -> str:

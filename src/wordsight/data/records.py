@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight.errors import InputError
+from wordsight.vision.clips import fragment
 
 _SPLITS = {
     "train": ("train", "training", "restval"),
-    "val": ("val", "valid", "validation", "dev"),
+    "val": ("val", "valid", "validation", "validate", "dev"),
     "test": ("test", "testing"),
 }
 _SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
@@ -31,7 +32,7 @@ class Picture:
 
     Attributes:
         name: unique in the dataset: the file name, with folders where it alone is not unique.
-        path: the file; it may be missing or broken.
+        path: the file, or a part of a clip (`clip.mp4#t=10,12`); it may be missing or broken.
         split: "train", "val", "test" or another name that the data gives.
         sentences: as written; may be none, and some may be empty.
     """
@@ -49,7 +50,8 @@ class Dataset:
     Attributes:
         name: for display.
         root: the folder.
-        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset" or "pairs".
+        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset", "pairs",
+            "msvd", "msr-vtt" or "subtitles".
         pictures: all of them, in the order of the files.
         faults: a sentence each: rows left out or repaired, files skipped.
     """
@@ -125,7 +127,8 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
         raise InputError(f"The share of pictures to hold out must be above 0 and below 1, not {share}.")
 
     def lot(picture: Picture) -> int:
-        return int.from_bytes(hashlib.sha256(picture.name.encode(errors="backslashreplace")).digest()[:8])
+        name = str(fragment(picture.name).file)  # the parts of one clip stay together
+        return int.from_bytes(hashlib.sha256(name.encode(errors="backslashreplace")).digest()[:8])
 
     lots = sorted(lot(picture) for picture in dataset.pictures if picture.split == "train")
     most = max(share * 2**64, lots[1] + 1 if len(lots) > 1 else 0)

@@ -7,17 +7,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.reports.attention_maps import Attention
 from wordsight.reports.draw import FAINT, INK, PAPER
+from wordsight.vision.clips import Frame
 
-COLUMNS = 14  # frames beside each other at most
-ROW, HEAD = 26, 150  # pixels: a word's row, and what is left of the frames
-BLUE, ORANGE = "#2f6fde", "#e07b1a"
+COLUMNS = 16  # frames beside each other at most
+ROW, HEAD, TIMES = 30, 210, 20  # pixels: a word's row, what is left of the frames, and the line of times below them
+BETA, LONG = 118, 48  # pixels: where the bar of beta begins, and how long it is
+GAP = 24  # pixels between two drawings
+BLUE, ORANGE, FAINT_INK, LINE = "#2f6fde", "#e07b1a", "#6b6b6b", "#e4e6ea"
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def draw_strip(frames: Sequence[Image.Image], attention: Attention, *, width: int = 1200) -> Image.Image:
+def draw_strip(frames: Sequence[Frame], attention: Attention, *, width: int = 1200) -> Image.Image:
     """The frames of a clip, and below them a row a word.
 
-    A row shows the word, beta as a bar (how much the word comes from frames, where the model says so), and a bar below
-    each frame: how much it was looked at, as a share of the most looked at one.
+    A row shows the word, beta as an orange bar (how much the word comes from frames, where the model says so), and
+    below each frame a blue column: how much it was looked at, as a share of the most looked at one.
 
     Args:
         frames: n of them, in order.
@@ -25,33 +29,48 @@ def draw_strip(frames: Sequence[Image.Image], attention: Attention, *, width: in
         width: of the result, pixels; at least 400.
     """
     weights = attention.weights[:, 1:]  # (T, n)
-    shown = np.unique(np.linspace(0, len(frames) - 1, min(COLUMNS, len(frames))).round().astype(int))
-    owner = np.abs(np.arange(len(frames))[:, None] - shown).argmin(axis=1)  # which shown frame stands for each
-    shares = np.zeros((len(weights), len(shown)), np.float32)
-    np.add.at(shares.T, owner, weights.T)
+    each = -(-len(frames) // COLUMNS)  # frames that a column stands for
+    shares = np.add.reduceat(weights, np.arange(0, len(frames), each), axis=1)  # (T, columns)
+    shown = [frames[min(start + each // 2, len(frames) - 1)] for start in range(0, len(frames), each)]
     side = (width - HEAD) // len(shown)
-    tall = max(round(side * frame.height / frame.width) for frame in frames)
-    font = ImageFont.load_default(14)
-    canvas = Image.new("RGB", (width, tall + 16 + ROW * len(shares)), PAPER)
+    tall = max(round(side * one.image.height / one.image.width) for one in frames)
+    font, small = ImageFont.load_default(15), ImageFont.load_default(11)
+    canvas = Image.new("RGB", (width, tall + TIMES + ROW * len(shares) + 6), PAPER)
     pen = ImageDraw.Draw(canvas)
-    for column, number in enumerate(shown):
-        frame = frames[number]
-        small = frame.convert("RGB").resize((side - 3, max(1, round(side * frame.height / frame.width))))
-        canvas.paste(small, (HEAD + column * side, 0))
+    for column, frame in enumerate(shown):
+        image, left = frame.image, HEAD + column * side
+        canvas.paste(image.convert("RGB").resize((side - 3, round(side * image.height / image.width))), (left, 0))
+        pen.text((left, tall + TIMES // 2), f"{frame.start:.1f} s", FAINT_INK, small, anchor="lm")
+    if attention.gates is not None:
+        pen.text((BETA, tall + TIMES // 2), "beta", FAINT_INK, small, anchor="lm")
     for row, word in enumerate(attention.words):
-        top = tall + 10 + row * ROW
-        pen.text((10, top + ROW // 2), word, INK, font, anchor="lm")
+        top = tall + TIMES + row * ROW
+        pen.line((0, top, width, top), LINE)
+        pen.text((8, top + ROW // 2), word, INK, font, anchor="lm")
         if attention.gates is not None:
-            _bar(pen, (96, top + 8, 140, top + ROW - 8), float(attention.gates[row]), ORANGE)
+            _beta(pen, top, float(attention.gates[row]), small)
         for column, share in enumerate(shares[row] / max(float(shares[row].max()), 1e-6)):
-            left = HEAD + column * side
-            _bar(pen, (left, top + 5, left + side - 3, top + ROW - 5), float(share), BLUE)
+            left, high = HEAD + column * side, round((ROW - 6) * float(share))
+            if high:
+                pen.rectangle((left, top + ROW - 2 - high, left + side - 4, top + ROW - 2), fill=BLUE)
     return canvas
 
 
-def _bar(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], share: float, colour: str) -> None:
-    """A bar that is filled from the left to a share of its length."""
-    left, top, right, bottom = box
-    pen.rectangle(box, outline=FAINT)
-    if share > 0.02:
-        pen.rectangle((left, top, left + round((right - left) * min(share, 1.0)), bottom), fill=colour)
+def _beta(pen: ImageDraw.ImageDraw, top: int, beta: float, font: Font) -> None:
+    """A bar that is filled from the left, and its number."""
+    high, low, right = top + 9, top + ROW - 9, BETA + LONG
+    pen.rectangle((BETA, high, right, low), outline=FAINT)
+    pen.rectangle((BETA, high, BETA + round(LONG * min(max(beta, 0.0), 1.0)), low), fill=ORANGE)
+    pen.text((right + 6, top + ROW // 2), f"{beta:.2f}", FAINT_INK, font, anchor="lm")
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Drawings below each other, as wide as the widest."""
+    if len(pictures) == 1:
+        return pictures[0]
+    width, height = max(one.width for one in pictures), sum(one.height + GAP for one in pictures)
+    canvas, top = Image.new("RGB", (width, height), PAPER), 0
+    for one in pictures:
+        canvas.paste(one, (0, top))
+        top += one.height + GAP
+    return canvas

@@ -95,7 +95,7 @@ class Alignment:
         from wordsight.vision.notebook import png
 
         image = None if self.picture is None else reopened(self.picture, 900)
-        return None if image is None else png(self._drawn(image))
+        return None if image is None else png(self.drawn(image))
 
     def draw(self, picture: Picture, out: str | Path) -> None:
         """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
@@ -108,9 +108,10 @@ class Alignment:
         from wordsight.reports.draw import save
 
         image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
-        save(self._drawn(image), out)
+        save(self.drawn(image), out)
 
-    def _drawn(self, image: Image.Image) -> Image.Image:
+    def drawn(self, image: Image.Image) -> Image.Image:
+        """The picture with its boxes and the sentence below; of a model that looks several times, a picture a step."""
         from wordsight.reports.draw import draw, draw_glances
 
         return draw_glances(image, self.words, self.glances) if self.glances else draw(image, self)

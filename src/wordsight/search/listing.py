@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from wordsight.data.find import PICTURE_SUFFIXES
 from wordsight.data.pictures import Listing, Names, picture_files
 from wordsight.errors import InputError, install
-from wordsight.vision.clips import VIDEO_SUFFIXES, is_video
+from wordsight.vision.clips import is_video
 from wordsight.vision.video_frames import reads_videos
 
 
@@ -23,7 +22,7 @@ def listed_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
     """
     if isinstance(names, Listing):
         return names
-    found = picture_files(names, listed, PICTURE_SUFFIXES | VIDEO_SUFFIXES)
+    found = picture_files(names, listed, videos=True)
     videos = [] if reads_videos() else [path for path in found if is_video(path)]
     if not videos:
         return found

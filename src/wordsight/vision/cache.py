@@ -8,7 +8,6 @@ lock             held by the one process that writes
 A record is verified before use; a damaged or lost one is computed again, and appended.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -25,14 +24,13 @@ from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
-from wordsight.files import parse_json, read_bytes, reason, write_at, write_text
+from wordsight.files import parse_json, reason, write_at, write_text
 from wordsight.locks import locked
 from wordsight.vision.boxes import Boxes
-from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of
+from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of, hashes
 
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
-_LARGEST = 1 << 30  # bytes of a picture's file
 _FLUSH = 64  # pictures written at a time; at most these are lost by an interruption
 _EMPTY = -1  # kind of a row that is padding
 _WAIT = 3600.0  # seconds to wait for another process
@@ -282,18 +280,3 @@ class FeatureCache:
             if str(error).startswith(str(self.folder)) and ELSEWHERE not in str(error):
                 raise InputError(f"{str(error).rstrip('.')}; {ELSEWHERE}.") from None
             raise
-
-
-def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
-    """The hash of each file's bytes, empty for unreadable ones; and their errors."""
-    keys, broken = [], {}
-    for path in pictures:
-        try:
-            keys.append(hashlib.sha256(read_bytes(path, _LARGEST)).digest())
-        except (FileNotFoundError, NotADirectoryError):
-            keys.append(b"")
-            broken[path] = f"{path}: no such picture"
-        except OSError as error:
-            keys.append(b"")
-            broken[path] = f"{path}: {reason(error)}"
-    return keys, broken

@@ -5,11 +5,13 @@ in order. A frame's features are those of the whole frame or, with `cells`, of i
 can tell where something is and which way it moves.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from wordsight.batch import Regions
 from wordsight.errors import InputError
@@ -17,9 +19,9 @@ from wordsight.vision.boxes import WHOLE, grid
 from wordsight.vision.cache import Row
 from wordsight.vision.clips import frames
 from wordsight.vision.images import Source
+from wordsight.vision.pooling import Features
+from wordsight.vision.proposals import Proposals
 from wordsight.vision.regions import RegionEncoder
-
-GROUP = 64  # frames described at a time
 
 
 class ClipEncoder(RegionEncoder):
@@ -49,18 +51,44 @@ class ClipEncoder(RegionEncoder):
         return super().encode(images)
 
     def stream(self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None) -> Iterator[Row | InputError]:
-        """The rows of clips, in order; for a broken clip, the error as a value."""
-        side = self.settings.size
-        for source in images:
-            try:
-                shown = [one.image for one in frames(_path(source), self.settings.frames, side)]
-                once = {id(image): image for image in shown}
-                rows = dict(zip(once, super().stream(list(once.values()), [self._cells] * len(once)), strict=True))
-            except InputError as error:
-                yield error
-                continue
-            broken = next((row for row in rows.values() if isinstance(row, InputError)), None)
-            yield broken or self._row([row for image in shown if isinstance(row := rows[id(image)], Row)])
+        """The rows of clips, in order; for a broken clip, the error as a value.
+
+        Frames are described while the next clip is decoded. One that is shown several times is described once.
+        """
+        clips: deque[list[int] | InputError] = deque()  # which of its different frames are shown, or why none is
+
+        def different() -> Iterator[Source]:
+            for source in images:
+                try:
+                    found = frames(_path(source), self.settings.frames, self.settings.size)
+                except InputError as error:
+                    clips.append(error)
+                    continue
+                once = {id(one.image): one.image for one in found}
+                place = {key: number for number, key in enumerate(once)}
+                clips.append([place[id(one.image)] for one in found])
+                yield from once.values()
+
+        rows: list[Row] = []
+        for row in super().stream(different()):
+            if isinstance(row, InputError):
+                raise row
+            rows.append(row)
+            while clips and (isinstance(first := clips[0], InputError) or len(rows) > max(first)):
+                yield self._described(clips.popleft(), rows)
+        yield from (self._described(clip, rows) for clip in clips)  # broken ones at the end
+
+    def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
+        """A frame and its cells."""
+        return super()._look(source, self._cells)
+
+    def _described(self, clip: list[int] | InputError, rows: list[Row]) -> Row | InputError:
+        """The row of a clip, whose frames' rows are taken from the first of some."""
+        if isinstance(clip, InputError):
+            return clip
+        row = self._row([rows[place] for place in clip])
+        del rows[: max(clip) + 1]
+        return row
 
     def _row(self, rows: Sequence[Row]) -> Row:
         """Frames one after the other, behind their mean."""

@@ -1,28 +1,33 @@
 """Clips: a video file, an animated picture or a still one -> frames sampled evenly over its time.
 
-Videos are decoded by PyAV (extra `video`), animated GIF, WebP, APNG and AVIF by Pillow. Frames are those shown at the
+Videos are decoded by PyAV (`video.py`), animated GIF, WebP, APNG and AVIF by Pillow. Frames are those shown at the
 middle of `count` equal spans of time, by their time stamps, so variable frame rates come out right; one that is shown
-for long is taken several times. Only the frames that are taken are kept while a video is decoded.
+for long is taken several times.
+
+A part of a clip is named as in W3C Media Fragments: `clip.mp4#t=10,12.5` is what is shown from second 10 to 12.5. Such
+a name stands wherever that of a file does.
 """
 
+import math
+import re
 from bisect import bisect_right
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
-from wordsight.errors import InputError, install
-from wordsight.vision.images import open_image
+from wordsight.errors import InputError
+from wordsight.vision import video
+from wordsight.vision.images import Source, open_image
 
 VIDEO_SUFFIXES = frozenset(
     f".{ending}"
     for ending in ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "ts")
 )
-LONGEST = 24 * 3600.0  # seconds
-MOST_PIXELS = 8192 * 8192  # of a frame
+MOST_FRAMES = 20_000  # of an animated picture
+_TIMES = re.compile(r"(.+\.\w+)#t=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)", re.DOTALL)
 
 
 class Frame(NamedTuple):
@@ -39,135 +44,189 @@ class Frame(NamedTuple):
     end: float
 
 
+class Fragment(NamedTuple):
+    """A part of a clip.
+
+    Attributes:
+        file: of the whole clip.
+        start: where the part begins, seconds.
+        end: and where it ends; infinite for the end of the clip.
+    """
+
+    file: Path
+    start: float = 0.0
+    end: float = math.inf
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole clip."""
+        return self.start == 0 and self.end == math.inf
+
+    @property
+    def path(self) -> Path:
+        """The name of the part, `FILE#t=START,END`; of the whole clip that of its file."""
+        if self.whole:
+            return self.file
+        return self.file.with_name(f"{self.file.name}#t={self.times}")
+
+    @property
+    def times(self) -> str:
+        """When it begins and ends, to the millisecond: `START,END`."""
+        return ",".join(f"{time:.3f}".rstrip("0").rstrip(".") for time in (self.start, self.end))
+
+
+def fragment(path: str | Path) -> Fragment:
+    """The file and the times in the name of a clip or of a part of one; nothing is opened."""
+    found = _TIMES.fullmatch(str(path))
+    return Fragment(Path(found[1]), float(found[2]), float(found[3])) if found else Fragment(Path(path))
+
+
 def is_video(name: str | Path) -> bool:
-    """Whether a file's name ends like a video's, in capitals or not."""
-    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+    """Whether a name is a video's, or of a part of one, by its ending, in capitals or not."""
+    return fragment(name).file.suffix.lower() in VIDEO_SUFFIXES
 
 
 def frames(path: str | Path, count: int, at_least: int = 0) -> list[Frame]:
-    """Frames of a clip, evenly over its time.
+    """Frames of a clip or of a part of one, evenly over its time.
 
     Args:
-        path: a video, an animated picture, or a still one, which is a clip of one frame.
+        path: a video, an animated picture, or a still one, which is a clip of one frame; or a part, `clip.mp4#t=10,12`.
         count: how many, at least 1; a still picture gives one.
         at_least: a large frame may be made smaller, as long as both sides keep this many pixels; 0 for never.
 
+    Returns:
+        The frames in order, with their times in the whole clip. One that is taken several times is the same picture.
+
     Raises:
-        InputError: the file is missing, damaged or no clip; the message names it.
+        InputError: the file is missing, damaged or no clip, or has no such part; the message names it.
     """
     if count < 1:
         raise InputError(f"frames = {count}: expected at least 1.")
-    path = Path(path)
-    return _video(path, count, at_least) if is_video(path) else _animation(path, count, at_least)
+    part = fragment(path)
+    if not is_video(part.file):
+        return _animation(part, count, at_least)
+    spans = _spans(part, video.length(part.file), count)
+    shown = video.at(part.file, [(start + end) / 2 for start, end in spans], at_least)
+    return [Frame(image, start, end) for image, (start, end) in zip(shown, spans, strict=True)]
 
 
-def _animation(path: Path, count: int, at_least: int) -> list[Frame]:
+def sampled(path: str | Path, step: float, at_least: int = 0) -> Iterator[tuple[float, Image.Image]]:
+    """The frame shown every `step` seconds and its time, from 0 on; one at a time, whatever the length.
+
+    Args:
+        path: a video, an animated picture or a still one.
+        step: seconds from one to the next, above 0.
+        at_least: as of `frames`.
+
+    Raises:
+        InputError: as of `frames`.
+    """
+    file = Path(path)
+    if is_video(file):
+        yield from video.every(file, step, at_least)
+        return
+    starts, length = _shown(file)
+    times = [place * step for place in range(max(1, math.ceil(length / step - 1e-9)))]
+    yield from zip(times, _taken(file, [_number(starts, time) for time in times], at_least), strict=True)
+
+
+def length(path: str | Path) -> float:
+    """How long a clip or a part of one is, in seconds; 0 for a still picture.
+
+    Raises:
+        InputError: as of `frames`.
+    """
+    part = fragment(path)
+    total = video.length(part.file) if is_video(part.file) else _shown(part.file)[1]
+    ((start, end),) = _spans(part, total, 1)
+    return end - start
+
+
+def still(source: Source, at_least: int = 0) -> Image.Image:
+    """A picture as `open_image` does; of a video or of a part of a clip, the frame in the middle of its time.
+
+    Raises:
+        InputError: as of `open_image` and `frames`.
+    """
+    if isinstance(source, str | Path) and (is_video(source) or not fragment(source).whole):
+        return frames(source, 1, at_least)[0].image
+    return open_image(source, at_least=at_least)
+
+
+def _spans(part: Fragment, length: float, count: int) -> list[tuple[float, float]]:
+    """A part of a clip in `count` equal spans of time.
+
+    Raises:
+        InputError: the clip has no such part.
+    """
+    if part.end <= part.start:
+        raise InputError(f"{part.path}: ends at {part.end:g} s, before it begins; expected a later end.")
+    if part.start and part.start >= length:
+        raise InputError(f"{part.path}: begins after the end of the clip, which is {length:.1f} s long.")
+    end = min(part.end, length)
+    return list(pairwise(part.start + (end - part.start) * place / count for place in range(count + 1)))
+
+
+def _animation(part: Fragment, count: int, at_least: int) -> list[Frame]:
     """Of a picture with one frame or more, each shown for its own time."""
-    first = open_image(path)  # what is no picture, or too large, is refused here
+    starts, length = _shown(part.file)
+    if len(starts) == 1:
+        return [Frame(open_image(part.file, at_least=at_least), 0.0, 0.0)]
+    spans = _spans(part, length, count)
+    shown = _taken(part.file, [_number(starts, (start + end) / 2) for start, end in spans], at_least)
+    return [Frame(image, start, end) for image, (start, end) in zip(shown, spans, strict=True)]
+
+
+def _number(starts: Sequence[float], time: float) -> int:
+    """Which frame is shown at a time."""
+    return max(bisect_right(starts, time) - 1, 0)
+
+
+def _shown(path: Path) -> tuple[list[float], float]:
+    """When each frame of an animated picture begins, and how long it is, in seconds; (0,) and 0 of a still one.
+
+    Raises:
+        InputError: it is no picture, too large, damaged, or has too many frames.
+    """
+    open_image(path)  # what is no picture, or too large, is refused here
     try:
         with Image.open(path) as image:
             total = getattr(image, "n_frames", 1)
             if total == 1:
-                return [Frame(_smaller(first, at_least), 0.0, 0.0)]
-            ends, at = [], 0.0
+                return [0.0], 0.0
+            if total > MOST_FRAMES:
+                raise InputError(f"{path}: has {total:,} frames; expected at most {MOST_FRAMES:,} of a picture.")
+            starts, at = [], 0.0
             for number in range(total):
                 image.seek(number)
                 image.load()  # only now it is known how long a WebP frame is shown
+                starts.append(at)
                 at += max(float(image.info.get("duration", 100) or 100), 10.0) / 1000
-                ends.append(at)
-            wanted = _wanted([0.0, *ends[:-1]], ends[-1], count)
-            shown = {}
-            for number in dict.fromkeys(number for number, _, _ in wanted):
-                image.seek(number)
-                shown[number] = _smaller(image.convert("RGB"), at_least)
-            return [Frame(shown[number], start, end) for number, start, end in wanted]
+            return starts, at
     except InputError:
         raise
     except Exception:  # decoders of damaged files raise nearly anything
-        raise InputError(f"{path}: damaged; expected an animated picture that can be read to its end.") from None
+        raise _damaged(path) from None
 
 
-def _video(path: Path, count: int, at_least: int) -> list[Frame]:
-    """Of a video file; it is decoded once, from its beginning to its end."""
+def _taken(path: Path, numbers: Sequence[int], at_least: int) -> Iterator[Image.Image]:
+    """Some frames of an animated picture, by ascending numbers; one that repeats is opened once."""
     try:
-        import av
-    except ImportError:
-        raise InputError(f"{path}: reading videos needs PyAV: {install('video')}") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a video.")
-    try:
-        begin, length = _span(path)
-        middles = [length * (place + 0.5) / count for place in range(count)]
-        with av.open(str(path)) as container:
-            shown = _shown(container, begin, middles)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read as a video ({why}).") from None
-    if not shown:
-        raise InputError(f"{path}: has no frame that can be read; expected a video.")
-    images = {id(frame): _smaller(_upright(frame), at_least) for frame in shown}
-    edges = pairwise(length * place / count for place in range(count + 1))
-    return [Frame(images[id(frame)], start, end) for frame, (start, end) in zip(shown, edges, strict=True)]
+        with Image.open(path) as image:
+            last, shown = -1, open_image(path, at_least=at_least) if numbers == [0] else image
+            for number in numbers:
+                if number != last:
+                    image.seek(number)
+                    last, shown = number, _smaller(image.convert("RGB"), at_least)
+                yield shown
+    except InputError:
+        raise
+    except Exception:
+        raise _damaged(path) from None
 
 
-def _span(path: Path) -> tuple[float, float]:
-    """When a video begins and how long it is, in seconds, by the times of its packets: nothing is decoded.
-
-    Raises:
-        InputError: it has no pictures, or too large or too many of them.
-    """
-    import av
-
-    times, ends = [], []
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise InputError(f"{path}: has no pictures, only sound; expected a video.")
-        stream = container.streams.video[0]
-        if (stream.width or 0) * (stream.height or 0) > MOST_PIXELS:
-            raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
-        with suppress(av.FFmpegError):  # cut short: what there is
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.time_base is not None:
-                    times.append(float(packet.pts * packet.time_base))
-                    ends.append(times[-1] + float((packet.duration or 0) * packet.time_base))
-    begin, end = min(times, default=0.0), max(ends, default=0.0)
-    if end - begin > LONGEST:
-        raise InputError(f"{path}: longer than {LONGEST / 3600:g} hours.")
-    return begin, end - begin
-
-
-def _shown(container: Any, begin: float, middles: Sequence[float]) -> list[Any]:
-    """The frame that is shown at each of some times, the last one at those behind the end; decoded once, in order."""
-    import av
-
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    shown: list[Any] = []
-    last = None
-    with suppress(av.FFmpegError):  # a damaged end
-        for frame in container.decode(stream):
-            time = begin if frame.time is None else frame.time
-            while last is not None and len(shown) < len(middles) and time - begin > middles[len(shown)]:
-                shown.append(last)
-            last = frame
-            if len(shown) == len(middles):
-                break
-    return shown if last is None else shown + [last] * (len(middles) - len(shown))
-
-
-def _wanted(starts: list[float], length: float, count: int) -> list[tuple[int, float, float]]:
-    """Which of some frames, by when each begins, are shown at the middle of `count` equal spans, and these spans."""
-    edges = [length * place / count for place in range(count + 1)]
-    middles = ((begin + end) / 2 for begin, end in pairwise(edges))
-    shown = (max(bisect_right(starts, middle) - 1, 0) for middle in middles)
-    return [(number, begin, end) for number, (begin, end) in zip(shown, pairwise(edges), strict=True)]
-
-
-def _upright(frame: Any) -> Image.Image:
-    """A decoded frame, turned as the video says."""
-    image: Image.Image = frame.to_image()
-    turn = getattr(frame, "rotation", 0) or 0
-    return image.rotate(turn, expand=True) if turn else image
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: damaged; expected an animated picture that can be read to its end.")
 
 
 def _smaller(image: Image.Image, at_least: int) -> Image.Image:

@@ -21,7 +21,8 @@ from wordsight.vision.backbones import Backbone, backbone, find_weights
 from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, Row, default_cache
-from wordsight.vision.images import Source, open_image
+from wordsight.vision.clips import still
+from wordsight.vision.images import Source
 from wordsight.vision.labels import held, label_names, label_titles
 from wordsight.vision.lite2 import LITE2, Glance, Lite2
 from wordsight.vision.meanings import Meanings
@@ -143,10 +144,10 @@ class RegionEncoder:
         return [look if isinstance(look, InputError) else next(rows) for look in looks]
 
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
-        """A picture, its boxes, and the detector's feature map, if it has one."""
+        """A picture (of a video the frame in its middle), its boxes, and the detector's feature map, if it has one."""
         settings = self.settings
         cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
-        image = open_image(source, at_least=max(settings.size, cut))
+        image = still(source, at_least=max(settings.size, cut))
         eye = Glance(self.detector) if isinstance(self.detector, Lite2) else self.detector
         proposals = propose(image, eye, settings.regions, settings.detections, settings.person_parts, settings.grid)
         seen = eye.seen if isinstance(eye, Glance) else None

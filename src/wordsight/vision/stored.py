@@ -1,6 +1,8 @@
-"""The records of a feature cache on disk, and their checksums."""
+"""The records of a feature cache on disk, their checksums, and the hashes of pictures that are their keys."""
 
+import hashlib
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, read_bytes, reason
+from wordsight.vision.clips import fragment, is_video
 
 ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
+_LARGEST = 1 << 30  # bytes of a picture's file
 
 
 class Records:
@@ -66,3 +70,33 @@ def content_of(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}); {ELSEWHERE}.") from None
+
+
+def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
+    """The hash of each file's bytes, and of the times of a part of one; empty for unreadable ones, and their errors."""
+    known: dict[Path, bytes | str] = {}  # of each file, or why it cannot be read
+    keys, broken = [], {}
+    for path in pictures:
+        part = fragment(path)
+        if part.file not in known:
+            known[part.file] = _hash(part.file)
+        found = known[part.file]
+        if isinstance(found, str):
+            keys.append(b"")
+            broken[path] = f"{path}: {found}"
+        else:
+            keys.append(found if part.whole else hashlib.sha256(found + part.times.encode()).digest())
+    return keys, broken
+
+
+def _hash(path: Path) -> bytes | str:
+    """The hash of a file's bytes, or why it cannot be read."""
+    try:
+        if is_video(path):
+            with open_regular(path) as file:
+                return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
+        return hashlib.sha256(read_bytes(path, _LARGEST)).digest()
+    except (FileNotFoundError, NotADirectoryError):
+        return "no such picture"
+    except OSError as error:
+        return reason(error)

@@ -1,0 +1,226 @@
+"""Clips with sentences: MSVD (the corpus CSV or its text files) and MSR-VTT (JSON)."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wordsight.data import comma, decode
+from wordsight.data.faults import Faults
+from wordsight.data.lookup import PictureFiles
+from wordsight.data.records import Dataset, Picture, split_name
+from wordsight.errors import InputError, printable
+from wordsight.files import field
+from wordsight.vision.clips import VIDEO_SUFFIXES
+
+CORPUS = ("videoid", "start", "end", "language", "description")  # columns of MSVD's CSV that are read
+OFFICIAL = {"train": 1200, "val": 100, "test": 670}  # clips of MSVD, in its order
+MAPPING = "youtube_mapping.txt"  # a clip, and the number by which text files call it
+TABLES = (".csv", ".tsv")
+_NAME = re.compile(r"\S+_\d+_\d+|vid\d+")
+_LINE = re.compile(rf"(?P<name>{_NAME.pattern})[ \t]+(?P<sentence>\S.*)")
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|valid|validation|dev|test|testing)(?=$|[^a-z])", re.IGNORECASE)
+_LOOKED_AT = 10  # lines, to recognise a text file
+_NAMED = 3  # missing clips that are named
+
+
+def is_corpus(path: Path) -> bool:
+    """Whether a file is MSVD's CSV, or a text file of a clip and a sentence a line.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if path.name.lower() == MAPPING:
+        return False
+    start = decode.sniff(path)
+    if path.suffix.lower() in TABLES:
+        return set(CORPUS) <= set(comma.columns(start))
+    lines = [line for line in start.split("\n")[: 20 * _LOOKED_AT] if line.strip() and not line.startswith("#")]
+    some = lines[:_LOOKED_AT]
+    return 2 * sum(_LINE.fullmatch(line) is not None for line in some) > len(some)
+
+
+def read_msvd(root: Path, paths: Sequence[Path], faults: Faults) -> Dataset:
+    """Read MSVD: the English sentences about each clip `VIDEO_START_END`.
+
+    The split is what lists of clips beside it say (`train.txt`, `train_list.txt`), or else the name of a text file
+    (`sents_train_lc_nopunc.txt`). Where neither does and all 1,970 clips are there, it is the official one, by their
+    order: 1,200, 100 and 670. Else all are for training.
+
+    Args:
+        root: the dataset's folder.
+        paths: the CSV, or text files.
+        faults: collects malformed rows and missing clips.
+
+    Raises:
+        InputError: nearly all rows of a file are malformed, or one is and reading is strict.
+    """
+    numbered = _mapping(root, faults)
+    said: dict[str, list[str]] = {}
+    splits: dict[str, str] = {}
+    for path in paths:
+        table = path.suffix.lower() in TABLES
+        named = _SPLIT.search(path.stem)
+        for name, sentence in _of_table(path, faults) if table else _of_text(path, numbered, faults):
+            said.setdefault(name, []).append(sentence)
+            if named and not table:
+                splits.setdefault(name, split_name(named[1]))
+        faults.require(path)
+    lists = {name: split for path in _lists(root, paths) for name, split in _of_list(path, numbered, faults)}
+    if lists:
+        said = {name: some for name, some in said.items() if name in lists}
+    splits = lists or splits or _official(list(said), list(numbered.values()), paths)
+    clips = [(name, splits.get(name, "train"), tuple(some)) for name, some in said.items()]
+    return Dataset(root.name, root, "msvd", tuple(_found(paths[0], root, clips, faults)))
+
+
+def _official(there: list[str], mapped: list[str], paths: Sequence[Path]) -> dict[str, str]:
+    """The official split, where all clips are there: by the order of the mapping or of a text file, or by name."""
+    if len(there) != sum(OFFICIAL.values()):
+        return {}
+    if set(mapped) == set(there):
+        there = mapped
+    elif any(path.suffix.lower() in TABLES for path in paths):
+        there = sorted(there)
+    return dict(zip(there, (split for split, count in OFFICIAL.items() for _ in range(count)), strict=True))
+
+
+def _of_table(path: Path, faults: Faults) -> Iterator[tuple[str, str]]:
+    """Clip and sentence of each English row."""
+    for where, row in comma.rows(path, faults):
+        if str(row.get("language") or "").strip().lower() != "english":
+            continue
+        try:
+            name = _clip_name(row, where)
+            sentence = " ".join(str(row.get("description") or "").split())
+            if not sentence:
+                raise InputError(f"{where}: expected a sentence in the column 'Description', found none.")
+        except InputError as error:
+            faults.left_out(path, error)
+            continue
+        faults.good(path)
+        yield name, sentence
+
+
+def _clip_name(row: dict[str, Any], where: str) -> str:
+    """`VIDEO_START_END` of a row.
+
+    Raises:
+        InputError: there is no video, or its times are not those of a clip.
+    """
+    video, start, end = (str(row.get(key) or "").strip() for key in ("videoid", "start", "end"))
+    if not video:
+        raise InputError(f"{where}: expected a video in the column 'VideoID', found none.")
+    if not (start.isdecimal() and end.isdecimal()):
+        raise InputError(f"{where}: expected 'Start' and 'End' in whole seconds, found {start!r} and {end!r}.")
+    if int(end) <= int(start):
+        raise InputError(f"{where}: the clip ends at second {end}, before it begins at {start}.")
+    return f"{video}_{int(start)}_{int(end)}"
+
+
+def _mapping(root: Path, faults: Faults) -> dict[str, str]:
+    """What numbers such as `vid12` stand for, by the mapping beside a corpus; empty without one."""
+    path = root / MAPPING
+    pairs = (line.split() for line in decode.read(path, faults).split("\n")) if path.is_file() else ()
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+
+def _of_text(path: Path, numbered: dict[str, str], faults: Faults) -> Iterator[tuple[str, str]]:
+    """Clip and sentence of each line."""
+    for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if match := _LINE.fullmatch(line):
+            faults.good(path)
+            yield numbered.get(match["name"], match["name"]), match["sentence"].strip()
+        else:
+            what = f"expected a clip such as 'mv89psg6zh4_33_46' and a sentence, found {line[:40]!r}"
+            faults.left_out(path, InputError(f"{path}, line {number}: {what}."))
+
+
+def _lists(root: Path, paths: Sequence[Path]) -> list[Path]:
+    """The text files beside a corpus that are named like a split."""
+    there = sorted(path for path in root.glob("*.txt") if path not in paths and path.is_file())
+    return [path for path in there if _SPLIT.search(path.stem)]
+
+
+def _of_list(path: Path, numbered: dict[str, str], faults: Faults) -> Iterator[tuple[str, str]]:
+    """The clips of a list, one a line, with or without a suffix, and their split."""
+    found = _SPLIT.search(path.stem)
+    for line in decode.read(path, faults).split("\n") if found else ():
+        name = line.strip()
+        suffix = Path(name).suffix
+        name = name.removesuffix(suffix) if suffix.lower() in VIDEO_SUFFIXES else name
+        if found and _NAME.fullmatch(name):
+            yield numbered.get(name, name), split_name(found[1])
+
+
+def require_msrvtt(path: Path, content: object) -> None:
+    """Check that a JSON file has the layout of MSR-VTT: videos and sentences.
+
+    Raises:
+        InputError: it has not; the message names what is missing.
+    """
+    videos = field(content, "videos", list, str(path))
+    field(content, "sentences", list, str(path))
+    if videos:
+        field(videos[0], "video_id", str, f"{path}, videos[0]")
+
+
+def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Dataset:
+    """Read MSR-VTT: the sentences about each video, whose split is `train`, `validate` or `test`.
+
+    A video is a file of its own, `VIDEO_ID.mp4`; the times in the JSON are those of the source that it was cut from.
+
+    Args:
+        root: the dataset's folder.
+        files: JSON files (path, content); several are read as one.
+        faults: collects malformed entries and missing clips.
+
+    Raises:
+        InputError: nearly all of a file is malformed, or an entry is and reading is strict.
+    """
+    splits: dict[str, str] = {}
+    said: dict[str, list[str]] = {}
+    for path, content in files:
+        for number, video in enumerate(content["videos"]):
+            where = f"{path}, videos[{number}]"
+            try:
+                name = field(video, "video_id", str, where)
+                split = field(video, "split", str, where) if video.get("split") is not None else "train"
+            except InputError as error:
+                faults.left_out(path, error)
+                continue
+            splits.setdefault(name, split_name(split) or "train")
+        for number, sentence in enumerate(content["sentences"]):
+            where = f"{path}, sentences[{number}]"
+            try:
+                name, text = (field(sentence, key, str, where) for key in ("video_id", "caption"))
+                if name not in splits:
+                    raise InputError(f"{where}: is about {name!r}, which is not in 'videos'.")
+            except InputError as error:
+                faults.left_out(path, error)
+                continue
+            faults.good(path)
+            said.setdefault(name, []).append(text.strip())
+        faults.require(path)
+    clips = [(name, split, tuple(said.get(name, ()))) for name, split in splits.items()]
+    return Dataset(root.name, root, "msr-vtt", tuple(_found(files[0][0], root, clips, faults)))
+
+
+def _found(
+    path: Path, root: Path, clips: Iterable[tuple[str, str, tuple[str, ...]]], faults: Faults
+) -> Iterator[Picture]:
+    """Records of clips, by their name without suffix; those without a file are told."""
+    files = PictureFiles(faults, path.parent, root)
+    suffixes = sorted(VIDEO_SUFFIXES, key=lambda suffix: (suffix not in (".avi", ".mp4"), suffix))
+    missing, count = [], 0
+    for name, split, sentences in clips:
+        file = files.find(*(name + suffix for suffix in suffixes), split=split)
+        count += 1
+        if not file.exists():
+            missing.append(name)
+        yield Picture(file.name, file, split, sentences)
+    if missing:
+        named = ", ".join(map(printable, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
+        faults.note(f"{path}: {len(missing):,} of its {count:,} clips have no video ({named}).")

@@ -1,0 +1,137 @@
+"""What is said about picture files and clips: as JSON, as text, and drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from wordsight.captioning.captions import Caption, RegionCaption
+from wordsight.errors import InputError, printable
+from wordsight.matching.segments import BETA
+from wordsight.metrics.coco_results import write_results
+from wordsight.reports.attention_maps import draw_attention
+from wordsight.reports.draw import draw_regions, picture_format, save
+from wordsight.reports.strip import draw_strip, stacked
+from wordsight.runs.aligner import Aligner
+from wordsight.runs.captioner import Captioner
+from wordsight.runs.captions import picture_dict
+from wordsight.vision.clips import fragment, frames, is_video, length, still
+
+DRAWN = 20  # shots in one drawing, at most
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is said about some picture files.
+
+    Attributes:
+        describer: who says it.
+        captions: path -> captions of the picture, of the clip or of a part of it (`clip.mp4#t=10,12`), best first; or
+            snippets of its regions.
+        broken: path -> why nothing is said.
+        regions: whether these are snippets.
+    """
+
+    describer: Captioner
+    captions: Mapping[Path, Sequence[Caption]]
+    broken: Mapping[Path, str]
+    regions: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values for `json.dumps`; of a clip or a part of one with its times in seconds."""
+        pictures = []
+        for path, said in self.captions.items():
+            name = str(fragment(path).file)
+            if self.regions:
+                snippets = [one.to_dict() for one in said if isinstance(one, RegionCaption)]
+                pictures.append({"picture": name, "regions": snippets} | self._times(path))
+            else:
+                pictures.append(picture_dict(name, said) | self._times(path))
+        return {"pictures": pictures, "broken": {str(path): why for path, why in self.broken.items()}}
+
+    def _times(self, path: Path) -> dict[str, float]:
+        """When a clip or a part of one begins and ends; nothing of a picture."""
+        part = fragment(path)
+        if part.whole and not is_video(path) and not self.describer.encoder.settings.frames:
+            return {}
+        return {"start": round(part.start, 3), "end": round(part.start + length(path), 3)}
+
+    def __str__(self) -> str:
+        """Below each path a line a caption, with its confidence and its time in the clip or its place in percent."""
+        place = "  left top right bottom (%)" if self.regions else ""
+        timed = any(not fragment(path).whole for path in self.captions)
+        lines, before = [f"  confidence{'  start - end (s)' if timed else ''}{place}"], None
+        for path, said in self.captions.items():
+            part = fragment(path)
+            if part.file != before:
+                lines.append(printable(part.file))
+            before = part.file
+            when = f"  {part.start:6.1f} - {part.end:6.1f}" if timed else ""
+            for one in said:
+                box = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, RegionCaption) else ""
+                if one.certain is not False:
+                    lines.append(f"  {one.confidence:10.2f}{when}{f'{box:23}' if box else ''}  {one.text}")
+            if said and not any(one.certain is not False for one in said):
+                lines.append(f"  {'-':>10}{when}  {said[0].answer}")
+        return "\n".join(lines)
+
+    def save(self, out: str | Path, alignment: Aligner | None = None) -> None:
+        """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
+
+        A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked. The
+        shots of one clip are drawn below each other.
+
+        Raises:
+            InputError: it cannot be written, or `check_out` would refuse it.
+        """
+        words, out = self.describer.model.attends or alignment is not None, Path(out)
+        check_out(out, len({fragment(path).file for path in self.captions}), regions=self.regions, words=words)
+        if out.suffix.lower() == ".json":
+            return write_results(
+                out, [str(path) for path in self.captions], [said[0].text for said in self.captions.values()]
+            )
+        if len(self.captions) > DRAWN:
+            raise InputError(f"{out}: expected at most {DRAWN} shots to draw, found {len(self.captions):,}.")
+        return save(stacked([self._drawn(path, said, alignment) for path, said in self.captions.items()]), out)
+
+    def _drawn(self, path: Path, said: Sequence[Caption], alignment: Aligner | None) -> Image.Image:
+        """One picture, clip or part of a clip with its regions or its best caption."""
+        count = self.describer.encoder.settings.frames
+        if self.regions:
+            return draw_regions(still(path), [one for one in said if isinstance(one, RegionCaption)])
+        if alignment:
+            image = still(path)
+            return alignment.align(image, said[0].text, beta=BETA).drawn(image)
+        attention = self.describer.attention(path, said[0].text)
+        if count:
+            return draw_strip(frames(path, count, at_least=STRIP), attention)
+        return draw_attention(still(path), attention)
+
+
+STRIP = 240  # pixels, the least side of frames that are drawn small
+
+
+def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
+    """Whether `Described.save` will know what to do.
+
+    Args:
+        out: where to write.
+        pictures: how many there are.
+        regions: whether they are described by regions.
+        words: whether it is known what each word of a caption is about.
+
+    Raises:
+        InputError: a name of another ending than is expected, or several pictures to draw.
+    """
+    if not regions and out.suffix.lower() == ".json":
+        return
+    if not regions and not words:
+        raise InputError(
+            f"{out}: expected a name that ends in .json, or an alignment, since this captioner does not look at single "
+            "regions: a run that aligns, whose boxes are drawn."
+        )
+    picture_format(out)
+    if pictures != 1:
+        raise InputError(f"{out}: expected one picture to draw on, found {pictures:,}.")
