@@ -17,7 +17,7 @@ from PIL import Image
 
 from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
-from wordsight.vision.clips import LONGEST, MOST_PIXELS
+from wordsight.vision.video import LONGEST, MOST_PIXELS
 
 MOST = 7200  # frames of a video that are looked at: of the first two hours each second, of longer ones fewer
 LIKE_PICTURES = 1024  # pixels that both sides of a frame keep at least, when it is made smaller
