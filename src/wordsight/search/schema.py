@@ -59,10 +59,16 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
         PRIMARY KEY (album, picture)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE texts (
+        picture INTEGER PRIMARY KEY, hash BLOB NOT NULL, bounds BLOB NOT NULL, lines BLOB NOT NULL,
+        row_checksum INTEGER NOT NULL DEFAULT 0
+    );
+    """,
 )
 READABLE = 1  # the oldest version that a reader can use as it is
 CHECKED = 2  # the first version whose rows carry checksums
-ADDED = {"origins": 3, "albums": 3, "album_pictures": 3}  # tables that came later, and with which version
+ADDED = {"origins": 3, "albums": 3, "album_pictures": 3, "texts": 4}  # tables that came later, and with which version
 TABLES = {  # the columns that the checksum of a row is of
     "facts": ("name", "value"),
     "segments": ("number", "rows"),
@@ -71,6 +77,7 @@ TABLES = {  # the columns that the checksum of a row is of
     "origins": ("picture", "hash", "camera", "taken_from"),
     "albums": ("id", "name", "made"),
     "album_pictures": ("album", "picture"),
+    "texts": ("picture", "hash", "bounds", "lines"),
 }
 
 
