@@ -24,6 +24,7 @@ CAP = 5.0  # nats, of a step at most
 MIDDLE = 4.0  # nats, for an end inside a longer word
 INSIDE = 0.5  # nats, for a separator inside the word that is asked for: "62-03" is 6203
 MISSING = 5.0  # nats, for a character of the word that is not on the line
+TOGETHER = 512  # lines scored at once
 NO_SPACES = 0x2E80  # from this code point on scripts write words without spaces between them
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -81,9 +82,14 @@ def word_costs(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -
     Returns:
         (N,) nats.
     """
-    seen = emissions(lines, list(dict.fromkeys(word)))
-    enter, leave = _boundaries(seen, word, prefix)
-    return _best_paths(seen, word, enter, leave)[0]
+    costs = np.empty(len(lines.steps), np.float32)
+    order = np.argsort(lines.steps, kind="stable")  # lines of about the same length together
+    for first in range(0, len(order), TOGETHER):
+        rows = order[first : first + TOGETHER]
+        seen = emissions(lines.take(rows), list(dict.fromkeys(word)))
+        enter, leave = _boundaries(seen, word, prefix)
+        costs[rows] = _best_paths(seen, word, enter, leave)[0]
+    return costs
 
 
 def word_spans(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -> tuple[Floats, Ints, Ints]:

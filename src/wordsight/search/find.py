@@ -136,7 +136,8 @@ class _Search:
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
         """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
         numbers = self.snapshot.numbers
-        found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen])
+        count = self.wanted.count if not query and len(words) == 1 else texts.MOST_SCORED
+        found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen], count)
         scores = torch.tensor(list(found.likelihood.values()))
         places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))
         if query and len(places):

@@ -29,16 +29,21 @@ class TextMatches:
 
     @classmethod
     def find(
-        cls, texts: Texts, catalog: Catalog, wanted: Sequence[Sequence[WrittenWord]], numbers: NDArray[np.int64]
+        cls,
+        texts: Texts,
+        catalog: Catalog,
+        wanted: Sequence[Sequence[WrittenWord]],
+        numbers: NDArray[np.int64],
+        count: int,
     ) -> Self:
-        """Those among pictures of some numbers.
+        """Those among pictures of some numbers; the first `count` are the best of all.
 
         Raises:
             InputError: the row of a picture is damaged.
         """
         allowed, costs = np.isin(texts.numbers, numbers), dict[int, float]()
         for at, words in enumerate(wanted):
-            found = {one.number: one.cost for one in texts.search(catalog, words, allowed)}
+            found = {one.number: one.cost for one in texts.search(catalog, words, count, allowed)}
             costs = {
                 number: costs.get(number, 0.0) + cost for number, cost in found.items() if not at or number in costs
             }

@@ -33,6 +33,7 @@ from wordsight.vision.text_lines import SCALE, TextLines
 FACT = "text"  # of an index whose pictures are read: what by
 LEAST = 0.3  # likelihood of text that is shown at all
 MOST_SCORED = 3000  # pictures whose lines are scored for a query: the most promising
+FIRST = 64  # pictures that are scored first; then always twice as many
 TOGETHER, SECONDS = 64, 5.0  # pictures committed together, and after how long
 KEPT = 20_000  # pictures whose lines are held in memory
 OF_PICTURE = "FROM texts WHERE picture = pictures.number AND texts.hash = pictures.hash"  # within a query of pictures
@@ -111,7 +112,8 @@ class Texts:
     numbers: Ints
     first: Ints
     columns: NDArray[np.uint8]
-    _held: dict[int, TextLines] = field(default_factory=dict, repr=False)
+    _held: TextLines = field(default_factory=TextLines.none, repr=False)  # of pictures that were looked at before
+    _begins: dict[int, int] = field(default_factory=dict, repr=False)  # the first line of each, by number
 
     @classmethod
     def read(cls, catalog: Catalog) -> Self:
@@ -134,13 +136,20 @@ class Texts:
         return cls(numbers, first, np.ascontiguousarray(joined.reshape(-1, WIDTH).T))
 
     def search(
-        self, catalog: Catalog, words: Sequence[WrittenWord], allowed: NDArray[np.bool_] | None = None
+        self,
+        catalog: Catalog,
+        words: Sequence[WrittenWord],
+        count: int = MOST_SCORED,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> list[Found]:
         """The pictures in which words are written, best first.
+
+        Lines are scored in the order of their bounds, until no other can be among the first `count`.
 
         Args:
             catalog: the same that was read.
             words: of one text that is asked for.
+            count: so many must be the best of all; those found behind them may not be all that there are.
             allowed: (P,) which pictures may be found.
 
         Raises:
@@ -153,12 +162,17 @@ class Texts:
         bounds = sum(np.minimum.reduceat(one, self.first[:-1]).astype(np.float32) for one in of_lines) / SCALE
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
         places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
-        if not len(places):
-            return []
-        costs = self._costs(catalog, words, of_lines, places, limit)
+        costs, done, block = np.empty(0, np.float32), 0, FIRST
+        enough = limit
+        while done < len(places) and bounds[places[done]] <= enough:
+            some = places[done : done + block]
+            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, some, enough)])
+            done, block = done + len(some), block * 2
+            if len(costs) >= count:
+                enough = min(limit, float(np.partition(costs, count - 1)[count - 1]))
         found = [
             Found(int(self.numbers[place]), float(cost), likelihood(cost, words))
-            for place, cost in zip(places, costs, strict=True)
+            for place, cost in zip(places[:done], costs, strict=True)
             if cost <= limit
         ]
         return sorted(found, key=lambda one: (one.cost, one.number))
@@ -169,7 +183,7 @@ class Texts:
         Raises:
             InputError: the row of the picture is damaged.
         """
-        return match(self._lines(catalog, [number])[0], words)
+        return match(self._row(catalog, number), words)
 
     def _costs(
         self,
@@ -180,40 +194,41 @@ class Texts:
         limit: float,
     ) -> NDArray[np.float32]:
         """What the words cost in each of some pictures: (places,); infinite where that is above the limit."""
-        each = self._lines(catalog, self.numbers[places].tolist())
+        begins = self._held_lines(catalog, self.numbers[places].tolist())
         sizes = self.first[places + 1] - self.first[places]
-        owner = np.repeat(np.arange(len(places)), sizes)
-        begins = np.cumsum(sizes) - sizes
-        line = np.repeat(self.first[places] - begins, sizes) + np.arange(sizes.sum())
-        every, total = TextLines.join(each), np.zeros(len(places), np.float32)
+        owner, within = np.repeat(np.arange(len(places)), sizes), np.concatenate([np.arange(size) for size in sizes])
+        line, total = self.first[places][owner] + within, np.zeros(len(places), np.float32)
         for word, bound in zip(words, of_lines, strict=True):
             near = np.flatnonzero(bound[line] <= limit * SCALE)
+            some = self._held.take(begins[owner[near]] + within[near])
             best = np.full(len(places), np.float32(np.inf))
-            np.minimum.at(best, owner[near], word_costs(every.take(near), word.symbols, prefix=word.prefix))
+            np.minimum.at(best, owner[near], word_costs(some, word.symbols, prefix=word.prefix))
             total += best
         if len(words) > 1:
             for at in np.flatnonzero(total <= limit):
-                placed = match(each[at], words)
+                placed = match(self._held.take(begins[at] + np.arange(sizes[at])), words)
                 total[at] = placed.cost if placed else np.inf
         return total
 
-    def _lines(self, catalog: Catalog, numbers: Sequence[int]) -> list[TextLines]:
-        """The lines of some pictures."""
-        missing = [number for number in numbers if number not in self._held]
-        if len(self._held) + len(missing) > KEPT:
-            self._held.clear()
-            missing = list(numbers)
-        for number in missing:
-            self._held[number] = _row(catalog, number)
-        return [self._held[number] for number in numbers]
+    def _held_lines(self, catalog: Catalog, numbers: Sequence[int]) -> Ints:
+        """Where the first lines of some pictures are among those in memory; they are fetched if they are not."""
+        missing = [number for number in numbers if number not in self._begins]
+        if len(self._begins) + len(missing) > KEPT:
+            self._held, self._begins, missing = TextLines.none(), {}, list(numbers)
+        end, fetched = len(self._held), [self._row(catalog, number) for number in missing]
+        for number, lines in zip(missing, fetched, strict=True):
+            self._begins[number] = end
+            end += len(lines)
+        if fetched:
+            self._held = TextLines.join([self._held, *fetched])
+        return np.array([self._begins[number] for number in numbers], np.int64)
 
-
-def _row(catalog: Catalog, number: int) -> TextLines:
-    for sound, _, _, bounds, content in catalog.rows("texts", "picture = ?", (number,)):
-        try:
-            lines = TextLines.from_bytes(content)
-            if sound and len(lines) * WIDTH == len(bounds):
-                return lines
-        except ValueError:
-            pass
-    raise catalog.damage(f"the text of picture {number}")
+    def _row(self, catalog: Catalog, number: int) -> TextLines:
+        for sound, _, _, bounds, content in catalog.rows("texts", "picture = ?", (number,)):
+            try:
+                lines = TextLines.from_bytes(content)
+                if sound and len(lines) * WIDTH == len(bounds):
+                    return lines
+            except ValueError:
+                pass
+        raise catalog.damage(f"the text of picture {number}")

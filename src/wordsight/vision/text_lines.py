@@ -9,7 +9,7 @@ import unicodedata
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -51,6 +51,14 @@ class TextLines:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @cached_property
+    def _first_step(self) -> Ints:
+        return np.cumsum(self.steps, dtype=np.int64) - self.steps
+
+    @cached_property
+    def _first_entry(self) -> Ints:
+        return np.cumsum(self.counts, dtype=np.int64) - self.counts
+
     @classmethod
     def none(cls) -> Self:
         """Of a picture without text."""
@@ -67,9 +75,8 @@ class TextLines:
 
     def take(self, rows: Ints) -> "TextLines":
         """Some of the lines."""
-        steps = _ranges(np.cumsum(self.steps) - self.steps, self.steps, rows)
-        before = np.cumsum(self.counts, dtype=np.int64) - self.counts
-        entries = _ranges(before, self.counts, steps)
+        steps = _ranges(self._first_step, self.steps, rows)
+        entries = _ranges(self._first_entry, self.counts, steps)
         texts = tuple(self.texts[row] for row in rows)
         of_lines = self.confidence[rows], self.corners[rows], self.steps[rows]
         return TextLines(texts, *of_lines, self.counts[steps], self.symbols[entries], self.costs[entries])
