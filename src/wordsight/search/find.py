@@ -18,7 +18,17 @@ from wordsight.search.duplicates import GROUPED, groups
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.prefilter import best_scores, is_quick
-from wordsight.search.query import Ask, QueryTerm, divisor, encoded_query, needs_model, terms, without_quotes, written
+from wordsight.search.query import (
+    Ask,
+    QueryTerm,
+    divisor,
+    encoded_query,
+    needs_model,
+    parts_of,
+    terms,
+    without_quotes,
+    written,
+)
 from wordsight.search.results import Hit, NearDuplicate, SearchResults, evidence
 from wordsight.search.scan import Ints, scan, top
 from wordsight.search.text_matches import Evidence, TextMatches, with_written
@@ -102,7 +112,7 @@ def _find(index: Opened, asks: Sequence[Ask], wanted: SearchOptions) -> list[Sea
             block = plain[first : first + TOGETHER]
             columns = search.scores([queries[number] for number in block])
             found |= {number: search.answer(queries[number], one) for number, one in zip(block, columns, strict=True)}
-        return [found[number] for number in range(len(asks))]
+        return [replace(found[number], parts=tuple(parts_of(ask))) for number, ask in enumerate(asks)]
 
 
 class _Search:

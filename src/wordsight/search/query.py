@@ -84,7 +84,7 @@ def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
         InputError: nothing is asked, a sentence has no word that the model knows, a picture cannot be opened, a box
             is not inside its picture, or a weight is 0 or no number.
     """
-    queries = [_parts(ask) for ask in asks]
+    queries = [parts_of(ask) for ask in asks]
     texts = dict.fromkeys(part.text for query in queries for part in query if isinstance(part, Sentence))
     encoded = dict(zip(texts, _sentences(run, list(texts)), strict=True))
     return [
@@ -99,12 +99,12 @@ def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
 
 def written(ask: Ask) -> list[tuple[WrittenWord, ...]]:
     """The texts of a query that are to be written in pictures."""
-    return [written_words(part.text) for part in _parts(ask) if isinstance(part, Written)]
+    return [written_words(part.text) for part in parts_of(ask) if isinstance(part, Written)]
 
 
 def needs_model(ask: Ask) -> bool:
     """Whether a query has something else than texts that are to be written in pictures."""
-    return not all(isinstance(part, Written) for part in _parts(ask))
+    return not all(isinstance(part, Written) for part in parts_of(ask))
 
 
 def with_texts(ask: Ask | None, texts: str | Sequence[str] | None) -> Ask:
@@ -118,7 +118,7 @@ def with_texts(ask: Ask | None, texts: str | Sequence[str] | None) -> Ask:
 def without_quotes(ask: Ask) -> list[Part]:
     """A query with what is in double quotes in its sentences as texts that are to be written in pictures."""
     found: list[Part] = []
-    for part in _parts(ask):
+    for part in parts_of(ask):
         quoted = _QUOTED.findall(part.text) if isinstance(part, Sentence) and part.weight > 0 else []
         quoted = [text for text in quoted if any(map(str.isalnum, text))]
         if not isinstance(part, Sentence) or not quoted:
@@ -131,7 +131,12 @@ def without_quotes(ask: Ask) -> list[Part]:
     return found
 
 
-def _parts(ask: Ask) -> Sequence[Part]:
+def parts_of(ask: Ask) -> Sequence[Part]:
+    """The parts of a query.
+
+    Raises:
+        InputError: there are none, or one is no part, or of no weight.
+    """
     parts = [_part(one) for one in (ask if isinstance(ask, list | tuple) else [ask])]
     if not parts:
         raise InputError("The query is empty: expected a sentence, a picture or a text that is written in pictures.")

@@ -15,7 +15,7 @@ from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
-from wordsight.search.query import QueryTerm
+from wordsight.search.query import Part, QueryTerm
 from wordsight.vision.images import reopened
 from wordsight.vision.notebook import Shown, coloured, frame, png, scene
 
@@ -54,6 +54,8 @@ class Phrase:
         box: `xyxy` fractions.
         strength: the sum of its words' products with the region.
         weight: of its part of the query.
+        written: whether it is text that is written there; the strength is then its likelihood, 0 to 1
+            (`matching/written_words.py`).
     """
 
     text: str
@@ -62,6 +64,7 @@ class Phrase:
     box: Box
     strength: float
     weight: float
+    written: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,7 @@ class SearchResults(FormerNames):
         first: the rank of the first of them, 1 is best.
         unknown: words of the query that the model does not know.
         poor_match: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
+        parts: of the query: sentences without what is quoted in them, pictures, and texts that are written.
     """
 
     hits: tuple[Hit, ...]
@@ -170,6 +174,7 @@ class SearchResults(FormerNames):
     first: int
     unknown: tuple[str, ...]
     poor_match: bool
+    parts: tuple[Part, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""

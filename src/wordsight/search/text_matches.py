@@ -71,6 +71,6 @@ def with_written(evidence: Evidence, written: Sequence[tuple[str, tuple[float, .
     """The words and phrases of a hit, with those that are written in it behind."""
     words, phrases = list(evidence[0]), list(evidence[1])
     for text, box, strength in written:
-        phrases.append(Phrase(text, len(words), len(words) + 1, box, strength, 1.0))
+        phrases.append(Phrase(text, len(words), len(words) + 1, box, strength, 1.0, written=True))
         words.append(Word(text, box, strength, True))
     return tuple(words), tuple(phrases)
