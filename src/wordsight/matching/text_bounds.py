@@ -59,20 +59,21 @@ def lower_bounds(columns: Rows, word: Sequence[int]) -> NDArray[np.uint16]:
         columns: (80, L), the rows of L lines turned.
         word: folded symbols, without separators.
     """
-    places = bucket(np.array(word, np.uint16))
-    single = [np.minimum(columns[place], _MISSING).astype(np.uint16) for place in places]
+    single = [np.minimum(columns[place], _MISSING) for place in bucket(np.array(word, np.uint16))]
     both = []
     for at, (first, second) in enumerate(pairwise(word)):
         bit = _bit(first, second)
         absent = (columns[BUCKETS + (bit >> 3)] & (1 << (bit & 7))) == 0
-        both.append(np.maximum(single[at] + single[at + 1], absent.astype(np.uint16) * np.uint16(_PAIR)))
-    found = np.zeros(columns.shape[1], np.uint16)
-    for first in (0, 1):
-        pairs = list(range(first, len(word) - 1, 2))
-        left = set(range(len(word))) - {at + more for at in pairs for more in (0, 1)}
-        for_pairing = [both[at] for at in pairs] + [single[at] for at in left]
-        found = np.maximum(found, np.sum(for_pairing, axis=0, dtype=np.uint16))
-    return found
+        both.append(np.maximum(single[at] + single[at + 1], absent * np.uint8(_PAIR)))  # at most 160
+    totals = []
+    for start in (0, 1):  # the pairs from the first character on, and from the second
+        pairs = range(start, len(word) - 1, 2)
+        alone = set(range(len(word))) - {at + more for at in pairs for more in (0, 1)}
+        total = np.zeros(columns.shape[1], np.uint16)
+        for part in (*(both[at] for at in pairs), *(single[at] for at in alone)):
+            total += part
+        totals.append(total)
+    return np.maximum(totals[0], totals[1])
 
 
 def _pairs(steps: list[list[tuple[int, int]]]) -> set[int]:
