@@ -7,7 +7,7 @@ span of the line's steps, relative to the best path there is over the same span:
 
     cost = min over spans, paths of  sum over steps t of  [-log y_t(path_t)] - (1 - CONFIDENCE) [-log max_k y_t(k)]
 
-plus `MIDDLE` for each end of the span that is inside a longer word. Every step is capped at `CAP`, so that a character
+plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` for one that is inside a line. Every step is capped at `CAP`, so that a character
 that the recogniser never thought of costs about as much as an edit.
 """
 
@@ -22,6 +22,7 @@ from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
 CONFIDENCE = 0.5  # share of the recogniser's own doubt that counts
 CAP = 5.0  # nats, of a step at most
 MIDDLE = 4.0  # nats, for an end inside a longer word
+PART = 0.3  # nats, for an end inside a line: what is all of a line comes before what is a part of one
 INSIDE = 0.5  # nats, for a separator inside the word that is asked for: "62-03" is 6203
 MISSING = 5.0  # nats, for a character of the word that is not on the line
 TOGETHER = 512  # lines scored at once
@@ -139,10 +140,11 @@ def _boundaries(seen: Emissions, word: Sequence[int], prefix: bool) -> tuple[Flo
     """What it costs that a word begins before each step, and ends before it: (N, T + 1) each."""
     count, longest = seen.blank.shape
     enter, leave = np.zeros((count, longest + 1), np.float32), np.zeros((count, longest + 1), np.float32)
+    apart = seen.separator + np.float32(PART)
     if word[0] < NO_SPACES:
         for t in range(longest):
-            enter[:, t + 1] = np.minimum(np.minimum(enter[:, t] + seen.blank[:, t], seen.separator[:, t]), MIDDLE)
+            enter[:, t + 1] = np.minimum(np.minimum(enter[:, t] + seen.blank[:, t], apart[:, t]), MIDDLE)
     if word[-1] < NO_SPACES and not prefix:
         for t in reversed(range(longest)):
-            leave[:, t] = np.minimum(np.minimum(leave[:, t + 1] + seen.blank[:, t], seen.separator[:, t]), MIDDLE)
+            leave[:, t] = np.minimum(np.minimum(leave[:, t + 1] + seen.blank[:, t], apart[:, t]), MIDDLE)
     return enter, leave
