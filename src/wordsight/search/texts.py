@@ -159,7 +159,8 @@ class Texts:
         if not len(self.numbers):
             return []
         of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
-        bounds = sum(np.minimum.reduceat(one, self.first[:-1]).astype(np.float32) for one in of_lines) / SCALE
+        of_pictures = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
+        bounds = np.sum(of_pictures, axis=0, dtype=np.float32) / np.float32(SCALE)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
         places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
         costs, done, block = np.empty(0, np.float32), 0, FIRST
@@ -171,7 +172,7 @@ class Texts:
             if len(costs) >= count:
                 enough = min(limit, float(np.partition(costs, count - 1)[count - 1]))
         found = [
-            Found(int(self.numbers[place]), float(cost), likelihood(cost, words))
+            Found(int(self.numbers[place]), float(cost), likelihood(float(cost), words))
             for place, cost in zip(places[:done], costs, strict=True)
             if cost <= limit
         ]

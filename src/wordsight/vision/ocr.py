@@ -94,8 +94,8 @@ class TextReader:
         crop = self._cut(image, corners)
         if min(crop.shape[:2]) < 2:
             return None
-        wide, high = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0])
-        turned = high / max(wide, 1) >= TALL  # then it was turned by a quarter, against the clock
+        wide, high = (float(np.linalg.norm(corners[at] - corners[0])) for at in (1, 3))
+        turned = high / max(wide, 1.0) >= TALL  # then it was turned by a quarter, against the clock
         corners = np.roll(corners / size, -1 if turned else 0, axis=0)
         label, probability = self._classifier([np.ascontiguousarray(crop)]).cls_res[0]
         head = label == "180" and probability >= TURNED
