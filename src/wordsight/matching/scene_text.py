@@ -7,8 +7,8 @@ span of the line's steps, relative to the best path there is over the same span:
 
     cost = min over spans, paths of  sum over steps t of  [-log y_t(path_t)] - (1 - CONFIDENCE) [-log max_k y_t(k)]
 
-plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` for one that is inside a line. Every step is capped at `CAP`, so that a character
-that the recogniser never thought of costs about as much as an edit.
+plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` for one that is inside a line. Every step
+is capped at `CAP`, so that a character that the recogniser never thought of costs about as much as an edit.
 """
 
 from collections.abc import Sequence

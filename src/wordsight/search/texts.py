@@ -160,7 +160,7 @@ class Texts:
             return []
         of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
         of_pictures = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
-        bounds = np.sum(of_pictures, axis=0, dtype=np.float32) / np.float32(SCALE)
+        bounds = np.stack(of_pictures).sum(axis=0, dtype=np.float32) / np.float32(SCALE)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
         places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
         costs, done, block = np.empty(0, np.float32), 0, FIRST
