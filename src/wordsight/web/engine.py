@@ -12,9 +12,10 @@ import wordsight
 from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
+from wordsight.matching.written_words import written_words
 from wordsight.runs.aligner import UNKNOWN, Picture
 from wordsight.runs.captioner import Captioner
-from wordsight.search import filters, query, results
+from wordsight.search import filters, query, results, texts
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.former import with_former
 from wordsight.search.frames import split
@@ -83,6 +84,7 @@ class Engine:
             found, vocabulary = self.index.info(), self.index.run.vocabulary
             with Catalog(self.index.folder) as catalog:
                 names = filters.columns(catalog.db)
+                text = bool(catalog.fact(texts.FACT))
                 (albums,) = catalog.db.execute("SELECT count(*) FROM albums").fetchone()
         naming = [word for word in vocabulary.closed().words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
@@ -98,6 +100,7 @@ class Engine:
             calibrated=found["calibration"] is not None,
             captions=self.captioner is not None,
             snippets=self.region_captioner is not None,
+            text=text,
             words=0 if vocabulary.open else len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
             names=names,
@@ -251,7 +254,7 @@ class Engine:
             raise
         return SearchResponse(
             total=found.total,
-            words=self._words(parts),
+            words=self._words(found.parts),
             unknown=list(found.unknown),
             poor_match=found.poor_match,
             doubtful=found.poor_match,
@@ -298,13 +301,18 @@ class Engine:
         told = plain | named | {"words": words, "near_duplicates": copies}
         return schemas.Hit.model_validate(with_former(told))
 
-    def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:
+    def _words(self, parts: Sequence[query.Part]) -> list[schemas.QueryWord]:
         known = self.index.run.vocabulary
         return [
             schemas.QueryWord(text=word, known=word in known, naming=word not in FUNCTION_WORDS, weight=part.weight)
             for part in parts
             if isinstance(part, query.Sentence)
             for word in known.tokens(part.text)
+        ] + [
+            schemas.QueryWord(text=word.text, known=True, naming=True, weight=1.0)
+            for part in parts
+            if isinstance(part, query.Written)
+            for word in written_words(part.text)
         ]
 
 
@@ -313,7 +321,10 @@ def _snippets(said: Sequence[RegionCaption]) -> list[schemas.RegionCaption]:
 
 
 def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
-    return [query.Sentence(one.text, one.weight) for one in asked.sentences]
+    return [
+        *(query.Sentence(one.text, one.weight) for one in asked.sentences),
+        *(query.Written(text) for text in asked.texts),
+    ]
 
 
 def _box(box: list[float] | None) -> tuple[float, ...] | None:

@@ -168,7 +168,7 @@ async function meant(text, signal) {
 function furniture() {
   $("q").value = query.q;
   const album = openAlbum();
-  document.title = [query.q || album?.name, "wordsight"].filter(Boolean).join(" · ");
+  document.title = [query.q || query.text || album?.name, "wordsight"].filter(Boolean).join(" · ");
   redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
   redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
   redrawn($("places"), side);

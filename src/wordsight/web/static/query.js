@@ -2,11 +2,11 @@
 
 const files = new Map(); // pictures that were given in this tab; an address can name them, but not hold them
 const LESS = -0.5;
-const TEXTS = ["q", "not", "sure", "where", "since", "until", "under", "orientation", "size", "kind"];
+const TEXTS = ["q", "text", "not", "sure", "where", "since", "until", "under", "orientation", "size", "kind"];
 
 /** Nothing asked, no filter. */
 export const NOTHING = Object.freeze({
-  q: "", like: null, upload: null, box: null, not: "", sure: "", group: true,
+  q: "", text: "", like: null, upload: null, box: null, not: "", sure: "", group: true,
   where: "", since: "", until: "", under: "", orientation: "", size: "", kind: "", camera: [], album: null, columns: {},
 });
 /** The part of `NOTHING` that chooses among all photos. */
@@ -52,10 +52,10 @@ export function keep(file) {
 export const kept = (name) => files.get(name) ?? null;
 
 /** Whether anything is searched for; else all photos are shown. */
-export const asked = (query) => Boolean(query.q.trim() || query.not.trim() || query.like || query.upload);
+export const asked = (query) => Boolean(query.q.trim() || query.text.trim() || query.not.trim() || query.like || query.upload);
 
 /** Whether it is known how sure the hits are: those of a sentence and nothing else. */
-export const judged = (query) => Boolean(query.q.trim()) && !query.not && !query.like && !query.upload;
+export const judged = (query) => Boolean(query.q.trim()) && !query.text.trim() && !/["“”„«»]/.test(query.q) && !query.not && !query.like && !query.upload;
 
 /** The filters that are set, for a POST. */
 function chosen(query) {
@@ -84,6 +84,7 @@ export function request(query, page, top) {
   const wanted = { top, page, group: query.group, ...chosen(query) };
   if (query.sure !== "" && judged(query)) wanted.min_confidence = Math.min(Math.max(+query.sure / 100, 0), 1);
   const sentences = [];
+  if (query.text.trim()) wanted.texts = [query.text];
   if (query.q.trim()) sentences.push({ text: query.q, weight: 1 });
   if (query.not.trim()) sentences.push({ text: query.not, weight: LESS });
   if (query.upload) {
