@@ -42,7 +42,7 @@ class Fit(NamedTuple):
     Attributes:
         shared: view -> its share of the kernel through the part that both sides share; 0 where it was dropped.
         own: view -> likewise through the parts of each side's own; all shares add up to 1.
-        agreement: view -> mean reciprocal rank, by the view alone, its photo left out of the training.
+        agreement: view -> mean reciprocal rank, by the view alone, its photo left out of the training; 0 without selection.
         rounds: of reweighting.
         change: the largest change of a share in the last of them.
         penalty: that was taken, the one with the best agreement.
@@ -127,9 +127,9 @@ class CoupledSubspaces(Configured):
         kinds = (True, False) if self.shared else (False,)
         blocks = [(gram, kind) for kind in kinds for gram in grams]
         rounds, change, middle = 0, 0.0, PENALTIES[len(PENALTIES) // 2]
-        alone = torch.tensor([agreement(gram.kernel(kind), photo, middle) for gram, kind in blocks])
-        shares = torch.full((len(blocks),), 1 / len(blocks))
+        alone, shares = torch.zeros(len(blocks)), torch.full((len(blocks),), 1 / len(blocks))
         if self.select:
+            alone = torch.tensor([agreement(gram.kernel(kind), photo, middle) for gram, kind in blocks])
             weights = alone.clamp(min=1e-3) ** -self.power
             shares, rounds, change = reweighted(blocks, photo, weights / weights.mean(), middle)
             shares = torch.where(shares < KEPT, 0, shares)
