@@ -2,8 +2,8 @@
 
 A dataset is a folder or a CSV file:
 
-- a folder with `photo/` and `sketch/`, and perhaps `gallery/` (photos that nobody drew). A sketch belongs to the photo of
-  its name, or of its name without a number behind the last `-` or `_`: Sketchy's `zebra/n02391049_980-3.png` to
+- a folder with `photo/` and `sketch/`, and perhaps `gallery/` (photos that nobody drew). A sketch belongs to the photo
+  of its name, or of its name without a number behind the last `-` or `_`: Sketchy's `zebra/n02391049_980-3.png` to
   `zebra/n02391049_980.jpg`, QMUL's `192-1.jpg` to `192.jpg`. Folders within count as part of the name.
 - a CSV file with the columns `photo` and `sketch`, a pair a line; files are named from where the table is.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from wordsight.data.find import find, is_picture
 from wordsight.errors import InputError
-from wordsight.files import reason, read_text
+from wordsight.files import read_text, reason
 
 FOLDERS = {  # of a dataset -> what they may be called
     "photo": ("photo", "photos", "image", "images"),

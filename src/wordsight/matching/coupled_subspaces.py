@@ -31,6 +31,7 @@ from torch.nn.functional import normalize
 from wordsight.configured import Configured
 
 TOLERANCE, ROUNDS = 2e-3, 20
+BOTH = (True, False)  # kinds of blocks: of the shared part, and of each side's own
 KEPT = 1e-2  # share of the weights, below which a block is dropped
 PENALTIES = (1.0, 2.0, 4.0)
 SAMPLED = 2  # sketches of each photo, by which views are selected
@@ -42,7 +43,7 @@ class Fit(NamedTuple):
     Attributes:
         shared: view -> its share of the kernel through the part that both sides share; 0 where it was dropped.
         own: view -> likewise through the parts of each side's own; all shares add up to 1.
-        agreement: view -> mean reciprocal rank, by the view alone, its photo left out of the training; 0 without selection.
+        agreement: view -> mean reciprocal rank by the view alone, photos left out of the training; 0 where all are kept.
         rounds: of reweighting.
         change: the largest change of a share in the last of them.
         penalty: that was taken, the one with the best agreement.
@@ -124,7 +125,7 @@ class CoupledSubspaces(Configured):
 
     def _selected(self, grams: Sequence["Gram"], photo: Tensor, names: Sequence[str]) -> Fit:
         """The shares of views, and the penalty."""
-        kinds = (True, False) if self.shared else (False,)
+        kinds = BOTH if self.shared else BOTH[1:]
         blocks = [(gram, kind) for kind in kinds for gram in grams]
         rounds, change, middle = 0, 0.0, PENALTIES[len(PENALTIES) // 2]
         alone, shares = torch.zeros(len(blocks)), torch.full((len(blocks),), 1 / len(blocks))
@@ -138,7 +139,7 @@ class CoupledSubspaces(Configured):
         scores = {penalty: agreement(kernel, photo, penalty) for penalty in PENALTIES}
         best = max(scores, key=lambda penalty: scores[penalty])
         by_kind = dict(zip(kinds, shares.split(len(grams)), strict=True))
-        parts = [dict(zip(names, by_kind[kind].tolist(), strict=True)) if kind in kinds else {} for kind in (True, False)]
+        parts = [dict(zip(names, by_kind[kind].tolist(), strict=True)) if kind in kinds else {} for kind in BOTH]
         agreements = dict(zip(names, alone[: len(grams)].tolist(), strict=True))
         return Fit(parts[0], parts[1], agreements, rounds, change, best, scores[best])
 
@@ -167,23 +168,23 @@ class Gram(NamedTuple):
 
     Attributes:
         whole: (P + N, P + N).
-        count: P.
+        photos: P.
     """
 
     whole: Tensor
-    count: int
+    photos: int
 
     @classmethod
-    def of(cls, rows: Tensor, count: int) -> "Gram":
+    def of(cls, rows: Tensor, photos: int) -> "Gram":
         """Of some rows."""
-        return cls(rows @ rows.T, count)
+        return cls(rows @ rows.T, photos)
 
     def kernel(self, shared: bool) -> Tensor:
         """The kernel of a part that both sides share, or of parts of their own, where sides have nothing in common."""
         if shared:
             return self.whole
         own = self.whole.clone()
-        own[: self.count, self.count :] = own[self.count :, : self.count] = 0
+        own[: self.photos, self.photos :] = own[self.photos :, : self.photos] = 0
         return own
 
 
@@ -192,7 +193,7 @@ Blocks = Sequence[tuple[Gram, bool]]  # a view's inner products, and whether the
 
 def reweighted(blocks: Blocks, photo: Tensor, weights: Tensor, penalty: float) -> tuple[Tensor, int, float]:
     """The shares (B,) of blocks in the kernel by (1), the rounds that it took, and the last change."""
-    goal = targets(blocks[0][0].count, photo)
+    goal = targets(blocks[0][0].photos, photo)
     norms, rounds, change = torch.full((len(blocks),), 1 / len(blocks)), 0, 1.0
     while rounds < ROUNDS and change > TOLERANCE:
         scale = norms / weights**2  # of each block in the kernel

@@ -109,11 +109,11 @@ def cropped(ink: Floats) -> Floats:
     image, scale = Image.fromarray((ink * 255).astype(np.uint8)), side / SIDE
     affine = (scale, 0, left, 0, scale, top)
     found = image.transform((SIDE, SIDE), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    return np.asarray(found, np.float32) / 255
+    return np.asarray(np.asarray(found, np.float32) / 255, np.float32)
 
 
 def _grey(image: Image.Image) -> Floats:
-    return np.asarray(image.convert("L"), np.float32) / 255
+    return np.asarray(np.asarray(image.convert("L"), np.float32) / 255, np.float32)
 
 
 def _solid(other: NDArray[np.bool_]) -> float:

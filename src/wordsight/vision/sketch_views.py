@@ -7,7 +7,7 @@ A view is a block of columns that means the same on both sides, so that a sketch
 | `map`, `map_edges` | the net's last map in 2 x 2 cells: of the picture, of its edge map | of the drawing |
 | `late`, `late_edges` | the block before the last, stride 32, in 4 x 4 cells | likewise |
 | `middle`, `middle_edges` | the last block of stride 16, in 4 x 4 cells | likewise |
-| `hog16`, `hog8`, `hog4` | oriented gradients (Dalal & Triggs 2005) of the edge map's content in 16 x 16, 8 x 8, 4 x 4 cells | of the ink's content |
+| `hog16`, `hog8`, `hog4` | oriented gradients of the edge map's content in 16, 8, 4 cells a side | of the ink's content |
 | `hog8_frame` | the same of the whole edge map in 8 x 8 cells | of the whole drawing |
 
 Each view is of length 1 (square-rooted before, where its values are energies).
@@ -16,6 +16,7 @@ Each view is of length 1 (square-rooted before, where its values are energies).
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +111,7 @@ def blocks(sizes: dict[str, int]) -> dict[str, slice]:
         lengths[name] = lengths[f"{name}_edges"] = sizes[name] * count**2
     lengths |= {name: BINS * count**2 for name, count in HOGS.items()}
     ends = np.cumsum([0, *lengths.values()]).tolist()
-    return {name: slice(*span) for name, span in zip(lengths, zip(ends, ends[1:], strict=False), strict=True)}
+    return {name: slice(*span) for name, span in zip(lengths, pairwise(ends), strict=True)}
 
 
 def orientations(ink: Floats, count: int = CELLS) -> Floats:
