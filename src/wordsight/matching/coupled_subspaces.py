@@ -43,7 +43,7 @@ class Fit(NamedTuple):
     Attributes:
         shared: view -> its share of the kernel through the part that both sides share; 0 where it was dropped.
         own: view -> likewise through the parts of each side's own; all shares add up to 1.
-        agreement: view -> mean reciprocal rank by the view alone, photos left out of the training; 0 where all are kept.
+        agreement: view -> mean reciprocal rank by the view alone, photos left out of training; 0 where all are kept.
         rounds: of reweighting.
         change: the largest change of a share in the last of them.
         penalty: that was taken, the one with the best agreement.

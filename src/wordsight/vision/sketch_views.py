@@ -7,7 +7,7 @@ A view is a block of columns that means the same on both sides, so that a sketch
 | `map`, `map_edges` | the net's last map in 2 x 2 cells: of the picture, of its edge map | of the drawing |
 | `late`, `late_edges` | the block before the last, stride 32, in 4 x 4 cells | likewise |
 | `middle`, `middle_edges` | the last block of stride 16, in 4 x 4 cells | likewise |
-| `hog16`, `hog8`, `hog4` | oriented gradients of the edge map's content in 16, 8, 4 cells a side | of the ink's content |
+| `hog16`, `hog8`, `hog4` | oriented gradients of the edge map's content in 16, 8, 4 cells a side | of the ink |
 | `hog8_frame` | the same of the whole edge map in 8 x 8 cells | of the whole drawing |
 
 Each view is of length 1 (square-rooted before, where its values are energies).
