@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
@@ -25,6 +26,7 @@ GROUPS = 4  # of strokes, by where they are
 SHIFT = 2  # cells, that a group of strokes may be off in the photo
 FAR = 0.02  # of the likeness, taken for each cell of shift
 STROKES = "strokes"
+SHIFTS = np.array([(down, right) for down in range(-SHIFT, SHIFT + 1) for right in range(-SHIFT, SHIFT + 1)])
 
 
 def search_sketch(index: Opened, view: SketchView, sketch: Source, wanted: SearchOptions) -> SearchResults:
@@ -144,18 +146,16 @@ def answers(groups: Sequence[Floats], photo: NDArray[np.uint8]) -> tuple[Phrase,
         photo: `sketch_view.cells` of its edges.
     """
     wide = np.pad(photo.astype(np.float32), ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
+    moved = sliding_window_view(wide, (GRID, GRID), axis=(1, 2)).transpose(1, 2, 0, 3, 4)  # (down, right, BINS, cells)
+    rows, energy = moved.reshape(len(SHIFTS), -1), (moved**2).sum(2).reshape(len(SHIFTS), -1)
     found = []
     for group in groups:
         used = group.sum(0) > 0.15 * group.sum(0).max()
-        best = (-1.0, 0, 0)
-        for y in range(2 * SHIFT + 1):
-            for x in range(2 * SHIFT + 1):
-                there = wide[:, y : y + GRID, x : x + GRID] * used
-                alike = float((there * group).sum()) / max(
-                    float(np.linalg.norm(there) * np.linalg.norm(group * used)), 1e-9
-                )
-                best = max(best, (alike - FAR * (abs(y - SHIFT) + abs(x - SHIFT)), y - SHIFT, x - SHIFT))
-        found.append(Phrase(STROKES, 0, 0, _box(used, *best[1:]), max(best[0], 0.0), 1.0))
+        mine = (group * used).ravel()
+        norms = np.linalg.norm(mine) * np.sqrt(energy @ used.ravel())
+        alike = rows @ mine / np.maximum(norms, 1e-9) - FAR * np.abs(SHIFTS).sum(1)
+        best = int(alike.argmax())
+        found.append(Phrase(STROKES, 0, 0, _box(used, *SHIFTS[best].tolist()), max(float(alike[best]), 0.0), 1.0))
     return tuple(sorted(found, key=lambda phrase: -phrase.strength))
 
 
