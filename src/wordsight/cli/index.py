@@ -88,6 +88,23 @@ def add(
 
 @app.command()
 @command
+def sketch(
+    index: IndexFolder,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="A run of `wordsight sketch train`; else nothing learned is used."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an index searchable by drawing; later updates keep it so."""
+    from wordsight.search.index import Index
+
+    done = Index(index).sketch(model)
+    print_result(done, f"{index}: {done['pictures']:,} pictures by drawing ({done['added']:,} added)", as_json)
+
+
+@app.command()
+@command
 def remove(
     index: IndexFolder,
     pictures: Annotated[
@@ -164,6 +181,9 @@ def search(
         list[str] | None,
         typer.Option(metavar="WORDS", help="Only pictures in which this is written; 'lond*' is a start; repeatable."),
     ] = None,
+    sketch: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Look for photos of what is drawn in this picture.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of hits on a page.")] = 10,
     page: Annotated[int, typer.Option(min=1, help="The page to show.")] = 1,
     min_score: Annotated[float | None, typer.Option(help="Hide hits with a lower score.")] = None,
@@ -209,7 +229,12 @@ def search(
     if min_sure is not None:
         print("wordsight: --min-sure is now called --min-confidence; the former name works until 0.3.", file=sys.stderr)
         min_confidence = min_sure if min_confidence is None else min_confidence
-    searched, asked = opened(Index(index, device)), index_files.query(sentences or [], picture or [], box, text or [])
+    if sketch and (sentences or picture or text or captions or rerank):
+        raise InputError(
+            f"--sketch {sketch}: expected alone, without sentences, --picture, --text, --captions, --rerank."
+        )
+    searched = opened(Index(index, device))
+    asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
     if captions and rerank:
         raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if captions:
@@ -221,7 +246,10 @@ def search(
     wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
     wanted["orientation"], wanted["kind"], wanted["group"], wanted["frames"] = orientation or None, kind, group, frames
     again = load(rerank, device) if rerank else None
-    found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
+    if sketch:
+        found = searched.search_sketch(sketch, **wanted)
+    else:
+        found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
     if found.unknown:
         print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
     if out:

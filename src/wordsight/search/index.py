@@ -9,6 +9,7 @@ INDEX/model/            the model that made them, and encodes what is asked; non
 INDEX/lock              held by the one process that writes
 INDEX/thumbs/           small pictures for a browser, made when they are first looked at (`thumbnails.py`)
 INDEX/broken.txt        the pictures that cannot be read, where there are some
+INDEX/sketch/           what photos are compared with drawings by, where it was asked for (`sketch_view.py`)
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -45,10 +46,13 @@ from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
+from wordsight.search.sketch_search import search_sketch
+from wordsight.search.sketch_view import SketchView, make, stamp
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.trials import trials
 from wordsight.search.vectors import Segments
 from wordsight.vision.dual_source import find_dual, is_dual
+from wordsight.vision.images import Source
 from wordsight.vision.ocr import is_installed, text_reader
 
 
@@ -68,6 +72,7 @@ class Index(FormerNames):
         """
         self.folder, self.device = Path(folder), device
         self._opened: Opened | None = None
+        self._sketch: SketchView | None = None
         _ = self.opened
 
     @classmethod
@@ -189,7 +194,42 @@ class Index(FormerNames):
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
                 thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
-            return builder.built
+        if self.sketched:
+            make(self.opened, None, progress)
+        return builder.built
+
+    @property
+    def sketched(self) -> bool:
+        """Whether it can be searched by drawing."""
+        return any(stamp(self.folder))
+
+    def sketch(self, run: str | Path | None = None, progress: Progress | None = None) -> dict[str, int]:
+        """Make the index searchable by drawing; `build` keeps it so.
+
+        Args:
+            run: a run of `wordsight sketch train`; None for the one that is there, or for views without learning.
+            progress: receives updates.
+
+        Returns:
+            How many pictures were `added`, how many `pictures` have a sketch view now, and how many are `broken`.
+
+        Raises:
+            InputError: the run cannot be used, or the index cannot be written.
+        """
+        return make(self.opened, None if run is None else Path(run), progress or Progress())
+
+    def search_sketch(self, sketch: Source, **wanted: Unpack[SearchKeywords]) -> SearchResults:
+        """The photos that fit a drawing best.
+
+        Args:
+            sketch: a drawing of lines on plain paper: a file, its bytes, a picture or its pixels.
+            **wanted: which hits, and how many, see `find.SearchOptions`.
+
+        Raises:
+            InputError: the index has no sketch view, or the drawing is empty, or a photograph.
+        """
+        self._sketch = SketchView.of(self.folder, self._sketch)
+        return search_sketch(self.opened, self._sketch, sketch, SearchOptions(**keywords(wanted)))
 
     def _read_text(self, catalog: Catalog, progress: Progress, must: bool) -> list[str]:
         """Read the text of the pictures that it is not known of; gives why some could not be read."""

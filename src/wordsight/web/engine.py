@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -101,6 +102,7 @@ class Engine:
             captions=self.captioner is not None,
             snippets=self.region_captioner is not None,
             text=text,
+            sketches=self.index.sketched,
             words=0 if vocabulary.open else len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
             names=names,
@@ -131,6 +133,16 @@ class Engine:
         with _named(asked.picture.filename):
             like = query.Like(asked.picture.file.read(), _box(asked.box), asked.weight)
             return self._found([*_sentences(asked), like], asked)
+
+    def search_sketch(self, asked: schemas.SketchSearch) -> SearchResponse:
+        """A drawing.
+
+        Raises:
+            NotAPicture, TooManyPixels: it cannot be opened.
+            InputError: it is empty or no drawing, or the index has no sketch view.
+        """
+        with _named(asked.sketch.filename):
+            return self._found([], asked, asked.sketch.file.read())
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
         """A picture in words.
@@ -230,14 +242,16 @@ class Engine:
         with file, _named(entry.path):
             return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
 
-    def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
+    def _found(
+        self, parts: list[query.Part], wanted: schemas.SearchOptions, sketch: bytes | None = None
+    ) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
         with self._readable():
             self._check_whole()
             chosen = wanted.filter(self.photos.folder(wanted.under))
         try:
-            found = self.index.search(
-                parts,
+            search = partial(self.index.search, parts) if sketch is None else partial(self.index.search_sketch, sketch)
+            found = search(
                 top=wanted.top,
                 page=wanted.page,
                 min_score=wanted.min_score,
