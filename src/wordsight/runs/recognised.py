@@ -1,0 +1,143 @@
+"""A recognised situation: a verb, and who or what fills each role; as plain values, text and a drawing."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wordsight.matching.alignment import Box
+from wordsight.runs.arguments import Picture, path_of
+from wordsight.text.articles import article
+from wordsight.text.tokens import tokenise
+from wordsight.vision.images import name_of, open_image
+
+NOTHING = "something"  # stands in a sentence for a role that nothing fills
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of a verb, filled.
+
+    Attributes:
+        role: its name.
+        noun: the id of what fills it; "" for nothing.
+        word: what that is called.
+        confidence: its probability, given the verb; 0 to 1.
+        sure: whether such answers are more often right than wrong.
+        box: where it is, `xyxy` fractions; None where nobody looked.
+    """
+
+    role: str
+    noun: str
+    word: str
+    confidence: float
+    sure: bool
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A situation of a picture.
+
+    Attributes:
+        verb: what is done.
+        confidence: its probability, 0 to 1.
+        sure: whether such answers are more often right than wrong.
+        roles: of the verb, in order.
+        template: a sentence with the roles in capitals; may be empty.
+        others: the next likely verbs with their probabilities.
+        picture: what was looked at; None where that is not known.
+    """
+
+    verb: str
+    confidence: float
+    sure: bool
+    roles: tuple[Role, ...]
+    template: str
+    others: tuple[tuple[str, float], ...] = ()
+    picture: Picture | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """The situation as a sentence."""
+        return filled(self.template, self.verb, {one.role: one.word for one in self.roles})[0]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Which words of `tokenise(sentence)` name each role: first, one past the last; equal where none does."""
+        found = filled(self.template, self.verb, {one.role: one.word for one in self.roles})[1]
+        return [found.get(one.role, (0, 0)) for one in self.roles]
+
+    def boxed(self, boxes: Sequence[Box | None]) -> "Recognised":
+        """The same with a box for each role, None for those without."""
+        return replace(self, roles=tuple(replace(one, box=box) for one, box in zip(self.roles, boxes, strict=True)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "picture": None if self.picture is None else name_of(self.picture),
+            "verb": self.verb,
+            "confidence": self.confidence,
+            "sure": self.sure,
+            "sentence": self.sentence,
+            "roles": [asdict(one) for one in self.roles],
+            "others": [{"verb": verb, "confidence": confidence} for verb, confidence in self.others],
+        }
+
+    def __str__(self) -> str:
+        """The verb, then a line a role; where nothing is sure that is said first."""
+        width = max(len(one.role) for one in self.roles)
+        verb = f"{self.verb} ({100 * self.confidence:.0f} %)"
+        others = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in self.others)
+        lines = [verb if self.sure else f"I do not know what is done here; the likeliest is {verb}, then {others}"]
+        for one in self.roles:
+            doubt = "" if one.sure else "  not sure"
+            where = "" if one.box is None else f"  at {' '.join(f'{100 * edge:.0f}' for edge in one.box)}"
+            lines.append(f"  {one.role:{width}}  {one.word or '-'} ({100 * one.confidence:.0f} %){where}{doubt}")
+        return "\n".join(lines)
+
+    def draw(self, out: str | Path) -> None:
+        """Write the picture with a box for each noun that is sure, and the situation below.
+
+        Raises:
+            InputError: the picture cannot be opened any more, or the file cannot be written.
+        """
+        from wordsight.reports.draw import save
+        from wordsight.reports.situations import draw_situation
+
+        assert self.picture is not None  # whoever recognises tells it
+        verb = f"{self.verb}" if self.sure else f"not sure: {self.verb}"
+        parts = [(verb, self.confidence, None)]
+        for one in self.roles:
+            if one.word:
+                parts.append((f"{one.role}: {one.word}{'' if one.sure else '?'}", one.confidence, one.box))
+        save(draw_situation(open_image(self.picture), parts), path_of(out, "a picture to write"))
+
+
+def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dict[str, tuple[int, int]]]:
+    """A template with words in place of its roles.
+
+    Args:
+        template: the roles in capitals: "the AGENT jumps over an OBSTACLE."; where it is empty, the verb and the words.
+        verb: its name.
+        words: role -> word, "" for nothing.
+
+    Returns:
+        The sentence, and which of its words (`tokenise`) stand for each role that something fills.
+    """
+    if not template:
+        agent, *others = words
+        template = " ".join(name.upper() for name in (agent, "\0", *others)).replace("\0", verb)
+    names = "|".join(sorted((re.escape(role.upper()) for role in words), key=len, reverse=True))
+    said, spans = "", {}
+    for text, role in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
+        word = words.get(role.lower(), "") if role else ""
+        if role and not word:
+            said += re.sub(r"\b(an?|the)\s+$", "", text, flags=re.IGNORECASE) + NOTHING
+            continue
+        said += re.sub(r"\b(an?)(\s+)$", lambda found, word=word: article(word) + found[2], text) if role else text
+        first = len(tokenise(said))
+        said += word
+        if role:
+            spans.setdefault(role.lower(), (first, len(tokenise(said))))
+    return said.strip(), spans
