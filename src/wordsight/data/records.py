@@ -76,15 +76,20 @@ class Dataset:
         """
         name = split_name(name)
         if name not in self.splits:
-            there = ", ".join(f"'{split}' ({count})" for split, count in self.splits.items())
-            near = difflib.get_close_matches(name, self.splits, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise InputError(f"{self.root} has no split '{name}': there is {there}{hint}")
+            raise no_split(self.root, name, self.splits)
         spoken = [_spoken(picture) for picture in self.pictures if picture.split == name]
         pictures = [picture for picture in spoken if picture.sentences]
         if not pictures:
             raise InputError(f"{self.root}: none of the {len(spoken)} pictures of the split '{name}' has a sentence.")
         return pictures
+
+
+def no_split(root: Path, name: str, splits: dict[str, int]) -> InputError:
+    """The error for a split that is not among `splits`, the numbers of pictures by split."""
+    there = ", ".join(f"'{split}' ({count})" for split, count in splits.items())
+    near = difflib.get_close_matches(name, splits, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return InputError(f"{root} has no split '{name}': there is {there}{hint}")
 
 
 def split_name(name: str) -> str:
