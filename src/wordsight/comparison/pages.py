@@ -22,8 +22,8 @@ SAY = {
     "captions": "BLEU, ROUGE-L and CIDEr as coco-caption counts them, times 100. Published figures are of the test "
     "split, of other features and partly of other scripts.",
     "situations": "As imSitu's script counts: verb, value (the share of right roles) and all (all roles right), where "
-    "the verb is the first, is among the first five, or is given; mean of the eight. The mean over the pictures of each "
-    "verb, then over verbs, in percent.",
+    "the verb is the first, is among the first five, or is given; mean of the eight. In percent, the mean over the "
+    "pictures of each verb, then over verbs.",
     "pictures": "Chosen at random.",
 }
 SAY_PICTURE = {

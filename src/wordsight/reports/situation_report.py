@@ -14,8 +14,8 @@ from wordsight.reports.report import page, training
 
 SAY = {
     "figures": "Verb: pictures whose verb is right. Value: roles that any annotator filled so. All: pictures with all "
-    "roles so. Top-1 and top-5: where the verb is the first, or among the first five. Gold: of the true verb. As imSitu's "
-    "script counts: the mean over the pictures of each verb, then over verbs; below it the mean over pictures.",
+    "roles so. Top-1 and top-5: where the verb is the first, or among the first five. Gold: of the true verb. As "
+    "imSitu's script counts, the mean over the pictures of each verb, then over verbs; below that the plain mean.",
     "pictures": "Chosen at random. First what the model says, then what people say.",
 }
 

@@ -32,8 +32,8 @@ def draw_connections(
     Args:
         verb: its name.
         roles: E of them.
-        strengths: (1 + E, 1 + E), how much the row's node depends on the column's, 0 to 1; the verb's node is the first,
-            and its own row is not drawn.
+        strengths: (1 + E, 1 + E), how much the row's node depends on the column's, 0 to 1; the verb's node is the
+            first, and its own row is not drawn.
         width: of the result, pixels, which is as high; at least 300.
     """
     canvas = Image.new("RGB", (width, width), PAPER)

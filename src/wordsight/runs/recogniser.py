@@ -57,7 +57,7 @@ class Recogniser(OpenedRun):
         return found.boxed(boxes(aligner, regions if same else aligner.encoder.encode([picture]), found))
 
     def look(self, regions: Regions, verb: int | None = None) -> Recognised:
-        """The situation of one picture as the model sees it, (1, R, F); of a verb given by its number, or the likeliest."""
+        """The situation of one picture as the model sees it, (1, R, F), of the likeliest verb or of that number."""
         every = self.model.predict(regions, len(self.model.verbs) if verb is not None else VERBS)
         if verb is None:
             return self.named(every)[0]
@@ -103,6 +103,7 @@ def boxes(aligner: Aligner, regions: Regions, found: Recognised, *, doubtful: bo
         aligner: any that scores words and regions.
         regions: of one picture (1, R, F), as the aligner sees it.
         found: its situation.
+        doubtful: locate also nouns that are not sure.
     """
     said, spans = found.sentence, found.spans()
     places = [n for n, one in enumerate(found.roles) if any(spans[n]) and (one.sure or doubtful)]

@@ -16,9 +16,9 @@ CARD = {
     "that from pictures with a verb and nouns, without any boxes.",
     "trained": "`{data}`, split `{train}`",
     "chosen": "the best mean of the eight figures",
-    "explained": "Percentages, as imSitu's script counts them: the mean over the pictures of each verb, then over verbs;\n"
-    "`image_...` is the mean over pictures. `sure_verb` and `sure_noun`: from which probability on half of the answers\n"
-    "are right.",
+    "explained": "Percentages, as imSitu's script counts them: the mean over the pictures of each verb, then over\n"
+    "verbs; `image_...` is the mean over pictures. `sure_verb` and `sure_noun`: from which probability on half of the\n"
+    "answers are right.",
     "use": "    wordsight eval THIS_FOLDER --data DATA --split val\n"
     "    wordsight situation --run THIS_FOLDER picture.jpg -o out.png",
     "limits": "It\nalways has a likeliest verb, right or not; below `sure_verb` it is more often wrong.",
@@ -64,10 +64,10 @@ def answers(model: SituationModel, examples: SituationExamples) -> Answers:
     model.eval()
     blocks = []
     for some in torch.arange(len(examples)).split(ROWS):
-        regions = examples.table.gather(some).to(model.device)
-        shares, verbs = model.ranked(regions)
+        seen = model.look(examples.table.gather(some).to(model.device))
+        shares, verbs = model.ranked(seen)
         verb = examples.frames.verb[some].clamp(min=0).to(model.device)
-        blocks.append([part.cpu() for part in (verbs, shares, *model.fill(regions, verb))])
+        blocks.append([part.cpu() for part in (verbs, shares, *model.fill(seen, verb))])
     return Answers(*(torch.cat(part) for part in zip(*blocks, strict=True)))
 
 

@@ -5,14 +5,15 @@
 the roles in their order, each is joined with the one before and the one behind; with `none` no two are.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wordsight.batch import Regions, SituationBatch
-from wordsight.situations.situation_model import SituationModel
+from wordsight.batch import LabelInfo, Regions, SituationBatch
+from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
 
 class GraphNet(SituationModel):
@@ -41,9 +42,9 @@ class GraphNet(SituationModel):
         glosses: tuple[str, ...],
         average: bool = True,
         graph: Literal["full", "tree", "chain", "none"] = "full",
-        updates: int = 4,
-        hidden: int = 512,
-        attend: bool = True,
+        updates: int = 2,
+        hidden: int = 256,
+        attend: bool = False,
         noun_weight: float = 1.0,
         dropout: float = 0.5,
     ) -> None:
@@ -65,36 +66,35 @@ class GraphNet(SituationModel):
         self.output = nn.Linear(hidden, vocabulary)
         self.dropout = nn.Dropout(dropout)
 
-    def verb_logits(self, regions: Regions) -> Tensor:
-        """Regions (I, R, F) -> (I, W)."""
-        logits: Tensor = self.verb_classifier(self.dropout(self.verb_features(self.look(regions)).relu()))
+    def verb_logits(self, seen: Seen) -> Tensor:
+        """I pictures -> (I, W)."""
+        logits: Tensor = self.verb_classifier(self.dropout(self.verb_features(seen.picture).relu()))
         return logits
 
-    def noun_logits(self, regions: Regions, verb: Tensor) -> Tensor:
+    def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
         """For the roles of given verbs (I,) -> (I, E, V)."""
-        return self.read(regions, verb, self.joined(verb))
+        return self.read(seen, verb, self.joined(verb))
 
-    def read(self, regions: Regions, verb: Tensor, joined: Tensor) -> Tensor:
+    def read(self, seen: Seen, verb: Tensor, joined: Tensor) -> Tensor:
         """The same over any graph (I, E + 1, E + 1), so that a connection can be left out."""
-        nodes = self.start(regions, verb)  # (I, 1 + E, H)
+        nodes = self.start(seen, verb)  # (I, 1 + E, H)
         for _ in range(self.updates):
             nodes = self.update(nodes, joined)
         logits: Tensor = self.output(self.dropout(nodes[:, 1:]))
         return logits
 
-    def start(self, regions: Regions, verb: Tensor) -> Tensor:
+    def start(self, seen: Seen, verb: Tensor) -> Tensor:
         """The nodes' first states: (I, 1 + E, H), the verb first.
 
         h_v = g(phi_v W_v v);  h_e = g(phi_n W_e e W_v v), element by element (Li et al. 2017, section 3.2).
         """
-        seen = self.dropout(self.look(regions))
         words = self.verb(verb)[:, None]  # (I, 1, H)
         roles = self.role(self.roles[verb].clamp(min=0)) * words  # (I, E, H)
-        nouns = self.noun_features(seen).relu()[:, None]  # (I, 1, H)
+        nouns = self.noun_features(seen.picture).relu()[:, None]  # (I, 1, H)
         if self.attention is not None:
-            nouns = nouns + self.attention(self.standardised(regions), regions.mask, roles)  # (I, E, H)
-        verb_node = self.verb_features(seen).relu()[:, None] * words
-        return torch.cat([verb_node, nouns * roles], 1).tanh()
+            nouns = nouns + self.attention(self.standardised(seen.regions), seen.regions.mask, roles)  # (I, E, H)
+        verb_node = self.verb_features(seen.picture).relu()[:, None] * words
+        return torch.cat([self.dropout(verb_node), self.dropout(nouns * roles)], 1).tanh()
 
     def update(self, nodes: Tensor, joined: Tensor) -> Tensor:
         """Every node reads its neighbours: x_a = sum over neighbours of (W_p h + b_p); a GRU takes x_a in.
@@ -127,16 +127,33 @@ class GraphNet(SituationModel):
 
     def loss(self, batch: SituationBatch) -> Tensor:
         """The loss of verb and roles, and the noun classifier's binary cross-entropy."""
-        loss = super().loss(batch)
+        seen = self.look(batch.regions)
+        loss = self.structured_loss(seen, batch.frames)
         if self.noun_classifier is None:
             return loss
-        logits = self.noun_classifier(self.dropout(self.noun_features(self.dropout(self.look(batch.regions))).relu()))
-        named = torch.zeros_like(logits, dtype=torch.float32)
-        nouns = batch.frames.nouns.flatten(1)
-        named.scatter_(1, nouns.clamp(min=0), 1.0)
-        named[:, :2] = 0.0  # the empty and the unknown noun
+        logits = self.noun_classifier(self.dropout(self.noun_features(seen.picture).relu()))
+        named = self.named(batch.frames.nouns)
         each = functional.binary_cross_entropy_with_logits(logits.float(), named, reduction="none")
         return loss + self.noun_weight * each.sum(1).mean() / named.sum(1).mean().clamp(min=1)
+
+    def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
+        """Standardise features, and let the classifiers begin with how often verbs and nouns are."""
+        super().fit(batches, labels)
+        count, named = 0, torch.zeros(self.vocabulary)
+        for batch in batches():
+            seen = self.named(batch.frames.nouns)
+            count, named = count + len(seen), named + seen.sum(0)
+        with torch.no_grad():
+            self.verb_classifier.bias.copy_((self.counts + 1).log())
+            if self.noun_classifier is not None:
+                self.noun_classifier.bias.copy_(((named + 1) / (count + 2)).logit())
+
+    def named(self, nouns: Tensor) -> Tensor:
+        """Which known nouns any annotator named, in whatever role: (I, A, E) -> (I, V) of 0 and 1."""
+        found = torch.zeros(len(nouns), self.vocabulary, device=nouns.device)
+        found.scatter_(1, nouns.flatten(1).clamp(min=0), 1.0)
+        found[:, : UNKNOWN + 1] = 0.0
+        return found
 
 
 class Attention(nn.Module):

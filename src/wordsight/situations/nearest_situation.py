@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.batch import LabelInfo, Regions, SituationBatch
-from wordsight.situations.situation_model import UNKNOWN, SituationModel
+from wordsight.batch import LabelInfo, SituationBatch
+from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
 
 class NearestSituation(SituationModel):
@@ -45,26 +45,29 @@ class NearestSituation(SituationModel):
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
         """Keep the training pictures."""
         super().fit(batches, labels)
-        kept = [(self._direction(batch.regions).half(), batch.frames.verb, _agreed(batch)) for batch in batches()]
+        kept = []
+        for batch in batches():
+            pictures = functional.normalize(self.look(batch.regions).picture, dim=1).half()
+            kept.append((pictures, batch.frames.verb, _agreed(batch)))
+            (functional.normalize(self.look(batch.regions).picture, dim=1).half(), batch.frames.verb, _agreed(batch))
+            for batch in batches()
+        ]
         self.pictures, self.verb, self.nouns = (torch.cat(part) for part in zip(*kept, strict=True))
 
-    def verb_logits(self, regions: Regions) -> Tensor:
+    def verb_logits(self, seen: Seen) -> Tensor:
         """The greatest cosine, times 20, with a training picture of each verb: (I, W); verbs without one come last."""
-        like = self._likeness(regions)  # (I, M)
+        like = self._likeness(seen)  # (I, M)
         lowest = like.new_full((len(like), len(self.verbs)), -1.0)
         return 20 * lowest.scatter_reduce(1, self.verb.expand_as(like), like, "amax")
 
-    def noun_logits(self, regions: Regions, verb: Tensor) -> Tensor:
+    def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
         """The nouns of the nearest training picture of given verbs (I,): (I, E, V), far above all others."""
-        like = self._likeness(regions).masked_fill(self.verb != verb[:, None], -2.0)
+        like = self._likeness(seen).masked_fill(self.verb != verb[:, None], -2.0)
         nouns = self.nouns[like.argmax(1)].clamp(min=0)  # (I, E)
         return 20.0 * functional.one_hot(nouns, self.vocabulary)
 
-    def _direction(self, regions: Regions) -> Tensor:
-        return functional.normalize(self.look(regions), dim=1)
-
-    def _likeness(self, regions: Regions) -> Tensor:
-        return self._direction(regions) @ self.pictures.float().T
+    def _likeness(self, seen: Seen) -> Tensor:
+        return functional.normalize(seen.picture, dim=1) @ self.pictures.float().T
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
         """Resize the buffers to the saved ones."""

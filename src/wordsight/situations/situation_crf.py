@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from wordsight.batch import LabelInfo, Regions, SituationBatch
-from wordsight.situations.situation_model import UNKNOWN, SituationModel
+from wordsight.batch import LabelInfo, SituationBatch
+from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
 NEVER = -1e4  # the score of what is impossible
 
@@ -69,18 +69,18 @@ class SituationCRF(SituationModel):
         self.place[found.unbind(1)] = torch.arange(len(found))
         self.slot.copy_(found[:, 0] * seen.shape[1] + found[:, 1])
 
-    def verb_logits(self, regions: Regions) -> Tensor:
+    def verb_logits(self, seen: Seen) -> Tensor:
         """The verbs' marginals: phi_v + sum_e log sum_n exp phi_{v,e,n}, (I, W)."""
-        return self.marginals(*self.scores(regions))
+        return self.marginals(*self.scores(seen))
 
-    def noun_logits(self, regions: Regions, verb: Tensor) -> Tensor:
+    def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
         """For the roles of given verbs (I,): phi_{v,e,n}, (I, E, V)."""
-        return self.of_verb(self.scores(regions)[1], verb)
+        return self.of_verb(self.scores(seen)[1], verb)
 
-    def scores(self, regions: Regions) -> tuple[Tensor, Tensor]:
-        """Regions (I, R, F) -> phi of verbs (I, W), and of triples (I, P)."""
-        seen = self.dropout(self.hidden(self.dropout(self.look(regions))).relu())
-        return self.verb_scores(seen).float(), self.noun_scores(seen).float()
+    def scores(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """I pictures -> phi of verbs (I, W), and of triples (I, P)."""
+        hidden = self.dropout(self.hidden(seen.picture).relu())
+        return self.verb_scores(hidden).float(), self.noun_scores(hidden).float()
 
     def marginals(self, verbs: Tensor, triples: Tensor) -> Tensor:
         """Scores (I, W) and (I, P) -> (I, W), the nouns summed out."""
@@ -100,7 +100,7 @@ class SituationCRF(SituationModel):
     def loss(self, batch: SituationBatch) -> Tensor:
         """Minus log of the probability that at least one annotator's situation is right, mean over pictures."""
         verb, nouns = batch.frames.verb, batch.frames.nouns
-        verbs, triples = self.scores(batch.regions)
+        verbs, triples = self.scores(self.look(batch.regions))
         verb_log = self.marginals(verbs, triples).log_softmax(1).gather(1, verb[:, None])  # (I, 1)
         log_probs = self.of_verb(triples, verb).log_softmax(2)[:, None].expand(-1, nouns.shape[1], -1, -1)
         counted = (nouns >= 0) & (nouns != UNKNOWN)  # (I, A, E)

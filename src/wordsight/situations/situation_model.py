@@ -11,11 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.batch import LabelInfo, Regions, SituationBatch
+from wordsight.batch import Frames, LabelInfo, Regions, SituationBatch
 from wordsight.configured import Configured
 
 EMPTY, UNKNOWN = 0, 1  # the same in every vocabulary of nouns
 VERBS = 5  # predicted verbs that are kept
+
+
+class Seen(NamedTuple):
+    """What a model sees of I pictures.
+
+    Attributes:
+        picture: (I, S), the whole picture and perhaps the mean of all regions, standardised.
+        regions: (I, R, F), as they are.
+    """
+
+    picture: Tensor
+    regions: Regions
 
 
 class Predicted(NamedTuple):
@@ -79,21 +91,22 @@ class SituationModel(Configured):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("counts", torch.zeros(len(frames)))  # of each verb in training
 
-    def verb_logits(self, regions: Regions) -> Tensor:
-        """Regions (I, R, F) -> (I, W), greater is likelier."""
+    def verb_logits(self, seen: Seen) -> Tensor:
+        """I pictures -> (I, W), greater is likelier."""
         raise TypeError(f"{type(self).__name__} has no verb_logits")
 
-    def noun_logits(self, regions: Regions, verb: Tensor) -> Tensor:
+    def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
         """For the roles of a given verb of each picture (I,) -> (I, E, V); rows of absent roles mean nothing."""
         raise TypeError(f"{type(self).__name__} has no noun_logits")
 
     def loss(self, batch: SituationBatch) -> Tensor:
-        """What training minimises on this batch, a scalar.
+        """What training minimises on this batch, a scalar."""
+        return self.structured_loss(self.look(batch.regions), batch.frames)
 
-        Minus log p(v) + 1/|E| sum_e log p(n_e | v), averaged over the annotators (Li et al. 2017).
-        """
-        verb = functional.cross_entropy(self.verb_logits(batch.regions), batch.frames.verb)
-        return verb + noun_loss(self.noun_logits(batch.regions, batch.frames.verb), batch.frames.nouns)
+    def structured_loss(self, seen: Seen, frames: Frames) -> Tensor:
+        """Minus log p(v) + 1/|E| sum_e log p(n_e | v), averaged over the annotators (Li et al. 2017), then pictures."""
+        verb = functional.cross_entropy(self.verb_logits(seen).float(), frames.verb)
+        return verb + noun_loss(self.noun_logits(seen, frames.verb), frames.nouns)
 
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
         """Standardise features and count verbs, once, before the first step of training.
@@ -114,27 +127,28 @@ class SituationModel(Configured):
         self.scale.copy_((squares / count - self.mean.square()).mean().clamp(min=1e-12).rsqrt())
         self.counts.copy_(verbs)
 
-    def look(self, regions: Regions) -> Tensor:
-        """Standardised view of each picture: regions (I, R, F) -> (I, S)."""
-        return (self._view(regions) - self.mean) * self.scale
+    def look(self, regions: Regions) -> Seen:
+        """Regions (I, R, F), and the standardised view of each picture."""
+        return Seen((self._view(regions) - self.mean) * self.scale, regions)
 
     @torch.no_grad()
     def predict(self, regions: Regions, verbs: int = VERBS) -> Predicted:
         """The likeliest verbs of pictures (I, R, F), and for each of them the likeliest noun of each role."""
-        shares, best = self.ranked(regions, verbs)  # (I, K)
-        found = [self.fill(regions, verb) for verb in best.unbind(1)]
+        seen = self.look(regions)
+        shares, best = self.ranked(seen, verbs)  # (I, K)
+        found = [self.fill(seen, verb) for verb in best.unbind(1)]
         return Predicted(best, shares, *(torch.stack(part, 1) for part in zip(*found, strict=True)))
 
     @torch.no_grad()
-    def ranked(self, regions: Regions, verbs: int = VERBS) -> tuple[Tensor, Tensor]:
-        """The probabilities of the likeliest verbs of pictures (I, R, F), and these verbs: (I, K) each, best first."""
-        shares, best = self.verb_logits(regions).float().softmax(1).topk(min(verbs, len(self.verbs)))
+    def ranked(self, seen: Seen, verbs: int = VERBS) -> tuple[Tensor, Tensor]:
+        """The probabilities of the likeliest verbs of I pictures, and these verbs: (I, K) each, best first."""
+        shares, best = self.verb_logits(seen).float().softmax(1).topk(min(verbs, len(self.verbs)))
         return shares, best
 
     @torch.no_grad()
-    def fill(self, regions: Regions, verb: Tensor) -> tuple[Tensor, Tensor]:
+    def fill(self, seen: Seen, verb: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest noun of each role of given verbs (I,), and its probability: (I, E) each."""
-        shares, nouns = known_only(self.noun_logits(regions, verb)).softmax(2).max(2)
+        shares, nouns = known_only(self.noun_logits(seen, verb)).softmax(2).max(2)
         return nouns, shares
 
     def there(self, verb: Tensor) -> Tensor:
@@ -150,8 +164,8 @@ class SituationModel(Configured):
         """Regions (I, R, F) -> the whole picture and the mean of all regions (I, S), not standardised."""
         if not self.average:
             return regions.whole
-        features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
-        mean = features.sum(1) / regions.mask.sum(1, keepdim=True).clamp(min=1)
+        weights = regions.mask / regions.mask.sum(1, keepdim=True).clamp(min=1)  # (I, R)
+        mean = (weights[:, None] @ regions.features)[:, 0]
         return torch.cat([regions.whole, mean], 1)
 
 
