@@ -9,10 +9,13 @@ from typing import Any
 from wordsight.matching.alignment import Box
 from wordsight.runs.arguments import Picture, path_of
 from wordsight.text.articles import article
-from wordsight.text.tokens import tokenise
+from wordsight.text.tokens import FUNCTION_WORDS, tokenise
+from wordsight.text.word_classes import LINKING
 from wordsight.vision.images import name_of, open_image
 
 NOTHING = "something"  # stands in a sentence for a role that nothing fills
+LINKS = FUNCTION_WORDS | frozenset(LINKING) | {"using", "towards", "overthrough"}  # words between two roles
+_ARTICLE = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -125,19 +128,28 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
     Returns:
         The sentence, and which of its words (`tokenise`) stand for each role that something fills.
     """
+    template = re.sub(r"\s*\([^)]*\)", "", template)
     if not template:
-        agent, *others = words
-        template = " ".join(name.upper() for name in (agent, "\0", *others)).replace("\0", verb)
-    names = "|".join(sorted((re.escape(role.upper()) for role in words), key=len, reverse=True))
-    said, spans = "", {}
-    for text, role in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
-        word = words.get(role.lower(), "") if role else ""
-        if role and not word:
-            said += re.sub(r"\b(an?|the)\s+$", "", text, flags=re.IGNORECASE) + NOTHING
+        agent, *others = [role.upper() for role in words]
+        template = " ".join((agent, verb, *others))
+    of_name = {role.upper(): role for role in words}
+    names = "|".join(sorted(map(re.escape, of_name), key=len, reverse=True))
+    said = ""
+    spans: dict[str, tuple[int, int]] = {}
+    for text, name in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
+        role = of_name.get(name, "")
+        word = words.get(role, "")
+        if role and not word:  # "over an OBSTACLE" is left out, "cleans a SOURCE" needs an object
+            said += "" if spans and set(tokenise(text)) <= LINKS else _ARTICLE.sub("", text) + NOTHING
             continue
-        said += re.sub(r"\b(an?)(\s+)$", lambda found, word=word: article(word) + found[2], text) if role else text
+        said += _ARTICLE.sub(lambda found, word=word: _agreeing(found[0], word), text) if role else text
         first = len(tokenise(said))
         said += word
         if role:
-            spans.setdefault(role.lower(), (first, len(tokenise(said))))
+            spans.setdefault(role, (first, len(tokenise(said))))
     return said.strip(), spans
+
+
+def _agreeing(before: str, word: str) -> str:
+    """An article and the space behind it, as it must be before a word."""
+    return before if before.lower().startswith("the") else f"{article(word)} "

@@ -49,9 +49,6 @@ class NearestSituation(SituationModel):
         for batch in batches():
             pictures = functional.normalize(self.look(batch.regions).picture, dim=1).half()
             kept.append((pictures, batch.frames.verb, _agreed(batch)))
-            (functional.normalize(self.look(batch.regions).picture, dim=1).half(), batch.frames.verb, _agreed(batch))
-            for batch in batches()
-        ]
         self.pictures, self.verb, self.nouns = (torch.cat(part) for part in zip(*kept, strict=True))
 
     def verb_logits(self, seen: Seen) -> Tensor:
