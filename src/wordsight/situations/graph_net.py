@@ -15,6 +15,8 @@ from torch.nn import functional
 from wordsight.batch import LabelInfo, Regions, SituationBatch
 from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
+SMOOTHING = 10  # occurrences
+
 
 class GraphNet(SituationModel):
     """Gated graph network over a verb and its roles.
@@ -32,6 +34,8 @@ class GraphNet(SituationModel):
         noun_weight: weight of the noun classifier's loss: which nouns any annotator named, in whatever role.
         dropout: 0 to 1.
     """
+
+    prior: Tensor  # (W, E, V), log of how often a noun fills a role, see `fit`
 
     def __init__(
         self,
@@ -58,13 +62,14 @@ class GraphNet(SituationModel):
         self.noun_classifier = nn.Linear(hidden, vocabulary) if noun_weight else None
         self.verb = nn.Embedding(len(frames), hidden)  # W_v
         self.role = nn.Embedding(len(self.role_names), hidden)  # W_e
-        nn.init.ones_(self.verb.weight)  # a product of small random numbers would say nothing of the picture
-        nn.init.normal_(self.role.weight, 1.0, 0.5)
+        for words in (self.verb, self.role):  # a product of small random numbers would say nothing of the picture
+            nn.init.normal_(words.weight, 1.0, 0.5)
         self.attention = Attention(features, hidden) if attend else None
         self.message = nn.Linear(hidden, hidden) if updates and graph != "none" else None  # W_p, b_p
         self.gate = nn.GRUCell(hidden, hidden) if updates else None
         self.output = nn.Linear(hidden, vocabulary)
         self.dropout = nn.Dropout(dropout)
+        self.register_buffer("prior", torch.zeros(*self.roles.shape, vocabulary))
 
     def verb_logits(self, seen: Seen) -> Tensor:
         """I pictures -> (I, W)."""
@@ -80,8 +85,7 @@ class GraphNet(SituationModel):
         nodes = self.start(seen, verb)  # (I, 1 + E, H)
         for _ in range(self.updates):
             nodes = self.update(nodes, joined)
-        logits: Tensor = self.output(self.dropout(nodes[:, 1:]))
-        return logits
+        return self.prior[verb] + self.output(self.dropout(nodes[:, 1:]))
 
     def start(self, seen: Seen, verb: Tensor) -> Tensor:
         """The nodes' first states: (I, 1 + E, H), the verb first.
@@ -137,13 +141,23 @@ class GraphNet(SituationModel):
         return loss + self.noun_weight * each.sum(1).mean() / named.sum(1).mean().clamp(min=1)
 
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
-        """Standardise features, and let the classifiers begin with how often verbs and nouns are."""
+        """Standardise features, and let the classifiers begin with how often verbs and nouns are.
+
+        A noun's frequency in a role of a verb is smoothed by `SMOOTHING` occurrences of its frequency in all roles.
+        """
         super().fit(batches, labels)
-        count, named = 0, torch.zeros(self.vocabulary)
+        count, named, filled = 0, torch.zeros(self.vocabulary), torch.zeros_like(self.prior)
         for batch in batches():
-            seen = self.named(batch.frames.nouns)
+            seen, nouns = self.named(batch.frames.nouns), batch.frames.nouns
             count, named = count + len(seen), named + seen.sum(0)
+            row, _, role = (good := (nouns >= 0) & (nouns != UNKNOWN)).nonzero(as_tuple=True)
+            one = torch.ones(len(row), device=filled.device)
+            filled.index_put_((batch.frames.verb[row], role, nouns[good]), one, accumulate=True)
+        every = (filled.sum((0, 1)) + 0.01) / (filled.sum() + 0.01 * self.vocabulary)
+        self.prior.copy_(((filled + SMOOTHING * every) / (filled.sum(2, keepdim=True) + SMOOTHING)).log())
         with torch.no_grad():
+            self.output.bias.zero_()
+            self.output.weight.mul_(0.1)  # at first the frequencies decide
             self.verb_classifier.bias.copy_((self.counts + 1).log())
             if self.noun_classifier is not None:
                 self.noun_classifier.bias.copy_(((named + 1) / (count + 2)).logit())
