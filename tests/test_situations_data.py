@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from conftest import shared
 from wordsight.data.situations import load_situations
 from wordsight.errors import InputError
 
@@ -68,6 +69,35 @@ def test_swig_has_boxes(make: Make) -> None:
     found = load_situations(make({"a.jpg": row(bb=corners, width=200, height=100)}))
     assert found.situations[0].boxes == {"agent": (0.05, 0.2, 0.3, 0.8), "place": (0.0, 0.0, 1.0, 1.0)}
     assert found.faults == ()
+
+
+def test_swig_has_a_folder_for_its_annotations(make: Make, tmp_path: Path) -> None:
+    make({"a.jpg": row()})
+    root = tmp_path / "swig"
+    (root / "SWiG_jsons").mkdir(parents=True)
+    (root / "images_512").mkdir()
+    Image.new("RGB", (8, 8)).save(root / "images_512" / "a.jpg")
+    for file in tmp_path.glob("*.json"):
+        file.rename(root / "SWiG_jsons" / file.name)
+    for place in (root, root / "SWiG_jsons", root / "SWiG_jsons" / "train.json"):
+        assert load_situations(place).situations[0].path.exists(), place
+
+
+def test_other_json_files_are_passed_over(make: Make) -> None:
+    folder = make({"a.jpg": row()}, captions={"images": []})
+    (folder / "notes.json").write_text("{")
+    (fault,) = load_situations(folder).faults
+    assert "notes.json was passed over" in fault
+    (folder / "dev.json").write_text("{")
+    with pytest.raises(InputError, match=r"dev\.json, line 1"):
+        load_situations(folder)
+
+
+def test_a_row_may_name_its_file(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    picture = tmp_path / "elsewhere" / "b.jpg"
+    Image.new("RGB", (8, 8)).save(picture)
+    assert load_situations(make({"a.jpg": row(path=str(picture))})).situations[0].path == picture
 
 
 def test_the_tables_without_a_space_file(make: Make) -> None:
@@ -165,3 +195,15 @@ def test_a_split_that_is_not_there(make: Make) -> None:
     found = load_situations(make({"a.jpg": row()}))
     with pytest.raises(InputError, match=r"has no split 'val': there is 'train' \(1\)"):
         found.split("val")
+
+
+def test_real_annotations() -> None:
+    found = load_situations(shared("imsitu"))
+    assert len(found.verbs) == 504
+    assert found.faults == ()
+    assert found.splits["val"] == 903
+    assert {len(one.frames) for one in found.situations} == {3}
+    one = next(one for one in found.situations if one.name == "hitchhiking_238.jpg")
+    assert one.verb == "hitchhiking"
+    assert [found.nouns[frame["agent"]] for frame in one.frames] == ["man", "man", "man"]
+    assert any(one.path.exists() for one in found.situations)

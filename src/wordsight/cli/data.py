@@ -95,3 +95,29 @@ def sequences(
     with Progress().task("clips") as progress:
         made = write_sequences(load_dataset(find(data, "dataset")), out, seed, most, progress)
     print_result({"out": str(made)}, f"{made}: clips and their shots", as_json)
+
+
+@app.command()
+@command
+def situations(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The folder to make.")],
+    verbs: Annotated[Path, typer.Option(metavar="FOLDER", help="imSitu's verbs, nouns and annotations.")],
+    as_json: Json = False,
+) -> None:
+    """Make situations of a dataset with an entities.json: each picture's verb, and the nouns in its roles."""
+    from wordsight.data.find import find
+    from wordsight.data.flickr_situations.write import write_situations
+    from wordsight.data.load import load_dataset
+    from wordsight.data.situations import load_situations
+    from wordsight.progress import Progress
+
+    tables = load_situations(verbs)
+    with Progress().task("pictures") as progress:
+        counts = write_situations(load_dataset(find(data, "dataset")), tables, out, progress)
+    lines = [
+        f"{split}: {some['pictures']:,} pictures, {some['verbs']} verbs, {some['frames']:,} frames, "
+        f"{some['nouns']:,} nouns, {some['filled'] / some['frames']:.2f} roles filled of a frame"
+        for split, some in counts.items()
+    ]
+    print_result({"out": str(out), "splits": counts}, "\n".join(lines), as_json)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_json
@@ -48,29 +49,54 @@ def load_phrases(folder: Path, names: Collection[str]) -> list[Phrase]:
     Raises:
         InputError: the file is missing or malformed (the message names the key), or has no phrase of these pictures.
     """
-    folder = Path(folder)
-    path = (folder if folder.is_dir() else folder.parent) / "entities.json"
-    if not path.exists():
-        raise InputError(f"{path} is missing: grounding is measured against the phrases and boxes in it.")
-    content = read_json(path, strict=True)
-    wanted = [name for name in dict.fromkeys(names) if isinstance(content, dict) and name in content]
+    path, content = require_entities(folder, "grounding is measured against the phrases and boxes in it")
+    wanted = [name for name in dict.fromkeys(names) if name in content]
     phrases = [phrase for name in wanted for phrase in _phrases(name, content[name], f"{path}, {name}")]
     if not phrases:
         raise InputError(f"{path} has no phrase with a box for any of the {len(names)} pictures.")
     return phrases
 
 
-def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
+def require_entities(folder: Path, why: str) -> tuple[Path, dict[str, Any]]:
+    """The `entities.json` of a dataset: its path and its records by picture.
+
+    Args:
+        folder: the dataset's folder (or a file in it).
+        why: what it is needed for, for the message.
+
+    Raises:
+        InputError: the file is missing, or is not an object in JSON.
+    """
+    folder = Path(folder)
+    path = (folder if folder.is_dir() else folder.parent) / "entities.json"
+    if not path.exists():
+        raise InputError(f"{path} is missing: {why}.")
+    content = read_json(path, strict=True)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected records by picture, found {describe(content)}.")
+    return path, content
+
+
+def chain_boxes(record: object, where: str) -> dict[str, tuple[Box, ...]]:
+    """The boxes of each chain of a picture's record, fractions; a chain links phrases for the same thing.
+
+    Raises:
+        InputError: a key is missing or malformed.
+    """
     width, height = field(record, "w", int, where), field(record, "h", int, where)
     if width < 1 or height < 1:
         raise InputError(f"{where}: expected a width 'w' and a height 'h' of at least 1, found {width} and {height}.")
-    sentences = field(record, "sentences", list, where)
     boxes = field(record, "boxes_xyxy_1based", dict, where)
     corners = {chain: field(boxes, chain, list, where) for chain in boxes}
-    fractions = {
+    return {
         chain: tuple(_fractions(box, width, height, f"{where}, chain {chain}") for box in some)
         for chain, some in corners.items()
     }
+
+
+def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
+    fractions = chain_boxes(record, where)
+    sentences = field(record, "sentences", list, where)
     captions = record.get("flickr8k_caption_to_sentence") if isinstance(record, dict) else None
     used = list(captions.values()) if isinstance(captions, dict) else None
     for number, sentence in enumerate(sentences):

@@ -110,10 +110,10 @@ def load_situations(path: str | Path) -> Situations:
             roles, nearly all of a file is malformed, or there is no situation.
     """
     place = find(path, "situations").absolute()
-    root = place if place.is_dir() else place.parent
+    root = _with_tables(place) if place.is_dir() else place.parent
     faults = Faults()
     verbs = read_verbs(root, faults)
-    files = [(place, read_json(place, strict=True))] if place != root else list(_annotations(root))
+    files = list(_annotations(root, faults)) if place.is_dir() else [(place, read_json(place, strict=True))]
     if not files:
         raise InputError(f"{root} has no situations: expected train.json, dev.json or test.json as of imSitu or SWiG.")
     roots = (root, root.parent) if root.name in _BESIDE else (root,)
@@ -126,12 +126,24 @@ def load_situations(path: str | Path) -> Situations:
     return Situations(root.name, root, verbs, nouns, found, faults.sentences())
 
 
-def _annotations(root: Path) -> Iterator[tuple[Path, Any]]:
+def _with_tables(folder: Path) -> Path:
+    """The folder with the table of verbs: this, or the one in it that SWiG has for its JSON files."""
+    places = (folder, *(folder / name for name in _BESIDE))
+    return next((one for one in places if any((one / name).exists() for name in SPACE_FILES)), folder)
+
+
+def _annotations(root: Path, faults: Faults) -> Iterator[tuple[Path, Any]]:
     """The JSON files of a folder that are annotations by their content, train before dev before test."""
     order = {"train": 0, "val": 1, "test": 2}
     paths = [path for path in sorted(root.glob("*.json")) if path.name not in SPACE_FILES]
     for path in sorted(paths, key=lambda path: order.get(split_of_file(path.stem, ""), 3)):
-        content = read_json(path, strict=True)
+        try:
+            content = read_json(path, strict=True)
+        except InputError as error:
+            if split_of_file(path.stem, ""):
+                raise
+            faults.note(f"{path.name} was passed over: {error}")
+            continue
         if isinstance(content, dict) and any(_is_row(one) for one in list(content.values())[:_LOOKED_AT]):
             yield path, content
         elif split_of_file(path.stem, ""):
@@ -177,5 +189,6 @@ def _situation(path: Path, name: str, row: object, default: str, reading: _Readi
     frames = frames_of(row, verb, path, name, reading.glosses, reading.faults)
     boxes = boxes_of(row, verb, path, name, reading.faults)
     split = value(row, "split", str, where) if row.get("split") is not None else default
-    file = reading.pictures.find(name, f"{named}/{name}", split=split_name(split))
+    places = [value(row, "path", str, where)] if row.get("path") else []
+    file = reading.pictures.find(*places, name, f"{named}/{name}", split=split_name(split))
     return Situation(name, file, split_name(split) or default, named, frames, boxes)

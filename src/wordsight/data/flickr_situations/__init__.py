@@ -1,0 +1,1 @@
+"""Situations made of captions: verbs, roles and nouns read from five sentences about each picture, by rules."""
