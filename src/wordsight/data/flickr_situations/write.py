@@ -67,21 +67,23 @@ def write_situations(
         InputError: `entities.json` is missing or malformed, no verb has enough training pictures, or the folder is not
             empty or cannot be written.
     """
-    told = _told(list(_read(dataset, progress)), tables)
-    verb_of = _verbs_of(told)
-    if not verb_of:
-        raise InputError(f"{dataset.root}: expected a verb of imSitu in the sentences of {LEAST} training pictures.")
-    synsets = _synsets(tables)
-    rows: dict[str, dict[str, Any]] = {}
-    for one in told:
-        name, split = one.picture.name, one.picture.split
-        if name in verb_of:
-            rows.setdefault(split, {})[name] = _row(one, tables.verbs[verb_of[name]], synsets)
     with new_folder(Path(out)) as folder:
         (folder / "images").rmdir()  # pictures stay where they are
-        (folder / SPACE).write_text(to_json(_space(rows, tables, synsets), ascii_only=True), encoding="utf-8")
-        for split, some in rows.items():
-            (folder / _FILES.get(split, f"{split}.json")).write_text(to_json(some, ascii_only=True), encoding="utf-8")
+        told = _told(list(_read(dataset, progress)), tables)
+        verb_of = _verbs_of(told)
+        if not verb_of:
+            raise InputError(
+                f"{dataset.root}: expected a verb of imSitu in the sentences of {LEAST} training pictures."
+            )
+        synsets = _synsets(tables)
+        rows: dict[str, dict[str, Any]] = {}
+        for one in told:
+            name, split = one.picture.name, one.picture.split
+            if name in verb_of:
+                rows.setdefault(split, {})[name] = _row(one, tables.verbs[verb_of[name]], synsets)
+        files = {_FILES.get(split, f"{split}.json"): some for split, some in rows.items()}
+        for file, content in {SPACE: _space(rows, tables, synsets), **files}.items():
+            (folder / file).write_text(to_json(content, ascii_only=True), encoding="utf-8")
     return {split: _counts(some) for split, some in rows.items()}
 
 
