@@ -27,7 +27,8 @@ from wordsight.vision.cache import FeatureTable
 SHOWN = 24  # pictures of the report
 LEGEND = (
     "verb: % of pictures whose verb is right.  value: % of roles that any annotator filled so.  all: % with all roles "
-    "so.  top-1, top-5: where the verb is the first, or among the first five; given: of the true verb."
+    "so.  -1, -5: where the verb is the first, or among the first five; else of the true verb.  "
+    "frequent: by the verbs that are most frequent in training."
 )
 
 
@@ -154,14 +155,14 @@ def table(figures: Mapping[str, float]) -> str:
     """The metrics as a text table."""
     out = Console(file=StringIO(), width=110, highlight=False)
     out.print(f"{figures['pictures']:,} pictures, {figures['verbs']:,} verbs")
-    names = ("", *(f"{name} top-{k}" for k in (1, 5) for name in ("verb", "value", "all")), "value", "all", "mean")
+    names = ("", *(f"{name}-{k}" for k in (1, 5) for name in ("verb", "value", "all")), "value", "all", "mean")
     grid = Table(*names, box=None, header_style="bold")
     for column in grid.columns[1:]:
         column.justify = "right"
     for name, prefix in (("mean of verbs", ""), ("mean of pictures", "image_")):
         grid.add_row(name, *(f"{figures[f'{prefix}{key}']:.1f}" for key in (*COLUMNS, "mean")))
         frequent = {key: figures.get(f"frequent_{prefix}{key}") for key in COLUMNS}
-        grid.add_row("  frequent verbs", *("" if value is None else f"{value:.1f}" for value in frequent.values()))
+        grid.add_row("  frequent", *("" if value is None else f"{value:.1f}" for value in frequent.values()))
     out.print(grid)
     out.print(LEGEND, soft_wrap=True)
     if "grounded_roles" in figures:

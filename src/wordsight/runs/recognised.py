@@ -139,8 +139,8 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
     for text, name in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
         role = of_name.get(name, "")
         word = words.get(role, "")
-        if role and not word:  # "over an OBSTACLE" is left out, "cleans a SOURCE" needs an object
-            said += "" if spans and set(tokenise(text)) <= LINKS else _ARTICLE.sub("", text) + NOTHING
+        if role and not word:
+            said += _unfilled(text)
             continue
         said += _ARTICLE.sub(lambda found, word=word: _agreeing(found[0], word), text) if role else text
         first = len(tokenise(said))
@@ -148,6 +148,16 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
         if role:
             spans.setdefault(role, (first, len(tokenise(said))))
     return said.strip(), spans
+
+
+def _unfilled(before: str) -> str:
+    """What is said of a role that nothing fills: "over an OBSTACLE" is left out, "cleans a SOURCE" has an object."""
+    words = before.split(" ")
+    kept = len(words)
+    while kept and set(tokenise(words[kept - 1])) <= LINKS:
+        kept -= 1
+    linked = set(tokenise(" ".join(words[kept:]))) - {"a", "an", "the"}
+    return " ".join(words[:kept]) if linked else _ARTICLE.sub("", before) + NOTHING
 
 
 def _agreeing(before: str, word: str) -> str:
