@@ -110,7 +110,7 @@ class Recognised:
 
         assert self.picture is not None  # whoever recognises tells it
         verb = f"{self.verb}" if self.sure else f"not sure: {self.verb}"
-        parts = [(verb, self.confidence, None)]
+        parts: list[tuple[str, float, Box | None]] = [(verb, self.confidence, None)]
         for one in self.roles:
             if one.word:
                 parts.append((f"{one.role}: {one.word}{'' if one.sure else '?'}", one.confidence, one.box))
@@ -142,7 +142,7 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
         if role and not word:
             said += _unfilled(text)
             continue
-        said += _ARTICLE.sub(lambda found, word=word: _agreeing(found[0], word), text) if role else text
+        said += _agreeing(text, word) if role else text
         first = len(tokenise(said))
         said += word
         if role:
@@ -161,5 +161,5 @@ def _unfilled(before: str) -> str:
 
 
 def _agreeing(before: str, word: str) -> str:
-    """An article and the space behind it, as it must be before a word."""
-    return before if before.lower().startswith("the") else f"{article(word)} "
+    """What is said before a word, with the article at its end, "a" or "an", as it must be before that word."""
+    return re.sub(r"\ban?\s+$", f"{article(word)} ", before)
