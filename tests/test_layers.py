@@ -13,7 +13,7 @@ import wordsight
 SOURCE = Path(wordsight.__file__).parent
 LEAVES = {"errors", "files", "locks", "progress", "bundled", "configured"}
 SEEN_AND_SAID = {"batch", "text", "vision"}
-MODELS = {"data", "matching", "captioning"}
+MODELS = {"data", "matching", "captioning", "situations"}
 ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "errors": set(),
     "files": {"errors"},
@@ -27,6 +27,7 @@ ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "data": {"batch", "text", "vision.images", "vision.clips"} | LEAVES,
     "matching": SEEN_AND_SAID | LEAVES,
     "captioning": SEEN_AND_SAID | LEAVES,
+    "situations": SEEN_AND_SAID | LEAVES,
     "metrics": SEEN_AND_SAID | MODELS | LEAVES,
     "reports": SEEN_AND_SAID | MODELS | LEAVES | {"metrics"},
     "runs": SEEN_AND_SAID | MODELS | LEAVES | {"metrics", "reports"},

@@ -1,7 +1,8 @@
 """wordsight: align words with regions of pictures, search, and caption.
 
 `load(run)` gives a trained `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`. `load_captioner(run)`
-gives a trained `Captioner`: `.caption`, `.caption_regions`. Without a run both load the bundled model. `Index(folder)`
+gives a trained `Captioner`: `.caption`, `.caption_regions`. Without a run both load the bundled model.
+`load_recogniser(run)` gives a trained `Recogniser` of situations: `.recognise`. `Index(folder)`
 is a searchable collection of pictures: `.build`, `.search`. Importing this is cheap; each name is loaded at its first
 use.
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from wordsight.runs.alignment import Alignment as Alignment
     from wordsight.runs.captioner import Captioner as Captioner
     from wordsight.runs.captioner import load_captioner as load_captioner
+    from wordsight.runs.recogniser import Recogniser as Recogniser
+    from wordsight.runs.recogniser import load_recogniser as load_recogniser
     from wordsight.search.index import Index as Index
     from wordsight.search.query import Like as Like
     from wordsight.search.query import Sentence as Sentence
@@ -41,6 +44,7 @@ _HOMES = {
     "InputError": "wordsight.errors.InputError",
     "Like": "wordsight.search.query.Like",
     "Matcher": "wordsight.matching.matcher.Matcher",
+    "Recogniser": "wordsight.runs.recogniser.Recogniser",
     "Regions": "wordsight.batch.Regions",
     "Sentence": "wordsight.search.query.Sentence",
     "Vectors": "wordsight.batch.Vectors",
@@ -50,6 +54,7 @@ _HOMES = {
     "load": "wordsight.runs.aligner.load",
     "load_captioner": "wordsight.runs.captioner.load_captioner",
     "load_dataset": "wordsight.data.load.load_dataset",
+    "load_recogniser": "wordsight.runs.recogniser.load_recogniser",
     "train": "wordsight.training.trainer.train",
 }
 _FORMER = {"Run": "Aligner", "Describer": "Captioner"}  # until 0.3
@@ -62,6 +67,7 @@ __all__ = [
     "InputError",
     "Like",
     "Matcher",
+    "Recogniser",
     "Regions",
     "Sentence",
     "Vectors",
@@ -71,6 +77,7 @@ __all__ = [
     "load",
     "load_captioner",
     "load_dataset",
+    "load_recogniser",
     "train",
 ]
 

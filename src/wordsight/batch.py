@@ -1,8 +1,8 @@
-"""Batched tensors: `Regions` of pictures, `Words` of sentences, `Vectors` (either side, encoded), `Batch`.
+"""Batched tensors: `Regions` of pictures, `Words` of sentences, `Vectors` (either side, encoded), `Batch`; `Frames`.
 
 Shape letters, the same everywhere: `I` pictures, `N` sentences, `R` regions of a picture, `T` words of a
 sentence, `B` either of I and N, `K` parts of an encoded side (its regions or words), `D` embedding size,
-`F` feature size, `V` vocabulary.
+`F` feature size, `V` vocabulary; of situations `W` verbs, `E` roles of a verb at most, `A` annotators.
 """
 
 from dataclasses import dataclass, fields
@@ -109,6 +109,37 @@ class Batch(Tensors):
     regions: Regions
     words: Words
     picture: Tensor
+
+
+@dataclass(frozen=True)
+class Frames(Tensors):
+    """Situations of pictures: a verb, and for each of its roles the noun that each annotator gave.
+
+    Attributes:
+        verb: (I,) int64; -1 for a verb that is not known.
+        nouns: (I, A, E) int64, 0 where nothing fills the role; -1 where the verb has no such role, or there are fewer
+            annotators.
+    """
+
+    verb: Tensor
+    nouns: Tensor
+
+    def __getitem__(self, rows: Tensor | slice) -> "Frames":
+        """Select pictures."""
+        return Frames(self.verb[rows], self.nouns[rows])
+
+
+@dataclass(frozen=True)
+class SituationBatch(Tensors):
+    """A training batch of pictures and their situations.
+
+    Attributes:
+        regions: of I pictures.
+        frames: of the same.
+    """
+
+    regions: Regions
+    frames: Frames
 
 
 @dataclass(frozen=True)

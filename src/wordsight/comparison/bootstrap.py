@@ -76,6 +76,18 @@ def mean(sums: Floats) -> Floats:
     return sums[:, 0] / sums[:, 1]
 
 
+def by_verb(values: Floats, verbs: Sequence[int]) -> Floats:
+    """Terms of a mean of verbs' means: (I,) -> (I, 2 W), each value in its verb's column, and 1 for it."""
+    at = np.eye(max(verbs) + 1)[list(verbs)]  # (I, W)
+    return np.concatenate([at * values[:, None], at], axis=1)
+
+
+def mean_of_verbs(sums: Floats) -> Floats:
+    """The mean over verbs of each one's mean, of sums of `by_verb`; verbs that a draw has not are left out."""
+    total, count = np.split(sums, 2, axis=1)
+    return np.asarray((total / np.maximum(count, 1)).sum(1) / (count > 0).sum(1))
+
+
 def bleu_4(sums: Floats) -> Floats:
     """BLEU-4, 0 to 1, of sums of `bleu.counts`."""
     precision = (sums[:, :N] + TINY) / (sums[:, N : 2 * N] + SMALL)

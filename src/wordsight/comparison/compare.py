@@ -23,7 +23,8 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
-from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
+from wordsight.runs.features import featured, parses_of
+from wordsight.runs.tasks import part
 
 PAGES = 24  # pictures with a page each
 
@@ -83,7 +84,7 @@ def compare(
     that run alone.
 
     Args:
-        folders: of aligners, captioners, or both.
+        folders: of aligners, captioners, or both; or of runs that find situations.
         out: a folder.
         data: a dataset; None for the first run's training dataset.
         split: its name.
@@ -92,8 +93,8 @@ def compare(
         progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: no runs, a repeated run, a folder that is not a run, missing data, or another process at work in
-            `out`.
+        InputError: no runs, a repeated run, a folder that is not a run, missing data, runs of
+            different kinds of data, or another process at work in `out`.
     """
     progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
     _check(runs)
@@ -118,17 +119,18 @@ def _compare(
     for number, folder in enumerate(folders):
         run = load_run(folder, device)
         if not members:
-            recipe = run.checkpoint.recipe
-            dataset = dataset_of(run.checkpoint, run.folder, data)
-            wanted = pictures_of(dataset, split, recipe.data)
+            gallery = run.task.gallery
+            dataset, wanted = part(gallery)(run.checkpoint, run.folder, data, split)
             pictures = featured(run.encoder, wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
+        if run.task.gallery != gallery:
+            raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
         found = outcome(run, pictures, parses, beam, out / "outcomes", progress)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
-    kinds = {kind: [row for row in every if row.ranks == (kind == "ranking")] for kind in KINDS}
+    kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
     differences = {kind: compared(some, pictures) for kind, some in kinds.items() if some}
     sentences = sum(len(picture.sentences) for picture in pictures)
     about = (
@@ -157,8 +159,11 @@ def _check(folders: Sequence[Path]) -> None:
 
 
 def _in_short(member: Member) -> str:
-    figures = member.outcome.figures
-    return f"sum of recalls {figures['rsum']:.1f}" if member.outcome.ranks else f"CIDEr {100 * figures['CIDEr']:.1f}"
+    outcome = member.outcome
+    what, times = {"ranking": ("sum of recalls", 1), "captions": ("CIDEr", 100), "situations": ("mean", 1)}[
+        outcome.kind
+    ]
+    return f"{what} {times * outcome.leading:.1f}"
 
 
 def _machine(device: torch.device) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +19,25 @@ from wordsight.metrics.captions import caption_metrics
 from wordsight.metrics.cider import cider_d
 from wordsight.metrics.ptb import tokenise
 from wordsight.metrics.ranking import metrics, ranks, rsum, score_matrix
+from wordsight.metrics.situations import situation_metrics, terms
 from wordsight.progress import Count, Progress
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import featured
-from wordsight.runs.pairs import encode, pairs
+from wordsight.runs.opened import OpenedRun
+from wordsight.runs.pairs import ROWS, encode, pairs
+from wordsight.runs.recogniser import Recogniser
+from wordsight.runs.situation_task import answers
+from wordsight.runs.situations import Situated, SituationExamples, frame_text
 from wordsight.runs.tasks import part
 from wordsight.vision.cache import FeatureTable
 
-FORMAT = 1
+FORMAT = 2
 SHOWN = 3  # first sentences kept for each picture
 BLOCK = 50  # pictures captioned at once
+
+
+LEADING = {"ranking": "rsum", "captions": "CIDEr", "situations": "mean"}  # of 600, of 10, of 100
 
 
 @dataclass(frozen=True)
@@ -37,35 +45,39 @@ class Outcome:
     """A run's outputs on I pictures with N sentences.
 
     Attributes:
-        ranks: whether it is an aligner; else a captioner.
+        kind: "ranking" of an aligner, "captions" of a captioner, "situations".
         figures: flat metrics, as of `eval`; of an aligner also `rsum`.
-        speed: pictures a second of CPU time from cached features: encoded, or captioned.
+        speed: pictures a second of CPU time from cached features: encoded, captioned, or recognised.
         images: (I) the rank of the first of each picture's own sentences, 1 is best.
         texts: (N) the rank of each sentence's picture.
         found: (I, SHOWN) indices of the first sentences for each picture.
-        captions: (I) generated captions.
+        captions: (I) generated captions; situations in words.
         cider: (I) CIDEr-D of each.
         counts: (I, 10) counts of BLEU; see `bleu.counts`.
+        terms: (I, 8) terms of the figures of situations; see `metrics.situations.terms`.
+        verbs: (I) the true verb of each, by number.
     """
 
-    ranks: bool
+    kind: str
     figures: dict[str, float]
     speed: float
-    images: list[int]
-    texts: list[int]
-    found: list[list[int]]
-    captions: list[str]
-    cider: list[float]
-    counts: list[list[int]]
+    images: list[int] = field(default_factory=list)
+    texts: list[int] = field(default_factory=list)
+    found: list[list[int]] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
+    cider: list[float] = field(default_factory=list)
+    counts: list[list[int]] = field(default_factory=list)
+    terms: list[list[float]] = field(default_factory=list)
+    verbs: list[int] = field(default_factory=list)
 
     @property
     def leading(self) -> float:
-        """The metric for sorting rows: the sum of recalls, 0 to 600, or CIDEr, 0 to 10."""
-        return self.figures["rsum" if self.ranks else "CIDEr"]
+        """The metric for sorting rows: `LEADING` of its kind."""
+        return self.figures[LEADING[self.kind]]
 
 
 def outcome(
-    run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
+    run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
 ) -> Outcome:
     """The outcome of a run on pictures, computed or as kept.
 
@@ -105,15 +117,12 @@ def ranked(
     found = ranks(scores, known.picture)
     figures = metrics(found, len(pictures))
     return Outcome(
-        ranks=True,
+        kind="ranking",
         figures=figures | {"rsum": rsum(figures)},
         speed=speed,
         images=found.images.tolist(),
         texts=found.texts.tolist(),
         found=scores.topk(min(SHOWN, scores.shape[1]), dim=1).indices.tolist(),
-        captions=[],
-        cider=[],
-        counts=[],
     )
 
 
@@ -140,19 +149,42 @@ def described(
         dict(enumerate(captions)), {row: picture.sentences for row, picture in enumerate(pictures)}
     )
     return Outcome(
-        ranks=False,
+        kind="captions",
         figures=figures | {"pictures": len(pictures), "beam": beam},
         speed=speed,
-        images=[],
-        texts=[],
-        found=[],
         captions=captions,
         cider=cider_d(said_words, right),
         counts=[counts(one, several) for one, several in zip(said_words, right, strict=True)],
     )
 
 
-def _key(run: Aligner | Captioner, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
+def recognised(
+    run: Recogniser, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+) -> Outcome:
+    """The outcome of a run that finds situations; `parses` and `beam` are not used."""
+    situated = [one for one in pictures if isinstance(one, Situated)]  # all of them
+    truth = run.lexicon.encode([one.situation for one in situated])
+    began = time.process_time()
+    found = answers(run.model, SituationExamples(rows, truth))
+    speed = len(pictures) / (time.process_time() - began)
+    each = terms(found.verbs, found.nouns, truth)
+    blocks = (rows.gather(some).to(run.device) for some in torch.arange(len(rows)).split(ROWS))
+    said = [best for block in blocks for best in run.named(run.model.predict(block, 1))]
+    count(len(said), len(pictures))
+    names = [one.situation.verb for one in situated]
+    number = {verb: place for place, verb in enumerate(dict.fromkeys(names))}
+    verbs = [number[name] for name in names]
+    return Outcome(
+        kind="situations",
+        figures=situation_metrics(each, torch.tensor(verbs)) | {"pictures": len(pictures)},
+        speed=speed,
+        captions=[frame_text(best.verb, [(one.role, one.word) for one in best.roles]) for best in said],
+        terms=each.tolist(),
+        verbs=verbs,
+    )
+
+
+def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
     """Cache key: equal for the same run, pictures, sentences, parses and beam."""
     digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
     for name in ("vocabulary.json", "config.json"):

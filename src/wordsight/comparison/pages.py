@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wordsight.comparison import tables
 from wordsight.comparison.bootstrap import Difference
+from wordsight.comparison.outcomes import LEADING
 from wordsight.comparison.plot import Series, plot
 from wordsight.comparison.rows import Row
 from wordsight.data.records import Picture
@@ -20,10 +21,14 @@ SAY = {
     "figures are of the test split and of other features.",
     "captions": "BLEU, ROUGE-L and CIDEr as coco-caption counts them, times 100. Published figures are of the test "
     "split, of other features and partly of other scripts.",
+    "situations": "As imSitu's script counts: verb, value (the share of right roles) and all (all roles right), where "
+    "the verb is the first, is among the first five, or is given; mean of the eight. In percent, the mean over the "
+    "pictures of each verb, then over verbs.",
     "pictures": "Chosen at random.",
 }
 SAY_PICTURE = {
     "said": "CIDEr of this picture alone, times 100.",
+    "situations": "Value: the share of roles that any annotator filled so, in percent, where the verb is right.",
     "found": "The first sentences for this picture, ✓ those of its own; at which rank the first of its own comes; and "
     "for each of its own, in the order above, at which rank this picture comes.",
 }
@@ -44,8 +49,8 @@ class Shown:
     Attributes:
         title: of the overview.
         about: a sentence on data, gallery, machine and date.
-        rows: aligners, then captioners.
-        differences: of each kind ("ranking", "captions"), by metric.
+        rows: aligners, then captioners, then situations.
+        differences: of each kind ("ranking", "captions", "situations"), by metric.
         pictures: I, the gallery.
         chosen: indices of those that have a page.
     """
@@ -58,8 +63,8 @@ class Shown:
     chosen: Sequence[int]
 
     def kind(self, name: str) -> list[Row]:
-        """The rows of "ranking" or "captions"."""
-        return [row for row in self.rows if row.ranks == (name == "ranking")]
+        """The rows of a kind."""
+        return [row for row in self.rows if row.kind == name]
 
 
 def write_pages(shown: Shown, out: Path) -> Path:
@@ -80,8 +85,11 @@ def write_pages(shown: Shown, out: Path) -> Path:
     return out / "index.html"
 
 
-KINDS = {"ranking": "Ranking", "captions": "Captions"}
+KINDS = {"ranking": "Ranking", "captions": "Captions", "situations": "Situations"}
 UNITS = {"rsum": ("the sum of recalls", 1.0), "CIDEr": ("CIDEr", 100.0), "Bleu_4": ("BLEU-4", 100.0)}
+UNITS |= {"mean": ("the mean of the eight figures", 100.0), "value_top1": ("value, top-1 verb", 100.0)}
+UNITS |= {"all_top1": ("value-all, top-1 verb", 100.0)}
+PERCENT = ("rsum", "mean")  # figures that are percentages as they are
 
 
 def _kind(shown: Shown, name: str) -> str:
@@ -94,8 +102,8 @@ def _kind(shown: Shown, name: str) -> str:
             parts.append(f"<h3>What is real: {escape(what)}</h3>")
             parts.append(f'<p class="say">{escape(BETWEEN.format(figure=what))}</p>')
             parts.append(tables.between(rows, found, times).html())
-    figure = "rsum" if name == "ranking" else "CIDEr"
-    what, times = UNITS[figure]
+    figure = LEADING[name]
+    what, times = UNITS[figure][0], 1.0 if figure in PERCENT else UNITS[figure][1]
     drawn = (
         plot(_learning(rows, figure, times), "minutes of training", what),
         plot([(row.name, [(row.parameters, times * row.leading)]) for row in rows], "parameters", what, ratio=True),
@@ -146,6 +154,7 @@ def _picture(shown: Shown, place: int) -> str:
         f'<div class="query"><div class="tell">{view}<div>{own}</div></div></div>'
     )
     parts = [
+        ("situations", "What each recognises", _situations(shown.kind("situations"), number)),
         ("said", "What each says", _said(shown.kind("captions"), number)),
         ("found", "What each finds first", _found(shown, number)),
     ]
@@ -159,6 +168,16 @@ def _said(rows: Sequence[Row], number: int) -> str:
         for row in rows
     )
     heads = '<tr><th>run</th><th class="text">caption</th><th>CIDEr</th></tr>'
+    return f'<div class="scroll"><table class="narrow">{heads}{lines}</table></div>' if lines else ""
+
+
+def _situations(rows: Sequence[Row], number: int) -> str:
+    lines = "".join(
+        f'<tr><td>{escape(row.name)}</td><td class="text">{escape(row.members[0].outcome.captions[number])}</td>'
+        f"<td>{100 * row.members[0].outcome.terms[number][1]:.0f}</td></tr>"
+        for row in rows
+    )
+    heads = '<tr><th>run</th><th class="text">situation</th><th>value</th></tr>'
     return f'<div class="scroll"><table class="narrow">{heads}{lines}</table></div>' if lines else ""
 
 

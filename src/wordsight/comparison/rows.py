@@ -7,15 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.comparison.bootstrap import Difference, Floats, bleu_4, differences, mean, recalls
-from wordsight.comparison.outcomes import Outcome, hits
+from wordsight.comparison.bootstrap import (
+    Difference,
+    Floats,
+    bleu_4,
+    by_verb,
+    differences,
+    mean,
+    mean_of_verbs,
+    recalls,
+)
+from wordsight.comparison.outcomes import LEADING, Outcome, hits
 from wordsight.comparison.published import Published, published
 from wordsight.data.records import Picture
-from wordsight.runs.aligner import Aligner
-from wordsight.runs.captioner import Captioner
+from wordsight.runs.opened import OpenedRun
 from wordsight.runs.recipe import Recipe, to_dict
 
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
+SITUATIONS = {"mean": list(range(8)), "value_top1": [1], "all_top1": [2]}  # figure -> its terms
 BLEUS = tuple(f"Bleu_{n}" for n in range(1, 5))
 NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("train", "seed"))
 
@@ -31,7 +40,7 @@ class Member:
     outcome: Outcome
 
     @classmethod
-    def of(cls, run: Aligner | Captioner, outcome: Outcome) -> "Member":
+    def of(cls, run: OpenedRun, outcome: Outcome) -> "Member":
         """From a loaded run."""
         checkpoint = run.checkpoint
         return cls(
@@ -59,9 +68,9 @@ class Row:
         return self.members[0].name
 
     @property
-    def ranks(self) -> bool:
-        """Whether they are aligners; else captioners."""
-        return self.members[0].outcome.ranks
+    def kind(self) -> str:
+        """What they do, a key of `outcomes.LEADING`."""
+        return self.members[0].outcome.kind
 
     @property
     def published(self) -> Published | None:
@@ -134,12 +143,12 @@ class Row:
 
 
 def rows(members: Sequence[Member]) -> list[Row]:
-    """Members grouped by recipe, aligners first, best first."""
+    """Members grouped by recipe: aligners, then captioners, then situations; best first."""
     groups: dict[str, list[Member]] = {}
     for member in members:
         groups.setdefault(_recipe_without_seed(member.recipe), []).append(member)
     found = [Row(tuple(sorted(group, key=lambda member: member.recipe.train.seed))) for group in groups.values()]
-    return sorted(found, key=lambda row: (not row.ranks, -row.leading))
+    return sorted(found, key=lambda row: (list(LEADING).index(row.kind), -row.leading))
 
 
 def _recipe_without_seed(recipe: Recipe) -> str:
@@ -154,7 +163,14 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list
 
     A row of several seeds has the mean terms of its seeds.
     """
-    if some[0].ranks:
+    if some[0].kind == "situations":
+        verbs = some[0].members[0].outcome.verbs
+        each = [_mean([np.array(member.outcome.terms) for member in row.members]) for row in some]  # (I, 8)
+        return {
+            key: differences([by_verb(one[:, columns].mean(1), verbs) for one in each], mean_of_verbs)
+            for key, columns in SITUATIONS.items()
+        }
+    if some[0].kind == "ranking":
         sentences = [len(picture.sentences) for picture in pictures]
         added = [_mean([hits(member.outcome, sentences) for member in row.members]) for row in some]
         return {"rsum": differences(added, recalls)}

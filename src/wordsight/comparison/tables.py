@@ -6,8 +6,10 @@ from html import escape
 
 from wordsight.comparison.bootstrap import Difference
 from wordsight.comparison.rows import BLEUS, RECALLS, Row
+from wordsight.metrics.situations import COLUMNS
 
 TEXTS = frozenset(("system", "published (test)", "features"))  # headers of columns without numbers
+SITUATIONS = {key: key.replace("_", " ") for key in (*COLUMNS, "mean")}
 CAPTIONS = {key: key.replace("Bleu_", "BLEU-") for key in BLEUS} | {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr"}
 
 
@@ -37,21 +39,24 @@ def _cells(tag: str, kinds: Sequence[str], texts: Sequence[str]) -> Iterator[str
 
 def systems(rows: Sequence[Row]) -> Table:
     """Metrics of rows of one kind, with half the spread over seeds after ±."""
-    ranks = rows[0].ranks
-    heads = ("run", "system", *(_ranking_heads() if ranks else CAPTIONS.values()))
+    heads = ("run", "system", *_heads(rows[0].kind))
     heads += ("minutes", "parameters", "pictures/s", "seeds", "published (test)", "features")
     return Table(heads, tuple(_system(row) for row in rows))
 
 
-def _ranking_heads() -> tuple[str, ...]:
-    return ("i2t R@1", "R@5", "R@10", "Med r", "t2i R@1", "R@5", "R@10", "Med r", "sum")
+def _heads(kind: str) -> tuple[str, ...]:
+    if kind == "ranking":
+        return ("i2t R@1", "R@5", "R@10", "Med r", "t2i R@1", "R@5", "R@10", "Med r", "sum")
+    return tuple((CAPTIONS if kind == "captions" else SITUATIONS).values())
 
 
 def _system(row: Row) -> tuple[str, ...]:
     known = row.published
     paper = f"{known.system} ({known.paper})" if known else str(row.members[0].recipe.model["name"])
     reported = f"{known}{f' ({known.note})' if known.note else ''}" if known else ""
-    if row.ranks:
+    if row.kind == "situations":
+        figures = tuple(_figure(row, key, 1) for key in SITUATIONS)
+    elif row.kind == "ranking":
         keys = (*RECALLS[:3], "i2t_medr", *RECALLS[3:], "t2i_medr", "rsum")
         figures = tuple(_figure(row, key, 1) for key in keys)
     else:

@@ -89,6 +89,13 @@ def draw_marks(
     return _draw(image, shown, [one.text for one in phrases], shares([one.strength for one in phrases]), width)
 
 
+def draw_parts(
+    image: Image.Image, shown: Sequence[Mark], parts: Sequence[str], confidences: Sequence[float], *, width: int = 900
+) -> Image.Image:
+    """As `draw_marks`, with a bar below each part for its confidence, 0 to 1."""
+    return _draw(image, shown, parts, confidences, width)
+
+
 def draw_glances(
     image: Image.Image, words: Sequence[str], glances: Sequence[Glance], *, width: int = 900
 ) -> Image.Image:

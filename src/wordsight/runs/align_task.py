@@ -24,6 +24,7 @@ CARD = {
 
 def validate(model: Matcher, data: Validation) -> dict[str, float]:
     """Retrieval figures and their sum `rsum`, 0 to 600; with a start also `val_loss`. Leaves it in evaluation mode."""
+    assert isinstance(data.pairs, Pairs)
     model.eval()
     if data.query_bank:
         model.refresh(data.query_bank)

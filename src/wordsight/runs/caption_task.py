@@ -37,6 +37,7 @@ def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
 
     Leaves the model in evaluation mode.
     """
+    assert isinstance(data.pairs, Pairs)
     model.eval()
     blocks, device = torch.arange(len(data.pairs)).split(ROWS), model.device
     found = model.likelihood(data.pairs.batch(some).to(device) for some in blocks)

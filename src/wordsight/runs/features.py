@@ -90,13 +90,24 @@ def _tell_left_out(broken: Mapping[Path, str], pictures: int, progress: Progress
             progress.say(f"  no list of them: {error}")
 
 
+def gallery(trained: Checkpoint, folder: Path, data: str | Path | None, split: str) -> tuple[Dataset, list[Picture]]:
+    """A dataset (`dataset_of`), and the pictures of a split of it with their sentences (`pictures_of`)."""
+    dataset = dataset_of(trained, folder, data)
+    return dataset, pictures_of(dataset, split, trained.recipe.data)
+
+
 def dataset_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> Dataset:
     """A dataset that is named, or else the one of a run's training.
 
     Raises:
         InputError: none is named, and the run has none of its own; or it cannot be used.
     """
+    return load_dataset(find(data_of(trained, folder, data), "dataset"))
+
+
+def data_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> str | Path:
+    """The path of `dataset_of`."""
     path = data or trained.recipe.data.path
     if not path:
         raise InputError(f"{folder}: comes with no data of its own; name a dataset with --data.")
-    return load_dataset(find(path, "dataset"))
+    return path

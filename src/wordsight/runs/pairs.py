@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +25,28 @@ class Table(Protocol):
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
         """Rows (I,) -> their regions, float32; those at some places (I, K) of each, where these are given."""
+
+
+class Examples(Protocol):
+    """What a model learns from: sentences with their pictures (`Pairs`), or situations with theirs."""
+
+    @property
+    def table(self) -> Table:
+        """Features, a row a picture."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, chosen: Tensor) -> Any:
+        """Those numbered `chosen` (B,), as the model's `loss` takes them."""
+
+    def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
+        """The batches of one epoch, as numbers of examples: the same for the same seed and epoch."""
+
+    def steps(self, size: int) -> int:
+        """How many batches an epoch has."""
+
+    def by_picture(self, size: int = 250) -> Iterator[Any]:
+        """All pictures in order, `size` at a time."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +117,14 @@ class Validation:
     """What a model in training is measured on.
 
     Attributes:
-        pairs: of the val split.
+        pairs: of the val split; or its situations.
         references: the sentences of each picture as they were written; none where only parts of them are learned.
         vocabulary: of the pairs.
         query_bank: gives so many pictures of the train split with some of their sentences, for the query bank; None to
             leave the bank as it is.
     """
 
-    pairs: Pairs
+    pairs: Examples
     references: Sequence[Sequence[str]]
     vocabulary: Vocabulary
     query_bank: Callable[[int], Iterator[Batch]] | None

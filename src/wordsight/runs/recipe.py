@@ -18,7 +18,10 @@ from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
 
-GIVEN = ("self", "vocabulary", "features", "labels", "meanings", "trained", "classes")  # the trainer tells these
+GIVEN = (  # the trainer tells these
+    *("self", "vocabulary", "features", "labels", "meanings", "trained", "classes"),
+    *("frames", "glosses", "triples"),
+)
 
 
 @dataclass(frozen=True)

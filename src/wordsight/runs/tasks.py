@@ -1,4 +1,4 @@
-"""Kinds of models: the one table that knows what is peculiar to aligning and to captioning.
+"""Kinds of models: the one table that knows what is peculiar to aligning, to captioning and to situations.
 
 Whoever trains, opens, measures, compares or describes a run asks its task, and never what class its model is of. A new
 kind of model is one more `Task` here, with the functions that it names.
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wordsight import captioning, matching
+from wordsight import captioning, matching, situations
 
 if TYPE_CHECKING:
     from wordsight.captioning.captioner import CaptionModel
     from wordsight.matching.matcher import Matcher
     from wordsight.runs.pairs import Validation
+    from wordsight.situations.situation_model import SituationModel
 
-Model: TypeAlias = "Matcher | CaptionModel"
+Model: TypeAlias = "Matcher | CaptionModel | SituationModel"
 Figures = Mapping[str, float]
 
 
@@ -28,6 +29,8 @@ class Task:
         does: what its runs do, as in "this run aligns words and regions".
         command: the command that its runs are for.
         models: name in a recipe -> `module:Class`.
+        prepare: `module:function` that reads the training data of a recipe.
+        gallery: `module:function` that reads the pictures of a split, and what is true of them.
         home: the module of `validate`, `selection_score`, `summary` and `card`.
         rewarded: whether it can learn from tries of its own (`train.reward_epochs`).
         opened: `module:Class` of a run that is ready to use.
@@ -40,6 +43,8 @@ class Task:
     does: str
     command: str
     models: Mapping[str, str]
+    prepare: str
+    gallery: str
     home: str
     rewarded: bool
     opened: str
@@ -73,6 +78,8 @@ TASKS = {
         does="aligns words and regions",
         command="wordsight ground",
         models=matching.MODELS,
+        prepare="wordsight.training.prepare:prepare",
+        gallery="wordsight.runs.features:gallery",
         home="wordsight.runs.align_task",
         rewarded=False,
         opened="wordsight.runs.aligner:Aligner",
@@ -84,12 +91,27 @@ TASKS = {
         does="describes pictures",
         command="wordsight caption",
         models=captioning.MODELS,
+        prepare="wordsight.training.prepare:prepare",
+        gallery="wordsight.runs.features:gallery",
         home="wordsight.runs.caption_task",
         rewarded=True,
         opened="wordsight.runs.captioner:Captioner",
         measure="wordsight.evaluation.captioning:evaluated",
         options=("grounding", "beam", "meteor", "rank", "most", "alignment"),
         outcome="wordsight.comparison.outcomes:described",
+    ),
+    "situation": Task(
+        does="finds situations",
+        command="wordsight situation",
+        models=situations.MODELS,
+        prepare="wordsight.training.prepare_situations:prepare",
+        gallery="wordsight.runs.situations:gallery",
+        home="wordsight.runs.situation_task",
+        rewarded=False,
+        opened="wordsight.runs.recogniser:Recogniser",
+        measure="wordsight.evaluation.situations:evaluated",
+        options=("grounding", "alignment"),
+        outcome="wordsight.comparison.outcomes:recognised",
     ),
 }
 MODELS = {model: where for task in TASKS.values() for model, where in task.models.items()}  # all that a recipe can name

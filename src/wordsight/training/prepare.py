@@ -1,8 +1,9 @@
 """Training data of a recipe: features, encoded sentences, the vocabulary, word vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.encoder import encoder_of, region_encoder
 from wordsight.runs.features import featured, parses_of, pictures_of
-from wordsight.runs.pairs import Pairs, Validation, pairs
+from wordsight.runs.pairs import Examples, Pairs, Validation, pairs
 from wordsight.runs.recipe import DataSettings, Recipe
 from wordsight.runs.tasks import model_class
 from wordsight.text.tokens import tokenise
@@ -55,8 +56,8 @@ class TrainingData:
     Attributes:
         encoder: turns pictures into regions.
         vocabulary: of the train split alone.
-        train: the training pairs.
-        val: the pairs that select the best checkpoint.
+        train: the training pairs, or situations.
+        val: those that select the best checkpoint.
         vectors: (V, E) word vectors to start from, or None for random ones.
         labels: the detector's labels of regions; None without a detector.
         references: the sentences of each val picture as they were written; empty for captioners of regions.
@@ -64,12 +65,13 @@ class TrainingData:
         origin: checksums of the data, by part.
         meanings: (V, M) vectors of the word table, length 1 or 0; None for models that do not read it.
         texts: sentences without pictures, or None.
+        given: further keywords of the model that the data decides.
     """
 
     encoder: RegionEncoder
     vocabulary: Vocabulary
-    train: Pairs
-    val: Pairs
+    train: Examples
+    val: Examples
     vectors: Tensor | None
     labels: LabelInfo | None
     references: Sequence[Sequence[str]] = ()
@@ -77,11 +79,12 @@ class TrainingData:
     origin: Origin = field(default_factory=dict)
     meanings: Tensor | None = None
     texts: Texts | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def validation(self) -> Validation:
         """The validation set. With a start its query bank is kept: few pictures cannot estimate hubness."""
-        query_bank = self.train.query_bank if self.start is None else None
+        query_bank = self.train.query_bank if self.start is None and isinstance(self.train, Pairs) else None
         return Validation(self.val, self.references, self.vocabulary, query_bank)
 
 

@@ -234,6 +234,7 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
         "trained": data.vocabulary.trained,
         "meanings": 0 if data.meanings is None else data.meanings.shape[1],
         **({} if vectors is None else {"words": vectors.shape[1]}),
+        **data.given,
     }
     kind = model_class(str(recipe.model["name"]))
     told = {name: size for name, size in sizes.items() if name in inspect.signature(kind).parameters}

@@ -25,8 +25,8 @@ from wordsight.runs import checkpoint, weights
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
 from wordsight.runs.recipe import Recipe, read
-from wordsight.runs.tasks import TASKS, Model
-from wordsight.training.prepare import TrainingData, prepare
+from wordsight.runs.tasks import TASKS, Model, part, task_of
+from wordsight.training.prepare import TrainingData
 from wordsight.training.start import follow
 from wordsight.training.state import Position, TrainState, check_same
 
@@ -82,7 +82,7 @@ def _leave_no_trace(out: Path, new: bool) -> None:
 
 def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     """Train one model, or all members, in a locked folder."""
-    data = prepare(recipe, progress, out)
+    data = part(task_of(str(recipe.model["name"])).prepare)(recipe, progress, out)
     if recipe.train.members == 1:
         return _train_one(recipe, data, out, recipe.train.seed, progress)
     seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)

@@ -1,0 +1,98 @@
+"""What is peculiar to training models of situations: how they are measured, chosen, summed up and described."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wordsight.metrics.situations import right_roles, situation_metrics, terms
+from wordsight.runs.pairs import ROWS, Validation
+from wordsight.runs.situations import SituationExamples
+from wordsight.situations.situation_model import SituationModel
+
+CARD = {
+    "what": "Says what is done in a picture, and who or what fills each role of that verb: its situation. It learned\n"
+    "that from pictures with a verb and nouns, without any boxes.",
+    "trained": "`{data}`, split `{train}`",
+    "chosen": "the best mean of the eight figures",
+    "explained": "Percentages, as imSitu's script counts them: the mean over the pictures of each verb, then over\n"
+    "verbs; `image_...` is the mean over pictures. `sure_verb` and `sure_noun`: from which probability on half of the\n"
+    "answers are right.",
+    "use": "    wordsight eval THIS_FOLDER --data DATA --split val\n"
+    "    wordsight situation --run THIS_FOLDER picture.jpg -o out.png",
+    "limits": "It\nalways has a likeliest verb, right or not; below `sure_verb` it is more often wrong.",
+}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers on I pictures with known situations.
+
+    Attributes:
+        verbs: (I, K) likeliest verbs, best first.
+        verb_shares: (I, K) their probabilities.
+        nouns: (I, E) the noun of each role of the true verb.
+        noun_shares: (I, E) their probabilities.
+    """
+
+    verbs: Tensor
+    verb_shares: Tensor
+    nouns: Tensor
+    noun_shares: Tensor
+
+
+def validate(model: SituationModel, data: Validation) -> dict[str, float]:
+    """The metrics, and from which probability on answers are more often right than wrong.
+
+    Leaves the model in evaluation mode.
+    """
+    assert isinstance(data.pairs, SituationExamples)
+    frames = data.pairs.frames
+    found = answers(model, data.pairs)
+    figures = situation_metrics(terms(found.verbs, found.nouns, frames), frames.verb)
+    there = (frames.nouns >= 0).any(1)  # (I, E)
+    verb = sure(found.verb_shares[:, 0], found.verbs[:, 0] == frames.verb)
+    return figures | {
+        "sure_verb": verb,
+        "sure_noun": sure(found.noun_shares[there], right_roles(found.nouns, frames)[there]),
+    }
+
+
+def answers(model: SituationModel, examples: SituationExamples) -> Answers:
+    """A model's answers, in blocks of pictures; leaves it in evaluation mode."""
+    model.eval()
+    blocks = []
+    for some in torch.arange(len(examples)).split(ROWS):
+        seen = model.look(examples.table.gather(some).to(model.device))
+        shares, verbs = model.ranked(seen)
+        verb = examples.frames.verb[some].clamp(min=0).to(model.device)
+        blocks.append([part.cpu() for part in (verbs, shares, *model.fill(seen, verb))])
+    return Answers(*(torch.cat(part) for part in zip(*blocks, strict=True)))
+
+
+def sure(shares: Tensor, right: Tensor) -> float:
+    """The least probability such that of all answers (B,) at least as probable, half are right; 1 if there is none."""
+    order = shares.argsort(descending=True)
+    among = right[order].double().cumsum(0) / torch.arange(1, len(order) + 1)
+    good = (among >= 0.5).nonzero()
+    return float(shares[order[good[-1, 0]]]) if len(good) else 1.0
+
+
+def selection_score(figures: Mapping[str, float]) -> float:
+    """The mean of the eight columns."""
+    return figures["mean"]
+
+
+def summary(figures: Mapping[str, float]) -> str:
+    """Verb, value and value-all."""
+    return (
+        f"verb {figures['verb_top1']:.1f}/{figures['verb_top5']:.1f}, value {figures['value_top1']:.1f}/"
+        f"{figures['value_top5']:.1f}/{figures['value_gold']:.1f}, all {figures['all_top1']:.1f}/"
+        f"{figures['all_top5']:.1f}/{figures['all_gold']:.1f}, mean {figures['mean']:.2f}"
+    )
+
+
+def card(of_regions: bool) -> Mapping[str, str]:
+    """The passages of the model card."""
+    return CARD
