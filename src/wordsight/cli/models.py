@@ -43,7 +43,12 @@ def train(
 
 @command
 def evaluate(
-    run: RunFolder,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="The folder of a trained model, which `train -o` wrote.")
+    ] = None,
+    captions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instead of a run: captions of any system, in a file.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DATA", help="A dataset; by default the one of the training.")
     ] = None,
@@ -64,10 +69,17 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on a dataset: search (recall) and grounding, or captions against those of people."""
+    from wordsight.evaluation.caption_file import measured
     from wordsight.runs.captioner import load_run
     from wordsight.runs.tasks import TASKS, part
     from wordsight.vision.dual_source import is_dual
 
+    if captions is not None:
+        if run or grounding or rank or alignment or beam is not None or most is not None:
+            raise InputError("eval: --captions goes with --data, --split and --meteor alone.")
+        return print_result(*measured(captions, data, split, meteor=meteor), as_json)
+    if run is None:
+        raise InputError("eval: expected RUN, or --captions FILE.")
     loaded = load_run(run, device)
     asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}

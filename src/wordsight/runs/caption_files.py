@@ -13,7 +13,7 @@ from wordsight.captioning.decoding import Decoding, decoder
 from wordsight.data.pictures import Listing
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
-from wordsight.metrics.coco_results import write_results
+from wordsight.metrics.coco_results import write_captions
 from wordsight.progress import Progress
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
@@ -74,7 +74,7 @@ class Described:
         return "\n".join(lines)
 
     def save(self, out: str | Path, alignment: Aligner | None = None) -> None:
-        """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
+        """Write the best captions (`write_captions`); or draw the only picture: its regions, or its best caption.
 
         A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked.
 
@@ -84,9 +84,7 @@ class Described:
         words, out = self.describer.model.attends or alignment is not None, Path(out)
         check_out(out, len(self.captions), regions=self.regions, words=words)
         if out.suffix.lower() == ".json":
-            return write_results(
-                out, [str(path) for path in self.captions], [said[0].text for said in self.captions.values()]
-            )
+            return write_captions(out, {path: said[0] for path, said in self.captions.items()})
         ((path, said),) = self.captions.items()
         if self.regions:
             snippets = [one for one in said if isinstance(one, RegionCaption)]
