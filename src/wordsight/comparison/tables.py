@@ -49,7 +49,6 @@ def _ranking_heads() -> tuple[str, ...]:
 
 def _system(row: Row) -> tuple[str, ...]:
     known = row.published
-    paper = f"{known.system} ({known.paper})" if known else str(row.members[0].recipe.model["name"])
     reported = f"{known}{f' ({known.note})' if known.note else ''}" if known else ""
     if row.ranks:
         keys = (*RECALLS[:3], "i2t_medr", *RECALLS[3:], "t2i_medr", "rsum")
@@ -59,7 +58,7 @@ def _system(row: Row) -> tuple[str, ...]:
     seeds = ", ".join(map(str, row.seeds))
     return (
         row.name,
-        paper,
+        row.system,
         *figures,
         f"{row.minutes:.0f}",
         f"{row.parameters / 1e6:.1f} M",
