@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wordsight.cli.options import AllowHub, Device, Json, command, print_result
+from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled
 from wordsight.errors import InputError
 
 RunFolder = Annotated[
@@ -89,6 +89,30 @@ def evaluate(
     folder = run / f"report-{split}" if report and not is_dual(run) else None
     figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
     print_result(figures, table, as_json)
+
+
+@command
+def score_captions(
+    captions: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Captions of any system: COCO results and the like.")
+    ],
+    model: Model = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="A dataset with the pictures and their references.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Instead: the pictures alone, without references.")
+    ] = None,
+    device: Device = "auto",
+    allow_hub: AllowHub = False,
+    as_json: Json = False,
+) -> None:
+    """Score captions by how well they fit their pictures, without references; with some, by CIDEr too."""
+    from wordsight.evaluation.caption_scores import score_captions, table
+    from wordsight.runs.aligner import load
+
+    found = score_captions(load(run_or_bundled(model, "align"), device), captions, data, pictures)
+    print_result(found, table(found), as_json)
 
 
 @command
