@@ -92,6 +92,20 @@ def evaluate(
 
 
 @command
+def import_neuraltalk(
+    file: Annotated[Path, typer.Argument(metavar="FILE.p", help="A checkpoint of NeuralTalk.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to write the run to.")],
+    as_json: Json = False,
+) -> None:
+    """Make a run of a NeuralTalk checkpoint; nothing in the file is run."""
+    from wordsight.runs.neuraltalk import import_neuraltalk
+
+    made = import_neuraltalk(file, out)
+    said = f"{out}: {made.recipe.model['generator']}, {len(made.vocabulary):,} words"
+    print_result({"out": str(out), "words": len(made.vocabulary)}, said, as_json)
+
+
+@command
 def score_captions(
     captions: Annotated[
         Path, typer.Argument(metavar="FILE", help="Captions of any system: COCO results and the like.")
