@@ -26,6 +26,9 @@ NEVER = -30.0  # logit's bias of the unknown word, which NeuralTalk has not: it 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
+_OF_ARRAYS = {"_reconstruct": np.zeros(1).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}  # in any numpy
+
+
 def _latin(text: str, codec: str = "latin1") -> bytes:
     if codec not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"it asks for the codec {codec!r}")
@@ -36,8 +39,8 @@ class _Unpickler(pickle.Unpickler):
     """Allows numpy's arrays and plain values only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in ("_reconstruct", "scalar"):
-            return getattr(np._core.multiarray, name)
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in _OF_ARRAYS:
+            return _OF_ARRAYS[name]
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
         if (module, name) == ("_codecs", "encode"):
