@@ -214,6 +214,27 @@ def test_a_run_is_given_the_row_whose_keywords_it_has() -> None:
     assert published("nothing", {}) is None
 
 
+def test_captioners_are_named_by_what_they_see_and_how_they_learned() -> None:
+    paper = {"image": "first", "average": False, "rewarded": False}
+    names = {}
+    for model, changed in (("lstm", {}), ("lstm", {"average": True}), ("lstm", {"image": "every", "rewarded": True})):
+        found = published(model, paper | changed)
+        assert found is not None
+        names[found.system] = bool(found.bleu)
+    assert names == {
+        "NIC": True,
+        "LSTM that sees the picture first, and the mean of its regions": False,
+        "LSTM that sees the picture at every word, rewarded": False,
+    }
+    plain = published("multimodal_rnn", paper | {"image": "every"})
+    assert plain is not None
+    assert plain.system == "RNN that sees the picture at every word"
+    assert not plain.bleu
+    bilinear = published("log_bilinear", {})
+    assert bilinear is not None
+    assert "Xu et al. 2015" in bilinear.note
+
+
 def test_a_drawing_has_a_label_for_each_system_and_leaves_out_those_without_points() -> None:
     drawn = plot([("one", [(1, 2.0), (2, 3.0)]), ("none", []), ("<two>", [(5, 2.5)])], "minutes", "CIDEr")
     assert "one 3" in drawn

@@ -16,6 +16,7 @@ GENERATORS = {  # captioners that generate word by word, with a probability
     "language_cnn": "wordsight.captioning.language_cnn:LanguageCNN",
     "attend_and_tell": "wordsight.captioning.attend_and_tell:AttendAndTell",
     "s2vt": "wordsight.captioning.s2vt:S2VT",
+    "neuraltalk": "wordsight.captioning.neuraltalk:NeuralTalk",
     "hlstmat": "wordsight.captioning.hlstmat:HLSTMat",
 }
 MODELS = GENERATORS | {  # baselines that copy or compose captions

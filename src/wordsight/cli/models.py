@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wordsight.cli.options import AllowHub, Device, Json, command, print_result
+from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled
 from wordsight.errors import InputError
 
 RunFolder = Annotated[
@@ -43,7 +43,12 @@ def train(
 
 @command
 def evaluate(
-    run: RunFolder,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="The folder of a trained model, which `train -o` wrote.")
+    ] = None,
+    captions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instead of a run: captions of any system, in a file.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DATA", help="A dataset; by default the one of the training.")
     ] = None,
@@ -64,10 +69,17 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on a dataset: search (recall) and grounding, or captions against those of people."""
+    from wordsight.evaluation.caption_file import measured
     from wordsight.runs.captioner import load_run
     from wordsight.runs.tasks import TASKS, part
     from wordsight.vision.dual_source import is_dual
 
+    if captions is not None:
+        if run or grounding or rank or alignment or beam is not None or most is not None:
+            raise InputError("eval: --captions goes with --data, --split and --meteor alone.")
+        return print_result(*measured(captions, data, split, meteor=meteor), as_json)
+    if run is None:
+        raise InputError("eval: expected RUN, or --captions FILE.")
     loaded = load_run(run, device)
     asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}
@@ -77,6 +89,44 @@ def evaluate(
     folder = run / f"report-{split}" if report and not is_dual(run) else None
     figures, table = part(loaded.task.measure)(loaded, data, split, report=folder, **told)
     print_result(figures, table, as_json)
+
+
+@command
+def import_neuraltalk(
+    file: Annotated[Path, typer.Argument(metavar="FILE.p", help="A checkpoint of NeuralTalk.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to write the run to.")],
+    as_json: Json = False,
+) -> None:
+    """Make a run of a NeuralTalk checkpoint; nothing in the file is run."""
+    from wordsight.runs.neuraltalk import import_neuraltalk
+
+    made = import_neuraltalk(file, out)
+    said = f"{out}: {made.recipe.model['generator']}, {len(made.vocabulary):,} words"
+    print_result({"out": str(out), "words": len(made.vocabulary)}, said, as_json)
+
+
+@command
+def score_captions(
+    captions: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Captions of any system: COCO results and the like.")
+    ],
+    model: Model = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="A dataset with the pictures and their references.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Instead: the pictures alone, without references.")
+    ] = None,
+    device: Device = "auto",
+    allow_hub: AllowHub = False,
+    as_json: Json = False,
+) -> None:
+    """Score captions by how well they fit their pictures, without references; with some, by CIDEr too."""
+    from wordsight.evaluation.caption_scores import score_captions, table
+    from wordsight.runs.aligner import load
+
+    found = score_captions(load(run_or_bundled(model, "align"), device), captions, data, pictures)
+    print_result(found, table(found), as_json)
 
 
 @command

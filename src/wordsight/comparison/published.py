@@ -4,7 +4,7 @@ Each belongs to runs whose model has the given name and keywords. The flag is th
 document; `R`, recalled from the literature and not checked again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ class Published:
         system: its name.
         paper: authors and year.
         model: the model's name here.
-        keywords: of the model here that identify this system; others are free.
+        keywords: of the model here that identify this system, and `rewarded`, whether it learned from tries of its own;
+            others are free.
         recalls: R@1, 5, 10 of picture to text, then of text to picture, percent; empty where none are published.
         bleu: BLEU-1 to BLEU-4, 0 to 100, where published.
         flag: `F` or `R`, see above.
@@ -42,6 +43,15 @@ class Published:
         return f"{', '.join(parts)} [{self.flag}]" if parts else ""
 
 
+def _variants(model: str, name: str, paper: str) -> Iterator[Published]:
+    """What a recurrent captioner is where it is not the paper's: what it sees, when, and whether it was rewarded."""
+    for image, when in (("first", "sees the picture first"), ("every", "sees the picture at every word")):
+        for average, what in ((False, ""), (True, ", and the mean of its regions")):
+            for rewarded, how in ((False, ""), (True, ", rewarded")):
+                keywords = {"image": image, "average": average, "rewarded": rewarded}
+                yield Published(f"{name} that {when}{what}{how}", paper, model, keywords, note="not published")
+
+
 PLAIN_CCA = "not published on Flickr8K; of Fisher vectors 31.0/59.3/73.7, 21.2/50.0/64.8 [F]"
 PUBLISHED = (
     Published(
@@ -51,6 +61,7 @@ PUBLISHED = (
         {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0},
         recalls=(16.5, 40.6, 54.2, 11.8, 32.1, 44.7),
         flag="F",
+        note="AlexNet features",
     ),
     Published("alignment, as we would use it", "this project", "align", {"loss": "contrastive"}),
     Published("CCA", "Hotelling 1936; Hardoon et al. 2004", "cca", note=PLAIN_CCA),
@@ -78,8 +89,16 @@ PUBLISHED = (
         "defrag",
         recalls=(12.6, 32.9, 44.0, 9.7, 29.6, 42.5),
         flag="F",
+        note="of dependency parses",
     ),
-    Published("SDT-RNN", "Socher et al. 2014", "sdt_rnn", recalls=(6.0, 22.7, 34.0, 6.6, 21.6, 31.7), flag="F"),
+    Published(
+        "SDT-RNN",
+        "Socher et al. 2014",
+        "sdt_rnn",
+        recalls=(6.0, 22.7, 34.0, 6.6, 21.6, 31.7),
+        flag="F",
+        note="of dependency parses",
+    ),
     *(
         Published(name, "Huang et al. 2017", "sm_lstm", {"variant": variant}, note="not published on Flickr8K")
         for name, variant in (
@@ -109,19 +128,30 @@ PUBLISHED = (
         "multimodal RNN",
         "Karpathy & Fei-Fei 2015",
         "multimodal_rnn",
+        {"image": "first", "average": False, "rewarded": False},
         bleu=(57.9, 38.3, 24.5, 16.0),
         flag="R",
     ),
+    *_variants("multimodal_rnn", "RNN", "after Karpathy & Fei-Fei 2015"),
     Published(
         "NIC",
         "Vinyals et al. 2015",
         "lstm",
+        {"image": "first", "average": False, "rewarded": False},
         bleu=(63.0, 41.0, 27.0, None),
         flag="F",
         note="by likelihood it ranks 20/-/61, 19/-/64 [F]",
     ),
+    *_variants("lstm", "LSTM", "after Vinyals et al. 2015"),
     Published("LRCN", "Donahue et al. 2015", "lrcn", note="not published on Flickr8K"),
-    Published("log-bilinear", "Kiros et al. 2014", "log_bilinear", bleu=(65.6, 42.4, 27.7, 17.7), flag="F"),
+    Published(
+        "log-bilinear",
+        "Kiros et al. 2014",
+        "log_bilinear",
+        bleu=(65.6, 42.4, 27.7, 17.7),
+        flag="F",
+        note="as Xu et al. 2015 have it in their table, without brevity penalty",
+    ),
     Published(
         "Show, Attend and Tell, soft",
         "Xu et al. 2015",

@@ -19,9 +19,13 @@ from wordsight.comparison.bootstrap import (
 )
 from wordsight.comparison.outcomes import LEADING, Outcome, hits
 from wordsight.comparison.published import Published, published
+from wordsight.data.find import find
+from wordsight.data.parses import NAME
 from wordsight.data.records import Picture
+from wordsight.errors import InputError
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.recipe import Recipe, to_dict
+from wordsight.runs.tasks import model_class
 
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
 SITUATIONS = {"mean": list(range(8)), "value_top1": [1], "all_top1": [2]}  # figure -> its terms
@@ -52,6 +56,15 @@ class Member:
         )
 
 
+def _has_parses(data: str) -> bool:
+    """Whether there are parses beside the captions of a dataset."""
+    try:
+        place = find(data, "dataset")
+    except InputError:
+        return False
+    return ((place if place.is_dir() else place.parent) / NAME).exists()
+
+
 @dataclass(frozen=True)
 class Row:
     """Runs of one recipe, one a seed.
@@ -77,7 +90,17 @@ class Row:
         """The matching published system."""
         first = self.members[0]
         config = first.config.get("members", [first.config])[0]
-        return published(str(first.recipe.model["name"]), config)
+        rewarded = first.recipe.train.reward_epochs > 0
+        return published(str(first.recipe.model["name"]), {**config, "rewarded": rewarded})
+
+    @property
+    def system(self) -> str:
+        """What it is: the system that it matches with its paper, or its model's name; chains where a parse was due."""
+        first, known = self.members[0], self.published
+        model = str(first.recipe.model["name"])
+        name = f"{known.system} ({known.paper})" if known else model
+        chains = getattr(model_class(model), "parsed", False) and not _has_parses(first.recipe.data.path)
+        return f"{name} (chains, no parses)" if chains else name
 
     @property
     def seeds(self) -> list[int]:

@@ -52,7 +52,6 @@ def _heads(kind: str) -> tuple[str, ...]:
 
 def _system(row: Row) -> tuple[str, ...]:
     known = row.published
-    paper = f"{known.system} ({known.paper})" if known else str(row.members[0].recipe.model["name"])
     reported = f"{known}{f' ({known.note})' if known.note else ''}" if known else ""
     if row.kind == "situations":
         figures = tuple(_figure(row, key, 1) for key in SITUATIONS)
@@ -64,7 +63,7 @@ def _system(row: Row) -> tuple[str, ...]:
     seeds = ", ".join(map(str, row.seeds))
     return (
         row.name,
-        paper,
+        row.system,
         *figures,
         f"{row.minutes:.0f}",
         f"{row.parameters / 1e6:.1f} M",

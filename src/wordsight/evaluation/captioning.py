@@ -198,7 +198,8 @@ def examples(
 def table(figures: Mapping[str, float | str]) -> str:
     """The metrics as a text table."""
     out = Console(file=StringIO(), width=110, highlight=False)
-    out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences, beam {figures['beam']}")
+    beam = f", beam {figures['beam']}" if "beam" in figures else ""
+    out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences{beam}")
     names = {"Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4", "METEOR": "METEOR"}
     names |= {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr", "exact": "exact", "perplexity": "perplexity"}
     shown = [key for key in names if key in figures]

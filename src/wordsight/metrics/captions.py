@@ -138,7 +138,7 @@ def read_candidates(path: Path) -> dict[Id, str]:
     captions: dict[Id, str] = {}
     for number, record in enumerate(content):
         where = f"{path}, [{number}]"
-        picture = _id(record, "image_id", where)
+        picture = picture_id(record, "image_id", where)
         if picture in captions:
             raise InputError(f"{where}, key 'image_id': picture {picture!r} has a caption already; one is expected.")
         captions[picture] = field(record, "caption", str, where)
@@ -156,13 +156,13 @@ def read_references(path: Path) -> dict[Id, list[str]]:
     sentences: dict[Id, list[str]] = {}
     for number, record in enumerate(field(content, "images", list, str(path))):
         where = f"{path}, images[{number}]"
-        picture = _id(record, "id", where)
+        picture = picture_id(record, "id", where)
         if picture in sentences:
             raise InputError(f"{where}, key 'id': {picture!r} is there twice.")
         sentences[picture] = []
     for number, record in enumerate(field(content, "annotations", list, str(path))):
         where = f"{path}, annotations[{number}]"
-        picture = _id(record, "image_id", where)
+        picture = picture_id(record, "image_id", where)
         if picture not in sentences:
             raise InputError(f"{where}, key 'image_id': no image has the id {picture!r}.")
         sentences[picture].append(field(record, "caption", str, where))
@@ -171,7 +171,8 @@ def read_references(path: Path) -> dict[Id, list[str]]:
     return sentences
 
 
-def _id(record: object, key: str, where: str) -> Id:
+def picture_id(record: object, key: str, where: str) -> Id:
+    """A picture's id in a record of a file: a whole number or text."""
     value = field(record, key, object, where)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise InputError(f"{where}, key '{key}': expected a whole number or text, found {describe(value)}.")

@@ -1,11 +1,16 @@
-"""COCO results files of captions: a JSON list of `{"image_id", "caption"}`."""
+"""Files of captions: COCO results, NeuralTalk's `result_struct.json`, and NeuralTalk2's `vis.json`.
+
+A COCO results file is a JSON list of `{"image_id", "caption"}`; `vis.json` is one with numbered pictures beside it.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from wordsight.files import to_json, write_text
-from wordsight.metrics.captions import Id
+from wordsight.errors import InputError
+from wordsight.files import describe, field, read_bytes, read_json, reason, to_json, write_bytes, write_text
+from wordsight.metrics.captions import Id, picture_id
 
 _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d+)", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
 
@@ -29,8 +34,91 @@ def _image_id(picture: Path) -> Id:
     return int(match[1]) if match else picture.name
 
 
+class Said(NamedTuple):
+    """A caption in a file: what its picture is called, the best name first, and its references if the file has them."""
+
+    pictures: tuple[Id, ...]
+    caption: str
+    references: tuple[str, ...] = ()
+
+
+def read_captions(path: Path) -> list[Said]:
+    """Read a captions file of any of the three layouts.
+
+    Raises:
+        InputError: it cannot be read, is of no such layout, has no captions, or a key is missing or of the wrong type.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and "imgblobs" in content:
+        blobs = field(content, "imgblobs", list, str(path))
+        found = [_blob(blob, f"{path}, imgblobs[{number}]") for number, blob in enumerate(blobs)]
+    elif isinstance(content, list):
+        found = [_result(record, f"{path}, [{number}]") for number, record in enumerate(content)]
+    else:
+        raise InputError(
+            f"{path}: expected a list of captions with the key 'image_id', or an object with 'imgblobs' as NeuralTalk "
+            f"writes it, found {describe(content)}."
+        )
+    if not found:
+        raise InputError(f"{path}: there are no captions in it.")
+    return found
+
+
+def _result(record: object, where: str) -> Said:
+    named = (str(record["file_name"]),) if isinstance(record, dict) and record.get("file_name") else ()
+    return Said((*named, picture_id(record, "image_id", where)), field(record, "caption", str, where))
+
+
+def _blob(blob: object, where: str) -> Said:
+    candidate = field(blob, "candidate", dict, where)
+    assert isinstance(blob, dict)
+    told = blob.get("references", [])
+    if not isinstance(told, list):
+        raise InputError(f"{where}, key 'references': expected a list, found {describe(told)}.")
+    references = tuple(field(one, "text", str, f"{where}, references[{number}]") for number, one in enumerate(told))
+    return Said((field(blob, "img_path", str, where),), field(candidate, "text", str, where), references)
+
+
+def names_of(pictures: Sequence[str]) -> dict[Id, list[Id]]:
+    """What pictures may be called in a file: name, file name or number -> the pictures that it may be."""
+    known: dict[Id, list[Id]] = {}
+    for picture in pictures:
+        for key in {picture, Path(picture).name, _image_id(Path(picture))}:
+            known.setdefault(key, []).append(picture)
+    return known
+
+
+def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: str) -> dict[Id, str]:
+    """Captions by picture: each is given to the only picture that may be called so.
+
+    Args:
+        said: captions of a file.
+        known: see `names_of`.
+        where: the file.
+
+    Raises:
+        InputError: a caption is of no picture, or a picture has two.
+    """
+    captions: dict[Id, str] = {}
+    for one in said:
+        keys = [key for name in one.pictures for key in _keys(name)]
+        found = next((known[key][0] for key in keys if len(known.get(key, ())) == 1), None)
+        if found is None:
+            raise InputError(f"{where}: the dataset has no picture {one.pictures[0]!r}, or several of that name.")
+        if found in captions:
+            raise InputError(f"{where}: picture {one.pictures[0]!r} has a caption already; one is expected.")
+        captions[found] = one.caption
+    return captions
+
+
+def _keys(name: Id) -> list[Id]:
+    if isinstance(name, int):
+        return [name]
+    return [name, Path(name).name, _image_id(Path(name))]
+
+
 def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -> None:
-    """Write a caption of each picture as a results file; `pictures` as for `image_ids`.
+    """Write a caption of each picture as a COCO results file; `pictures` as for `image_ids`.
 
     Raises:
         InputError: it cannot be written.
@@ -38,3 +126,38 @@ def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -
     said = zip(image_ids(pictures), captions, strict=True)
     results = [{"image_id": number, "caption": caption} for number, caption in said]
     write_text(out, to_json(results, indent=0) + "\n")
+
+
+def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
+    """Write the best caption of each picture file, in the layout that the file's name asks for.
+
+    `result_struct.json` is NeuralTalk's, with the path and log-probability of each; `vis.json` is NeuralTalk2's: the
+    pictures are numbered and copied to `imgs/imgN.jpg` beside it, where its page looks for them; any other name is a
+    COCO results file.
+
+    Args:
+        out: a name that ends in `.json`.
+        said: path of a picture -> its best caption, with `text` and `log_prob`.
+
+    Raises:
+        InputError: it cannot be written, or a picture cannot be copied.
+    """
+    if out.name == "result_struct.json":
+        blobs = [
+            {"img_path": str(path), "candidate": {"text": one.text, "logprob": one.log_prob}}
+            for path, one in said.items()
+        ]
+        result = {"params": {}, "checkpoint_params": {"dataset": ""}, "imgblobs": blobs, "gtppl": 0.0}
+        return write_text(out, to_json(result, indent=0) + "\n")
+    if out.name != "vis.json":
+        return write_results(out, list(map(str, said)), [one.text for one in said.values()])
+    folder = out.parent / "imgs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make this folder ({reason(error)}).") from None
+    records = []
+    for number, (path, one) in enumerate(said.items(), 1):
+        write_bytes(folder / f"img{number}.jpg", read_bytes(path))
+        records.append({"image_id": number, "caption": one.text, "file_name": str(path)})
+    return write_text(out, to_json(records, indent=0) + "\n")

@@ -16,17 +16,19 @@ def rouge_l(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[S
         references: of each, at least one, tokenised.
 
     Returns:
-        (I) scores, 0 to 1; a caption without words scores 0.
+        (I) scores, 0 to 1. As in coco-caption, a caption without words is one empty word: it scores 1 if a reference
+        is without words too, else 0.
     """
     return [_f_measure(candidate, right) for candidate, right in zip(candidates, references, strict=True)]
 
 
 def _f_measure(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    candidate, references = candidate or [""], [reference or [""] for reference in references]
     shared = [common(candidate, reference) for reference in references]
     if not any(shared):
         return 0.0
     precision = max(shared) / len(candidate)
-    recall = max(count / len(one) for count, one in zip(shared, references, strict=True) if one)
+    recall = max(count / len(one) for count, one in zip(shared, references, strict=True))
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 

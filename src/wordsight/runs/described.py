@@ -10,7 +10,7 @@ from PIL import Image
 from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
-from wordsight.metrics.coco_results import write_results
+from wordsight.metrics.coco_results import write_captions
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.reports.strip import draw_strip, stacked
@@ -89,9 +89,7 @@ class Described:
         words, out = self.describer.model.attends or alignment is not None, Path(out)
         check_out(out, len({fragment(path).file for path in self.captions}), regions=self.regions, words=words)
         if out.suffix.lower() == ".json":
-            return write_results(
-                out, [str(path) for path in self.captions], [said[0].text for said in self.captions.values()]
-            )
+            return write_captions(out, {path: said[0] for path, said in self.captions.items()})
         if len(self.captions) > DRAWN:
             raise InputError(f"{out}: expected at most {DRAWN} shots to draw, found {len(self.captions):,}.")
         return save(stacked([self._drawn(path, said, alignment) for path, said in self.captions.items()]), out)

@@ -20,7 +20,7 @@ from wordsight.progress import Progress
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import autocast, device_named
-from wordsight.runs.pairs import Pairs, Table, extended
+from wordsight.runs.pairs import Examples, Pairs, Table, extended
 from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
@@ -95,7 +95,9 @@ class TrainState:
         self.position = Position(seconds=time.monotonic() - began)
         self.position.loss = self.position.loss.to(self.device)
         self.epoch_steps = self.pairs.steps(recipe.train.batch)
-        self.critic = Critic(self.pairs) if recipe.train.reward_epochs else None
+        self.critic = None
+        if recipe.train.reward_epochs and isinstance(self.pairs, Pairs):
+            self.critic = Critic(self.pairs)
 
     def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
         """Initialise from the start; returns the initial weights.
@@ -140,8 +142,8 @@ class TrainState:
         pairs, settings = self.pairs, self.recipe.train
         if not self.critic or not is_rewarded(settings, self.position.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
+        assert isinstance(self.model, CaptionModel) and isinstance(pairs, Pairs)  # no other recipe has reward epochs
         rows = pairs.picture[chosen[: max(1, len(chosen) // TRIES)]].unique()  # as many captions as in other batches
-        assert isinstance(self.model, CaptionModel)  # no other recipe has reward epochs
         return self.critic.loss(self.model, pairs.table.gather(rows).to(self.device), rows)
 
     def batches(self) -> list[Tensor]:
@@ -199,11 +201,12 @@ class TrainState:
             torch.cuda.set_rng_state(state["random_device"])
 
 
-def lessons(model: Model, data: TrainingData) -> Pairs:
-    """Training pairs of a model: the train split and, where supported, sentences without pictures."""
+def lessons(model: Model, data: TrainingData) -> Examples:
+    """Training examples of a model: the train split and, where supported, sentences without pictures."""
     train, texts = data.train, data.texts
     if not isinstance(model, LearnsFromText):
         return train
+    assert isinstance(train, Pairs)  # it learns from sentences
     if texts is None:
         return replace(train, table=model.lessons(None, None))
     return extended(train, model.lessons(texts.words, texts.picture), texts.words, texts.picture)

@@ -1,0 +1,66 @@
+"""Judgments by people of captions: the files of Flickr8k-Expert and Flickr8k-CrowdFlower (Hodosh et al. 2013).
+
+Lines of columns between tabs: the picture's file, the caption's id ("NAME#NUMBER", a line of `Flickr8k.token.txt`), and
+the judgments. Three of experts are whole numbers, 1 (does not describe the picture) to 4 (describes it without errors);
+the crowd's are the share of "yes", 0 to 1, and how many said yes and no.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from wordsight.errors import InputError
+from wordsight.files import read_text
+
+
+class Judgment(NamedTuple):
+    """A caption judged with a picture.
+
+    Attributes:
+        picture: name of the picture's file.
+        source: name of the picture that the caption was written for.
+        number: which of that picture's sentences it is, from 0.
+        scores: one of each expert, 1 to 4; or the share of the crowd that said yes, 0 to 1, alone.
+    """
+
+    picture: str
+    source: str
+    number: int
+    scores: tuple[float, ...]
+
+
+def read_judgments(path: Path) -> list[Judgment]:
+    """Read a file of either layout.
+
+    Raises:
+        InputError: it cannot be read, has no judgments, or a line is not as it should be; the message names the line.
+    """
+    found = [
+        _judgment(line, f"{path}, line {number}")
+        for number, line in enumerate(read_text(path).splitlines(), 1)
+        if line.strip()
+    ]
+    if not found:
+        raise InputError(f"{path}: there are no judgments in it.")
+    return found
+
+
+def _judgment(line: str, where: str) -> Judgment:
+    columns = [column.strip() for column in line.split("\t")]
+    expected = "expected a picture, a caption's id such as a.jpg#2, and three judgments, between tabs"
+    if len(columns) != 5:
+        raise InputError(f"{where}: {expected}, found {len(columns)} columns.")
+    source, mark, number = columns[1].rpartition("#")
+    if not mark or not source or not number.isdecimal():
+        raise InputError(f"{where}: {expected}, found the id {columns[1]!r}.")
+    try:
+        scores = tuple(map(float, columns[2:]))
+    except ValueError:
+        raise InputError(f"{where}: {expected}, found {' '.join(columns[2:])!r}.") from None
+    if all(score in (1, 2, 3, 4) for score in scores) and "." not in columns[2]:
+        return Judgment(columns[0], source, int(number), scores)
+    if 0 <= scores[0] <= 1:
+        return Judgment(columns[0], source, int(number), scores[:1])
+    raise InputError(
+        f"{where}: expected three judgments from 1 to 4, or a share from 0 to 1 and two counts, found "
+        f"{' '.join(columns[2:])!r}."
+    )

@@ -1,0 +1,128 @@
+"""Captions in files of other systems: read, matched with pictures, measured; and ours written as they write theirs."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from wordsight.errors import InputError
+from wordsight.evaluation.caption_file import measure_caption_file
+from wordsight.metrics.captions import caption_metrics
+from wordsight.metrics.coco_results import read_captions, write_captions
+
+SAID = {"a/COCO_val2014_000000000007.jpg": "a dog runs", "a/b.jpg": "two cats sit", "a/c.jpg": "a red ball"}
+RIGHT = {name: (f"{said} fast", said[2:]) for name, said in SAID.items()}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three pictures of val and one of train, in the Karpathy layout."""
+    images = [
+        {"filename": Path(name).name, "split": "val", "sentences": [{"raw": one} for one in right]}
+        for name, right in RIGHT.items()
+    ]
+    (tmp_path / "b.jpg").touch()  # a dataset has one picture at least
+    images.append({"filename": "d.jpg", "split": "train", "sentences": [{"raw": "a tree"}]})
+    return written(tmp_path / "dataset_x.json", {"dataset": "x", "images": images})
+
+
+def written(path: Path, content: object) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def blobs(references: bool = False) -> dict[str, object]:
+    return {
+        "imgblobs": [
+            {"img_path": f"x/{name}", "candidate": {"text": said, "logprob": -1.5}}
+            | ({"references": [{"text": one} for one in RIGHT[name]]} if references else {})
+            for name, said in SAID.items()
+        ]
+    }
+
+
+def files(folder: Path) -> list[Path]:
+    results = [{"image_id": 7 if "COCO" in name else Path(name).name, "caption": said} for name, said in SAID.items()]
+    numbered = [
+        {"image_id": number, "caption": said, "file_name": f"/x/{name}"}
+        for number, (name, said) in enumerate(SAID.items())
+    ]
+    return [
+        written(folder / "results.json", results),
+        written(folder / "vis.json", numbered),
+        written(folder / "result_struct.json", blobs()),
+    ]
+
+
+def test_every_layout_has_the_figures_of_the_captions(data: Path, tmp_path: Path) -> None:
+    expected = caption_metrics(dict(SAID), RIGHT)
+    for file in files(tmp_path):
+        found = measure_caption_file(file, data)
+        assert {key: found[key] for key in expected} == expected, file
+        assert found["pictures"] == 3 and found["sentences"] == 6 and found["diversity_distinct_captions"] == 3
+
+
+def test_references_of_its_own(tmp_path: Path) -> None:
+    found = measure_caption_file(written(tmp_path / "result_struct.json", blobs(references=True)))
+    assert found["CIDEr"] == caption_metrics(dict(SAID), RIGHT)["CIDEr"]
+    with pytest.raises(InputError, match="no references of its own; expected --data"):
+        measure_caption_file(written(tmp_path / "bare.json", blobs()))
+
+
+def test_ids_of_a_coco_file(tmp_path: Path) -> None:
+    right = {
+        "images": [{"id": 7}, {"id": "b.jpg"}, {"id": "c.jpg"}],
+        "annotations": [
+            {"image_id": 7 if "COCO" in name else Path(name).name, "caption": one}
+            for name, some in RIGHT.items()
+            for one in some
+        ],
+    }
+    coco = written(tmp_path / "captions.json", right)
+    for file in files(tmp_path):
+        assert measure_caption_file(file, coco)["CIDEr"] == caption_metrics(dict(SAID), RIGHT)["CIDEr"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([], "no captions in it"),
+        ({}, "expected a list of captions with the key 'image_id', or an object with 'imgblobs'"),
+        ([{"image_id": 7}], r"\[0\].*'caption'"),
+        ({"imgblobs": [{"img_path": "b.jpg"}]}, r"imgblobs\[0\].*'candidate'"),
+        ({"imgblobs": [{"img_path": "b.jpg", "candidate": {"text": 3}}]}, "'text'"),
+        ([{"image_id": 7, "caption": "a"}], "no caption of 'b.jpg', the first of 2 such among the 3"),
+        ([{"image_id": 8, "caption": "a"}], "no picture 8"),
+        ([{"image_id": 7, "caption": "a"}] * 2, "has a caption already"),
+    ],
+)
+def test_bad_files_are_said(content: object, said: str, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        measure_caption_file(written(tmp_path / "said.json", content), data)
+
+
+def test_captions_of_other_splits_are_left_out(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = [{"image_id": Path(name).name, "caption": one} for name, one in SAID.items()]
+    file = written(tmp_path / "said.json", [*said, {"image_id": "d.jpg", "caption": "a tree"}])
+    assert measure_caption_file(file, data)["pictures"] == 3
+    assert "1 captions are of other splits" in capsys.readouterr().err
+
+
+def test_what_we_write_they_can_read(tmp_path: Path) -> None:
+    pictures = {}
+    for name, said in SAID.items():
+        path = tmp_path / Path(name).name
+        path.write_bytes(b"jpeg of " + name.encode())
+        pictures[path] = SimpleNamespace(text=said, log_prob=-2.0)
+    for name in ("result_struct.json", "vis.json", "other.json"):
+        write_captions(tmp_path / name, pictures)
+        assert [one.caption for one in read_captions(tmp_path / name)] == list(SAID.values())
+    theirs = json.loads((tmp_path / "result_struct.json").read_text())
+    assert theirs["imgblobs"][0] == {
+        "img_path": str(next(iter(pictures))),
+        "candidate": {"text": "a dog runs", "logprob": -2.0},
+    }
+    numbered = json.loads((tmp_path / "vis.json").read_text())
+    assert [one["image_id"] for one in numbered] == [1, 2, 3]
+    assert (tmp_path / "imgs" / "img2.jpg").read_bytes() == b"jpeg of a/b.jpg"

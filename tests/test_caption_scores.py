@@ -1,0 +1,66 @@
+"""Alignment as a caption metric, and people's judgments in files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wordsight.data.judgments import Judgment, read_judgments
+from wordsight.data.load import load_dataset
+from wordsight.errors import InputError
+from wordsight.evaluation.caption_scores import alignment_scores, both, score_captions, table
+from wordsight.runs.aligner import load
+
+
+def test_a_score_depends_on_its_own_picture_alone(world: Path, trained: Path, tmp_path: Path) -> None:
+    pictures = load_dataset(world).split("val")[:4]
+    run = load(trained)
+    pairs = [(picture.path, picture.sentences[0]) for picture in pictures]
+    scores = alignment_scores(run, pairs)
+    assert scores == pytest.approx([alignment_scores(run, [pair])[0] for pair in pairs], abs=1e-4)
+    others = [(picture.path, pictures[number - 1].sentences[0]) for number, picture in enumerate(pictures)]
+    assert sum(alignment_scores(run, others)) < sum(scores)
+    said = [{"image_id": picture.name, "caption": picture.sentences[0]} for picture in pictures]
+    (file := tmp_path / "said.json").write_text(json.dumps(said))
+    found = score_captions(run, file, world)
+    assert [row["alignment"] for row in found["captions"]] == pytest.approx(scores, abs=1e-4)
+    assert found["cider"] > 0
+    assert sum(row["both"] for row in found["captions"]) == pytest.approx(0, abs=1e-6)
+    alone = score_captions(run, file, pictures=pictures[0].path.parent)
+    assert alone["alignment"] == pytest.approx(found["alignment"], abs=1e-4)
+    assert "cider" not in alone["captions"][0]
+    assert "mean of 4" in table(alone)
+    with pytest.raises(InputError, match="expected --data"):
+        score_captions(run, file)
+
+
+def test_metrics_are_averaged_on_equal_terms() -> None:
+    assert both([1, 2, 3], [30, 20, 10]) == pytest.approx([0, 0, 0])
+    assert both([1, 3], [5, 5]) == pytest.approx([-0.5, 0.5])
+
+
+def test_judgments_of_experts_and_of_the_crowd(tmp_path: Path) -> None:
+    (file := tmp_path / "ExpertAnnotations.txt").write_text("a.jpg\tb.jpg#2\t1\t1\t3\n\nc d.jpg\ta.jpg#0\t4\t4\t4\n")
+    assert read_judgments(file) == [
+        Judgment("a.jpg", "b.jpg", 2, (1, 1, 3)),
+        Judgment("c d.jpg", "a.jpg", 0, (4, 4, 4)),
+    ]
+    file.write_text("a.jpg\tb.jpg#2\t0.333\t1\t2\na.jpg\tb.jpg#1\t1\t3\t0\n")
+    assert [one.scores for one in read_judgments(file)] == [(0.333,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no judgments"),
+        ("a.jpg b.jpg#2 1 1 1", "line 1: expected a picture.*found 1 columns"),
+        ("a.jpg\tb.jpg\t1\t1\t1", "found the id 'b.jpg'"),
+        ("a.jpg\tb.jpg#x\t1\t1\t1", "found the id"),
+        ("a.jpg\tb.jpg#1\t1\t1\tx", "found '1 1 x'"),
+        ("a.jpg\tb.jpg#1\t5\t1\t1", "expected three judgments from 1 to 4"),
+    ],
+)
+def test_bad_judgments_are_said(text: str, said: str, tmp_path: Path) -> None:
+    (file := tmp_path / "judged.txt").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_judgments(file)

@@ -1,0 +1,141 @@
+"""NeuralTalk's checkpoints: the same logits as its own equations, and nothing in a pickle is run."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from wordsight.batch import Regions
+from wordsight.errors import InputError
+from wordsight.runs.captioner import load_captioner
+from wordsight.runs.neuraltalk import import_neuraltalk
+
+WORDS = ["a", "dog", "runs", "on", "snow"]
+FEATURES, SIZE = 20, 8
+
+
+def layout(generator: str, **params: Any) -> dict[str, Any]:
+    """A checkpoint as NeuralTalk pickles it."""
+    lots = np.random.default_rng(0)
+
+    def weights(*shape: int) -> Any:
+        return lots.normal(0, 0.4, shape)
+
+    count = len(WORDS) + 1
+    model = {"We": weights(FEATURES, SIZE), "be": weights(1, SIZE), "Ws": weights(count, SIZE)}
+    model |= {"Wd": weights(SIZE, count), "bd": weights(1, count)}
+    if generator == "lstm":
+        model["WLSTM"] = weights(2 * SIZE + 1, 4 * SIZE)
+    else:
+        model |= {"Whh": weights(SIZE, SIZE), "bhh": weights(1, SIZE)}
+        model |= {"Wxh": weights(SIZE, SIZE), "bxh": weights(1, SIZE)}
+    return {
+        "it": 5,
+        "epoch": 0.5,
+        "model": model,
+        "params": {"generator": generator, **params},
+        "perplexity": 16.2,
+        "wordtoix": {"#START#": 0} | {word: number for number, word in enumerate(WORDS, 1)},
+        "ixtoword": {0: "."} | dict(enumerate(WORDS, 1)),
+    }
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def by_its_equations(content: dict[str, Any], feature: Any, words: list[int]) -> Any:
+    """The logits after START and each word, step by step, as the layout's own program computes them."""
+    m, params = content["model"], content["params"]
+    picture, said = feature @ m["We"] + m["be"][0], m["Ws"][[0, *words]]
+    h, c, states = np.zeros(SIZE), np.zeros(SIZE), []
+    if params["generator"] == "lstm":
+        for x in np.vstack([picture, said]):
+            ifog = np.concatenate([[1.0], x, h]) @ m["WLSTM"]
+            i, f, o = sigmoid(ifog[: 3 * SIZE]).reshape(3, SIZE)
+            c = i * np.tanh(ifog[3 * SIZE :]) + f * c
+            h = o * (np.tanh(c) if params.get("tanhC_version") else c)
+            states.append(h)
+        states = states[1:]  # the first is of the picture
+    else:
+        said = said @ m["Wxh"] + m["bxh"]
+        if params.get("rnn_relu_encoders"):
+            said, picture = np.maximum(said, 0), np.maximum(picture, 0)
+        for number, x in enumerate(said):
+            seen = picture if number == 0 or not params.get("rnn_feed_once") else 0
+            h = np.maximum(seen + x + h @ m["Whh"] + m["bhh"][0], 0)
+            states.append(h)
+    return np.stack(states) @ m["Wd"] + m["bd"]
+
+
+VARIANTS = [
+    {"generator": "lstm"},
+    {"generator": "lstm", "tanhC_version": 1, "rnn_feed_once": 0},
+    {"generator": "rnn"},
+    {"generator": "rnn", "rnn_feed_once": 1},
+    {"generator": "rnn", "rnn_relu_encoders": 1},
+]
+
+
+@pytest.mark.parametrize("params", VARIANTS, ids=str)
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_logits_are_those_of_its_equations(params: dict[str, Any], protocol: int, tmp_path: Path) -> None:
+    content = layout(**params)
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=protocol))
+    import_neuraltalk(file, tmp_path / "run")
+    run = load_captioner(tmp_path / "run")
+    assert run.vocabulary.words == ("<end>", "<unk>", *WORDS)
+    feature, words = np.random.default_rng(1).normal(size=FEATURES), [1, 2, 3, 5]
+    seen = torch.tensor(feature, dtype=torch.float32)[None, None]
+    with torch.no_grad():
+        state, found = run.model.start(Regions(seen, torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, 4))), []
+        for word in [0, *(number + 1 for number in words)]:
+            logits, state = run.model.step(state, torch.tensor([word]))
+            found.append(logits[0, [0, *range(2, len(WORDS) + 2)]].numpy())
+    np.testing.assert_allclose(np.stack(found), by_its_equations(content, feature, words), atol=1e-5)
+    with pytest.raises(InputError, match="a run is here already"):
+        import_neuraltalk(file, tmp_path / "run")
+
+
+class Evil:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.mark),)
+
+
+def test_nothing_in_a_pickle_is_run(tmp_path: Path) -> None:
+    (file := tmp_path / "evil.p").write_bytes(pickle.dumps({"model": Evil(tmp_path / "made")}, protocol=2))
+    with pytest.raises(InputError, match="arrays and plain values alone are read"):
+        import_neuraltalk(file, tmp_path / "run")
+    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def lacking(key: str) -> bytes:
+    content = layout("lstm")
+    del content["model"][key]
+    return pickle.dumps(content, protocol=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not a pickle"),
+        (b"hello", "not a pickle"),
+        (pickle.dumps([1, 2], protocol=2), "not a checkpoint of NeuralTalk"),
+        (pickle.dumps(layout("lstm"), protocol=2)[:400], "not a pickle"),
+        (lacking("Wd"), "not a checkpoint of NeuralTalk.*'Wd'"),
+        (lacking("WLSTM"), "not a checkpoint of NeuralTalk.*'WLSTM'"),
+    ],
+)
+def test_other_files_are_refused_in_a_sentence(content: bytes, said: str, tmp_path: Path) -> None:
+    (file := tmp_path / "model.p").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        import_neuraltalk(file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
