@@ -316,7 +316,8 @@ def test_indexes_of_videos_are_merged(home: Path, index: Index) -> None:
 def as_format_3(index: Path) -> None:
     """The index as it was before there were videos."""
     with sqlite3.connect(index / "catalog.sqlite") as db:
-        db.execute("DROP TABLE videos")
+        for table in ("videos", "texts"):
+            db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version = 3")
     db.close()
     (index / "seal.json").unlink()

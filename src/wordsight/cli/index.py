@@ -38,6 +38,7 @@ def build(
         Path | None,
         typer.Option(metavar="DATA", help="The dataset to learn confidence from; `none` for no confidence."),
     ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Read the text in the pictures, to search by it.")] = False,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
@@ -46,16 +47,19 @@ def build(
     from wordsight.cli import index_files
     from wordsight.search.identity import is_index
     from wordsight.search.listing import listed_files
+    from wordsight.vision.ocr import text_reader
 
     if force and not prune:
         raise InputError("--force: expected together with --prune.")
     paths = listed_files(pictures, sys.stdin.buffer)
     new = not is_index(index)
+    if text:
+        text_reader()  # or nothing is made
     made = index_files.create(index, paths, model, device)
     if new and made.bundled:  # said once; later commands say it with --verbose
         say_bundled()
     asked = typer.confirm if sys.stdin.isatty() and not as_json else False
-    done = index_files.build(made, paths, prune=prune, force=force or asked, meta=meta)
+    done = index_files.build(made, paths, prune=prune, force=force or asked, meta=meta, text=text)
     if calibrate != Path("none"):
         index_files.calibrate(made, calibrate)
     print_result(done, index_files.built_text(done), as_json)
@@ -80,6 +84,23 @@ def add(
         opened(Index(index, device)), listed_files(pictures, sys.stdin.buffer), repair=False, meta=meta
     )
     print_result(done, index_files.built_text(done), as_json)
+
+
+@app.command()
+@command
+def sketch(
+    index: IndexFolder,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="A run of `wordsight sketch train`; else nothing learned is used."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an index searchable by drawing; later updates keep it so."""
+    from wordsight.search.index import Index
+
+    done = Index(index).sketch(model)
+    print_result(done, f"{index}: {done['pictures']:,} pictures by drawing ({done['added']:,} added)", as_json)
 
 
 @app.command()
@@ -156,6 +177,13 @@ def search(
     box: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Search by this region of --picture, in pixels.")
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORDS", help="Only pictures in which this is written; 'lond*' is a start; repeatable."),
+    ] = None,
+    sketch: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Look for photos of what is drawn in this picture.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of hits on a page.")] = 10,
     page: Annotated[int, typer.Option(min=1, help="The page to show.")] = 1,
     min_score: Annotated[float | None, typer.Option(help="Hide hits with a lower score.")] = None,
@@ -190,7 +218,7 @@ def search(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Find pictures by sentence, by a picture or by a region of one, and show where the words matched."""
+    """Find pictures by sentence, by a picture, a region of one or the text in them, and show where words matched."""
     from wordsight.cli import index_files
     from wordsight.cli.hits import open_sheet, show_hits
     from wordsight.runs.aligner import load
@@ -201,7 +229,12 @@ def search(
     if min_sure is not None:
         print("wordsight: --min-sure is now called --min-confidence; the former name works until 0.3.", file=sys.stderr)
         min_confidence = min_sure if min_confidence is None else min_confidence
-    searched, asked = opened(Index(index, device)), index_files.query(sentences or [], picture or [], box)
+    if sketch and (sentences or picture or text or captions or rerank):
+        raise InputError(
+            f"--sketch {sketch}: expected alone, without sentences, --picture, --text, --captions, --rerank."
+        )
+    searched = opened(Index(index, device))
+    asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
     if captions and rerank:
         raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if captions:
@@ -213,7 +246,10 @@ def search(
     wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
     wanted["orientation"], wanted["kind"], wanted["group"], wanted["frames"] = orientation or None, kind, group, frames
     again = load(rerank, device) if rerank else None
-    found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
+    if sketch:
+        found = searched.search_sketch(sketch, **wanted)
+    else:
+        found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
     if found.unknown:
         print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
     if out:

@@ -15,7 +15,7 @@ from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
-from wordsight.search.query import Like, Part, Sentence
+from wordsight.search.query import Like, Part, Sentence, Written
 from wordsight.search.sentences import best_sentences
 from wordsight.vision.fragments import is_video
 from wordsight.vision.images import open_image
@@ -54,6 +54,7 @@ def build(
     force: bool | Callable[[str], bool] = False,
     repair: bool = True,
     meta: Path | None = None,
+    text: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Bring an index up to date; what cannot be read is left out and listed.
@@ -65,6 +66,7 @@ def build(
         force: also where a drive may be missing; or who is asked.
         repair: make damaged rows anew.
         meta: a CSV or JSON file of what the user knows of pictures.
+        text: read the text in pictures.
         progress: who is told how far it is.
 
     Returns:
@@ -76,7 +78,7 @@ def build(
             be used.
     """
     progress = progress or Progress()
-    built = index.build(pictures, prune=prune, force=force, repair=repair, progress=progress)
+    built = index.build(pictures, prune=prune, force=force, repair=repair, text=text, progress=progress)
     if not built.done:
         raise _none(len(built.broken), next(iter(built.broken.values()), "there is none."))
     lost = index.annotate(meta) if meta else []
@@ -86,6 +88,8 @@ def build(
         progress.say(f"{len(built.broken):,} left out:")
         for line in first_lines(list(built.broken.values()), f"in {index.folder / BROKEN}"):
             progress.say(line)
+    for line in first_lines(built.unread, "again with the next build"):
+        progress.say(line)
     counts = {"added": len(built.added), "refreshed": len(built.refreshed), "moved": len(built.moved)}
     counts |= {"unchanged": built.unchanged, "forgotten": len(set(map(file_of, built.forgotten)))}
     there = index.info()
@@ -129,13 +133,14 @@ def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
     return {"added": sum(new for new, _ in counts), "known": sum(old for _, old in counts), "pictures": pictures}
 
 
-def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None) -> list[Part]:
+def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None, texts: Sequence[str] = ()) -> list[Part]:
     """What is asked on a command line.
 
     Args:
         sentences: each may end in `^` and its weight, as in "grass^-0.5".
         pictures: each counts as much as a sentence.
         box: left,top,width,height in pixels, of the only picture.
+        texts: each is written in the pictures that are wanted.
 
     Raises:
         InputError: nothing is asked, or a box is not inside its picture.
@@ -147,8 +152,9 @@ def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None) -
     if box and len(pictures) != 1:
         raise InputError(f"--box {box}: expected together with one --picture, found {len(pictures)}.")
     asked += [like(picture, box) for picture in pictures]
+    asked += map(Written, texts)
     if not asked:
-        raise InputError("The query is empty: expected a sentence or --picture.")
+        raise InputError("The query is empty: expected a sentence, --picture or --text.")
     return asked
 
 

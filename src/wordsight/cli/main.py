@@ -14,6 +14,7 @@ import wordsight
 from wordsight.cli import data as data_commands
 from wordsight.cli import index as index_commands
 from wordsight.cli import models as model_commands
+from wordsight.cli import sketch as sketch_commands
 from wordsight.cli.options import (
     AllowHub,
     Device,
@@ -36,6 +37,7 @@ PHOTOS, MODELS = "Your photos", "Train and measure models"
 app.add_typer(data_commands.app, name="data", rich_help_panel=MODELS)
 app.add_typer(index_commands.app, name="index", rich_help_panel=PHOTOS)
 app.command(rich_help_panel=PHOTOS)(index_commands.search)
+app.add_typer(sketch_commands.app, name="sketch", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(model_commands.train)
 app.command("eval", rich_help_panel=MODELS)(model_commands.evaluate)
 app.command(rich_help_panel=MODELS)(model_commands.compare)

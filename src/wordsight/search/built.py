@@ -14,6 +14,7 @@ class Built:
         unchanged: how many were as the index knew them.
         broken: they cannot be read, and why; what the index knows of them stays.
         forgotten: they were gone.
+        unread: why the text of some was not read, where the text of pictures is.
     """
 
     added: list[str] = field(default_factory=list)
@@ -22,6 +23,7 @@ class Built:
     unchanged: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> int:

@@ -199,7 +199,7 @@ class Catalog:
         """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
         gone = [(path,) for path in paths]
         self.db.executemany("DELETE FROM broken WHERE path = ?", gone)
-        for table in ("origins", "album_pictures"):
+        for table in ("origins", "album_pictures", "texts"):
             query = f"DELETE FROM {table} WHERE picture = (SELECT number FROM pictures WHERE path = ?)"
             self.db.executemany(query, gone)
         videos = {(path.rpartition("#t=")[0],) for (path,) in gone}  # a video lacks a frame: it is not complete

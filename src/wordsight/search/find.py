@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.search import filters, origins
+from wordsight.matching.written_words import WrittenWord
+from wordsight.search import filters, origins, texts
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import GROUPED, groups
@@ -19,10 +21,23 @@ from wordsight.search.frames import split, videos
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.prefilter import best_scores, is_quick
-from wordsight.search.query import Ask, QueryTerm, divisor, encoded_query, terms
+from wordsight.search.query import (
+    Ask,
+    QueryTerm,
+    divisor,
+    encoded_query,
+    needs_model,
+    parts_of,
+    terms,
+    without_quotes,
+    written,
+)
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults, evidence
 from wordsight.search.scan import Ints, scan, top
+from wordsight.search.text_matches import Evidence, TextMatches, with_written
 
+SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
+TEXT_WEIGHT = 4.0  # standard deviations of the sentence's scores that words count which are surely written
 TOGETHER = 128  # queries scanned for at once
 MOMENTS = 24  # other frames of a video that come with its best, at most
 
@@ -92,15 +107,19 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOpti
 
 
 def _find(index: Opened, asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
-    queries = terms(index.run, asks)
     with Catalog(index.folder) as catalog:
         search = _Search(index, catalog, wanted)
-        blocks = [queries[first : first + TOGETHER] for first in range(0, len(queries), TOGETHER)]
-        return [
-            search.answer(query, column)
-            for block in blocks
-            for query, column in zip(block, search.scores(block), strict=True)
-        ]
+        if catalog.fact(texts.FACT):
+            asks = [without_quotes(ask) for ask in asks]
+        said = [written(ask) for ask in asks]
+        queries = terms(index.run, asks) if any(map(needs_model, asks)) else [[] for _ in asks]
+        plain = [number for number, words in enumerate(said) if not words]
+        found = {number: search.with_text(queries[number], words) for number, words in enumerate(said) if words}
+        for first in range(0, len(plain), TOGETHER):
+            block = plain[first : first + TOGETHER]
+            columns = search.scores([queries[number] for number in block])
+            found |= {number: search.answer(queries[number], one) for number, one in zip(block, columns, strict=True)}
+        return [replace(found[number], parts=tuple(parts_of(ask))) for number, ask in enumerate(asks)]
 
 
 class _Search:
@@ -112,6 +131,7 @@ class _Search:
         self.calibration = Calibration.parse(catalog.fact("calibration"))
         self.chosen = self._chosen()
         self.folds = self.snapshot.has_videos and not wanted.frames
+        self.text: TextMatches | None = None
 
     def _chosen(self) -> Ints:
         """The places in the snapshot of the pictures that may be found."""
@@ -132,9 +152,31 @@ class _Search:
             return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
 
+    def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
+        """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
+        numbers = self.snapshot.numbers
+        count = self.wanted.count if not query and len(words) == 1 else texts.MOST_SCORED
+        found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen], count)
+        scores = torch.tensor(list(found.likelihood.values()))
+        places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))
+        if query and len(places):
+            scores = scores * TEXT_WEIGHT + self._standard(query, places)
+        order = np.argsort(places)
+        narrow = copy(self)
+        narrow.chosen, narrow.text = places[order], found
+        return narrow.answer(query, scores[torch.from_numpy(order)])
+
+    def _standard(self, query: Sequence[QueryTerm], places: Ints) -> Tensor:
+        """The scores of some pictures with a query, in standard deviations above the mean of all that may be found."""
+        every = self.chosen[:: max(1, len(self.chosen) // SAMPLE)]
+        now, rule = self.snapshot, self.index.rule
+        ask = encoded_query([query], rule)
+        sample, own = (scan(now.vectors, now.spans[some], ask, rule)[:, 0] for some in (every, places))
+        return (own - sample.mean()) / sample.std(correction=0).clamp(min=1e-6)
+
     def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:
         """A page of hits: scores (I,) of the chosen pictures."""
-        normalised = scores / divisor(query, self.index.rule)
+        normalised = scores / (divisor(query, self.index.rule) if query and not self.text else 1)
         curve = self._curve(query)
         confidence = None if curve is None else curve.confidence(normalised)
         left = self._fits(scores, confidence).nonzero()[:, 0]
@@ -165,7 +207,7 @@ class _Search:
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
-        if self.calibration and len(query) == 1 and query[0].words and query[0].weight > 0:
+        if self.calibration and not self.text and len(query) == 1 and query[0].words and query[0].weight > 0:
             return self.calibration.curve(int((~query[0].grouping.function_words).sum()))
         return None
 
@@ -195,9 +237,17 @@ class _Search:
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
-        shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
-        ask = encoded_query([query], self.index.rule)
-        hubness = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.hubness_weight + ask.offset
+        shown: list[Evidence] = [((), ()) for _ in places]
+        hubness = torch.zeros(len(places))
+        if query:
+            shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
+            ask = encoded_query([query], self.index.rule)
+            hubness = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.hubness_weight + ask.offset
+        if self.text:
+            shown = [
+                with_written(one, self.text.evidence(self.catalog, int(self.snapshot.numbers[place])))
+                for one, place in zip(shown, places, strict=True)
+            ]
         for group, (words, phrases), taken in zip(page, shown, hubness.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers, known=True)

@@ -9,6 +9,7 @@ INDEX/model/            the model that made them, and encodes what is asked; non
 INDEX/lock              held by the one process that writes
 INDEX/thumbs/           small pictures for a browser, made when they are first looked at (`thumbnails.py`)
 INDEX/broken.txt        the pictures that cannot be read, where there are some
+INDEX/sketch/           what photos are compared with drawings by, where it was asked for (`sketch_view.py`)
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from wordsight.locks import locked
 from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins, thumbnails
+from wordsight.search import damage, origins, texts, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
@@ -40,15 +41,19 @@ from wordsight.search.listing import listed_files
 from wordsight.search.merge import check_match, merge
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.paths import Paths
-from wordsight.search.query import Ask
+from wordsight.search.query import Ask, with_texts
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
+from wordsight.search.sketch_search import search_sketch
+from wordsight.search.sketch_view import SketchView, make, stamp
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.trials import trials
 from wordsight.search.vectors import Segments
 from wordsight.vision.dual_source import find_dual, is_dual
+from wordsight.vision.images import Source
+from wordsight.vision.ocr import is_installed, text_reader
 
 
 class Index(FormerNames):
@@ -67,6 +72,7 @@ class Index(FormerNames):
         """
         self.folder, self.device = Path(folder), device
         self._opened: Opened | None = None
+        self._sketch: SketchView | None = None
         _ = self.opened
 
     @classmethod
@@ -151,6 +157,7 @@ class Index(FormerNames):
         prune: bool = False,
         force: bool | Callable[[str], bool] = False,
         repair: bool = True,
+        text: bool = False,
         progress: Progress | None = None,
     ) -> Built:
         """Bring the index up to date with files of pictures and videos.
@@ -161,6 +168,8 @@ class Index(FormerNames):
             prune: forget pictures whose files are gone.
             force: forget them too where a drive may be missing; or who is asked, see `Gone`.
             repair: look for damaged rows, and make them anew.
+            text: read the text in pictures (extra `ocr`); an index whose text was read once reads that of new pictures
+                as well.
             progress: who is told how far it is.
 
         Raises:
@@ -171,26 +180,83 @@ class Index(FormerNames):
         progress = progress or Progress()
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
+        if text:
+            text_reader()  # or nothing is begun
         with self.writing() as catalog, progress.task("index") as count:
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
             origins.fill(catalog, self.paths)
+            if text or catalog.fact(texts.FACT):
+                builder.built.unread += self._read_text(catalog, progress, text)
             if prune:
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
                 thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
-            return builder.built
+        if self.sketched:
+            make(self.opened, None, progress)
+        return builder.built
+
+    @property
+    def sketched(self) -> bool:
+        """Whether it can be searched by drawing."""
+        return any(stamp(self.folder))
+
+    def sketch(self, run: str | Path | None = None, progress: Progress | None = None) -> dict[str, int]:
+        """Make the index searchable by drawing; `build` keeps it so.
+
+        Args:
+            run: a run of `wordsight sketch train`; None for the one that is there, or for views without learning.
+            progress: receives updates.
+
+        Returns:
+            How many pictures were `added`, how many `pictures` have a sketch view now, and how many are `broken`.
+
+        Raises:
+            InputError: the run cannot be used, or the index cannot be written.
+        """
+        return make(self.opened, None if run is None else Path(run), progress or Progress())
+
+    def search_sketch(self, sketch: Source, **wanted: Unpack[SearchKeywords]) -> SearchResults:
+        """The photos that fit a drawing best.
+
+        Args:
+            sketch: a drawing of lines on plain paper: a file, its bytes, a picture or its pixels.
+            **wanted: which hits, and how many, see `find.SearchOptions`.
+
+        Raises:
+            InputError: the index has no sketch view, or the drawing is empty, or a photograph.
+        """
+        self._sketch = SketchView.of(self.folder, self._sketch)
+        return search_sketch(self.opened, self._sketch, sketch, SearchOptions(**keywords(wanted)))
+
+    def _read_text(self, catalog: Catalog, progress: Progress, must: bool) -> list[str]:
+        """Read the text of the pictures that it is not known of; gives why some could not be read."""
+        try:
+            with progress.task("text") as count:
+                return texts.fill(catalog, self.paths, count)
+        except InputError as error:
+            if must or is_installed():
+                raise
+            return [f"The text of new pictures was not read. {error}"]
 
     def search(
-        self, ask: Ask, *, reranker: Aligner | None = None, rerank_top: int = AMONG, **wanted: Unpack[SearchKeywords]
+        self,
+        ask: Ask | None = None,
+        *,
+        text: str | Sequence[str] | None = None,
+        reranker: Aligner | None = None,
+        rerank_top: int = AMONG,
+        **wanted: Unpack[SearchKeywords],
     ) -> SearchResults:
         """The pictures that fit a query best.
 
         Args:
             ask: a sentence, a picture (a `Path`, not text), a `Sentence` or `Like`, or a list of these, whose weighted
-                scores are added up.
+                scores are added up. Words in double quotes are words written in pictures, where the text is known.
+            text: what is written in pictures, or several such texts, all of which must be there; words are looked for
+                in their order, in any spelling, and `lond*` is the beginning of a word.
             reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
             rerank_top: how many of the first.
             **wanted: which hits, and how many, see `find.SearchOptions`.
@@ -198,6 +264,7 @@ class Index(FormerNames):
         Raises:
             InputError: the query cannot be used, or the index is damaged.
         """
+        ask = with_texts(ask, text)
         if reranker is not None:
             return rerank(lambda: self.opened, ask, reranker, rerank_top, SearchOptions(**keywords(wanted)))
         return find(lambda: self.opened, [ask], SearchOptions(**keywords(wanted)))[0]

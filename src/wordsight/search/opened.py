@@ -14,6 +14,7 @@ from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.identity import fingerprint, is_ours, read_id
 from wordsight.search.paths import Paths
 from wordsight.search.snapshot import Snapshot
+from wordsight.search.texts import Texts
 from wordsight.search.vectors import Segments
 from wordsight.vision.backbones import check_foreign
 from wordsight.vision.dual_source import HUB, content_of, find_dual
@@ -82,6 +83,7 @@ class Opened:
         self.paths = Paths(folder, self.facts["made"])
         self.segments = Segments(folder / "vectors", int(self.facts["size"]))
         self._last: Snapshot | None = None
+        self._texts: tuple[str, Texts] | None = None
         if last and all(self.facts[name] == last.facts[name] for name in ("model", "home")) and "run" in vars(last):
             self.run = last.run
 
@@ -103,7 +105,7 @@ class Opened:
 
     def forget(self) -> None:
         """Read it anew when it is looked at again."""
-        self._last = None
+        self._last = self._texts = None
 
     @property
     def bundled(self) -> bool:
@@ -166,3 +168,14 @@ class Opened:
             return last
         self._last = found = Snapshot.read(catalog, self.segments)
         return found
+
+    def texts(self, catalog: Catalog) -> Texts:
+        """The text in its pictures as a reading catalogue sees it; kept until it changes.
+
+        Raises:
+            InputError: no text was read for this index.
+        """
+        generation = catalog.fact("generation")
+        if self._texts is None or self._texts[0] != generation:
+            self._texts = generation, Texts.read(catalog)
+        return self._texts[1]

@@ -1,6 +1,7 @@
 """What an index is asked: sentences, pictures and regions of pictures, each with a weight; scores are added up."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,11 +13,13 @@ from wordsight.errors import InputError
 from wordsight.matching.query_bank import SHARE
 from wordsight.matching.score import Rule, spans
 from wordsight.matching.segments import Grouping
+from wordsight.matching.written_words import WrittenWord, written_words
 from wordsight.runs.aligner import Aligner, Box
 from wordsight.runs.arguments import Picture, kind_of, picture_of
 from wordsight.search.scan import EncodedQuery
 from wordsight.vision.images import open_image
 
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 TOGETHER = 256  # sentences encoded at once
 
@@ -44,7 +47,14 @@ class Like:
     weight: float = 1.0
 
 
-Part = Sentence | Like
+@dataclass(frozen=True)
+class Written:
+    """Pictures in which this is written: words in their order; `lond*` is the beginning of a word."""
+
+    text: str
+
+
+Part = Sentence | Like | Written
 Ask = str | Picture | Part | Sequence[str | Picture | Part]
 
 
@@ -68,30 +78,72 @@ class QueryTerm:
 
 
 def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
-    """Some queries, each as its encoded parts.
+    """Some queries, each as its encoded parts; without the texts that are to be written in pictures.
 
     Raises:
         InputError: nothing is asked, a sentence has no word that the model knows, a picture cannot be opened, a box
             is not inside its picture, or a weight is 0 or no number.
     """
-    queries = [_parts(ask) for ask in asks]
+    queries = [parts_of(ask) for ask in asks]
     texts = dict.fromkeys(part.text for query in queries for part in query if isinstance(part, Sentence))
     encoded = dict(zip(texts, _sentences(run, list(texts)), strict=True))
     return [
         [
             replace(encoded[part.text], weight=part.weight) if isinstance(part, Sentence) else _like(run, part)
             for part in query
+            if not isinstance(part, Written)
         ]
         for query in queries
     ]
 
 
-def _parts(ask: Ask) -> Sequence[Part]:
+def written(ask: Ask) -> list[tuple[WrittenWord, ...]]:
+    """The texts of a query that are to be written in pictures."""
+    return [written_words(part.text) for part in parts_of(ask) if isinstance(part, Written)]
+
+
+def needs_model(ask: Ask) -> bool:
+    """Whether a query has something else than texts that are to be written in pictures."""
+    return not all(isinstance(part, Written) for part in parts_of(ask))
+
+
+def with_texts(ask: Ask | None, texts: str | Sequence[str] | None) -> Ask:
+    """A query together with texts that are to be written in pictures; None for either that is not given."""
+    if texts is None:
+        return () if ask is None else ask
+    parts = [] if ask is None else ask if isinstance(ask, list | tuple) else [ask]
+    return [*parts, *map(Written, [texts] if isinstance(texts, str) else texts)]
+
+
+def without_quotes(ask: Ask) -> list[Part]:
+    """A query with what is in double quotes in its sentences as texts that are to be written in pictures."""
+    found: list[Part] = []
+    for part in parts_of(ask):
+        quoted = _QUOTED.findall(part.text) if isinstance(part, Sentence) and part.weight > 0 else []
+        quoted = [text for text in quoted if any(map(str.isalnum, text))]
+        if not isinstance(part, Sentence) or not quoted:
+            found.append(part)
+            continue
+        rest = _QUOTED.sub(" ", part.text)
+        if any(map(str.isalnum, rest)):
+            found.append(replace(part, text=" ".join(rest.split())))
+        found += map(Written, quoted)
+    return found
+
+
+def parts_of(ask: Ask) -> Sequence[Part]:
+    """The parts of a query.
+
+    Raises:
+        InputError: there are none, or one is no part, or of no weight.
+    """
     parts = [_part(one) for one in (ask if isinstance(ask, list | tuple) else [ask])]
     if not parts:
-        raise InputError("The query is empty: expected a sentence or a picture.")
+        raise InputError("The query is empty: expected a sentence, a picture or a text that is written in pictures.")
     for part in parts:
-        if not math.isfinite(part.weight) or part.weight == 0:
+        if isinstance(part, Written):
+            written_words(part.text)
+        elif not math.isfinite(part.weight) or part.weight == 0:
             raise InputError(f"weight {part.weight:g}: expected a finite number other than 0.")
     return parts
 

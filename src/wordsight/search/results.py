@@ -17,7 +17,7 @@ from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
 from wordsight.search.frames import clock
-from wordsight.search.query import QueryTerm
+from wordsight.search.query import Part, QueryTerm
 from wordsight.vision.images import open_image, reopened
 from wordsight.vision.notebook import Shown, coloured, frame, png, scene
 from wordsight.vision.video_frames import frame_at
@@ -57,6 +57,8 @@ class Phrase:
         box: `xyxy` fractions.
         strength: the sum of its words' products with the region.
         weight: of its part of the query.
+        written: whether it is text that is written there; the strength is then its likelihood, 0 to 1
+            (`matching/written_words.py`).
     """
 
     text: str
@@ -65,6 +67,7 @@ class Phrase:
     box: Box
     strength: float
     weight: float
+    written: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ class SearchResults(FormerNames):
         first: the rank of the first of them, 1 is best.
         unknown: words of the query that the model does not know.
         poor_match: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
+        parts: of the query: sentences without what is quoted in them, pictures, and texts that are written.
     """
 
     hits: tuple[Hit, ...]
@@ -214,6 +218,7 @@ class SearchResults(FormerNames):
     first: int
     unknown: tuple[str, ...]
     poor_match: bool
+    parts: tuple[Part, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""

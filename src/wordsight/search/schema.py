@@ -65,10 +65,16 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
         frames INTEGER NOT NULL, row_checksum INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE texts (
+        picture INTEGER PRIMARY KEY, hash BLOB NOT NULL, bounds BLOB NOT NULL, lines BLOB NOT NULL,
+        row_checksum INTEGER NOT NULL DEFAULT 0
+    );
+    """,
 )
 READABLE = 1  # the oldest version that a reader can use as it is
 CHECKED = 2  # the first version whose rows carry checksums
-ADDED = {"origins": 3, "albums": 3, "album_pictures": 3, "videos": 4}  # tables that came later, and with which version
+ADDED = {"origins": 3, "albums": 3, "album_pictures": 3, "videos": 4, "texts": 5}  # and with which version they came
 TABLES = {  # the columns that the checksum of a row is of
     "facts": ("name", "value"),
     "segments": ("number", "rows"),
@@ -78,6 +84,7 @@ TABLES = {  # the columns that the checksum of a row is of
     "albums": ("id", "name", "made"),
     "album_pictures": ("album", "picture"),
     "videos": ("path", "hash", "seconds", "until", "frames"),
+    "texts": ("picture", "hash", "bounds", "lines"),
 }
 
 

@@ -39,6 +39,7 @@ from wordsight.web.schemas import (
     Number,
     SearchRequest,
     SearchResponse,
+    SketchSearch,
     UploadSearch,
 )
 from wordsight.web.work import Busy, Left, Workers
@@ -160,6 +161,13 @@ def _model_routes(api: APIRouter, engine: Engine) -> None:
     ) -> Response:
         """The pictures that fit one that is sent, or what is in a box of it, and sentences, best first."""
         return _json(await pictures.run(request, _as_json, engine.search_upload, asked))
+
+    @api.post("/search/sketch", operation_id="search_sketch", response_model=SearchResponse, responses=uploads)
+    async def search_sketch(
+        asked: Annotated[SketchSearch, Form(media_type="multipart/form-data")], request: Request
+    ) -> Response:
+        """The photos of what is drawn in a picture, best first."""
+        return _json(await pictures.run(request, _as_json, engine.search_sketch, asked))
 
     @api.post("/caption", operation_id="caption", response_model=CaptionResponse, responses=uploads)
     async def caption(

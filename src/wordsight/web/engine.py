@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -12,9 +13,10 @@ import wordsight
 from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
+from wordsight.matching.written_words import written_words
 from wordsight.runs.aligner import UNKNOWN, Picture
 from wordsight.runs.captioner import Captioner
-from wordsight.search import filters, query, results
+from wordsight.search import filters, query, results, texts
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.former import with_former
 from wordsight.search.frames import split
@@ -83,6 +85,7 @@ class Engine:
             found, vocabulary = self.index.info(), self.index.run.vocabulary
             with Catalog(self.index.folder) as catalog:
                 names = filters.columns(catalog.db)
+                text = bool(catalog.fact(texts.FACT))
                 (albums,) = catalog.db.execute("SELECT count(*) FROM albums").fetchone()
         naming = [word for word in vocabulary.closed().words[UNKNOWN + 1 :] if word not in FUNCTION_WORDS]
         return Info(
@@ -98,6 +101,8 @@ class Engine:
             calibrated=found["calibration"] is not None,
             captions=self.captioner is not None,
             snippets=self.region_captioner is not None,
+            text=text,
+            sketches=self.index.sketched,
             words=0 if vocabulary.open else len(vocabulary) - 2,
             examples=naming[:EXAMPLES],
             names=names,
@@ -128,6 +133,16 @@ class Engine:
         with _named(asked.picture.filename):
             like = query.Like(asked.picture.file.read(), _box(asked.box), asked.weight)
             return self._found([*_sentences(asked), like], asked)
+
+    def search_sketch(self, asked: schemas.SketchSearch) -> SearchResponse:
+        """A drawing.
+
+        Raises:
+            NotAPicture, TooManyPixels: it cannot be opened.
+            InputError: it is empty or no drawing, or the index has no sketch view.
+        """
+        with _named(asked.sketch.filename):
+            return self._found([], asked, asked.sketch.file.read())
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
         """A picture in words.
@@ -227,14 +242,16 @@ class Engine:
         with file, _named(entry.path):
             return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
 
-    def _found(self, parts: list[query.Part], wanted: schemas.SearchOptions) -> SearchResponse:
+    def _found(
+        self, parts: list[query.Part], wanted: schemas.SearchOptions, sketch: bytes | None = None
+    ) -> SearchResponse:
         """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
         with self._readable():
             self._check_whole()
             chosen = wanted.filter(self.photos.folder(wanted.under))
         try:
-            found = self.index.search(
-                parts,
+            search = partial(self.index.search, parts) if sketch is None else partial(self.index.search_sketch, sketch)
+            found = search(
                 top=wanted.top,
                 page=wanted.page,
                 min_score=wanted.min_score,
@@ -251,7 +268,7 @@ class Engine:
             raise
         return SearchResponse(
             total=found.total,
-            words=self._words(parts),
+            words=self._words(found.parts),
             unknown=list(found.unknown),
             poor_match=found.poor_match,
             doubtful=found.poor_match,
@@ -298,13 +315,18 @@ class Engine:
         told = plain | named | {"words": words, "near_duplicates": copies}
         return schemas.Hit.model_validate(with_former(told))
 
-    def _words(self, parts: list[query.Part]) -> list[schemas.QueryWord]:
+    def _words(self, parts: Sequence[query.Part]) -> list[schemas.QueryWord]:
         known = self.index.run.vocabulary
         return [
             schemas.QueryWord(text=word, known=word in known, naming=word not in FUNCTION_WORDS, weight=part.weight)
             for part in parts
             if isinstance(part, query.Sentence)
             for word in known.tokens(part.text)
+        ] + [
+            schemas.QueryWord(text=word.text, known=True, naming=True, weight=1.0)
+            for part in parts
+            if isinstance(part, query.Written)
+            for word in written_words(part.text)
         ]
 
 
@@ -313,7 +335,10 @@ def _snippets(said: Sequence[RegionCaption]) -> list[schemas.RegionCaption]:
 
 
 def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
-    return [query.Sentence(one.text, one.weight) for one in asked.sentences]
+    return [
+        *(query.Sentence(one.text, one.weight) for one in asked.sentences),
+        *(query.Written(text) for text in asked.texts),
+    ]
 
 
 def _box(box: list[float] | None) -> tuple[float, ...] | None:

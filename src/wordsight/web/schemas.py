@@ -55,26 +55,22 @@ class SearchRequest(SearchOptions, ChosenJson):
     )
 
     sentences: Annotated[list[Sentence], Field(default_factory=list, max_length=PARTS)]
+    texts: Annotated[
+        list[Text], Field(default_factory=list, max_length=PARTS, description="each is written in the pictures")
+    ]
     like: Like | None = None
 
     @model_validator(mode="after")
     def something(self) -> Self:
         """There is something to look for."""
-        if not self.sentences and self.like is None:
-            raise ValueError("expected a sentence, or a picture to be like")
+        if not self.sentences and not self.texts and self.like is None:
+            raise ValueError("expected a sentence, a text, or a picture to be like")
         return self
 
 
-class UploadSearch(SearchOptions):
-    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
+class FormSearch(SearchOptions):
+    """What every search that sends a file can choose."""
 
-    picture: Annotated[UploadFile, Field(description="a picture file")]
-    box: Box | None = None
-    weight: Weight = 1.0
-    sentences: Annotated[
-        list[Json[Sentence]],
-        Field(default_factory=list, max_length=PARTS, description='each as JSON: {"text": "on the beach"}'),
-    ]
     columns: Annotated[
         Json[dict[Text, Value]],
         Field(
@@ -87,6 +83,27 @@ class UploadSearch(SearchOptions):
     def pairs(self) -> dict[str, str | float]:
         """Values in what the user knows of pictures, by name."""
         return dict(self.columns)
+
+
+class UploadSearch(FormSearch):
+    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
+
+    picture: Annotated[UploadFile, Field(description="a picture file")]
+    box: Box | None = None
+    weight: Weight = 1.0
+    sentences: Annotated[
+        list[Json[Sentence]],
+        Field(default_factory=list, max_length=PARTS, description='each as JSON: {"text": "on the beach"}'),
+    ]
+    texts: Annotated[
+        list[Text], Field(default_factory=list, max_length=PARTS, description="each is written in the pictures")
+    ]
+
+
+class SketchSearch(FormSearch):
+    """A drawing of what to look for."""
+
+    sketch: Annotated[UploadFile, Field(description="a picture of lines on plain paper")]
 
 
 class CaptionRequest(Strict):
@@ -133,6 +150,8 @@ class Info(BaseModel):
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
     captions: Annotated[bool, Field(description="whether it describes whole pictures")]
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
+    text: Annotated[bool, Field(description="whether the text in pictures is known, to search by it")]
+    sketches: Annotated[bool, Field(description="whether it finds photos by drawing")]
     words: Annotated[int, Field(description="how many words the model knows; 0 where it knows every word")]
     examples: Annotated[list[str], Field(description="some of them, the most frequent")]
     names: Annotated[list[str], Field(description="what pictures can be chosen by in `where`")]
@@ -165,6 +184,9 @@ class Phrase(BaseModel):
     box: Box
     strength: float
     weight: float
+    written: Annotated[bool, Field(description="whether it is text that is written there, as likely as `strength`")] = (
+        False
+    )
 
 
 class NearDuplicate(BaseModel):

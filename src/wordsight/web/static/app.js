@@ -12,6 +12,7 @@ import { gridIn } from "./grid.js";
 import { addPhotos } from "./indexing.js";
 import { takesPictures } from "./intake.js";
 import * as queries from "./query.js";
+import { padIn } from "./pad.js";
 import { scrubberOf } from "./scrubber.js";
 import { selectionOf } from "./selection.js";
 import { albumHead, sidebar } from "./sidebar.js";
@@ -52,6 +53,7 @@ const selection = selectionOf(grid, { content: () => content, changed: () => dra
 const openAlbum = () => albums?.find((one) => one.id === query.album) ?? null;
 const drawBar = barOf(selection, { album: openAlbum, changed: () => renew() });
 let view = null;
+let pad = null;
 
 function notice(text, wrong = false, ...inside) {
   $("notice").hidden = !text;
@@ -60,13 +62,13 @@ function notice(text, wrong = false, ...inside) {
 }
 
 /** Ask something else, which becomes a page of the history. */
-function ask(change) {
+function ask(change, { instead = false } = {}) {
   view?.hide();
   query = { ...query, ...change };
   const wanted = address();
   memory.delete(wanted);
   saveScroll();
-  if (wanted !== location.pathname + location.search) history.pushState({}, "", wanted);
+  if (wanted !== location.pathname + location.search) history[instead ? "replaceState" : "pushState"]({}, "", wanted);
   return start();
 }
 
@@ -80,7 +82,8 @@ async function start(scroll = 0) {
   notice("");
   settled = false;
   const key = address();
-  if (query.upload && !queries.kept(query.upload)) {
+  const given = query.sketch ?? query.upload;
+  if (given && !queries.kept(given)) {
     put(EMPTY);
     status("");
     return notice("The picture of this search is not here any more; give it again.", true);
@@ -168,13 +171,14 @@ async function meant(text, signal) {
 function furniture() {
   $("q").value = query.q;
   const album = openAlbum();
-  document.title = [query.q || album?.name, "wordsight"].filter(Boolean).join(" · ");
+  document.title = [query.q || query.text || album?.name, "wordsight"].filter(Boolean).join(" · ");
   redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
   redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
   redrawn($("places"), side);
   $("album").hidden = !album;
   $("album").replaceChildren(...(album ? albumHead(album, { renew, leave: () => ask({ album: null }) }) : []));
   showGiven(query, { server, ask });
+  pad.show(query.sketch);
 }
 
 function side() {
@@ -265,7 +269,12 @@ function wire() {
     searchBy: (number, box) => ask({ ...NOTHING, like: number, box }), albumOf: (id) => ask({ ...NOTHING, album: id }), changed: () => renew(),
     paused: (number, time) => history.replaceState(history.state, "", address(number, time)),
   });
-  furnish({ submit: (text) => ask({ q: text }), home: () => ask(NOTHING), add: () => addPhotos({ folders: server.folders, done: () => renew({ all: true }) }) });
+  pad = padIn($("pad"), $("draw"), {
+    can: server.sketches,
+    drawn: (file) => ask(file ? { ...NOTHING, sketch: queries.keep(file) } : NOTHING, { instead: Boolean(query.sketch) }),
+    left: () => { if (query.sketch) ask(NOTHING); },
+  });
+  furnish({ submit: (text) => ask({ q: text, sketch: null }), home: () => ask(NOTHING), add: () => addPhotos({ folders: server.folders, done: () => renew({ all: true }) }) });
   suggesting({ submit: (text) => ask({ q: text }), examples: () => server.examples });
   takesPictures({ server, notice, take: (file) => ask({ ...NOTHING, upload: queries.keep(file) }) });
   $("grid").addEventListener("click", (event) => {

@@ -25,7 +25,7 @@ export function marksOf(hit, colours) {
     const region = phrase.start === phrase.end;
     const naming = colours.slice(phrase.start, phrase.end).filter(Boolean);
     const colour = region ? REGION : naming.sort((one, other) => other.loud - one.loud)[0]?.colour ?? null;
-    return { ...phrase, colour, region, weak: !colour || phrase.strength < LEAST * top };
+    return { ...phrase, colour, region, weak: !colour || (!phrase.written && phrase.strength < LEAST * top) };
   });
 }
 

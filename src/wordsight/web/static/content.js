@@ -49,6 +49,6 @@ function content(query, found, all, colours, last) {
 }
 
 function page(query, number, signal) {
-  const send = query.upload ? api.searchUpload : api.search;
+  const send = query.sketch ? api.searchSketch : query.upload ? api.searchUpload : api.search;
   return send(queries.request(query, number, TOP), signal);
 }

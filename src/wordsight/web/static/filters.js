@@ -40,14 +40,15 @@ export function filterPanel({ query, facets, server, change }) {
     ...facets.columns.map((column) => ofColumn(column, query, change)),
   ] : [field("In folder", make("input", { name: "under", maxlength: 500, value: query.under, onchange: said("under") }))];
   const less = make("input", { id: "not", name: "not", maxlength: 500, placeholder: "grass", value: query.not, onchange: said("not") });
+  const text = make("input", { id: "text", name: "text", maxlength: 500, placeholder: "exit", value: query.text, onchange: said("text"), title: "Words written in the photo, in any spelling; lond* is the start of a word" });
   const sure = on(picker("sure", "Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"]), query.sure), said("sure"));
   sure.id = "sure";
   if (query.sure && !SURE[query.sure]) sure.selectedOptions[0].textContent = `At least ${query.sure} %`;
-  sure.disabled = Boolean(query.q || query.not || query.like || query.upload) && !judged(query);
+  sure.disabled = Boolean(query.q || query.text || query.not || query.like || query.upload) && !judged(query);
   const where = make("input", { id: "where", name: "where", maxlength: 500, placeholder: "width >= 800 and date > 2024-05", spellcheck: "false", value: query.where, onchange: said("where"), "aria-describedby": "names" });
   const fold = make("input", { type: "checkbox", name: "group", checked: query.group, onchange: (event) => change({ group: event.target.checked }) });
   $("panel").replaceChildren(...[
-    ...sets, field("Less of", less), server.calibrated && field("How sure", sure), field("Where", where, ".wide"),
+    ...sets, server.text && field("Written in it", text), field("Less of", less), server.calibrated && field("How sure", sure), field("Where", where, ".wide"),
     make("label.tick", {}, fold, "Fold near-duplicates"),
     make("p.help", { id: "names" }, `Where: conditions joined by “and”, on ${server.names.join(", ")}.`)].filter(Boolean));
 }
@@ -91,6 +92,7 @@ export function chosenFilters({ query, albums, change }) {
     query.kind && [KINDS[query.kind] ?? query.kind, { kind: "" }],
     query.size && [SIZES[query.size] ?? query.size, { size: "" }],
     ...Object.entries(columns).map(([name, value]) => [`${capital(name)}: ${value}`, { columns: Object.fromEntries(Object.entries(columns).filter(([other]) => other !== name)) }]),
+    query.text && [`Written: “${query.text}”`, { text: "" }],
     query.not && [`Less of “${query.not}”`, { not: "" }],
     query.sure !== "" && judged(query) && [`${capital(SURE[query.sure] ?? `at least ${query.sure} % sure`)}`, { sure: "" }],
     query.where && [query.where, { where: "" }],

@@ -18,6 +18,8 @@ const PATHS = {
   photos: "M4 6h16v13H4zM8.5 11a1.4 1.4 0 1 0 0-2.8 1.4 1.4 0 0 0 0 2.8zM4 17l5-4 3 2 4-4 4 4",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
+  pen: "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
+  undo: "M9 7L5 11l4 4M5 11h9a5 5 0 0 1 0 10h-2",
   picture: "M4 6h16v13H4zM4 16l5-4 3 2 4-4 4 4",
   region: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4",
   info: "M12 11v6M12 7.5v.5M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",

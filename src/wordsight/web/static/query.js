@@ -2,11 +2,11 @@
 
 const files = new Map(); // pictures that were given in this tab; an address can name them, but not hold them
 const LESS = -0.5;
-const TEXTS = ["q", "not", "sure", "where", "since", "until", "under", "orientation", "size", "kind"];
+const TEXTS = ["q", "text", "not", "sure", "where", "since", "until", "under", "orientation", "size", "kind"];
 
 /** Nothing asked, no filter. */
 export const NOTHING = Object.freeze({
-  q: "", like: null, upload: null, box: null, not: "", sure: "", group: true,
+  q: "", text: "", like: null, upload: null, sketch: null, box: null, not: "", sure: "", group: true,
   where: "", since: "", until: "", under: "", orientation: "", size: "", kind: "", camera: [], album: null, columns: {},
 });
 /** The part of `NOTHING` that chooses among all photos. */
@@ -22,7 +22,7 @@ export function fromAddress(search = location.search) {
   return {
     query: {
       ...Object.fromEntries(TEXTS.map((name) => [name, given.get(name) ?? ""])),
-      like: number("like"), upload: given.get("upload"), album: number("album"),
+      like: number("like"), upload: given.get("upload"), sketch: given.get("sketch"), album: number("album"),
       box: box.length === 4 && box.every(Number.isFinite) ? box : null,
       camera: given.getAll("camera"), columns: Object.fromEntries(columns), group: given.get("group") !== "0",
     },
@@ -33,7 +33,7 @@ export function fromAddress(search = location.search) {
 /** The address of a query, of a photo that is open over it, and of a second of its video. */
 export function toAddress(query, photo = null, time = null) {
   const made = new URLSearchParams();
-  for (const name of [...TEXTS, "like", "upload", "album"]) if (query[name]) made.set(name, query[name]);
+  for (const name of [...TEXTS, "like", "upload", "sketch", "album"]) if (query[name]) made.set(name, query[name]);
   if (query.box) made.set("box", query.box.map((edge) => edge.toFixed(4)).join());
   for (const camera of query.camera) made.append("camera", camera);
   for (const [name, value] of Object.entries(query.columns)) made.append("column", `${name}:${value}`);
@@ -52,10 +52,10 @@ export function keep(file) {
 export const kept = (name) => files.get(name) ?? null;
 
 /** Whether anything is searched for; else all photos are shown. */
-export const asked = (query) => Boolean(query.q.trim() || query.not.trim() || query.like || query.upload);
+export const asked = (query) => Boolean(query.q.trim() || query.text.trim() || query.not.trim() || query.like || query.upload || query.sketch);
 
 /** Whether it is known how sure the hits are: those of a sentence and nothing else. */
-export const judged = (query) => Boolean(query.q.trim()) && !query.not && !query.like && !query.upload;
+export const judged = (query) => Boolean(query.q.trim()) && !query.text.trim() && !/["“”„«»]/.test(query.q) && !query.not && !query.like && !query.upload && !query.sketch;
 
 /** The filters that are set, for a POST. */
 function chosen(query) {
@@ -83,7 +83,12 @@ export function filter(query) {
 export function request(query, page, top) {
   const wanted = { top, page, group: query.group, ...chosen(query) };
   if (query.sure !== "" && judged(query)) wanted.min_confidence = Math.min(Math.max(+query.sure / 100, 0), 1);
+  if (query.sketch) {
+    if (wanted.columns) wanted.columns = JSON.stringify(wanted.columns);
+    return { ...wanted, sketch: kept(query.sketch) };
+  }
   const sentences = [];
+  if (query.text.trim()) wanted.texts = [query.text];
   if (query.q.trim()) sentences.push({ text: query.q, weight: 1 });
   if (query.not.trim()) sentences.push({ text: query.not, weight: LESS });
   if (query.upload) {

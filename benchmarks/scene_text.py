@@ -1,0 +1,240 @@
+"""Search by the text in pictures: how well words are found, what is found falsely, and how fast.
+
+    python benchmarks/scene_text.py icdar|iiit|coco|speed [--shared FOLDER] [--read]
+
+icdar   160 pictures of ICDAR 2015, 960 x 540 pixels; each annotated word of 3 letters or digits or more is a query:
+        mean average precision, ties against us
+iiit    IIIT5K test, 3,000 crops of words; each distinct word is a query
+coco    hits of the queries of ICDAR in COCO val pictures whose captions mention nothing that is written on, at the
+        threshold that keeps 95 % of the true hits
+speed   one query in an index of 100,000 pictures of 5 lines each; the index is made of the words of IIIT5K
+
+Peers score the most probable readings of the same run of the recogniser: equal, equal or within an edit distance of 1,
+and the best of confidence x (1 - edit distance / length). Readings are kept in the feature cache; --read makes them
+and does nothing else. Parameters were chosen on every other query of ICDAR, in alphabetical order from the first on.
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wordsight.matching.scene_text import word_costs
+from wordsight.matching.text_bounds import rows_of
+from wordsight.matching.written_words import written_words
+from wordsight.search.texts import Texts
+from wordsight.vision.cache import default_cache
+from wordsight.vision.ocr import TextReader, text_reader
+from wordsight.vision.text_cache import TextCache
+from wordsight.vision.text_lines import SEPARATOR, TextLines, fold
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHOWN = re.compile(  # what there may be text on; of others a caption would hardly say so
+    r"\b(sign|signs|word|words|text|letter|letters|clock|bus|buses|train|truck|van|car|cars|plane|airplane|jet|airport|"
+    r"street|road|traffic|city|store|shop|market|building|tower|station|boat|motorcycle|motorcycles|bottle|bottles|can|"
+    r"book|books|computer|laptop|screen|keyboard|phone|cellphone|tv|television|monitor|shirt|jersey|uniform|player|"
+    r"players|baseball|tennis|soccer|game|skateboard|skateboarder|snowboard|snowboarder|skier|surfboard|racket|bat|"
+    r"poster|logo|label|box|package|kitchen|refrigerator|stove|oven|microwave|desk|office|cup|mug|beer|wine|kite|"
+    r"banner|flag|number|numbers|meter|hydrant|suitcase|bag|remote|wii|toilet|cake|restaurant|donut|donuts|pizza)\b"
+)
+PAGE = 24  # hits on a page
+Scores = NDArray[np.float64]
+
+
+def folded(text: str) -> str:
+    """Letters and digits without case and accents."""
+    return "".join(chr(symbol) for symbol in fold(text) if symbol != SEPARATOR)
+
+
+def readings(paths: Sequence[Path], *, crops: bool = False) -> Iterator[TextLines]:
+    """The lines of each picture, from the cache where they are."""
+    cache = TextCache(default_cache(), TextReader.fingerprint + " crop" * crops)
+    for path in paths:
+        yield cache.lines(path.read_bytes(), partial(_read, path, crops))
+
+
+def _read(path: Path, crop: bool) -> TextLines:
+    return text_reader().read_crop(Image.open(path)) if crop else text_reader().read(path)
+
+
+def icdar_words(folder: Path) -> dict[Path, set[str]]:
+    """The legible words of each picture, folded."""
+    found = {}
+    for path in sorted(folder.glob("img_*.jpg")):
+        lines = (folder / f"gt_{path.stem}.txt").read_text("utf-8-sig").splitlines()
+        said = [line.split(",", 8)[8] for line in lines if line.strip()]
+        found[path] = {folded(text) for text in said if text != "###"}
+    return found
+
+
+def iiit_words(shared: Path) -> dict[Path, set[str]]:
+    """The word of each test crop, folded."""
+    with open(shared / "iiit5k_words.csv", newline="") as file:
+        rows = [(row["file"], row["word"]) for row in csv.DictReader(file)]
+    return {shared / "iiit5k" / name: {folded(word)} for name, word in rows if name.startswith("test")}
+
+
+def coco_pictures(folder: Path) -> list[Path]:
+    """Pictures of COCO val in whose captions is nothing that is written on."""
+    images = json.loads((folder / "dataset_coco.json").read_text())["images"]
+    said = {one["filename"]: " ".join(s["raw"].lower() for s in one["sentences"]) for one in images}
+    kept = [one["filename"] for one in images if one["split"] == "val" and not SHOWN.search(said[one["filename"]])]
+    return [folder / "images" / name for name in kept]
+
+
+def average_precision(scores: Scores, right: NDArray[np.bool_]) -> float:
+    """Of pictures ranked by scores; of equal ones the wrong come first."""
+    places = np.flatnonzero(right[np.lexsort((right, -scores))])
+    return float(np.mean((np.arange(len(places)) + 1) / (places + 1)))
+
+
+def distance(one: str, other: str) -> int:
+    """Levenshtein's edit distance."""
+    row = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(other, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
+    return row[-1]
+
+
+class Gallery:
+    """Pictures whose text is read, and how each way scores a word in them: (I,)."""
+
+    def __init__(self, each: Sequence[TextLines]) -> None:
+        self.lines, self.count = TextLines.join(each), len(each)
+        self.owner = np.repeat(np.arange(len(each)), [len(one) for one in each])
+        read = [[folded(part) for part in (text, *text.split())] for text in self.lines.texts]
+        self.read = [list(dict.fromkeys(filter(None, parts))) for parts in read]
+        self.confidence = self.lines.confidence.tolist()
+        self.ways: dict[str, Callable[[str], Scores]] = {
+            "equal": lambda word: self._of([float(word in parts) for parts in self.read]),
+            "equal or one edit": lambda word: self._of([self._one_edit(word, parts) for parts in self.read]),
+            "confidence x (1 - edits / length)": self.edits,
+            "probability (wordsight)": lambda word: self._of(-word_costs(self.lines, [ord(one) for one in word])),
+        }
+
+    def edits(self, word: str) -> Scores:
+        """The best of confidence x (1 - edit distance / length)."""
+        return self._of(
+            [
+                sure * max((1 - distance(part, word) / max(len(part), len(word)) for part in parts), default=0.0)
+                for parts, sure in zip(self.read, self.confidence, strict=True)
+            ]
+        )
+
+    def _one_edit(self, word: str, parts: Sequence[str]) -> float:
+        near = (2.0 if part == word else 1.0 * (distance(part, word) == 1) for part in parts if _near(part, word))
+        return max(near, default=0.0)
+
+    def _of(self, of_lines: Sequence[float] | NDArray[np.float32]) -> Scores:
+        best = np.full(self.count, -np.inf)
+        np.maximum.at(best, self.owner, np.asarray(of_lines, np.float64))
+        return best
+
+
+def _near(one: str, other: str) -> bool:
+    return abs(len(one) - len(other)) <= 1
+
+
+def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int) -> None:
+    """Print the mean average precision of each way, over all queries and over those that chose no parameter."""
+    gallery, queries = Gallery(each), sorted({word for some in words.values() for word in some if len(word) >= least})
+    right = {query: np.array([query in some for some in words.values()]) for query in queries}
+    print(f"{len(words):,} pictures, {len(gallery.lines):,} lines, {len(queries):,} queries")
+    print(f"{'':36}{'all':>7}{'kept':>7}  (kept apart: every other query)")
+    for name, way in gallery.ways.items():
+        found = np.array([average_precision(way(query), right[query]) for query in queries])
+        print(f"{name:36}{found.mean():7.3f}{found[1::2].mean():7.3f}", flush=True)
+
+
+def false_hits(shared: Path) -> None:
+    """Print how many pictures without text are hits at thresholds that keep true ones."""
+    words = icdar_words(shared / "scene_text" / "icdar2015")
+    queries = sorted({word for some in words.values() for word in some if len(word) >= 3})
+    symbols = [[ord(one) for one in query] for query in queries]
+    true, other = (Gallery(list(readings(paths))) for paths in (list(words), coco_pictures(shared / "coco")))
+    likely = {
+        name: np.array(
+            [np.exp(gallery._of(-word_costs(gallery.lines, word)) / len(word)) for word in symbols]
+        )  # (Q, I)
+        for name, gallery in (("true", true), ("other", other))
+    }
+    right = np.array([[query in some for some in words.values()] for query in queries])
+    hits = likely["true"][right]
+    read = hits[hits >= np.exp(-1.2)]  # those that were detected and read at all, if badly
+    print(f"{right.sum():,} true pairs, {len(read):,} of them read; {other.count} pictures without text")
+    with_lines = len(np.unique(other.owner))
+    print(f"pictures in which the detector sees lines: {with_lines}")
+    for name, some in (("all", hits), ("read", read)):
+        threshold = float(np.quantile(some, 0.05))
+        above = likely["other"] >= max(threshold, 1e-9)
+        wrong = (likely["true"] >= max(threshold, 1e-9)) & ~right
+        print(
+            f"95 % of {name}: likelihood {threshold:.3f}; false hits {100 * above.mean():.3f} % of pairs of query and "
+            f"picture, {100 * above.any(axis=0).mean():.1f} % of pictures for any of {len(queries)} queries; "
+            f"{100 * wrong.sum() / (~right).sum():.3f} % of wrong pairs in pictures with text"
+        )
+
+
+def speed(shared: Path, pictures: int, lines: int) -> None:
+    """Print how long one query takes in an index of pictures made of the words of IIIT5K, shuffled."""
+    paths = list(iiit_words(shared / "scene_text"))
+    pool = TextLines.join(list(readings(paths, crops=True)))
+    rows, chance = rows_of(pool), np.random.default_rng(0)
+    chosen = chance.integers(len(pool), size=(pictures, lines))
+    columns = np.ascontiguousarray(rows[chosen.ravel()].T)
+    numbers = np.arange(1, pictures + 1)
+    texts = Texts(numbers, np.arange(pictures + 1) * lines, columns)
+    texts._row = lambda catalog, number: pool.take(chosen[number - 1])  # type: ignore[method-assign]
+    queries = [folded(text) for text in pool.texts if len(folded(text)) >= 3][:: max(1, len(pool) // 60)]
+    for name in ("cold", "warm"):
+        spent, used, found = [], [], []
+        for query in queries:
+            start, busy = time.perf_counter(), time.process_time()
+            found.append(len(texts.search(None, written_words(query), PAGE)))  # type: ignore[arg-type]
+            spent.append(1000 * (time.perf_counter() - start))
+            used.append(1000 * (time.process_time() - busy))
+        print(
+            f"{name}: median {np.median(spent):.1f} ms, 95 % below {np.quantile(spent, 0.95):.1f} ms "
+            f"(of one core: {np.median(used):.1f} and {np.quantile(used, 0.95):.1f} ms), "
+            f"{len(queries)} queries, {np.mean(found):.0f} pictures found on average"
+        )
+
+
+def main() -> None:
+    """Measure one of the four."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("icdar", "iiit", "coco", "speed"))
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("WORDSIGHT_SHARED", SHARED)))
+    parser.add_argument("--read", action="store_true", help="only read the pictures into the cache")
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--lines", type=int, default=5)
+    given = parser.parse_args()
+    scenes = given.shared / "scene_text"
+    words = iiit_words(scenes) if given.what == "iiit" else icdar_words(scenes / "icdar2015")
+    if given.read:
+        paths = coco_pictures(given.shared / "coco") if given.what == "coco" else list(words)
+        for done, _ in enumerate(readings(paths, crops=given.what == "iiit"), 1):
+            print(f"{done:,} of {len(paths):,}", end="\r", file=sys.stderr, flush=True)
+    elif given.what == "coco":
+        false_hits(given.shared)
+    elif given.what == "speed":
+        speed(given.shared, given.pictures, given.lines)
+    else:
+        each = list(readings(list(words), crops=given.what == "iiit"))
+        spotting(words, each, 1 if given.what == "iiit" else 3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Sketch-based retrieval: coupled subspaces beside single views, concatenation, CCA and PLS, on splits by photo.
+
+    python benchmarks/sketches.py DATA [--seeds 5]
+
+DATA is a folder that `wordsight.data.sketches` reads; its `gallery`, where it has one, is searched with the test
+photos. A fifth of the photos, drawn anew for each seed, is for the test with all their sketches; everything is learned,
+and every choice made, on the others. Ties count against us.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from wordsight.data.sketches import SketchData, load_sketches
+from wordsight.matching.cca import canonical
+from wordsight.matching.coupled_subspaces import CoupledSubspaces, Gram, agreement, sampled
+from wordsight.progress import Progress
+from wordsight.runs.sketch_training import features
+
+FIRST = (1, 5, 10)
+COMPONENTS = 300  # of the concatenated views, for CCA and PLS
+ROUNDS = 1000  # of the bootstrap
+OURS = "coupled subspaces"
+
+
+class Split(NamedTuple):
+    """What is learned from, and what is asked."""
+
+    photos: Tensor
+    sketches: Tensor
+    photo: Tensor
+    gallery: Tensor
+    queries: Tensor
+    wanted: Tensor
+
+
+def split(data: SketchData, photos: Tensor, gallery: Tensor, sketches: Tensor, seed: int) -> Split:
+    """A split by photo."""
+    drawn = np.random.default_rng(seed).permutation(len(data.photos))
+    count = round(0.2 * len(drawn))
+    test, train = drawn[:count], drawn[count:]
+    of = np.array([one.photo for one in data.sketches])
+    place = np.zeros(len(drawn), np.int64)
+    place[train], place[test] = np.arange(len(train)), np.arange(count)
+    mine, asked = np.flatnonzero(np.isin(of, train)), np.flatnonzero(np.isin(of, test))
+    return Split(
+        photos[train],
+        sketches[mine],
+        torch.from_numpy(place[of[mine]]),
+        torch.cat((photos[test], gallery)),
+        sketches[asked],
+        torch.from_numpy(place[of[asked]]),
+    )
+
+
+def coupled(one: Split, views: Mapping[str, slice], **keywords: bool) -> Tensor:
+    """Scores by coupled subspaces, or by a plainer form of them."""
+    model = CoupledSubspaces(one.photos.shape[1], **keywords)
+    found = model.fit(one.photos, one.sketches, one.photo, views)
+    if model.select:
+        kept = {name: round(found.shared[name], 2) for name in views if found.shared[name]}
+        own = {name: round(found.own[name], 2) for name in views if found.own[name]}
+        print(f"kept, shared: {kept}; own: {own}; {found.rounds} rounds, penalty {found.penalty:g}", flush=True)
+    return model.encode_sketches(one.queries) @ model.encode_photos(one.gallery).T
+
+
+def best_single(one: Split, views: Mapping[str, slice]) -> Tensor:
+    """Scores by the view that is best with photos left out of the training."""
+    few, scores = sampled(one.photo), {}
+    for name, block in views.items():
+        rows = [x[:, block] - x[:, block].mean(0) for x in (one.photos, one.sketches[few])]
+        scaled = [x * x.square().sum(1).mean().rsqrt() for x in rows]
+        scores[name] = agreement(Gram.of(torch.cat(scaled), len(rows[0])).whole, one.photo[few], 2.0)
+    best = max(scores, key=lambda name: scores[name])
+    print(f"best single view: {best}", flush=True)
+    return coupled(one, {best: views[best]}, select=False)
+
+
+def components(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Principal components of some rows, and others on the same axes."""
+    mean = rows.mean(0)
+    values, axes = torch.linalg.eigh((rows - mean) @ (rows - mean).T)
+    best = values.argsort(descending=True)[: min(COMPONENTS, len(rows) - 1)]
+    basis = (rows - mean).T @ (axes[:, best] / values[best].clamp(min=1e-9).sqrt())
+    return (rows - mean) @ basis, (others - mean) @ basis
+
+
+def linear(one: Split, views: Mapping[str, slice], pls: bool) -> Tensor:
+    """Scores by regularised CCA, or by PLS (the leading singular vectors of the cross-covariance), of all views."""
+    photos, gallery = components(one.photos, one.gallery)
+    sketches, queries = components(one.sketches, one.queries)
+    if not pls:
+        found = canonical([(photos, sketches, one.photo)], 128, 1.0)
+        a, b = (found.a * found.correlations).float(), (found.b * found.correlations).float()
+        gallery, queries = (gallery - found.seen.float()) @ a, (queries - found.said.float()) @ b
+    else:
+        u, _, v = torch.linalg.svd(photos[one.photo].T @ sketches, full_matrices=False)
+        gallery, queries = gallery @ u[:, :128], queries @ v[:128].T
+    return normalize(queries, dim=1) @ normalize(gallery, dim=1).T
+
+
+def unlearned(one: Split, views: Mapping[str, slice]) -> Tensor:
+    """Scores by the mean cosine over views."""
+    return one.queries @ one.gallery.T
+
+
+METHODS: dict[str, Callable[[Split, Mapping[str, slice]], Tensor]] = {
+    OURS: coupled,
+    "all views, coupled, no selection": lambda one, views: coupled(one, views, select=False),
+    "concatenation, no coupling": lambda one, views: coupled(one, views, select=False, shared=False),
+    "best single view": best_single,
+    "CCA": lambda one, views: linear(one, views, False),
+    "PLS": lambda one, views: linear(one, views, True),
+    "unlearned": unlearned,
+}
+
+
+def ranks(scores: Tensor, wanted: Tensor) -> Tensor:
+    """The rank of each query's own photo, from 0; ties count against us."""
+    return (scores >= scores.gather(1, wanted[:, None])).sum(1) - 1
+
+
+def report(found: Mapping[str, list[Tensor]]) -> dict[str, object]:
+    """Means and deviations over splits, and whether ours is above the others on the same queries."""
+    rows: dict[str, object] = {}
+    mine, random = torch.cat(found[OURS]), np.random.default_rng(0)
+    for name, splits in found.items():
+        each = np.array([[100 * float((one < first).float().mean()) for first in FIRST] for one in splits])
+        means, deviations = each.mean(0).round(1).tolist(), each.std(0).round(1).tolist()
+        row: dict[str, object] = {f"acc@{first}": [means[i], deviations[i]] for i, first in enumerate(FIRST)}
+        gain = np.stack([((mine < first).float() - (torch.cat(splits) < first).float()).numpy() for first in FIRST])
+        drawn = random.integers(gain.shape[1], size=(ROUNDS, gain.shape[1]))
+        low = [np.quantile(100 * one[drawn].mean(1), 0.025) for one in gain]
+        row["ours is better by"] = [round(100 * float(one.mean()), 1) for one in gain]
+        row["and with 97.5 % certainty by"] = [round(float(one), 1) for one in low]
+        rows[name] = row
+        print(f"{name:34} {row}", flush=True)
+    return rows
+
+
+def main() -> None:
+    """The table of one dataset."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    data = load_sketches(options.data)
+    seen = features(data, Progress())
+    found: dict[str, list[Tensor]] = {name: [] for name in METHODS}
+    rows: dict[str, object] = {}
+    for seed in range(options.seeds):
+        one = split(data, seen.photos, seen.gallery, seen.sketches, seed)
+        for name, method in METHODS.items():
+            found[name].append(ranks(method(one, seen.views), one.wanted))
+            accuracy = [round(100 * float((found[name][-1] < first).float().mean()), 1) for first in FIRST]
+            print(f"seed {seed}, {len(one.gallery)} photos, {len(one.queries)} sketches: {name} {accuracy}", flush=True)
+        rows = report(found)
+    print(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

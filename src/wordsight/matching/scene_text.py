@@ -1,0 +1,150 @@
+"""Scene text retrieval: how well a written word fits the text lines of pictures, by the recogniser's probabilities.
+
+Jaderberg et al. 2016 score a picture by the most probable of its word boxes: max over b of p(word | b). Here p is that
+of a CTC recogniser, so that a word of any spelling can be asked for, and one that was misread is still found: "coffee"
+where the reading is "COFFFE". The cost of a word on a line is minus the log-probability of its best CTC path over any
+span of the line's steps, relative to the best path there is over the same span:
+
+    cost = min over spans, paths of  sum over steps t of  [-log y_t(path_t)] - (1 - CONFIDENCE) [-log max_k y_t(k)]
+
+plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` for one that is inside a line. Every step
+is capped at `CAP`, so that a character that the recogniser never thought of costs about as much as an edit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
+
+CONFIDENCE = 0.5  # share of the recogniser's own doubt that counts
+CAP = 5.0  # nats, of a step at most
+MIDDLE = 4.0  # nats, for an end inside a longer word
+PART = 0.3  # nats, for an end inside a line: what is all of a line comes before what is a part of one
+INSIDE = 0.5  # nats, for a separator inside the word that is asked for: "62-03" is 6203
+MISSING = 5.0  # nats, for a character of the word that is not on the line
+TOGETHER = 512  # lines scored at once
+NO_SPACES = 0x2E80  # from this code point on scripts write words without spaces between them
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """What lines make of the symbols of a word: (N, T) costs, padded with steps that cost nothing.
+
+    Attributes:
+        symbols: (N, T, S) of each distinct symbol.
+        blank: (N, T) of no character, or of a separator inside the word.
+        separator: (N, T) of a separator.
+    """
+
+    symbols: Floats
+    blank: Floats
+    separator: Floats
+
+
+def emissions(lines: TextLines, wanted: Sequence[int]) -> Emissions:
+    """The costs of some symbols at each step of N lines.
+
+    Args:
+        lines: of any number of pictures.
+        wanted: S distinct folded symbols.
+    """
+    longest, count = int(lines.steps.max(initial=0)), len(lines.steps)
+    line = np.repeat(np.arange(count), lines.steps)
+    first = np.cumsum(lines.steps) - lines.steps
+    cell = line * longest + np.arange(len(line)) - first[line]  # of each step, in (N, T)
+    starts = np.cumsum(lines.counts, dtype=np.int64) - lines.counts
+    costs = lines.costs.astype(np.float32) / np.float32(SCALE)
+    entry = np.repeat(np.arange(len(cell)), lines.counts)
+    relative = np.minimum(costs - (1 - CONFIDENCE) * costs[starts][entry], CAP) if len(costs) else costs
+    table = np.full((count * longest, len(wanted) + 2), np.float32(CAP))
+    for column, symbol in enumerate((*wanted, BLANK, SEPARATOR)):
+        of = np.flatnonzero(lines.symbols == symbol)
+        table[cell[entry[of]], column] = relative[of]
+    padding = np.ones(count * longest, bool)
+    padding[cell] = False
+    table[padding, -2:] = 0
+    cells = table.reshape(count, longest, -1)
+    return Emissions(cells[:, :, :-2], np.minimum(cells[:, :, -2], cells[:, :, -1] + INSIDE), cells[:, :, -1])
+
+
+def word_costs(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -> Floats:
+    """The cost of a word on each of N lines: 0 where it is exactly what is written, and there is no doubt.
+
+    Args:
+        lines: of any number of pictures.
+        word: folded symbols without separators; at least one.
+        prefix: the word may go on.
+
+    Returns:
+        (N,) nats.
+    """
+    costs = np.empty(len(lines.steps), np.float32)
+    order = np.argsort(lines.steps, kind="stable")  # lines of about the same length together
+    for first in range(0, len(order), TOGETHER):
+        rows = order[first : first + TOGETHER]
+        seen = emissions(lines.take(rows), list(dict.fromkeys(word)))
+        enter, leave = _boundaries(seen, word, prefix)
+        costs[rows] = _best_paths(seen, word, enter, leave)[0]
+    return costs
+
+
+def word_spans(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -> tuple[Floats, Ints, Ints]:
+    """The cost of a word on each of N lines as in `word_costs`, and the steps of its first and last character.
+
+    The first is found by the same search from the end of the lines to their start.
+    """
+    seen = emissions(lines, list(dict.fromkeys(word)))
+    enter, leave = _boundaries(seen, word, prefix)
+    costs, ends = _best_paths(seen, word, enter, leave)
+    back = Emissions(seen.symbols[:, ::-1], seen.blank[:, ::-1], seen.separator[:, ::-1])
+    # the columns of symbols stay those of the word as it is, so the word is given backwards by its places
+    _, begins = _best_paths(back, word[::-1], leave[:, ::-1], enter[:, ::-1], order=list(dict.fromkeys(word)))
+    starts = seen.blank.shape[1] - begins
+    return costs, np.minimum(starts, np.maximum(ends - 1, 0)), ends
+
+
+def _best_paths(
+    seen: Emissions, word: Sequence[int], enter: Floats, leave: Floats, order: Sequence[int] | None = None
+) -> tuple[Floats, Ints]:
+    """The cost of the best path of a word on each line, and the step behind its last character: (N,) each."""
+    order = order or list(dict.fromkeys(word))
+    column = [order.index(symbol) for symbol in word]
+    count, longest, _ = seen.symbols.shape
+    size, infinite = len(word), np.float32(np.inf)
+    on, after = (
+        np.full((size, count), infinite),
+        np.full((size, count), infinite),
+    )  # at a character; blanks
+    repeated = np.array([at > 0 and word[at] == word[at - 1] for at in range(size)])[1:, None]
+    best, ends = np.full(count, infinite), np.zeros(count, np.int64)
+    for t in range(longest):
+        before = np.empty_like(on)
+        before[0] = enter[:, t]
+        before[1:] = np.minimum(after[:-1], np.where(repeated, infinite, on[:-1]))
+        before[1:] = np.minimum(before[1:], before[:-1] + MISSING)
+        after = seen.blank[:, t] + np.minimum(after, on)
+        on = seen.symbols[:, t].T[column] + np.minimum(on, before)
+        last = on[-1] if size == 1 else np.minimum(on[-1], np.minimum(on[-2], after[-2]) + MISSING)
+        total = last + leave[:, t + 1]
+        better = total < best
+        best, ends = np.where(better, total, best), np.where(better, t + 1, ends)
+    return best, ends
+
+
+def _boundaries(seen: Emissions, word: Sequence[int], prefix: bool) -> tuple[Floats, Floats]:
+    """What it costs that a word begins before each step, and ends before it: (N, T + 1) each."""
+    count, longest = seen.blank.shape
+    enter, leave = np.zeros((count, longest + 1), np.float32), np.zeros((count, longest + 1), np.float32)
+    apart = seen.separator + np.float32(PART)
+    if word[0] < NO_SPACES:
+        for t in range(longest):
+            enter[:, t + 1] = np.minimum(np.minimum(enter[:, t] + seen.blank[:, t], apart[:, t]), MIDDLE)
+    if word[-1] < NO_SPACES and not prefix:
+        for t in reversed(range(longest)):
+            leave[:, t] = np.minimum(np.minimum(leave[:, t + 1] + seen.blank[:, t], apart[:, t]), MIDDLE)
+    return enter, leave

@@ -1,0 +1,97 @@
+"""Lower bounds of the costs of words on text lines, for a first pass over very many lines.
+
+A row of 80 bytes a line: the least cost of each letter and digit anywhere on the line (other characters share
+buckets), and a bit for each hashed pair of characters that may stand side by side at a cost of at most `PAIR`. No line
+costs less than the bound says, so that scoring lines in the order of their bounds finds the same as scoring all.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.matching.scene_text import CAP, CONFIDENCE, INSIDE, MISSING
+from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
+
+LETTERS, OTHERS, BYTES = 36, 12, 32  # buckets of one character, shared buckets, bytes of pairs
+BUCKETS, WIDTH = LETTERS + OTHERS, LETTERS + OTHERS + BYTES
+PAIR = 4.0  # nats
+VERSION = f"bounds 1, {CONFIDENCE} {CAP} {INSIDE}"  # rows of others are computed again
+_PAIR, _MISSING = int(PAIR * SCALE), int(MISSING * SCALE)
+assert PAIR <= MISSING
+Rows = NDArray[np.uint8]
+
+
+def rows_of(lines: TextLines) -> Rows:
+    """The rows of L lines: (L, 80)."""
+    rows = np.zeros((len(lines), WIDTH), np.uint8)
+    rows[:, :BUCKETS] = min(int(CAP * SCALE), 255)
+    ends, steps = np.cumsum(lines.steps), np.cumsum(lines.counts, dtype=np.int64)
+    starts = steps - lines.counts
+    line = np.repeat(np.repeat(np.arange(len(lines)), lines.steps), lines.counts)
+    best = np.repeat(lines.costs[starts].astype(np.float32), lines.counts)
+    relative = np.floor(np.minimum(lines.costs - (1 - CONFIDENCE) * best, CAP * SCALE)).astype(np.uint8)
+    real = lines.symbols > SEPARATOR
+    np.minimum.at(rows, (line[real], bucket(lines.symbols[real])), relative[real])
+    for number, end in enumerate(ends):
+        cells = range(end - lines.steps[number], end)
+        each = [
+            list(zip(lines.symbols[a:b].tolist(), relative[a:b].tolist(), strict=True))
+            for a, b in ((starts[cell], steps[cell]) for cell in cells)
+        ]
+        for bit in _pairs(each):
+            rows[number, BUCKETS + (bit >> 3)] |= 1 << (bit & 7)
+    return rows
+
+
+def bucket(symbols: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """The column of each symbol."""
+    found = symbols.astype(np.int64)
+    digits, letters = (found >= 48) & (found < 58), (found >= 97) & (found < 123)
+    return np.where(digits, found - 48, np.where(letters, found - 87, LETTERS + found % OTHERS))
+
+
+def lower_bounds(columns: Rows, word: Sequence[int]) -> NDArray[np.uint16]:
+    """No line has the word at a lower cost: (L,), in nats x `SCALE`.
+
+    Args:
+        columns: (80, L), the rows of L lines turned.
+        word: folded symbols, without separators.
+    """
+    single = [np.minimum(columns[place], _MISSING) for place in bucket(np.array(word, np.uint16))]
+    both = []
+    for at, (first, second) in enumerate(pairwise(word)):
+        bit = _bit(first, second)
+        absent = (columns[BUCKETS + (bit >> 3)] & (1 << (bit & 7))) == 0
+        both.append(np.maximum(single[at] + single[at + 1], absent * np.uint8(_PAIR)))  # at most 160
+    totals = []
+    for start in (0, 1):  # the pairs from the first character on, and from the second
+        pairs = range(start, len(word) - 1, 2)
+        alone = set(range(len(word))) - {at + more for at in pairs for more in (0, 1)}
+        total = np.zeros(columns.shape[1], np.uint16)
+        for part in (*(both[at] for at in pairs), *(single[at] for at in alone)):
+            total += part
+        totals.append(total)
+    return np.maximum(totals[0], totals[1])
+
+
+def _pairs(steps: list[list[tuple[int, int]]]) -> set[int]:
+    """The bits of the pairs of characters that may stand side by side on a line."""
+    bits: set[int] = set()
+    before: dict[int, int] = {}  # cost so far of a character that was emitted, with blanks behind it
+    for entries in steps:
+        costs = dict(entries)
+        blank = min(costs.get(BLANK, int(CAP * SCALE)), costs.get(SEPARATOR, int(CAP * SCALE)) + int(INSIDE * SCALE))
+        now = {symbol: cost + blank for symbol, cost in before.items() if cost + blank <= _PAIR}
+        for symbol, cost in costs.items():
+            if symbol > SEPARATOR and cost <= _PAIR:
+                bits.update(_bit(other, symbol) for other, spent in before.items() if spent + cost <= _PAIR)
+                again = before.get(symbol, 0) + cost
+                now[symbol] = min(now.get(symbol, cost), cost, again)
+        before = now
+    return bits
+
+
+def _bit(first: int, second: int) -> int:
+    return (first * 37 + second * 101 + (first ^ second) // 3) % (8 * BYTES)

@@ -1,0 +1,171 @@
+"""The sketch view of an index: what photos are compared with drawings by, in files of their own beside the vectors.
+
+INDEX/sketch/model/       the run that made it; none where nothing was learned
+INDEX/sketch/pictures.bin a record a content: its hash, its vector, its edges by place and orientation; a checksum last
+
+Records are found by the content of a picture, so that moved files and copies keep theirs; the catalogue knows nothing.
+"""
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.files import read_bytes, reason, write_bytes
+from wordsight.locks import locked
+from wordsight.progress import Progress
+from wordsight.runs.sketcher import FILES, Sketcher
+from wordsight.search.catalog import Catalog
+from wordsight.search.create import BUSY
+from wordsight.search.opened import Opened
+from wordsight.vision.drawings import Floats
+from wordsight.vision.sketch_views import BINS, orientations
+
+FOLDER, FILE = "sketch", "pictures.bin"
+GRID = 8  # cells across and down, of the edges that are kept for evidence
+TOGETHER = 500  # pictures that are written at once
+_LARGEST = 1 << 34  # bytes
+_HEAD = b"wordsight sketches 1 "  # then D, and a line feed
+Records = NDArray[Any]
+
+
+class SketchView:
+    """The sketch view of an index, read into memory.
+
+    Attributes:
+        sketcher: encodes drawings.
+        records: a row a content: `hash`, `vector`, `cells`.
+        places: hash -> row.
+        stamp: changes with the file.
+    """
+
+    def __init__(self, index: Path) -> None:
+        """Read it.
+
+        Raises:
+            InputError: the index has none, or it is damaged.
+        """
+        path = index / FOLDER / FILE
+        if not path.is_file():
+            raise InputError(f"{index}: has no sketch view; `wordsight index sketch {index}` makes one.")
+        self.stamp = stamp(index)
+        model = path.parent / "model"
+        self.sketcher = Sketcher(model if model.is_dir() else None)
+        self.records = _read(path, self.sketcher.size)
+        self.vectors = self.records["vector"].astype(np.float32)
+        self.places = {one.tobytes(): row for row, one in enumerate(self.records["hash"])}
+
+    @classmethod
+    def of(cls, index: Path, last: "SketchView | None") -> "SketchView":
+        """That of an index, as it is now; the last one, where it is still that."""
+        return last if last is not None and last.stamp == stamp(index) else cls(index)
+
+
+def stamp(index: Path) -> tuple[int, int]:
+    """What changes with the file of an index's sketch view; zeros where it has none."""
+    try:
+        found = os.stat(index / FOLDER / FILE)
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def make(index: Opened, run: Path | None, progress: Progress) -> dict[str, int]:
+    """Give an index a sketch view, or bring it up to date.
+
+    Args:
+        index: the index.
+        run: a run for sketches, which is copied into the index; None for the one there, or for views without learning.
+        progress: receives updates.
+
+    Returns:
+        `added`, `pictures` (contents with a view now) and `broken` (that could not be read).
+
+    Raises:
+        InputError: the run cannot be used, or another process is writing, or the index cannot be written.
+    """
+    folder = index.folder / FOLDER
+    if run is not None:
+        Sketcher(run)  # before anything is written
+    with locked(index.folder, BUSY):
+        home = folder / "model"
+        if run is not None and not _same(run, home):
+            _remove(folder / FILE)
+            for name in (one for one in FILES if (run / one).is_file()):
+                write_bytes(home / name, read_bytes(run / name))
+        sketcher = Sketcher(home if home.is_dir() else None)
+        old = _read(folder / FILE, sketcher.size) if (folder / FILE).is_file() else _records(0, sketcher.size)
+        return _extend(index, folder / FILE, sketcher, old, progress)
+
+
+def _extend(index: Opened, path: Path, sketcher: Sketcher, old: Records, progress: Progress) -> dict[str, int]:
+    """Add what the catalogue has and the records have not; what is gone from the catalogue is left out."""
+    with Catalog(index.folder) as catalog:
+        wanted: Mapping[bytes, str] = {entry.hash: entry.path for entry in catalog.entries()}
+    known = {one.tobytes() for one in old["hash"]}
+    kept = old[[one.tobytes() in wanted for one in old["hash"]]] if len(old) else old
+    missing = [(content, name) for content, name in wanted.items() if content not in known]
+    new, broken = [], 0
+    with progress.task("sketch view") as count:
+        for done, (content, name) in enumerate(missing, 1):
+            try:
+                vector, ink = sketcher.encode_photo(index.paths.path(name))
+            except InputError as error:
+                broken += 1
+                progress.say(str(error))
+            else:
+                row = _records(1, sketcher.size)
+                row["hash"], row["vector"], row["cells"] = np.frombuffer(content, "u1"), vector.numpy(), cells(ink)
+                new.append(row)
+            count(done, len(missing))
+            if done % TOGETHER == 0:
+                _write(path, np.concatenate([kept, *new]))
+    if new or len(kept) < len(old) or not path.is_file():
+        _write(path, np.concatenate([kept, *new]))
+    return {"added": len(new), "pictures": len(kept) + len(new), "broken": broken}
+
+
+def cells(ink: Floats) -> NDArray[np.uint8]:
+    """Edges by cell and orientation, square roots in 255ths of the strongest: (BINS, GRID, GRID)."""
+    found = np.sqrt(orientations(ink, GRID))
+    return np.asarray(255 * found / max(float(found.max()), 1e-9), np.uint8)
+
+
+def _records(count: int, size: int) -> Records:
+    return np.zeros(count, [("hash", "u1", (16,)), ("vector", "<f2", (size,)), ("cells", "u1", (BINS, GRID, GRID))])
+
+
+def _write(path: Path, records: Records) -> None:
+    content = _HEAD + b"%d\n" % records.dtype["vector"].shape[0] + records.tobytes()
+    write_bytes(path, content + zlib.crc32(content).to_bytes(4, "little"))
+
+
+def _read(path: Path, size: int) -> Records:
+    try:
+        content = read_bytes(path, _LARGEST)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
+    head, width = _HEAD + b"%d\n" % size, _records(0, size).itemsize
+    sound = content.startswith(head) and (len(content) - len(head) - 4) % width == 0
+    if not sound or zlib.crc32(content[:-4]).to_bytes(4, "little") != content[-4:]:
+        raise InputError(f"{path}: damaged; delete it, and `wordsight index sketch` makes it anew.")
+    return np.frombuffer(content[len(head) : -4], _records(0, size).dtype)
+
+
+def _same(run: Path, home: Path) -> bool:
+    try:
+        return all(read_bytes(run / name) == read_bytes(home / name) for name in FILES[:2])
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be removed ({reason(error)}).") from None

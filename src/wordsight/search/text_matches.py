@@ -1,0 +1,76 @@
+"""Pictures in which the texts of one query are written, and the boxes of their words as evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.matching.written_words import WrittenWord, likelihood
+from wordsight.search.catalog import Catalog
+from wordsight.search.results import Phrase, Word
+from wordsight.search.texts import Texts
+
+Evidence = tuple[tuple[Word, ...], tuple[Phrase, ...]]
+
+
+@dataclass(frozen=True)
+class TextMatches:
+    """The pictures in which all texts of a query are written.
+
+    Attributes:
+        likelihood: by number, the mean probability of a character of all texts, 0 to 1.
+    """
+
+    texts: Texts
+    wanted: Sequence[Sequence[WrittenWord]]
+    likelihood: dict[int, float]
+
+    @classmethod
+    def find(
+        cls,
+        texts: Texts,
+        catalog: Catalog,
+        wanted: Sequence[Sequence[WrittenWord]],
+        numbers: NDArray[np.int64],
+        count: int,
+    ) -> Self:
+        """Those among pictures of some numbers; the first `count` are the best of all.
+
+        Raises:
+            InputError: the row of a picture is damaged.
+        """
+        allowed, costs = np.isin(texts.numbers, numbers), dict[int, float]()
+        for at, words in enumerate(wanted):
+            found = {one.number: one.cost for one in texts.search(catalog, words, count, allowed)}
+            costs = {
+                number: costs.get(number, 0.0) + cost for number, cost in found.items() if not at or number in costs
+            }
+            allowed = np.isin(texts.numbers, np.array(list(costs), np.int64))
+        every = [word for words in wanted for word in words]
+        return cls(texts, wanted, {number: likelihood(cost, every) for number, cost in costs.items()})
+
+    def evidence(self, catalog: Catalog, number: int) -> list[tuple[str, tuple[float, ...], float]]:
+        """Each word with its box, `xyxy` fractions, and its likelihood.
+
+        Raises:
+            InputError: the row of the picture is damaged.
+        """
+        found = []
+        for words in self.wanted:
+            placed = self.texts.match(catalog, number, words)
+            for word, one in zip(words, placed.words if placed else (), strict=False):
+                corners = np.clip(one.corners, 0, 1)
+                box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+                found.append((word.text, box, likelihood(one.cost, [word])))
+        return found
+
+
+def with_written(evidence: Evidence, written: Sequence[tuple[str, tuple[float, ...], float]]) -> Evidence:
+    """The words and phrases of a hit, with those that are written in it behind."""
+    words, phrases = list(evidence[0]), list(evidence[1])
+    for text, box, strength in written:
+        phrases.append(Phrase(text, len(words), len(words) + 1, box, strength, 1.0, written=True))
+        words.append(Word(text, box, strength, True))
+    return tuple(words), tuple(phrases)

@@ -1,0 +1,121 @@
+"""Line drawings: the strokes of a sketch, and the edge map of a photo, which is its nearest likeness to a sketch.
+
+Both are ink maps: (256, 256) float32, 1 where there is a line.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wordsight.errors import InputError, install
+from wordsight.vision.images import Source, name_of, open_image
+
+Floats = NDArray[np.float32]
+
+SIDE = 256  # pixels, of every ink map
+DARKER = 0.25  # than the paper, so much a stroke is at least, of 1
+LEAST = 20  # pixels of ink in a drawing
+PAPER = 0.7  # of a drawing, at least so much is paper
+SOLID = 0.2  # of what is no paper, at most so much is inside of areas wider than 13 pixels
+THIN = 0.17  # lines of which erosion leaves less are drawn thicker
+STRONGEST = 0.97  # quantile of a photo's gradients that its edges are measured by
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+
+
+@cache
+def images() -> Any:
+    """`scipy.ndimage`, which comes with scikit-image; both are for sketches alone.
+
+    Raises:
+        InputError: scikit-image is not installed.
+    """
+    try:
+        import skimage  # noqa: F401
+        from scipy import ndimage
+    except ImportError:
+        raise InputError(f"Sketches need scikit-image; install it: {install('sketch')}") from None
+    return ndimage
+
+
+def square(source: Source) -> Image.Image:
+    """A picture stretched to 256 x 256 pixels, RGB.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    return open_image(source, at_least=SIDE).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+
+
+def strokes(source: Source) -> Floats:
+    """The ink of a drawing, dark on light or light on dark.
+
+    Raises:
+        InputError: it cannot be opened, is empty, or is a photograph.
+    """
+    name, grey = name_of(source), _grey(square(source))
+    paper = float(np.median(grey))
+    away = np.abs(grey - paper)
+    other = away > 0.1
+    ink = (away > DARKER) & ((grey < paper) == (paper >= 0.5))
+    if (~other).mean() < PAPER or _solid(other) > SOLID:
+        raise InputError(f"{name}: looks like a photograph; expected a drawing of lines on plain paper.")
+    if ink.sum() < LEAST:
+        raise InputError(f"{name}: an empty drawing; expected lines that are clearly darker than the paper.")
+    return ink.astype(np.float32)
+
+
+def edges(image: Image.Image) -> Floats:
+    """The edge map of a photo of 256 x 256 pixels: Canny's edges above thresholds of its own gradients, 3 pixels wide.
+
+    Raises:
+        InputError: scikit-image is not installed.
+    """
+    grown = images().binary_dilation
+    from skimage.feature import canny
+    from skimage.filters import gaussian, sobel
+
+    colours = np.asarray(image, np.float32) / 255
+    gradient = np.max([sobel(gaussian(colours[..., channel], 1.5)) for channel in range(3)], axis=0)
+    strong = float(np.quantile(gradient, STRONGEST)) + 1e-6
+    lines = canny(_grey(image), 2.0, low_threshold=0.25 * strong, high_threshold=0.6 * strong)
+    return np.asarray(grown(lines, CROSS), np.float32)
+
+
+def thickened(ink: Floats) -> Floats:
+    """Ink as a net is shown it: thin lines are drawn thicker."""
+    lines = ink > 0
+    left = images().binary_erosion(lines, np.ones((3, 3))).sum() / max(int(lines.sum()), 1)
+    return np.asarray(images().binary_dilation(lines, CROSS), np.float32) if left < THIN else ink
+
+
+def content_box(ink: Floats, margin: float = 0.06) -> tuple[float, float, float]:
+    """The square around nearly all ink: its left, top and side in pixels; it may reach beyond the map."""
+    ys, xs = np.nonzero(ink)
+    if len(ys) < LEAST:
+        return 0.0, 0.0, float(SIDE)
+    (left, right), (top, bottom) = np.quantile(xs, [0.01, 0.99]), np.quantile(ys, [0.01, 0.99])
+    side = max(right - left, bottom - top) * (1 + 2 * margin) + 1
+    return (left + right - side) / 2, (top + bottom - side) / 2, side
+
+
+def cropped(ink: Floats) -> Floats:
+    """The ink within its `content_box`, enlarged to the whole map."""
+    left, top, side = content_box(ink)
+    if side == SIDE:
+        return ink
+    image, scale = Image.fromarray((ink * 255).astype(np.uint8)), side / SIDE
+    affine = (scale, 0, left, 0, scale, top)
+    found = image.transform((SIDE, SIDE), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+    return np.asarray(np.asarray(found, np.float32) / 255, np.float32)
+
+
+def _grey(image: Image.Image) -> Floats:
+    return np.asarray(np.asarray(image.convert("L"), np.float32) / 255, np.float32)
+
+
+def _solid(other: NDArray[np.bool_]) -> float:
+    """The share of what is no paper that lies inside of broad areas."""
+    return float(images().binary_erosion(other, np.ones((13, 13))).sum() / max(int(other.sum()), 1))

@@ -1,0 +1,192 @@
+"""An index knows the text in its pictures: it is read once, found by its words, and mended where it is damaged."""
+
+import importlib.util
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image, ImageDraw, ImageFont
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.errors import InputError
+from wordsight.progress import Progress
+from wordsight.search import texts
+from wordsight.search.catalog import FILE
+from wordsight.search.index import Index
+from wordsight.search.query import Written
+from wordsight.vision import ocr
+from wordsight.vision.images import open_image
+from wordsight.vision.text_lines import TextLines
+from wordsight.web.app import create_app
+
+QUIET = Progress(quiet=True)
+needs_rapidocr = pytest.mark.skipif(not ocr.is_installed(), reason="RapidOCR is not installed")
+WORDS = {"red": "LONDON", "lime": "LONDOM 24", "blue": "NO EXIT", "white": ""}
+
+
+class Stub:
+    """Reads a picture's text off the colour of its corner."""
+
+    fingerprint = "stub"
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, picture: bytes) -> TextLines:
+        self.reads += 1
+        red, green, blue = open_image(picture).getpixel((0, 0))
+        name = "white" if red and blue else "red" if red else "lime" if green else "blue"
+        if not WORDS[name]:
+            return TextLines.none()
+        corners = np.array([[[0.2, 0.4], [0.8, 0.4], [0.8, 0.6], [0.2, 0.6]]], np.float32)
+        return TextLines.of_texts([WORDS[name]], corners, np.array([0.9], np.float32))
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stub:
+    stub = Stub()
+    monkeypatch.setattr(texts, "text_reader", lambda threads=1: stub)
+    monkeypatch.setattr("wordsight.search.index.text_reader", lambda: stub)
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
+    return stub
+
+
+@pytest.fixture
+def index(reader: Stub, tmp_path: Path) -> Index:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in WORDS:
+        Image.new("RGB", (64, 48), name).save(folder / f"{name}.png")
+    made = Index.create(tmp_path / "index")
+    made.build(folder, text=True, progress=QUIET)
+    return made
+
+
+def names(found: object) -> list[str]:
+    return [hit.path.stem for hit in found.hits]  # type: ignore[attr-defined]
+
+
+def test_pictures_are_found_by_what_is_written_in_them(index: Index) -> None:
+    found = index.search(text="london")
+    assert names(found) == ["red", "lime"] and found.total == 2  # the misread one behind
+    assert 1 > found.hits[0].score > found.hits[1].score > texts.LEAST
+    (phrase,) = found.hits[0].phrases
+    assert (phrase.text, phrase.written) == ("london", True)
+    assert phrase.box == pytest.approx((0.2, 0.4, 0.8, 0.6), abs=0.05)
+    assert names(index.search(text="exit")) == names(index.search(text="no exit")) == ["blue"]
+    assert set(names(index.search(text="lond*"))) == {"red", "lime"} and names(index.search(text="24")) == ["lime"]
+    assert names(index.search(text=["24", "london"])) == ["lime"] and not index.search(text="zebra").hits
+    assert index.search(text="london").to_json()["hits"][0]["phrases"][0]["written"]
+
+
+def test_text_goes_with_sentences_pictures_and_filters(index: Index) -> None:
+    both = index.search("a red picture", text="london")
+    assert set(names(both)) == {"red", "lime"}
+    quoted = index.search('a red picture with "london"')
+    assert names(quoted) == names(both) and [word.text for word in quoted.hits[0].words][-1] == "london"
+    assert quoted.hits[0].phrases[-1].written and not quoted.hits[0].phrases[0].written
+    assert names(index.search('"exit"')) == ["blue"]  # nothing else is asked
+    assert names(index.search([Written("london")], where='path ~ "*lime*"')) == ["lime"]
+    assert names(index.search_many(["a red picture", Written("exit")])[1]) == ["blue"]
+    assert names(index.search(text="london", top=1, page=2)) == ["lime"]
+    assert names(index.search(text="london", min_score=0.8)) == ["red"]
+
+
+def test_text_is_read_once_also_for_what_is_added_later(index: Index, reader: Stub, tmp_path: Path) -> None:
+    assert reader.reads == 4
+    photos = tmp_path / "photos"
+    (photos / "red.png").rename(photos / "moved.png")
+    Image.new("RGB", (32, 32), "red").save(photos / "new.png")
+    index.build(photos, progress=QUIET)  # once is enough to say it
+    assert reader.reads == 5 and set(names(index.search(text="london"))) == {"moved", "new", "lime"}
+    other = Index.create(tmp_path / "other")
+    other.build(photos, text=True, progress=QUIET)
+    assert reader.reads == 5 and set(names(other.search(text="london"))) == {"moved", "new", "lime"}  # from the cache
+    index.remove([str(photos / "lime.png")])
+    assert set(names(index.search(text="london"))) == {"moved", "new"}
+
+
+def test_damaged_text_is_never_shown_and_read_again(index: Index, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(index.folder / FILE)) as db, db:
+        db.execute("UPDATE texts SET lines = zeroblob(20) WHERE length(bounds) > 0")
+    with pytest.raises(InputError, match="damaged; `wordsight index build` repairs"):
+        index.search(text="london")
+    index.build(tmp_path / "photos", progress=QUIET)
+    assert names(index.search(text="london")) == ["red", "lime"]
+
+
+def test_a_quoted_word_is_a_plain_one_where_no_text_is_known(reader: Stub, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "red.png")
+    made = Index.create(tmp_path / "index")
+    made.build(tmp_path / "red.png", progress=QUIET)
+    assert (
+        names(made.search('a "red" picture')) == ["red"]
+        and not made.search('a "red" picture').hits[0].phrases[-1].written
+    )
+    with pytest.raises(InputError, match="knows no text in its pictures; `wordsight index build --text`"):
+        made.search(text="london")
+
+
+def test_the_command_line_says_it_in_one_sentence(
+    index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = CliRunner()
+    found = run.invoke(app, ["search", str(index.folder), "--text", "london", "--json"])
+    assert [Path(hit["path"]).stem for hit in json.loads(found.stdout)["hits"]] == ["red", "lime"]
+    empty = run.invoke(app, ["search", str(index.folder), "--text", ""])
+    assert empty.exit_code == 2 and "at least one letter or digit" in empty.stderr
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    ocr.text_reader.cache_clear()
+    none = run.invoke(app, ["index", "build", str(tmp_path / "x"), str(tmp_path / "photos"), "--text"])
+    assert none.exit_code == 2 and "install RapidOCR" in none.stderr and not (tmp_path / "x").exists()
+
+
+def test_the_page_finds_text_and_lights_its_box(index: Index) -> None:
+    with TestClient(create_app(index, None, None), base_url="http://127.0.0.1") as client:
+        assert client.get("/api/v1/info").json()["text"]
+        asked = {"sentences": [{"text": 'a picture with "no exit"'}]}
+        found = client.post("/api/v1/search", json=asked).json()
+        assert [word["text"] for word in found["words"]] == ["a", "picture", "with", "no", "exit"]
+        assert [hit["name"] for hit in found["hits"]] == ["blue.png"]
+        last = found["hits"][0]["phrases"][-1]
+        assert last["written"] and (last["start"], last["end"]) == (4, 5)
+        found = client.post("/api/v1/search", json={"texts": ["london"]}).json()
+        assert [hit["name"] for hit in found["hits"]] == ["red.png", "lime.png"]
+        assert client.post("/api/v1/search", json={"texts": ["?"]}).status_code == 400
+
+
+def drawn(text: str, size: int = 40, turn: int = 0) -> Image.Image:
+    picture = Image.new("RGB", (420, 160), "white")
+    ImageDraw.Draw(picture).text((30, 50), text, "black", font=ImageFont.load_default(size))
+    return picture.rotate(turn, expand=True)
+
+
+@needs_rapidocr
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_drawn_words_are_read_in_any_direction(turn: int) -> None:
+    lines = ocr.text_reader().read(drawn("LONDON 24", turn=turn))
+    assert " ".join(lines.texts).replace(" ", "") == "LONDON24"
+    assert (lines.confidence > 0.8).all() and (lines.boxes() >= 0).all() and (lines.boxes() <= 1).all()
+    start, end = lines.corners[0, 0], lines.corners[-1, 1]
+    ahead = {0: end[0] - start[0], 90: start[1] - end[1], 180: start[0] - end[0], 270: end[1] - start[1]}[turn]
+    assert ahead > 0.3  # the corners go with the text
+
+
+@needs_rapidocr
+def test_a_picture_without_text_and_one_full_of_it() -> None:
+    reader = ocr.text_reader()
+    assert len(reader.read(Image.new("RGB", (300, 20), "grey"))) == 0
+    page = Image.new("RGB", (1200, 1600), "white")
+    ImageDraw.Draw(page).multiline_text((20, 20), "\n".join(["word " * 20] * 60), "black")
+    assert 0 < len(reader.read(page)) <= ocr.MOST_LINES
+
+
+def test_whether_the_recogniser_is_there_is_seen_without_loading_it() -> None:
+    assert ocr.is_installed() == (importlib.util.find_spec("rapidocr") is not None)
