@@ -33,7 +33,7 @@ from wordsight.search.query import (
     written,
 )
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults, evidence
-from wordsight.search.scan import Ints, scan, top
+from wordsight.search.scan import Ints, Spans, scan, top
 from wordsight.search.text_matches import Evidence, TextMatches, with_written
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
@@ -144,13 +144,22 @@ class _Search:
     def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
         """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
         now, rule, ask = self.snapshot, self.index.rule, encoded_query(queries, self.index.rule)
-        spans = now.spans[self.chosen]
-        if rule.whole:
-            spans = replace(spans, count=np.ones_like(spans.count))
-        few = self.wanted.min_score is None and self.wanted.min_confidence is None and not self.folds
-        if few and is_quick(spans, rule):
-            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
+        spans = self._spans(self.chosen)
+        if self.is_quick:
+            files = now.files[self.chosen] if self.folds else None
+            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count, files).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """Whether only the best of the chosen are scored exactly."""
+        few = self.wanted.min_score is None and self.wanted.min_confidence is None
+        return few and is_quick(self._spans(self.chosen), self.index.rule)
+
+    def _spans(self, places: Ints) -> Spans:
+        """Where the rows are that are scored, of some places in the snapshot."""
+        spans = self.snapshot.spans[places]
+        return replace(spans, count=np.ones_like(spans.count)) if self.index.rule.whole else spans
 
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
         """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
@@ -187,6 +196,8 @@ class _Search:
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )
         page = [order[ranks] for ranks in sets[start:stop]]
+        if self.is_quick and not self.text:
+            self._score_moments(query, [int(group[0]) for group in page], files, scores)
         hits = self._hits(query, page, files, scores, normalised, confidence)
         total = len(files.best) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
@@ -204,6 +215,16 @@ class _Search:
             np.sort([part[0] for part in parts]).astype(np.int64),
             {int(part[0]): part for part in parts if len(part) > 1},
         )
+
+    def _score_moments(self, query: Sequence[QueryTerm], page: Sequence[int], files: "Files", scores: Tensor) -> None:
+        """Put the best moments of the videos on a page in order, by scores (I,) that become exact."""
+        now, rule, ask = self.snapshot, self.index.rule, encoded_query([query], self.index.rule)
+        for best in page:
+            if best in files.frames:
+                rest = np.sort(files.frames[best][1:])
+                own = best_scores(now.vectors, now.rough, self._spans(self.chosen[rest]), ask, rule, MOMENTS)[:, 0]
+                scores[torch.from_numpy(rest)] = own
+                files.frames[best][1:] = rest[top(own, len(rest))]
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
