@@ -158,7 +158,7 @@ def test_the_quick_scan_finds_the_same_videos_and_moments(
     for name in "acd":
         scene(name).save(tmp_path / "in" / f"{name}.png")
     index = built(tmp_path / "index", tmp_path / "in")
-    monkeypatch.setattr("wordsight.search.find.FIRST", 1)
+    monkeypatch.setattr("wordsight.search.options.FIRST", 1)
     monkeypatch.setattr("wordsight.search.find.MOMENTS", 2)
     found = {}
     for quick in (False, True):
