@@ -24,7 +24,8 @@ import json, sys, time
 import torch
 import wordsight.runs.aligner
 from wordsight.errors import InputError
-from wordsight.vision.images import open_image, read_header
+from wordsight.vision.images import open_image
+from wordsight.vision.headers import read_header
 began, said = time.perf_counter(), []
 for at_least in (0, 320):
     try:

@@ -179,10 +179,10 @@ def speed(paths: list[Path], side: int) -> None:
         print(f"| {name} | {len(paths) / clock:.2f} | {computing / len(paths):.2f} |", flush=True)
 
 
-def hour(side: int) -> None:
+def hour(side: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hour.mp4"
-        _hour_of_video(path)
+        _hour_of_video(path, seconds)
         print(f"{path.name}: {path.stat().st_size / 1e6:.0f} MB\n| | seconds | peak MB |\n|---|---|---|", flush=True)
         for name in ("features", "shots"):
             clock = time.perf_counter()
@@ -205,7 +205,7 @@ def only(what: str, path: Path, side: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
-def _hour_of_video(path: Path, rate: int = 25, seconds: int = 4) -> None:
+def _hour_of_video(path: Path, seconds: int, rate: int = 25, again: int = 4) -> None:
     """640 x 360: four seconds of coloured squares that move, over and over."""
     import av
 
@@ -214,11 +214,11 @@ def _hour_of_video(path: Path, rate: int = 25, seconds: int = 4) -> None:
         stream = container.add_stream("mpeg4", rate=rate)
         stream.width, stream.height, stream.time_base = 640, 360, Fraction(1, rate)
         stream.codec_context.max_b_frames = 0
-        shown = [np.ascontiguousarray(np.roll(picture, 4 * number, axis=1)) for number in range(rate * seconds)]
+        shown = [np.ascontiguousarray(np.roll(picture, 4 * number, axis=1)) for number in range(rate * again)]
         packets = [packet for one in shown for packet in stream.encode(av.VideoFrame.from_ndarray(one, "rgb24"))]
         packets += stream.encode(None)
         contents = [(bytes(packet), packet.is_keyframe) for packet in packets]
-        for number in range(3600 * rate):
+        for number in range(seconds * rate):
             content, key = contents[number % len(contents)]
             packet = av.Packet(content)
             packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, rate), key
@@ -235,9 +235,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--most", type=int, default=300)
     parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--seconds", type=int, default=3600, help="of the video of `hour`")
     args = parser.parse_args()
     if args.what == "hour":
-        return hour(args.size)
+        return hour(args.size, args.seconds)
     if args.data is None:
         parser.error("expected --data")
     if args.what == "shots":

@@ -34,9 +34,9 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
+from wordsight.search.evidence import evidence
 from wordsight.search.index import Index
 from wordsight.search.query import encoded_query, terms
-from wordsight.search.results import evidence
 from wordsight.search.scan import scan
 from wordsight.search.snapshot import Snapshot
 

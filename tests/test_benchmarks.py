@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from wordsight import bundled
+from wordsight.data.load import load_dataset
+from wordsight.data.sequences import write_sequences
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -100,3 +102,16 @@ def test_the_app_is_timed_as_the_page_asks_it() -> None:
     told = figures("app.py", "--pictures", "200", "--rounds", "1")
     assert told["pictures"] == 200 and {"photos", "facets", "thumbnail", "search"} <= told.keys()
     assert all(one["first_ms"] > 0 for one in told.values() if isinstance(one, dict))
+
+
+def test_shots_and_features_of_clips_are_measured(world: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    out = write_sequences(load_dataset(world), tmp_path / "sequences", most=2)
+    clips, there, found, precision, recall = printed("clips.py", "shots", "--data", str(out)).split("|")[-6:-1]
+    assert int(clips) == len(json.loads((out / "shots.json").read_text())) and int(found) >= 0
+    assert int(there) > 0 and 0 <= float(precision) <= 100 and float(recall) > 50
+    rows = printed("clips.py", "speed", "--data", str(out), "--most", "2", "--size", "32").splitlines()[3:]
+    assert len(rows) == 2 and all(float(row.split("|")[2]) > 0 for row in rows)
+    rows = printed("clips.py", "hour", "--seconds", "8", "--size", "32").splitlines()[3:]
+    assert [row.split("|")[1].strip() for row in rows] == ["features", "shots"]
+    assert all(int(row.split("|")[3]) > 0 for row in rows)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from wordsight.vision import images, limits
-from wordsight.vision.images import BadPicture, open_image, read_header
+from wordsight.vision.headers import read_header
+from wordsight.vision.images import BadPicture, open_image
 from wordsight.vision.limits import Room, TooManyPixels
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

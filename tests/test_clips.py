@@ -24,7 +24,8 @@ from wordsight.errors import InputError
 from wordsight.runs.encoder import region_encoder
 from wordsight.vision import clips
 from wordsight.vision.cache import FeatureCache
-from wordsight.vision.clips import fragment, frames, is_video, length, sampled, still
+from wordsight.vision.clips import frames, length, sampled, still
+from wordsight.vision.fragments import fragment, is_video
 from wordsight.vision.settings import RegionSettings
 from wordsight.vision.shots import shots
 

@@ -13,8 +13,8 @@ from wordsight.evaluation.alignment import measure
 from wordsight.evaluation.captioning import measure_captions
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.captioner import load_captioner
-from wordsight.search.find import SearchOptions
 from wordsight.search.index import Index
+from wordsight.search.options import SearchOptions
 from wordsight.training.trainer import train
 from wordsight.web.serve import serve
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.vision.images import TooManyPixels, media_type, open_image, pixels, read_header
+from wordsight.vision.headers import media_type, read_header
+from wordsight.vision.images import TooManyPixels, open_image, pixels
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -24,7 +24,7 @@ ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "batch": LEAVES,
     "text": {"batch"} | LEAVES,
     "vision": {"batch", "text.word_table"} | LEAVES,
-    "data": {"batch", "text", "vision.images", "vision.clips"} | LEAVES,
+    "data": {"batch", "text", "vision.images", "vision.clips", "vision.fragments"} | LEAVES,
     "matching": SEEN_AND_SAID | LEAVES,
     "captioning": SEEN_AND_SAID | LEAVES,
     "situations": SEEN_AND_SAID | LEAVES,

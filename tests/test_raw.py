@@ -13,7 +13,8 @@ from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search.index import Index
 from wordsight.vision import raw
-from wordsight.vision.images import media_type, open_image, read_header
+from wordsight.vision.headers import media_type, read_header
+from wordsight.vision.images import open_image
 
 PREVIEW = (96, 64)
 Entry = tuple[int, str, list[int] | bytes]

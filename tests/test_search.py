@@ -191,6 +191,17 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
                 best = top(quick[:, query], count)
                 assert best.tolist() == top(found[:, query], count).tolist()
                 torch.testing.assert_close(quick[best, query], found[best, query], atol=1e-4, rtol=1e-4)
+        of_file = np.arange(40) % 7 * 3  # frames of seven videos
+        for count in (1, 3, 6, 7):
+            quick = best_scores(maps, halves, spans, encoded_query(queries, rule), rule, count, of_file)
+            for query in range(len(queries)):
+                best, right = (
+                    sorted(((one[of_file == file, query].max().item(), file) for file in of_file[:7]), reverse=True)[
+                        :count
+                    ]
+                    for one in (quick, found)
+                )
+                assert best == [(pytest.approx(score, abs=1e-4), file) for score, file in right]
 
 
 def _one(texts: Vectors, number: int) -> Vectors:

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.vision import video_frames
+from wordsight.search.frames import split
+from wordsight.vision import video, video_frames
+from wordsight.vision.fragments import fragment, is_video, times_in
 from wordsight.vision.video_frames import frame_at, read_video_header, sampled
 
 av = pytest.importorskip("av")
@@ -138,7 +140,7 @@ def test_what_is_no_video_is_refused_in_a_sentence(tmp_path: Path) -> None:
                 read(tmp_path / name)
     with pytest.raises(InputError, match="only sound; expected a video"):
         list(sampled(sound(tmp_path / "song.mp4")))
-    with pytest.raises(InputError, match=r"gone\.mp4: cannot be read \(.*[Nn]o such file"):
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file, expected a video"):
         list(sampled(tmp_path / "gone.mp4"))
     (tmp_path / "folder.mp4").mkdir()
     os.mkfifo(tmp_path / "pipe.mp4")
@@ -157,3 +159,32 @@ def test_a_video_that_is_cut_short_or_damaged_gives_what_there_is(tmp_path: Path
     damaged[len(whole) // 2 : len(whole) // 2 + 40] = bytes(40)
     (tmp_path / "hole.mkv").write_bytes(damaged)
     assert levels(tmp_path / "hole.mkv")[0] == 20
+
+
+def test_frames_between_are_passed_over_where_keyframes_allow_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys.avi"
+    with av.open(str(path), "w") as container:  # every frame is a keyframe
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuvj420p"
+        for number in range(150):
+            container.mux(stream.encode(av.VideoFrame.from_image(grey(20 * (number // 25) + 20))))
+        container.mux(stream.encode(None))
+    decoded, decode = [], video._decoded
+    monkeypatch.setattr(video, "_decoded", lambda one: (decoded.append(time) or (time, _) for time, _ in decode(one)))
+    assert levels(path) == {0: 20, 1: 40, 2: 60, 3: 80, 4: 100, 5: 120}
+    assert len(decoded) <= 12
+    decoded.clear()
+    assert levels(path, start=5) == {5: 120} and len(decoded) <= 3
+    monkeypatch.setattr(video, "_sought", lambda *_: iter(()))  # as in a bad index
+    assert levels(path) == {0: 20, 1: 40, 2: 60, 3: 80, 4: 100, 5: 120}
+
+
+def test_a_name_says_a_file_and_times() -> None:
+    assert times_in("a.mp4#t=7") == ("a.mp4", 7, None) and times_in("b/a.b.mp4#t=1.5,2") == ("b/a.b.mp4", 1.5, 2)
+    assert split("a.mp4#t=7") == ("a.mp4", 7) and split("a.mp4#t=7#t=8.mp4#t=0") == ("a.mp4#t=7#t=8.mp4", 0)
+    for name in ("a.mp4", "a.mp4#t=7.5", "a.mp4#t=1,2", "a.mp4#t=07", "a.mp4#t=", "a.mp4#t=\u0667", "#t=7"):
+        assert split(name) == (name, None)
+    assert fragment("a.mp4#t=7").path == Path("a.mp4#t=7")  # one frame is no part
+    assert not is_video("a.mp4#t=7") and is_video("a.mp4#t=1,2")

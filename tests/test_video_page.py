@@ -14,7 +14,7 @@ from wordsight.search.index import Index
 from wordsight.web.app import create_app
 
 pytest.importorskip("playwright.sync_api", reason="the extra 'browser' (playwright) is not installed")
-from test_browser import browser, expect, opened, served  # noqa: F401 - a fixture among them
+from browsing import expect, opened, served
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def until(page: Any, what: str) -> None:
     raise AssertionError(what)
 
 
-def test_a_video_plays_from_its_frame_and_the_address_keeps_the_time(browser: Any, address: str) -> None:  # noqa: F811
+def test_a_video_plays_from_its_frame_and_the_address_keeps_the_time(browser: Any, address: str) -> None:
     with opened(browser, address) as page:
         expect(page.locator("#status")).to_have_text("1 photo, 2 videos")
         expect(page.locator(".length")).to_have_count(2)
@@ -65,7 +65,7 @@ def test_a_video_plays_from_its_frame_and_the_address_keeps_the_time(browser: An
         expect(page.locator(".aside h2")).not_to_contain_text(f"at 0:0{begin}")
 
 
-def test_what_a_browser_cannot_play_is_said_and_can_be_downloaded(browser: Any, address: str) -> None:  # noqa: F811
+def test_what_a_browser_cannot_play_is_said_and_can_be_downloaded(browser: Any, address: str) -> None:
     with opened(browser, address) as page:
         page.goto(f"{address}/?kind=video&where=path+~+%22*.avi%22")
         expect(page.locator("#chosen")).to_contain_text("Videos")
@@ -79,7 +79,7 @@ def test_what_a_browser_cannot_play_is_said_and_can_be_downloaded(browser: Any, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_has_nothing_against_videos(browser: Any, address: str, scheme: str) -> None:  # noqa: F811
+def test_axe_has_nothing_against_videos(browser: Any, address: str, scheme: str) -> None:
     found = importlib.util.find_spec("axe_playwright_python")
     if found is None or found.origin is None:
         pytest.skip("axe-playwright-python, which brings axe-core, is not installed")

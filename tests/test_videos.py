@@ -149,6 +149,31 @@ def test_many_frames_do_not_hide_other_hits(tmp_path: Path) -> None:
     assert video.frames == 24 and len(video.moments) == 23
 
 
+@pytest.mark.parametrize("wanted", [{"top": 1}, {"top": 1, "page": 3}, {"top": 2, "kind": "video"}, {"top": 9}])
+def test_the_quick_scan_finds_the_same_videos_and_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]
+) -> None:
+    for name, scenes in {"one": "abcdab", "two": "cdcb", "three": "bdbabd"}.items():
+        clip(tmp_path / "in" / f"{name}.mp4", scenes)
+    for name in "acd":
+        scene(name).save(tmp_path / "in" / f"{name}.png")
+    index = built(tmp_path / "index", tmp_path / "in")
+    monkeypatch.setattr("wordsight.search.options.FIRST", 1)
+    monkeypatch.setattr("wordsight.search.find.MOMENTS", 2)
+    found = {}
+    for quick in (False, True):
+        monkeypatch.setattr("wordsight.search.find.is_quick", lambda spans, rule, quick=quick: quick)
+        found[quick] = [index.search(ask, **wanted) for ask in (ASK, "a blue square")]
+    for exact, other in zip(*found.values(), strict=True):
+        assert other.total == exact.total and len(other.hits) == len(exact.hits)
+        for one, same in zip(exact.hits, other.hits, strict=True):
+            assert (same.path, same.frames) == (one.path, one.frames)
+            assert same.score == pytest.approx(one.score, abs=1e-5)
+            assert [moment.score for moment in same.moments] == pytest.approx(
+                [moment.score for moment in one.moments], abs=1e-5
+            )
+
+
 def test_filters_know_photos_from_videos(index: Index) -> None:
     assert {hit.path.suffix for hit in index.search(ASK, kind="photo").hits} == {".png"}
     assert index.search(ASK, where="kind = video and date < 2021").total == 1

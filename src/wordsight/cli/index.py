@@ -223,8 +223,8 @@ def search(
     from wordsight.cli.hits import open_sheet, show_hits
     from wordsight.runs.aligner import load
     from wordsight.search.contact_sheet import write_sheet
-    from wordsight.search.find import SearchKeywords
     from wordsight.search.index import Index
+    from wordsight.search.options import SearchKeywords
 
     if min_sure is not None:
         print("wordsight: --min-sure is now called --min-confidence; the former name works until 0.3.", file=sys.stderr)

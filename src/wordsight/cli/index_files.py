@@ -17,7 +17,7 @@ from wordsight.search.info import BROKEN
 from wordsight.search.look import why
 from wordsight.search.query import Like, Part, Sentence, Written
 from wordsight.search.sentences import best_sentences
-from wordsight.vision.clips import is_video
+from wordsight.vision.fragments import is_video
 from wordsight.vision.images import open_image
 from wordsight.vision.video_frames import frame_at
 

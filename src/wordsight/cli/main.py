@@ -158,7 +158,7 @@ def caption(
     from wordsight.runs.caption_files import caption_files, pixels
     from wordsight.runs.captioner import load_captioner
     from wordsight.runs.described import check_out
-    from wordsight.vision.clips import fragment
+    from wordsight.vision.fragments import fragment
 
     if model is None and checkpoint.is_checkpoint(Path(pictures[0])):
         model, pictures = Path(pictures[0]), pictures[1:]

@@ -12,7 +12,8 @@ from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.errors import InputError
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
-from wordsight.vision.clips import fragment, still
+from wordsight.vision.clips import still
+from wordsight.vision.fragments import fragment
 
 Progress = Callable[[int, int], None]
 

@@ -11,7 +11,7 @@ from wordsight.data.lookup import PictureFiles
 from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.errors import InputError, printable
 from wordsight.files import field
-from wordsight.vision.clips import VIDEO_SUFFIXES
+from wordsight.vision.fragments import VIDEO_SUFFIXES
 
 CORPUS = ("videoid", "start", "end", "language", "description")  # columns of MSVD's CSV that are read
 OFFICIAL = {"train": 1200, "val": 100, "test": 670}  # clips of MSVD, in its order

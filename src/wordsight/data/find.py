@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.vision.clips import is_video
+from wordsight.vision.fragments import is_video
 
 PICTURE_SUFFIXES = frozenset(
     f".{ending}"

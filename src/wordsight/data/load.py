@@ -15,7 +15,7 @@ from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError, printable
 from wordsight.files import describe
-from wordsight.vision.clips import fragment
+from wordsight.vision.fragments import fragment
 
 FORMATS = (
     "Karpathy JSON (dataset_*.json), COCO captions JSON, a Flickr8k token file, imagefolder (metadata.jsonl), "

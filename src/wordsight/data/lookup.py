@@ -9,7 +9,7 @@ from pathlib import Path
 from wordsight.data.faults import Faults
 from wordsight.data.find import is_media
 from wordsight.data.records import split_of_folder
-from wordsight.vision.clips import fragment
+from wordsight.vision.fragments import fragment
 
 _IMAGES = ("images", "imgs", "videos", "clips")
 

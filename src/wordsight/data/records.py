@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.vision.clips import fragment
+from wordsight.vision.fragments import fragment
 
 _SPLITS = {
     "train": ("train", "training", "restval"),

@@ -13,7 +13,7 @@ from wordsight.data.faults import Faults
 from wordsight.data.lookup import files_below
 from wordsight.data.records import Dataset, Picture, split_of_folder
 from wordsight.errors import InputError
-from wordsight.vision.clips import Fragment, is_video
+from wordsight.vision.fragments import Fragment, is_video
 
 SUFFIXES = (".vtt", ".srt")  # of several beside a video, the first is read
 LARGEST = 1 << 26  # most bytes of a file

@@ -17,7 +17,8 @@ from wordsight.reports.strip import draw_strip, stacked
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.captions import picture_dict
-from wordsight.vision.clips import fragment, frames, is_video, length, still
+from wordsight.vision.clips import frames, length, still
+from wordsight.vision.fragments import fragment, is_video
 
 DRAWN = 20  # shots in one drawing, at most
 

@@ -22,7 +22,7 @@ from wordsight.search.look import look, why
 from wordsight.search.opened import Opened
 from wordsight.search.paths import is_gone
 from wordsight.search.video_build import Sampling, VideoBuilder
-from wordsight.vision.clips import is_video
+from wordsight.vision.fragments import is_video
 from wordsight.vision.images import Source
 from wordsight.vision.regions import Row, as_regions
 

@@ -11,10 +11,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Literal, NamedTuple, TypedDict, get_args
+from typing import Literal, TypedDict, get_args
 
 from wordsight.errors import InputError
 from wordsight.runs.typed import nearest
+from wordsight.search.expressions import Condition, parse
 from wordsight.search.frames import FRAME
 from wordsight.search.origins import OF_PICTURE
 from wordsight.search.paths import Paths
@@ -36,8 +37,6 @@ TEXTS = {"kind": KIND, "camera": f"ifnull((SELECT camera {OF_PICTURE}), '')", "o
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
 META = "json_each(CASE WHEN json_valid(pictures.meta) THEN pictures.meta ELSE '{}' END)"
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_TOKEN = re.compile(r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<operator><=|>=|!=|=|<|>|~)|(?P<word>[^\s"'<>=!~]+))""")
-_HELP = 'expected conditions such as width >= 800 and path ~ "*/lake/*"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,33 +114,6 @@ def require_day(text: str, name: str) -> None:
         good = False
     if not good:
         raise InputError(f"{name} {text[:40]!r}: expected a day such as 2024-05-17.")
-
-
-class Condition(NamedTuple):
-    """`name operator value`, as typed."""
-
-    name: str
-    operator: str
-    value: str
-
-
-def parse(text: str) -> list[Condition]:
-    """The conditions of an expression, which all must hold.
-
-    Raises:
-        InputError: it is none; the message says where it went wrong.
-    """
-    tokens = _tokens(text)
-    found = []
-    for start in range(0, max(len(tokens), 1), 4):
-        part = tokens[start : start + 4]
-        kinds = [kind for kind, _ in part[:3]]
-        if len(kinds) < 3 or kinds[0] == "operator" or kinds[1] != "operator" or kinds[2] == "operator":
-            raise InputError(f"{text!r}, condition {start // 4 + 1}: {_HELP}.")
-        if len(part) == 4 and ((part[3] != ("word", "and") and part[3] != ("word", "AND")) or start + 4 == len(tokens)):
-            raise InputError(f"{text!r}, after condition {start // 4 + 1}: expected 'and' and another condition.")
-        found.append(Condition(*(value for _, value in part[:3])))
-    return found
 
 
 def numbers(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> list[int]:
@@ -271,18 +243,6 @@ def columns(db: sqlite3.Connection) -> list[str]:
 def meta_names(db: sqlite3.Connection) -> list[str]:
     """The names of what the user knows of some pictures."""
     return [row[0] for row in db.execute(f"SELECT DISTINCT key FROM pictures, {META} WHERE meta != '{{}}'")]
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found, at = [], 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise InputError(f"{text!r}, at {text[at:].strip()[:20]!r}: {_HELP}.")
-        value = match[match.lastgroup]
-        found.append((match.lastgroup, value[1:-1] if match.lastgroup == "quoted" else value))
-        at = match.end()
-    return found
 
 
 def _number(value: str, name: str) -> float:

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,12 +13,15 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.matching.written_words import WrittenWord
 from wordsight.search import filters, origins, texts
-from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
+from wordsight.search.calibrate import CALIBRATE, Calibration, Curve
 from wordsight.search.catalog import Catalog
-from wordsight.search.duplicates import GROUPED, groups
+from wordsight.search.duplicates import groups
+from wordsight.search.evidence import evidence
+from wordsight.search.folded import Files, by_file
 from wordsight.search.frames import split, videos
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
+from wordsight.search.options import SearchOptions
 from wordsight.search.prefilter import best_scores, is_quick
 from wordsight.search.query import (
     Ask,
@@ -32,51 +34,14 @@ from wordsight.search.query import (
     without_quotes,
     written,
 )
-from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults, evidence
-from wordsight.search.scan import Ints, scan, top
+from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults
+from wordsight.search.scan import Ints, Spans, scan, top
 from wordsight.search.text_matches import Evidence, TextMatches, with_written
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
 TEXT_WEIGHT = 4.0  # standard deviations of the sentence's scores that words count which are surely written
 TOGETHER = 128  # queries scanned for at once
 MOMENTS = 24  # other frames of a video that come with its best, at most
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions(filters.Filter):
-    """Which hits are wanted, and how many.
-
-    Attributes:
-        top: hits on a page; at least 1.
-        page: the number of the page, 1 is the first.
-        min_score: leave pictures out that score less.
-        min_confidence: leave pictures out that are less sure, 0 to 1.
-        group: show near-duplicates as one.
-        frames: show each frame of a video, and not the video as one hit.
-    """
-
-    top: int = 10
-    page: int = 1
-    min_score: float | None = None
-    min_confidence: float | None = None
-    group: bool = False
-    frames: bool = False
-
-    @property
-    def count(self) -> int:
-        """How many of the best must be known for this page."""
-        return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
-
-
-class SearchKeywords(filters.FilterKeywords, total=False):
-    """The same as keywords of `Index.search`."""
-
-    top: int
-    page: int
-    min_score: float | None
-    min_confidence: float | None
-    group: bool
-    frames: bool
 
 
 def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
@@ -144,13 +109,22 @@ class _Search:
     def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
         """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
         now, rule, ask = self.snapshot, self.index.rule, encoded_query(queries, self.index.rule)
-        spans = now.spans[self.chosen]
-        if rule.whole:
-            spans = replace(spans, count=np.ones_like(spans.count))
-        few = self.wanted.min_score is None and self.wanted.min_confidence is None and not self.folds
-        if few and is_quick(spans, rule):
-            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count).T.contiguous()
+        spans = self._spans(self.chosen)
+        if self.is_quick:
+            files = now.files[self.chosen] if self.folds else None
+            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count, files).T.contiguous()
         return scan(now.vectors, spans, ask, rule).T.contiguous()
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """Whether only the best of the chosen are scored exactly."""
+        few = self.wanted.min_score is None and self.wanted.min_confidence is None
+        return few and is_quick(self._spans(self.chosen), self.index.rule)
+
+    def _spans(self, places: Ints) -> Spans:
+        """Where the rows are that are scored, of some places in the snapshot."""
+        spans = self.snapshot.spans[places]
+        return replace(spans, count=np.ones_like(spans.count)) if self.index.rule.whole else spans
 
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
         """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
@@ -181,29 +155,30 @@ class _Search:
         confidence = None if curve is None else curve.confidence(normalised)
         left = self._fits(scores, confidence).nonzero()[:, 0]
         start, stop = (self.wanted.page - 1) * self.wanted.top, self.wanted.page * self.wanted.top
-        files = self._files(left.numpy(), scores)
+        files = Files(left.numpy(), {})
+        if self.folds:
+            files = by_file(self.snapshot.files[self.chosen], left.numpy(), scores)
         order = files.best[top(scores[files.best], self.wanted.count)]
         sets = (
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )
         page = [order[ranks] for ranks in sets[start:stop]]
+        if self.is_quick and not self.text:
+            self._score_moments(query, [int(group[0]) for group in page], files, scores)
         hits = self._hits(query, page, files, scores, normalised, confidence)
         total = len(files.best) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
         return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _is_poor_match(curve, confidence))
 
-    def _files(self, left: Ints, scores: Tensor) -> "Files":
-        """The best frame of each video in place of all its frames; scores (I,), of the places `left` among them."""
-        if not (self.folds and len(left)):
-            return Files(left, {})
-        of = self.snapshot.files[self.chosen[left]]
-        order = np.lexsort((left, -scores.numpy()[left], of))  # by file, best first
-        ends = np.flatnonzero(np.diff(of[order], append=-1)) + 1
-        parts = np.split(left[order], ends[:-1])
-        return Files(
-            np.sort([part[0] for part in parts]).astype(np.int64),
-            {int(part[0]): part for part in parts if len(part) > 1},
-        )
+    def _score_moments(self, query: Sequence[QueryTerm], page: Sequence[int], files: Files, scores: Tensor) -> None:
+        """Put the best moments of the videos on a page in order, by scores (I,) that become exact."""
+        now, rule, ask = self.snapshot, self.index.rule, encoded_query([query], self.index.rule)
+        for best in page:
+            if best in files.frames:
+                rest = np.sort(files.frames[best][1:])
+                own = best_scores(now.vectors, now.rough, self._spans(self.chosen[rest]), ask, rule, MOMENTS)[:, 0]
+                scores[torch.from_numpy(rest)] = own
+                files.frames[best][1:] = rest[top(own, len(rest))]
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
@@ -230,7 +205,7 @@ class _Search:
         self,
         query: Sequence[QueryTerm],
         page: Sequence[Ints],
-        files: "Files",
+        files: Files,
         scores: Tensor,
         normalised: Tensor,
         confidence: Tensor | None,
@@ -294,18 +269,6 @@ class _Search:
     def videos(self) -> dict[str, float]:
         """How long each video is, by name."""
         return {name: video.seconds for name, video in videos(self.catalog).items()}
-
-
-class Files(NamedTuple):
-    """Hits by file.
-
-    Attributes:
-        best: the best of each file, ascending places among the chosen.
-        frames: for each such place of which the file has several, all of them, best first.
-    """
-
-    best: Ints
-    frames: dict[int, Ints]
 
 
 def _is_poor_match(curve: Curve | None, confidence: Tensor | None) -> bool:

@@ -4,14 +4,13 @@ The name is a media fragment (W3C). What belongs to the video as a whole, above 
 the table `videos`.
 """
 
-import re
 from collections.abc import Collection
 from hashlib import blake2b
 from typing import NamedTuple
 
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.vision.fragments import times_in
 
-_NAME = re.compile(r"(?s)(.+)#t=([0-9]+)")
 _FILE = "rtrim(pictures.path, '0123456789')"
 FRAME = f"({_FILE} GLOB '*#t=' AND pictures.path NOT GLOB '*#t=')"  # SQL, of a row of pictures: whether it is a frame
 VIDEO = f"substr({_FILE}, 1, length({_FILE}) - 3)"  # and the name of its video
@@ -65,8 +64,9 @@ def frame_key(video: str, time: int) -> str:
 
 def split(key: str) -> tuple[str, int | None]:
     """The name of the file, and the time of a frame; None of what is no frame."""
-    found = _NAME.fullmatch(key) if key[-1:].isdecimal() else None
-    return (found[1], int(found[2])) if found else (key, None)
+    file, start, _ = times_in(key)
+    frame = start is not None and key == frame_key(file, int(start))
+    return (file, int(start)) if frame and start is not None else (key, None)
 
 
 def file_of(key: str) -> str:

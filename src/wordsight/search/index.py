@@ -12,16 +12,12 @@ INDEX/broken.txt        the pictures that cannot be read, where there are some
 INDEX/sketch/           what photos are compared with drawings by, where it was asked for (`sketch_view.py`)
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
 from wordsight.data.pictures import Names, named
 from wordsight.errors import InputError
-from wordsight.files import reason
-from wordsight.locks import locked
-from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
 from wordsight.search import damage, origins, texts, thumbnails
@@ -31,16 +27,17 @@ from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY, create
-from wordsight.search.find import SearchKeywords, SearchOptions, find
+from wordsight.search.find import find
 from wordsight.search.former import FormerNames, keywords
 from wordsight.search.frames import file_of
 from wordsight.search.gone import Gone
-from wordsight.search.identity import fingerprint, is_index, is_ours, mark
+from wordsight.search.identity import fingerprint, is_index, is_ours
+from wordsight.search.index_folder import IndexFolder
 from wordsight.search.info import info, write_broken
 from wordsight.search.listing import listed_files
 from wordsight.search.merge import check_match, merge
-from wordsight.search.opened import TRIES, Opened
-from wordsight.search.paths import Paths
+from wordsight.search.opened import Opened
+from wordsight.search.options import SearchKeywords, SearchOptions
 from wordsight.search.query import Ask, with_texts
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
@@ -48,32 +45,16 @@ from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
 from wordsight.search.sketch_search import search_sketch
 from wordsight.search.sketch_view import SketchView, make, stamp
-from wordsight.search.snapshot import Snapshot
 from wordsight.search.trials import trials
-from wordsight.search.vectors import Segments
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import Source
 from wordsight.vision.ocr import is_installed, text_reader
 
 
-class Index(FormerNames):
-    """An index in a folder; of whatever index stands there, if it is replaced.
+class Index(IndexFolder, FormerNames):
+    """An index in a folder, as pictures are put in, taken out and asked for."""
 
-    Attributes:
-        folder: where it is.
-        device: where pictures and sentences are encoded.
-    """
-
-    def __init__(self, folder: str | Path, device: str = "auto") -> None:
-        """Open an index.
-
-        Raises:
-            InputError: there is none, or it is damaged or of a newer version.
-        """
-        self.folder, self.device = Path(folder), device
-        self._opened: Opened | None = None
-        self._sketch: SketchView | None = None
-        _ = self.opened
+    _sketch: SketchView | None = None
 
     @classmethod
     def create(cls, folder: str | Path, run: str | Path | None = None, device: str = "auto") -> "Index":
@@ -101,54 +82,6 @@ class Index(FormerNames):
                 catalog.set_fact("home", home)
             index._opened = None  # it was moved
         return index
-
-    @property
-    def opened(self) -> Opened:
-        """The index that stands in the folder now.
-
-        Raises:
-            InputError: there is none, or it is damaged or of a newer version.
-        """
-        last = self._opened
-        for _ in range(TRIES):
-            if last is not None and last.is_current():
-                return last
-            self._opened = last = Opened(self.folder, self.device, last)
-        raise InputError(f"{self.folder}: another process keeps replacing this index; try again once it is done.")
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What is written about the whole index."""
-        return self.opened.facts
-
-    @property
-    def paths(self) -> Paths:
-        """What its pictures are called."""
-        return self.opened.paths
-
-    @property
-    def segments(self) -> Segments:
-        """Their vectors."""
-        return self.opened.segments
-
-    @property
-    def bundled(self) -> bool:
-        """Whether its model is the bundled one."""
-        return self.opened.bundled
-
-    @property
-    def run(self) -> Aligner:
-        """The model of the index.
-
-        Raises:
-            InputError: it is missing, damaged or another than the vectors are of.
-        """
-        return self.opened.run
-
-    @property
-    def rule(self) -> Rule:
-        """How words make a score."""
-        return self.opened.rule
 
     def build(
         self,
@@ -355,30 +288,3 @@ class Index(FormerNames):
             if found.others:
                 raise catalog.damage(found.others[0])
             return list(dict.fromkeys(map(self.paths.path, found.pictures)))
-
-    def snapshot(self, catalog: Catalog) -> Snapshot:
-        """The index as a reading catalogue sees it; kept until it changes.
-
-        Raises:
-            InputError: a file of vectors is cut short.
-        """
-        return self.opened.snapshot(catalog)
-
-    @contextmanager
-    def writing(self, wait: float = 0.0) -> Iterator[Catalog]:
-        """The catalogue, for the only process that writes.
-
-        Args:
-            wait: seconds that are waited for another one to end.
-
-        Raises:
-            InputError: another process is writing, or the folder cannot be written.
-        """
-        _ = self.opened  # or a lock would be put into what is no index
-        with locked(self.folder, BUSY, wait=wait):
-            try:
-                mark(self.folder)
-            except OSError as error:
-                raise InputError(f"{self.folder}: cannot be written ({reason(error)}).") from None
-            with Catalog(self.folder, write=True) as catalog:
-                yield catalog

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wordsight.data.pictures import Listing, Names, picture_files
 from wordsight.errors import InputError, install
-from wordsight.vision.clips import is_video
+from wordsight.vision.fragments import is_video
 from wordsight.vision.video_frames import reads_videos
 
 

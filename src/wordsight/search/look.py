@@ -10,7 +10,7 @@ from wordsight.files import open_regular, reason
 from wordsight.search.catalog import Entry
 from wordsight.search.origins import date_in_name, iso
 from wordsight.search.paths import is_gone
-from wordsight.vision.images import read_header
+from wordsight.vision.headers import read_header
 from wordsight.vision.video_frames import VideoHeader, read_video_header
 
 MOST = 2**31  # bytes; no picture is larger

@@ -16,7 +16,7 @@ from wordsight.files import open_regular
 from wordsight.search.catalog import Catalog
 from wordsight.search.frames import split
 from wordsight.search.paths import Paths
-from wordsight.vision.images import read_header
+from wordsight.vision.headers import read_header
 from wordsight.vision.video_frames import read_video_header
 
 From = Literal["exif", "container", "name", "file"]

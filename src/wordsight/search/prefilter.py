@@ -53,8 +53,11 @@ def best_scores(
     encoded_query: EncodedQuery,
     rule: Rule,
     count: int,
+    files: Ints | None = None,
 ) -> Tensor:
     """Scores of which the `count` best of each query are exact, and no other is greater than they are.
+
+    With `files` the `count` best files are those, each by the best of its pictures.
 
     Args:
         segments: the rows of each file, (rows, D) float32.
@@ -63,18 +66,27 @@ def best_scores(
         encoded_query: Q queries.
         rule: how words make a score.
         count: how many are wanted.
+        files: (I,) a number for the file of each picture, which frames of a video share.
 
     Returns:
         (I, Q) float32.
     """
-    if count >= len(spans):
+    if count >= (len(spans) if files is None else len(np.unique(files))):
         return scan(segments, spans, encoded_query, rule)
     found, error = _rough(halves, spans, encoded_query)
-    surely = (found - error).topk(count, dim=0).values[-1]  # (Q,): the k-th best is not below this
+    least = found - error if files is None else _greatest(found - error, files)
+    surely = least.topk(count, dim=0).values[-1]  # (Q,): the k-th best is not below this
     for query in range(found.shape[1]):
         near = (found[:, query] + error[:, query] >= surely[query]).nonzero()[:, 0].numpy()
         found[near, query] = scan(segments, spans[near], encoded_query.only(query), rule)[:, 0]
     return found
+
+
+def _greatest(scores: Tensor, files: Ints) -> Tensor:
+    """The greatest of scores (I, Q) within each file: (F, Q)."""
+    order = np.argsort(files, kind="stable")
+    starts = np.flatnonzero(np.diff(files[order], prepend=-1))
+    return torch.from_numpy(np.maximum.reduceat(scores.numpy()[order], starts, axis=0))
 
 
 def _rough(halves: Mapping[int, Stored[np.int16]], spans: Spans, encoded_query: EncodedQuery) -> tuple[Tensor, Tensor]:

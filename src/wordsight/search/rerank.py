@@ -13,10 +13,12 @@ import torch
 from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.runs.aligner import Aligner
-from wordsight.search.find import SearchOptions, find
+from wordsight.search.evidence import evidence
+from wordsight.search.find import find
 from wordsight.search.opened import Opened
+from wordsight.search.options import SearchOptions
 from wordsight.search.query import Ask, QueryTerm, terms
-from wordsight.search.results import Hit, SearchResults, evidence
+from wordsight.search.results import Hit, SearchResults
 from wordsight.vision.regions import FeatureCache, default_cache
 
 AMONG = 50  # so many are scored again where nobody says how many

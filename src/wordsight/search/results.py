@@ -1,23 +1,18 @@
 """What a search gives: pictures, and the boxes that made them come."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from PIL import Image
 
-from wordsight.batch import Vectors
 from wordsight.errors import InputError, printable
-from wordsight.matching.score import word_regions
-from wordsight.matching.segments import BETA, Evidence, segments
 from wordsight.reports.marks import Mark, labelled
 from wordsight.runs.aligner import Box
 from wordsight.search.former import FormerNames, with_former
 from wordsight.search.frames import clock
-from wordsight.search.query import Part, QueryTerm
+from wordsight.search.query import Part
 from wordsight.vision.images import open_image, reopened
 from wordsight.vision.notebook import Shown, coloured, frame, png, scene
 from wordsight.vision.video_frames import frame_at
@@ -26,7 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SIDE = 320  # pixels, of a hit in a notebook
-REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
 
 @dataclass(frozen=True)
@@ -265,55 +259,3 @@ class SearchResults(FormerNames):
                 places = " ".join(f"{100 * edge:4.0f}" for edge in phrase.box)
                 lines.append(f"       {phrase.text:{width}}  {phrase.strength:7.3f} {places}")
         return "\n".join(lines)
-
-
-def evidence(
-    terms: Sequence[QueryTerm], images: Vectors, look: Evidence = word_regions
-) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
-    """Which words of a query went to which boxes.
-
-    Args:
-        terms: of the query.
-        images: (I, R, D), their places boxes.
-        look: `Matcher.evidence` of the model that encoded them.
-
-    Returns:
-        For each picture its words and its phrases.
-    """
-    if not len(images.mask):
-        return []
-    found: list[tuple[list[Word], list[Phrase]]] = [([], []) for _ in range(len(images.mask))]
-    for term in terms:
-        texts = Vectors(*(part.expand(len(found), *part.shape[1:]) for part in _parts(term)))
-        if not term.words:
-            for (_, phrases), some in zip(found, _regions(images, texts, term.weight, look), strict=True):
-                phrases += some
-            continue
-        alone = segments(images, texts, 0.0, evidence=look)
-        together = segments(images, texts, BETA, term.grouping.expand(len(found)), look)
-        for (words, phrases), singles, spans in zip(found, alone, together, strict=True):
-            first = len(words)
-            each = [(one.box, strength) for one in singles for strength in one.strengths]
-            for text, (box, strength) in zip(term.words, each, strict=True):
-                words.append(Word(text, box, strength, text not in term.unknown))
-            for span in spans:
-                text = " ".join(term.words[span.start : span.end])
-                place = first + span.start, first + span.end
-                phrases.append(Phrase(text, *place, span.box, span.strength, term.weight))
-    return [(tuple(words), tuple(phrases)) for words, phrases in found]
-
-
-def _parts(term: QueryTerm) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return term.texts.values, term.texts.mask, term.texts.places
-
-
-def _regions(images: Vectors, texts: Vectors, weight: float, look: Evidence) -> list[list[Phrase]]:
-    """Where the regions that were asked for went: the strongest, each box once."""
-    found = []
-    for row in segments(images, texts, 0.0, evidence=look):
-        pairs = sorted(((max(one.strengths), one.box) for one in row), reverse=True)
-        best: dict[Box, float] = {}
-        for strength, box in pairs:
-            best.setdefault(box, strength)
-        found.append([Phrase("this", 0, 0, box, strength, weight) for box, strength in list(best.items())[:REGIONS]])
-    return found

@@ -12,9 +12,9 @@ from wordsight.errors import InputError
 from wordsight.runs.aligner import Box
 from wordsight.search import filters, origins
 from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.find import SearchOptions
 from wordsight.search.look import state
 from wordsight.search.opened import Opened
+from wordsight.search.options import SearchOptions
 from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.search.scan import top
 from wordsight.search.sketch_view import GRID, SketchView

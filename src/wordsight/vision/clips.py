@@ -4,12 +4,10 @@ Videos are decoded by PyAV (`video.py`), animated GIF, WebP, APNG and AVIF by Pi
 middle of `count` equal spans of time, by their time stamps, so variable frame rates come out right; one that is shown
 for long is taken several times.
 
-A part of a clip is named as in W3C Media Fragments: `clip.mp4#t=10,12.5` is what is shown from second 10 to 12.5. Such
-a name stands wherever that of a file does.
+Parts of clips are named as in `fragments.py`.
 """
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -20,14 +18,10 @@ from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.vision import video
+from wordsight.vision.fragments import Fragment, fragment, is_video
 from wordsight.vision.images import Source, open_image
 
-VIDEO_SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "ts")
-)
 MOST_FRAMES = 20_000  # of an animated picture
-_TIMES = re.compile(r"(.+\.\w+)#t=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)", re.DOTALL)
 
 
 class Frame(NamedTuple):
@@ -42,48 +36,6 @@ class Frame(NamedTuple):
     image: Image.Image
     start: float
     end: float
-
-
-class Fragment(NamedTuple):
-    """A part of a clip.
-
-    Attributes:
-        file: of the whole clip.
-        start: where the part begins, seconds.
-        end: and where it ends; infinite for the end of the clip.
-    """
-
-    file: Path
-    start: float = 0.0
-    end: float = math.inf
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is the whole clip."""
-        return self.start == 0 and self.end == math.inf
-
-    @property
-    def path(self) -> Path:
-        """The name of the part, `FILE#t=START,END`; of the whole clip that of its file."""
-        if self.whole:
-            return self.file
-        return self.file.with_name(f"{self.file.name}#t={self.times}")
-
-    @property
-    def times(self) -> str:
-        """When it begins and ends, to the millisecond: `START,END`."""
-        return ",".join(f"{time:.3f}".rstrip("0").rstrip(".") for time in (self.start, self.end))
-
-
-def fragment(path: str | Path) -> Fragment:
-    """The file and the times in the name of a clip or of a part of one; nothing is opened."""
-    found = _TIMES.fullmatch(str(path))
-    return Fragment(Path(found[1]), float(found[2]), float(found[3])) if found else Fragment(Path(path))
-
-
-def is_video(name: str | Path) -> bool:
-    """Whether a name is a video's, or of a part of one, by its ending, in capitals or not."""
-    return fragment(name).file.suffix.lower() in VIDEO_SUFFIXES
 
 
 def frames(path: str | Path, count: int, at_least: int = 0) -> list[Frame]:

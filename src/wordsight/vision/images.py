@@ -3,10 +3,9 @@
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from wordsight.vision.limits import (
     MEMORY,
     ROOM,
     TooManyPixels,
-    check_directories,
     check_exif,
     check_file,
     check_need,
@@ -32,8 +30,7 @@ from wordsight.vision.limits import (
 from wordsight.vision.raw import is_raw, preview
 
 Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
-_ORIENTATION, _CHANGED, _EXIF, _TAKEN = 0x0112, 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
-_MAKE, _MODEL = 0x010F, 0x0110
+ORIENTATION = 0x0112  # number of an EXIF tag
 _LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
 _LONG = 16  # the longer side is kept at most so many times as long as is asked for
 _TURNS = {
@@ -87,7 +84,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
             with _unreadable(name):
                 file = preview(file) if is_raw(file) else file
             with _unreadable(name), ROOM.taken(check_file(file)):
-                image = Image.open(file, formats=_formats())
+                image = Image.open(file, formats=formats())
             check_size(image, name, max_pixels)
             with _damage(name):
                 return _decoded(image, file, name, at_least)
@@ -158,71 +155,7 @@ def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
     if not dark and not isinstance(image.info.get("transparency"), tuple):
         return None
     file.seek(0)
-    return lower_halves(Image.open(file, formats=_formats()))
-
-
-class Header(NamedTuple):
-    """What a picture's file says of it.
-
-    Attributes:
-        width: pixels, upright.
-        height: pixels, upright.
-        taken: when, by EXIF; None where it does not say.
-        make: of the camera, by EXIF; empty where it does not say.
-        model: likewise.
-    """
-
-    width: int
-    height: int
-    taken: datetime | None
-    make: str = ""
-    model: str = ""
-
-
-def read_header(content: bytes | BinaryIO) -> Header | None:
-    """What a picture's file, open or as its bytes, says of it, without decoding it; None where it is no picture."""
-    try:
-        image = _header(io.BytesIO(content) if isinstance(content, bytes) else content)
-        width, height = image.size
-    except Exception:  # decoders of damaged files raise nearly anything
-        return None
-    make = model = ""
-    try:
-        if image.format == "TIFF":  # Pillow has turned the size already
-            width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
-        exif = image.getexif()
-        if exif.get(_ORIENTATION) in (5, 6, 7, 8):
-            width, height = height, width
-        make, model = (_plain(exif.get(tag)) for tag in (_MAKE, _MODEL))
-        text = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
-        taken = datetime.strptime(_plain(text)[:19], "%Y:%m:%d %H:%M:%S")
-    except Exception:  # none, or damaged
-        return Header(width, height, None, make, model)
-    return Header(width, height, taken, make, model)
-
-
-def _plain(text: object) -> str:
-    """Text of EXIF up to its first zero byte, without what is no Unicode."""
-    return str(text or "").partition("\0")[0].encode("utf-8", "ignore").decode().strip()
-
-
-def media_type(file: BinaryIO) -> str:
-    """The media type of a picture file, such as "image/jpeg"; empty if it is not a picture, or a RAW photo."""
-    try:
-        return "" if is_raw(file) else Image.MIME.get(_header(file).format or "", "")
-    except Exception:  # decoders of damaged files raise nearly anything
-        return ""
-
-
-def _header(file: BinaryIO) -> Image.Image:
-    """Open a picture without decoding its pixels, except an icon's; of a RAW photo the preview."""
-    file = preview(file) if is_raw(file) else file
-    with ROOM.taken(check_file(file)):
-        image = Image.open(file, formats=_formats())
-    check_exif(image)
-    if image.format == "TIFF":
-        check_directories(image, file)
-    return image
+    return lower_halves(Image.open(file, formats=formats()))
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -257,7 +190,7 @@ def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bin
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def formats() -> tuple[str, ...]:
     """What Pillow may read, with the HEIC of phones."""
     import pillow_heif
 
@@ -307,7 +240,7 @@ def _missing(name: str, error: OSError) -> str:
 def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
     """Rotate a picture by the EXIF orientation of its source."""
     try:
-        turn = _TURNS.get(source.getexif().get(_ORIENTATION, 1))
+        turn = _TURNS.get(source.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged EXIF beside good pixels: do not rotate
         turn = None
     return image if turn is None else image.transpose(turn)

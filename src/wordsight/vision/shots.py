@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wordsight.vision.clips import Fragment, fragment, length, sampled
+from wordsight.vision.clips import length, sampled
+from wordsight.vision.fragments import Fragment, fragment
 
 STEP = 0.1  # seconds between two frames
 CHANGE = 0.35  # half the sum of differences, 0 for equal histograms and 1 for those that share no colour

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, read_bytes, reason
-from wordsight.vision.clips import fragment, is_video
+from wordsight.vision.fragments import fragment, is_video
 
 ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
 _LARGEST = 1 << 30  # bytes of a picture's file

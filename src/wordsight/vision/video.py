@@ -1,17 +1,20 @@
 """Videos by PyAV (extra `video`): the frames shown at given times, decoded from the keyframe before each.
 
-Time is counted from a video's first frame. What lies between two wanted frames is skipped where a keyframe allows it;
-one frame at a time is in memory, beside those given away. Damaged packets are passed over.
+Time is counted from the first frame, by time stamps, so variable frame rates come out right. What lies between two
+wanted frames is skipped where a keyframe allows it; one frame at a time is in memory, beside those given away. Damaged
+packets are passed over. No other file is opened, whatever a video says.
 """
 
 import math
+import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image
 
@@ -40,13 +43,32 @@ class Track(NamedTuple):
     keys: "array[float]"
 
 
+class Video(NamedTuple):
+    """A video that is open.
+
+    Attributes:
+        path: its name.
+        file: its content.
+        container: PyAV's.
+        stream: the first stream of pictures in it.
+        track: when they are shown.
+    """
+
+    path: Path
+    file: BinaryIO
+    container: Any
+    stream: Any
+    track: Track
+
+
 def length(path: Path) -> float:
     """How long a video is, in seconds.
 
     Raises:
-        InputError: it is missing or no video, has no pictures, or too large or too many.
+        InputError: as of `opened`.
     """
-    return _track(path).length
+    with opened(path) as video:
+        return video.track.length
 
 
 def at(path: Path, times: Sequence[float], at_least: int = 0) -> list[Image.Image]:
@@ -61,108 +83,133 @@ def at(path: Path, times: Sequence[float], at_least: int = 0) -> list[Image.Imag
         Upright RGB, a picture for each time; the same one where the same frame is shown.
 
     Raises:
-        InputError: as of `length`, or no frame can be decoded.
+        InputError: as of `opened` and `shown`.
     """
-    track = _track(path)
-    found = _sought(path, track, times, at_least, track.keys)
-    if found is None:  # seeking led behind the wanted frame, as some files' indexes do
-        found = _sought(path, track, times, at_least, array("d"))
-    if not found:
-        raise InputError(f"{path}: has no frame that can be read; expected a video.")
-    return found + found[-1:] * (len(times) - len(found))
+    with opened(path) as video:
+        return list(_pictures(video, times, at_least))
 
 
 def every(path: Path, step: float, at_least: int = 0) -> Iterator[tuple[float, Image.Image]]:
-    """The frame shown every `step` seconds and its time, in order, decoded through.
+    """The frame shown every `step` seconds and its time, in order, one at a time.
 
     Raises:
         InputError: as of `at`.
     """
-    track, number, last, image = _track(path), 0, None, None
-    with _opened(path) as (container, stream):
-        for time, frame in _decoded(container, stream, track.begin):
-            while last is not None and number * step < time:
-                image = image or _picture(last, at_least)
-                yield number * step, image
-                number += 1
-            last, image = frame, None
-        if last is None:
-            raise InputError(f"{path}: has no frame that can be read; expected a video.")
-        while number == 0 or number * step < track.length - 1e-9:
-            image = image or _picture(last, at_least)
+    with opened(path) as video:
+        count = max(1, math.ceil(video.track.length / step - 1e-9))
+        for number, image in enumerate(_pictures(video, (number * step for number in range(count)), at_least)):
             yield number * step, image
-            number += 1
 
 
-def _sought(
-    path: Path, track: Track, times: Sequence[float], at_least: int, keys: "array[float]"
-) -> list[Image.Image] | None:
-    """The frames shown at some times, as far as there are any; None where a keyframe is not found by its time."""
-    import av
+@contextmanager
+def opened(path: Path, file: BinaryIO | None = None) -> Iterator[Video]:
+    """A video, to be decoded from its beginning.
 
-    found: list[Image.Image] = []
-    with _opened(path) as (container, stream):
-        reading = _decoded(container, stream, track.begin)
-        last, ahead, image, sought = None, next(reading, None), None, False
-        for time in times:
-            place = bisect_right(keys, time) - 1
-            if place >= 0 and keys[place] > (ahead[0] if ahead else math.inf) + _SKIP:
-                try:
-                    container.seek(int((track.begin + keys[place]) / stream.time_base), stream=stream)
-                except av.FFmpegError:
-                    return None
-                reading, last, image, sought = _decoded(container, stream, track.begin), None, None, True
-                ahead = next(reading, None)
-            if sought and last is None and (ahead is None or ahead[0] > time + 1e-6):
-                return None
-            while ahead and (last is None or ahead[0] <= time):
-                last, image, ahead = ahead[1], None, next(reading, None)
-            if last is None:
-                break
-            image = image or _picture(last, at_least)
-            found.append(image)
-    return found
-
-
-def _track(path: Path) -> Track:
-    """Of a video, remembered as long as the file is the same.
+    Args:
+        path: its file.
+        file: it, if it is open already; it stays open.
 
     Raises:
-        InputError: as of `length`.
+        InputError: PyAV is missing; or the file is missing or no video, has no pictures, or too large or too many.
     """
     try:
-        with open_regular(path):
-            found = path.stat()
+        with open_regular(path) if file is None else nullcontext(file) as content:
+            found = os.fstat(content.fileno())
+            same = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+            track = _track(_Version(same, path, content))
+            with _container(path, content) as (container, stream):
+                yield Video(path, content, container, stream, track)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a video.") from None
     except OSError as error:
-        what = "no such file, expected a video" if isinstance(error, FileNotFoundError) else reason(error)
-        raise InputError(f"{path}: {what}.") from None
-    return _read_track(path, found.st_size, found.st_mtime_ns)
+        raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
+
+
+def shown(video: Video, times: Iterable[float]) -> Iterator[Any]:
+    """The frame of PyAV that is shown at each time; the same one where it is shown for long.
+
+    Args:
+        video: as `opened` gives it.
+        times: ascending, seconds after the first frame; behind the end the last frame is shown.
+
+    Raises:
+        InputError: no frame can be decoded.
+    """
+    keys, reading, last = video.track.keys, _decoded(video), None
+    ahead = next(reading, None)
+    for time in times:
+        place = bisect_right(keys, time) - 1
+        if place >= 0 and keys[place] > (ahead[0] if ahead else math.inf) + _SKIP:
+            reading, last = _sought(video, keys[place]), None
+            ahead = next(reading, None)
+            if ahead is None or ahead[0] > time + 1e-6:  # behind the wanted frame, as some files' indexes lead
+                keys, reading = array("d"), _afresh(video)
+                ahead = next(reading, None)
+        while ahead and (last is None or ahead[0] <= time):
+            last, ahead = ahead[1], next(reading, None)
+        if last is None:
+            raise InputError(f"{video.path}: has no frame that can be read; expected a video.")
+        yield last
+
+
+def picture(frame: Any, at_least: int = 0) -> Image.Image:
+    """A decoded frame as upright RGB, at a fraction of its size if both sides keep `at_least` pixels."""
+    factor = min(frame.width, frame.height) // at_least if at_least else 1
+    if factor > 1:
+        size = {"width": frame.width // factor, "height": frame.height // factor}
+        image: Image.Image = frame.to_image(**size, interpolation="AREA")
+    else:
+        image = frame.to_image()
+    turn = turned(frame)
+    return image.rotate(turn, expand=True) if turn else image
+
+
+def turned(frame: Any) -> int:
+    """By how many degrees, counter-clockwise, a decoded frame must be turned to be upright."""
+    return int(getattr(frame, "rotation", 0) or 0)
+
+
+def _pictures(video: Video, times: Iterable[float], at_least: int) -> Iterator[Image.Image]:
+    last = image = None
+    for frame in shown(video, times):
+        if image is None or frame is not last:
+            last, image = frame, picture(frame, at_least)
+        yield image
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A file as it is now; equal to others by what tells that its content is the same."""
+
+    same: tuple[int, int, int, int]
+    path: Path = field(compare=False)
+    file: BinaryIO = field(compare=False)
 
 
 @lru_cache(maxsize=8)
-def _read_track(path: Path, size: int, changed: int) -> Track:
-    """By the times of its packets: nothing is decoded."""
-    av = _library(path)
+def _track(version: _Version) -> Track:
+    """Of a video, by the times of its packets: nothing is decoded; remembered as long as the file is the same.
+
+    Raises:
+        InputError: as of `opened`.
+    """
     keys, begin, end, stamped = array("d"), math.inf, -math.inf, True
-    with _opened(path) as (container, stream):
-        if (stream.width or 0) * (stream.height or 0) > MOST_PIXELS:
-            raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
+    with _container(version.path, version.file) as (container, stream), suppress(_library(version.path).FFmpegError):
         unit = float(stream.time_base or 0)  # seconds
-        with suppress(av.FFmpegError):  # cut short: what there is
-            for packet in container.demux(stream):
-                stamp = packet.pts
-                if stamp is None:
-                    if packet.dts is None:
-                        continue
-                    stamp, stamped = packet.dts, False
-                time = stamp * unit
-                begin, end = min(begin, time), max(end, time + (packet.duration or 0) * unit)
-                if packet.is_keyframe:
-                    keys.append(time)
-                if end - begin > LONGEST:
-                    raise InputError(f"{path}: longer than {LONGEST / 3600:g} hours.")
+        for packet in container.demux(stream):  # if cut short: what there is
+            stamp = packet.pts
+            if stamp is None:
+                if packet.dts is None:
+                    continue
+                stamp, stamped = packet.dts, False
+            time = stamp * unit
+            begin, end = min(begin, time), max(end, time + (packet.duration or 0) * unit)
+            if packet.is_keyframe:
+                keys.append(time)
+            if end - begin > LONGEST:
+                raise InputError(f"{version.path}: longer than {LONGEST / 3600:g} hours.")
     if end < begin:
-        return Track(0.0, 0.0, keys)
+        return Track(0.0, 0.0, array("d"))
     return Track(begin, end - begin, array("d", sorted(time - begin for time in keys if stamped)))
 
 
@@ -180,51 +227,57 @@ def _library(path: Path) -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The container of a video and its first stream of pictures, to be decoded.
+def _container(path: Path, file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+    """The container in an open file and its first stream of pictures.
 
     Raises:
-        InputError: PyAV is missing, or this is no video.
+        InputError: as of `opened`.
     """
     av = _library(path)
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+    file.seek(0)
     try:
-        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+        with av.open(file, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(f"{path}: has no pictures, only sound; expected a video.")
             stream = container.streams.video[0]
-            large = (stream.width or 0) * (stream.height or 0) > _LARGE
-            stream.thread_type = "SLICE" if large else "AUTO"
+            pixels = (stream.width or 0) * (stream.height or 0)
+            if pixels > MOST_PIXELS:
+                raise InputError(f"{path}: frames of {stream.width} x {stream.height}, more than can be read.")
+            stream.thread_type = "SLICE" if pixels > _LARGE else "AUTO"
             yield container, stream
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be read as a video ({why}).") from None
 
 
-def _decoded(container: Any, stream: Any, begin: float) -> Iterator[tuple[float, Any]]:
+def _sought(video: Video, time: float) -> Iterator[tuple[float, Any]]:
+    """As `_decoded`, from the keyframe shown at a time on; nothing where the file cannot be sought in."""
+    import av
+
+    with suppress(av.FFmpegError):
+        video.container.seek(round((video.track.begin + time) / video.stream.time_base), stream=video.stream)
+        yield from _decoded(video)
+
+
+def _afresh(video: Video) -> Iterator[tuple[float, Any]]:
+    """As `_decoded`, from the beginning on, by another container."""
+    with _container(video.path, video.file) as (container, stream):
+        yield from _decoded(video._replace(container=container, stream=stream))
+
+
+def _decoded(video: Video) -> Iterator[tuple[float, Any]]:
     """The frames from where a container stands, in the order they are shown, each with its time."""
     import av
 
-    rate = float(stream.average_rate or 25)
+    rate = float(video.stream.average_rate or 25)
     time = -1 / rate
     with suppress(av.FFmpegError):  # a damaged end
-        for packet in container.demux(stream):
+        for packet in video.container.demux(video.stream):
             frames: list[Any] = []
             with suppress(av.FFmpegError):  # a damaged packet
                 frames = packet.decode()
             for frame in frames:
-                time = time + 1 / rate if frame.time is None else frame.time - begin
+                time = time + 1 / rate if frame.time is None else frame.time - video.track.begin
                 if frame.width * frame.height <= MOST_PIXELS:
                     yield time, frame
-
-
-def _picture(frame: Any, at_least: int) -> Image.Image:
-    """A decoded frame as upright RGB, at a fraction of its size if both sides keep `at_least` pixels."""
-    factor = min(frame.width, frame.height) // at_least if at_least else 1
-    if factor > 1:
-        size = {"width": frame.width // factor, "height": frame.height // factor}
-        image: Image.Image = frame.to_image(**size, interpolation="AREA")
-    else:
-        image = frame.to_image()
-    turn = getattr(frame, "rotation", 0) or 0
-    return image.rotate(turn, expand=True) if turn else image

@@ -21,7 +21,8 @@ from wordsight.errors import InputError
 from wordsight.runs.captioner import Captioner
 from wordsight.search.frames import file_of
 from wordsight.search.index import Index
-from wordsight.vision.images import TooManyPixels, media_type
+from wordsight.vision.headers import media_type
+from wordsight.vision.images import TooManyPixels
 from wordsight.web.album_routes import album_routes, file_routes, index_routes
 from wordsight.web.engine import Damaged, Engine, NotAPicture
 from wordsight.web.guard import Guard, is_local

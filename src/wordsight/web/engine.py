@@ -10,20 +10,17 @@ from typing import BinaryIO, ParamSpec, TypeVar
 from PIL import Image
 
 import wordsight
-from wordsight.captioning.captions import RegionCaption
 from wordsight.errors import InputError
 from wordsight.files import reason
-from wordsight.matching.written_words import written_words
-from wordsight.runs.aligner import UNKNOWN, Picture
+from wordsight.runs.aligner import UNKNOWN
 from wordsight.runs.captioner import Captioner
-from wordsight.search import filters, query, results, texts
+from wordsight.search import filters, query, texts
 from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.former import with_former
 from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
-from wordsight.web import schemas
+from wordsight.web import describing, schemas, wire
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.indexing import Indexing
 from wordsight.web.photos import Library
@@ -33,7 +30,7 @@ from wordsight.web.shelf import Shelf
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CAPTIONS, EXAMPLES = 3, 12  # how many are given
+EXAMPLES = 12  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
 
 
@@ -118,9 +115,9 @@ class Engine:
             Damaged: the index cannot be read.
             InputError: the query cannot be used.
         """
-        parts = _sentences(asked)
+        parts = wire.sentences(asked)
         if asked.like:
-            parts.append(query.Like(self._indexed(asked.like.picture), _box(asked.like.box), asked.like.weight))
+            parts.append(query.Like(self._indexed(asked.like.picture), wire.box(asked.like.box), asked.like.weight))
         return self._found(parts, asked)
 
     def search_upload(self, asked: UploadSearch) -> SearchResponse:
@@ -131,8 +128,8 @@ class Engine:
             InputError: the query cannot be used.
         """
         with _named(asked.picture.filename):
-            like = query.Like(asked.picture.file.read(), _box(asked.box), asked.weight)
-            return self._found([*_sentences(asked), like], asked)
+            like = query.Like(asked.picture.file.read(), wire.box(asked.box), asked.weight)
+            return self._found([*wire.sentences(asked), like], asked)
 
     def search_sketch(self, asked: schemas.SketchSearch) -> SearchResponse:
         """A drawing.
@@ -152,13 +149,14 @@ class Engine:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the region cannot be used.
         """
-        if self.captioner is None and self.region_captioner is None:
+        describer = self.region_captioner or self.captioner
+        if describer is None:
             raise Gone("This server cannot describe pictures: it was started without --captioner and --regions.")
         picture = self._indexed(asked.number or 0) if asked.picture is None else asked.picture.file.read()
         with _named(asked.picture.filename if asked.picture else "the picture"):
             if asked.box is not None:
-                return CaptionResponse(captions=[], snippets=self._region(picture, asked.box))
-            return self._whole(picture)
+                return describing.region(describer, picture, asked.box)
+            return describing.whole(self.captioner, self.region_captioner, picture)
 
     def entry(self, number: int) -> Entry:
         """What the index has of a picture.
@@ -214,25 +212,6 @@ class Engine:
                 sentence = sentence.replace(root + os.sep, "")
         return sentence
 
-    def _whole(self, picture: Picture) -> CaptionResponse:
-        snippets = self._snippets(picture)
-        if self.captioner is None:
-            return CaptionResponse(captions=[], snippets=snippets)
-        said = self.captioner.caption([picture], beam=CAPTIONS, n_best=CAPTIONS)[0]
-        captions = [schemas.Caption(text=one.text, confidence=one.confidence, certain=one.certain) for one in said]
-        things = [schemas.Thing(name=one.name, confidence=one.confidence) for one in said[0].things]
-        return CaptionResponse(captions=captions, answer=said[0].answer, things=things, snippets=snippets)
-
-    def _snippets(self, picture: Picture) -> list[schemas.RegionCaption]:
-        if self.region_captioner is None:
-            return []
-        return _snippets(self.region_captioner.caption_regions(picture))
-
-    def _region(self, picture: Picture, box: list[float]) -> list[schemas.RegionCaption]:
-        describer = self.region_captioner or self.captioner
-        assert describer is not None  # checked above
-        return _snippets(describer.caption_regions(picture, [box]))
-
     def _indexed(self, number: int) -> bytes | Image.Image:
         """A picture of the index; a very large file is opened here, smaller, rather than kept."""
         with self._readable():
@@ -266,14 +245,7 @@ class Engine:
             with self._readable():  # it is the query, unless the index has been damaged meanwhile
                 self._check_whole()
             raise
-        return SearchResponse(
-            total=found.total,
-            words=self._words(found.parts),
-            unknown=list(found.unknown),
-            poor_match=found.poor_match,
-            doubtful=found.poor_match,
-            hits=[self._hit(rank, hit) for rank, hit in enumerate(found.hits, found.first)],
-        )
+        return wire.response(found, self.photos, self.index.run.vocabulary)
 
     def read(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of a call that only reads the index.
@@ -303,46 +275,6 @@ class Engine:
                 raise InputError(
                     f"{self.index.folder.name}: a file of its vectors is cut short; `wordsight index build` repairs it."
                 )
-
-    def _hit(self, rank: int, hit: results.Hit) -> schemas.Hit:
-        plain = hit.to_json()
-        words = [{"box": word.box, "strength": word.strength} for word in hit.words]
-        copies = [
-            schemas.NearDuplicate(number=one.number, path=self.photos.called(one.path), time=one.time)
-            for one in hit.near_duplicates
-        ]
-        named = {"rank": rank, "name": hit.path.name, "path": self.photos.called(hit.path)}
-        told = plain | named | {"words": words, "near_duplicates": copies}
-        return schemas.Hit.model_validate(with_former(told))
-
-    def _words(self, parts: Sequence[query.Part]) -> list[schemas.QueryWord]:
-        known = self.index.run.vocabulary
-        return [
-            schemas.QueryWord(text=word, known=word in known, naming=word not in FUNCTION_WORDS, weight=part.weight)
-            for part in parts
-            if isinstance(part, query.Sentence)
-            for word in known.tokens(part.text)
-        ] + [
-            schemas.QueryWord(text=word.text, known=True, naming=True, weight=1.0)
-            for part in parts
-            if isinstance(part, query.Written)
-            for word in written_words(part.text)
-        ]
-
-
-def _snippets(said: Sequence[RegionCaption]) -> list[schemas.RegionCaption]:
-    return [schemas.RegionCaption(text=one.text, confidence=one.confidence, box=list(one.box)) for one in said]
-
-
-def _sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
-    return [
-        *(query.Sentence(one.text, one.weight) for one in asked.sentences),
-        *(query.Written(text) for text in asked.texts),
-    ]
-
-
-def _box(box: list[float] | None) -> tuple[float, ...] | None:
-    return None if box is None else tuple(box)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from wordsight.search import thumbnails
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.frames import split
 from wordsight.search.index import Index
-from wordsight.vision.clips import is_video
+from wordsight.vision.fragments import is_video
 from wordsight.vision.images import BadPicture, open_image
 from wordsight.vision.video_frames import frame_at
 

@@ -1,0 +1,63 @@
+"""Between what goes over the wire and what a search takes and gives."""
+
+from collections.abc import Sequence
+
+from wordsight.matching.written_words import written_words
+from wordsight.search import query, results
+from wordsight.search.former import with_former
+from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.text.vocabulary import Vocabulary
+from wordsight.web import schemas
+from wordsight.web.photos import Library
+from wordsight.web.schemas import SearchRequest, UploadSearch
+
+
+def sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
+    """What is said in a query, and what is written."""
+    return [
+        *(query.Sentence(one.text, one.weight) for one in asked.sentences),
+        *(query.Written(text) for text in asked.texts),
+    ]
+
+
+def box(edges: list[float] | None) -> tuple[float, ...] | None:
+    """A box of a query."""
+    return None if edges is None else tuple(edges)
+
+
+def response(found: results.SearchResults, photos: Library, known: Vocabulary) -> schemas.SearchResponse:
+    """What was found, and which words of the query the vocabulary has."""
+    return schemas.SearchResponse(
+        total=found.total,
+        words=_words(found.parts, known),
+        unknown=list(found.unknown),
+        poor_match=found.poor_match,
+        doubtful=found.poor_match,
+        hits=[_hit(rank, hit, photos) for rank, hit in enumerate(found.hits, found.first)],
+    )
+
+
+def _hit(rank: int, found: results.Hit, photos: Library) -> schemas.Hit:
+    plain = found.to_json()
+    words = [{"box": word.box, "strength": word.strength} for word in found.words]
+    copies = [
+        schemas.NearDuplicate(number=one.number, path=photos.called(one.path), time=one.time)
+        for one in found.near_duplicates
+    ]
+    named = {"rank": rank, "name": found.path.name, "path": photos.called(found.path)}
+    told = plain | named | {"words": words, "near_duplicates": copies}
+    return schemas.Hit.model_validate(with_former(told))
+
+
+def _words(parts: Sequence[query.Part], known: Vocabulary) -> list[schemas.QueryWord]:
+    return [
+        schemas.QueryWord(text=word, known=word in known, naming=word not in FUNCTION_WORDS, weight=part.weight)
+        for part in parts
+        if isinstance(part, query.Sentence)
+        for word in known.tokens(part.text)
+    ] + [
+        schemas.QueryWord(text=word.text, known=True, naming=True, weight=1.0)
+        for part in parts
+        if isinstance(part, query.Written)
+        for word in written_words(part.text)
+    ]
