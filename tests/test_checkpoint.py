@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from test_contract import GIVEN
 from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.matching.align import Align
@@ -135,8 +136,7 @@ def test_every_model_comes_back_from_its_file(name: str, tmp_path: Path) -> None
     torch.manual_seed(0)
     keywords: dict[str, Any] = {"vocabulary": 30, "features": 12}
     kind: Any = model_class(name)
-    if "classes" in inspect.signature(kind).parameters:
-        keywords["classes"] = ("dog", "cat")
+    keywords |= {name: GIVEN[name] for name in GIVEN.keys() & inspect.signature(kind).parameters.keys()}
     model = kind(**keywords)
     (tmp_path / "whole").write_bytes(weights.to_bytes(model.state_dict()))
     again = weights.skeleton(lambda: kind(**keywords))

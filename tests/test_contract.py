@@ -1,17 +1,23 @@
 """What every model must do, whichever it is."""
 
 import inspect
+from typing import Any
 
 import pytest
 import torch
 
-from wordsight.batch import Batch, Regions, Words
-from wordsight.captioning.captioner import CaptionModel
+from wordsight.batch import Batch, Frames, Regions, SituationBatch, Words
 from wordsight.matching import MODELS, model_class
 from wordsight.matching.matcher import Matcher
 from wordsight.runs import tasks
 
 PICTURES, REGIONS, FEATURES, VOCABULARY = 6, 5, 12, 30
+GIVEN = {  # what the data decides for some models
+    "classes": ("dog", "cat"),
+    "frames": (("riding", "", "agent", "vehicle"), ("walking", "", "agent")),
+    "glosses": tuple(f"noun {number}" for number in range(VOCABULARY)),
+    "triples": 3,
+}
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -148,33 +154,40 @@ def test_evidence_has_a_row_a_word_and_a_column_a_region(model: Matcher, batch: 
 
 
 @pytest.fixture(params=sorted(tasks.MODELS))
-def any_model(request: pytest.FixtureRequest, batch: Batch) -> Matcher | CaptionModel:
+def any_model(request: pytest.FixtureRequest, batch: Batch) -> Any:
     """One of each that a recipe can name, of whatever task; fitted."""
     torch.manual_seed(0)
     kind = tasks.model_class(request.param)
-    given = {"classes": ("dog", "cat")} if "classes" in inspect.signature(kind).parameters else {}
+    given = {name: GIVEN[name] for name in GIVEN.keys() & inspect.signature(kind).parameters.keys()}
     made = kind(vocabulary=VOCABULARY, features=FEATURES, **given)
-    made.fit(lambda: [batch])
+    made.fit(lambda: [examples(made, batch)])
     return made.eval()
 
 
-def test_a_model_is_of_the_task_that_names_it(any_model: Matcher | CaptionModel) -> None:
+def examples(model: Any, batch: Batch) -> Batch | SituationBatch:
+    """The pictures of a batch with what the model learns from: their sentences, or their situations."""
+    if model.task != "situation":
+        return batch
+    return SituationBatch(batch.regions, Frames(torch.tensor([0, 1] * 3), torch.tensor([[[2, 3]], [[4, -1]]] * 3)))
+
+
+def test_a_model_is_of_the_task_that_names_it(any_model: Any) -> None:
     named = [name for name, task in tasks.TASKS.items() if type(any_model) in map(tasks.part, task.models.values())]
     assert named == [any_model.task]
 
 
-def test_a_model_is_built_again_from_its_config(any_model: Matcher | CaptionModel) -> None:
+def test_a_model_is_built_again_from_its_config(any_model: Any) -> None:
     again = type(any_model)(**any_model.config)
     again.load_state_dict(any_model.state_dict())
     assert again.config == any_model.config
 
 
-def test_a_loss_is_finite_and_padding_does_not_change_it(any_model: Matcher | CaptionModel, batch: Batch) -> None:
+def test_a_loss_is_finite_and_padding_does_not_change_it(any_model: Any, batch: Batch) -> None:
     if not any(weight.requires_grad for weight in any_model.parameters()):
         pytest.skip("fitted in closed form: no weight of it learns by steps")
     with torch.no_grad():
-        loss = any_model.loss(batch)
-        assert loss.isfinite() and torch.allclose(any_model.loss(padded(batch)), loss, atol=1e-5)
+        loss, more = (any_model.loss(examples(any_model, one)) for one in (batch, padded(batch)))
+        assert loss.isfinite() and torch.allclose(more, loss, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(tasks.TASKS))

@@ -759,6 +759,9 @@ OPERATIONS += [
     "index_state",
     "index",
     "stop_index",
+    "paths",
+    "search_sketch",
+    "video",
 ]
 NOTHING_SENT = ("info", "health", "facets", "albums", "index_state", "stop_index")
 

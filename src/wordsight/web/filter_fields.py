@@ -24,7 +24,7 @@ def _day(text: str) -> str:
     return text
 
 
-Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
+Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"anyOf": [{"format": "date"}, {"maxLength": 0}]})]
 Value = Annotated[Text | FiniteFloat, Field(union_mode="left_to_right")]
 
 
