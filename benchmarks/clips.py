@@ -51,6 +51,7 @@ from wordsight.vision.settings import LITE2, RegionSettings
 from wordsight.vision.shots import shots
 
 BEAM, BLOCK = 3, 100
+LONGEST = 60  # words: four sentences of photographs joined
 
 
 def said(run: Captioner, table: FeatureTable, shuffled: bool = False) -> list[str]:
@@ -59,7 +60,7 @@ def said(run: Captioner, table: FeatureTable, shuffled: bool = False) -> list[st
     for rows in torch.arange(len(table)).split(BLOCK):
         regions = table.gather(rows)
         regions = mixed(regions) if shuffled else regions
-        found = decode.beam(run.model, regions, width=BEAM, n_best=1)
+        found = decode.beam(run.model, regions, width=BEAM, n_best=1, longest=LONGEST)
         captions += [in_words(one[0], run.vocabulary).text for one in found]
     return captions
 
