@@ -248,6 +248,10 @@ def test_a_checkpoint_of_other_nouns_is_refused(run: Path, tmp_path: Path) -> No
          "the man eats ice cream at a park", [(1, 2), (3, 5), None, (7, 8)]),
         ("", {"agent": "man", "place": "beach"}, "man running beach", [(0, 1), (2, 3)]),
         ("an AGENT jumps (over AGENT)", {"agent": "elephant"}, "an elephant jumps", [(1, 2)]),
+        ("an AGENT jumps from a SOURCE and will end up at a DESTINATION",
+         {"agent": "boy", "source": "", "destination": ""}, "a boy jumps", [(1, 2), None, None]),
+        ("an AGENT walks at a PLACE", {"agent": "people", "place": "beach"},
+         "people walks at a beach", [(0, 1), (4, 5)]),
     ],
 )  # fmt: skip
 def test_a_template_is_filled(

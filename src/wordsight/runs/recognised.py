@@ -15,6 +15,7 @@ from wordsight.vision.images import name_of, open_image
 
 NOTHING = "something"  # stands in a sentence for a role that nothing fills
 LINKS = FUNCTION_WORDS | frozenset(LINKING) | {"using", "towards", "overthrough"}  # words between two roles
+PLURAL = frozenset({"people", "children", "men", "women", "police", "clothes", "jeans", "pants", "scissors"})
 _ARTICLE = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
 
 
@@ -151,7 +152,12 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
 
 
 def _unfilled(before: str) -> str:
-    """What is said of a role that nothing fills: "over an OBSTACLE" is left out, "cleans a SOURCE" has an object."""
+    """What is said of a role that nothing fills: "over an OBSTACLE" is left out, "cleans a SOURCE" has an object.
+
+    A clause of its own, "and will end up at a DESTINATION", is left out whole.
+    """
+    if before.lstrip().startswith("and "):
+        return ""
     words = before.split(" ")
     kept = len(words)
     while kept and set(tokenise(words[kept - 1])) <= LINKS:
@@ -161,5 +167,7 @@ def _unfilled(before: str) -> str:
 
 
 def _agreeing(before: str, word: str) -> str:
-    """What is said before a word, with the article at its end, "a" or "an", as it must be before that word."""
+    """What is said before a word, with the article at its end, "a", "an" or none, as it must be before that word."""
+    if word.split(" ")[-1] in PLURAL:
+        return re.sub(r"\ban?\s+$", "", before)
     return re.sub(r"\ban?\s+$", f"{article(word)} ", before)
