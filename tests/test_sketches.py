@@ -227,3 +227,19 @@ def test_search_by_drawing_from_the_shell(sketched: Index, indexed: Path, tmp_pa
     ):
         failed = CliRunner().invoke(app, ["search", *wanted])
         assert (failed.exit_code, said in failed.output) == (2, True), failed.output
+
+
+def test_a_frame_of_a_video_is_found_by_a_drawing(run: Path, trained: Path, tmp_path: Path) -> None:
+    """With its time, as by a sentence."""
+    pytest.importorskip("av", reason="the extra 'video' (PyAV) is not installed")
+    from test_video_frames import film
+
+    (tmp_path / "clips").mkdir()
+    film(tmp_path / "clips" / "one.mp4", [photo(SHAPES[0]), photo(SHAPES[1])])
+    index = Index.create(tmp_path / "index", trained)
+    index.build(tmp_path / "clips")
+    done = index.sketch(run)
+    assert done["broken"] == 0 and done["added"] == done["pictures"] >= 1
+    drawing(SHAPES[1], 1).save(tmp_path / "drawn.png")
+    hit = index.search_sketch(tmp_path / "drawn.png").hits[0]
+    assert hit.path.name == "one.mp4" and hit.time in (0, 1) and hit.duration and hit.open_image().size

@@ -12,6 +12,7 @@ from wordsight.errors import InputError
 from wordsight.runs.aligner import Box
 from wordsight.search import filters, origins
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.frames import split, videos
 from wordsight.search.look import state
 from wordsight.search.opened import Opened
 from wordsight.search.options import SearchOptions
@@ -90,7 +91,9 @@ def _hits(
     scores: Sequence[float],
     phrases: Sequence[tuple[Phrase, ...]],
 ) -> Iterator[Hit]:
+    seconds = {name: video.seconds for name, video in videos(catalog).items()}
     for number, entry, score, parts in zip(numbers, entries, scores, phrases, strict=True):
+        file, time = split(entry.path)
         path = index.paths.path(entry.path)
         missing, unreadable = state(path)
         taken_from, camera = origins.of(catalog, number, entry.hash)
@@ -111,6 +114,9 @@ def _hits(
             taken_from=taken_from,
             camera=camera,
             meta=json.loads(entry.meta),
+            time=time,
+            duration=None if time is None else seconds.get(file),
+            frames=0 if time is None else 1,
         )
 
 

@@ -22,9 +22,11 @@ from wordsight.progress import Progress
 from wordsight.runs.sketcher import FILES, Sketcher
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY
+from wordsight.search.frames import split
 from wordsight.search.opened import Opened
 from wordsight.vision.drawings import Floats
 from wordsight.vision.sketch_views import BINS, orientations
+from wordsight.vision.video_frames import frame_at
 
 FOLDER, FILE = "sketch", "pictures.bin"
 GRID = 8  # cells across and down, of the edges that are kept for evidence
@@ -114,7 +116,8 @@ def _extend(index: Opened, path: Path, sketcher: Sketcher, old: Records, progres
     with progress.task("sketch view") as count:
         for done, (content, name) in enumerate(missing, 1):
             try:
-                vector, ink = sketcher.encode_photo(index.paths.path(name))
+                shown, time = index.paths.path(name), split(name)[1]
+                vector, ink = sketcher.encode_photo(shown if time is None else frame_at(shown, time))
             except InputError as error:
                 broken += 1
                 progress.say(str(error))
