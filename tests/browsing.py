@@ -125,7 +125,7 @@ def many(page: Any, count: int = 100_000) -> None:
     """The server has very many photos, 200 a day."""
     days = [[f"{2024 - number // 336}-{12 - number // 28 % 12:02}-{28 - number % 28:02}", 200] for number in range(500)]
     ratios = [(150, 133, 75, 100, 178)[number % 5] for number in range(count)]
-    said = {"total": count, "numbers": list(range(1, count + 1)), "ratios": ratios, "days": days}
+    said = {"total": count, "numbers": list(range(1, count + 1)), "ratios": ratios, "days": days, "videos": {}}
     content = json.dumps(said)
     page.route("**/api/v1/photos?*", lambda route: route.fulfill(body=content, content_type="application/json"))
     shade = page.request.get("/api/v1/pictures/1/thumb").body()

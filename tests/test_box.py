@@ -172,7 +172,7 @@ def test_caption_takes_the_models_in_the_box(box: Path, captioner: Path, photos:
     named = [run("caption", captioner, first(photos)), run("caption", first(photos), "--model", captioner)]
     assert named[0][:2] == named[1][:2] and "comes with" not in named[0][2]
     code, _, err = run("caption", captioner)
-    assert code == 2 and "expected PICTURE... behind it" in err
+    assert code == 2 and "expected PICTURE... after it" in err
     code, out, err = run("caption", tmp_path / "captoiner", first(photos))
     assert (code, out) == (2, "") and "captoiner: no such run or picture" in err
 

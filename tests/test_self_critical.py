@@ -63,7 +63,7 @@ def test_the_value_is_the_mean_reward_of_the_tries(pairs: Pairs, monkeypatch: py
     assert loss.item() == pytest.approx(-total / (3 * TRIES), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name != "neuraltalk"])  # that one is imported
 def test_the_better_of_the_tries_becomes_more_probable(pairs: Pairs, name: str) -> None:
     model, critic, rows = learner(name), Critic(pairs), torch.arange(3)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)

@@ -57,7 +57,7 @@ def segments(world: Path, trained: Path) -> TrainingData:
     return prepare(recipe(world, alignment=trained.as_posix(), settings=["data.names=false"]), QUIET)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name != "neuraltalk"])  # that one is imported
 def test_a_captioner_learns_and_is_chosen_by_cider(world: Path, tmp_path: Path, name: str) -> None:
     train(recipe(world, name), tmp_path / "run", progress=QUIET)
     metrics = checkpoint.read_metrics(tmp_path / "run")
