@@ -179,6 +179,7 @@ def test_drawn_words_are_read_in_any_direction(turn: int) -> None:
     assert ahead > 0.3  # the corners go with the text
 
 
+@pytest.mark.slow
 @needs_rapidocr
 def test_a_picture_without_text_and_one_full_of_it() -> None:
     reader = ocr.text_reader()
