@@ -22,6 +22,7 @@ from wordsight.search.schema import MIGRATIONS
 from wordsight.web import photos
 from wordsight.web.app import create_app
 from wordsight.web.filter_fields import ChosenQuery
+from wordsight.web.photos import Library
 
 API = "/api/v1"
 QUIET = Progress(quiet=True)
@@ -281,7 +282,7 @@ def test_paths_of_many_pictures_come_in_their_order(web: TestClient, index: Inde
 
 
 def test_what_the_page_asks_first_is_made_ahead_and_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = photos.Library(index, show_paths=False)
+    library = Library(index, show_paths=False)
     made: list[str] = []
     for name in ("timeline", "facets", "counted"):
         work = getattr(photos, name)
