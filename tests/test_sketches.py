@@ -241,5 +241,8 @@ def test_a_frame_of_a_video_is_found_by_a_drawing(run: Path, trained: Path, tmp_
     done = index.sketch(run)
     assert done["broken"] == 0 and done["added"] == done["pictures"] >= 1
     drawing(SHAPES[1], 1).save(tmp_path / "drawn.png")
-    hit = index.search_sketch(tmp_path / "drawn.png").hits[0]
+    found = index.search_sketch(tmp_path / "drawn.png")
+    hit = found.hits[0]
+    assert found.total == 1 and hit.frames == done["pictures"]  # one hit, by its best frame
+    assert index.search_sketch(tmp_path / "drawn.png", frames=True).total == done["pictures"]
     assert hit.path.name == "one.mp4" and hit.time in (0, 1) and hit.duration and hit.open_image().size

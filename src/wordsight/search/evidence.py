@@ -11,12 +11,11 @@ from wordsight.runs.aligner import Box
 from wordsight.search.query import QueryTerm
 from wordsight.search.results import Phrase, Word
 
+HitEvidence = tuple[tuple[Word, ...], tuple[Phrase, ...]]
 REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
 
 
-def evidence(
-    terms: Sequence[QueryTerm], images: Vectors, look: Evidence = word_regions
-) -> list[tuple[tuple[Word, ...], tuple[Phrase, ...]]]:
+def evidence(terms: Sequence[QueryTerm], images: Vectors, look: Evidence = word_regions) -> list[HitEvidence]:
     """Which words of a query went to which boxes.
 
     Args:

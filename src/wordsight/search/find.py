@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from wordsight.search import filters, origins, texts
 from wordsight.search.calibrate import CALIBRATE, Calibration, Curve
 from wordsight.search.catalog import Catalog
 from wordsight.search.duplicates import groups
-from wordsight.search.evidence import evidence
+from wordsight.search.evidence import HitEvidence, evidence
 from wordsight.search.folded import Files, by_file
 from wordsight.search.frames import split, videos
 from wordsight.search.look import state
@@ -36,10 +37,12 @@ from wordsight.search.query import (
 )
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults
 from wordsight.search.scan import Ints, Spans, scan, top
-from wordsight.search.text_matches import Evidence, TextMatches, with_written
+from wordsight.search.text_matches import TextMatches
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
 TEXT_WEIGHT = 4.0  # standard deviations of the sentence's scores that words count which are surely written
+Found = TypeVar("Found")
+AddEvidence = Callable[[HitEvidence, int], HitEvidence]
 TOGETHER = 128  # queries scanned for at once
 MOMENTS = 24  # other frames of a video that come with its best, at most
 
@@ -55,12 +58,22 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOpti
     Raises:
         InputError: nothing is asked, a query cannot be used, or the index is damaged.
     """
+    return looked(open_now, wanted, partial(_find, asks=asks))
+
+
+def looked(open_now: Callable[[], Opened], wanted: SearchOptions, look: Callable[["Search"], Found]) -> Found:
+    """What a look at an index finds; it is repeated where the index was replaced meanwhile.
+
+    Raises:
+        InputError: the options cannot be used, the look says so, or the index is damaged.
+    """
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
     for _ in range(TRIES):
         opened = open_now()
         try:
-            found = _find(opened, asks, wanted)
+            with Catalog(opened.folder) as catalog:
+                found = look(Search(opened, catalog, wanted))
         except InputError:
             if opened.is_current():
                 raise
@@ -71,23 +84,21 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOpti
     raise InputError(f"{opened.folder}: another process keeps replacing this index; try again once it is done.")
 
 
-def _find(index: Opened, asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
-    with Catalog(index.folder) as catalog:
-        search = _Search(index, catalog, wanted)
-        if catalog.fact(texts.FACT):
-            asks = [without_quotes(ask) for ask in asks]
-        said = [written(ask) for ask in asks]
-        queries = terms(index.run, asks) if any(map(needs_model, asks)) else [[] for _ in asks]
-        plain = [number for number, words in enumerate(said) if not words]
-        found = {number: search.with_text(queries[number], words) for number, words in enumerate(said) if words}
-        for first in range(0, len(plain), TOGETHER):
-            block = plain[first : first + TOGETHER]
-            columns = search.scores([queries[number] for number in block])
-            found |= {number: search.answer(queries[number], one) for number, one in zip(block, columns, strict=True)}
-        return [replace(found[number], parts=tuple(parts_of(ask))) for number, ask in enumerate(asks)]
+def _find(search: "Search", asks: Sequence[Ask]) -> list[SearchResults]:
+    if search.catalog.fact(texts.FACT):
+        asks = [without_quotes(ask) for ask in asks]
+    said = [written(ask) for ask in asks]
+    queries = terms(search.index.run, asks) if any(map(needs_model, asks)) else [[] for _ in asks]
+    plain = [number for number, words in enumerate(said) if not words]
+    found = {number: search.with_text(queries[number], words) for number, words in enumerate(said) if words}
+    for first in range(0, len(plain), TOGETHER):
+        block = plain[first : first + TOGETHER]
+        columns = search.scores([queries[number] for number in block])
+        found |= {number: search.answer(queries[number], one) for number, one in zip(block, columns, strict=True)}
+    return [replace(found[number], parts=tuple(parts_of(ask))) for number, ask in enumerate(asks)]
 
 
-class _Search:
+class Search:
     """One look at an index: everything in it is of the same moment."""
 
     def __init__(self, index: Opened, catalog: Catalog, wanted: SearchOptions) -> None:
@@ -96,7 +107,7 @@ class _Search:
         self.calibration = Calibration.parse(catalog.fact("calibration"))
         self.chosen = self._chosen()
         self.folds = self.snapshot.has_videos and not wanted.frames
-        self.text: TextMatches | None = None
+        self.adds: AddEvidence | None = None
 
     def _chosen(self) -> Ints:
         """The places in the snapshot of the pictures that may be found."""
@@ -135,9 +146,21 @@ class _Search:
         places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))
         if query and len(places):
             scores = scores * TEXT_WEIGHT + self._standard(query, places)
-        order = np.argsort(places)
-        narrow = copy(self)
-        narrow.chosen, narrow.text = places[order], found
+        return self.narrowed(places, scores, partial(found.add, self.catalog), query)
+
+    def narrowed(
+        self, places: Ints, scores: Tensor, adds: AddEvidence, query: Sequence[QueryTerm] = ()
+    ) -> SearchResults:
+        """A page of hits whose scores are not those of the vectors alone.
+
+        Args:
+            places: (I,) in the snapshot, of those that may be found.
+            scores: (I,) of these.
+            adds: gives the evidence of a picture, by its number, with that of such scores.
+            query: what the vectors are asked, where they are.
+        """
+        order, narrow = np.argsort(places), copy(self)
+        narrow.chosen, narrow.adds = places[order], adds
         return narrow.answer(query, scores[torch.from_numpy(order)])
 
     def _standard(self, query: Sequence[QueryTerm], places: Ints) -> Tensor:
@@ -150,7 +173,7 @@ class _Search:
 
     def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:
         """A page of hits: scores (I,) of the chosen pictures."""
-        normalised = scores / (divisor(query, self.index.rule) if query and not self.text else 1)
+        normalised = scores / (divisor(query, self.index.rule) if query and not self.adds else 1)
         curve = self._curve(query)
         confidence = None if curve is None else curve.confidence(normalised)
         left = self._fits(scores, confidence).nonzero()[:, 0]
@@ -163,7 +186,7 @@ class _Search:
             groups(self.snapshot, self.chosen[order]) if self.wanted.group else [[rank] for rank in range(len(order))]
         )
         page = [order[ranks] for ranks in sets[start:stop]]
-        if self.is_quick and not self.text:
+        if self.is_quick and not self.adds:
             self._score_moments(query, [int(group[0]) for group in page], files, scores)
         hits = self._hits(query, page, files, scores, normalised, confidence)
         total = len(files.best) - len(order) + len(sets)
@@ -182,7 +205,7 @@ class _Search:
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
         """What tells how sure pictures are, where the query is a sentence and nothing else."""
-        if self.calibration and not self.text and len(query) == 1 and query[0].words and query[0].weight > 0:
+        if self.calibration and not self.adds and len(query) == 1 and query[0].words and query[0].weight > 0:
             return self.calibration.curve(int((~query[0].grouping.function_words).sum()))
         return None
 
@@ -212,17 +235,15 @@ class _Search:
     ) -> Iterator[Hit]:
         """The first of each group of places among the chosen, with the others beside it."""
         places = [int(self.chosen[group[0]]) for group in page]
-        shown: list[Evidence] = [((), ()) for _ in places]
+        shown: list[HitEvidence] = [((), ()) for _ in places]
         hubness = torch.zeros(len(places))
         if query:
             shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
             ask = encoded_query([query], self.index.rule)
             hubness = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.hubness_weight + ask.offset
-        if self.text:
-            shown = [
-                with_written(one, self.text.evidence(self.catalog, int(self.snapshot.numbers[place])))
-                for one, place in zip(shown, places, strict=True)
-            ]
+        if self.adds:
+            numbers = self.snapshot.numbers[places].tolist()
+            shown = [self.adds(one, number) for one, number in zip(shown, numbers, strict=True)]
         for group, (words, phrases), taken in zip(page, shown, hubness.tolist(), strict=True):
             numbers = self.snapshot.numbers[self.chosen[group]].tolist()
             entry, *others = self.catalog.numbered(numbers, known=True)

@@ -162,7 +162,7 @@ class Index(IndexFolder, FormerNames):
             InputError: the index has no sketch view, or the drawing is empty, or a photograph.
         """
         self._sketch = SketchView.of(self.folder, self._sketch)
-        return search_sketch(self.opened, self._sketch, sketch, SearchOptions(**keywords(wanted)))
+        return search_sketch(lambda: self.opened, self._sketch, sketch, SearchOptions(**keywords(wanted)))
 
     def _read_text(self, catalog: Catalog, progress: Progress, must: bool) -> list[str]:
         """Read the text of the pictures that it is not known of; gives why some could not be read."""

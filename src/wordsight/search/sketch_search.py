@@ -1,7 +1,6 @@
 """Search by drawing: photos ranked by a drawing, with the part of each photo that answers each group of its strokes."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,14 +9,11 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.runs.aligner import Box
-from wordsight.search import filters, origins
-from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.frames import split, videos
-from wordsight.search.look import state
+from wordsight.search.evidence import HitEvidence
+from wordsight.search.find import Search, looked
 from wordsight.search.opened import Opened
 from wordsight.search.options import SearchOptions
-from wordsight.search.results import Hit, Phrase, SearchResults
-from wordsight.search.scan import top
+from wordsight.search.results import Phrase, SearchResults
 from wordsight.search.sketch_view import GRID, SketchView
 from wordsight.vision.drawings import Floats
 from wordsight.vision.images import Source
@@ -30,94 +26,38 @@ STROKES = "strokes"
 SHIFTS = np.array([(down, right) for down in range(-SHIFT, SHIFT + 1) for right in range(-SHIFT, SHIFT + 1)])
 
 
-def search_sketch(index: Opened, view: SketchView, sketch: Source, wanted: SearchOptions) -> SearchResults:
+def search_sketch(
+    open_now: Callable[[], Opened], view: SketchView, sketch: Source, wanted: SearchOptions
+) -> SearchResults:
     """The photos that fit a drawing best.
 
     Args:
-        index: the index.
+        open_now: the index as it stands now.
         view: its sketch view.
         sketch: a drawing of lines on plain paper.
-        wanted: which hits; near-duplicates are not grouped.
+        wanted: which hits.
 
     Raises:
-        InputError: the drawing cannot be used, or an option is for sentences alone.
+        InputError: the drawing cannot be used, an option is for sentences alone, or the index is damaged.
     """
-    if wanted.top < 1 or wanted.page < 1:
-        raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
     if wanted.min_confidence is not None:
         raise InputError("min_confidence: expected a single sentence; hits of a drawing have no confidence.")
     query, ink = view.sketcher.encode_sketch(sketch)
-    with Catalog(index.folder) as catalog:
-        numbers, rows = _chosen(index, catalog, view, wanted)
-        scores = torch.from_numpy(view.vectors[rows] @ query.numpy())
-        if wanted.min_score is not None:
-            kept = (scores >= wanted.min_score).numpy()
-            numbers, rows, scores = numbers[kept], rows[kept], scores[torch.from_numpy(kept)]
-        first, last = (wanted.page - 1) * wanted.top, wanted.page * wanted.top
-        order = top(scores, last)[first:last]
-        entries = catalog.numbered(numbers[order].tolist(), known=True)
-        shown = stroke_groups(ink)
-        hits = _hits(
-            index,
-            catalog,
-            numbers[order].tolist(),
-            entries,
-            scores[torch.from_numpy(order)].tolist(),
-            [answers(shown, view.records["cells"][row]) for row in rows[order]],
-        )
-        return SearchResults(tuple(hits), len(numbers), first + 1, (), False)
+    strokes = stroke_groups(ink)
 
+    def look(search: Search) -> SearchResults:
+        contents = search.catalog.db.execute("SELECT number, hash FROM pictures")
+        rows = {number: view.places[content] for number, content in contents if content in view.places}
+        places = search.chosen[np.isin(search.snapshot.numbers[search.chosen], np.array(list(rows), np.int64))]
+        own = [rows[number] for number in search.snapshot.numbers[places].tolist()]
+        scores = torch.from_numpy(view.vectors[own] @ query.numpy())
 
-def _chosen(
-    index: Opened, catalog: Catalog, view: SketchView, wanted: SearchOptions
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pictures that may be found and have a sketch view: their numbers, and their rows in it."""
-    found = catalog.db.execute("SELECT number, hash FROM pictures ORDER BY number").fetchall()
-    allowed = set(filters.numbers(catalog.db, index.paths, wanted)) if wanted.filtered else None
-    pairs = [
-        (number, view.places[content])
-        for number, content in found
-        if content in view.places and (allowed is None or number in allowed)
-    ]
-    table = np.array(pairs, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+        def adds(shown: HitEvidence, number: int) -> HitEvidence:
+            return shown[0], (*shown[1], *answers(strokes, view.records["cells"][rows[number]]))
 
+        return search.narrowed(places, scores, adds)
 
-def _hits(
-    index: Opened,
-    catalog: Catalog,
-    numbers: Sequence[int],
-    entries: Sequence[Entry],
-    scores: Sequence[float],
-    phrases: Sequence[tuple[Phrase, ...]],
-) -> Iterator[Hit]:
-    seconds = {name: video.seconds for name, video in videos(catalog).items()}
-    for number, entry, score, parts in zip(numbers, entries, scores, phrases, strict=True):
-        file, time = split(entry.path)
-        path = index.paths.path(entry.path)
-        missing, unreadable = state(path)
-        taken_from, camera = origins.of(catalog, number, entry.hash)
-        yield Hit(
-            number=number,
-            path=path,
-            score=score,
-            hubness=0.0,
-            normalised=score,
-            confidence=None,
-            words=(),
-            phrases=parts,
-            missing=missing,
-            unreadable="" if missing else unreadable,
-            width=entry.width,
-            height=entry.height,
-            taken=entry.taken,
-            taken_from=taken_from,
-            camera=camera,
-            meta=json.loads(entry.meta),
-            time=time,
-            duration=None if time is None else seconds.get(file),
-            frames=0 if time is None else 1,
-        )
+    return looked(open_now, wanted, look)
 
 
 def stroke_groups(ink: Floats) -> list[Floats]:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from wordsight.matching.written_words import WrittenWord, likelihood
 from wordsight.search.catalog import Catalog
+from wordsight.search.evidence import HitEvidence
 from wordsight.search.results import Phrase, Word
 from wordsight.search.texts import Texts
-
-Evidence = tuple[tuple[Word, ...], tuple[Phrase, ...]]
 
 
 @dataclass(frozen=True)
@@ -51,26 +50,19 @@ class TextMatches:
         every = [word for words in wanted for word in words]
         return cls(texts, wanted, {number: likelihood(cost, every) for number, cost in costs.items()})
 
-    def evidence(self, catalog: Catalog, number: int) -> list[tuple[str, tuple[float, ...], float]]:
-        """Each word with its box, `xyxy` fractions, and its likelihood.
+    def add(self, catalog: Catalog, evidence: HitEvidence, number: int) -> HitEvidence:
+        """The words and phrases of a hit, with those that are written in it behind.
 
         Raises:
             InputError: the row of the picture is damaged.
         """
-        found = []
+        said, phrases = list(evidence[0]), list(evidence[1])
         for words in self.wanted:
             placed = self.texts.match(catalog, number, words)
             for word, one in zip(words, placed.words if placed else (), strict=False):
                 corners = np.clip(one.corners, 0, 1)
                 box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
-                found.append((word.text, box, likelihood(one.cost, [word])))
-        return found
-
-
-def with_written(evidence: Evidence, written: Sequence[tuple[str, tuple[float, ...], float]]) -> Evidence:
-    """The words and phrases of a hit, with those that are written in it behind."""
-    words, phrases = list(evidence[0]), list(evidence[1])
-    for text, box, strength in written:
-        phrases.append(Phrase(text, len(words), len(words) + 1, box, strength, 1.0, written=True))
-        words.append(Word(text, box, strength, True))
-    return tuple(words), tuple(phrases)
+                strength = likelihood(one.cost, [word])
+                phrases.append(Phrase(word.text, len(said), len(said) + 1, box, strength, 1.0, written=True))
+                said.append(Word(word.text, box, strength, True))
+        return tuple(said), tuple(phrases)
