@@ -1,6 +1,9 @@
-"""How often "nothing here matches well" is said: of queries whose pictures are there, and of those whose are not.
+"""How far the word for how sure a hit is can be trusted, and "nothing here matches well".
 
-A model is calibrated on the val split of one dataset, and asked the queries of another's.
+A model is calibrated on the val split of one dataset, and asked the queries of another's. How often nothing is said to
+match well: of queries whose pictures are there, and of those whose are not. How often the first twenty hits of a query
+are right, by the word that the page says: of short queries those of which somebody said so, or nearly so ("puppy" for
+"dog"); of sentences only the picture that each was written for, so that all others that it fits count as wrong.
 
     python benchmarks/doubt.py [RUN] [--fit DATA] [--test DATA] [--json]
 """
@@ -8,6 +11,7 @@ A model is calibrated on the val split of one dataset, and asked the queries of 
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from wordsight.files import to_json
@@ -17,6 +21,9 @@ from wordsight.search.calibrate import Calibration, Curve, Trials, calibrate
 from wordsight.search.trials import Query, ask, collection, trials
 from wordsight.text.tokens import tokenise
 from wordsight.vision.proposals import COCO_NAMES
+
+LEVELS = {"likely": 0.1, "possible": 0.03, "unlikely": 0.0}  # as in the page's tile.js
+HITS = 20
 
 
 def names(model: Aligner, data: str) -> Trials:
@@ -56,6 +63,22 @@ def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
     return found
 
 
+def levels(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
+    """Of each level and kind of query, how many of the first hits are of it, and percent of these that are right."""
+    found: dict[str, dict[str, float]] = {}
+    for kind, curve in (("short", fitted.short), ("sentences", fitted.long)):
+        some = asked[asked.short if kind == "short" else ~asked.short]
+        places = some.scores.topk(min(HITS, len(some.scores)), dim=0).indices
+        sure, right = curve.confidence(some.scores).gather(0, places), some.plausible.gather(0, places)
+        below = torch.inf
+        for name, least in LEVELS.items():
+            of_it = (sure >= least) & (sure < below)
+            found.setdefault(name, {})[kind] = float(of_it.sum())
+            found[name][f"{kind}, right"] = 100 * right[of_it].double().mean().item() if of_it.any() else 0.0
+            below = least
+    return found
+
+
 def main(
     run: Annotated[Path | None, typer.Argument()] = None,
     fit: Annotated[str, typer.Option()] = "flickr8k",
@@ -65,7 +88,8 @@ def main(
     """Print a row for each kind of query."""
     model = load(run, "cpu")
     fitted = calibrate(trials(model, fit, Progress()))
-    found = shares(fitted, trials(model, test, Progress())) | {"names": of_names(fitted.short, names(model, test))}
+    asked = trials(model, test, Progress())
+    found = shares(fitted, asked) | {"names": of_names(fitted.short, names(model, test))} | levels(fitted, asked)
     if as_json:
         print(to_json(found))
         return

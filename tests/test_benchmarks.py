@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,8 +96,12 @@ def test_own_pairs_are_measured_beside_the_start_and_nothing(trained: Path, worl
 
 def test_how_often_nothing_matches_well_is_measured(trained: Path, world: Path) -> None:
     found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")
-    assert found.keys() == {"short", "sentences", "names"} and found["names"]["there"] == 1, "orange"
+    levels = ["likely", "possible", "unlikely"]
+    assert list(found) == ["short", "sentences", "names", *levels] and found["names"]["there"] == 1, "orange"
     assert found["short"]["wrongly"] <= 15 < found["short"]["rightly"]
+    assert found["likely"]["short, right"] > found["unlikely"]["short, right"]
+    page = (FOLDER.parent / "src/wordsight/web/static/tile.js").read_text()
+    assert re.findall(r"const (?:LIKELY|POSSIBLE) = ([0-9.]+)", page) == ["0.1", "0.03"], "as the benchmark has them"
 
 
 def test_the_app_is_timed_as_the_page_asks_it() -> None:
@@ -115,3 +121,12 @@ def test_shots_and_features_of_clips_are_measured(world: Path, tmp_path: Path) -
     rows = printed("clips.py", "hour", "--seconds", "8", "--size", "32").splitlines()[3:]
     assert [row.split("|")[1].strip() for row in rows] == ["features", "shots"]
     assert all(int(row.split("|")[3]) > 0 for row in rows)
+
+
+def test_scrolling_is_measured_in_a_browser() -> None:
+    pytest.importorskip("playwright")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("neither Chromium nor Chrome is installed")
+    told = figures("scrolling.py", "--pictures", "150", "--seconds", "0.3")
+    assert all(told[f"{pixels} pixels a frame"]["frames_per_second"] > 0 for pixels in (12, 40, 150))
+    assert told["heap_mb_before"] > 0 and told["heap_mb_after"] > 0

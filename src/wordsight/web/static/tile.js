@@ -15,9 +15,12 @@ export function altOf(hit, marks) {
   return `${hit.name}${at}${boxes}`;
 }
 
-/** From which confidence on a hit is called so. Photos that fit alike share the doubt, so that good ones have low figures. */
-export const LIKELY = 0.05;
-export const POSSIBLE = 0.015;
+/**
+ * From which confidence on a hit is called so: half of the likely ones are right, a quarter of the possible ones, a tenth
+ * of the others (`benchmarks/doubt.py`). Photos that fit alike share the doubt, so that good ones have low figures.
+ */
+export const LIKELY = 0.1;
+export const POSSIBLE = 0.03;
 
 /** How sure a hit is, in a word; null where nobody knows. */
 export function surety(confidence) {
@@ -28,7 +31,7 @@ export function surety(confidence) {
 /** A bar and a word for how sure a hit is. */
 export function sureness(hit) {
   const word = surety(hit.confidence);
-  return word && make(`span.sure.${word}`, {}, make("i.bar", { "--share": Math.min(1, Math.sqrt(hit.confidence / (4 * LIKELY))).toFixed(3) }), word);
+  return word && make(`span.sure.${word}`, {}, make("i.bar", { "--share": Math.min(1, Math.sqrt(hit.confidence / (2 * LIKELY))).toFixed(3) }), word);
 }
 
 /**
