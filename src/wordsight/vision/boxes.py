@@ -1,5 +1,7 @@
 """Boxes, always (N, 4) `xyxy`: left, top, right, bottom; as fractions of the picture unless said otherwise."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -101,7 +103,12 @@ def windows(count: int) -> Boxes:
     Returns:
         (count, 4) `xyxy` fractions; fewer where the list is shorter.
     """
-    return np.concatenate([grid(*shape) for shape in _GRIDS])[: max(count, 0)]
+    return _windows()[: max(count, 0)].copy()
+
+
+@cache
+def _windows() -> Boxes:
+    return np.concatenate([grid(*shape) for shape in _GRIDS])
 
 
 def to_xywh(boxes: ArrayLike) -> Boxes:

@@ -7,6 +7,7 @@ can tell where something is and which way it moves.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.vision.boxes import WHOLE, grid
 from wordsight.vision.cache import Row
-from wordsight.vision.clips import frames
+from wordsight.vision.clips import Frame, frames
 from wordsight.vision.images import Source
 from wordsight.vision.pooling import Features
 from wordsight.vision.proposals import Proposals
@@ -58,11 +59,9 @@ class ClipEncoder(RegionEncoder):
         clips: deque[list[int] | InputError] = deque()  # which of its different frames are shown, or why none is
 
         def different() -> Iterator[Source]:
-            for source in images:
-                try:
-                    found = frames(_path(source), self.settings.frames, self.settings.size)
-                except InputError as error:
-                    clips.append(error)
+            for found in self._decoded(images):
+                if isinstance(found, InputError):
+                    clips.append(found)
                     continue
                 once = {id(one.image): one.image for one in found}
                 place = {key: number for number, key in enumerate(once)}
@@ -77,6 +76,24 @@ class ClipEncoder(RegionEncoder):
             while clips and (isinstance(first := clips[0], InputError) or len(rows) > max(first)):
                 yield self._described(clips.popleft(), rows)
         yield from (self._described(clip, rows) for clip in clips)  # broken ones at the end
+
+    def _decoded(self, sources: Iterable[Source]) -> Iterator[list[Frame] | InputError]:
+        """The frames of each clip, or why there are none; the next clip is decoded while one is used."""
+
+        def decode(source: Source) -> list[Frame] | InputError:
+            try:
+                return frames(_path(source), self.settings.frames, self.settings.size)
+            except InputError as error:
+                return error
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead: Future[list[Frame] | InputError] | None = None
+            for source in sources:
+                now, ahead = ahead, pool.submit(decode, source)
+                if now:
+                    yield now.result()
+            if ahead:
+                yield ahead.result()
 
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
         """A frame and its cells."""
