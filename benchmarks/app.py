@@ -24,6 +24,7 @@ from served import started
 
 from wordsight.files import to_json
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.codes import quantise
 from wordsight.search.index import Index
 
 TOGETHER = 5000
@@ -43,11 +44,16 @@ def drawn(folder: Path, pictures: int, regions: int, seed: int = 1) -> Index:
             count = min(TOGETHER, pictures - first)
             vectors = rng.standard_normal((count * regions, size), np.float32) / np.sqrt(size)
             boxes = np.tile(np.array([[0, 0, 1, 1]], np.float32), (count * regions, 1))
-            batch = index.segments.append(catalog.segments(), vectors, boxes)
+            codes = quantise(vectors, np.full(count, regions))
+            batch = index.segments.append(catalog.segments(), vectors, boxes, codes)
             days = np.sort(rng.integers(0, 15 * 365 * 86400, count))
             entries = [
                 entry(first + row, batch.segment, batch.first + row * regions, regions, newest, int(days[row]))
                 for row in range(count)
+            ]
+            extents = zip(codes.length.tolist(), codes.blur.tolist(), strict=True)
+            entries = [
+                one._replace(length=length, blur=blur) for one, (length, blur) in zip(entries, extents, strict=True)
             ]
             if first == 0:
                 entries[0] = real(entries[0], photo, newest)
@@ -74,8 +80,8 @@ def entry(number: int, segment: int, first: int, rows: int, newest: datetime, se
         first=first,
         rows=rows,
         hubness=0.0,
-        length=1.2,
-        blur=0.01,
+        length=0.0,
+        blur=0.0,
         meta=to_json({"place": f"place {number % 40}", "stars": number % 6}) if number % 10 == 0 else "{}",
     )
 

@@ -34,7 +34,8 @@ from torch import Tensor
 
 from wordsight.matching.score import Rule
 from wordsight.runs.aligner import load
-from wordsight.search.prefilter import best_scores, extent, halved, is_quick
+from wordsight.search.codes import quantise
+from wordsight.search.prefilter import Rough, best_scores, is_quick
 from wordsight.search.scan import EncodedQuery, Floats, Spans, scan, top
 
 REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
@@ -44,10 +45,10 @@ FIRST_ONE, TOGETHER = "one query", "of 100"
 
 
 class Vectors(NamedTuple):
-    """I pictures on disk and in bfloat16, and 100 queries: (100, 8, D)."""
+    """I pictures on disk and in 8 bits, and 100 queries: (100, 8, D)."""
 
     rows: Floats
-    rough: np.ndarray
+    rough: Rough
     spans: Spans
     words: Tensor
 
@@ -87,16 +88,19 @@ def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tupl
 def stored(path: Path, pictures: int, blocks: Iterator[Tensor], words: Tensor) -> Vectors:
     """Vectors as an index keeps them."""
     rows = np.memmap(path, "<f4", "w+", shape=(pictures * REGIONS, words.shape[2]))
-    rough, extents, at = np.empty(rows.shape, np.int16), [], 0
+    codes, steps = np.empty(rows.shape, np.uint8), np.empty((len(rows), 1), np.float32)
+    extents, at = [], 0
     for block in blocks:
         some = slice(at, at := at + len(block) * REGIONS)
         rows[some] = block.flatten(0, 1).numpy()
-        rough[some] = halved(rows[some])
-        extents.append(extent(block, torch.ones(block.shape[:2], dtype=torch.bool)))
+        coded = quantise(rows[some], np.full(len(block), REGIONS))
+        codes[some], steps[some, 0] = coded.values, coded.steps
+        extents.append((coded.length, coded.blur))
     rows.flush()
     every = np.arange(pictures)
     where = np.ones_like(every), every * REGIONS, np.full_like(every, REGIONS), np.zeros(pictures, np.float32)
-    lengths = (torch.cat(parts).numpy() for parts in zip(*extents, strict=True))
+    lengths = (np.concatenate(parts) for parts in zip(*extents, strict=True))
+    rough = Rough({1: (codes, steps)})
     return Vectors(np.memmap(path, "<f4", "c", shape=rows.shape), rough, Spans(*where, *lengths), words)
 
 
@@ -121,7 +125,7 @@ def ours(vectors: Vectors, words: Tensor, quick: bool) -> list[list[int]]:
     """The first ten of each query, as `Index.search` finds them."""
     ask, one = asked(words), {1: vectors.rows}
     if quick:
-        found = best_scores(one, {1: vectors.rough}, vectors.spans, ask, Rule(), FIRST)
+        found = best_scores(one, vectors.rough, vectors.spans, ask, Rule(), FIRST)
     else:
         found = scan(one, vectors.spans, ask, Rule())
     return [top(column, FIRST).tolist() for column in found.T.contiguous()]
@@ -202,10 +206,10 @@ def right(found: list[int], scores: np.ndarray) -> float:
 def measure(vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Callable[[], float]) -> list[str]:
     """The table's rows."""
     one, words, exact = vectors.words[:1], vectors.words, plain(vectors, vectors.words)
-    quick = is_quick(vectors.spans, Rule())
+    quick = is_quick(vectors.rough, vectors.spans, Rule())
     for several in (ours(vectors, words, quick), ours(vectors, words, False)):
         assert all(right(found, scores) == 1 for found, scores in zip(several, exact, strict=True)), "not exact"
-    bytes_of = {"float32": vectors.rows, "bfloat16": vectors.rough}
+    bytes_of = {"float32": vectors.rows, "8-bit": vectors.rough[1][0]}
     reading = {f"reading all of it, {name}": np.asarray(some).view(np.int64) for name, some in bytes_of.items()}
     ways: dict[tuple[str, str], Answer] = {
         ("wordsight", FIRST_ONE): lambda: ours(vectors, one, quick),

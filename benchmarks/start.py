@@ -37,8 +37,8 @@ from wordsight.runs import checkpoint
 from wordsight.runs.aligner import load
 from wordsight.runs.recipe import parse
 from wordsight.search.catalog import Entry
+from wordsight.search.codes import quantise
 from wordsight.search.index import Index
-from wordsight.search.prefilter import extent
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.vision.regions import RegionSettings
 
@@ -93,14 +93,13 @@ def fill(index: Index, blocks: Iterator[Vectors]) -> None:
     with index.writing() as catalog:
         number = 0
         for images in blocks:
-            batch = index.segments.append(
-                catalog.segments(), images.values[images.mask].numpy(), images.places[images.mask].numpy()
-            )
-            counts = images.mask.sum(dim=1).tolist()
+            vectors, counts = images.values[images.mask].numpy(), images.mask.sum(dim=1)
+            codes = quantise(vectors, counts.numpy())
+            batch = index.segments.append(catalog.segments(), vectors, images.places[images.mask].numpy(), codes)
             hubness = torch.zeros(len(counts)) if images.hubness is None else images.hubness
             entries, first = [], batch.first
-            extents = (part.tolist() for part in (hubness, *extent(images.values, images.mask)))
-            for count, *known in zip(counts, *extents, strict=True):
+            extents = (part.tolist() for part in (counts, hubness, codes.length, codes.blur))
+            for count, *known in zip(*extents, strict=True):
                 name = f"pictures/{number // 1000:04}/{number:08}.jpg"
                 when = "2024-05-01 12:00:00"
                 digest = number.to_bytes(16, "big")

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/torn.py RUN PICTURES [--pieces 100]
 
 Pages, half pages and blocks of the catalogue (closed, or with the log that a killed writer leaves), of its log, its
-seal, the vectors, boxes and rough vectors are overwritten by noise, zeros, other parts of the same file or what was
+seal, the vectors, boxes and codes are overwritten by noise, zeros, other parts of the same file or what was
 there two commits before, or the file ends there. Missed are those that `verify` calls sound though an answer is another
 one; it must be 0, and so must those that end in another error than a sentence, and those that `build` leaves as they
 are without saying why.
@@ -31,7 +31,7 @@ from wordsight.search.seal import FILE as SEAL
 
 QUIET = Progress(quiet=True)
 CLOSED = f"{FILE}, closed"
-KINDS = (CLOSED, FILE, f"{FILE}-wal", f"{FILE}-shm", SEAL, "vectors", "boxes", "rough")
+KINDS = (CLOSED, FILE, f"{FILE}-wal", f"{FILE}-shm", SEAL, "vectors", "boxes", "codes", "steps")
 WAYS = ("noise", "zeros", "other", "old", "cut")
 COLUMNS = ("noticed", "harmless", "repaired", "said", "missed", "crashed", "left")
 

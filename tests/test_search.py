@@ -21,9 +21,10 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import load
 from wordsight.runs.pairs import encode, pairs
 from wordsight.search.catalog import Catalog
+from wordsight.search.codes import quantise
 from wordsight.search.contact_sheet import SIDE, sheet, shortened, write_sheet
 from wordsight.search.index import Index
-from wordsight.search.prefilter import best_scores, extent, halved
+from wordsight.search.prefilter import Rough, best_scores
 from wordsight.search.query import Like, QueryTerm, Sentence, encoded_query
 from wordsight.search.scan import Spans, scan, top
 from wordsight.vision.regions import FeatureCache
@@ -175,7 +176,8 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     maps = {number: np.concatenate(parts) for number, parts in rows.items()}
     hubness = images.hubness
     assert hubness is not None
-    spans = Spans(segment, firsts, count.numpy(), hubness.numpy(), *(part.numpy() for part in extent(values, mask)))
+    coded = quantise(values[mask].numpy(), count.numpy())
+    spans = Spans(segment, firsts, count.numpy(), hubness.numpy(), coded.length, coded.blur)
     nothing = torch.zeros(1, 7, dtype=torch.bool)
     queries = [[QueryTerm(_one(texts, n), ("word",), (), nothing, 1.0)] for n in range(6)]
     queries.append([QueryTerm(_one(texts, n), ("word",), (), nothing, weight) for n, weight in ((0, 2.0), (3, -0.5))])
@@ -184,16 +186,24 @@ def test_the_scan_is_exact_for_every_rule(rule: Rule, uneven: bool, monkeypatch:
     found = scan(maps, spans, encoded_query(queries, rule), rule)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     if not rule.thresholded_sum:
-        halves = {number: halved(rows) for number, rows in maps.items()}
+        steps = np.split(coded.steps, np.cumsum(count.numpy())[:-1])
+        own = np.split(coded.values, np.cumsum(count.numpy())[:-1])
+        rough = Rough()
+        for number, rows in maps.items():
+            codes, step = np.zeros(rows.shape, np.uint8), np.ones((len(rows), 1), np.float32)
+            for place in np.flatnonzero(segment == number):
+                where = slice(firsts[place], firsts[place] + len(own[place]))
+                codes[where], step[where, 0] = own[place], steps[place]
+            rough[number] = codes, step
         for count in (1, 5, 39, 40):
-            quick = best_scores(maps, halves, spans, encoded_query(queries, rule), rule, count)
+            quick = best_scores(maps, rough, spans, encoded_query(queries, rule), rule, count)
             for query in range(len(queries)):
                 best = top(quick[:, query], count)
                 assert best.tolist() == top(found[:, query], count).tolist()
                 torch.testing.assert_close(quick[best, query], found[best, query], atol=1e-4, rtol=1e-4)
         of_file = np.arange(40) % 7 * 3  # frames of seven videos
         for count in (1, 3, 6, 7):
-            quick = best_scores(maps, halves, spans, encoded_query(queries, rule), rule, count, of_file)
+            quick = best_scores(maps, rough, spans, encoded_query(queries, rule), rule, count, of_file)
             for query in range(len(queries)):
                 best, right = (
                     sorted(((one[of_file == file, query].max().item(), file) for file in of_file[:7]), reverse=True)[
@@ -223,7 +233,7 @@ def test_the_quick_scan_finds_what_the_exact_one_finds(
 ) -> None:
     found = {}
     for quick in (False, True):
-        monkeypatch.setattr("wordsight.search.find.is_quick", lambda spans, rule, quick=quick: quick)
+        monkeypatch.setattr("wordsight.search.find.is_quick", lambda rough, spans, rule, quick=quick: quick)
         found[quick] = index.search(ask, **wanted)  # type: ignore[arg-type]
     assert [hit.path for hit in found[True].hits] == [hit.path for hit in found[False].hits]
     assert [hit.score for hit in found[True].hits] == pytest.approx([hit.score for hit in found[False].hits], abs=1e-5)

@@ -203,7 +203,7 @@ def test_a_file_of_vectors_is_not_endless(index: Index, photos: list[Path], monk
     monkeypatch.setattr(vectors, "MOST", 1)
     index.remove(photos[3:])
     index.build(photos, progress=QUIET)
-    assert len(list((index.folder / "vectors").iterdir())) == 3 * 3
+    assert len(list((index.folder / "vectors").iterdir())) == 3 * 4
     assert scores(index) == pytest.approx(before, abs=1e-6)
 
 
@@ -242,7 +242,7 @@ def test_damage_without_the_picture_is_listed(index: Index, photos: list[Path]) 
     assert set(scores(index)) == set(photos[:7])
 
 
-@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("at", range(1, 10))
 def test_a_full_disk_loses_nothing(
     index: Index, photos: list[Path], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -256,12 +256,12 @@ def test_a_full_disk_loses_nothing(
         write(path, start, content)
 
     monkeypatch.setattr(vectors, "write_at", full)
-    if at <= 6:  # two batches of three pictures, three files each
+    if at <= 8:  # two batches of three pictures, four files each
         with pytest.raises(InputError, match="the disk is full"):
             index.build(photos, progress=QUIET)
         now = scores(index)
         assert {path: now[path] for path in before} == pytest.approx(before, abs=1e-6)
-        assert len(now) == 2 + 3 * ((at - 1) // 3)
+        assert len(now) == 2 + 3 * ((at - 1) // 4)
     monkeypatch.setattr(vectors, "write_at", write)
     index.build(photos, progress=QUIET)
     assert len(scores(index)) == 8 and index.verify() == []

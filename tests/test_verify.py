@@ -14,6 +14,7 @@ from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search import schema, vectors
 from wordsight.search.catalog import FILE, Catalog
+from wordsight.search.codes import quantise
 from wordsight.search.index import Index
 from wordsight.search.records import Entry, checksum
 from wordsight.search.seal import FILE as SEAL
@@ -309,7 +310,7 @@ def test_vectors_that_are_no_numbers_are_refused(home: Path) -> None:
     index = Index(home / "index", "cpu")
     values = np.full((2, index.segments.size), np.nan, np.float32)
     with pytest.raises(InputError, match="no numbers; nothing was written"):
-        index.segments.append({1: 320}, values, np.zeros((2, 4), np.float32))
+        index.segments.append({1: 320}, values, np.zeros((2, 4), np.float32), quantise(values, np.array([1, 1])))
 
 
 def test_the_checksum_of_a_row_is_the_same_for_ever() -> None:

@@ -6,8 +6,8 @@ import torch
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Batch, Catalog, Entry
+from wordsight.search.codes import quantise
 from wordsight.search.opened import Opened
-from wordsight.search.prefilter import extent
 
 
 def append(
@@ -24,11 +24,12 @@ def append(
     if not encoded:
         return None, []
     values, places = images.values[images.mask].numpy(), images.places[images.mask].numpy()
-    batch = index.segments.append(catalog.segments(), values, places)
+    counts = images.mask.sum(dim=1)
+    codes = quantise(values, counts.numpy())
+    batch = index.segments.append(catalog.segments(), values, places, codes)
     hubness = torch.zeros(len(encoded)) if images.hubness is None else images.hubness
     entries, first = [], batch.first
-    extents = (images.mask.sum(dim=1), hubness, *extent(images.values, images.mask))
-    each = (part.tolist() for part in extents)
+    each = (part.tolist() for part in (counts, hubness, codes.length, codes.blur))
     for entry, rows, hub, length, blur in zip(encoded, *each, strict=True):
         known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
         entries.append(known._replace(segment=batch.segment, first=first))

@@ -130,7 +130,7 @@ class Search:
     def is_quick(self) -> bool:
         """Whether only the best of the chosen are scored exactly."""
         few = self.wanted.min_score is None and self.wanted.min_confidence is None
-        return few and is_quick(self._spans(self.chosen), self.index.rule)
+        return few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
 
     def _spans(self, places: Ints) -> Spans:
         """Where the rows are that are scored, of some places in the snapshot."""

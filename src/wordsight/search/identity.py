@@ -161,7 +161,8 @@ def discard(folder: Path) -> None:
         OSError: one cannot be deleted.
     """
     shutil.rmtree(_part(folder), ignore_errors=True)
-    rows = [path for path in (folder / "vectors").glob("*") if re.fullmatch(r"\d+\.(vectors|boxes|rough)", path.name)]
+    kinds = re.compile(r"\d+\.(vectors|boxes|codes|steps|rough)")
+    rows = [path for path in (folder / "vectors").glob("*") if kinds.fullmatch(path.name)]
     own = [f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", FILE, "lock", "broken.txt", "seal.json", MARK]
     thumbnails.prune(folder, set())
     for path in [*rows, *(folder / "model" / name for name in MODEL), *(folder / name for name in own)]:

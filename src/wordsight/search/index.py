@@ -39,6 +39,7 @@ from wordsight.search.merge import check_match, merge
 from wordsight.search.opened import Opened
 from wordsight.search.options import SearchKeywords, SearchOptions
 from wordsight.search.query import Ask, with_texts
+from wordsight.search.recoded import recode
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
@@ -117,6 +118,8 @@ class Index(IndexFolder, FormerNames):
             text_reader()  # or nothing is begun
         with self.writing() as catalog, progress.task("index") as count:
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
+            if repair:  # only what is known to be sound is copied
+                recode(catalog, self.segments, progress)
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)

@@ -7,6 +7,7 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.search import damage, frames
 from wordsight.search.catalog import Catalog, Entry
+from wordsight.search.codes import quantise
 from wordsight.search.frames import file_of, frame_key, split
 from wordsight.search.opened import Opened
 from wordsight.search.seal import Seal
@@ -102,13 +103,14 @@ def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalo
         np.concatenate([maps[segment][first : first + rows] for segment, first, rows in shared])
         for maps in (snapshot.vectors, snapshot.boxes)
     )
-    batch = into.segments.append(catalog.segments(), vectors, boxes)
+    codes = quantise(vectors, np.array([rows for _, _, rows in shared]))
+    batch = into.segments.append(catalog.segments(), vectors, boxes, codes)
     firsts = batch.first + np.cumsum([0, *(rows for _, _, rows in shared)])
-    place = {one: int(first) for one, first in zip(shared, firsts, strict=False)}
-    moved = [
-        entry._replace(path=key, segment=batch.segment, first=place[entry.segment, entry.first, entry.rows])
-        for entry, key in part
-    ]
+    place = {one: (int(first), float(blur)) for one, first, blur in zip(shared, firsts, codes.blur, strict=False)}
+    moved = []
+    for entry, key in part:
+        first, blur = place[entry.segment, entry.first, entry.rows]
+        moved.append(entry._replace(path=key, segment=batch.segment, first=first, blur=blur))
     with catalog.change():
         catalog.put(batch, moved)  # what cameras took them, the next build reads
 

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
         rows: how many rows it has, one a region; 0 where they were damaged, and the picture must be encoded again.
         hubness: how high it scores with any sentence, a share of which is taken from its scores.
         length: of its longest vector.
-        blur: the most that rounding to bfloat16 moves one of its vectors.
+        blur: the most that rounding to 8 bits moves one of its vectors.
         meta: what the user knows of it, a JSON object.
     """
 

@@ -18,7 +18,7 @@ from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, reason
 
 HELD = 2**28  # bytes of one kind of an index that are held in memory; of a larger index none are
-Number = TypeVar("Number", np.float32, np.int16)
+Number = TypeVar("Number", np.float32, np.uint8)
 Ints = NDArray[np.int64]
 
 

@@ -30,7 +30,7 @@ class Spans:
         count: (I,) how many rows; at least 1.
         hubness: (I,) float32.
         length: (I,) float32, of each picture's longest vector.
-        blur: (I,) float32, the most that rounding to bfloat16 moves one of its vectors.
+        blur: (I,) float32, the most that rounding to 8 bits moves one of its vectors.
     """
 
     segment: Ints

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Catalog
 from wordsight.search.frames import FRAME, VIDEO
+from wordsight.search.prefilter import Rough
 from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Spans
 from wordsight.search.vectors import Segments
@@ -26,7 +27,7 @@ class Snapshot:
         spans: where their rows are.
         vectors: the rows of each segment, on disk until they are looked at.
         boxes: likewise.
-        rough: the vectors as bfloat16, likewise.
+        rough: the vectors in 8 bits, likewise.
         files: (I,) a number for the file of each: the frames of a video share one.
         has_videos: whether there are any frames of videos.
     """
@@ -36,7 +37,7 @@ class Snapshot:
     spans: Spans
     vectors: Mapping[int, Rows[np.float32]]
     boxes: Mapping[int, Rows[np.float32]]
-    rough: Mapping[int, Rows[np.int16]]
+    rough: Rough
     files: Ints
     has_videos: bool
 
@@ -59,9 +60,13 @@ class Snapshot:
             catalog.fact("generation"),
             numbers,
             Spans(segment, first, count, *table[:, 4:].T.astype(np.float32)),
-            {number: vectors for number, (vectors, _, _) in opened.items()},
-            {number: boxes for number, (_, boxes, _) in opened.items()},
-            {number: rough for number, (_, _, rough) in opened.items()},
+            {number: one.vectors for number, one in opened.items()},
+            {number: one.boxes for number, one in opened.items()},
+            Rough(
+                (number, (one.codes, one.steps))
+                for number, one in opened.items()
+                if one.codes is not None and one.steps is not None
+            ),
             files,
             bool(frames),
         )

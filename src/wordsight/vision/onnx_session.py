@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,30 @@ def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
         out = str(Path(folder) / "model.onnx")
         _open(model, "ORT_ENABLE_BASIC", sizes, out)
         return without_empty_inputs(Path(out).read_bytes())
+
+
+def integer_products(right: NDArray[np.int8], threads: int) -> Callable[[NDArray[np.uint8]], NDArray[np.int32]]:
+    """What multiplies rows (n, D) uint8 with a matrix (D, W) int8 in whole numbers, exactly: (n, W) int32.
+
+    Args:
+        right: the matrix, between -63 and 63: processors without VNNI add pairs of products in 16 bits.
+        threads: to compute with.
+    """
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["rows", "right"], ["products"])],
+        "products",
+        [helper.make_tensor_value_info("rows", TensorProto.UINT8, ["n", right.shape[0]])],
+        [helper.make_tensor_value_info("products", TensorProto.INT32, ["n", right.shape[1]])],
+        [numpy_helper.from_array(np.ascontiguousarray(right), "right")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda rows: session.run(None, {"rows": rows})[0]
 
 
 def without_empty_inputs(model: bytes) -> bytes:

@@ -1,0 +1,79 @@
+"""The segments of an older wordsight, whose vectors have bfloat16 beside them, written anew with 8-bit codes.
+
+Rows are copied to new segments, and the catalogue leads to them, a few hundred pictures at a time; then the old files
+are deleted. Interrupted, some pictures are here and some there, which readers take as it is; the next build goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from wordsight.progress import Progress
+from wordsight.search.catalog import Catalog
+from wordsight.search.codes import quantise
+from wordsight.search.records import Entry
+from wordsight.search.vectors import Segments
+
+TOGETHER = 256  # pictures, committed at once
+
+
+def recode(catalog: Catalog, segments: Segments, progress: Progress) -> int:
+    """Write the former segments anew; gives how many pictures were in them.
+
+    Args:
+        catalog: of a sound index, open for writing.
+        segments: its vectors.
+        progress: receives updates.
+
+    Raises:
+        InputError: the vectors cannot be read or written; what was committed is kept.
+    """
+    former = [number for number in catalog.segments() if segments.is_former(number)]
+    chosen, done = ", ".join(map(str, former)), 0
+    where = f"rows != 0 AND segment IN ({chosen})"
+    if former:
+        (total,) = catalog.db.execute(f"SELECT count(*) FROM pictures WHERE {where}").fetchone()
+        with progress.task("8-bit vectors") as count:
+            for part in _parts(catalog, where):
+                _move(catalog, segments, part)
+                count(done := done + len(part), total)
+        with catalog.change():
+            for table, column in (("batches", "segment"), ("segments", "number")):
+                catalog.db.execute(f"DELETE FROM {table} WHERE {column} IN ({chosen})")
+    segments.delete_former(catalog.segments())
+    return done
+
+
+def _parts(catalog: Catalog, where: str) -> Iterator[list[tuple[int, Entry]]]:
+    """The pictures that are left there, a few at a time, in the order of the files."""
+    while True:
+        query = f"SELECT number FROM pictures WHERE {where} ORDER BY segment, first LIMIT {TOGETHER}"
+        numbers = [number for (number,) in catalog.db.execute(query)]
+        if not numbers:
+            return
+        yield list(zip(numbers, catalog.numbered(numbers, known=True), strict=True))
+
+
+def _move(catalog: Catalog, segments: Segments, part: Sequence[tuple[int, Entry]]) -> None:
+    """Copy the rows of pictures; those that share rows share them again, as far as they are in this part."""
+    shared = list(dict.fromkeys((one.segment, one.first, one.rows) for _, one in part))
+    opened = {
+        number: segments.open(number, max(first + rows for segment, first, rows in shared if segment == number))
+        for number in {segment for segment, _, _ in shared}
+    }
+    vectors, boxes = (
+        np.concatenate([getattr(opened[segment], kind)[first : first + rows] for segment, first, rows in shared])
+        for kind in ("vectors", "boxes")
+    )
+    counts = np.array([rows for _, _, rows in shared])
+    codes = quantise(vectors, counts)
+    batch = segments.append(catalog.segments(), vectors, boxes, codes)
+    firsts = batch.first + np.cumsum(counts) - counts
+    place = {one: (int(first), float(blur)) for one, first, blur in zip(shared, firsts, codes.blur, strict=True)}
+    with catalog.change():
+        catalog.put(batch, [])
+        catalog.set_numbered(
+            (number, one._replace(segment=batch.segment, first=first, blur=blur).typed())
+            for number, one in part
+            for first, blur in [place[one.segment, one.first, one.rows]]
+        )
