@@ -12,7 +12,7 @@ def test_a_sentence_finds_photos_and_back_comes_back_to_where_it_was(page: Any, 
     wanted = found(library, SENTENCE)
     assert names(page) == wanted[: len(names(page))]
     first = page.locator("#grid .tile").first
-    expect(first.locator(".sure")).to_have_text(re.compile("^(likely|possible|unlikely)$"))
+    expect(first.locator(".sure")).to_have_text(re.compile("^(likely|possible|unsure)$"))
     assert first.locator("img").get_attribute("alt").startswith(wanted[0])
     assert not re.search(r"\d[.,]\d|%", first.inner_text())
     expect(page.locator("#legend")).to_have_text("a red circle and a blue square".replace(" ", ""))

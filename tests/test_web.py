@@ -701,15 +701,18 @@ def test_beyond_this_machine_there_is_a_token(
     host: str, local: bool, indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr(serve, "create_app", lambda *given, **more: asked.append(given[3]))
+    whole = []
+    monkeypatch.setattr(serve, "create_app", lambda *given, **more: (asked.append(given[3]), whole.append(given[6])))
     monkeypatch.setattr(serve, "_bound", lambda *where: [type("Bound", (), {"getsockname": lambda self: (host, 81)})()])
     monkeypatch.setattr(serve, "server", lambda app: type("Server", (), {"run": lambda self, sockets: None})())
     serve.serve(indexed, host=host)
     told = capsys.readouterr().err
-    assert bool(asked[0]) == (not local)
+    assert bool(asked[0]) == (not local) and whole[0] == local, "whole paths are for this machine alone"
     assert ("?token=" in told) == (not local) and (not asked[0] or (asked[0] in told and len(asked[0]) > 20))
     serve.serve(indexed, host=host, token="mine and long enough")
-    assert asked[1] == "mine and long enough"
+    assert asked[1] == "mine and long enough" and not whole[1]
+    serve.serve(indexed, host=host, token="mine and long enough", show_paths=True)
+    assert asked.pop() and whole.pop()
     with pytest.raises(InputError, match="at least 16 characters, found 4"):
         serve.serve(indexed, host=host, token="mine")
     serve.serve(indexed, host=host, names=["photos.example.org"])

@@ -103,6 +103,7 @@ async function start(scroll = 0) {
     put(EMPTY);
     status("");
     notice(error.message, true);
+    if (query.q.trim()) await meant(error.message, mine.signal);
   } finally {
     if (running === mine) document.body.removeAttribute("aria-busy");
   }
@@ -160,11 +161,11 @@ async function tell(ms, signal) {
   if (content.unknown?.length) await meant(said.notice, signal);
 }
 
-/** Ask whether another spelling was meant. */
+/** Offer another spelling, where one is near. */
 async function meant(text, signal) {
   const better = await betterSpelling(query.q, signal);
   if (!better || signal?.aborted) return;
-  notice(text, false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
+  notice(text.replace(/; did you mean .*$/, "."), false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
 }
 
 /** All around the grid: the form, panels, filters and the picture that is searched by. */
@@ -183,11 +184,10 @@ function furniture() {
 
 function side() {
   sidebar({
-    query, facets, albums, pictures: server.pictures + server.videos, asked: queries.asked(query), renew,
+    query, facets, albums, pictures: server.pictures + server.videos, broken: server.broken, asked: queries.asked(query), renew,
     go: (change) => { document.body.classList.remove("side-open"); return ask(change); },
     address: (change) => queries.toAddress({ ...query, ...change }),
   });
-  $("about").textContent = server.broken > 0 ? `${count(server.broken, "file")} could not be read; \`wordsight index info\` lists them.` : "";
   $("add").hidden = !server.folders?.length;
 }
 
