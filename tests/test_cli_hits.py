@@ -104,7 +104,7 @@ def test_the_nearest_known_word_is_offered(capsys: pytest.CaptureFixture[str]) -
     )
     tell_unknown((), vocabulary)
     assert capsys.readouterr().err == ""
-    assert meant(vocabulary, "Cricle^2") == "circle^2" and meant(vocabulary, "qqq") == ""
+    assert meant(vocabulary, "a Cricle, red") == "a circle, red" and meant(vocabulary, "qqq") == ""
 
 
 @pytest.mark.parametrize(
