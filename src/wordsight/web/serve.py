@@ -116,4 +116,5 @@ def _bound(host: str, port: int) -> list[socket.socket]:
         return bound(host, port)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{host}:{port}: cannot be served from ({why}); choose another --host or --port.") from None
+        name = f"[{host}]" if ":" in host else host
+        raise InputError(f"{name}:{port}: cannot be served from ({why}); choose another --host or --port.") from None
