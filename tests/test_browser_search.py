@@ -50,6 +50,20 @@ def test_more_results_come_while_scrolling(page: Any) -> None:
     assert asked == [1, 2, 3, 4]
 
 
+def test_the_address_of_a_late_photo_shows_it_at_its_place(page: Any) -> None:
+    def paged(route: Any) -> None:
+        answer = route.fetch(post_data={**route.request.post_data_json, "top": 5})
+        route.fulfill(response=answer, json=answer.json())
+
+    wanted = {"sentences": [{"text": SENTENCE}], "top": 20, "group": True}
+    found = page.request.post("/api/v1/search", data=wanted).json()
+    page.route("**/api/v1/search", paged)
+    page.goto(f"/?q={SENTENCE.replace(' ', '+')}&photo={found['hits'][17]['number']}")
+    expect(page.locator("#view")).to_contain_text(f"18 of {found['total']}")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#view")).to_contain_text(f"17 of {found['total']}")
+
+
 def test_boxes_are_shown_where_a_tile_is_pointed_at_or_by_the_switch(page: Any) -> None:
     tiles = ask(page)
     lines = tiles.nth(1).locator("svg").first

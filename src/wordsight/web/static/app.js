@@ -94,7 +94,7 @@ async function start(scroll = 0) {
   status(queries.asked(query) ? "Searching…" : "Loading…");
   const began = performance.now();
   try {
-    const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal);
+    const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal, { photo: queries.fromAddress().photo, many: history.state?.many });
     put(found, scroll);
     remember(key, found);
     await tell(Math.round(performance.now() - began), mine.signal);
@@ -206,7 +206,7 @@ async function renew({ all = false } = {}) {
 function open(number) {
   first = number;
   saveScroll();
-  history.pushState({ opened: true, scroll: scrollY }, "", address(number));
+  history.pushState({ ...history.state, opened: true }, "", address(number));
   show(number);
 }
 
@@ -245,7 +245,7 @@ let saving = null;
 function saveScroll() {
   clearTimeout(saving);
   if (!settled) return; // nothing is there yet to be scrolled
-  history.replaceState({ ...history.state, scroll: scrollY }, "");
+  history.replaceState({ ...history.state, scroll: scrollY, many: content.numbers.length }, "");
 }
 function keepScroll() {
   clearTimeout(saving);
