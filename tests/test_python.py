@@ -157,6 +157,8 @@ def test_pixels_are_a_picture(run: wordsight.Aligner, describer: wordsight.Capti
     assert torch.allclose(alike, alike[:1].expand(3, 1))
     assert run.score(np.array([str(picture)] * 2), "a").shape == (2, 1), "an array of names is a list of them"
     assert run.score((path for path in [picture, picture]), "a").shape == (2, 1)
+    assert run.score(picture, []).shape == (1, 0) and run.score([], ["a"]).shape == (0, 1)
+    assert len(run.encode_texts([]).mask) == 0
     with picture.open("rb") as file:
         opened = run.score([file, io.BytesIO(picture.read_bytes()), picture], "a circle")
         file.seek(0)
