@@ -22,7 +22,7 @@ from wordsight.search.trials import Query, ask, collection, trials
 from wordsight.text.tokens import tokenise
 from wordsight.vision.proposals import COCO_NAMES
 
-LEVELS = {"likely": 0.1, "possible": 0.03, "unlikely": 0.0}  # as in the page's tile.js
+LEVELS = {"likely": 0.1, "possible": 0.03, "unsure": 0.0}  # as in the page's tile.js
 HITS = 20
 
 

@@ -222,7 +222,8 @@ def test_a_folder_is_indexed_from_the_page(growing: Index, tmp_path: Path) -> No
     until(lambda: web.get(f"{API}/index").json()["state"] != "running")
     after = web.get(f"{API}/index").json()
     assert (after["state"], after["done"], after["total"]) == ("done", 5, 5) and "4 added" in after["message"]
-    assert [one["path"] for one in after["broken"]] == ["bad.jpg"] and "not a picture" in after["broken"][0]["why"]
+    assert [one["path"] for one in after["broken"]] == ["bad.jpg"]
+    assert after["broken"][0]["why"].startswith("not a picture"), "the path is not said twice"
     assert str(tmp_path) not in str(after)
     names = {hit.path.name for hit in growing.search("a red circle", top=100).hits}
     assert {"0.png", "3.png"} <= names and not {"secret.png", "link.png"} & names

@@ -96,10 +96,10 @@ def test_own_pairs_are_measured_beside_the_start_and_nothing(trained: Path, worl
 
 def test_how_often_nothing_matches_well_is_measured(trained: Path, world: Path) -> None:
     found = figures("doubt.py", str(trained), "--fit", str(world), "--test", str(world), "--json")
-    levels = ["likely", "possible", "unlikely"]
+    levels = ["likely", "possible", "unsure"]
     assert list(found) == ["short", "sentences", "names", *levels] and found["names"]["there"] == 1, "orange"
     assert found["short"]["wrongly"] <= 15 < found["short"]["rightly"]
-    assert found["likely"]["short, right"] > found["unlikely"]["short, right"]
+    assert found["likely"]["short, right"] > found["unsure"]["short, right"]
     page = (FOLDER.parent / "src/wordsight/web/static/tile.js").read_text()
     assert re.findall(r"const (?:LIKELY|POSSIBLE) = ([0-9.]+)", page) == ["0.1", "0.03"], "as the benchmark has them"
 

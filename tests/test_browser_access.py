@@ -126,6 +126,9 @@ def test_axe_finds_nothing_to_complain_of(browser: Any, address: str, scheme: st
         page.goto("/?like=4")
         expect(page.locator("#given")).to_be_visible()
         check(page, "given picture")
+        page.goto("/api/v1/docs")
+        expect(page.locator("section").first).to_be_visible()
+        check(page, "API")
 
 
 def test_the_docs_list_every_operation(page: Any) -> None:

@@ -12,7 +12,7 @@ def test_a_sentence_finds_photos_and_back_comes_back_to_where_it_was(page: Any, 
     wanted = found(library, SENTENCE)
     assert names(page) == wanted[: len(names(page))]
     first = page.locator("#grid .tile").first
-    expect(first.locator(".sure")).to_have_text(re.compile("^(likely|possible|unlikely)$"))
+    expect(first.locator(".sure")).to_have_text(re.compile("^(likely|possible|unsure)$"))
     assert first.locator("img").get_attribute("alt").startswith(wanted[0])
     assert not re.search(r"\d[.,]\d|%", first.inner_text())
     expect(page.locator("#legend")).to_have_text("a red circle and a blue square".replace(" ", ""))
@@ -48,6 +48,20 @@ def test_more_results_come_while_scrolling(page: Any) -> None:
         page.wait_for_timeout(60)
     until(page, "scrollY + innerHeight >= document.documentElement.scrollHeight - 2", "there is no end")
     assert asked == [1, 2, 3, 4]
+
+
+def test_the_address_of_a_late_photo_shows_it_at_its_place(page: Any) -> None:
+    def paged(route: Any) -> None:
+        answer = route.fetch(post_data={**route.request.post_data_json, "top": 5})
+        route.fulfill(response=answer, json=answer.json())
+
+    wanted = {"sentences": [{"text": SENTENCE}], "top": 20, "group": True}
+    found = page.request.post("/api/v1/search", data=wanted).json()
+    page.route("**/api/v1/search", paged)
+    page.goto(f"/?q={SENTENCE.replace(' ', '+')}&photo={found['hits'][17]['number']}")
+    expect(page.locator("#view")).to_contain_text(f"18 of {found['total']}")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#view")).to_contain_text(f"17 of {found['total']}")
 
 
 def test_boxes_are_shown_where_a_tile_is_pointed_at_or_by_the_switch(page: Any) -> None:

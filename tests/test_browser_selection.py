@@ -88,6 +88,10 @@ def test_photos_are_selected_by_a_rectangle(page: Any) -> None:
     expect(page.locator(".rubber")).to_be_hidden()
     expect(page.locator("#grid .tile.selected")).to_have_count(2)
     expect(page.locator("#view")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.locator("#grid a.open").first.focus()
+    page.keyboard.press("Enter")  # which is not the end of the drag
+    expect(page.locator("#view")).to_be_visible()
 
 
 def test_selected_photos_are_downloaded_and_their_paths_copied(page: Any, library: Path) -> None:
@@ -158,3 +162,9 @@ def test_photos_are_added_from_an_allowed_folder(browser: Any, library: Path, tm
         expect(dialog.locator(".broken-files")).to_contain_text("letter.jpg")
         dialog.get_by_role("button", name="Close").click()
         expect(page.get_by_role("button", name="Add photos…")).to_be_focused()
+        broken = page.locator("#side").get_by_role("button", name="1 file could not be read")
+        broken.click()
+        line = page.get_by_role("dialog", name="1 file could not be read").locator("li")
+        expect(line).to_have_text("more/letter.jpg not a picture that can be read (empty, or of an unknown kind)")
+        page.keyboard.press("Escape")
+        expect(broken).to_be_focused()

@@ -35,6 +35,15 @@ def test_another_spelling_is_offered(page: Any) -> None:
     expect(notice).to_be_hidden()
 
 
+def test_another_spelling_is_offered_where_no_word_is_known(page: Any) -> None:
+    page.fill("#q", "cricle")
+    page.press("#q", "Enter")
+    expect(page.locator("#notice")).to_contain_text("knows none of these words. Did you mean circle?")
+    page.locator("#notice button").click()
+    expect(page.locator("#q")).to_have_value("circle")
+    expect(page.locator("#status")).to_contain_text("best first")
+
+
 def test_a_file_that_is_no_picture_is_said(page: Any, tmp_path: Path) -> None:
     (tmp_path / "letter.jpg").write_text("no picture")
     page.set_input_files("#file", tmp_path / "letter.jpg")
@@ -48,10 +57,8 @@ def test_when_nothing_matches_well_that_is_said(page: Any) -> None:
         said["poor_match"] = True
 
     altered(page, unsure)
-    expect(ask(page).first.locator(".sure")).to_have_text("unlikely")
-    expect(page.locator("#notice")).to_have_text(
-        "Nothing here matches well: the best is < 1 % sure. These are the nearest."
-    )
+    expect(ask(page).first.locator(".sure")).to_have_text("unsure")
+    expect(page.locator("#notice")).to_have_text("The model is not sure of any of these; the nearest come first.")
 
 
 def test_unknown_words_are_said(page: Any) -> None:

@@ -123,7 +123,7 @@ def test_when_the_best_hit_is_below_the_line_that_is_said(index: Index) -> None:
         for page in (1, 2):
             found = index.search("a red circle", top=3, page=page)
             assert found.poor_match == doubtful == found.to_json()["poor_match"]
-            assert str(found).startswith("nothing here matches well") == doubtful
+            assert str(found).startswith("The model is not sure") == doubtful
         assert not index.search([Sentence("a red circle"), Sentence("a cross")]).poor_match, "of two nobody knows"
 
 

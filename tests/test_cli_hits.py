@@ -13,9 +13,11 @@ from rich.console import Console
 
 from wordsight.cli import hits as cli_hits
 from wordsight.cli import terminal_pictures
-from wordsight.cli.hits import open_sheet, place, print_hits
+from wordsight.cli.hits import open_sheet, place, print_hits, tell_unknown
 from wordsight.errors import WorkFailed
 from wordsight.search.results import Hit, NearDuplicate, Phrase, SearchResults
+from wordsight.search.suggest import meant
+from wordsight.text.vocabulary import Vocabulary
 
 
 def hit(path: str, **more: object) -> Hit:
@@ -82,8 +84,27 @@ def test_nothing_found_is_a_sentence(terminal: bool) -> None:
 
 def test_a_poor_match_is_said_beside_the_lines_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(found(hit("/a.jpg"), poor_match=True), terminal=False)
-    assert text.startswith("rank\t") and "No picture matches well" in capsys.readouterr().err
-    assert shown(found(hit("/a.jpg"), poor_match=True), terminal=True).startswith("No picture matches well")
+    assert text.startswith("rank\t") and "not sure of any of these" in capsys.readouterr().err
+    assert shown(found(hit("/a.jpg"), poor_match=True), terminal=True).startswith("The model is not sure")
+
+
+def test_a_date_of_the_file_is_marked() -> None:
+    some = found(hit("/a.jpg"), hit("/b.jpg", taken_from="file"))
+    piped, table = shown(some, terminal=False).splitlines(), shown(some, terminal=True)
+    assert piped[1].endswith("\t") and piped[2].endswith("\tdate of the file")
+    assert "2024-05-01*" in table and table.endswith("* the date of the file; the picture has none\n")
+    assert "*" not in shown(found(hit("/a.jpg")), terminal=True)
+
+
+def test_the_nearest_known_word_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    vocabulary = Vocabulary.build(["a red circle"] * 5)
+    tell_unknown(("cricle", "qqq"), vocabulary)
+    assert capsys.readouterr().err == (
+        "wordsight: words that the model does not know: cricle (did you mean circle?), qqq\n"
+    )
+    tell_unknown((), vocabulary)
+    assert capsys.readouterr().err == ""
+    assert meant(vocabulary, "a Cricle, red") == "a circle, red" and meant(vocabulary, "qqq") == ""
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ def test_captions_show_themselves(captioner: Path, picture: Path) -> None:
 def test_captions_of_regions_show_their_box(captioner: Path, picture: Path) -> None:
     (said,) = wordsight.load_captioner(captioner, "cpu").caption_regions(picture, [[0, 0, 1, 0.5]])
     assert "rect" in Tags(said._repr_html_()).tags and said.to_dict()["box"] == (0, 0, 1, 0.5)
+    drawn = Image.open(io.BytesIO(said._repr_png_() or b"")).convert("RGB")
+    assert drawn.getpixel((drawn.width // 2, 1)) == (230, 25, 75), "the upper edge of its region is red"
+    assert Caption("a star", -1.0, 0.5)._repr_png_() is None
 
 
 def test_hits_show_themselves_though_their_file_is_gone(indexed: Path) -> None:
@@ -72,8 +75,11 @@ def test_hits_show_themselves_though_their_file_is_gone(indexed: Path) -> None:
     assert Tags(found._repr_html_()).tags.count("image") == 3
     assert Image.open(io.BytesIO(found.hits[0]._repr_png_() or b"")).format == "PNG"
     assert json.loads(json.dumps(found.to_dict())) == printed("search", indexed, "a red circle", "--top", 3)
+    assert Image.open(io.BytesIO(found._repr_png_() or b"")).format == "PNG"
+    assert len(found) == 3 and list(found) == [found[0], *found[1:]] and found[-1].path == found.hits[2].path
     from dataclasses import replace
 
+    assert replace(found, hits=())._repr_png_() is None
     gone = replace(found.hits[0], path=Path("<b>.jpg"))
     assert gone._repr_png_() is None and not {"image", "b"} & set(Tags(replace(gone, phrases=())._repr_html_()).tags)
 

@@ -1,5 +1,6 @@
 """The Python functions: paths as text or as paths, one thing or several, and a sentence for what is neither."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,12 @@ def test_pixels_are_a_picture(run: wordsight.Aligner, describer: wordsight.Capti
     assert torch.allclose(alike, alike[:1].expand(3, 1))
     assert run.score(np.array([str(picture)] * 2), "a").shape == (2, 1), "an array of names is a list of them"
     assert run.score((path for path in [picture, picture]), "a").shape == (2, 1)
+    assert run.score(picture, []).shape == (1, 0) and run.score([], ["a"]).shape == (0, 1)
+    assert len(run.encode_texts([]).mask) == 0
+    with picture.open("rb") as file:
+        opened = run.score([file, io.BytesIO(picture.read_bytes()), picture], "a circle")
+        file.seek(0)
+        assert run.score(file, "a circle") == opened[0, 0] == opened[1, 0] == opened[2, 0]
 
 
 @pytest.mark.parametrize(

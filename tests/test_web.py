@@ -514,6 +514,7 @@ def test_a_token_is_asked_of_everyone(index: Index) -> None:
     error(web.get(f"{API}/info", headers={"cookie": f"x; {'a' * 9}=1; wordsight=2"}), 401)
     error(web.post(f"{API}/search?token={quote('s3cret/ü')}", json=ASK), 401)
     assert client(index, token="abc").get(f"{API}/info", headers={"authorization": "bearer abc"}).status_code == 200
+    assert client(index, token="abc").head("/?token=abc", follow_redirects=False).status_code == 303
     first = web.get(f"/?token={quote('s3cret/ü', safe='')}", follow_redirects=False)
     assert (first.status_code, first.headers["location"]) == (303, "./")
     assert "HttpOnly" in first.headers["set-cookie"] and "SameSite=Lax" in first.headers["set-cookie"]
@@ -701,15 +702,18 @@ def test_beyond_this_machine_there_is_a_token(
     host: str, local: bool, indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr(serve, "create_app", lambda *given, **more: asked.append(given[3]))
+    whole = []
+    monkeypatch.setattr(serve, "create_app", lambda *given, **more: (asked.append(given[3]), whole.append(given[6])))
     monkeypatch.setattr(serve, "_bound", lambda *where: [type("Bound", (), {"getsockname": lambda self: (host, 81)})()])
     monkeypatch.setattr(serve, "server", lambda app: type("Server", (), {"run": lambda self, sockets: None})())
     serve.serve(indexed, host=host)
     told = capsys.readouterr().err
-    assert bool(asked[0]) == (not local)
+    assert bool(asked[0]) == (not local) and whole[0] == local, "whole paths are for this machine alone"
     assert ("?token=" in told) == (not local) and (not asked[0] or (asked[0] in told and len(asked[0]) > 20))
     serve.serve(indexed, host=host, token="mine and long enough")
-    assert asked[1] == "mine and long enough"
+    assert asked[1] == "mine and long enough" and not whole[1]
+    serve.serve(indexed, host=host, token="mine and long enough", show_paths=True)
+    assert asked.pop() and whole.pop()
     with pytest.raises(InputError, match="at least 16 characters, found 4"):
         serve.serve(indexed, host=host, token="mine")
     serve.serve(indexed, host=host, names=["photos.example.org"])
@@ -730,6 +734,8 @@ def test_an_address_that_is_taken_is_said(indexed: Path) -> None:
         serve.serve(indexed, port=taken.getsockname()[1])
     with pytest.raises(InputError, match=r"no\.such\.host\.invalid:8000"):
         serve.serve(indexed, host="no.such.host.invalid")
+    with serve._bound("::1", 0)[0] as taken, pytest.raises(InputError, match=r"^\[::1\]:\d+: cannot be served"):
+        serve.serve(indexed, host="::1", port=taken.getsockname()[1])
 
 
 def test_the_command_serves_until_it_is_stopped(indexed: Path) -> None:

@@ -13,7 +13,7 @@ from wordsight.text.articles import agree
 from wordsight.text.vocabulary import Vocabulary
 from wordsight.vision.boxes import nms
 from wordsight.vision.images import Source, reopened
-from wordsight.vision.notebook import COLOUR, Shown, frame, scene
+from wordsight.vision.notebook import COLOUR, Shown, frame, outlined, png, scene
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,6 +68,11 @@ class Caption:
     def _repr_html_(self) -> str:
         """The picture and its caption, for a notebook."""
         return scene(self._thumbnail(), self._shown(), f"{self.answer} (confidence {self.confidence:.2f})")
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture with its region, for a notebook; None where it is not known, or cannot be opened any more."""
+        image = self._thumbnail()
+        return None if image is None else png(outlined(image, self._shown()))
 
     def _shown(self) -> list[Shown]:
         return []

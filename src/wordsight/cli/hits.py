@@ -17,6 +17,7 @@ from wordsight.text.tokens import FUNCTION_WORDS
 
 if TYPE_CHECKING:
     from wordsight.search.results import Hit, Phrase, SearchResults
+    from wordsight.text.vocabulary import Vocabulary
 
 LARGE = 0.8  # a box that takes this share of the width or height has no side
 _PLACES = {  # third of the height, third of the width
@@ -38,6 +39,17 @@ def show_hits(found: "SearchResults", *, boxes: bool, pictures: bool) -> None:
     if pictures:
         show_pictures(found, console)
     print_hits(found, console, boxes=boxes)
+
+
+def tell_unknown(words: Sequence[str], vocabulary: "Vocabulary") -> None:
+    """Print on stderr which words of a query the model does not know, each with the nearest one that it knows."""
+    if not words:
+        return
+    from wordsight.search.suggest import of_vocabulary
+
+    near = of_vocabulary(vocabulary).spelling(f"{' '.join(words)} ")
+    told = [f"{word} (did you mean {near[word]}?)" if word in near else word for word in words]
+    print(f"wordsight: words that the model does not know: {', '.join(told)}", file=sys.stderr)
 
 
 def open_sheet(found: "SearchResults", sheet: Path | None) -> None:
@@ -82,9 +94,10 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
     heads = _heads(found)
     if not console.is_terminal:
         rows = [[*heads, "file", "words", "note"]]
-        rows += [
-            [*cells, f"{hit.path}{hit.at}", "; ".join(words), note] for hit, cells, words, note in _rows(found, boxes)
-        ]
+        for hit, cells, words, note in _rows(found, boxes):
+            notes = [note] if note else []
+            notes += ["date of the file"] if hit.taken and hit.taken_from == "file" else []
+            rows.append([*cells, f"{hit.path}{hit.at}", "; ".join(words), "; ".join(notes)])
         for row in rows:
             console.file.write("\t".join(printable(cell) for cell in row) + "\n")
         return
@@ -92,7 +105,10 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
     for head in heads:
         grid.add_column(head, no_wrap=True, justify="left" if head == "date" else "right")
     grid.add_column("file", overflow="fold")
+    undated = False
     for hit, cells, words, note in _rows(found, boxes):
+        if hit.taken and hit.taken_from == "file":
+            cells[-1], undated = cells[-1] + "*", True
         below = words if boxes else ["  ·  ".join(words)] if words else []
         name = Text(printable(near(hit.path)) + hit.at, style="bold").append(
             f"  ({printable(note)})" if note else "", "not bold"
@@ -101,6 +117,8 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
             name.append(f"\n{printable(line)}", "dim not bold")
         grid.add_row(*cells, name)
     console.print(grid)
+    if undated:
+        console.print("* the date of the file; the picture has none", style="dim")
 
 
 def place(box: Sequence[float]) -> str:
@@ -134,7 +152,9 @@ def _message(found: "SearchResults") -> str:
     """What to say above the hits, or instead of them; empty where they speak for themselves."""
     if not found.hits:
         return f"There is no such page: {found.total:,} pictures match." if found.total else "No picture matches."
-    return "No picture matches well; these are the nearest." if found.poor_match else ""
+    from wordsight.search.results import NOT_SURE
+
+    return NOT_SURE if found.poor_match else ""
 
 
 def _heads(found: "SearchResults") -> list[str]:

@@ -220,7 +220,7 @@ def search(
 ) -> None:
     """Find pictures by sentence, by a picture, a region of one or the text in them, and show where words matched."""
     from wordsight.cli import index_files
-    from wordsight.cli.hits import open_sheet, show_hits
+    from wordsight.cli.hits import open_sheet, show_hits, tell_unknown
     from wordsight.runs.aligner import load
     from wordsight.search.contact_sheet import write_sheet
     from wordsight.search.index import Index
@@ -250,8 +250,7 @@ def search(
         found = searched.search_sketch(sketch, **wanted)
     else:
         found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
-    if found.unknown:
-        print(f"wordsight: words that the model does not know: {', '.join(found.unknown)}", file=sys.stderr)
+    tell_unknown(found.unknown, searched.run.vocabulary)
     if out:
         write_sheet(found, out)
     if as_json:

@@ -207,7 +207,9 @@ def serve(
     photos: Annotated[
         list[Path], typer.Option(metavar="FOLDER", help="May be indexed from the page; repeatable.")
     ] = [],  # noqa: B006
-    show_paths: Annotated[bool, typer.Option("--show-paths", help="Show whole paths, not names in the index.")] = False,
+    show_paths: Annotated[
+        bool, typer.Option("--show-paths", help="Show whole paths to others, too, not names in the index.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     device: Device = "auto",
     allow_hub: AllowHub = False,

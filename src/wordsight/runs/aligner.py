@@ -86,7 +86,9 @@ class Aligner(OpenedRun):
         Raises:
             InputError: something that is no text.
         """
-        return self.model.text_vectors(self.vocabulary.encode(sentences_of(sentences)).to(self.device))
+        texts = sentences_of(sentences)
+        found = self.model.text_vectors(self.vocabulary.encode(texts or [""]).to(self.device))
+        return found if texts else found[:0]
 
     @overload  # an array may be one picture or several, which only its axes tell
     def score(  # type: ignore[overload-overlap]
@@ -134,6 +136,8 @@ class Aligner(OpenedRun):
         seeing = Seeing(self.encoder, wanted := pictures_of(pictures), errors, progress)
         scores = torch.full((len(wanted), len(texts.mask)), torch.nan)
         for places, regions in seeing.blocks("scores"):
+            if len(texts.mask) == 0:
+                continue
             scores[places] = self.model.score(self.model.image_vectors(regions.to(self.device)), texts).cpu()
         seeing.warn()
         if is_single(pictures) and isinstance(sentences, str):

@@ -4,6 +4,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar
 
@@ -45,16 +46,19 @@ def picture_of(given: object) -> Picture:
         return path_of(given, "a picture")
     if isinstance(given, bytearray | memoryview):
         return bytes(given)
+    if isinstance(given, BufferedIOBase | RawIOBase):
+        return given.read() or b""
     if isinstance(given, str | bytes | Image.Image) or _is_pixels(given):
         return given
     raise InputError(
-        f"expected a picture (a path, the bytes of a file, a PIL picture, or {EXPECTED}), found {kind_of(given)}."
+        "expected a picture (a path, a file opened to read bytes, its bytes, a PIL picture, "
+        f"or {EXPECTED}), found {kind_of(given)}."
     )
 
 
 def is_single(given: object) -> bool:
     """Whether something is a single picture or sentence, and not several."""
-    single = str | bytes | bytearray | memoryview | os.PathLike | Image.Image
+    single = str | bytes | bytearray | memoryview | os.PathLike | Image.Image | BufferedIOBase | RawIOBase
     return isinstance(given, single) or not isinstance(given, Iterable) or (_is_pixels(given) and given.ndim < 4)
 
 

@@ -17,6 +17,7 @@ from wordsight.matching.written_words import WrittenWord, written_words
 from wordsight.runs.aligner import Aligner, Box
 from wordsight.runs.arguments import Picture, kind_of, picture_of
 from wordsight.search.scan import EncodedQuery
+from wordsight.search.suggest import meant
 from wordsight.vision.images import open_image
 
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
@@ -168,8 +169,9 @@ def _sentences(run: Aligner, texts: Sequence[str]) -> Iterator[QueryTerm]:
         if not any(map(str.isalnum, text)):
             raise InputError("The query is empty: expected a sentence of at least one word.")
         if not any(word in run.vocabulary for word in run.vocabulary.tokens(text)):
-            known = len(run.vocabulary) - 2
-            raise InputError(f"{text!r}: the model knows none of these words; it has learned {known:,} others.")
+            known, near = len(run.vocabulary) - 2, meant(run.vocabulary, text)
+            more = f"did you mean {near!r}?" if near else f"it has learned {known:,} others."
+            raise InputError(f"{text!r}: the model knows none of these words; {more}")
     for first in range(0, len(texts), TOGETHER):
         some = texts[first : first + TOGETHER]
         said = run.encode_texts(some).to("cpu")

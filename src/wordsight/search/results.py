@@ -1,9 +1,10 @@
 """What a search gives: pictures, and the boxes that made them come."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
 
@@ -14,13 +15,14 @@ from wordsight.search.former import FormerNames, with_former
 from wordsight.search.frames import clock
 from wordsight.search.query import Part
 from wordsight.vision.images import open_image, reopened
-from wordsight.vision.notebook import Shown, coloured, frame, png, scene
+from wordsight.vision.notebook import Shown, coloured, frame, png, scene, side_by_side
 from wordsight.vision.video_frames import frame_at
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SIDE = 320  # pixels, of a hit in a notebook
+NOT_SURE = "The model is not sure of any of these; the nearest come first."
 
 
 @dataclass(frozen=True)
@@ -177,10 +179,15 @@ class Hit(FormerNames):
 
     def _repr_png_(self) -> bytes | None:
         """The same as a picture; None where the file cannot be opened any more."""
+        image = self._drawn(900)
+        return None if image is None else png(image)
+
+    def _drawn(self, width: int) -> Image.Image | None:
+        """The picture with the boxes of its phrases, `width` pixels wide; None where it cannot be opened any more."""
         from wordsight.reports.draw import draw_marks
 
-        image = self._reopened(900)
-        return None if image is None else png(draw_marks(image, self._marks(), self.phrases))
+        image = self._reopened(width)
+        return None if image is None else draw_marks(image, self._marks(), self.phrases, width=width)
 
     def _reopened(self, side: int) -> Image.Image | None:
         """The picture, at most `side` pixels wide and high; None where it cannot be opened any more."""
@@ -214,6 +221,22 @@ class SearchResults(FormerNames):
     poor_match: bool
     parts: tuple[Part, ...] = ()
 
+    def __len__(self) -> int:
+        """How many hits are on this page."""
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        """The hits of this page, best first."""
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, at: int) -> Hit: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, at: int | slice) -> Hit | tuple[Hit, ...]:
+        """A hit of this page, or several; 0 is the best of it."""
+        return self.hits[at]
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain values for `json.dumps`."""
         hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
@@ -236,15 +259,20 @@ class SearchResults(FormerNames):
     def _repr_html_(self) -> str:
         """The pictures with their boxes, for a notebook."""
         note = "" if self.hits else str(self)
-        note = "Nothing here matches well; these are the nearest." if self.poor_match and self.hits else note
+        note = NOT_SURE if self.poor_match and self.hits else note
         head = f"<p>{escape(note)}</p>" if note else ""
         return head + "".join(hit._repr_html_() for hit in self.hits)
+
+    def _repr_png_(self) -> bytes | None:
+        """The same as one picture, without those whose file cannot be opened; None where there is none."""
+        drawn = [image for hit in self.hits if (image := hit._drawn(SIDE)) is not None]
+        return png(side_by_side(drawn)) if drawn else None
 
     def __str__(self) -> str:
         """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
         if not self.hits:
             return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
-        lines = ["nothing here matches well; these are the nearest"] if self.poor_match else []
+        lines = [NOT_SURE] if self.poor_match else []
         for rank, hit in enumerate(self.hits, self.first):
             confidence = "" if hit.confidence is None else f"  sure {100 * hit.confidence:.0f} %"
             notes = f"  ({hit.state})" if hit.state else ""

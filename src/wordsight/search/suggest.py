@@ -7,8 +7,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from wordsight.runs.aligner import UNKNOWN
 from wordsight.search.catalog import Catalog
 from wordsight.text.tokens import tokenise
+from wordsight.text.vocabulary import Vocabulary
 
 MOST = 10  # words that are suggested
 _NO_DIGITS = dict.fromkeys(map(ord, string.digits), " ")
@@ -76,6 +78,25 @@ def _slips(word: str) -> Iterator[set[str]]:
         *(a + c + b[1:] for a, b in parts if b for c in letters),
         *(a + c + b for a, b in parts for c in letters),
     }
+
+
+def of_vocabulary(vocabulary: Vocabulary, counts: Counter[str] | None = None) -> Suggest:
+    """The words that a model knows.
+
+    Args:
+        vocabulary: of the model.
+        counts: in how many pictures of the index each word is found; None where that does not matter.
+    """
+    known = vocabulary.number
+    words = vocabulary.words[UNKNOWN + 1 :]
+    return Suggest(words, counts or Counter(), lambda word: vocabulary.open or word in known)
+
+
+def meant(vocabulary: Vocabulary, text: str) -> str:
+    """A text with the nearest known word in place of each that a model does not know; empty where none is near."""
+    near = of_vocabulary(vocabulary).spelling(f"{text} ")  # the last word is finished
+    better = re.sub(r"[^\W_]+", lambda found: near.get(found[0].lower(), found[0]), text)
+    return better if better != text else ""
 
 
 def _within_two(one: str, other: str) -> bool:

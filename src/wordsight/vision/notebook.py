@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 COLOUR = "#e6194b"  # of a box that is alone
+ROW = 5  # pictures beside each other
 EDGES = ("left", "top", "right", "bottom")  # of boxes in tables
 
 
@@ -50,6 +51,34 @@ def coloured(words: Sequence[tuple[str, str]]) -> str:
     return " ".join(
         f'<b style="color:{colour}">{escape(word)}</b>' if colour else escape(word) for word, colour in words
     )
+
+
+def outlined(image: "Image.Image", boxes: Sequence[Shown]) -> "Image.Image":
+    """A picture with the outlines of boxes drawn into it."""
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(image)
+    for one in boxes:
+        area = [round(edge * side) for edge, side in zip(one.box, 2 * image.size, strict=True)]
+        pen.rectangle(area, outline="#fff", width=4)
+        pen.rectangle(
+            [area[0] + 1, area[1] + 1, max(area[0] + 1, area[2] - 1), max(area[1] + 1, area[3] - 1)],
+            outline=one.colour,
+            width=2,
+        )
+    return image
+
+
+def side_by_side(images: "Sequence[Image.Image]") -> "Image.Image":
+    """Pictures of one width as one picture, in rows of `ROW`."""
+    from PIL import Image
+
+    wide, high = images[0].width, max(image.height for image in images)
+    columns, rows = min(ROW, len(images)), -(-len(images) // ROW)
+    canvas = Image.new("RGB", (columns * wide, rows * high), "white")
+    for place, image in enumerate(images):
+        canvas.paste(image, (place % ROW * wide, place // ROW * high))
+    return canvas
 
 
 def png(image: "Image.Image") -> bytes:

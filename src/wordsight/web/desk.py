@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from wordsight.search.catalog import Catalog
 from wordsight.web.album_schemas import Broken, IndexState
@@ -58,14 +59,14 @@ class Desk:
             total=at.total,
             seconds_left=at.seconds_left,
             message=self._engine.private(at.message),
-            broken=[
-                Broken(
-                    path=self._engine.photos.called(self._engine.index.paths.path(key)), why=self._engine.private(why)
-                )
-                for key, why in broken
-            ],
+            broken=[self._told(self._engine.index.paths.path(key), why) for key, why in broken],
             folders=list(at.folders),
         )
+
+    def _told(self, path: Path, why: str) -> Broken:
+        """What a picture is called, and what is wrong with it: what stands behind its path in the reason."""
+        _, _, what = why.rpartition(f"{path.name}: ")
+        return Broken(path=self._engine.photos.called(path), why=self._engine.private(what))
 
     def _broken(self) -> list[tuple[str, str]]:
         with Catalog(self._engine.index.folder) as catalog:

@@ -186,7 +186,7 @@ class Guard:
     def _by_address(self, scope: Scope, headers: Headers) -> bool:
         """Whether the right token is in the address, else it must be elsewhere."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        if scope["method"] == "GET" and any(map(self._right, query.get("token", []))):
+        if scope["method"] in ("GET", "HEAD") and any(map(self._right, query.get("token", []))):
             return True
         kind, _, bearer = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._right(bearer.strip()):

@@ -12,7 +12,6 @@ from threading import Lock
 from typing import TypeVar
 
 from wordsight.errors import InputError
-from wordsight.runs.aligner import UNKNOWN
 from wordsight.search import origins
 from wordsight.search.catalog import Catalog
 from wordsight.search.facets import facets
@@ -21,7 +20,7 @@ from wordsight.search.folders import Folder, Folders
 from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.search.look import state
-from wordsight.search.suggest import Suggest, counted
+from wordsight.search.suggest import Suggest, counted, of_vocabulary
 from wordsight.search.timeline import timeline
 from wordsight.web import photo_schemas as schemas
 from wordsight.web.filter_fields import Chosen, ChosenQuery
@@ -151,10 +150,7 @@ class Library:
         vocabulary = self.index.run.vocabulary
 
         def made(catalog: Catalog) -> Suggest:
-            known = vocabulary.number
-            return Suggest(
-                vocabulary.words[UNKNOWN + 1 :], counted(catalog), lambda word: vocabulary.open or word in known
-            )
+            return of_vocabulary(vocabulary, counted(catalog))
 
         found = self._once(("suggest",), made)
         words = [schemas.SuggestedWord(text=word, count=count) for word, count in found.words(text)]

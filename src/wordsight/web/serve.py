@@ -50,7 +50,7 @@ def serve(
         show: open a browser.
         device: `auto`, `cpu`, `cuda` or `mps`.
         names: other names that the server is asked by: of a proxy in front, which others can reach, or in the network.
-        show_paths: call pictures by their whole paths, not by their names in the index.
+        show_paths: call pictures by their whole paths also where others can ask, not by their names in the index.
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
 
@@ -66,6 +66,7 @@ def serve(
     of_regions = load_captioner(regions, device) if regions else None
     token = token or ("" if is_local(host) and not (names or trusted) else secrets.token_urlsafe(16))
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    show_paths = show_paths or not token  # a copied path is of use, and only this machine sees it
     app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, ahead=True)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
@@ -115,4 +116,5 @@ def _bound(host: str, port: int) -> list[socket.socket]:
         return bound(host, port)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{host}:{port}: cannot be served from ({why}); choose another --host or --port.") from None
+        name = f"[{host}]" if ":" in host else host
+        raise InputError(f"{name}:{port}: cannot be served from ({why}); choose another --host or --port.") from None

@@ -94,7 +94,7 @@ async function start(scroll = 0) {
   status(queries.asked(query) ? "Searching…" : "Loading…");
   const began = performance.now();
   try {
-    const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal);
+    const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal, { photo: queries.fromAddress().photo, many: history.state?.many });
     put(found, scroll);
     remember(key, found);
     await tell(Math.round(performance.now() - began), mine.signal);
@@ -103,6 +103,7 @@ async function start(scroll = 0) {
     put(EMPTY);
     status("");
     notice(error.message, true);
+    if (query.q.trim()) await meant(error.message, mine.signal);
   } finally {
     if (running === mine) document.body.removeAttribute("aria-busy");
   }
@@ -160,11 +161,11 @@ async function tell(ms, signal) {
   if (content.unknown?.length) await meant(said.notice, signal);
 }
 
-/** Ask whether another spelling was meant. */
+/** Offer another spelling, where one is near. */
 async function meant(text, signal) {
   const better = await betterSpelling(query.q, signal);
   if (!better || signal?.aborted) return;
-  notice(text, false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
+  notice(text.replace(/; did you mean .*$/, "."), false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
 }
 
 /** All around the grid: the form, panels, filters and the picture that is searched by. */
@@ -183,11 +184,10 @@ function furniture() {
 
 function side() {
   sidebar({
-    query, facets, albums, pictures: server.pictures + server.videos, asked: queries.asked(query), renew,
+    query, facets, albums, pictures: server.pictures + server.videos, broken: server.broken, asked: queries.asked(query), renew,
     go: (change) => { document.body.classList.remove("side-open"); return ask(change); },
     address: (change) => queries.toAddress({ ...query, ...change }),
   });
-  $("about").textContent = server.broken > 0 ? `${count(server.broken, "file")} could not be read; \`wordsight index info\` lists them.` : "";
   $("add").hidden = !server.folders?.length;
 }
 
@@ -206,7 +206,7 @@ async function renew({ all = false } = {}) {
 function open(number) {
   first = number;
   saveScroll();
-  history.pushState({ opened: true, scroll: scrollY }, "", address(number));
+  history.pushState({ ...history.state, opened: true }, "", address(number));
   show(number);
 }
 
@@ -245,7 +245,7 @@ let saving = null;
 function saveScroll() {
   clearTimeout(saving);
   if (!settled) return; // nothing is there yet to be scrolled
-  history.replaceState({ ...history.state, scroll: scrollY }, "");
+  history.replaceState({ ...history.state, scroll: scrollY, many: content.numbers.length }, "");
 }
 function keepScroll() {
   clearTimeout(saving);

@@ -6,6 +6,7 @@ import { dayLabel } from "./days.js";
 import * as queries from "./query.js";
 
 const TOP = 48; // hits that are asked for at once
+const REACH = 6; // pages at once
 
 /** All photos that pass the filters, newest first. */
 export async function photos(query, signal) {
@@ -29,10 +30,20 @@ export async function photos(query, signal) {
   };
 }
 
-/** The first hits of a query; `more` gives the content with the next ones. */
-export async function hits(query, signal) {
-  const found = await page(query, 1, signal);
-  return content(query, found, found.hits, coloursOf(found.words, found.hits), 1);
+/**
+ * The first hits of a query; `more` gives the content with the next ones.
+ *
+ * photo, many: there are as many pages at once as a photo is in, or as were there before, but at most `REACH`.
+ */
+export async function hits(query, signal, { photo = null, many = 0 } = {}) {
+  const begun = many > TOP ? 2 : 1; // pages that come as one: more is not answered
+  const found = await page(query, 1, signal, begun * TOP);
+  let all = content(query, found, found.hits, coloursOf(found.words, found.hits), begun);
+  const holds = (hit) => hit.number === photo || hit.near_duplicates.some((one) => one.number === photo);
+  for (let last = begun; last < REACH && !all.complete && (all.numbers.length < many || (photo && !all.hits.some(holds))); last += 1) {
+    all = await all.more(signal);
+  }
+  return all;
 }
 
 function content(query, found, all, colours, last) {
@@ -48,7 +59,7 @@ function content(query, found, all, colours, last) {
   };
 }
 
-function page(query, number, signal) {
+function page(query, number, signal, top = TOP) {
   const send = query.sketch ? api.searchSketch : query.upload ? api.searchUpload : api.search;
-  return send(queries.request(query, number, TOP), signal);
+  return send(queries.request(query, number, top), signal);
 }

@@ -30,7 +30,7 @@ function range(schema) {
 }
 
 function table(rows) {
-  const head = make("tr", {}, ...["name", "type", "range", ""].map((text) => make("th", {}, text)));
+  const head = make("tr", {}, ...["name", "type", "range", "meaning"].map((text) => make("th", {}, text)));
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows.map(([name, schema, required]) => make("tr", {},
     make("td", {}, make("code", {}, name), required && " *"), make("td", {}, ...type(schema)),
     make("td", {}, range(schema)), make("td", {}, schema.description ?? "")))));

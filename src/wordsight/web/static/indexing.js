@@ -51,9 +51,8 @@ export async function addPhotos({ folders, done }) {
   }
   function list(found) {
     broken.hidden = found.length === 0;
-    const rows = found.map((one) => make("li", {}, make("code", {}, one.path), ` ${one.why}`));
     const unfolded = broken.open;
-    broken.replaceChildren(make("summary", {}, `${count(found.length, "file")} could not be read`), make("ul.broken-files", { tabindex: "0" }, ...rows));
+    broken.replaceChildren(make("summary", {}, `${count(found.length, "file")} could not be read`), files(found));
     broken.open = unfolded;
   }
 
@@ -61,6 +60,21 @@ export async function addPhotos({ folders, done }) {
   document.body.append(dialog);
   dialog.showModal();
   await act(async () => {});
+}
+
+const files = (found) => make("ul.broken-files", { tabindex: "0" }, ...found.map((one) => make("li", {}, make("code", {}, one.path), ` ${one.why}`)));
+
+/** Open a dialog with the files that could not be read, and why. */
+export async function unreadable() {
+  const before = document.activeElement;
+  let found = null;
+  try { found = (await indexing()).broken; } catch (error) { return toast(error.message, true); }
+  const dialog = make("dialog.small", { "aria-labelledby": "unreadable" },
+    make("div.ask", {}, make("h2", { id: "unreadable" }, `${count(found.length, "file")} could not be read`), files(found),
+      make("div.buttons.end", {}, make("button.main", { type: "button", onclick: () => dialog.close() }, "Close"))));
+  dialog.addEventListener("close", () => { dialog.remove(); before?.focus?.(); });
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 const joined = (folder, below) => (below.trim() ? `${folder.replace(/[\\/]+$/, "")}/${below.trim().replace(/^[\\/]+/, "")}` : folder);

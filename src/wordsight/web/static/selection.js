@@ -41,7 +41,7 @@ export function selectionOf(grid, { content, changed }) {
   grid.element.addEventListener("click", (event) => {
     const tile = event.target.closest(".tile");
     if (!tile) return;
-    if (dragged) { dragged = false; event.preventDefault(); event.stopPropagation(); return; }
+    if (dragged && event.detail) { dragged = false; event.preventDefault(); event.stopPropagation(); return; }
     const check = event.target.closest(".check");
     const adds = event.shiftKey && (check || chosen.size);
     if (!check && !chosen.size || !check && (event.ctrlKey || event.metaKey)) return;

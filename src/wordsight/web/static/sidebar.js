@@ -2,8 +2,9 @@
 
 import { albumFile, changeAlbum, deleteAlbum, makeAlbum } from "./api.js";
 import { askName, confirmed, toast } from "./ask.js";
-import { $, make } from "./dom.js";
+import { $, count as files, make } from "./dom.js";
 import { icon } from "./icons.js";
+import { unreadable } from "./indexing.js";
 
 /** A line of the panel: a link with its count. */
 function line(text, { sign, count, current, href, act, before = null }) {
@@ -39,12 +40,12 @@ function tree(folders, { query, go, address, draw }, depth = 0) {
 }
 
 /**
- * Draw the panel.
+ * Draw the panel; `broken` is how many files could not be read.
  *
  * facets: as the server gives them, or null. albums: the same. go: called with a change of the query.
  * address: the address of such a change. renew: called when albums have changed.
  */
-export function sidebar({ query, facets, albums, pictures, go, address, renew, asked }) {
+export function sidebar({ query, facets, albums, pictures, broken, go, address, renew, asked }) {
   const everything = { q: "", not: "", like: null, upload: null, box: null, album: null, under: "" };
   const tops = facets?.folders ?? [];
   if (tops.length === 1 && !begun.has(tops[0].path)) { begun.add(tops[0].path); open.add(tops[0].path); }
@@ -70,6 +71,7 @@ export function sidebar({ query, facets, albums, pictures, go, address, renew, a
     })) : make("p.help", {}, "Select photos to put them into an album. The files stay where they are."),
   ];
   $("places").replaceChildren(all, ...(made || []), place);
+  $("about").replaceChildren(...(broken > 0 ? [make("button.link", { type: "button", onclick: unreadable }, `${files(broken, "file")} could not be read`)] : []));
 }
 
 /** What can be done with the open album, above its photos. */

@@ -89,7 +89,7 @@ export function corrected(text, spelling) {
 /** A better spelling of a text, or null. */
 export async function betterSpelling(text, signal) {
   try {
-    const better = corrected(text, (await suggest(text, signal)).spelling);
+    const better = corrected(text, (await suggest(`${text} `, signal)).spelling); // the last word is finished
     return better === text ? null : better;
   } catch {
     return null;

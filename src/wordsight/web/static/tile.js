@@ -25,7 +25,7 @@ export const POSSIBLE = 0.03;
 /** How sure a hit is, in a word; null where nobody knows. */
 export function surety(confidence) {
   if (confidence === null || confidence === undefined) return null;
-  return confidence >= LIKELY ? "likely" : confidence >= POSSIBLE ? "possible" : "unlikely";
+  return confidence >= LIKELY ? "likely" : confidence >= POSSIBLE ? "possible" : "unsure";
 }
 
 /** A bar and a word for how sure a hit is. */

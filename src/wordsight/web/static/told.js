@@ -1,6 +1,6 @@
 // What is said of the photos that are shown, honestly: how many, what was not known, that nothing fits.
 
-import { count, make, percent } from "./dom.js";
+import { count, make } from "./dom.js";
 import * as queries from "./query.js";
 
 /** The line above the grid, and what stands out; `ms` is how long it took, or null. */
@@ -12,7 +12,7 @@ export function told(content, query, ms) {
   if (content.unknown.length) said.push(`The model does not know ${content.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
   const best = content.hits[0];
   if (!best) said.push(queries.filtered(query) || query.sure !== "" ? "Nothing here matches, with these filters." : "Nothing here matches.");
-  else if (content.poor) said.push(`Nothing here matches well: the best is ${percent(best.confidence)} sure. These are the nearest.`);
+  else if (content.poor) said.push("The model is not sure of any of these; the nearest come first.");
   return { status: best ? `${count(all, videos ? "result" : "photo")}, best first${ms === null ? "" : ` · ${ms} ms`}` : "", notice: said.join(" ") };
 }
 
