@@ -210,7 +210,7 @@ class SearchResults(FormerNames):
         total: how many pictures there are to page through.
         first: the rank of the first of them, 1 is best.
         unknown: words of the query that the model does not know.
-        poor_match: whether nothing here matches well, as even the best picture is less sure than `Calibration.line`.
+        poor_match: whether nothing here matches well, as even the best picture is less sure than `Curve.threshold`.
         parts: of the query: sentences without what is quoted in them, pictures, and texts that are written.
     """
 
