@@ -112,7 +112,7 @@ class Recognised:
         from wordsight.reports.situations import Part, draw_situation
 
         assert self.picture is not None  # whoever recognises tells it
-        parts = [Part(f"{self.verb}{'' if self.sure else '?'}", "", self.confidence, None)]
+        parts = [Part(f"{'' if self.sure else 'not sure: '}{self.verb}", "", self.confidence, None)]
         for one in self.roles:
             if one.word:
                 parts.append(Part(f"{one.word}{'' if one.sure else '?'}", one.role, one.confidence, one.box))
