@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from browsing import expect, opened, served, until
+from wordsight.runs.captioner import load_captioner
 from wordsight.runs.recogniser import load_recogniser
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
@@ -27,10 +28,11 @@ ANSWER = {
 
 
 @pytest.fixture(scope="module")
-def where(library: Path, situations: Path) -> Iterator[str]:
-    """A server with a run that finds situations."""
-    index = Index(library, "cpu")
-    with served(create_app(index, situations=Situations(load_recogniser(situations, "cpu"), index.run))) as address:
+def where(library: Path, situations: Path, region_captioner: Path) -> Iterator[str]:
+    """A server with a run that finds situations, and one that describes regions."""
+    index, regions = Index(library, "cpu"), load_captioner(region_captioner, "cpu")
+    done = Situations(load_recogniser(situations, "cpu"), index.run)
+    with served(create_app(index, region_captioner=regions, situations=done)) as address:
         yield address
 
 
@@ -83,6 +85,21 @@ def test_pointing_at_a_role_lights_its_box(browser: Any, where: str) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("#view g.chosen")).to_have_count(1)
         expect(page.get_by_role("button", name="More with this", exact=True)).to_be_visible()
+
+
+def test_its_boxes_and_those_of_a_description_take_turns(browser: Any, where: str) -> None:
+    snippet = {"text": "a red circle", "confidence": 0.5, "certain": None, "box": [0.2, 0.2, 0.4, 0.4]}
+    with opened(browser, where) as page:
+        page.route("**/api/v1/caption", lambda route: route.fulfill(json={"captions": [], "snippets": [snippet]}))
+        done = asked(page, ANSWER)
+        page.get_by_role("button", name="Describe").click()
+        row = page.locator("#view ol.said li")
+        expect(row).to_be_visible()
+        assert lit(page) == [0]
+        done.get_by_role("button", name="people").hover()
+        assert lit(page) == [1, 0, 0]
+        row.hover()
+        assert lit(page) == [1]
 
 
 def test_the_next_photo_has_its_own_answer(browser: Any, where: str) -> None:
