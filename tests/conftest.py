@@ -1,5 +1,6 @@
 """What tests share: one thread, a cache of their own, a small painted world and a model trained on it."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -133,6 +134,43 @@ def train_captioner(recipe: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
     from wordsight.training.trainer import train
 
     out = tmp_path_factory.mktemp("runs") / "captioner"
+    train(parse(recipe), out, progress=Progress(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="session")
+def situations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that finds situations of plain pictures: in red ones people sit on a bench, in blue ones a dog runs."""
+    from PIL import Image
+
+    from wordsight.progress import Progress
+    from wordsight.runs.recipe import parse
+    from wordsight.training.trainer import train
+
+    folder = tmp_path_factory.mktemp("plain")
+    roles = {"sitting": ["agent", "contact", "place"], "running": ["agent", "place"]}
+    says = {"sitting": "the AGENT sits on a CONTACT at a PLACE", "running": "the AGENT runs at a PLACE"}
+    verbs = {
+        verb: {"framenet": "", "def": "", "abstract": says[verb], "order": some}
+        | {"roles": {role: {"framenet": "", "def": ""} for role in some}}
+        for verb, some in roles.items()
+    }
+    names = {"n1": "people", "n2": "dog", "n3": "bench", "n4": "park"}
+    space = {"verbs": verbs, "nouns": {noun: {"gloss": [word], "def": ""} for noun, word in names.items()}}
+    (folder / "imsitu_space.json").write_text(json.dumps(space))
+    frames = {"sitting": {"agent": "n1", "contact": "n3", "place": ""}, "running": {"agent": "n2", "place": "n4"}}
+    for file, first, count in (("train", 0, 24), ("dev", 24, 8)):
+        rows = {}
+        for number in range(first, first + count):
+            verb, colour = (("sitting", (200, 30, 30)), ("running", (30, 30, 200)))[number % 2]
+            Image.new("RGB", (64, 48), tuple(one + number % 7 for one in colour)).save(folder / f"p{number}.png")
+            rows[f"p{number}.png"] = {"verb": verb, "frames": [frames[verb]], "width": 64, "height": 48}
+        (folder / f"{file}.json").write_text(json.dumps(rows))
+    recipe = f"""data = {{path = "{folder}", min_count = 2}}
+regions = {{backbones = ["filters"], regions = 3, detections = 0, size = 64}}
+train = {{epochs = 8, batch = 8, lr = 1e-2}}
+model = {{name = "graph_net", hidden = 16}}"""
+    out = tmp_path_factory.mktemp("runs") / "situations"
     train(parse(recipe), out, progress=Progress(quiet=True))
     return out
 

@@ -50,7 +50,11 @@ PAIRS: list[tuple[Callable[..., Any], Callable[..., Any], set[str]]] = [
     (models.evaluate, measure_captions, {"data", "split", "grounding", "beam", "meteor", "alignment"}),
     (models.compare, compare, {"data", "split", "beam", "device"}),
     (models.train, train, {"resume"}),
-    (main.serve, serve, {"captioner", "regions", "host", "port", "token", "device", "show_paths", "photos"}),
+    (
+        main.serve,
+        serve,
+        {"captioner", "regions", "situations", "host", "port", "token", "device", "show_paths", "photos"},
+    ),
 ]
 
 

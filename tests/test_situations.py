@@ -18,6 +18,7 @@ from wordsight.runs.recipe import parse
 from wordsight.runs.recognised import filled
 from wordsight.runs.recogniser import Recogniser, load_recogniser
 from wordsight.runs.role_connections import connections
+from wordsight.text.agreement import is_plural, plural_verb
 from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)
@@ -138,11 +139,37 @@ def test_the_command_draws_with_boxes(run: Path, data: Path, trained: Path, tmp_
     out = tmp_path / "out.png"
     code, said = cli("situation", data / "p21.png", "--run", run, "--alignment", trained, "-o", out, "--json")
     assert code == 0, said
-    found = json.loads(said)
+    (found,) = json.loads(said)["pictures"]
     assert found["verb"] == "jumping" and len(found["roles"][0]["box"]) == 4
     assert Image.open(out).size[0] == 900
     code, said = cli("situation", data / "p21.png", "--run", run, "--no-boxes")
     assert code == 0 and "dog" in said and " at " not in said.replace("at a", "")
+
+
+def test_folders_and_many_pictures_are_looked_at(run: Path, data: Path, trained: Path, tmp_path: Path) -> None:
+    for number in (21, 22):
+        shutil.copy(data / f"p{number}.png", tmp_path)
+    (tmp_path / "broken.png").write_text("no picture")
+    code, said = cli("situation", tmp_path, data / "p23.png", "--run", run, "--alignment", trained, "--json")
+    assert code == 0, said
+    found = json.loads(said[said.index("{") :])
+    assert [Path(one["picture"]).name for one in found["pictures"]] == ["p21.png", "p22.png", "p23.png"]
+    assert [one["verb"] for one in found["pictures"]] == ["jumping", "jumping", "raining"]
+    assert [*found["broken"]] == [str(tmp_path / "broken.png")] and "1 left out" in said
+    alone = load_recogniser(run).recognise(data / "p21.png", aligner=wordsight.load(trained)).to_json()
+    assert found["pictures"][0]["roles"][0]["box"] == pytest.approx(alone["roles"][0]["box"])
+    assert found["pictures"][0]["confidence"] == pytest.approx(alone["confidence"], abs=1e-3)
+    code, said = cli("situation", tmp_path / "p2*.png", "--run", run, "--no-boxes", "--verb", "raining")
+    assert code == 0 and str(tmp_path / "p22.png") in said and said.count("raining") == 2
+
+
+def test_a_clip_is_looked_at_in_its_middle(run: Path, data: Path, trained: Path, tmp_path: Path) -> None:
+    frames = [Image.open(data / f"p{number}.png").convert("RGB").resize((128, 96)) for number in (23, 21, 23)]
+    frames[0].save(tmp_path / "clip.gif", save_all=True, append_images=frames[1:], duration=500)
+    asked = [tmp_path / "clip.gif#t=0.5,1", "--run", run, "--alignment", trained]
+    code, said = cli("situation", *asked, "-o", tmp_path / "out.png")
+    assert code == 0 and "jumping" in said, said
+    assert Image.open(tmp_path / "out.png").getpixel((450, 300))[0] > 150  # type: ignore[index]
 
 
 def test_it_says_when_it_does_not_know(run: Path, data: Path) -> None:
@@ -169,12 +196,16 @@ def test_connections_are_measured_and_drawn(run: Path, tmp_path: Path) -> None:
         (["p21.png", "-o", "out.nothing"], "expected a name that ends in .png or .jpg"),
         (["--connections", "raining", "--verb", "jumping"], "--verb and --alignment go with a picture"),
         (["p21.png", "--connections", "raining"], "one of the two"),
+        (["p21.png", "p22.png", "-o", "out.png"], "out.png: expected one picture to draw on, found 2"),
+        (["p21.png", "--no-boxes", "--alignment", "x"], "--alignment finds the boxes"),
+        (["imsitu_space.json"], "not a picture that can be read"),
+        (["imsitu_space.json", "nowhere.png"], "None of the 2 pictures can be used"),
         ([], "one of the two"),
         (["nowhere.png"], "nowhere.png"),
     ],
 )
 def test_bad_words_are_one_sentence(words: list[str], said: str, run: Path, data: Path) -> None:
-    asked = [str(data / word) if word.endswith(".png") and word.startswith("p") else word for word in words]
+    asked = [str(data / word) if (data / word).is_file() else word for word in words]
     code, found = cli("situation", *asked, "--run", run)
     assert code == 2 and said in found and "Traceback" not in found
 
@@ -251,7 +282,17 @@ def test_a_checkpoint_of_other_nouns_is_refused(run: Path, tmp_path: Path) -> No
         ("an AGENT jumps from a SOURCE and will end up at a DESTINATION",
          {"agent": "boy", "source": "", "destination": ""}, "a boy jumps", [(1, 2), None, None]),
         ("an AGENT walks at a PLACE", {"agent": "people", "place": "beach"},
-         "people walks at a beach", [(0, 1), (4, 5)]),
+         "people walk at a beach", [(0, 1), (4, 5)]),
+        ("AGENT is standing in PLACE.", {"agent": "dogs", "place": "street"},
+         "dogs are standing in street.", [(0, 1), (4, 5)]),
+        ("AGENT is standing in PLACE.", {"agent": "group of men", "place": ""},
+         "group of men is standing.", [(0, 3), None]),
+        ("the AGENT fetches the ITEM from SOURCE and brings it to DESTINATION",
+         {"agent": "children", "item": "glass", "source": "house", "destination": "yard"},
+         "the children fetch the glass from house and bring it to yard", [(1, 2), (4, 5), (6, 7), (11, 12)]),
+        ("the AGENT throws an ITEM towards a DESTINATION", {"agent": "man", "item": "balls", "destination": "boys"},
+         "the man throws balls towards boys", [(1, 2), (3, 4), (5, 6)]),
+        ("it rains at the PLACE", {"place": "steps"}, "it rains at the steps", [(4, 5)]),
     ],
 )  # fmt: skip
 def test_a_template_is_filled(
@@ -260,6 +301,48 @@ def test_a_template_is_filled(
     said, found = filled(template, "running", words)
     assert said == sentence
     assert [found.get(role) for role in words] == spans
+
+
+@pytest.mark.parametrize(
+    ("verb", "form"),
+    [
+        ("walks", "walk"), ("sits", "sit"), ("is", "are"), ("has", "have"), ("uses", "use"), ("carries", "carry"),
+        ("ties", "tie"), ("pushes", "push"), ("catches", "catch"), ("attaches", "attach"), ("aches", "ache"),
+        ("presses", "press"), ("fixes", "fix"), ("squeezes", "squeeze"), ("goes", "go"), ("sat", "sat"),
+        ("press", "press"),
+    ],
+)  # fmt: skip
+def test_a_verb_agrees_with_a_plural(verb: str, form: str) -> None:
+    assert plural_verb(verb) == form
+
+
+def test_plural_nouns_are_known() -> None:
+    plural = [
+        "people",
+        "firemen",
+        "children",
+        "two dogs",
+        "pandas",
+        "glasses",
+        "clothes",
+        "cups of tea",
+        "police",
+        "skis",
+    ]
+    single = [
+        "man",
+        "bus",
+        "grass",
+        "tennis",
+        "canvas",
+        "cup of noodles",
+        "outdoors",
+        "gas",
+        "specimen",
+        "",
+        "gymnastics",
+    ]
+    assert all(map(is_plural, plural)) and not any(map(is_plural, single))
 
 
 def test_a_recogniser_is_public() -> None:

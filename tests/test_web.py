@@ -21,14 +21,19 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from typer.testing import CliRunner
 
+from wordsight.cli.main import app as cli
 from wordsight.errors import InputError
+from wordsight.runs.aligner import load
 from wordsight.runs.captioner import load_captioner
+from wordsight.runs.recogniser import load_recogniser
 from wordsight.search.index import Index
 from wordsight.search.query import Like, Sentence
 from wordsight.vision.images import MAX_PIXELS
 from wordsight.web import serve
 from wordsight.web.app import create_app
+from wordsight.web.describing import Situations
 from wordsight.web.engine import Engine
 from wordsight.web.guard import HEADERS, MAX_BYTES, MAX_JSON
 from wordsight.web.pages import STATIC
@@ -230,6 +235,42 @@ def test_pictures_are_described(talking: TestClient, index: Index, captioner: Pa
 
 def test_without_a_captioner_that_is_said(web: TestClient) -> None:
     assert "--captioner" in error(web.post(f"{API}/caption", data={"number": "1"}), 404)
+
+
+def test_what_is_done_is_said(index: Index, situations: Path, trained: Path, tmp_path: Path) -> None:
+    done = Situations(load_recogniser(situations, "cpu"), load(trained, "cpu"))
+    web = client(index, situations=done)
+    assert web.get(f"{API}/info").json()["situations"]
+    Image.new("RGB", (64, 48), (202, 32, 32)).save(tmp_path / "red.png")
+    answer = web.post(f"{API}/situation", files={"picture": (tmp_path / "red.png").read_bytes()})
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["verb"] == "sitting" and said["sure"] and said["sentence"] == "the people sit on a bench"
+    alone = done.recogniser.recognise(tmp_path / "red.png", aligner=done.aligner).to_json()
+    assert [one["box"] for one in said["roles"]] == [one["box"] and list(one["box"]) for one in alone["roles"]]
+    assert [one["word"] for one in said["roles"]] == ["people", "bench", ""]
+    assert len(said["roles"][0]["box"]) == 4 and said["roles"][2]["box"] is None
+    hit = index.search("a red circle").hits[0]
+    of_index = web.post(f"{API}/situation", data={"number": str(hit.number)}).json()
+    assert of_index["verb"] == done.recogniser.recognise(hit.path).verb
+
+
+def test_a_situation_of_nothing_is_an_error_of_one_sentence(web: TestClient, index: Index, situations: Path) -> None:
+    assert "--situations" in error(web.post(f"{API}/situation", data={"number": "1"}), 404)
+    assert not web.get(f"{API}/info").json()["situations"]
+    able = client(index, situations=Situations(load_recogniser(situations, "cpu"), index.run))
+    assert "either" in error(able.post(f"{API}/situation", data={}), 422)
+    assert "box" in error(able.post(f"{API}/situation", data={"number": "1", "box": ["0", "0", "1", "1"]}), 422)
+    error(able.post(f"{API}/situation", data={"number": "999"}), 404)
+    sent = {"picture": ("letter.jpg", b"no picture")}
+    assert "letter.jpg" in error(able.post(f"{API}/situation", files=sent), 415)
+
+
+@pytest.mark.parametrize("name", ["trained", "captioner"])
+def test_a_run_of_another_kind_finds_no_situations(indexed: Path, name: str, request: pytest.FixtureRequest) -> None:
+    words = ["serve", str(indexed), "--port", "0", "--situations", str(request.getfixturevalue(name))]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2 and "expected one that finds situations" in done.output, done.output
 
 
 def test_a_picture_is_its_file_and_a_thumbnail_is_small(moved: tuple[Index, list[Path]]) -> None:
@@ -768,15 +809,18 @@ OPERATIONS += [
     "paths",
     "search_sketch",
     "video",
+    "situation",
 ]
 NOTHING_SENT = ("info", "health", "facets", "albums", "index_state", "stop_index")
 
 
 @pytest.fixture(scope="module")
-def described(indexed: Path, captioner: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def described(indexed: Path, captioner: Path, situations: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("described") / "home"
     shutil.copytree(indexed.parent, home)
-    app = create_app(Index(home / "index", "cpu"), captioner=load_captioner(captioner, "cpu"), host="testserver")
+    index = Index(home / "index", "cpu")
+    done = Situations(load_recogniser(situations, "cpu"), index.run)
+    app = create_app(index, load_captioner(captioner, "cpu"), host="testserver", situations=done)
     return schemathesis.openapi.from_asgi(f"{API}/openapi.json", app)
 
 

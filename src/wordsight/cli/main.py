@@ -193,6 +193,7 @@ def serve(
         Path | None, typer.Option(metavar="RUN", help="The run that describes whole pictures.")
     ] = None,
     regions: Annotated[Path | None, typer.Option(metavar="RUN", help="The run that describes regions.")] = None,
+    situations: Annotated[Path | None, typer.Option(metavar="RUN", help="The run that finds situations.")] = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; others than this machine need a token.")
     ] = "127.0.0.1",
@@ -219,7 +220,8 @@ def serve(
     from wordsight.web.serve import serve
 
     opened(Index(index, device))
-    serve(index, captioner, regions, host, port, token, open_, device, allowed_host, show_paths, photos, trusted_proxy)
+    more = (allowed_host, show_paths, photos, trusted_proxy, situations)
+    serve(index, captioner, regions, host, port, token, open_, device, *more)
 
 
 @app.command(rich_help_panel=MODELS)

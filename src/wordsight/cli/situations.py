@@ -1,5 +1,6 @@
 """The command that finds situations."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,13 @@ from wordsight.errors import InputError
 
 @command
 def situation(
-    picture: Annotated[Path | None, typer.Argument(metavar="PICTURE", help="A picture file.")] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PICTURE...",
+            help="Pictures, videos, folders, patterns such as 'a/*.jpg'; - for paths on stdin.",
+        ),
+    ] = None,
     *,
     run: Annotated[Path, typer.Option("--run", "--model", metavar="RUN", help="The run that finds situations.")],
     verb: Annotated[str, typer.Option(metavar="VERB", help="Fill the roles of this verb.")] = "",
@@ -30,22 +37,29 @@ def situation(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is done in a picture, and who or what fills each role of the verb, with boxes."""
+    """Say what is done in pictures, and who or what fills each role of the verb, with boxes."""
+    from wordsight.data.pictures import picture_files
     from wordsight.reports.draw import picture_format
     from wordsight.runs.aligner import load
     from wordsight.runs.recogniser import load_recogniser
     from wordsight.runs.role_connections import connections as connections_of
+    from wordsight.runs.situation_files import check_drawing, situation_files
 
-    if (picture is None) == (not connections):
+    if (not pictures) == (not connections):
         raise InputError("situation: expected a picture, or --connections VERB; one of the two.")
     if (connections and (verb or alignment)) or (data and not connections):
         raise InputError("situation: --verb and --alignment go with a picture, --data with --connections.")
+    if alignment and not boxes:
+        raise InputError("situation: --alignment finds the boxes; expected it without --no-boxes.")
     if out:
         picture_format(out)  # before the work
+    paths = picture_files(pictures, sys.stdin.buffer, videos=True) if pictures else None
+    if out and paths:
+        check_drawing(out, len(paths))
     recogniser = load_recogniser(run, device)
     found = (
-        recogniser.recognise(picture, verb=verb or None, aligner=load(alignment, device) if boxes else None)
-        if picture
+        situation_files(recogniser, paths, verb=verb or None, aligner=load(alignment, device) if boxes else None)
+        if paths
         else connections_of(recogniser, connections, data)
     )
     if out:

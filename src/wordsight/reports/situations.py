@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -9,19 +10,36 @@ from wordsight.matching.alignment import Box
 from wordsight.reports.draw import FAINT, INK, PAPER, draw_parts
 from wordsight.reports.marks import COLOURS, labelled
 
-Part = tuple[str, float, Box | None]  # what is said, its confidence, and where it is
+
+class Part(NamedTuple):
+    """What is said of a picture: a verb, or the noun of a role, its confidence (0 to 1), and where it is."""
+
+    word: str
+    role: str
+    confidence: float
+    box: Box | None
 
 
 def draw_situation(image: Image.Image, parts: Sequence[Part], *, width: int = 900) -> Image.Image:
     """Draw a situation: the boxes of its parts, and below the parts with a bar for their confidence.
+
+    Nouns of one box share it: it is drawn once, with all their names.
 
     Args:
         image: the picture.
         parts: the verb, then its roles.
         width: of the result, pixels; at least 200.
     """
-    shown = labelled((box, text, (place,)) for place, (text, _, box) in enumerate(parts) if box is not None)
-    return draw_parts(image, shown, [text for text, _, _ in parts], [share for _, share, _ in parts], width=width)
+    of_box: dict[Box, list[int]] = {}
+    for place, part in enumerate(parts):
+        if part.box is not None:
+            of_box.setdefault(part.box, []).append(place)
+    shown = labelled(
+        (box, ", ".join(dict.fromkeys(parts[place].word for place in places)), tuple(places))
+        for box, places in of_box.items()
+    )
+    said = [f"{one.role + ': ' if one.role else ''}{one.word} {100 * one.confidence:.0f} %" for one in parts]
+    return draw_parts(image, shown, said, [one.confidence for one in parts], width=width)
 
 
 def draw_connections(

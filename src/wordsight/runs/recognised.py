@@ -8,15 +8,17 @@ from typing import Any
 
 from wordsight.matching.alignment import Box
 from wordsight.runs.arguments import Picture, path_of
+from wordsight.text.agreement import is_plural, plural_verb
 from wordsight.text.articles import article
 from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 from wordsight.text.word_classes import LINKING
-from wordsight.vision.images import name_of, open_image
+from wordsight.vision.clips import still
+from wordsight.vision.images import name_of
 
 NOTHING = "something"  # stands in a sentence for a role that nothing fills
 LINKS = FUNCTION_WORDS | frozenset(LINKING) | {"using", "towards", "overthrough"}  # words between two roles
-PLURAL = frozenset({"people", "children", "men", "women", "police", "clothes", "jeans", "pants", "scissors"})
 _ARTICLE = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
+_FIRST = re.compile(r"\s*(?:(?:an?|the)\s+)?", re.IGNORECASE)  # what may stand before the subject
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,14 @@ class Recognised:
             InputError: the picture cannot be opened any more, or the file cannot be written.
         """
         from wordsight.reports.draw import save
-        from wordsight.reports.situations import draw_situation
+        from wordsight.reports.situations import Part, draw_situation
 
         assert self.picture is not None  # whoever recognises tells it
-        verb = f"{self.verb}" if self.sure else f"not sure: {self.verb}"
-        parts: list[tuple[str, float, Box | None]] = [(verb, self.confidence, None)]
+        parts = [Part(f"{'' if self.sure else 'not sure: '}{self.verb}", "", self.confidence, None)]
         for one in self.roles:
             if one.word:
-                parts.append((f"{one.role}: {one.word}{'' if one.sure else '?'}", one.confidence, one.box))
-        save(draw_situation(open_image(self.picture), parts), path_of(out, "a picture to write"))
+                parts.append(Part(f"{one.word}{'' if one.sure else '?'}", one.role, one.confidence, one.box))
+        save(draw_situation(still(self.picture), parts), path_of(out, "a picture to write"))
 
 
 def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dict[str, tuple[int, int]]]:
@@ -137,9 +138,14 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
     names = "|".join(sorted(map(re.escape, of_name), key=len, reverse=True))
     said = ""
     spans: dict[str, tuple[int, int]] = {}
+    plural: bool | None = None  # whether the subject is one; None before it
     for text, name in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
         role = of_name.get(name, "")
         word = words.get(role, "")
+        if plural:
+            text = _verbs_of_plural(text, next_to_it=len(spans) == 1)
+        if plural is None:
+            plural = bool(_FIRST.fullmatch(text)) and is_plural(word)
         if role and not word:
             said += _unfilled(text)
             continue
@@ -166,8 +172,14 @@ def _unfilled(before: str) -> str:
     return " ".join(words[:kept]) if linked else _ARTICLE.sub("", before) + NOTHING
 
 
+def _verbs_of_plural(text: str, *, next_to_it: bool) -> str:
+    """What follows a plural subject, with its verb, and one that "and" joins, as they must be: "people walk"."""
+    verbs = r"(^\s+|\band )(\w+s)\b" if next_to_it else r"(\band )(\w+s)\b"
+    return re.sub(verbs, lambda found: found[1] + plural_verb(found[2]), text)
+
+
 def _agreeing(before: str, word: str) -> str:
     """What is said before a word, with the article at its end, "a", "an" or none, as it must be before that word."""
-    if word.split(" ")[-1] in PLURAL:
+    if is_plural(word):
         return re.sub(r"\ban?\s+$", "", before)
     return re.sub(r"\ban?\s+$", f"{article(word)} ", before)

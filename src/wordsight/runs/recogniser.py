@@ -49,12 +49,17 @@ class Recogniser(OpenedRun):
         picture = picture_of(picture)
         number = None if verb is None else self.number(verb)
         regions = self.encoder.encode([picture])
-        found = self.look(regions.to(self.device), number)
-        found = replace(found, picture=picture)
-        if aligner is None:
-            return found
-        same = aligner.checkpoint.fingerprint == self.checkpoint.fingerprint
-        return found.boxed(boxes(aligner, regions if same else aligner.encoder.encode([picture]), found))
+        seen = regions
+        if aligner is not None and aligner.checkpoint.fingerprint != self.checkpoint.fingerprint:
+            seen = aligner.encoder.encode([picture])
+        return self.found(picture, regions, number, aligner, seen)
+
+    def found(
+        self, picture: Picture, regions: Regions, verb: int | None, aligner: Aligner | None, aligned: Regions
+    ) -> Recognised:
+        """The situation of a picture whose regions are known: as this run sees it, and as the aligner does."""
+        found = replace(self.look(regions.to(self.device), verb), picture=picture)
+        return found if aligner is None else found.boxed(boxes(aligner, aligned, found))
 
     def look(self, regions: Regions, verb: int | None = None) -> Recognised:
         """The situation of one picture as the model sees it, (1, R, F), of the likeliest verb or of that number."""

@@ -24,12 +24,13 @@ from wordsight.search.index import Index
 from wordsight.vision.headers import media_type
 from wordsight.vision.images import TooManyPixels
 from wordsight.web.album_routes import album_routes, file_routes, index_routes
-from wordsight.web.engine import Damaged, Engine, NotAPicture
+from wordsight.web.describing import Situations
+from wordsight.web.engine import Damaged, Engine
 from wordsight.web.guard import Guard, is_local
 from wordsight.web.indexing import Conflict, Forbidden
 from wordsight.web.pages import Pages, etag, is_known
 from wordsight.web.photo_routes import photo_routes
-from wordsight.web.pictures import Gone, blocks
+from wordsight.web.pictures import Gone, NotAPicture, blocks
 from wordsight.web.ranges import ranged, video_type
 from wordsight.web.schemas import (
     CaptionRequest,
@@ -38,11 +39,13 @@ from wordsight.web.schemas import (
     Health,
     Info,
     Number,
+    PictureRequest,
     SearchRequest,
     SearchResponse,
     SketchSearch,
     UploadSearch,
 )
+from wordsight.web.situation_schemas import SituationResponse
 from wordsight.web.work import Busy, Left, Workers
 
 API = "/api/v1"
@@ -76,6 +79,7 @@ def create_app(
     photos: Sequence[Path] = (),
     trusted: Collection[str] = (),
     ahead: bool = False,
+    situations: Situations | None = None,
 ) -> FastAPI:
     """The app.
 
@@ -90,6 +94,7 @@ def create_app(
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
         ahead: make what the page asks first in a thread, at once.
+        situations: says what is done in pictures.
     """
     app = FastAPI(
         title="wordsight",
@@ -101,7 +106,7 @@ def create_app(
         redirect_slashes=False,
     )
     alone = is_local(host) and not (token or names or trusted)
-    engine = Engine(index, captioner, region_captioner, show_paths, alone, photos)
+    engine = Engine(index, captioner, region_captioner, show_paths, alone, photos, situations)
     if ahead:
         Thread(target=engine.photos.warm, daemon=True).start()
     app.add_middleware(Pages, names=PAGES)
@@ -176,6 +181,13 @@ def _model_routes(api: APIRouter, engine: Engine) -> None:
     ) -> Response:
         """A picture in words: captions of the whole and snippets of its regions, or of one region."""
         return _json(await pictures.run(request, _as_json, engine.caption, asked))
+
+    @api.post("/situation", operation_id="situation", response_model=SituationResponse, responses=uploads)
+    async def situation(
+        asked: Annotated[PictureRequest, Form(media_type="multipart/form-data")], request: Request
+    ) -> Response:
+        """What is done in a picture, and who or what fills each role of the verb."""
+        return _json(await pictures.run(request, _as_json, engine.situation, asked))
 
 
 def _picture_routes(api: APIRouter, engine: Engine) -> None:

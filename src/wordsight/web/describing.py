@@ -1,13 +1,40 @@
 """A picture in words, as it goes over the wire."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from wordsight.captioning.captions import RegionCaption
-from wordsight.runs.aligner import Picture
+from wordsight.runs.aligner import Aligner, Picture, load
 from wordsight.runs.captioner import Captioner
+from wordsight.runs.recogniser import Recogniser, load_recogniser
 from wordsight.web import schemas
+from wordsight.web.situation_schemas import SituationResponse
 
 CAPTIONS = 3  # how many are given
+
+
+class Situations(NamedTuple):
+    """What finds situations, and the boxes of their nouns."""
+
+    recogniser: Recogniser
+    aligner: Aligner
+
+    def of(self, picture: Picture) -> SituationResponse:
+        """What is done in a picture."""
+        return SituationResponse.model_validate(self.recogniser.recognise(picture, aligner=self.aligner).to_json())
+
+
+def load_situations(run: Path, index: Aligner, device: str) -> Situations:
+    """A run that finds situations; boxes are those of the index's model where both see alike, else of the bundled one.
+
+    Raises:
+        InputError: the run or the bundled model cannot be opened, or the run is of another kind.
+    """
+    recogniser = load_recogniser(run, device)
+    recogniser.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    alike = index.checkpoint.fingerprint == recogniser.checkpoint.fingerprint
+    return Situations(recogniser, index if alike else load(None, device))
 
 
 def whole(captioner: Captioner | None, region_captioner: Captioner | None, picture: Picture) -> schemas.CaptionResponse:

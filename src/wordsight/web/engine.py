@@ -19,23 +19,20 @@ from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.text.tokens import FUNCTION_WORDS
-from wordsight.vision.images import MAX_PIXELS, BadPicture, TooManyPixels, open_image
+from wordsight.vision.images import MAX_PIXELS, BadPicture, open_image
 from wordsight.web import describing, schemas, wire
 from wordsight.web.guard import MAX_BYTES
 from wordsight.web.indexing import Indexing
 from wordsight.web.photos import Library
-from wordsight.web.pictures import Gone, Pictures, jpeg
+from wordsight.web.pictures import Gone, Pictures, jpeg, named
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
 from wordsight.web.shelf import Shelf
+from wordsight.web.situation_schemas import SituationResponse
 
 P = ParamSpec("P")
 R = TypeVar("R")
 EXAMPLES = 12  # how many are given
 LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
-
-
-class NotAPicture(InputError):
-    """What was sent cannot be read as a picture."""
 
 
 class Damaged(InputError):
@@ -54,6 +51,7 @@ class Engine:
         reveals: whether files are shown in the file manager of this machine.
         captioner: describes whole pictures.
         region_captioner: describes regions.
+        situations: says what is done.
     """
 
     def __init__(
@@ -64,9 +62,10 @@ class Engine:
         show_paths: bool = False,
         reveals: bool = False,
         photos: Sequence[Path] = (),
+        situations: describing.Situations | None = None,
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
-        self.captioner, self.region_captioner = captioner, region_captioner
+        self.captioner, self.region_captioner, self.situations = captioner, region_captioner, situations
         self.photos, self.reveals = Library(index, show_paths), reveals
         self.indexing = Indexing(index, photos, show_paths)
         self.shelf = Shelf(self.photos, self.indexing)
@@ -98,6 +97,7 @@ class Engine:
             calibrated=found["calibration"] is not None,
             captions=self.captioner is not None,
             snippets=self.region_captioner is not None,
+            situations=self.situations is not None,
             text=text,
             sketches=self.index.sketched,
             words=0 if vocabulary.open else len(vocabulary) - 2,
@@ -127,7 +127,7 @@ class Engine:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: the query cannot be used.
         """
-        with _named(asked.picture.filename):
+        with named(asked.picture.filename):
             like = query.Like(asked.picture.file.read(), wire.box(asked.box), asked.weight)
             return self._found([*wire.sentences(asked), like], asked)
 
@@ -138,7 +138,7 @@ class Engine:
             NotAPicture, TooManyPixels: it cannot be opened.
             InputError: it is empty or no drawing, or the index has no sketch view.
         """
-        with _named(asked.sketch.filename):
+        with named(asked.sketch.filename):
             return self._found([], asked, asked.sketch.file.read())
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
@@ -152,11 +152,24 @@ class Engine:
         describer = self.region_captioner or self.captioner
         if describer is None:
             raise Gone("This server cannot describe pictures: it was started without --captioner and --regions.")
-        picture = self._indexed(asked.number or 0) if asked.picture is None else asked.picture.file.read()
-        with _named(asked.picture.filename if asked.picture else "the picture"):
+        with self._asked(asked) as picture:
             if asked.box is not None:
                 return describing.region(describer, picture, asked.box)
             return describing.whole(self.captioner, self.region_captioner, picture)
+
+    def situation(self, asked: schemas.PictureRequest) -> SituationResponse:
+        """What is done in a picture; raises as `caption` does."""
+        if self.situations is None:
+            raise Gone("This server cannot say what is done in pictures: it was started without --situations.")
+        with self._asked(asked) as picture:
+            return self.situations.of(picture)
+
+    @contextmanager
+    def _asked(self, asked: schemas.PictureRequest) -> Iterator[bytes | Image.Image]:
+        """The picture of a request, called by its name in errors."""
+        picture = self._indexed(asked.number or 0) if asked.picture is None else asked.picture.file.read()
+        with named(asked.picture.filename if asked.picture else "the picture"):
+            yield picture
 
     def entry(self, number: int) -> Entry:
         """What the index has of a picture.
@@ -175,7 +188,7 @@ class Engine:
             Gone: it is.
             NotAPicture, TooManyPixels: it cannot be opened.
         """
-        with _named("the picture"):
+        with named("the picture"):
             return self.pictures.thumbnail(number)
 
     def frame(self, number: int) -> bytes | None:
@@ -185,7 +198,7 @@ class Engine:
             Gone: it is.
             NotAPicture: it cannot be read.
         """
-        with _named("the video"):
+        with named("the video"):
             image = self.pictures.frame(number)
         return None if image is None else jpeg(image)
 
@@ -218,7 +231,7 @@ class Engine:
             if image := self.pictures.frame(number):
                 return image
             entry, file = self.pictures.open(number)
-        with file, _named(entry.path):
+        with file, named(entry.path):
             return file.read() if entry.bytes <= LARGE else open_image(file, at_least=SIDE)
 
     def _found(
@@ -275,19 +288,3 @@ class Engine:
                 raise InputError(
                     f"{self.index.folder.name}: a file of its vectors is cut short; `wordsight index build` repairs it."
                 )
-
-
-@contextmanager
-def _named(name: str | None) -> Iterator[None]:
-    """Errors of a picture call it by its name.
-
-    Raises:
-        NotAPicture: it cannot be read.
-        TooManyPixels: or not by us.
-    """
-    try:
-        yield
-    except (BadPicture, TooManyPixels) as error:
-        called = (name or "").replace("\\", "/").rpartition("/")[2][:80] or "the picture"
-        kind = TooManyPixels if isinstance(error, TooManyPixels) else NotAPicture
-        raise kind(str(error).replace("picture given in memory", called)) from None

@@ -10,6 +10,7 @@ import io
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -23,12 +24,16 @@ from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.frames import split
 from wordsight.search.index import Index
 from wordsight.vision.fragments import is_video
-from wordsight.vision.images import BadPicture, open_image
+from wordsight.vision.images import BadPicture, TooManyPixels, open_image
 from wordsight.vision.video_frames import frame_at
 
 SIDE = 512  # pixels of a thumbnail, at most
 KEPT, KEPT_BYTES = 1000, 2**26  # thumbnails in memory
 BLOCK = 2**18  # bytes of a file that are read at a time
+
+
+class NotAPicture(InputError):
+    """What was sent cannot be read as a picture."""
 
 
 class Gone(Exception):
@@ -181,3 +186,19 @@ def _opened(path: Path, size: int) -> BinaryIO:
         file.close()
         raise Gone(f"{path.name}: no longer the file that was indexed; build the index again.")
     return file
+
+
+@contextmanager
+def named(name: str | None) -> Iterator[None]:
+    """Errors of a picture call it by its name.
+
+    Raises:
+        NotAPicture: it cannot be read.
+        TooManyPixels: or not by us.
+    """
+    try:
+        yield
+    except (BadPicture, TooManyPixels) as error:
+        called = (name or "").replace("\\", "/").rpartition("/")[2][:80] or "the picture"
+        kind = TooManyPixels if isinstance(error, TooManyPixels) else NotAPicture
+        raise kind(str(error).replace("picture given in memory", called)) from None

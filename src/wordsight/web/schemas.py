@@ -106,12 +106,11 @@ class SketchSearch(FormSearch):
     sketch: Annotated[UploadFile, Field(description="a picture of lines on plain paper")]
 
 
-class CaptionRequest(Strict):
-    """A picture to describe, a file or one of the index; with a box only what is in it."""
+class PictureRequest(Strict):
+    """A picture to look at, a file or one of the index."""
 
     picture: Annotated[UploadFile | None, Field(description="a picture file")] = None
     number: Number | None = None
-    box: Box | None = None
 
     @model_validator(mode="after")
     def one(self) -> Self:
@@ -119,6 +118,12 @@ class CaptionRequest(Strict):
         if (self.picture is None) == (self.number is None):
             raise ValueError("expected either a picture file or the number of a picture in the index")
         return self
+
+
+class CaptionRequest(PictureRequest):
+    """A picture to describe, a file or one of the index; with a box only what is in it."""
+
+    box: Box | None = None
 
 
 class Error(BaseModel):
@@ -150,6 +155,7 @@ class Info(BaseModel):
     calibrated: Annotated[bool, Field(description="whether hits say how sure they are")]
     captions: Annotated[bool, Field(description="whether it describes whole pictures")]
     snippets: Annotated[bool, Field(description="whether it describes regions of pictures")]
+    situations: Annotated[bool, Field(description="whether it says what is done in pictures")]
     text: Annotated[bool, Field(description="whether the text in pictures is known, to search by it")]
     sketches: Annotated[bool, Field(description="whether it finds photos by drawing")]
     words: Annotated[int, Field(description="how many words the model knows; 0 where it knows every word")]

@@ -19,6 +19,7 @@ from wordsight.runs.captioner import load_captioner
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
 from wordsight.web.connections import bound, server
+from wordsight.web.describing import load_situations
 from wordsight.web.guard import EVERYWHERE, is_local
 
 TOKEN = 16  # characters that one has at least
@@ -37,6 +38,7 @@ def serve(
     show_paths: bool = False,
     photos: Sequence[Path] = (),
     trusted: Sequence[str] = (),
+    situations: Path | None = None,
 ) -> None:
     """Serve an index until Ctrl-C.
 
@@ -53,9 +55,10 @@ def serve(
         show_paths: call pictures by their whole paths also where others can ask, not by their names in the index.
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
+        situations: a run that finds situations.
 
     Raises:
-        InputError: the index or a captioner cannot be opened, the address is not free, or the token is too short.
+        InputError: the index or a run cannot be opened, the address is not free, or the token is too short.
     """
     _check(token, names, photos, trusted)
     share_freed_memory()
@@ -66,8 +69,9 @@ def serve(
     of_regions = load_captioner(regions, device) if regions else None
     token = token or ("" if is_local(host) and not (names or trusted) else secrets.token_urlsafe(16))
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    done = load_situations(situations, index.run, device) if situations else None
     show_paths = show_paths or not token  # a copied path is of use, and only this machine sees it
-    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, ahead=True)
+    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, True, done)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
     there = index.info()

@@ -72,6 +72,7 @@ export const stopIndexing = () => ask("/index/stop", { method: "POST" });
 export const search = (body, signal) => ask("/search", json("POST", body, signal));
 export const searchUpload = (fields, signal) => ask("/search/upload", { method: "POST", signal, body: form(fields) });
 export const searchSketch = (fields, signal) => ask("/search/sketch", { method: "POST", signal, body: form(fields) });
+export const situation = (fields, signal) => ask("/situation", { method: "POST", signal, body: form(fields) });
 export const caption = (fields, signal) => ask("/caption", { method: "POST", signal, body: form(fields) });
 
 function form(fields) {

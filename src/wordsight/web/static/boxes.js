@@ -68,7 +68,7 @@ function outline(mark, number, inset) {
 }
 
 /** A box in percent, kept a little inside so that its whole line is seen. */
-function rectangle(box, kind, inset = 0) {
+export function rectangle(box, kind, inset = 0) {
   const [left, top, right, bottom] = box.map((edge) => Math.min(Math.max(100 * edge, 0.6), 99.4));
   const size = (from, to) => Math.max(to - from - 2 * inset, 0.4);
   return draw("rect", { class: kind, x: left + inset, y: top + inset, width: size(left, right), height: size(top, bottom) });

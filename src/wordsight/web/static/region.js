@@ -2,8 +2,9 @@
 
 import { caption } from "./api.js";
 import { draggable, region } from "./boxes.js";
-import { draw, make, percent } from "./dom.js";
+import { make, percent } from "./dom.js";
 import { icon } from "./icons.js";
+import { saidBoxes } from "./said.js";
 
 const COLOURS = ["#0082c8", "#e6194b", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5"];
 
@@ -66,18 +67,11 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
 /** What was said, and the boxes of it drawn on the picture. */
 function lists({ captions, answer, snippets }, frame, where) {
   const given = captions.filter((one) => one.certain !== false);
-  const lines = frame.querySelector("svg");
-  for (const old of lines.querySelectorAll("g.said")) old.remove();
-  frame.classList.toggle("describing", snippets.length > 0);
+  const shown = snippets.map(({ box }, number) => ({ box, colour: COLOURS[number % COLOURS.length] }));
+  const lit = saidBoxes(frame, shown);
   const rows = snippets.map((snippet, number) => {
-    const colour = COLOURS[number % COLOURS.length];
-    const [left, top, right, bottom] = snippet.box.map((edge) => Math.min(Math.max(100 * edge, 0.6), 99.4));
-    const place = { x: left, y: top, width: Math.max(right - left, 0.4), height: Math.max(bottom - top, 0.4) };
-    const group = draw("g", { class: "said" }, draw("rect", { class: "edge", ...place }), draw("rect", { class: "line", ...place }));
-    group.style.setProperty("--c", colour);
-    lines.append(group);
-    const light = (on) => () => { group.classList.toggle("lit-up", on); lines.classList.toggle("lit-one", on); };
-    return row(snippet, { tabindex: "0", "--c": colour, onpointerenter: light(true), onpointerleave: light(false), onfocus: light(true), onblur: light(false) });
+    const light = (on) => () => lit(number, on);
+    return row(snippet, { tabindex: "0", "--c": shown[number].colour, onpointerenter: light(true), onpointerleave: light(false), onfocus: light(true), onblur: light(false) });
   });
   return [
     captions.length > 0 && make("h3", {}, "It may show"), given.length > 0 && make("ol.said", {}, ...given.sort(surer).map((one) => row(one))),

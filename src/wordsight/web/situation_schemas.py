@@ -1,0 +1,34 @@
+"""What goes over the wire of situations."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from wordsight.web.schemas import Box
+
+
+class VerbShare(BaseModel):
+    """A verb and its probability, 0 to 1."""
+
+    verb: str
+    confidence: float
+
+
+class Role(BaseModel):
+    """A role of a verb, filled."""
+
+    role: str
+    noun: Annotated[str, Field(description="the id of what fills it; empty for nothing")]
+    word: Annotated[str, Field(description="what that is called")]
+    confidence: Annotated[float, Field(description="its probability, given the verb; 0 to 1")]
+    sure: Annotated[bool, Field(description="whether such answers were more often right than wrong")]
+    box: Annotated[Box | None, Field(description="where it is; null where it is not sure, or nothing")]
+
+
+class SituationResponse(VerbShare):
+    """What is done in a picture, and who or what fills each role of the verb."""
+
+    sure: Annotated[bool, Field(description="whether such verbs were more often right than wrong")]
+    sentence: str
+    roles: list[Role]
+    others: Annotated[list[VerbShare], Field(description="the next likely verbs")]
