@@ -137,11 +137,13 @@ function phrases(item, marks, kit) {
   const all = marks.map((mark, number) => ({ mark, number })).filter(({ mark }) => mark.colour);
   if (!all.length) return null;
   const top = Math.max(...all.map(({ mark }) => mark.strength), 1e-9);
+  const regions = all.filter(({ mark }) => mark.region).map(({ number }) => number);
+  const part = (number) => `what was asked for${regions.length > 1 ? `, part ${regions.indexOf(number) + 1}` : ""}`;
   const bar = (strength) => make("i.bar", { "--share": Math.max(strength / top, 0).toFixed(3) });
   return make("ul.phrases", {}, ...all.map(({ mark, number }) => make("li", {}, make(`button${mark.weak ? ".weak" : ""}`, {
     type: "button", "--c": mark.colour, title: "Take this box, to find more with it",
     onpointerenter: () => lightMark(item(), number), onpointerleave: () => lightMark(item(), null),
     onfocus: () => lightMark(item(), number), onblur: () => lightMark(item(), null),
     onclick: () => kit.choose(mark.box),
-  }, make("span", {}, mark.region ? "what was asked for" : mark.text), bar(mark.strength)))));
+  }, make("span", {}, mark.region ? part(number) : mark.text), bar(mark.strength)))));
 }
