@@ -22,9 +22,8 @@ lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## the slow tests; then speed, as ratios to the plain way
-	$(BIN)/python -m pytest -m slow
-	for file in score.py decode.py scan.py build.py "start.py --pictures 10000" features.py; do echo "== $$file"; $(BIN)/python benchmarks/$$file || exit 1; done
+bench: $(INSTALLED)  ## speed beside peers and the floor: one table, and bench.json; the extra `bench` has the peers
+	$(BIN)/python benchmarks/bench.py --json bench.json
 
 docs: $(INSTALLED)  ## the documentation as a site, with the reference of the Python API, in site/
 	$(PIP) install --quiet -c constraints.txt "pdoc==16.0.0"

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from rows import Row, write
+
 from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.painted.world import paint_world
@@ -80,6 +82,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run that aligns; else one of the demo before its first step")
     parser.add_argument("--folder", help="pictures; else painted ones")
     parser.add_argument("--pictures", type=int, default=240)
+    parser.add_argument("--json", type=Path, help="also write the rows here")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -87,7 +90,11 @@ def main() -> None:
         run = chosen.run or untrained(world, folder / "run")
         where = find(chosen.folder, "pictures") if chosen.folder else world / "images"
         pictures = sorted(where.iterdir())[: chosen.pictures]
-        print(json.dumps(compare(run, pictures, folder), indent=1))
+        told = compare(run, pictures, folder)
+        print(json.dumps(told, indent=1))
+        work, unit = f"building an index, {len(pictures)} pictures", "pictures/s"
+        kinds = {"index build": "ours", "encoder alone": "floor"}
+        write(chosen.json, [Row(work, name, kind, told[f"{name}, {unit}"], unit) for name, kind in kinds.items()])
 
 
 if __name__ == "__main__":

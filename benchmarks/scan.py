@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from real import encoded, more, split_of
+from rows import Row, write
 from torch import Tensor
 
 from wordsight.matching.score import Rule
@@ -42,6 +43,8 @@ REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
 BLOCK = 1000  # pictures
 Answer = Callable[[], object]
 FIRST_ONE, TOGETHER = "one query", "of 100"
+READING = "reading all of it, "
+Spent = dict[tuple[str, str], list[float]]  # milliseconds of each round, by way and number of queries
 
 
 class Vectors(NamedTuple):
@@ -181,20 +184,23 @@ def qdrant(vectors: Vectors) -> Peer:
     return answer
 
 
-def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> dict[str, Peer]:
-    """The libraries that are wanted and installed, filled."""
+def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> tuple[dict[str, Peer], dict[str, str]]:
+    """The libraries that are wanted and work here, filled; and why the others take no part."""
     makers: dict[str, Callable[[], Peer]] = {
         "maxsim-cpu": lambda: maxsim(vectors),
         "LanceDB": lambda: lance(vectors, folder / "lance"),
         "Qdrant": lambda: qdrant(vectors),
     }
-    found = {}
+    found: dict[str, Peer] = {}
+    missing: dict[str, str] = {}
     for name in wanted:
         try:
             found[name] = makers[name]()
-        except ImportError as error:
-            print(f"{name}: not installed ({error})", file=sys.stderr)
-    return found
+        except Exception as error:  # whatever a library of others raises, the rest is measured
+            absent = isinstance(error, ImportError)
+            missing[name] = "not installed (the extra bench)" if absent else f"{type(error).__name__}: {error}"
+            print(f"{name}: {missing[name]}", file=sys.stderr)
+    return found, missing
 
 
 def right(found: list[int], scores: np.ndarray) -> float:
@@ -203,14 +209,16 @@ def right(found: list[int], scores: np.ndarray) -> float:
     return float(np.mean(scores[found] >= least - 1e-5 * np.abs(scores).max()))
 
 
-def measure(vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Callable[[], float]) -> list[str]:
-    """The table's rows."""
+def measure(
+    vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Callable[[], float]
+) -> tuple[Spent, dict[str, float]]:
+    """The milliseconds of a query by each way in each round, and which share of the first ten each library finds."""
     one, words, exact = vectors.words[:1], vectors.words, plain(vectors, vectors.words)
     quick = is_quick(vectors.rough, vectors.spans, Rule())
     for several in (ours(vectors, words, quick), ours(vectors, words, False)):
         assert all(right(found, scores) == 1 for found, scores in zip(several, exact, strict=True)), "not exact"
     bytes_of = {"float32": vectors.rows, "8-bit": vectors.rough[1][0]}
-    reading = {f"reading all of it, {name}": np.asarray(some).view(np.int64) for name, some in bytes_of.items()}
+    reading = {READING + name: np.asarray(some).view(np.int64) for name, some in bytes_of.items()}
     ways: dict[tuple[str, str], Answer] = {
         ("wordsight", FIRST_ONE): lambda: ours(vectors, one, quick),
         ("wordsight, float32 alone", FIRST_ONE): lambda: ours(vectors, one, False),
@@ -221,16 +229,20 @@ def measure(vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Calla
         **{(name, FIRST_ONE): lambda peer=peer: peer(one[0].numpy()) for name, peer in others.items()},
         **{(name, FIRST_ONE): lambda some=some: torch.from_numpy(some).sum() for name, some in reading.items()},
     }
-    spent: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    spent: Spent = {way: [] for way in ways}
     for _ in range(rounds):
         for way, work in ways.items():
             began = clock()
             work()
             spent[way].append(1000 * (clock() - began) / (QUERIES if way[1] == TOGETHER else 1))
-    share = {name: right_share(peer, words, exact) for name, peer in others.items()}
+    return spent, {name: right_share(peer, words, exact) for name, peer in others.items()}
+
+
+def lines(spent: Spent, share: dict[str, float]) -> list[str]:
+    """The table's rows."""
     base = spent.get(("maxsim-cpu", FIRST_ONE), spent["numpy", FIRST_ONE])
     rows = []
-    for name in dict.fromkeys(name for name, _ in ways):
+    for name in dict.fromkeys(name for name, _ in spent):
         row = f"{name:32}"
         for way in (FIRST_ONE, TOGETHER):
             times = spent.get((name, way))
@@ -242,6 +254,20 @@ def measure(vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Calla
         told = 1.0 if name.startswith(("wordsight", "numpy")) else share.get(name)
         rows.append(row + (f"{told:10.2f}" if told is not None else ""))
     return rows
+
+
+def rows(spent: Spent, shape: str, missing: dict[str, str]) -> list[Row]:
+    """The best milliseconds of a query, by how many are asked at once."""
+    found = []
+    for several in (FIRST_ONE, TOGETHER):
+        work = f"the first {FIRST} of {shape}, {several}"
+        for name, way in spent:
+            if way == several:
+                kind = "ours" if name.startswith("wordsight") else "floor" if name.startswith(READING) else "peer"
+                found.append(Row(work, name, kind, min(spent[name, way]), "ms"))
+        if several == FIRST_ONE:
+            found += [Row(work, name, "peer", None, "ms", why) for name, why in missing.items()]
+    return found
 
 
 def right_share(peer: Peer, words: Tensor, exact: np.ndarray, most: float = 30.0) -> float:
@@ -272,6 +298,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="also write the rows here")
     parser.add_argument("--peers", nargs="*", default=["maxsim-cpu", "LanceDB", "Qdrant"])
     chosen = parser.parse_args()
     with_cores(chosen.cores)
@@ -287,7 +314,11 @@ def main() -> None:
         print(f"{shape}; {chosen.cores} core(s), ms {unit}; x: times as fast as")
         print("one query of maxsim-cpu, or of numpy where there is none")
         print(f"{'':32}{FIRST_ONE:>12}{'x':>8}{TOGETHER:>12}{'x':>8}{'right':>10}")
-        print("\n".join(measure(vectors, peers(vectors, folder, wanted), chosen.rounds, clock)))
+        others, missing = peers(vectors, folder, wanted)
+        spent, share = measure(vectors, others, chosen.rounds, clock)
+        print("\n".join(lines(spent, share)))
+        missing |= {name: "its local mode is for fewer pictures" for name in chosen.peers if name not in wanted}
+        write(chosen.json, rows(spent, shape, missing))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import torch
 from real import encoded, more, split_of
+from rows import Row, write
 from torch import Tensor
 
 from wordsight.batch import Vectors, Words
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="of random vectors")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, metavar="INDEX", help="make the index here, or take the one that is here")
+    parser.add_argument("--json", type=Path, help="also write the rows here")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         where = chosen.keep or Path(folder, "index")
@@ -190,7 +192,15 @@ def main() -> None:
             make(where, chosen, Path(folder))
         told = Index(where, "cpu").info()
         shape = {name: told[name] for name in ("pictures", "regions", "size", "bytes")}
-        print(json.dumps({**shape, **measure(where, chosen.rounds)}, indent=1))
+        measured = measure(where, chosen.rounds)
+        print(json.dumps({**shape, **measured}, indent=1))
+        cold, opening = (f"{what}, {told['pictures']:,} pictures" for what in ("a cold search", "opening an index"))
+        rows = [
+            Row(cold, "wordsight search", "ours", measured["wordsight search, s"], "s"),
+            Row(cold, "import torch", "floor", measured["of that, import torch, s"], "s"),
+            Row(opening, "wordsight", "ours", measured["opening, s"], "s"),
+        ]
+        write(chosen.json, rows)
 
 
 def make(where: Path, chosen: argparse.Namespace, folder: Path) -> None:

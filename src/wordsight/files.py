@@ -161,7 +161,7 @@ def field(record: object, key: str, kind: type[T], where: str) -> T:
         near = difflib.get_close_matches(key, record, 1)
         raise InputError(f"{where}: the key '{key}' is missing" + (f" ('{near[0]}' is there)." if near else "."))
     value = record[key]
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise InputError(f"{where}, key '{key}': expected {_KINDS.get(kind, kind.__name__)}, found {describe(value)}.")
     return value
 

@@ -18,6 +18,7 @@ from wordsight.batch import Regions
 from wordsight.captioning.beams import Beams, extend
 from wordsight.captioning.captioner import END, State, pick
 from wordsight.captioning.rules import Rules
+from wordsight.text.vocabulary import LONGEST
 
 ROWS = 768  # rows at once: with fewer, matrix products are slow; with more, logits fall out of the cache
 
@@ -49,7 +50,7 @@ class Hypothesis:
 
 
 def greedy(
-    model: Steps, regions: Regions, *, longest: int = 20, unknown: bool = False, once: Tensor | None = None
+    model: Steps, regions: Regions, *, longest: int = LONGEST, unknown: bool = False, once: Tensor | None = None
 ) -> list[list[Hypothesis]]:
     """Greedy decoding: the most probable word at every step.
 
@@ -82,7 +83,7 @@ def sample(
     top_k: int = 0,
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
-    longest: int = 20,
+    longest: int = LONGEST,
     unknown: bool = False,
     once: Tensor | None = None,
 ) -> list[list[Hypothesis]]:
@@ -134,7 +135,7 @@ def beam(
     width: int = 7,
     n_best: int = 1,
     length_normalise: float = 0.0,
-    longest: int = 20,
+    longest: int = LONGEST,
     unknown: bool = False,
     once: Tensor | None = None,
 ) -> list[list[Hypothesis]]:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import TypedDict
 
 import torch
-from torch import Tensor
 
 from wordsight.batch import Regions
 from wordsight.captioning import decode
 from wordsight.captioning.captioner import CaptionModel
 from wordsight.captioning.decode import Hypothesis
 from wordsight.errors import InputError
+from wordsight.text.vocabulary import Vocabulary
 
 BEAM = 3  # default beam width
 
@@ -40,7 +40,7 @@ class Decoding(TypedDict, total=False):
     seed: int
 
 
-Decoder = Callable[[CaptionModel, Regions, Tensor | None], list[list[Hypothesis]]]  # with the words allowed once
+Decoder = Callable[[CaptionModel, Regions, Vocabulary], list[list[Hypothesis]]]
 
 
 def decoder(
@@ -68,12 +68,26 @@ def decoder(
     if not sample:
         if (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 0):
             raise InputError("temperature, top_k, top_p and seed: expected together with sample.")
-        return lambda model, seen, once: decode.beam(
-            model, seen, width=beam, n_best=n_best, length_normalise=length_normalise, once=once
+        return lambda model, seen, words: decode.beam(
+            model,
+            seen,
+            width=beam,
+            n_best=n_best,
+            length_normalise=length_normalise,
+            longest=words.longest,
+            once=words.naming,
         )
     if not 0 <= seed < 2**64:
         raise InputError(f"seed = {seed}: expected 0 to 2**64 - 1.")
     chance = torch.Generator().manual_seed(seed)
-    return lambda model, seen, once: decode.sample(
-        model, seen, count=n_best, temperature=temperature, top_k=top_k, top_p=top_p, generator=chance, once=once
+    return lambda model, seen, words: decode.sample(
+        model,
+        seen,
+        count=n_best,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        generator=chance,
+        longest=words.longest,
+        once=words.naming,
     )

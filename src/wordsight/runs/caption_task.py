@@ -54,8 +54,8 @@ def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> li
     if not model.generates:
         seen = (pairs.table.gather(some).to(device) for some in rows)
         return [text for block in seen for ((text, _), *_) in model.lookup(block, vocabulary, 1)]
-    once = vocabulary.naming
-    found = [decode.greedy(model, pairs.table.gather(some).to(device), once=once) for some in rows]
+    blocks = (pairs.table.gather(some).to(device) for some in rows)
+    found = [decode.greedy(model, seen, longest=vocabulary.longest, once=vocabulary.naming) for seen in blocks]
     return [" ".join(vocabulary.words[word] for word in said[0].ids) for some in found for said in some]
 
 

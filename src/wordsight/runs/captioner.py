@@ -295,7 +295,7 @@ class Captioner(OpenedRun):
 
     def _chosen(self, choose: Decoder, block: Regions) -> list[list[Hypothesis]]:
         try:
-            return choose(self.model, block, self.vocabulary.naming)
+            return choose(self.model, block, self.vocabulary)
         except ValueError as error:
             raise InputError(f"{error}.") from None
 

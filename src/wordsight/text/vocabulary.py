@@ -1,9 +1,10 @@
 """Vocabulary: word ids, and sentences as ids."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
@@ -22,6 +23,9 @@ from wordsight.text.word_table import word_table
 END = "<end>"
 UNKNOWN = "<unk>"
 SPECIAL = (END, UNKNOWN)
+LONGEST = 20  # most words of a caption, unless the training sentences have more
+COVERED = 0.99  # the share of the training sentences that a caption can be as long as
+MOST_WORDS = 1000  # of a caption, whatever a file says
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,12 @@ class Vocabulary:
         words: (V,) "<end>" (id 0, also the padding), "<unk>" (id 1: every unknown word), then the known words.
         trained: how many of them, the first, are of the training split; 0 for all. The others of an open vocabulary are
             of the word table (`text/word_table.py`), which also corrects spelling.
+        longest: most words of a caption.
     """
 
     words: tuple[str, ...]
     trained: int = 0
+    longest: int = LONGEST
     open: ClassVar[bool] = False  # whether it has other words, too
 
     def __post_init__(self) -> None:
@@ -61,11 +67,22 @@ class Vocabulary:
     def opened(self, table: Iterable[str]) -> Self:
         """An open vocabulary: the words of a table after its own."""
         known = set(self.words)
-        return type(self)((*self.words, *(word for word in table if word not in known)), len(self.words))
+        return type(self)((*self.words, *(word for word in table if word not in known)), len(self.words), self.longest)
+
+    def spanning(self, lengths: Tensor) -> Self:
+        """Let captions be as long as nearly all training sentences, and never shorter than before.
+
+        Args:
+            lengths: (N,), the sentences' numbers of words.
+        """
+        if not len(lengths):
+            return self
+        reached = int(lengths.sort().values[math.ceil(COVERED * len(lengths)) - 1])
+        return replace(self, longest=min(max(self.longest, reached), MOST_WORDS))
 
     def closed(self) -> "Vocabulary":
         """The vocabulary of the training split's words alone."""
-        return Vocabulary(self.words[: self.trained or None])
+        return Vocabulary(self.words[: self.trained or None], longest=self.longest)
 
     def extended(self, sentences: Iterable[str], min_count: int) -> Self:
         """Add new words of at least `min_count` occurrences in the sentences, after the trained ones.
@@ -75,7 +92,7 @@ class Vocabulary:
         known = set(self.closed().words)
         counts = Counter(word for sentence in sentences for word in tokenise(sentence) if word not in known)
         new = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
-        extended = type(self)((*self.closed().words, *new))
+        extended = type(self)((*self.closed().words, *new), longest=self.longest)
         return extended.opened(self.words[self.trained :]) if self.trained else extended
 
     @cached_property
@@ -139,7 +156,8 @@ class Vocabulary:
             InputError: the file cannot be written.
         """
         trained = {"trained": self.trained} if self.trained else {}
-        content = {"format": 1, **trained, "words": self.words}
+        longest = {"longest": self.longest} if self.longest != LONGEST else {}
+        content = {"format": 1, **trained, **longest, "words": self.words}
         write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=0) + "\n")
 
     @classmethod
@@ -163,4 +181,7 @@ class Vocabulary:
         trained = field(content, "trained", int, str(path)) if "trained" in content else 0
         if not (trained == 0 or len(SPECIAL) <= trained <= len(words)):
             raise InputError(f"{path}, key 'trained': expected at most {len(words)}, found {trained}.")
-        return cls(tuple(words), trained)
+        longest = field(content, "longest", int, str(path)) if "longest" in content else LONGEST
+        if not 1 <= longest <= MOST_WORDS:
+            raise InputError(f"{path}, key 'longest': expected 1 to {MOST_WORDS}, found {longest}.")
+        return cls(tuple(words), trained, longest)

@@ -200,11 +200,12 @@ def examples_of(describer: Captioner, data: Path, progress: Progress) -> Iterato
 
 def _described(describer: Captioner, block: Regions, sentences: Sequence[Sequence[str]]) -> Iterator[Example]:
     views = describer.whole(block).to(describer.device)
-    found = decode.beam(describer.model, views, width=BEAM, once=describer.vocabulary.naming)
+    vocabulary = describer.vocabulary
+    found = decode.beam(describer.model, views, width=BEAM, longest=vocabulary.longest, once=vocabulary.naming)
     log_probs = word_log_probs(describer.model, views, found)
     for row, (captions, chances) in enumerate(zip(found, log_probs, strict=True)):
         there = block.mask[row]
-        words = [describer.vocabulary.words[number] for number in captions[0].ids]
+        words = [vocabulary.words[number] for number in captions[0].ids]
         features, boxes = block.features[row, there].numpy(), block.boxes[row, there].numpy()
         yield Example(features, boxes, words, chances[0], sentences[row])
 

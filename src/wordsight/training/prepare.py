@@ -33,8 +33,6 @@ from wordsight.training.start import added, check_choice, load_start, start_fold
 from wordsight.vision.labels import countable, label_names
 from wordsight.vision.regions import RegionEncoder
 
-LONGEST = 20  # most words of a training sentence without a picture
-
 
 @dataclass(frozen=True)
 class Texts:
@@ -126,6 +124,8 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
         with progress.task("snippets") as count:
             made, references = snippets_of(aligned, made, recipe.data, count), []
         vocabulary = vocabulary.closed()
+    if model_class(str(recipe.model["name"])).task == "caption":
+        vocabulary = vocabulary.spanning(made[0].words.mask.sum(dim=1))
     classes = encoder.detector.names if encoder.settings.labels and encoder.detector else ()
     path = find(recipe.text.vectors, "word vectors") if recipe.text.vectors else None
     vectors = _vectors(path, vocabulary.closed(), recipe.train.seed, progress) if path else None
@@ -169,8 +169,9 @@ def _told(settings: DataSettings) -> list[list[str]]:
 
 
 def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
-    """The same as word ids, grouped by picture, without long ones."""
-    kept = [(row, sentence) for row, some in enumerate(told) for sentence in some if len(tokenise(sentence)) <= LONGEST]
+    """The same as word ids, grouped by picture, without those longer than a caption."""
+    every = ((row, sentence) for row, some in enumerate(told) for sentence in some)
+    kept = [(row, sentence) for row, sentence in every if len(tokenise(sentence)) <= vocabulary.longest]
     if not kept:
         return None
     _, picture = torch.tensor([row for row, _ in kept]).unique(return_inverse=True)

@@ -19,6 +19,7 @@ from wordsight.captioning.decode import Hypothesis
 from wordsight.metrics.bleu import smoothed
 from wordsight.metrics.cider import CiderD
 from wordsight.runs.pairs import Pairs
+from wordsight.text.vocabulary import LONGEST
 
 TRIES = 5  # captions sampled for each picture
 
@@ -30,13 +31,14 @@ class Critic:
 
     Args:
         pairs: every sentence with its picture.
+        longest: most words of a sampled caption.
     """
 
-    def __init__(self, pairs: Pairs) -> None:
+    def __init__(self, pairs: Pairs, longest: int = LONGEST) -> None:
         said: list[list[tuple[int, ...]]] = [[] for _ in range(len(pairs.table))]
         for picture, ids, mask in zip(pairs.picture.tolist(), pairs.words.ids, pairs.words.mask, strict=True):
             said[picture].append((*ids[mask].tolist(), END))
-        self.said, self.consensus = said, CiderD(said)
+        self.said, self.consensus, self.longest = said, CiderD(said), longest
 
     def reward(self, row: int, caption: Hypothesis) -> float:
         """The reward of a caption of the picture of that row, 0 to 11."""
@@ -55,7 +57,7 @@ class Critic:
             A scalar, -11 to 0.
         """
         device = regions.mask.device
-        tries = decode.sample(model.eval(), regions, count=TRIES)
+        tries = decode.sample(model.eval(), regions, count=TRIES, longest=self.longest)
         model.train()
         judged = [
             [self.reward(row, caption) for caption in captions]

@@ -97,7 +97,7 @@ class TrainState:
         self.epoch_steps = self.pairs.steps(recipe.train.batch)
         self.critic = None
         if recipe.train.reward_epochs and isinstance(self.pairs, Pairs):
-            self.critic = Critic(self.pairs)
+            self.critic = Critic(self.pairs, self.data.vocabulary.longest)
 
     def _adopt(self, start: Checkpoint) -> dict[str, Tensor]:
         """Initialise from the start; returns the initial weights.
