@@ -10,6 +10,7 @@ How far that moves the vectors of a picture at most, its `blur`, is kept: it bou
 rounded to 63 steps a side. Processors without VNNI add pairs of 8-bit products in 16 bits, and 2 x 255 x 63 < 2^15.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -94,21 +95,22 @@ def quantise_words(words: Tensor) -> WordCodes:
 
 
 class Products:
-    """Products of rows with some words in whole numbers, by ONNX Runtime: (rows, D) uint8 -> (rows, W) int32."""
+    """Products of rows with some words in whole numbers, by ONNX Runtime."""
 
     def __init__(self, words: WordCodes) -> None:
-        self._products = integer_products(words.values.T, torch.get_num_threads())
-        self._middle = torch.from_numpy(MIDDLE * words.values.sum(axis=1, dtype=np.int64))
-        self._steps = words.steps
+        self._words = words
+        self._middle = MIDDLE * words.values.sum(axis=1, dtype=np.int64)
+        self._of: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.int32]]] = {}  # by rows of a picture
 
     def best(self, rows: NDArray[np.uint8], count: Ints) -> Tensor:
         """The best of each picture's rows for each word, in steps of the picture: (rows, D) -> (pictures, W)."""
-        products = torch.from_numpy(self._products(rows))
-        if (count == count[0]).all():
-            best = products.view(len(count), int(count[0]), -1).amax(dim=1)
-        else:
-            best = torch.from_numpy(np.maximum.reduceat(products.numpy(), np.cumsum(count) - count))
-        return (best - self._middle).float() * self._steps
+        same = int(count[0]) if (count == count[0]).all() else 1
+        if same not in self._of:
+            self._of[same] = integer_products(self._words.values.T, torch.get_num_threads(), same)
+        best = self._of[same](rows)
+        if len(best) != len(count):
+            best = np.maximum.reduceat(best, np.cumsum(count) - count)
+        return torch.from_numpy((best - self._middle).astype(np.float32)) * self._words.steps
 
 
 def turn(vectors: Floats) -> Floats:

@@ -97,24 +97,32 @@ def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
         return without_empty_inputs(Path(out).read_bytes())
 
 
-def integer_products(right: NDArray[np.int8], threads: int) -> Callable[[NDArray[np.uint8]], NDArray[np.int32]]:
-    """What multiplies rows (n, D) uint8 with a matrix (D, W) int8 in whole numbers, exactly: (n, W) int32.
+def integer_products(
+    right: NDArray[np.int8], threads: int, count: int = 1
+) -> Callable[[NDArray[np.uint8]], NDArray[np.int32]]:
+    """What multiplies rows (n, D) uint8 with a matrix (D, W) int8 in whole numbers, exactly: (n / count, W) int32.
 
     Args:
         right: the matrix, between -63 and 63: processors without VNNI add pairs of products in 16 bits.
         threads: to compute with.
+        count: so many rows after each other give one: the greatest of their products.
     """
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
+    constants = {"right": np.ascontiguousarray(right), "shape": np.array([-1, count, right.shape[1]]), "axis": [1]}
+    nodes = [helper.make_node("MatMulInteger", ["rows", "right"], ["products"])]
+    if count > 1:
+        nodes.append(helper.make_node("Reshape", ["products", "shape"], ["grouped"]))
+        nodes.append(helper.make_node("ReduceMax", ["grouped", "axis"], ["best"], keepdims=0))
     graph = helper.make_graph(
-        [helper.make_node("MatMulInteger", ["rows", "right"], ["products"])],
+        nodes,
         "products",
         [helper.make_tensor_value_info("rows", TensorProto.UINT8, ["n", right.shape[0]])],
-        [helper.make_tensor_value_info("products", TensorProto.INT32, ["n", right.shape[1]])],
-        [numpy_helper.from_array(np.ascontiguousarray(right), "right")],
+        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.INT32, ["m", right.shape[1]])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
