@@ -15,9 +15,11 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.errors import InputError
+from wordsight.matching.text_bounds import rows_of
+from wordsight.matching.written_words import match, written_words
 from wordsight.progress import Progress
 from wordsight.search import texts
-from wordsight.search.catalog import FILE
+from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import Written
 from wordsight.vision import ocr
@@ -191,3 +193,35 @@ def test_a_picture_without_text_and_one_full_of_it() -> None:
 
 def test_whether_the_recogniser_is_there_is_seen_without_loading_it() -> None:
     assert ocr.is_installed() == (importlib.util.find_spec("rapidocr") is not None)
+
+
+def test_a_search_finds_the_same_as_scoring_every_picture(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    words = ["exit", "exits", "ex1t", "no", "note", "the", "other", "there", "london", "lond0n", "24"]
+    each = []
+    for _ in range(400):  # more than are scored at first
+        texts_ = [" ".join(chance.choice(words, size=chance.integers(1, 4))) for _ in range(chance.integers(1, 6))]
+        top, left = np.arange(len(texts_)) / 8, chance.random(len(texts_)) / 2
+        corners = np.stack([left, top, left + 0.4, top, left + 0.4, top + 0.1, left, top + 0.1], axis=1)
+        sure = chance.choice([1.0, 0.8, 0.6], size=len(texts_))  # so that many are as good as each other
+        each.append(TextLines.of_texts(texts_, corners.reshape(-1, 4, 2).astype(np.float32), sure.astype(np.float32)))
+    with Catalog(tmp_path, write=True) as catalog:
+        with catalog.change():
+            kept = [rows_of(lines).tobytes() for lines in each]
+            rows = zip(range(1, 401), [bytes(16)] * 400, kept, (lines.to_bytes() for lines in each), strict=True)
+            catalog.put_rows("texts", rows)
+        columns = np.ascontiguousarray(np.concatenate([rows_of(lines) for lines in each]).T)
+        first, numbers = np.cumsum([0, *map(len, each)]), np.arange(1, 401)
+        odd = numbers % 2 == 1
+        for text in ("exit", "the", "lond*", "no exit", "the london 24"):
+            wanted = written_words(text)
+            costs = [found.cost for lines in each if (found := match(lines, wanted))]
+            limit = -np.log(texts.LEAST) * sum(len(word.symbols) for word in wanted)
+            for allowed in (None, odd):
+                every = [(cost, number) for cost, number in zip(costs, numbers.tolist(), strict=True) if cost <= limit]
+                every = sorted(one for one in every if allowed is None or allowed[one[1] - 1])
+                for count in (1, 24, 130, texts.MOST_SCORED):
+                    search = texts.Texts(numbers, first, columns).search(catalog, wanted, count, allowed)
+                    found = [(one.cost, one.number) for one in search[:count]]
+                    assert [number for _, number in found] == [number for _, number in every[:count]]
+                    assert np.allclose([cost for cost, _ in found], [cost for cost, _ in every[:count]])

@@ -7,8 +7,10 @@ that may fit, from the catalogue.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from heapq import heappush, heappushpop
 from io import BytesIO
 from typing import NamedTuple, Self
 
@@ -20,7 +22,7 @@ from wordsight.errors import InputError
 from wordsight.files import read_bytes, reason
 from wordsight.matching.scene_text import word_costs
 from wordsight.matching.text_bounds import VERSION, WIDTH, lower_bounds, rows_of
-from wordsight.matching.written_words import Match, WrittenWord, likelihood, match
+from wordsight.matching.written_words import Match, Spans, WrittenWord, in_order, likelihood, match
 from wordsight.progress import Count
 from wordsight.search.catalog import Catalog
 from wordsight.search.frames import split
@@ -40,6 +42,7 @@ TOGETHER, SECONDS = 64, 5.0  # pictures committed together, and after how long
 KEPT = 20_000  # pictures whose lines are held in memory
 OF_PICTURE = "FROM texts WHERE picture = pictures.number AND texts.hash = pictures.hash"  # within a query of pictures
 NO_TEXT = "knows no text in its pictures; `wordsight index build --text` reads it"
+Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
@@ -124,8 +127,7 @@ class Texts:
     numbers: Ints
     first: Ints
     columns: NDArray[np.uint8]
-    _held: TextLines = field(default_factory=TextLines.none, repr=False)  # of pictures that were looked at before
-    _begins: dict[int, int] = field(default_factory=dict, repr=False)  # the first line of each, by number
+    _kept: dict[int, TextLines] = field(default_factory=dict, repr=False)  # of pictures looked at before, by number
 
     @classmethod
     def read(cls, catalog: Catalog) -> Self:
@@ -171,18 +173,17 @@ class Texts:
         if not len(self.numbers):
             return []
         of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
-        of_pictures = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
-        bounds = np.stack(of_pictures).sum(axis=0, dtype=np.float32) / np.float32(SCALE)
+        bounds = self._of_pictures(of_lines)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
         places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
-        costs, done, block = np.empty(0, np.float32), 0, FIRST
-        enough = limit
-        while done < len(places) and bounds[places[done]] <= enough:
+        costs, done, block, last = np.empty(0, np.float32), 0, FIRST, (limit, len(self.numbers))
+        while done < len(places) and (bounds[places[done]], places[done]) < last:
             some = places[done : done + block]
-            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, some, enough)])
+            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, some, last[0], count)])
             done, block = done + len(some), block * 2
-            if len(costs) >= count:
-                enough = min(limit, float(np.partition(costs, count - 1)[count - 1]))
+            if np.isfinite(costs).sum() >= count:  # then nothing behind the last of these is wanted
+                worst = np.lexsort((places[:done], costs))[count - 1]
+                last = min(last, (float(costs[worst]), int(places[worst])))
         found = [
             Found(int(self.numbers[place]), float(cost), likelihood(float(cost), words))
             for place, cost in zip(places[:done], costs, strict=True)
@@ -198,6 +199,11 @@ class Texts:
         """
         return match(self._row(catalog, number), words)
 
+    def _of_pictures(self, of_lines: Sequence[NDArray[np.uint16]]) -> Floats:
+        """The bound of each picture, from those of its lines for each word: (P,) nats."""
+        best = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
+        return np.stack(best).sum(axis=0, dtype=np.float32) / np.float32(SCALE)
+
     def _costs(
         self,
         catalog: Catalog,
@@ -205,43 +211,69 @@ class Texts:
         of_lines: Sequence[NDArray[np.uint16]],
         places: Ints,
         limit: float,
-    ) -> NDArray[np.float32]:
-        """What the words cost in each of some pictures: (places,); infinite where that is above the limit."""
-        begins = self._held_lines(catalog, self.numbers[places].tolist())
-        sizes = self.first[places + 1] - self.first[places]
-        owner, within = np.repeat(np.arange(len(places)), sizes), np.concatenate([np.arange(size) for size in sizes])
-        line, total = self.first[places][owner] + within, np.zeros(len(places), np.float32)
-        for word, bound in zip(words, of_lines, strict=True):
-            near = np.flatnonzero(bound[line] <= limit * SCALE)
-            some = self._held.take(begins[owner[near]] + within[near])
-            best = np.full(len(places), np.float32(np.inf))
-            np.minimum.at(best, owner[near], word_costs(some, word.symbols, prefix=word.prefix))
-            total += best
-        if len(words) > 1:
-            for at in np.flatnonzero(total <= limit):
-                placed = match(self._held.take(begins[at] + np.arange(sizes[at])), words)
-                total[at] = placed.cost if placed else np.inf
-        return total
+        count: int,
+    ) -> Floats:
+        """What the words cost in each of some pictures: (places,).
 
-    def _held_lines(self, catalog: Catalog, numbers: Sequence[int]) -> Ints:
-        """Where the first lines of some pictures are among those in memory; they are fetched if they are not."""
-        missing = [number for number in numbers if number not in self._begins]
-        if len(self._begins) + len(missing) > KEPT:
-            self._held, self._begins, missing = TextLines.none(), {}, list(numbers)
-        end, fetched = len(self._held), [self._row(catalog, number) for number in missing]
-        for number, lines in zip(missing, fetched, strict=True):
-            self._begins[number] = end
-            end += len(lines)
-        if fetched:
-            self._held = TextLines.join([self._held, *fetched])
-        return np.array([self._begins[number] for number in numbers], np.int64)
+        It is infinite where that is above the limit, or where the picture is not among the first `count` of these.
+        """
+        sizes = self.first[places + 1] - self.first[places]
+        owner = np.repeat(np.arange(len(places)), sizes)
+        line = np.repeat(self.first[places + 1] - np.cumsum(sizes), sizes) + np.arange(len(owner))
+        fits = np.stack([bound[line] <= limit * SCALE for bound in of_lines])  # (words, lines)
+        some = np.flatnonzero(fits.any(axis=0))
+        lines = TextLines.join(self._lines(catalog, self.numbers[places].tolist())).take(some)
+        total, owner = np.zeros(len(places), np.float32), owner[some]
+        for word, near in zip(words, fits[:, some], strict=True):
+            best = np.full(len(places), np.float32(np.inf))
+            own = np.flatnonzero(near)
+            np.minimum.at(best, owner[own], word_costs(lines.take(own), word.symbols, prefix=word.prefix))
+            total += best
+        total[total > limit] = np.inf
+        return total if len(words) == 1 else _with_order(words, lines, owner, total, count)
+
+    def _lines(self, catalog: Catalog, numbers: Sequence[int]) -> list[TextLines]:
+        """The lines of some pictures, from memory or the catalogue."""
+        missing = [number for number in numbers if number not in self._kept]
+        if len(self._kept) + len(missing) > KEPT:
+            self._kept, missing = {}, list(numbers)
+        self._kept.update((number, self._row(catalog, number)) for number in missing)
+        return [self._kept[number] for number in numbers]
 
     def _row(self, catalog: Catalog, number: int) -> TextLines:
+        """The lines of a picture.
+
+        Raises:
+            InputError: its row is damaged.
+        """
         for sound, _, _, bounds, content in catalog.rows("texts", "picture = ?", (number,)):
-            try:
+            with suppress(ValueError):
                 lines = TextLines.from_bytes(content)
                 if sound and len(lines) * WIDTH == len(bounds):
                     return lines
-            except ValueError:
-                pass
         raise catalog.damage(f"the text of picture {number}")
+
+
+def _with_order(words: Sequence[WrittenWord], lines: TextLines, owner: Ints, total: Floats, count: int) -> Floats:
+    """The costs of pictures with that of the order of their words, for the first `count` at least; others are infinite.
+
+    Args:
+        words: at least two.
+        lines: of all pictures.
+        owner: the picture of each line, ascending.
+        total: (P,) the least costs of the words, wherever each of them is; the order adds to it.
+        count: so many must be the best.
+    """
+    found, best = np.full(len(total), np.float32(np.inf)), list[float]()  # a heap: minus the least costs so far
+    order = np.argsort(total, kind="stable")[: np.isfinite(total).sum()]
+    for first in range(0, len(order), FIRST):
+        some = order[first : first + FIRST]
+        if len(best) == count and total[some[0]] > -best[0]:
+            break
+        rows = np.flatnonzero(np.isin(owner, some))
+        spans = [Spans.of(lines.take(rows), word) for word in words]
+        for picture in some.tolist():
+            part = slice(*np.searchsorted(owner[rows], (picture, picture + 1)))
+            found[picture] = in_order([one.part(part) for one in spans]).cost
+            (heappush if len(best) < count else heappushpop)(best, -float(found[picture]))
+    return found
