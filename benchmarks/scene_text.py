@@ -34,7 +34,8 @@ from wordsight.matching.scene_text import word_costs
 from wordsight.matching.text_bounds import VERSION, rows_of
 from wordsight.matching.written_words import written_words
 from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.texts import FACT, Texts
+from wordsight.search.text_search import Texts
+from wordsight.search.texts import FACT
 from wordsight.vision.cache import default_cache
 from wordsight.vision.ocr import TextReader, text_reader
 from wordsight.vision.text_cache import TextCache

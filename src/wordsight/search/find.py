@@ -38,6 +38,7 @@ from wordsight.search.query import (
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults
 from wordsight.search.scan import Ints, Spans, scan, top
 from wordsight.search.text_matches import TextMatches
+from wordsight.search.text_search import MOST_SCORED
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
 TEXT_WEIGHT = 4.0  # standard deviations of the sentence's scores that words count which are surely written
@@ -141,7 +142,7 @@ class Search:
         """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
         numbers = self.snapshot.numbers
         few = not query and len(words) == 1 and not self.folds
-        count = self.wanted.count + 1 if few else texts.MOST_SCORED  # one more: is there a page behind this one?
+        count = self.wanted.count + 1 if few else MOST_SCORED  # one more: is there a page behind this one?
         found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen], count)
         scores = torch.tensor(list(found.likelihood.values()))
         places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))

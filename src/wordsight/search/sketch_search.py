@@ -46,14 +46,14 @@ def search_sketch(
     strokes = stroke_groups(ink)
 
     def look(search: Search) -> SearchResults:
-        contents = search.catalog.db.execute("SELECT number, hash FROM pictures")
-        rows = {number: view.places[content] for number, content in contents if content in view.places}
-        places = search.chosen[np.isin(search.snapshot.numbers[search.chosen], np.array(list(rows), np.int64))]
-        own = [rows[number] for number in search.snapshot.numbers[places].tolist()]
-        scores = torch.from_numpy(view.vectors[own] @ query.numpy())
+        rows = view.rows(search.catalog, search.snapshot)
+        places = search.chosen[rows[search.chosen] >= 0]
+        scores = torch.from_numpy(view.vectors[rows[places]] @ query.numpy())
+        numbers = search.snapshot.numbers
 
         def adds(shown: HitEvidence, number: int) -> HitEvidence:
-            return shown[0], (*shown[1], *answers(strokes, view.records["cells"][rows[number]]))
+            row = rows[np.searchsorted(numbers, number)]
+            return shown[0], (*shown[1], *answers(strokes, view.records["cells"][row]))
 
         return search.narrowed(places, scores, adds)
 
