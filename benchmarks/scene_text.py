@@ -10,8 +10,9 @@ coco    hits of the queries of ICDAR in COCO val pictures whose captions mention
 speed   one query in an index of 100,000 pictures of 5 lines each; the index is made of the words of IIIT5K
 
 Peers score the most probable readings of the same run of the recogniser: equal, equal or within an edit distance of 1,
-and the best of confidence x (1 - edit distance / length). Readings are kept in the feature cache; --read makes them
-and does nothing else. Parameters were chosen on every other query of ICDAR, in alphabetical order from the first on.
+and the best of confidence x (1 - edit distance / length). Tesseract was not installed where this was run, and is none.
+Readings are kept in the feature cache; --read makes them and does nothing else. Parameters were
+chosen on every other query of ICDAR, in alphabetical order from the first on.
 """
 
 import argparse
