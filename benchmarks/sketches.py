@@ -1,19 +1,21 @@
 """Sketch-based retrieval: coupled subspaces beside single views, concatenation, CCA and PLS, on splits by photo.
 
-    python benchmarks/sketches.py DATA [--seeds 5]
+    python benchmarks/sketches.py DATA [--seeds 5] [--contexts]
 
 DATA is a folder that `wordsight.data.sketches` reads; its `gallery`, where it has one, is searched with the test
 photos. A fifth of the photos, drawn anew for each seed, is for the test with all their sketches; everything is learned,
-and every choice made, on the others. Ties count against us.
+and every choice made, on the others. Ties count against us. `--contexts` adds shape contexts as a view, which takes
+some minutes; attributes are a view where the dataset has them (see `sketch_peers.py`).
 """
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from sketch_peers import attributes, predicted, shape_contexts, triplet
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -27,10 +29,11 @@ FIRST = (1, 5, 10)
 COMPONENTS = 300  # of the concatenated views, for CCA and PLS
 ROUNDS = 1000  # of the bootstrap
 OURS = "coupled subspaces"
+CONTEXTS, ATTRIBUTES = "contexts", "attributes"
 
 
 class Split(NamedTuple):
-    """What is learned from, and what is asked."""
+    """What is learned from, and what is asked; columns of views, and behind them those of further views."""
 
     photos: Tensor
     sketches: Tensor
@@ -72,7 +75,7 @@ def coupled(one: Split, views: Mapping[str, slice], **keywords: bool) -> Tensor:
 
 def best_single(one: Split, views: Mapping[str, slice]) -> Tensor:
     """Scores by the view that is best with photos left out of the training."""
-    few, scores = sampled(one.photo), {}
+    few, scores = sampled(one.photo), dict[str, float]()
     for name, block in views.items():
         rows = [x[:, block] - x[:, block].mean(0) for x in (one.photos, one.sketches[few])]
         scaled = [x * x.square().sum(1).mean().rsqrt() for x in rows]
@@ -110,6 +113,30 @@ def unlearned(one: Split, views: Mapping[str, slice]) -> Tensor:
     return one.queries @ one.gallery.T
 
 
+def network(one: Split, views: Mapping[str, slice]) -> Tensor:
+    """Scores by the triplet network."""
+    return triplet(one.photos, one.sketches, one.photo, one.gallery, one.queries, views)
+
+
+def with_attributes(one: Split, views: Mapping[str, slice], given: bool) -> Tensor:
+    """Scores by coupled subspaces with the attributes of photos, and those of sketches as given or as predicted."""
+    block = views[ATTRIBUTES]
+    if not given:
+        seen, queries = one.sketches.clone(), one.queries.clone()
+        told = one.sketches[:, block]
+        found = predicted(seen[:, : block.start], told, one.photo, queries[:, : block.start])
+        seen[:, block], queries[:, block] = found
+        one = one._replace(sketches=seen, queries=queries)
+    return coupled(one, views)
+
+
+def columns(one: Split, views: Mapping[str, slice]) -> Split:
+    """A split with the columns of some views alone, which come first."""
+    size = max(block.stop for block in views.values())
+    cut = {name: getattr(one, name)[:, :size] for name in ("photos", "sketches", "gallery", "queries")}
+    return one._replace(**cut)
+
+
 METHODS: dict[str, Callable[[Split, Mapping[str, slice]], Tensor]] = {
     OURS: coupled,
     "all views, coupled, no selection": lambda one, views: coupled(one, views, select=False),
@@ -117,8 +144,44 @@ METHODS: dict[str, Callable[[Split, Mapping[str, slice]], Tensor]] = {
     "best single view": best_single,
     "CCA": lambda one, views: linear(one, views, False),
     "PLS": lambda one, views: linear(one, views, True),
+    "triplet network": network,
     "unlearned": unlearned,
 }
+FURTHER: dict[str, dict[str, Callable[[Split, Mapping[str, slice]], Tensor]]] = {  # with one more view
+    CONTEXTS: {"with shape contexts": coupled},
+    ATTRIBUTES: {
+        "with attributes, of sketches predicted": lambda one, views: with_attributes(one, views, False),
+        "with attributes, of sketches given": lambda one, views: with_attributes(one, views, True),
+    },
+}
+
+
+def further(data: SketchData, contexts: bool) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Further views of photos, of the gallery and of sketches."""
+    found = {CONTEXTS: shape_contexts(data)} if contexts else {}
+    if told := attributes(data):
+        found[ATTRIBUTES] = told[0], told[0][:0], told[1]
+    return found
+
+
+def scored(one: Split, views: Mapping[str, slice], more: Mapping[str, slice]) -> Iterator[tuple[str, Tensor]]:
+    """Each method and the ranks that it gives.
+
+    Args:
+        one: columns of all views.
+        views: which every method has.
+        more: further views, each for methods of its own.
+    """
+    plain = columns(one, views)
+    for name, method in METHODS.items():
+        yield name, ranks(method(plain, views), one.wanted)
+    for view, block in more.items():
+        size = plain.photos.shape[1]
+        names = ("photos", "sketches", "gallery", "queries")
+        cut = {name: torch.cat((getattr(plain, name), getattr(one, name)[:, block]), 1) for name in names}
+        wide = {**views, view: slice(size, size + block.stop - block.start)}
+        for name, method in FURTHER[view].items():
+            yield name, ranks(method(one._replace(**cut), wide), one.wanted)
 
 
 def ranks(scores: Tensor, wanted: Tensor) -> Tensor:
@@ -149,17 +212,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--contexts", action="store_true", help="shape contexts as one more view")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = load_sketches(options.data)
-    seen = features(data, Progress())
-    found: dict[str, list[Tensor]] = {name: [] for name in METHODS}
+    seen, more, ends = features(data, Progress()), dict[str, slice](), list[tuple[Tensor, Tensor, Tensor]]()
+    size = seen.photos.shape[1]
+    for name, parts in further(data, options.contexts).items():
+        more[name] = slice(size, size := size + parts[0].shape[1])
+        ends.append(parts)
+    photos, gallery, sketches = (
+        torch.cat((first, *(parts[at] for parts in ends)), 1)
+        for at, first in enumerate((seen.photos, seen.gallery, seen.sketches))
+    )
+    found: dict[str, list[Tensor]] = {}
     rows: dict[str, object] = {}
     for seed in range(options.seeds):
-        one = split(data, seen.photos, seen.gallery, seen.sketches, seed)
-        for name, method in METHODS.items():
-            found[name].append(ranks(method(one, seen.views), one.wanted))
-            accuracy = [round(100 * float((found[name][-1] < first).float().mean()), 1) for first in FIRST]
+        one = split(data, photos, gallery, sketches, seed)
+        for name, own in scored(one, seen.views, more):
+            found.setdefault(name, []).append(own)
+            accuracy = [round(100 * float((own < first).float().mean()), 1) for first in FIRST]
             print(f"seed {seed}, {len(one.gallery)} photos, {len(one.queries)} sketches: {name} {accuracy}", flush=True)
         rows = report(found)
     print(json.dumps(rows, indent=1))

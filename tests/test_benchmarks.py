@@ -53,6 +53,15 @@ def test_building_is_timed_beside_describing() -> None:
     assert 0 < told["speed of the build / the encoder's"] < 2
 
 
+@pytest.mark.skipif(not (bundled.BOX / bundled.CHECKSUMS).exists(), reason="this checkout has no small model")
+def test_a_drawing_is_timed_from_pen_up_to_results() -> None:
+    pytest.importorskip("skimage", reason="the extra 'sketch' (scikit-image) is not installed")
+    told = figures("drawing.py", "--pictures", "30", "--rounds", "2")
+    assert (told["pictures"], told["hits on the page"]) == (30, 24)
+    assert 0 < told["encoding the drawing alone, ms"] < told["first drawing, ms"]
+    assert told["fastest, ms"] <= told["pen up to results, ms"] <= told["95 % below, ms"]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from Linux's /proc")
 def test_the_start_of_a_search_is_timed(trained: Path) -> None:
     drawn = figures("start.py", "--pictures", "1200", "--regions", "3", "--size", "8", "--rounds", "1")

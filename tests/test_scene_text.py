@@ -95,6 +95,15 @@ def test_the_span_of_a_word_is_where_it_is_on_the_line() -> None:
     assert placed.corners[:, 0].max() == pytest.approx(7 / 11, abs=0.05)
 
 
+def test_a_line_is_scored_the_same_beside_a_longer_one() -> None:
+    short, long = lines_of("the 2"), lines_of("the london and the other")
+    for word in ("the", "24", "london", "he*"):
+        asked = written_words(word)[0]
+        alone = word_spans(short, asked.symbols, prefix=asked.prefix)
+        beside = word_spans(TextLines.join([short, long]), asked.symbols, prefix=asked.prefix)
+        assert [one[0] for one in beside] == [one[0] for one in alone]
+
+
 def test_words_in_their_order_come_before_the_same_words_apart() -> None:
     words = written_words("no smoking")
     row = lines_of("NO", "SMOKING", boxes=[box(0.1, 0.1, 0.2, 0.2), box(0.22, 0.1, 0.5, 0.2)])

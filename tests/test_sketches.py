@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
+from wordsight.cli.index_files import merge_all
 from wordsight.cli.main import app
 from wordsight.data.sketches import load_sketches
 from wordsight.errors import InputError
@@ -210,8 +211,34 @@ def test_an_index_keeps_its_sketch_view_up_to_date(sketched: Index, pairs: Path,
     assert again.search_sketch(drawing((8, "right"))).total == 11
     view = copy / "sketch" / "pictures.bin"
     view.write_bytes(view.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"pictures\.bin: damaged"):
-        Index(copy).search_sketch(drawing(SHAPES[0]))
+    for look in (lambda: Index(copy).search_sketch(drawing(SHAPES[0])), Index(copy).verify):
+        with pytest.raises(InputError, match=r"pictures\.bin: damaged; `wordsight index sketch .*` makes it anew"):
+            look()
+    again.build([extra])
+    assert again.verify() == []
+    again.remove(extra)
+    assert again.search_sketch(drawing((8, "right"))).total == 10
+
+
+def test_a_merge_carries_the_sketch_view(
+    sketched: Index, pairs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, plain = (Index.create(tmp_path / name, trained) for name in ("other", "plain"))
+    assert other.merge(sketched) == (10, 0)
+    drawn = drawing(SHAPES[3])
+    found = [hit.path.name for hit in sketched.search_sketch(drawn).hits]
+    assert [hit.path.name for hit in other.search_sketch(drawn).hits] == found
+    assert other.sketch() == {"added": 0, "pictures": 10, "broken": 0} and other.verify() == []
+    photo((8, "right")).save(tmp_path / "more.png")
+    plain.build(tmp_path / "more.png")
+    plain.sketch()  # of no model: its views are not those of the other
+    merge_all(other, [plain.folder])
+    assert "1 of its pictures have no sketch view yet; the next `wordsight index build` makes it." in (
+        capsys.readouterr().err
+    )
+    assert other.search_sketch(drawn).total == 10
+    other.build(tmp_path / "more.png")
+    assert other.search_sketch(drawn).total == 11
 
 
 def test_search_by_drawing_from_the_shell(sketched: Index, indexed: Path, tmp_path: Path) -> None:

@@ -15,11 +15,14 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.errors import InputError
+from wordsight.matching.text_bounds import rows_of
+from wordsight.matching.written_words import match, written_words
 from wordsight.progress import Progress
 from wordsight.search import texts
-from wordsight.search.catalog import FILE
+from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.index import Index
 from wordsight.search.query import Written
+from wordsight.search.text_search import LEAST, MOST_SCORED, Texts
 from wordsight.vision import ocr
 from wordsight.vision.images import open_image
 from wordsight.vision.text_lines import TextLines
@@ -75,7 +78,7 @@ def names(found: object) -> list[str]:
 def test_pictures_are_found_by_what_is_written_in_them(index: Index) -> None:
     found = index.search(text="london")
     assert names(found) == ["red", "lime"] and found.total == 2  # the misread one behind
-    assert 1 > found.hits[0].score > found.hits[1].score > texts.LEAST
+    assert 1 > found.hits[0].score > found.hits[1].score > LEAST
     (phrase,) = found.hits[0].phrases
     assert (phrase.text, phrase.written) == ("london", True)
     assert phrase.box == pytest.approx((0.2, 0.4, 0.8, 0.6), abs=0.05)
@@ -119,6 +122,42 @@ def test_damaged_text_is_never_shown_and_read_again(index: Index, tmp_path: Path
         index.search(text="london")
     index.build(tmp_path / "photos", progress=QUIET)
     assert names(index.search(text="london")) == ["red", "lime"]
+
+
+def test_a_merge_carries_the_text(index: Index, reader: Stub, tmp_path: Path) -> None:
+    other = Index.create(tmp_path / "other")
+    assert other.merge(index) == (4, 0)
+    assert names(other.search(text="london")) == names(index.search(text="london")) == ["red", "lime"]
+    assert other.verify() == []
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "late.png")
+    plain = Index.create(tmp_path / "plain")
+    plain.build(tmp_path / "late.png", progress=QUIET)
+    done = CliRunner().invoke(app, ["index", "merge", str(other.folder), str(plain.folder)])
+    assert "other: 1 of its pictures have no text yet; the next `wordsight index build` makes it." in done.stderr
+    reads = reader.reads
+    other.build(tmp_path / "late.png", progress=QUIET)
+    assert reader.reads == reads  # it has the content of one that was read
+    assert set(names(other.search(text="london"))) == {"red", "lime", "late"}
+
+
+def test_text_of_another_recogniser_is_not_merged(index: Index, tmp_path: Path) -> None:
+    other = Index.create(tmp_path / "other")
+    with other.writing() as catalog, catalog.change():
+        catalog.set_fact(texts.FACT, f"another; {texts.VERSION}")
+    assert other.merge(index) == (4, 0)
+    assert other.search(text="london").total == 0
+    other.build(tmp_path / "photos", progress=QUIET)
+    assert names(other.search(text="london")) == ["red", "lime"]
+
+
+def test_text_goes_with_a_picture_that_is_left_out(index: Index, tmp_path: Path) -> None:
+    index.remove(tmp_path / "photos" / "red.png")
+    assert names(index.search(text="london")) == ["lime"]
+    (tmp_path / "photos" / "lime.png").unlink()
+    index.build(tmp_path / "photos" / "blue.png", prune=True, progress=QUIET)
+    assert index.search(text="london").total == 0 and index.verify() == []
+    with Catalog(index.folder) as catalog:
+        assert catalog.db.execute("SELECT count(*) FROM texts").fetchone() == (2,)
 
 
 def test_a_quoted_word_is_a_plain_one_where_no_text_is_known(reader: Stub, tmp_path: Path) -> None:
@@ -191,3 +230,35 @@ def test_a_picture_without_text_and_one_full_of_it() -> None:
 
 def test_whether_the_recogniser_is_there_is_seen_without_loading_it() -> None:
     assert ocr.is_installed() == (importlib.util.find_spec("rapidocr") is not None)
+
+
+def test_a_search_finds_the_same_as_scoring_every_picture(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    words = ["exit", "exits", "ex1t", "no", "note", "the", "other", "there", "london", "lond0n", "24"]
+    each = []
+    for _ in range(400):  # more than are scored at first
+        texts_ = [" ".join(chance.choice(words, size=chance.integers(1, 4))) for _ in range(chance.integers(1, 6))]
+        top, left = np.arange(len(texts_)) / 8, chance.random(len(texts_)) / 2
+        corners = np.stack([left, top, left + 0.4, top, left + 0.4, top + 0.1, left, top + 0.1], axis=1)
+        sure = chance.choice([1.0, 0.8, 0.6], size=len(texts_))  # so that many are as good as each other
+        each.append(TextLines.of_texts(texts_, corners.reshape(-1, 4, 2).astype(np.float32), sure.astype(np.float32)))
+    with Catalog(tmp_path, write=True) as catalog:
+        with catalog.change():
+            kept = [rows_of(lines).tobytes() for lines in each]
+            rows = zip(range(1, 401), [bytes(16)] * 400, kept, (lines.to_bytes() for lines in each), strict=True)
+            catalog.put_rows("texts", rows)
+        columns = np.ascontiguousarray(np.concatenate([rows_of(lines) for lines in each]).T)
+        first, numbers = np.cumsum([0, *map(len, each)]), np.arange(1, 401)
+        odd = numbers % 2 == 1
+        for text in ("exit", "the", "lond*", "no exit", "the london 24"):
+            wanted = written_words(text)
+            costs = [found.cost for lines in each if (found := match(lines, wanted))]
+            limit = -np.log(LEAST) * sum(len(word.symbols) for word in wanted)
+            for allowed in (None, odd):
+                every = [(cost, number) for cost, number in zip(costs, numbers.tolist(), strict=True) if cost <= limit]
+                every = sorted(one for one in every if allowed is None or allowed[one[1] - 1])
+                for count in (1, 24, 130, MOST_SCORED):
+                    search = Texts(numbers, first, columns).search(catalog, wanted, count, allowed)
+                    found = [(one.cost, one.number) for one in search[:count]]
+                    assert [number for _, number in found] == [number for _, number in every[:count]]
+                    assert np.allclose([cost for cost, _ in found], [cost for cost, _ in every[:count]])

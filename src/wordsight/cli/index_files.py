@@ -15,6 +15,7 @@ from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
+from wordsight.search.merge import unknown
 from wordsight.search.query import Like, Part, Sentence, Written
 from wordsight.search.sentences import best_sentences
 from wordsight.vision.fragments import is_video
@@ -129,6 +130,8 @@ def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
         InputError: one is no index, or of another model.
     """
     counts = [into.merge(other) for other in others]
+    for sentence in unknown(into.opened):
+        Progress().say(sentence)
     pictures = into.info()["pictures"]
     return {"added": sum(new for new, _ in counts), "known": sum(old for _, old in counts), "pictures": pictures}
 

@@ -11,7 +11,7 @@ plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` f
 is capped at `CAP`, so that a character that the recogniser never thought of costs about as much as an edit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Emissions:
-    """What lines make of the symbols of a word: (N, T) costs, padded with steps that cost nothing.
+    """What lines make of the symbols of a word: (N, T) costs, padded with steps of no character at no cost.
 
     Attributes:
         symbols: (N, T, S) of each distinct symbol.
@@ -67,7 +67,7 @@ def emissions(lines: TextLines, wanted: Sequence[int]) -> Emissions:
         table[cell[entry[of]], column] = relative[of]
     padding = np.ones(count * longest, bool)
     padding[cell] = False
-    table[padding, -2:] = 0
+    table[padding] = [*[np.inf] * len(wanted), 0, 0]
     cells = table.reshape(count, longest, -1)
     return Emissions(cells[:, :, :-2], np.minimum(cells[:, :, -2], cells[:, :, -1] + INSIDE), cells[:, :, -1])
 
@@ -83,10 +83,8 @@ def word_costs(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -
     Returns:
         (N,) nats.
     """
-    costs = np.empty(len(lines.steps), np.float32)
-    order = np.argsort(lines.steps, kind="stable")  # lines of about the same length together
-    for first in range(0, len(order), TOGETHER):
-        rows = order[first : first + TOGETHER]
+    costs = np.empty(len(lines), np.float32)
+    for rows in _alike(lines):
         seen = emissions(lines.take(rows), list(dict.fromkeys(word)))
         enter, leave = _boundaries(seen, word, prefix)
         costs[rows] = _best_paths(seen, word, enter, leave)[0]
@@ -98,14 +96,35 @@ def word_spans(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -
 
     The first is found by the same search from the end of the lines to their start.
     """
-    seen = emissions(lines, list(dict.fromkeys(word)))
-    enter, leave = _boundaries(seen, word, prefix)
-    costs, ends = _best_paths(seen, word, enter, leave)
-    back = Emissions(seen.symbols[:, ::-1], seen.blank[:, ::-1], seen.separator[:, ::-1])
-    # the columns of symbols stay those of the word as it is, so the word is given backwards by its places
-    _, begins = _best_paths(back, word[::-1], leave[:, ::-1], enter[:, ::-1], order=list(dict.fromkeys(word)))
-    starts = seen.blank.shape[1] - begins
+    costs, starts, ends = (
+        np.empty(len(lines), np.float32),
+        np.zeros(len(lines), np.int64),
+        np.zeros(len(lines), np.int64),
+    )
+    order = list(dict.fromkeys(word))
+    for rows in _alike(lines):
+        seen = emissions(lines.take(rows), order)
+        enter, leave = _boundaries(seen, word, prefix)
+        costs[rows], ends[rows] = _best_paths(seen, word, enter, leave)
+        steps = lines.steps[rows].astype(np.int64)
+        back = Emissions(*(_turned(part, steps) for part in (seen.symbols, seen.blank, seen.separator)))
+        # the columns of symbols stay those of the word as it is, so the word is given backwards by its places
+        turned = _turned(leave, steps + 1), _turned(enter, steps + 1)
+        starts[rows] = steps - _best_paths(back, word[::-1], *turned, order=order)[1]
     return costs, np.minimum(starts, np.maximum(ends - 1, 0)), ends
+
+
+def _turned(table: Floats, sizes: Ints) -> Floats:
+    """A table (N, T, ...) with the first of each row's places in the opposite order; its padding stays behind."""
+    place = np.arange(table.shape[1])
+    from_ = np.where(place < sizes[:, None], sizes[:, None] - 1 - place, place)
+    return table[np.arange(len(table))[:, None], from_]
+
+
+def _alike(lines: TextLines) -> Iterator[Ints]:
+    """The places of lines of about the same length, for each of which there is a table of all their steps."""
+    order = np.argsort(lines.steps, kind="stable")
+    return (order[first : first + TOGETHER] for first in range(0, len(order), TOGETHER))
 
 
 def _best_paths(

@@ -5,7 +5,8 @@ same line, on the next box to its right, or at the start of the line below. A wo
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,32 @@ class Match(NamedTuple):
     words: tuple[Placed, ...]
 
 
+class Spans(NamedTuple):
+    """Where a word is on each of L lines, at the least cost.
+
+    Attributes:
+        costs: (L,) nats.
+        begins: (L,) the step of its first character.
+        ends: (L,) the step behind its last one.
+        corners: (L, 4, 2) of the word.
+    """
+
+    costs: NDArray[np.float32]
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    corners: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, lines: TextLines, word: WrittenWord) -> Self:
+        """Those of lines of any number of pictures."""
+        costs, begins, ends = word_spans(lines, word.symbols, prefix=word.prefix)
+        return cls(costs, begins, ends, part_of(lines, begins, ends))
+
+    def part(self, lines: slice) -> "Spans":
+        """Those of some of the lines."""
+        return Spans(self.costs[lines], self.begins[lines], self.ends[lines], self.corners[lines])
+
+
 def written_words(text: str) -> tuple[WrittenWord, ...]:
     """The words of a query: any spelling; `*` at the end of a word stands for more characters.
 
@@ -85,23 +112,26 @@ def match(lines: TextLines, words: Sequence[WrittenWord]) -> Match | None:
         lines: of the picture.
         words: at least one.
     """
-    if not len(lines):
-        return None
-    found = [word_spans(lines, word.symbols, prefix=word.prefix) for word in words]
-    corners = [part_of(lines, begins, ends) for _, begins, ends in found]
-    total, back = found[0][0], []
-    for at in range(1, len(words)):
-        step = np.full((len(lines), len(lines)), np.float32(APART))
-        step[_follows(corners[at - 1], corners[at])] = 0
-        same = np.arange(len(lines))
-        step[same, same] = np.where(found[at][1] >= found[at - 1][2] - 1, 0, APART)
+    return in_order([Spans.of(lines, word) for word in words]) if len(lines) else None
+
+
+def in_order(words: Sequence[Spans]) -> Match:
+    """The words of a query on the lines of one picture, at least one, at the least cost."""
+    total, back = words[0].costs, []
+    for before, after in pairwise(words):
+        step = np.full((len(total), len(total)), np.float32(APART))
+        step[_follows(before.corners, after.corners)] = 0
+        same = np.arange(len(total))
+        step[same, same] = np.where(after.begins >= before.ends - 1, 0, APART)
         back.append((total[:, None] + step).argmin(axis=0))
-        total = (total[:, None] + step).min(axis=0) + found[at][0]
+        total = (total[:, None] + step).min(axis=0) + after.costs
     place = int(total.argmin())
     places = [place]
-    for before in reversed(back):
-        places.insert(0, int(before[places[0]]))
-    placed = [Placed(line, corners[at][line], float(found[at][0][line])) for at, line in enumerate(places)]
+    for best in reversed(back):
+        places.insert(0, int(best[places[0]]))
+    placed = [
+        Placed(line, word.corners[line], float(word.costs[line])) for line, word in zip(places, words, strict=True)
+    ]
     return Match(float(total[place]), tuple(placed))
 
 

@@ -38,6 +38,7 @@ from wordsight.search.query import (
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults
 from wordsight.search.scan import Ints, Spans, scan, top
 from wordsight.search.text_matches import TextMatches
+from wordsight.search.text_search import MOST_SCORED
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
 TEXT_WEIGHT = 4.0  # standard deviations of the sentence's scores that words count which are surely written
@@ -140,7 +141,8 @@ class Search:
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
         """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
         numbers = self.snapshot.numbers
-        count = self.wanted.count if not query and len(words) == 1 else texts.MOST_SCORED
+        few = not query and len(words) == 1 and not self.folds
+        count = self.wanted.count + 1 if few else MOST_SCORED  # one more: is there a page behind this one?
         found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen], count)
         scores = torch.tensor(list(found.likelihood.values()))
         places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))

@@ -20,7 +20,7 @@ from wordsight.data.pictures import Names, named
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins, texts, thumbnails
+from wordsight.search import damage, origins, sketch_view, texts, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
@@ -45,7 +45,7 @@ from wordsight.search.results import SearchResults
 from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
 from wordsight.search.sketch_search import search_sketch
-from wordsight.search.sketch_view import SketchView, make, stamp
+from wordsight.search.sketch_view import SketchView
 from wordsight.search.trials import trials
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import Source
@@ -131,13 +131,13 @@ class Index(IndexFolder, FormerNames):
                 thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
             write_broken(self.folder, catalog, listing.left_out)
         if self.sketched:
-            make(self.opened, None, progress)
+            sketch_view.make(self.opened, None, progress)
         return builder.built
 
     @property
     def sketched(self) -> bool:
         """Whether it can be searched by drawing."""
-        return any(stamp(self.folder))
+        return any(sketch_view.stamp(self.folder))
 
     def sketch(self, run: str | Path | None = None, progress: Progress | None = None) -> dict[str, int]:
         """Make the index searchable by drawing; `build` keeps it so.
@@ -152,7 +152,7 @@ class Index(IndexFolder, FormerNames):
         Raises:
             InputError: the run cannot be used, or the index cannot be written.
         """
-        return make(self.opened, None if run is None else Path(run), progress or Progress())
+        return sketch_view.make(self.opened, None if run is None else Path(run), progress or Progress())
 
     def search_sketch(self, sketch: Source, **wanted: Unpack[SearchKeywords]) -> SearchResults:
         """The photos that fit a drawing best.
@@ -254,7 +254,9 @@ class Index(IndexFolder, FormerNames):
         source = Opened(Path(other), self.device) if isinstance(other, str | Path) else other.opened
         check_match(self.opened, source)
         with self.writing() as catalog:
-            return merge(self.opened, catalog, source)
+            counts = merge(self.opened, catalog, source)
+        sketch_view.take_over(self.opened, source.folder)
+        return counts
 
     def remove(self, pictures: Names) -> int:
         """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.
@@ -290,4 +292,5 @@ class Index(IndexFolder, FormerNames):
             found = damage.find(catalog, self.segments, seal)
             if found.others:
                 raise catalog.damage(found.others[0])
+            sketch_view.check(self.folder)
             return list(dict.fromkeys(map(self.paths.path, found.pictures)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.search import damage, frames
+from wordsight.search import damage, frames, sketch_view, texts
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.codes import quantise
 from wordsight.search.frames import file_of, frame_key, split
@@ -55,12 +55,27 @@ def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
         new = [(entry, key) for entry, key in every if not known & {file_of(key), key}]
         for part in _parts(new):
             mine.check()
-            _copy(part, snapshot, catalog, mine)
+            _copy(part, snapshot, theirs, catalog, mine)
         added = {file_of(key) for _, key in new}
         _copy_videos(
             theirs, catalog, {file_of(entry.path): file_of(key) for entry, key in every if file_of(key) not in known}
         )
         return len(added), len({file_of(key) for _, key in every} - added)
+
+
+def unknown(index: Opened) -> list[str]:
+    """What is known of some pictures of an index and not of others, each in a sentence.
+
+    Raises:
+        InputError: the index is damaged.
+    """
+    with Catalog(index.folder) as catalog:
+        counts = {"text": texts.unread(catalog), "sketch view": sketch_view.missing(index)}
+    return [
+        f"{index.folder}: {count:,} of its pictures have no {what} yet; the next `wordsight index build` makes it."
+        for what, count in counts.items()
+        if count
+    ]
 
 
 def _name(entry: Entry, source: Opened, mine: Opened) -> str:
@@ -96,7 +111,9 @@ def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:
         )
 
 
-def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalog, into: Opened) -> None:
+def _copy(
+    part: Sequence[tuple[Entry, str]], snapshot: Snapshot, theirs: Catalog, catalog: Catalog, into: Opened
+) -> None:
     """Entries of another index under new names, with their rows; those that share rows there share them here."""
     shared = list(dict.fromkeys((entry.segment, entry.first, entry.rows) for entry, _ in part))
     vectors, boxes = (
@@ -113,6 +130,7 @@ def _copy(part: Sequence[tuple[Entry, str]], snapshot: Snapshot, catalog: Catalo
         moved.append(entry._replace(path=key, segment=batch.segment, first=first, blur=blur))
     with catalog.change():
         catalog.put(batch, moved)  # what cameras took them, the next build reads
+        texts.copy(theirs, catalog, {entry.path: key for entry, key in part})
 
 
 def _parts(new: Sequence[tuple[Entry, str]]) -> Iterator[Sequence[tuple[Entry, str]]]:

@@ -14,7 +14,7 @@ from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.identity import fingerprint, is_ours, read_id
 from wordsight.search.paths import Paths
 from wordsight.search.snapshot import Snapshot
-from wordsight.search.texts import Texts
+from wordsight.search.text_search import Texts
 from wordsight.search.vectors import Segments
 from wordsight.vision.backbones import check_foreign
 from wordsight.vision.dual_source import HUB, content_of, find_dual

@@ -1,6 +1,7 @@
 """Search by drawing: photos ranked by a drawing, with the part of each photo that answers each group of its strokes."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,67 +47,95 @@ def search_sketch(
     strokes = stroke_groups(ink)
 
     def look(search: Search) -> SearchResults:
-        contents = search.catalog.db.execute("SELECT number, hash FROM pictures")
-        rows = {number: view.places[content] for number, content in contents if content in view.places}
-        places = search.chosen[np.isin(search.snapshot.numbers[search.chosen], np.array(list(rows), np.int64))]
-        own = [rows[number] for number in search.snapshot.numbers[places].tolist()]
-        scores = torch.from_numpy(view.vectors[own] @ query.numpy())
+        rows = view.rows(search.catalog, search.snapshot)
+        places = search.chosen[rows[search.chosen] >= 0]
+        scores = torch.from_numpy(view.vectors[rows[places]] @ query.numpy())
+        numbers = search.snapshot.numbers
 
         def adds(shown: HitEvidence, number: int) -> HitEvidence:
-            return shown[0], (*shown[1], *answers(strokes, view.records["cells"][rows[number]]))
+            row = rows[np.searchsorted(numbers, number)]
+            return shown[0], (*shown[1], *answers(strokes, view.records["cells"][row]))
 
         return search.narrowed(places, scores, adds)
 
     return looked(open_now, wanted, look)
 
 
-def stroke_groups(ink: Floats) -> list[Floats]:
-    """The strokes of a drawing in groups of near ones, each as edges by orientation and cell (BINS, GRID, GRID).
+class Strokes(NamedTuple):
+    """The strokes of a drawing in G groups of near ones, by the cells that they are in.
+
+    Attributes:
+        edges: (G, BINS * GRID * GRID) by orientation, of length 1.
+        used: (G, GRID * GRID) 1 where a cell is one of the group's.
+        boxes: left, top, right and bottom of each group, in cells.
+    """
+
+    edges: Floats
+    used: Floats
+    boxes: tuple[tuple[int, int, int, int], ...]
+
+
+def stroke_groups(ink: Floats) -> Strokes:
+    """The strokes of a drawing in groups of near ones.
 
     Groups are the clusters of k-means on the places of ink, begun at the places that are farthest from each other.
     """
-    places = np.argwhere(ink > 0).astype(np.float32)
+    edges, used, boxes = [], [], []
+    for ys, xs in _clusters(np.argwhere(ink > 0)):
+        part = np.zeros_like(ink)
+        part[ys, xs] = 1
+        group = np.sqrt(orientations(part, GRID))
+        cells = group.sum(0) > 0.15 * group.sum(0).max()
+        own = (group * cells).ravel()
+        edges.append(own / max(float(np.linalg.norm(own)), 1e-9))
+        used.append(cells.ravel().astype(np.float32))
+        down, across = np.nonzero(cells)
+        boxes.append((int(across.min()), int(down.min()), int(across.max()) + 1, int(down.max()) + 1))
+    return Strokes(np.stack(edges), np.stack(used), tuple(boxes))
+
+
+def _clusters(ink: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The places of ink (N, 2) in at most `GROUPS` clusters: (2, n) each."""
+    places = ink.astype(np.float32)
     middles = places[np.abs(places - places.mean(0)).sum(1).argmax()][None]
+
+    def away() -> Floats:
+        return np.stack([((places - middle) ** 2).sum(1) for middle in middles])
+
     while len(middles) < GROUPS:
-        away = ((places[:, None] - middles) ** 2).sum(2).min(1)
-        middles = np.concatenate([middles, places[away.argmax()][None]])
+        middles = np.concatenate([middles, places[away().min(0).argmax()][None]])
     for _ in range(5):
-        nearest = ((places[:, None] - middles) ** 2).sum(2).argmin(1)
+        nearest = away().argmin(0)
         own = [places[nearest == one] for one in range(GROUPS)]
         middles = np.stack([some.mean(0) if len(some) else old for some, old in zip(own, middles, strict=True)])
-    found = []
-    for one in range(GROUPS):
-        part = np.zeros_like(ink)
-        ys, xs = places[nearest == one].astype(int).T
-        part[ys, xs] = 1
-        if part.any():
-            found.append(np.sqrt(orientations(part, GRID)))
-    return found
+    return [ink[nearest == one].T for one in range(GROUPS) if (nearest == one).any()]
 
 
-def answers(groups: Sequence[Floats], photo: NDArray[np.uint8]) -> tuple[Phrase, ...]:
+def answers(strokes: Strokes, photo: NDArray[np.uint8]) -> tuple[Phrase, ...]:
     """Where in a photo each group of strokes is answered: its cells, moved to where the photo's edges are most like it.
 
     Args:
-        groups: of `stroke_groups`.
+        strokes: of `stroke_groups`.
         photo: `sketch_view.cells` of its edges.
     """
-    wide = np.pad(photo.astype(np.float32), ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
+    wide = np.zeros((len(photo), GRID + 2 * SHIFT, GRID + 2 * SHIFT), np.float32)
+    wide[:, SHIFT:-SHIFT, SHIFT:-SHIFT] = photo
     moved = sliding_window_view(wide, (GRID, GRID), axis=(1, 2)).transpose(1, 2, 0, 3, 4)  # (down, right, BINS, cells)
-    rows, energy = moved.reshape(len(SHIFTS), -1), (moved**2).sum(2).reshape(len(SHIFTS), -1)
-    found = []
-    for group in groups:
-        used = group.sum(0) > 0.15 * group.sum(0).max()
-        mine = (group * used).ravel()
-        norms = np.linalg.norm(mine) * np.sqrt(energy @ used.ravel())
-        alike = rows @ mine / np.maximum(norms, 1e-9) - FAR * np.abs(SHIFTS).sum(1)
-        best = int(alike.argmax())
-        found.append(Phrase(STROKES, 0, 0, _box(used, *SHIFTS[best].tolist()), max(float(alike[best]), 0.0), 1.0))
+    rows = moved.reshape(len(SHIFTS), -1)
+    energy = (rows**2).reshape(len(SHIFTS), -1, GRID * GRID).sum(1)
+    alike = rows @ strokes.edges.T / np.maximum(np.sqrt(energy @ strokes.used.T), 1e-9)  # (shifts, G)
+    alike -= FAR * np.abs(SHIFTS).sum(1)[:, None]
+    best = alike.argmax(0)
+    found = [
+        Phrase(STROKES, 0, 0, _box(box, *SHIFTS[at].tolist()), max(float(strength), 0.0), 1.0)
+        for box, at, strength in zip(strokes.boxes, best, alike.max(0), strict=True)
+    ]
     return tuple(sorted(found, key=lambda phrase: -phrase.strength))
 
 
-def _box(used: NDArray[np.bool_], down: int, right: int) -> Box:
-    """The cells as a box, moved, within the picture."""
-    ys, xs = np.nonzero(used)
-    edges = (xs.min() + right, ys.min() + down, xs.max() + 1 + right, ys.max() + 1 + down)
-    return tuple(float(min(max(edge, 0), GRID)) / GRID for edge in edges)
+def _box(cells: Sequence[int], down: int, right: int) -> Box:
+    """A box of cells, moved, within the picture."""
+    left, top, end, bottom = (
+        min(max(edge + by, 0), GRID) / GRID for edge, by in zip(cells, (right, down, right, down), strict=True)
+    )
+    return left, top, end, bottom

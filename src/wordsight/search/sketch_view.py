@@ -24,6 +24,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY
 from wordsight.search.frames import split
 from wordsight.search.opened import Opened
+from wordsight.search.snapshot import Snapshot
 from wordsight.vision.drawings import Floats
 from wordsight.vision.sketch_views import BINS, orientations
 from wordsight.vision.video_frames import frame_at
@@ -33,6 +34,7 @@ GRID = 8  # cells across and down, of the edges that are kept for evidence
 TOGETHER = 500  # pictures that are written at once
 _LARGEST = 1 << 34  # bytes
 _HEAD = b"wordsight sketches 1 "  # then D, and a line feed
+Ints = NDArray[np.int64]
 Records = NDArray[Any]
 
 
@@ -42,7 +44,6 @@ class SketchView:
     Attributes:
         sketcher: encodes drawings.
         records: a row a content: `hash`, `vector`, `cells`.
-        places: hash -> row.
         stamp: changes with the file.
     """
 
@@ -60,7 +61,16 @@ class SketchView:
         self.sketcher = Sketcher(model if model.is_dir() else None)
         self.records = _read(path, self.sketcher.size)
         self.vectors = self.records["vector"].astype(np.float32)
-        self.places = {one.tobytes(): row for row, one in enumerate(self.records["hash"])}
+        self._of: tuple[Snapshot, Ints] | None = None  # the rows of the pictures of one snapshot
+
+    def rows(self, catalog: Catalog, snapshot: Snapshot) -> Ints:
+        """The row of each picture of a snapshot, -1 where it has none: (I,); they are known from the last search."""
+        if self._of is None or self._of[0] is not snapshot:
+            rows = {one.tobytes(): row for row, one in enumerate(self.records["hash"])}
+            contents = dict(catalog.db.execute("SELECT number, hash FROM pictures"))
+            found = [rows.get(contents.get(number, b""), -1) for number in snapshot.numbers.tolist()]
+            self._of = snapshot, np.array(found, np.int64)
+        return self._of[1]
 
     @classmethod
     def of(cls, index: Path, last: "SketchView | None") -> "SketchView":
@@ -98,10 +108,14 @@ def make(index: Opened, run: Path | None, progress: Progress) -> dict[str, int]:
         home = folder / "model"
         if run is not None and not _same(run, home):
             _remove(folder / FILE)
-            for name in (one for one in FILES if (run / one).is_file()):
-                write_bytes(home / name, read_bytes(run / name))
+            _copy_model(run, home)
         sketcher = Sketcher(home if home.is_dir() else None)
-        old = _read(folder / FILE, sketcher.size) if (folder / FILE).is_file() else _records(0, sketcher.size)
+        old = _records(0, sketcher.size)
+        if (folder / FILE).is_file():
+            try:
+                old = _read(folder / FILE, sketcher.size)
+            except InputError as error:
+                progress.say(f"{error} It is made anew.")
         return _extend(index, folder / FILE, sketcher, old, progress)
 
 
@@ -139,6 +153,60 @@ def cells(ink: Floats) -> NDArray[np.uint8]:
     return np.asarray(255 * found / max(float(found.max()), 1e-9), np.uint8)
 
 
+def check(index: Path) -> None:
+    """That the sketch view of an index is as it was written, if it has one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if (index / FOLDER / FILE).is_file():
+        _read(index / FOLDER / FILE)
+
+
+def missing(index: Opened) -> int:
+    """How many contents there are without a sketch view, in an index that has one; else 0.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = index.folder / FOLDER / FILE
+    if not path.is_file():
+        return 0
+    with Catalog(index.folder) as catalog:
+        return len({entry.hash for entry in catalog.entries()} - {one.tobytes() for one in _read(path)["hash"]})
+
+
+def take_over(index: Opened, source: Path) -> None:
+    """Copy the views that another index has of pictures that are in this one without a view.
+
+    Those of another model are left out, as they cannot be compared; `make` makes them anew.
+
+    Raises:
+        InputError: a sketch view is damaged, or this index cannot be written.
+    """
+    theirs, folder = source / FOLDER, index.folder / FOLDER
+    if not (theirs / FILE).is_file():
+        return
+    new = _read(theirs / FILE)
+    with locked(index.folder, BUSY):
+        path = folder / FILE
+        if not path.is_file():
+            _copy_model(theirs / "model", folder / "model")
+        elif not _same(theirs / "model", folder / "model"):
+            return
+        old = _read(path) if path.is_file() else new[:0]
+        with Catalog(index.folder) as catalog:
+            wanted = {entry.hash for entry in catalog.entries()} - {one.tobytes() for one in old["hash"]}
+        taken = new[[one.tobytes() in wanted for one in new["hash"]]]
+        if len(taken):
+            _write(path, np.concatenate([old, taken]))
+
+
+def _copy_model(run: Path, home: Path) -> None:
+    for name in (one for one in FILES if (run / one).is_file()):
+        write_bytes(home / name, read_bytes(run / name))
+
+
 def _records(count: int, size: int) -> Records:
     return np.zeros(count, [("hash", "u1", (16,)), ("vector", "<f2", (size,)), ("cells", "u1", (BINS, GRID, GRID))])
 
@@ -148,21 +216,27 @@ def _write(path: Path, records: Records) -> None:
     write_bytes(path, content + zlib.crc32(content).to_bytes(4, "little"))
 
 
-def _read(path: Path, size: int) -> Records:
+def _read(path: Path, size: int | None = None) -> Records:
+    """The records of a file; of a size that is expected, if one is given."""
     try:
         content = read_bytes(path, _LARGEST)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
-    head, width = _HEAD + b"%d\n" % size, _records(0, size).itemsize
-    sound = content.startswith(head) and (len(content) - len(head) - 4) % width == 0
+    head, number = content.partition(b"\n")[0] + b"\n", content[len(_HEAD) : 40].partition(b"\n")[0]
+    found = int(number) if content.startswith(_HEAD) and number.isdigit() else 0
+    width = _records(0, found).itemsize
+    sound = found == (size or found) > 0 and (len(content) - len(head) - 4) % width == 0
     if not sound or zlib.crc32(content[:-4]).to_bytes(4, "little") != content[-4:]:
-        raise InputError(f"{path}: damaged; delete it, and `wordsight index sketch` makes it anew.")
-    return np.frombuffer(content[len(head) : -4], _records(0, size).dtype)
+        raise InputError(f"{path}: damaged; `wordsight index sketch {path.parents[1]}` makes it anew.")
+    return np.frombuffer(content[len(head) : -4], _records(0, found).dtype)
 
 
 def _same(run: Path, home: Path) -> bool:
+    """Whether two folders have the same model, or neither has one."""
     try:
-        return all(read_bytes(run / name) == read_bytes(home / name) for name in FILES[:2])
+        return run.is_dir() == home.is_dir() and all(
+            read_bytes(run / name) == read_bytes(home / name) for name in FILES[:2] if run.is_dir()
+        )
     except OSError:
         return False
 

@@ -11,7 +11,7 @@ from wordsight.matching.written_words import WrittenWord, likelihood
 from wordsight.search.catalog import Catalog
 from wordsight.search.evidence import HitEvidence
 from wordsight.search.results import Phrase, Word
-from wordsight.search.texts import Texts
+from wordsight.search.text_search import Texts
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from wordsight.vision.onnx_session import OnnxNet
 Kind = Literal["photo", "sketch"]
 
 BINS = 9  # orientations of a gradient, without its sign
+SMOOTH, REACH = 1.5, 8  # pixels: of ink before its gradients are taken, and how far that reaches at most
 CELLS = 16  # across and down, of the finest gradients
 FORMAT = 1  # changes with the values of views
 MAPS = {"map": 2, "late": 4, "middle": 4}  # views of the net -> cells across and down
@@ -116,16 +117,20 @@ def blocks(sizes: dict[str, int]) -> dict[str, slice]:
 
 def orientations(ink: Floats, count: int = CELLS) -> Floats:
     """Energies of gradients of smoothed ink by orientation, (BINS, count, count); each goes to its two nearest bins."""
-    dy, dx = np.gradient(images().gaussian_filter(ink, 1.5))
-    energy, angle = np.hypot(dx, dy), np.arctan2(dy, dx) % np.pi / np.pi * BINS
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return np.zeros((BINS, count, count), np.float32)
+    top, left = max(rows[0] - REACH, 0), max(columns[0] - REACH, 0)  # all else has no gradient
+    part = ink[top : rows[-1] + REACH + 1, left : columns[-1] + REACH + 1]
+    dy, dx = np.gradient(images().gaussian_filter(part, SMOOTH))
+    energy = np.hypot(dx, dy)
+    ys, xs = np.nonzero(energy)
+    energy, angle = energy[ys, xs], np.arctan2(dy[ys, xs], dx[ys, xs]) % np.pi / np.pi * BINS
     low = np.floor(angle)
     share, low = angle - low, low.astype(np.int64) % BINS
-    place = np.arange(SIDE) * count // SIDE
-    cell = place[:, None] * count + place
+    cell = (ys + top) * count // SIDE * count + (xs + left) * count // SIDE
     pairs = ((low, 1 - share), ((low + 1) % BINS, share))
-    sums = [
-        np.bincount((one * count**2 + cell).ravel(), (energy * part).ravel(), BINS * count**2) for one, part in pairs
-    ]
+    sums = [np.bincount(one * count**2 + cell, energy * part, BINS * count**2) for one, part in pairs]
     return np.asarray(sum(sums) / (SIDE // count) ** 2, np.float32).reshape(BINS, count, count)
 
 

@@ -5,6 +5,7 @@ characters that fold to the same one are added up. Everything that is neither le
 """
 
 import json
+import math
 import unicodedata
 import zlib
 from collections.abc import Sequence
@@ -125,7 +126,7 @@ class TextLines:
                 raise ValueError(f"format {version}")
             found: list[NDArray[Any]] = []
             for shape, kind in zip(_shapes(*sizes), _KINDS, strict=True):
-                count = int(np.prod(shape))
+                count = math.prod(shape)
                 found.append(np.frombuffer(plain, kind, count, start).reshape(shape))
                 start += found[-1].nbytes
         except (zlib.error, ValueError, TypeError, KeyError) as error:

@@ -1,0 +1,202 @@
+"""Search by the text in the pictures of an index.
+
+A search looks at lower bounds for all lines first (`matching/text_bounds.py`), held in memory; then at the
+probabilities of the lines that may fit, from the catalogue, until no other picture can be among the hits.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.matching.scene_text import word_costs
+from wordsight.matching.text_bounds import VERSION, WIDTH, lower_bounds
+from wordsight.matching.written_words import Match, Spans, WrittenWord, in_order, likelihood, match
+from wordsight.search.catalog import Catalog
+from wordsight.search.texts import FACT, NO_TEXT
+from wordsight.vision.text_lines import SCALE, TextLines
+
+LEAST = 0.3  # likelihood of text that is shown at all
+MOST_SCORED = 3000  # pictures whose lines are scored for a query: the most promising
+FIRST = 64  # pictures that are scored first; then always twice as many
+KEPT = 20_000  # pictures whose lines are held in memory
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """A picture with the words of a query in it: its number, its cost in nats, and how likely the words are."""
+
+    number: int
+    cost: float
+    likelihood: float
+
+
+@dataclass
+class Texts:
+    """The lower bounds of all text lines of an index, as of one moment.
+
+    Attributes:
+        numbers: (P,) of the pictures that have text, ascending.
+        first: (P + 1,) the first line of each, and the end.
+        columns: (80, L) as in `lower_bounds`.
+    """
+
+    numbers: Ints
+    first: Ints
+    columns: NDArray[np.uint8]
+    _kept: dict[int, TextLines] = field(default_factory=dict, repr=False)  # of pictures looked at before, by number
+
+    @classmethod
+    def read(cls, catalog: Catalog) -> Self:
+        """What a reading catalogue sees.
+
+        Raises:
+            InputError: no text was read for this index.
+        """
+        if not catalog.fact(FACT).endswith(VERSION):
+            raise InputError(f"{catalog.path.parent}: {NO_TEXT}.")
+        query = (
+            "SELECT number, bounds FROM pictures JOIN texts ON picture = number AND texts.hash = pictures.hash "
+            "WHERE pictures.rows != 0 AND length(bounds) > 0 ORDER BY number"
+        )
+        rows = catalog.db.execute(query).fetchall()
+        sizes = np.array([len(bounds) // WIDTH for _, bounds in rows], np.int64)
+        joined = np.frombuffer(b"".join(bounds[: len(bounds) // WIDTH * WIDTH] for _, bounds in rows), np.uint8)
+        numbers = np.array([number for number, _ in rows], np.int64)
+        first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cls(numbers, first, np.ascontiguousarray(joined.reshape(-1, WIDTH).T))
+
+    def search(
+        self,
+        catalog: Catalog,
+        words: Sequence[WrittenWord],
+        count: int = MOST_SCORED,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> list[Found]:
+        """The pictures in which words are written, best first.
+
+        Lines are scored in the order of their bounds, until no other can be among the first `count`.
+
+        Args:
+            catalog: the same that was read.
+            words: of one text that is asked for.
+            count: so many must be the best of all; those found behind them may not be all that there are.
+            allowed: (P,) which pictures may be found.
+
+        Raises:
+            InputError: the row of a picture is damaged.
+        """
+        limit = -np.log(LEAST) * sum(len(word.symbols) for word in words)
+        if not len(self.numbers):
+            return []
+        of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
+        bounds = self._of_pictures(of_lines)
+        near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
+        places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
+        costs, done, block, last = np.empty(0, np.float32), 0, FIRST, (limit, len(self.numbers))
+        while done < len(places) and (bounds[places[done]], places[done]) < last:
+            some = places[done : done + block]
+            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, some, last[0], count)])
+            done, block = done + len(some), block * 2
+            if np.isfinite(costs).sum() >= count:  # then nothing behind the last of these is wanted
+                worst = np.lexsort((places[:done], costs))[count - 1]
+                last = min(last, (float(costs[worst]), int(places[worst])))
+        found = [
+            Found(int(self.numbers[place]), float(cost), likelihood(float(cost), words))
+            for place, cost in zip(places[:done], costs, strict=True)
+            if cost <= limit
+        ]
+        return sorted(found, key=lambda one: (one.cost, one.number))
+
+    def match(self, catalog: Catalog, number: int, words: Sequence[WrittenWord]) -> Match | None:
+        """Where words are in a picture.
+
+        Raises:
+            InputError: the row of the picture is damaged.
+        """
+        return match(self._row(catalog, number), words)
+
+    def _of_pictures(self, of_lines: Sequence[NDArray[np.uint16]]) -> Floats:
+        """The bound of each picture, from those of its lines for each word: (P,) nats."""
+        best = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
+        return np.stack(best).sum(axis=0, dtype=np.float32) / np.float32(SCALE)
+
+    def _costs(
+        self,
+        catalog: Catalog,
+        words: Sequence[WrittenWord],
+        of_lines: Sequence[NDArray[np.uint16]],
+        places: Ints,
+        limit: float,
+        count: int,
+    ) -> Floats:
+        """What the words cost in each of some pictures: (places,).
+
+        It is infinite where that is above the limit, or where the picture is not among the first `count` of these.
+        """
+        sizes = self.first[places + 1] - self.first[places]
+        owner = np.repeat(np.arange(len(places)), sizes)
+        line = np.repeat(self.first[places + 1] - np.cumsum(sizes), sizes) + np.arange(len(owner))
+        fits = np.stack([bound[line] <= limit * SCALE for bound in of_lines])  # (words, lines)
+        some = np.flatnonzero(fits.any(axis=0))
+        lines = TextLines.join(self._lines(catalog, self.numbers[places].tolist())).take(some)
+        total, owner = np.zeros(len(places), np.float32), owner[some]
+        for word, near in zip(words, fits[:, some], strict=True):
+            best = np.full(len(places), np.float32(np.inf))
+            own = np.flatnonzero(near)
+            np.minimum.at(best, owner[own], word_costs(lines.take(own), word.symbols, prefix=word.prefix))
+            total += best
+        total[total > limit] = np.inf
+        return total if len(words) == 1 else _with_order(words, lines, owner, total, count)
+
+    def _lines(self, catalog: Catalog, numbers: Sequence[int]) -> list[TextLines]:
+        """The lines of some pictures, from memory or the catalogue."""
+        missing = [number for number in numbers if number not in self._kept]
+        if len(self._kept) + len(missing) > KEPT:
+            self._kept, missing = {}, list(numbers)
+        self._kept.update((number, self._row(catalog, number)) for number in missing)
+        return [self._kept[number] for number in numbers]
+
+    def _row(self, catalog: Catalog, number: int) -> TextLines:
+        """The lines of a picture.
+
+        Raises:
+            InputError: its row is damaged.
+        """
+        for sound, _, _, bounds, content in catalog.rows("texts", "picture = ?", (number,)):
+            with suppress(ValueError):
+                lines = TextLines.from_bytes(content)
+                if sound and len(lines) * WIDTH == len(bounds):
+                    return lines
+        raise catalog.damage(f"the text of picture {number}")
+
+
+def _with_order(words: Sequence[WrittenWord], lines: TextLines, owner: Ints, total: Floats, count: int) -> Floats:
+    """The costs of pictures with that of the order of their words, for the first `count` at least; others are infinite.
+
+    Args:
+        words: at least two.
+        lines: of all pictures.
+        owner: the picture of each line, ascending.
+        total: (P,) the least costs of the words, wherever each of them is; the order adds to it.
+        count: so many must be the best.
+    """
+    found, best = np.full(len(total), np.float32(np.inf)), list[float]()  # a heap: minus the least costs so far
+    order = np.argsort(total, kind="stable")[: np.isfinite(total).sum()]
+    for first in range(0, len(order), FIRST):
+        some = order[first : first + FIRST]
+        if len(best) == count and total[some[0]] > -best[0]:
+            break
+        rows = np.flatnonzero(np.isin(owner, some))
+        spans = [Spans.of(lines.take(rows), word) for word in words]
+        for picture in some.tolist():
+            part = slice(*np.searchsorted(owner[rows], (picture, picture + 1)))
+            found[picture] = in_order([one.part(part) for one in spans]).cost
+            (heappush if len(best) < count else heappushpop)(best, -float(found[picture]))
+    return found
