@@ -79,6 +79,10 @@ class Curve:
         level = normalised.topk(min(FIRST, len(normalised)), dim=0).values.mean(dim=0)
         return torch.sigmoid(self.lead * (normalised - level) + self.level * level + self.intercept)
 
+    def doubts(self, confidence: Tensor | None) -> bool:
+        """Whether even the surest of some pictures (I,) is less sure than one that matches well."""
+        return confidence is not None and len(confidence) > 0 and bool(confidence.max() < self.threshold)
+
 
 @dataclass(frozen=True)
 class Calibration:

@@ -193,7 +193,9 @@ class Search:
         hits = self._hits(query, page, files, scores, normalised, confidence)
         total = len(files.best) - len(order) + len(sets)
         unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return SearchResults(tuple(hits), total, start + 1, tuple(unknown), _is_poor_match(curve, confidence))
+        return SearchResults(
+            tuple(hits), total, start + 1, tuple(unknown), curve is not None and curve.doubts(confidence)
+        )
 
     def _score_moments(self, query: Sequence[QueryTerm], page: Sequence[int], files: Files, scores: Tensor) -> None:
         """Put the best moments of the videos on a page in order, by scores (I,) that become exact."""
@@ -292,13 +294,3 @@ class Search:
     def videos(self) -> dict[str, float]:
         """How long each video is, by name."""
         return {name: video.seconds for name, video in videos(self.catalog).items()}
-
-
-def _is_poor_match(curve: Curve | None, confidence: Tensor | None) -> bool:
-    """Whether even the surest of the chosen is less sure than one that matches well."""
-    return (
-        curve is not None
-        and confidence is not None
-        and len(confidence) > 0
-        and bool(confidence.max() < curve.threshold)
-    )
