@@ -1,13 +1,16 @@
 """Vectors of pictures onto the disk, and where they are into their entries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Batch, Catalog, Entry
 from wordsight.search.codes import quantise
 from wordsight.search.opened import Opened
+from wordsight.search.rows import Stored
+from wordsight.search.vectors import Segments
 
 
 def append(
@@ -41,3 +44,38 @@ def like(new: Entry, same: Entry) -> Entry:
     """A picture with the rows of another of the same content."""
     places = {name: getattr(same, name) for name in ("segment", "first", "rows", "hubness", "length", "blur")}
     return new._replace(**places)
+
+
+def copy_rows(
+    vectors: Mapping[int, Stored[np.float32]],
+    boxes: Mapping[int, Stored[np.float32]],
+    entries: Sequence[Entry],
+    segments: Segments,
+    committed: Mapping[int, int],
+) -> tuple[Batch, list[Entry]]:
+    """Write rows that are elsewhere already: their batch, and the pictures with where they are now.
+
+    Those that share rows there share them here.
+
+    Args:
+        vectors: of each segment that they are in.
+        boxes: likewise.
+        entries: pictures with rows.
+        segments: where to.
+        committed: the rows of each segment there that hold.
+    """
+    shared = list(dict.fromkeys((one.segment, one.first, one.rows) for one in entries))
+    values, places = (
+        np.concatenate([files[segment][first : first + rows] for segment, first, rows in shared])
+        for files in (vectors, boxes)
+    )
+    counts = np.array([rows for _, _, rows in shared])
+    codes = quantise(values, counts)
+    batch = segments.append(committed, values, places, codes)
+    firsts = batch.first + np.cumsum(counts) - counts
+    found = dict(zip(shared, zip(firsts.tolist(), codes.blur.tolist(), strict=True), strict=True))
+    moved = []
+    for one in entries:
+        first, blur = found[one.segment, one.first, one.rows]
+        moved.append(one._replace(segment=batch.segment, first=first, blur=blur))
+    return batch, moved

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from wordsight.errors import InputError
 from wordsight.search import damage, frames, sketch_view, texts
+from wordsight.search.append import copy_rows
 from wordsight.search.catalog import Catalog, Entry
-from wordsight.search.codes import quantise
 from wordsight.search.frames import file_of, frame_key, split
 from wordsight.search.opened import Opened
 from wordsight.search.seal import Seal
@@ -115,19 +113,10 @@ def _copy(
     part: Sequence[tuple[Entry, str]], snapshot: Snapshot, theirs: Catalog, catalog: Catalog, into: Opened
 ) -> None:
     """Entries of another index under new names, with their rows; those that share rows there share them here."""
-    shared = list(dict.fromkeys((entry.segment, entry.first, entry.rows) for entry, _ in part))
-    vectors, boxes = (
-        np.concatenate([maps[segment][first : first + rows] for segment, first, rows in shared])
-        for maps in (snapshot.vectors, snapshot.boxes)
+    batch, copied = copy_rows(
+        snapshot.vectors, snapshot.boxes, [entry for entry, _ in part], into.segments, catalog.segments()
     )
-    codes = quantise(vectors, np.array([rows for _, _, rows in shared]))
-    batch = into.segments.append(catalog.segments(), vectors, boxes, codes)
-    firsts = batch.first + np.cumsum([0, *(rows for _, _, rows in shared)])
-    place = {one: (int(first), float(blur)) for one, first, blur in zip(shared, firsts, codes.blur, strict=False)}
-    moved = []
-    for entry, key in part:
-        first, blur = place[entry.segment, entry.first, entry.rows]
-        moved.append(entry._replace(path=key, segment=batch.segment, first=first, blur=blur))
+    moved = [entry._replace(path=key) for entry, (_, key) in zip(copied, part, strict=True)]
     with catalog.change():
         catalog.put(batch, moved)  # what cameras took them, the next build reads
         texts.copy(theirs, catalog, {entry.path: key for entry, key in part})

@@ -6,11 +6,9 @@ are deleted. Interrupted, some pictures are here and some there, which readers t
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from wordsight.progress import Progress
+from wordsight.search.append import copy_rows
 from wordsight.search.catalog import Catalog
-from wordsight.search.codes import quantise
 from wordsight.search.records import Entry
 from wordsight.search.vectors import Segments
 
@@ -55,25 +53,13 @@ def _parts(catalog: Catalog, where: str) -> Iterator[list[tuple[int, Entry]]]:
 
 
 def _move(catalog: Catalog, segments: Segments, part: Sequence[tuple[int, Entry]]) -> None:
-    """Copy the rows of pictures; those that share rows share them again, as far as they are in this part."""
-    shared = list(dict.fromkeys((one.segment, one.first, one.rows) for _, one in part))
-    opened = {
-        number: segments.open(number, max(first + rows for segment, first, rows in shared if segment == number))
-        for number in {segment for segment, _, _ in shared}
-    }
-    vectors, boxes = (
-        np.concatenate([getattr(opened[segment], kind)[first : first + rows] for segment, first, rows in shared])
-        for kind in ("vectors", "boxes")
-    )
-    counts = np.array([rows for _, _, rows in shared])
-    codes = quantise(vectors, counts)
-    batch = segments.append(catalog.segments(), vectors, boxes, codes)
-    firsts = batch.first + np.cumsum(counts) - counts
-    place = {one: (int(first), float(blur)) for one, first, blur in zip(shared, firsts, codes.blur, strict=True)}
+    """Copy the rows of pictures."""
+    ends: dict[int, int] = {}
+    for _, one in part:
+        ends[one.segment] = max(ends.get(one.segment, 0), one.first + one.rows)
+    opened = {number: segments.open(number, rows) for number, rows in ends.items()}
+    vectors, boxes = ({number: getattr(one, kind) for number, one in opened.items()} for kind in ("vectors", "boxes"))
+    batch, moved = copy_rows(vectors, boxes, [one for _, one in part], segments, catalog.segments())
     with catalog.change():
         catalog.put(batch, [])
-        catalog.set_numbered(
-            (number, one._replace(segment=batch.segment, first=first, blur=blur).typed())
-            for number, one in part
-            for first, blur in [place[one.segment, one.first, one.rows]]
-        )
+        catalog.set_numbered((number, one.typed()) for (number, _), one in zip(part, moved, strict=True))
