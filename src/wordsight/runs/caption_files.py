@@ -1,6 +1,6 @@
 """Picture files and clips described, one or thousands: what `wordsight caption` does."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -69,13 +69,7 @@ def caption_files(
             captions[path] = found
             count(len(captions), len(paths))
     broken = {path: broken[path] for path in (*wanted, *paths) if path in broken} | unlisted  # in their order
-    if not captions:
-        first = next(iter(broken.values()))
-        raise InputError(first if len(broken) == 1 else f"None of the {len(broken):,} pictures can be used: {first}")
-    if broken:
-        progress.say(f"{len(broken):,} left out:")
-        for line in first_lines(list(broken.values()), "with --json"):
-            progress.say(line)
+    say_left_out(broken, bool(captions), progress)
     return Described(describer, captions, broken, regions)
 
 
@@ -91,6 +85,21 @@ def _by_shot(paths: Sequence[Path], progress: Progress) -> tuple[list[Path], dic
         except InputError as error:
             broken[path] = str(error)
     return found, broken
+
+
+def say_left_out(broken: Mapping[Path, str], any_used: bool, progress: Progress) -> None:
+    """Say which pictures are left out, and why.
+
+    Raises:
+        InputError: none is left.
+    """
+    if not any_used:
+        first = next(iter(broken.values()))
+        raise InputError(first if len(broken) == 1 else f"None of the {len(broken):,} pictures can be used: {first}")
+    if broken:
+        progress.say(f"{len(broken):,} left out:")
+        for line in first_lines(list(broken.values()), "with --json"):
+            progress.say(line)
 
 
 def first_lines(reasons: Sequence[str], where: str) -> list[str]:

@@ -12,7 +12,7 @@ from wordsight.errors import InputError, printable
 from wordsight.progress import Progress
 from wordsight.reports.draw import picture_format
 from wordsight.runs.aligner import Aligner
-from wordsight.runs.caption_files import first_lines
+from wordsight.runs.caption_files import say_left_out
 from wordsight.runs.recognised import Recognised
 from wordsight.runs.recogniser import Recogniser
 from wordsight.vision.cache import FeatureCache, default_cache
@@ -98,11 +98,5 @@ def situation_files(
         if path not in broken:
             views = [table.gather(torch.tensor([row[place]])) for table, row in zip(tables, rows, strict=True)]
             found[path] = recogniser.found(path, views[0], number, aligner, views[-1])
-    if not found:
-        first = next(iter(broken.values()))
-        raise InputError(first if len(broken) == 1 else f"None of the {len(broken):,} pictures can be used: {first}")
-    if broken:
-        progress.say(f"{len(broken):,} left out:")
-        for line in first_lines(list(broken.values()), "with --json"):
-            progress.say(line)
+    say_left_out(broken, bool(found), progress)
     return Situations(found, broken)
