@@ -64,14 +64,14 @@ def test_figures_are_those_of_eval(done: Comparison, trained: Path, captioner: P
             assert member.outcome.figures[key] == pytest.approx(told[key], abs=1e-9), key
 
 
-def test_seeds_of_one_recipe_are_one_row_with_their_spread(done: Comparison, trained: Path, seeded: Path) -> None:
+def test_seeds_of_one_recipe_are_one_row_with_their_deviation(done: Comparison, trained: Path, seeded: Path) -> None:
     rows = done.shown.kind("ranking")
     assert [len(row.members) for row in rows] == [2, 1]
     both = rows[0]
     assert both.seeds == [0, 1]
     found = [member.outcome.figures["rsum"] for member in both.members]
     assert both.figure("rsum") == pytest.approx(sum(found) / 2)
-    assert both.spread("rsum") == pytest.approx(max(found) - min(found))
+    assert both.deviation("rsum") == pytest.approx(abs(found[0] - found[1]) / 2**0.5)
 
 
 def test_the_better_row_comes_first(done: Comparison) -> None:
@@ -189,6 +189,31 @@ def test_the_interval_is_as_wide_as_theory_says() -> None:
     found = bootstrap.differences([np.column_stack([part, ones]) for part in (one, other)], bootstrap.mean)[0][1]
     error = (one - other).std() / 30
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.08)
+
+
+def test_p_values_are_corrected_as_holm_says() -> None:
+    assert bootstrap.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert bootstrap.holm([0.5, 0.9]) == [1, 1]
+    assert bootstrap.holm([]) == []
+
+
+def test_what_seems_real_alone_may_be_chance_among_many() -> None:
+    random = np.random.default_rng(3)
+    base, ones = random.random(300), np.ones(300)
+
+    def shifted(errors: float) -> np.ndarray:
+        """Noise around `base`, so many standard errors above it."""
+        noise = random.normal(0, 0.3, 300)
+        return base + noise - noise.mean() + errors * noise.std() / np.sqrt(300)
+
+    def real(others: list[np.ndarray]) -> list[bool]:
+        systems = [np.column_stack([one, ones]) for one in (base, *others)]
+        return [one.real for one in bootstrap.differences(systems, bootstrap.mean)[0]]
+
+    near, alike = shifted(2.3), [shifted(0) for _ in range(6)]
+    assert real([near])[1]
+    assert not any(real([near, *alike]))
+    assert real([shifted(9), *alike])[:2] == [False, True]
 
 
 # --- published rows and drawings

@@ -31,8 +31,9 @@ def plain_shares(attention: torch.nn.Module, parts: Tensor, context: Tensor, sta
     """The shares of some parts (K, D) -> (K,)."""
     votes = []
     for part in parts:
-        inside = attention.part(part) + attention.state(state)
+        inside = attention.part(part)
         inside = inside if attention.context is None else inside + attention.context(context)
+        inside = inside * (1 + attention.state(state))
         votes.append(attention.vote.weight[0] @ torch.sigmoid(inside))
     return torch.stack(votes).softmax(0)
 
@@ -41,6 +42,8 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
     """The score of one picture (R, D) and one sentence (T, D), and the shares of each step."""
     half = w.shape[1] // 2
     m, n = a[0], torch.cat([w[-1, :half], w[0, half:]])
+    whole = int(len(a) > 1)
+    a = a[whole:]  # a whole picture without regions stands for itself
     h = c = torch.zeros(4).double()
     regions, words, fits = [], [], []
     for _ in range(model.count):
@@ -49,6 +52,8 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
         else:
             p, q = torch.full((len(a),), 1 / len(a)).double(), torch.full((len(w),), 1 / len(w)).double()
         seen, said = (m, n) if variant == "ctx" else (p @ a, q @ w)
+        if variant == "full":
+            seen, said = seen + m, said + n
         x, y = model.seen(seen), model.said(said)
         s = 4 * (x / x.norm()) * (y / y.norm())
         fits.append(s.mean())
@@ -56,7 +61,7 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
         i, f, g, o = (cell.weight_ih @ s + cell.bias_ih + cell.weight_hh @ h + cell.bias_hh).chunk(4)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
-        regions.append(p)
+        regions.append(torch.cat([torch.zeros(whole), p]).double())
         words.append(q)
     return model.verdict(h)[0] + torch.stack(fits).mean(), regions, words
 
@@ -98,6 +103,30 @@ def test_steps_are_the_shares_of_each_pair_and_their_products_the_evidence(batch
 
 
 @torch.no_grad()
+def test_votes_differ_before_anything_is_learned() -> None:
+    """Whole pictures that are nearly alike, columns of unequal size: the shares of 31 regions are far from equal."""
+    random = torch.Generator().manual_seed(5)
+    sizes = torch.rand(300, generator=random).exp() * 0.05
+    features = (torch.randn(40, 32, 300, generator=random) + 3) * sizes
+    features[:, 0] = 4 * sizes + features[:, 0] * 0.1
+    seen = torch.ones(40, 32, dtype=torch.bool)
+    words = Words(torch.randint(2, 90, (40, 9), generator=random), torch.ones(40, 9, dtype=torch.bool))
+    batch = Batch(Regions(features, seen, torch.zeros(40, 32, 4)), words, torch.arange(40))
+    torch.manual_seed(0)
+    model = SMLSTM(90, 300, embedding=256).eval()
+    model.fit(lambda: [batch])
+    images, texts = model.encode_images(batch.regions), model.encode_texts(batch.words)
+    contexts = images.values[:, 0]
+    alike = contexts.mean(0).square().sum() / contexts.square().sum(1).mean()
+    assert alike < 0.1  # of the context's square hardly anything is the same for all pictures
+    shares = model.steps(images, texts)[0].regions[:, 1:]
+    assert shares.amax(1).mean() > 2 / 31
+    with torch.autocast("cpu", torch.bfloat16):
+        lower = model.steps(images, texts)[0].regions[:, 1:]
+    assert len(lower[0].unique()) == 31
+
+
+@torch.no_grad()
 def test_context_and_state_modulate_attention_only_inside_one_nonlinearity() -> None:
     attention = sized().look
     assert attention is not None and attention.context is not None
@@ -123,7 +152,8 @@ def test_the_penalty_is_of_what_right_pairs_leave_out(batch: Batch) -> None:
     pictures, sentences = encoded(model, batch)
     for row, picture in enumerate(batch.picture.tolist()):
         _, regions, words = plain_walk(model, "full", pictures[picture], sentences[row])
-        total += sum((1 - sum(side)).square().sum().item() for side in (regions, words))
+        parts = sum(regions)[int(len(pictures[picture]) > 1) :]
+        total += sum((1 - side).square().sum().item() for side in (parts, sum(words)))
     assert held - free == pytest.approx(0.5 * total / 4, rel=1e-5)
 
 

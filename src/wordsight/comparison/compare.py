@@ -63,7 +63,9 @@ class Comparison:
             for figure, found in shown.differences[name].items():
                 if len(some) > 1:
                     what, times = UNITS[figure]
-                    parts += [f"A row less a column, in {what}; in brackets what may be chance (paired bootstrap):"]
+                    parts += [
+                        f"A row less a column, in {what}; in brackets what may be chance (paired bootstrap, Holm):"
+                    ]
                     parts += [tables.between(some, found, times).markdown()]
         return "\n\n".join(parts) + "\n"
 

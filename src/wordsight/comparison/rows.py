@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import stdev
 from typing import Any
 
 import numpy as np
@@ -133,10 +134,10 @@ class Row:
         """Mean of a metric over seeds."""
         return float(np.mean([member.outcome.figures[key] for member in self.members]))
 
-    def spread(self, key: str) -> float:
-        """Range of a metric over seeds, greatest minus least; 0 for one seed."""
+    def deviation(self, key: str) -> float:
+        """Standard deviation of a metric over seeds (n - 1); 0 for one seed."""
         found = [member.outcome.figures[key] for member in self.members]
-        return max(found) - min(found)
+        return stdev(found) if len(found) > 1 else 0.0
 
     @property
     def leading(self) -> float:
@@ -158,7 +159,7 @@ class Row:
             "model": str(self.members[0].recipe.model["name"]),
             "features": self.features,
             "figures": {key: self.figure(key) for key in keys},
-            "spread": {key: self.spread(key) for key in keys},
+            "deviation": {key: self.deviation(key) for key in keys},
             "minutes": self.minutes,
             "parameters": self.parameters,
             "pictures_per_second": self.speed,

@@ -38,7 +38,7 @@ def _cells(tag: str, kinds: Sequence[str], texts: Sequence[str]) -> Iterator[str
 
 
 def systems(rows: Sequence[Row]) -> Table:
-    """Metrics of rows of one kind, with half the spread over seeds after ±."""
+    """Metrics of rows of one kind, with the standard deviation over seeds after ±."""
     heads = ("run", "system", *_heads(rows[0].kind))
     heads += ("minutes", "parameters", "pictures/s", "seeds", "published (test)", "features")
     return Table(heads, tuple(_system(row) for row in rows))
@@ -75,8 +75,8 @@ def _system(row: Row) -> tuple[str, ...]:
 
 
 def _figure(row: Row, key: str, times: float) -> str:
-    spread = times * row.spread(key) / 2
-    return f"{times * row.figure(key):.1f}" + (f" ± {spread:.1f}" if len(row.members) > 1 else "")
+    deviation = f" ± {times * row.deviation(key):.1f}" if len(row.members) > 1 else ""
+    return f"{times * row.figure(key):.1f}{deviation}"
 
 
 def between(rows: Sequence[Row], found: Sequence[Sequence[Difference]], times: float) -> Table:

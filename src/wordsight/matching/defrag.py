@@ -14,7 +14,7 @@ from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, score
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
-from wordsight.vision.standardise import Standardise
+from wordsight.vision.standardise import Standardise, of_regions
 
 
 class DeFrag(Matcher):
@@ -148,4 +148,4 @@ class DeFrag(Matcher):
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Standardise the features."""
-        self.centred.fit(batches())
+        self.centred.fit(of_regions(batches()))

@@ -14,7 +14,7 @@ from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher
 from wordsight.text.trees import RELATIONS, trees
-from wordsight.vision.standardise import Standardise
+from wordsight.vision.standardise import Standardise, of_whole_pictures
 
 REACH = 4  # with `matrices = "position"`, this many nearest children on either side have matrices of their own
 
@@ -53,7 +53,7 @@ class SDTRNN(Matcher):
         self.word = nn.Linear(words, embedding, bias=False)  # W_v
         kinds = len(RELATIONS) if matrices == "relation" else 2 * REACH
         self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: at first a mean of all words
-        self.centred = Standardise(features, region_dropout)
+        self.centred = Standardise(features, region_dropout, columns=True)
         self.picture = nn.Linear(features, embedding)  # W_I
         self.dropout = nn.Dropout(dropout)
         self.matrices, self.margin = matrices, margin
@@ -102,8 +102,8 @@ class SDTRNN(Matcher):
         return losses.ranking(scores, batch.picture, margin=self.margin)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Standardise the features."""
-        self.centred.fit(batches())
+        """Standardise the features of whole pictures, column by column."""
+        self.centred.fit(of_whole_pictures(batches()))
 
 
 def depths(heads: Tensor) -> Tensor:

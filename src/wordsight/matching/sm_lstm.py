@@ -3,9 +3,9 @@
 Huang, Wang and Wang 2017, "Instance-aware Image and Sentence Matching with Selective Multimodal LSTM". Instances are
 regions a_i and words w_j; m and n, the whole picture and the whole sentence, are the context. At each step t
 
-    p_i  = softmax over regions of  f_p . sigma(m M_p + a_i A_p + h_{t-1} H_p + b_p)      where it looks
-    q_j  = softmax over words of    f_q . sigma(n M_q + w_j A_q + h_{t-1} H_q + b_q)      what it reads
-    a'_t = sum over i of p_i a_i,   w'_t = sum over j of q_j w_j
+    p_i  = softmax over regions of  f_p . sigma((m M_p + a_i A_p + b_p) * (1 + h_{t-1} H_p))      where it looks
+    q_j  = softmax over words of    f_q . sigma((n M_q + w_j A_q + b_q) * (1 + h_{t-1} H_q))      what it reads
+    a'_t = m + sum over i of p_i a_i,   w'_t = n + sum over j of q_j w_j
     s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T) + mean over t of mean(s_t)
 
 with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, elementwise: their mean is a cosine. (The
@@ -14,7 +14,9 @@ reason the mean of these cosines is added to the score, which is MLP(h_T) alone 
 
 The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
 so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
-inside one sigma, as here.
+inside one sigma, as here; h by a product, elementwise, which moves the weights between steps more than a sum does.
+
+m has a standardisation and a projection of its own: around the mean of all regions, whole pictures are nearly alike.
 
 h depends on picture and sentence, so every pair is computed by itself and cannot be indexed. Only the first step is
 the same for all pairs, as h_0 = 0.
@@ -32,7 +34,7 @@ from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher, Step
 from wordsight.matching.score import spans, word_shares
 from wordsight.text.encoders import run_packed
-from wordsight.vision.standardise import Standardise
+from wordsight.vision.standardise import Standardise, of_regions, of_whole_pictures
 
 TOGETHER = 16  # pictures scored at once: (16, N, R, A) numbers fit the processor's cache
 
@@ -66,12 +68,17 @@ class Attention(nn.Module):
 
     def known(self, parts: Tensor, context: Tensor) -> Tensor:
         """The terms without the state, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
-        known = self.part(parts)
-        return known if self.context is None else known + self.context(context)[:, None]
+        with torch.autocast(parts.device.type, enabled=False):
+            kind = self.vote.weight.dtype
+            known = self.part(parts.to(kind))
+            return known if self.context is None else known + self.context(context.to(kind))[:, None]
 
     def forward(self, known: Tensor, state: Tensor, mask: Tensor) -> Tensor:
         """`known` (..., K, A), states (..., H) and a mask (..., K), which broadcast -> weights (..., K) float32."""
-        votes = self.vote(torch.sigmoid(known + self.state(state)[..., None, :]))[..., 0]
+        with torch.autocast(known.device.type, enabled=False):  # in bf16 few of these values differ
+            kind = self.vote.weight.dtype
+            known, state = known.to(kind), self.state(state.to(kind))[..., None, :]
+            votes = self.vote(torch.sigmoid(known * (1 + state)))[..., 0]
         return votes.float().masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
@@ -126,8 +133,9 @@ class SMLSTM(Matcher):
         self.words = nn.Embedding(vocabulary, words)
         self.dropout = nn.Dropout(dropout)
         self.sentence = nn.LSTM(words, embedding // 2, bidirectional=True, batch_first=True)
-        self.centred = Standardise(features, region_dropout)
-        self.region = nn.Linear(features, embedding)
+        self.regions = Standardise(features, region_dropout, columns=True)
+        self.whole = Standardise(features, region_dropout, columns=True)
+        self.region, self.picture = nn.Linear(features, embedding), nn.Linear(features, embedding)
         self.look = self.read = None
         if variant in ("full", "att"):
             self.look = Attention(embedding, hidden, attention, context=variant == "full")
@@ -135,19 +143,25 @@ class SMLSTM(Matcher):
         self.seen, self.said = nn.Linear(embedding, hidden), nn.Linear(embedding, hidden)
         self.aggregate = nn.LSTMCell(hidden, hidden)
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        self.count, self.only_context, self.penalty = steps, variant == "ctx", penalty
+        self.count, self.penalty = steps, penalty
+        self.only_context, self.whole_too = variant == "ctx", variant == "full"
         self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
+        for layer in (self.region, self.picture, self.seen, self.said):
+            nn.init.zeros_(layer.bias)  # by default as large as what differs between pictures
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # seen in training so far
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Standardise the features."""
-        self.centred.fit(batches())
+        """Standardise the features, those of whole pictures by themselves."""
+        self.regions.fit(of_regions(batches()))
+        self.whole.fit(of_whole_pictures(batches()))
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Regions (I, R, F) -> a_i (I, R, D), the first of which is m; the variant `ctx` gives m alone."""
-        some = slice(1 if self.only_context else None)
-        values = self.region(self.centred(regions.features[:, some]))
-        return Vectors(values, regions.mask[:, some], regions.boxes[:, some])
+        """Regions (I, R, F) -> m and a_i (I, R, D), m first; the variant `ctx` gives m alone."""
+        values = self.picture(self.whole(regions.whole[:, None]))
+        if self.only_context:
+            return Vectors(values, regions.mask[:, :1], regions.boxes[:, :1])
+        values = torch.cat([values, self.region(self.regions(regions.features[:, 1:]))], dim=1)
+        return Vectors(values, regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
         """Words (N, T) -> w_j (N, T, D); the variant `ctx` gives n (N, 1, D), which spans the sentence."""
@@ -171,7 +185,7 @@ class SMLSTM(Matcher):
         if not self.penalty:
             return loss
         right = batch.picture, torch.arange(len(batch.picture), device=batch.picture.device)
-        sides = ((walk.regions, batch.regions.mask[batch.picture]), (walk.words, batch.words.mask))
+        sides = ((walk.regions, _parts(batch.regions.mask)[batch.picture]), (walk.words, batch.words.mask))
         for steps, mask in sides:
             total = torch.stack([step.expand(*walk.scores.shape, -1)[right] for step in steps]).sum(dim=0)  # (N, K)
             loss = loss + self.penalty * ((1 - total).square() * mask).sum(dim=1).mean()
@@ -209,6 +223,9 @@ class SMLSTM(Matcher):
             words.append(read(state))  # (I or 1, N, T)
             seen = torch.einsum("inr,ird->ind", regions[-1].to(images.values.dtype), images.values)  # a'
             said = torch.einsum("int,ntd->ind", words[-1].to(texts.values.dtype), texts.values)  # w'
+            if self.whole_too:
+                seen = seen + images.values[:, None, 0]
+                said = said + _whole(texts.values, texts.mask)
             fit = self._fit(seen, said)
             fits.append(fit.float().mean(dim=-1))  # (I, N)
             state, cell = self._step(fit, state, cell)
@@ -216,9 +233,9 @@ class SMLSTM(Matcher):
 
     def _looking(self, images: Vectors) -> Shares:
         if self.look is None:
-            return lambda _: _equal(images.mask)[:, None]
+            return lambda _: _equal(_parts(images.mask))[:, None]
         look, known = self.look, self.look.known(images.values, images.values[:, 0])[:, None]  # (I, 1, R, A)
-        return lambda state: look(known, state, images.mask[:, None])
+        return lambda state: look(known, state, _parts(images.mask)[:, None])
 
     def _reading(self, texts: Vectors) -> Shares:
         if self.read is None:
@@ -243,6 +260,13 @@ def _whole(values: Tensor, mask: Tensor) -> Tensor:
     last = mask.sum(dim=1) - 1  # (N,)
     forward, backward = values.chunk(2, dim=2)
     return torch.cat([forward[torch.arange(len(last), device=last.device), last], backward[:, 0]], dim=1)
+
+
+def _parts(mask: Tensor) -> Tensor:
+    """Which regions are instances (I, R): all but the whole picture, which is m, where there are others."""
+    parts = mask.clone()
+    parts[:, 0] = ~mask[:, 1:].any(dim=1)
+    return parts
 
 
 def _equal(mask: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from wordsight.matching import losses
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans
 from wordsight.text.encoders import BiGRU
-from wordsight.vision.standardise import Standardise
+from wordsight.vision.standardise import Standardise, of_regions
 
 TINY = 1e-12  # a squared length is at least this: nothing is divided by 0, and roots have a slope
 
@@ -77,7 +77,7 @@ class StackedAttention(Matcher):
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Standardise the features."""
-        self.centred.fit(batches())
+        self.centred.fit(of_regions(batches()))
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Regions (I, R, F) -> vectors (I, R, D) of length 1."""

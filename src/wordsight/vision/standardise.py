@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch
 
+FLAT = 1e-3  # of the mean variance
+
 
 def mean_and_scale(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """The mean (F,) of all rows, and the factor () that makes their mean squared distance from it 1.
@@ -26,26 +28,49 @@ def of_regions(batches: Iterable[Batch]) -> Iterable[Tensor]:
     return (batch.regions.features[batch.regions.mask] for batch in batches)
 
 
+def mean_and_scales(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean (F,) of all rows, and the factors (F,) that make the variance of each column 1.
+
+    A column that hardly varies is not blown up: its variance counts as `FLAT` of the mean one at least.
+
+    Args:
+        rows: blocks (N, F) of features, at least one row in all.
+    """
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for block in rows:
+        count, total, squares = count + len(block), total + block.sum(0), squares + block.square().sum(0)
+    mean = total / count
+    variance = squares / count - mean.square()
+    return mean, variance.clamp(min=max(1e-12, FLAT * float(variance.mean()))).rsqrt()
+
+
+def of_whole_pictures(batches: Iterable[Batch]) -> Iterable[Tensor]:
+    """The features of every whole picture (N, F)."""
+    return (batch.regions.whole for batch in batches)
+
+
 class Standardise(nn.Module):
     """Subtracts the mean over the training regions, and scales by one number to a mean squared length of 1.
 
     Args:
         features: F, size of a region's features.
         dropout: on columns, the same ones in all regions of a picture.
+        columns: scale every column by itself, to a variance of 1.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, features: int, dropout: float = 0.0) -> None:
+    def __init__(self, features: int, dropout: float = 0.0, *, columns: bool = False) -> None:
         super().__init__()
+        self.columns = columns
         self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("scale", torch.ones(features) if columns else torch.ones(()))
         self.dropout = nn.Dropout(dropout)
 
-    def fit(self, batches: Iterable[Batch]) -> None:
-        """Fit both on every picture of the training split."""
-        self.mean, self.scale = mean_and_scale(of_regions(batches))
+    def fit(self, rows: Iterable[Tensor]) -> None:
+        """Fit both on features of the training split, in blocks (N, F)."""
+        self.mean, self.scale = (mean_and_scales if self.columns else mean_and_scale)(rows)
 
     def forward(self, features: Tensor) -> Tensor:
         """(I, R, F) -> (I, R, F)."""
