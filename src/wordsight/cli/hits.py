@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wordsight.cli.options import print_result
 from wordsight.cli.terminal_pictures import show_pictures
 from wordsight.errors import WorkFailed, printable
 from wordsight.text.tokens import FUNCTION_WORDS
@@ -194,3 +195,27 @@ def _tells(phrase: "Phrase") -> bool:
 def _numbers(phrase: "Phrase") -> str:
     left, top, right, bottom = (f"{100 * edge:.0f}" for edge in phrase.box)
     return f"{phrase.text}: strength {phrase.strength:.3f}, left {left} top {top} right {right} bottom {bottom} %"
+
+
+def show_found(
+    found: "SearchResults",
+    vocabulary: "Vocabulary",
+    *,
+    out: Path | None,
+    as_json: bool,
+    boxes: bool,
+    pictures: bool,
+    open_: bool,
+) -> None:
+    """What was found, as the options of `search` want it."""
+    from wordsight.search.contact_sheet import write_sheet
+
+    tell_unknown(found.unknown, vocabulary)
+    if out:
+        write_sheet(found, out)
+    if as_json:
+        print_result(found.to_json(), "", as_json)
+    else:
+        show_hits(found, boxes=boxes, pictures=pictures)
+    if open_ and found.hits:
+        open_sheet(found, out)

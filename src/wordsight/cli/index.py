@@ -1,20 +1,22 @@
 """The commands of an index: `wordsight index ...` and `wordsight search`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wordsight.bundled import say_bundled
-from wordsight.cli.options import AllowHub, Device, Json, command, opened, print_result
+from wordsight.cli import stores
+from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, command, opened, print_result
 from wordsight.errors import InputError
 
 app = typer.Typer(
     help="Make and maintain an index: what a search needs to know of your pictures.", no_args_is_help=True
 )
+app.command()(stores.export)
 
-IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of the index.")]
 Pictures = Annotated[
     list[str],
     typer.Argument(metavar="PICTURE", help="Files, folders, patterns such as 'a/*.jpg'; - for paths on stdin."),
@@ -164,7 +166,9 @@ def merge(
 
 @command
 def search(
-    index: IndexFolder,
+    index: Annotated[
+        Path | None, typer.Argument(metavar="INDEX", help="The folder of the index; not needed with --store.")
+    ] = None,
     sentences: Annotated[
         list[str] | None,
         typer.Argument(
@@ -214,15 +218,17 @@ def search(
         bool, typer.Option("--pictures/--no-pictures", help="Show the hits where the terminal can show pictures.")
     ] = True,
     open_: Annotated[bool, typer.Option("--open", help="Open the contact sheet in the picture viewer.")] = False,
+    store: stores.Searched = None,
+    collection: stores.Collection = "wordsight",
+    candidates: stores.Candidates = 50,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
     """Find pictures by sentence, by a picture, a region of one or the text in them, and show where words matched."""
     from wordsight.cli import index_files
-    from wordsight.cli.hits import open_sheet, show_hits, tell_unknown
+    from wordsight.cli.hits import show_found
     from wordsight.runs.aligner import load
-    from wordsight.search.contact_sheet import write_sheet
     from wordsight.search.index import Index
     from wordsight.search.options import SearchKeywords
 
@@ -233,6 +239,26 @@ def search(
         raise InputError(
             f"--sketch {sketch}: expected alone, without sentences, --picture, --text, --captions, --rerank."
         )
+    show = partial(show_found, out=out, as_json=as_json, boxes=boxes, pictures=pictures, open_=open_)
+    if store:
+        without = {"--text": text, "--sketch": sketch, "--captions": captions, "--rerank": rerank, "--where": where}
+        without |= {"--under": under, "--since": since, "--until": until, "--camera": camera, "--album": album}
+        without |= {"--orientation": orientation, "--kind": kind}
+        stored, words = stores.open_stored(store, collection, index, sentences or [], device, without)
+        with stored:
+            asked = index_files.query(words, picture or [], box)
+            found = stored.search(
+                asked,
+                top=top,
+                page=page,
+                min_score=min_score,
+                min_confidence=min_confidence,
+                group=group,
+                candidates=candidates,
+            )
+            return show(found, stored.run.vocabulary)
+    if index is None:
+        raise InputError("search: expected the folder of an index, or --store.")
     searched = opened(Index(index, device))
     asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
     if captions and rerank:
@@ -250,13 +276,4 @@ def search(
         found = searched.search_sketch(sketch, **wanted)
     else:
         found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
-    tell_unknown(found.unknown, searched.run.vocabulary)
-    if out:
-        write_sheet(found, out)
-    if as_json:
-        print_result(found.to_json(), "", as_json)
-    else:
-        show_hits(found, boxes=boxes, pictures=pictures)
-    if open_ and found.hits:
-        open_sheet(found, out)
-    return None
+    return show(found, searched.run.vocabulary)

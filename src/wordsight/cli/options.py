@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 _verbose = False
 
+IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of the index.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and only JSON, on stdout.")]
 Model = Annotated[
     Path | None, typer.Option(metavar="RUN", help="The run to use; without it, the model that comes with wordsight.")

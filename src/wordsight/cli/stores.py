@@ -1,0 +1,77 @@
+"""What the command line does with vector databases: `wordsight index export`, and `wordsight search --store`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wordsight.cli.options import IndexFolder, Json, command, opened, print_result
+from wordsight.errors import InputError
+
+if TYPE_CHECKING:
+    from wordsight.search.stores.find import StoredIndex
+
+To = Annotated[str, typer.Option(metavar="KIND", help="The vector database: qdrant or lancedb.")]
+Place = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Its URL or folder; else http://localhost:6333, or the folder INDEX.lancedb."),
+]
+Collection = Annotated[str, typer.Option(metavar="NAME", help="What the collection or table is called.")]
+Searched = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Search what `wordsight index export` wrote, at this URL or in this folder."),
+]
+Candidates = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --store: pictures that the database names, at least.")
+]
+
+
+@command
+def export(
+    index: IndexFolder,
+    to: To,
+    store: Place = None,
+    collection: Collection = "wordsight",
+    as_json: Json = False,
+) -> None:
+    """Write an index into a vector database, or bring it up to date there; `search --store` asks it."""
+    from wordsight.search.index import Index
+    from wordsight.search.stores.export import export_index
+
+    done = export_index(opened(Index(index)), to, store, collection=collection)
+    print_result(done, export_text(done), as_json)
+
+
+def export_text(done: dict[str, Any]) -> str:
+    """What an export did, in a line."""
+    parts = [f"{done[key]:,} {key}" for key in ("added", "updated", "removed", "unchanged") if done[key]]
+    return (
+        f"{done['store']} ({done['collection']}): {done['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
+    )
+
+
+def open_stored(
+    place: str, collection: str, index: Path | None, sentences: list[str], device: str, without: Mapping[str, object]
+) -> tuple["StoredIndex", list[str]]:
+    """The collection that is searched, and the sentences: the first word may be the index that it was written from.
+
+    Args:
+        place: the database.
+        collection: of it.
+        index: the first word of the command line: an index, or a sentence.
+        sentences: the others.
+        device: where sentences are encoded.
+        without: the options that a database knows nothing of, by name, as they were given.
+
+    Raises:
+        InputError: one of these was given, or the collection cannot be opened.
+    """
+    from wordsight.search.stores.find import StoredIndex
+
+    given = [name for name, value in without.items() if value]
+    if given:
+        raise InputError(f"--store {place}: does not go with {', '.join(given)}; search the index itself with that.")
+    if index is not None and not index.is_dir():
+        index, sentences = None, [str(index), *sentences]
+    return StoredIndex(place, collection=collection, index=index, device=device), sentences
