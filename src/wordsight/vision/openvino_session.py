@@ -1,7 +1,7 @@
 """OpenVINO sessions: nets in bfloat16, for processors that have instructions for it.
 
 Half the time of a core that float32 takes in ONNX Runtime where there is AMX. Values differ by what 8 bits of a
-significand leave: `benchmarks/precision.py` measures what that changes.
+significand leave; `benchmarks/precision.py` measures what that changes.
 """
 
 import os
