@@ -48,7 +48,7 @@ class Progress:
             now = time.monotonic()
             if now - said >= self.every and done > start:
                 said = now
-                speed = (done - start) / (now - began)
+                speed = (done - start) / max(now - began, 1e-9)
                 left = clock((total - done) / speed)
                 self.say(f"{name}: {done:,} of {total:,}, {rate(speed)}, {left} left")
 
