@@ -81,10 +81,10 @@ def test_peers_that_are_missing_or_broken_are_rows_that_say_so(
     assert notes["LanceDB"].startswith("AttributeError: ")
 
 
-def test_weights_that_are_missing_are_a_row_that_says_so(
+def test_pictures_that_are_missing_are_a_row_that_says_so(
     benchmarks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (row,) = measured(benchmarks, "features.py", tmp_path, monkeypatch, "--weights", str(tmp_path / "nowhere"))
+    (row,) = measured(benchmarks, "features.py", tmp_path, monkeypatch, "--folder", str(tmp_path / "nowhere"))
     assert row["figure"] is None and "nowhere" in row["note"]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Words
 from wordsight.captioning import GENERATORS, decode, model_class
+from wordsight.captioning.beams import best_words
 from wordsight.captioning.captioner import END, UNKNOWN
 from wordsight.captioning.decode import Hypothesis, beam, greedy, sample
 from wordsight.text.vocabulary import Vocabulary
@@ -171,6 +172,20 @@ def test_a_beam_finds_what_a_plain_one_finds(width: int, n_best: int, power: flo
             assert [caption.log_prob for caption in captions] == pytest.approx([value for _, value in expected])
             lengths |= {len(caption.ids) for caption in captions}
     assert len(lengths) > 4
+
+
+@pytest.mark.parametrize("vocabulary", [3, 8, 50, 301])
+@pytest.mark.parametrize("beams", [1, 4])
+def test_the_best_words_are_found_in_groups(vocabulary: int, beams: int) -> None:
+    log_probs = torch.randn(5, beams, vocabulary, generator=torch.Generator().manual_seed(0)).log_softmax(dim=2)
+    log_probs[:, :, 1] = -torch.inf
+    so_far = torch.tensor([-0.5, -1.0, -3.0, -torch.inf])[:beams].expand(5, -1)
+    every = (log_probs + so_far[..., None]).flatten(1)
+    value, place = best_words(log_probs, so_far, 8)
+    expected = every.topk(min(8, every.shape[1])).values
+    assert torch.equal(value[:, : expected.shape[1]], expected) and (value[:, expected.shape[1] :] == -torch.inf).all()
+    real = value > -torch.inf
+    assert torch.equal(every.gather(1, place)[real], value[real])
 
 
 def test_a_wider_beam_finds_what_greedy_misses() -> None:

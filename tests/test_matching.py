@@ -57,9 +57,10 @@ def brute_force(images: Vectors, texts: Vectors, *, mean: bool = False, threshol
 OPTIONS = [{}, {"mean": True}, {"thresholded_sum": True}, {"mean": True, "thresholded_sum": True}]
 
 
+@pytest.mark.parametrize("regions", [5, 9])  # few: a dense backward; many: a sparse one
 @pytest.mark.parametrize("options", OPTIONS)
-def test_the_score_equals_brute_force_and_so_do_its_gradients(options: dict[str, bool]) -> None:
-    images, texts = vectors(4, 5, 6, seed=1, dtype=torch.double), vectors(7, 3, 6, seed=2, dtype=torch.double)
+def test_the_score_equals_brute_force_and_so_do_its_gradients(options: dict[str, bool], regions: int) -> None:
+    images, texts = vectors(4, regions, 6, seed=1, dtype=torch.double), vectors(7, 3, 6, seed=2, dtype=torch.double)
     leaves = [images.values.requires_grad_(), texts.values.requires_grad_()]
     found, expected = score.sum_of_max(images, texts, **options), brute_force(images, texts, **options)
     torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
@@ -70,12 +71,30 @@ def test_the_score_equals_brute_force_and_so_do_its_gradients(options: dict[str,
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
 
-def test_regions_that_fit_a_word_equally_well_share_its_gradient() -> None:
-    region = torch.tensor([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]], dtype=torch.double, requires_grad=True)
-    word = torch.tensor([[3.0, 4.0]], dtype=torch.double)
-    score.best_region(region[None], word, torch.ones(1, 3, dtype=torch.bool)).sum().backward()
-    assert region.grad is not None
-    assert region.grad.tolist() == [[1.5, 2.0], [1.5, 2.0], [0.0, 0.0]]
+@pytest.mark.parametrize("others", [1, 7])
+def test_regions_that_fit_a_word_equally_well_share_its_gradient(others: int) -> None:
+    values = [[1.0, 2.0], [1.0, 2.0], *[[0.0, 0.0]] * others]
+    region = torch.tensor(values, dtype=torch.double, requires_grad=True)
+    word = torch.tensor([[3.0, 4.0]], dtype=torch.double, requires_grad=True)
+    score.best_region(region[None], word, torch.ones(1, len(region), dtype=torch.bool)).sum().backward()
+    assert region.grad is not None and word.grad is not None
+    assert region.grad.tolist() == [[1.5, 2.0], [1.5, 2.0], *[[0.0, 0.0]] * others]
+    assert word.grad.tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize("active", [0.0, 0.2])
+@pytest.mark.parametrize("size", [6, 300])  # of vectors: also wider than what is looked up at a time
+def test_pairs_that_are_ranked_well_enough_give_no_gradient(active: float, size: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    regions = torch.randn(3, 12, size, generator=random, dtype=torch.double, requires_grad=True)
+    words = torch.randn(10, size, generator=random, dtype=torch.double, requires_grad=True)
+    weight = torch.rand(3, 10, generator=random) * (torch.rand(3, 10, generator=random) < active)
+    mask = torch.arange(12) < torch.tensor([12, 7, 9])[:, None]
+    best = (regions @ words.T).masked_fill(~mask[:, :, None], -torch.inf).amax(dim=1)
+    plain = torch.autograd.grad((best * weight).sum(), [regions, words])
+    ours = torch.autograd.grad((score.best_region(regions, words, mask) * weight).sum(), [regions, words])
+    for one, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
 
 def test_padded_regions_and_words_are_never_evidence() -> None:

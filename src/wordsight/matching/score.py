@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wordsight.batch import Vectors
 from wordsight.matching.query_bank import SHARE
+
+_MANY = 8  # regions; with fewer, a dense backward is as fast as a sparse one
+_COLUMNS = 256  # of vectors that are looked up at a time
 
 
 class Rule(NamedTuple):
@@ -66,7 +70,7 @@ def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
 
 
 class _BestRegion(torch.autograd.Function):
-    """`best_region` with a backward of two matrix products: faster than autograd's own, which scatters by indices."""
+    """`best_region` with a backward of its own: only a word's best region gets a gradient."""
 
     @staticmethod
     def forward(ctx: Any, regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
@@ -82,9 +86,43 @@ class _BestRegion(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         regions, words, products, best = ctx.saved_tensors
         chosen = products == best[:, None]  # (I, R, W): usually one region a word; ties share the gradient
-        share = (gradients[0] / chosen.sum(dim=1)).to(products.dtype)  # (I, W)
-        flow = (chosen * share[:, None]).flatten(0, 1)  # (I * R, W)
-        return (flow @ words).view(regions.shape), flow.T @ regions.flatten(0, 1), None
+        share = gradients[0]  # (I, W)
+        if chosen.count_nonzero() > share.numel():
+            share = share / chosen.sum(dim=1)
+        flat, share = regions.flatten(0, 1), share.to(products.dtype)
+        exact = products.dtype in (torch.float32, torch.float64)
+        if not exact or products.device.type != "cpu" or regions.shape[1] < _MANY:
+            flow = (chosen * share[:, None]).flatten(0, 1)  # (I * R, W)
+            return (flow @ words).view(regions.shape), flow.T @ flat, None
+        row, word = chosen.flatten(0, 1).nonzero().unbind(dim=1)
+        weight = share[row // regions.shape[1], word]
+        if not weight.all():  # a pair that is ranked well enough has no gradient
+            row, word, weight = (part[weight != 0] for part in (row, word, weight))
+        order = word.int().argsort(stable=True)
+        to_regions = _sums(words, word, row, weight, len(flat))
+        return to_regions.view(regions.shape), _sums(flat, row[order], word[order], weight[order], len(words)), None
+
+
+def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: int) -> Tensor:
+    """Weighted sums of rows: weight_k x row source_k, added up by target_k.
+
+    Args:
+        rows: (S, D).
+        source: (K,), from 0 to S - 1.
+        target: (K,), from 0 to `count` - 1, ascending.
+        weight: (K,).
+        count: how many sums.
+
+    Returns:
+        (count, D).
+    """
+    ends = torch.bincount(target, minlength=count).cumsum(0)
+    starts = functional.pad(ends[:-1], (1, 0))
+    blocks = [  # as many columns as stay in the cache while rows are looked up
+        functional.embedding_bag(source, part.contiguous(), starts, mode="sum", per_sample_weights=weight)
+        for part in rows.split(_COLUMNS, dim=1)
+    ]
+    return torch.cat(blocks, dim=1)
 
 
 def word_regions(images: Vectors, texts: Vectors) -> Tensor:

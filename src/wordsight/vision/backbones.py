@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.files import read_bytes
 from wordsight.vision.onnx_session import OnnxNet
+from wordsight.vision.openvino_session import Compute
 from wordsight.vision.pooling import Backbone
 from wordsight.vision.settings import LITE2, RegionSettings
 
@@ -23,13 +24,13 @@ class OnnxBackbone:
 
     batch = 1
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, compute: Compute = "float32") -> None:
         """Open the file and test it on a small picture.
 
         Raises:
             InputError: missing, not ONNX, or not of this shape.
         """
-        self._net = OnnxNet(path)
+        self._net = OnnxNet(path, compute)
         self.name = path.stem
         self._output = "feature_map" if "feature_map" in self._net.outputs else self._net.outputs[0]
         side = self._net.shape[-1]
@@ -50,7 +51,7 @@ class OnnxBackbone:
         return self._net.run(batch, self._output)
 
 
-def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbone:
+def backbone(name: str, weights: str | Path = "", revision: str = "", compute: Compute = "float32") -> Backbone:
     """Load a backbone by name.
 
     Args:
@@ -58,6 +59,7 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
             transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
         weights: the folder in which files are found by name.
         revision: of a hub model, the commit to use; else the newest.
+        compute: the type that EfficientNet-Lite2 and ONNX files are run in; others are run in float32.
 
     Raises:
         InputError: there is none; suggests the nearest name.
@@ -69,9 +71,9 @@ def backbone(name: str, weights: str | Path = "", revision: str = "") -> Backbon
     if name == LITE2:
         from wordsight.vision.lite2 import Lite2
 
-        return Lite2()
+        return Lite2(compute=compute)
     if name.endswith(".onnx"):
-        return OnnxBackbone(find_weights(name, weights))
+        return OnnxBackbone(find_weights(name, weights), compute)
     local = [path for path in (Path(name), Path(weights) / name) if os.path.isdir(path)]
     if local or HUB_ID.fullmatch(name):
         from wordsight.vision.hub import TransformersBackbone

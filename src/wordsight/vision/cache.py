@@ -57,12 +57,14 @@ class RegionSource(Protocol):
         size: F, features a region.
         rows: R, regions a picture at most.
         precision: numpy type of stored features.
+        compute: the type that they are computed in.
         fingerprint: equal for sources that give the same values.
     """
 
     size: int
     rows: int
     precision: str
+    compute: str
     fingerprint: str
 
     def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
@@ -119,7 +121,8 @@ class FeatureCache:
             InputError: the folder was written by a newer wordsight, or cannot be read or written.
         """
         self._encoder = encoder
-        self.folder = folder / encoder.fingerprint[:16]
+        low = "" if encoder.compute == "float32" else f"-{encoder.compute}"
+        self.folder = folder / f"{encoder.fingerprint[:16]}{low}"
         self._data, self._index = self.folder / "features.bin", self.folder / "index.bin"
         self._sums = self.folder / "checksums.bin"
         regions, size = encoder.rows, encoder.size

@@ -46,11 +46,13 @@ def held(proposals: Proposals) -> NDArray[np.float32]:
     """
     classes = proposals.classes.shape[1]
     rows = np.zeros((len(proposals), 2 * classes + 4), np.float32)
-    for row, kind, scores in zip(rows, proposals.kinds, proposals.classes, strict=True):
-        if kind == Kind.WHOLE:
-            row[-1] = 1.0
-        elif scores.any():
-            extra, best = _EXTRA.get(kind), int(scores.argmax())
-            label = 2 * classes + extra if extra is not None else best + classes * (kind == Kind.GROUP)
-            row[label] = scores[best] ** 0.25
+    rows[proposals.kinds == Kind.WHOLE, -1] = 1.0
+    detected = np.flatnonzero(proposals.classes.any(axis=1) & (proposals.kinds != Kind.WHOLE))
+    if len(detected):
+        kinds, scores = proposals.kinds[detected], proposals.classes[detected]
+        best = scores.argmax(axis=1)
+        label = best + classes * (kinds == Kind.GROUP)
+        for kind, extra in _EXTRA.items():
+            label[kinds == kind] = 2 * classes + extra
+        rows[detected, label] = scores[np.arange(len(detected)), best] ** 0.25
     return rows

@@ -19,6 +19,7 @@ from wordsight.vision.head import add_head, read
 from wordsight.vision.head import found as found_things
 from wordsight.vision.images import pixels
 from wordsight.vision.onnx_session import OnnxNet
+from wordsight.vision.openvino_session import Compute
 from wordsight.vision.pooling import fit
 from wordsight.vision.proposals import COCO_NAMES, Proposals
 from wordsight.vision.settings import LITE2
@@ -46,19 +47,22 @@ class Lite2:
     name, size, stride, batch = LITE2, FEATURES, 32, 1
     names: tuple[str, ...] = COCO_NAMES
 
-    def __init__(self, side: int = 320, threshold: float = 0.05, overlap: float = 0.5) -> None:
+    def __init__(
+        self, side: int = 320, threshold: float = 0.05, overlap: float = 0.5, compute: Compute = "float32"
+    ) -> None:
         """Read the weights.
 
         Args:
             side: in pixels, to which pictures are stretched for detection.
             threshold: the least score of a thing, 0 to 1.
             overlap: IoU of non-maximum suppression.
+            compute: the type that the net is run in.
 
         Raises:
             InputError: the package of the weights is missing, damaged or of another version; or the head is damaged.
         """
         model, content = graph()
-        self._net = OnnxNet(model)
+        self._net = OnnxNet(model, compute)
         self._slope, self._bias = classifier()
         self.classes = class_names()
         self._side, self._threshold, self._overlap = fit(side, self.stride), threshold, overlap

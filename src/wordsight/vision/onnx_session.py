@@ -1,5 +1,6 @@
 """ONNX Runtime sessions: one thread a run, any number of runs at once."""
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.files import read_bytes
+from wordsight.vision.openvino_session import Compute, OpenVinoSession, openvino_core
 
 _MODEL_GRAPH, _GRAPH_NODE, _NODE_INPUT = 7, 1, 1  # field numbers of the ONNX format
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of a protocol buffer
@@ -25,15 +27,17 @@ class OnnxNet:
         outputs: names of the outputs.
     """
 
-    def __init__(self, source: Path | bytes) -> None:
+    def __init__(self, source: Path | bytes, compute: Compute = "float32") -> None:
         """Read the file.
 
         Args:
             source: the file, or its bytes.
+            compute: the type that it is run in; `bfloat16` by OpenVINO.
 
         Raises:
-            InputError: missing, or not an ONNX file.
+            InputError: missing, or not an ONNX file; or `bfloat16` is not possible here.
         """
+        self._low = openvino_core() if compute == "bfloat16" else None
         path = "graph" if isinstance(source, bytes) else source
         try:
             data = source if isinstance(source, bytes) else read_bytes(source)
@@ -69,10 +73,19 @@ class OnnxNet:
         """A cached session for one picture of one size: size-dependent constants are folded once."""
         with self._lock:
             if (height, width) not in self._sessions:
-                pairs = zip(self.shape, (1, 3, height, width), strict=True)
-                sizes = {name: size for name, size in pairs if isinstance(name, str)}
-                self._sessions[height, width] = _open(_for_size(self._model, sizes))
+                self._sessions[height, width] = self._opened((1, 3, height, width))
             return self._sessions[height, width]
+
+    def _opened(self, shape: tuple[int, ...]) -> Any:
+        if self._low is not None:
+            return OpenVinoSession(self._low, self._model, shape, cores())
+        pairs = zip(self.shape, shape, strict=True)
+        return _open(_for_size(self._model, {name: size for name, size in pairs if isinstance(name, str)}))
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, int] | None = None, out: str = "") -> Any:

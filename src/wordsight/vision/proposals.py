@@ -15,6 +15,7 @@ from wordsight.errors import InputError
 from wordsight.files import read_bytes
 from wordsight.vision.boxes import WHOLE, Boxes, area, grid, iou, nms, windows
 from wordsight.vision.onnx_session import OnnxNet
+from wordsight.vision.openvino_session import Compute
 
 # fmt: off
 COCO_NAMES = (
@@ -113,18 +114,19 @@ class Yolox:
 
     names: tuple[str, ...] = COCO_NAMES
 
-    def __init__(self, path: Path, threshold: float = 0.05, overlap: float = 0.5) -> None:
+    def __init__(self, path: Path, threshold: float = 0.05, overlap: float = 0.5, compute: Compute = "float32") -> None:
         """Open the file.
 
         Args:
             path: of the ONNX file; one input (1, 3, S, S), one output (1, cells, 85).
             threshold: the least score (objectness x best class) of a detection, 0 to 1.
             overlap: IoU of non-maximum suppression.
+            compute: the type that the net is run in.
 
         Raises:
             InputError: missing, or not such a net.
         """
-        self._net, self._threshold, self._overlap = OnnxNet(path), threshold, overlap
+        self._net, self._threshold, self._overlap = OnnxNet(path, compute), threshold, overlap
         side = self._net.shape[-1]
         self._side = side if isinstance(side, int) else 416
         self._grid, self._strides = _cells(self._side)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,8 @@ from wordsight.vision.images import Source
 from wordsight.vision.labels import held, label_names, label_titles
 from wordsight.vision.lite2 import LITE2, Glance, Lite2
 from wordsight.vision.meanings import Meanings
+from wordsight.vision.onnx_session import cores
+from wordsight.vision.openvino_session import Compute, compute_type
 from wordsight.vision.pooling import Features, Pool, crop, even, roi, roi_align
 from wordsight.vision.proposals import Detector, Kind, Proposals, Yolox, given, propose
 from wordsight.vision.settings import RegionSettings
@@ -49,9 +50,11 @@ class RegionEncoder:
         fingerprint: equal for encoders that give the same values, wherever their files are.
         revisions: commits of backbones from a hub.
         precision: numpy type of features in the cache.
+        compute: the type that nets are run in.
     """
 
     precision = "<f2"
+    compute: Compute = "float32"
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class RegionEncoder:
         weights: Path | None = None,
         threads: int | None = None,
         revisions: Mapping[str, str] | None = None,
+        compute: Compute | None = None,
     ) -> None:
         """Load the nets.
 
@@ -67,6 +71,7 @@ class RegionEncoder:
             weights: the folder of weights, if not the one in the settings.
             threads: pictures encoded at a time; by default the number of cores.
             revisions: commits of backbones from a hub; else the newest.
+            compute: the type that nets in ONNX are run in; by default $WORDSIGHT_COMPUTE, or float32.
 
         Raises:
             InputError: a net is missing or malformed, or settings conflict.
@@ -74,13 +79,14 @@ class RegionEncoder:
         settings.check()
         folder = weights or Path(settings.weights)
         self.settings, self.rows = settings, settings.regions
-        self.detector = _detector(settings, folder)
+        self.compute = compute or compute_type()
+        self.detector = _detector(settings, folder, self.compute)
         self._nets = [self._net(name, folder, (revisions or {}).get(name, "")) for name in settings.backbones]
         found = zip(settings.backbones, self._nets, strict=True)
         self.revisions = {name: revision for name, net in found if (revision := getattr(net, "revision", ""))}
         self._namer = next((net for net in self._nets if isinstance(net, Lite2)), None)
         self._meanings = _meanings(settings, self._namer, self.detector)
-        self._threads, self._group = threads or _cores(), max(net.batch for net in self._nets)
+        self._threads, self._group = threads or cores(), max(net.batch for net in self._nets)
         self.blocks = _blocks(settings, self._nets, self._meanings, self.detector)
         self.size = max(block.stop for block in self.blocks.values())
         self.fingerprint = _fingerprint(settings, self._nets, self._meanings, self.detector)
@@ -130,7 +136,7 @@ class RegionEncoder:
     def _net(self, name: str, folder: Path, revision: str) -> Backbone:
         """A backbone; the detector itself where that is one."""
         same = isinstance(self.detector, Lite2) and name == self.settings.detector
-        return self.detector if same else backbone(name, folder, revision)  # type: ignore[return-value]
+        return self.detector if same else backbone(name, folder, revision, self.compute)  # type: ignore[return-value]
 
     def _rows(self, sources: Sequence[Source], boxes: Sequence[ArrayLike | None]) -> list[Row | InputError]:
         looks: list[tuple[Image.Image, Proposals, Features | None] | InputError] = []
@@ -172,10 +178,11 @@ class RegionEncoder:
         for number, (parts, proposal) in enumerate(zip(pooled, proposals, strict=True)):
             if self.settings.geometry:
                 parts.append(_place(proposal))
-            if self._meanings:
-                parts.append(self._meanings.of(likely[number], held(proposal)))
-            if self.settings.labels:
-                parts.append(held(proposal))
+            labels = held(proposal) if self._meanings or self.settings.labels else None
+            if self._meanings and labels is not None:
+                parts.append(self._meanings.of(likely[number], labels))
+            if self.settings.labels and labels is not None:
+                parts.append(labels)
         features = (
             np.concatenate(parts, 1, dtype=np.float16, casting="same_kind").astype(np.float32) for parts in pooled
         )
@@ -202,7 +209,7 @@ def _place(proposal: Proposals) -> NDArray[np.float32]:
     return np.concatenate([kinds, proposal.boxes, sides, last], 1)
 
 
-def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
+def _detector(settings: RegionSettings, weights: Path, compute: Compute) -> Detector | None:
     """The detector of the settings.
 
     Raises:
@@ -212,9 +219,9 @@ def _detector(settings: RegionSettings, weights: Path) -> Detector | None:
     if settings.detector == "blobs":
         found = Blobs()
     elif settings.detector == LITE2:
-        found = Lite2(settings.size, settings.threshold, settings.overlap)
+        found = Lite2(settings.size, settings.threshold, settings.overlap, compute)
     elif settings.detector:
-        found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap)
+        found = Yolox(find_weights(settings.detector, weights), settings.threshold, settings.overlap, compute)
     if settings.labels and not (found and found.names):
         raise InputError("regions.labels needs a regions.detector that knows classes, such as a YOLOX ONNX file")
     return found
@@ -277,8 +284,3 @@ def _fingerprint(
         if plain[key] == without:
             del plain[key]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-
-
-def _cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

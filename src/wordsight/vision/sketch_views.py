@@ -48,10 +48,11 @@ class SketchViews:
         size: F, columns of all views.
         rows: 1.
         precision: of stored views.
+        compute: the type that they are computed in.
         fingerprint: equal for sources of the same values.
     """
 
-    rows, precision = 1, "<f2"
+    rows, precision, compute = 1, "<f2", "float32"
 
     def __init__(self, kind: Kind) -> None:
         """Load the net.
