@@ -14,12 +14,14 @@ from wordsight.data.entities import Phrase, load_phrases
 from wordsight.data.find import find
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
-from wordsight.metrics.grounding import Look, Predict, evaluate, predictor, untrained, word_table
+from wordsight.metrics.grounding import Located, Look, Predict, evaluate
+from wordsight.metrics.localise import predictor
 from wordsight.metrics.ranking import KS, chance, metrics, ranks, score_matrix
+from wordsight.metrics.untrained import untrained, word_table
 from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
-from wordsight.reports.tables import GROUNDING_LEGEND, RECALL_LEGEND, ROWS
+from wordsight.reports.tables import GROUNDING_COLUMNS, GROUNDING_LEGEND, RECALL_LEGEND, ROWS
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.pairs import encode, pairs
@@ -57,7 +59,7 @@ def measure(
     progress, report = progress or Progress(), Path(report) if report else None
     dataset = dataset_of(run.checkpoint, run.folder, data)
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
-    phrases = load_phrases(dataset.root, [picture.name for picture in wanted]) if grounding else []
+    every = load_phrases(dataset.root, [picture.name for picture in wanted], boxed=False) if grounding else []
     pictures, rows = featured(run.encoder, wanted, progress, split, run.folder if report else None)
     known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
     scores = score_matrix(run.model, *encode(run.model, known))
@@ -66,14 +68,15 @@ def measure(
     figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
     look = looking(pictures, rows)
     seen = {picture.name for picture in pictures}
-    phrases = [phrase for phrase in phrases if phrase.picture in seen]
-    boxes = predictor(run.model, run.vocabulary, look)(phrases) if phrases else None
-    if boxes is not None:
-        figures |= ground(run, phrases, boxes, look)
+    phrases = [phrase for phrase in every if phrase.boxes and phrase.picture in seen]
+    located = predictor(run.model, run.vocabulary, look)(phrases) if phrases else None
+    if located is not None:
+        figures |= ground(run, phrases, located, look)
+        figures["grounding_without_box"] = sum(not phrase.boxes and phrase.picture in seen for phrase in every)
     if report:
         title = f"{run.folder.resolve().name} on {dataset.name}, {split}"
         recipe, history = run.checkpoint.recipe.to_toml(), run.checkpoint.metrics.get("history", ())
-        shown = None if boxes is None else boxes[:, :4]
+        shown = None if located is None else located.best
         subject = Subject(
             title, run.model, run.vocabulary, pictures, look, scores, figures, {}, history, phrases, shown, recipe
         )
@@ -89,17 +92,17 @@ def _report(subject: Subject, out: Path, progress: Progress) -> None:
         progress.say(f"no report: {error}")
 
 
-def ground(run: Aligner, phrases: Sequence[Phrase], boxes: Tensor, look: Look) -> dict[str, float]:
+def ground(run: Aligner, phrases: Sequence[Phrase], located: Located, look: Look) -> dict[str, float]:
     """Grounding accuracy, beside baselines.
 
     Args:
         run: the model.
         phrases: P phrases with their true boxes.
-        boxes: (P, 6) the model's boxes, with a point each.
+        located: where the model puts them.
         look: gives the regions of pictures by name.
     """
     choice = {name: _boxes(look([name])) for name in {phrase.picture for phrase in phrases}}
-    return evaluate(lambda _: boxes, phrases, choice, _untrained(run, phrases, look))
+    return evaluate(lambda _: located, phrases, choice, _untrained(run, phrases, look))
 
 
 def looking(pictures: Sequence[Picture], rows: FeatureTable) -> Look:
@@ -139,25 +142,23 @@ def table(figures: Mapping[str, float]) -> str:
     out.print(RECALL_LEGEND, soft_wrap=True)
     if "grounding_phrases" in figures:
         out.print(_grounding(figures))
+        out.print(f"{figures['grounding_without_box']:,} phrases without a box are not asked", soft_wrap=True)
         out.print(GROUNDING_LEGEND, soft_wrap=True)
     return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
 
 def _grounding(figures: Mapping[str, float]) -> Table:
-    grid = Table(
-        f"\n{figures['grounding_phrases']:,} phrases", "\npointing", "\nIoU >= 0.5", box=None, header_style="bold"
-    )
+    heads = [f"\n{name}" for name in GROUNDING_COLUMNS.values()]
+    grid = Table(f"\n{figures['grounding_phrases']:,} phrases", *heads, box=None, header_style="bold")
     for column in grid.columns[1:]:
         column.justify = "right"
-    for prefix, (name, _) in ROWS.items():
-        keys = (f"grounding_{prefix}pointing", f"grounding_{prefix}iou")
+    rows = {f"grounding_{prefix}": name for prefix, (name, _) in ROWS.items()}
+    kinds = [key.split("_")[1] for key in figures if key.endswith("_phrases") and key.count("_") == 2]
+    rows |= {f"grounding_{kind}_": f"  {kind} ({figures[f'grounding_{kind}_phrases']:,})" for kind in kinds}
+    for prefix, name in rows.items():
+        keys = [f"{prefix}{column}" for column in GROUNDING_COLUMNS]
         if any(key in figures for key in keys):
             grid.add_row(name, *(f"{figures[key]:.1f}" if key in figures else "" for key in keys))
-    kinds = [key.split("_")[1] for key in figures if key.endswith("_phrases") and key.count("_") == 2]
-    for kind in kinds:
-        prefix = f"grounding_{kind}_"
-        name = f"  {kind} ({figures[f'{prefix}phrases']:,})"
-        grid.add_row(name, f"{figures[f'{prefix}pointing']:.1f}", f"{figures[f'{prefix}iou']:.1f}")
     return grid
 
 
