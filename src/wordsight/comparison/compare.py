@@ -13,8 +13,9 @@ import torch
 from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
-from wordsight.comparison.pages import KINDS, SAY, UNITS, Shown, write_pages
+from wordsight.comparison.pages import KINDS, SAY, SAY_GROUNDING, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
+from wordsight.data.entities import load_phrases
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
@@ -60,6 +61,8 @@ class Comparison:
             if not some:
                 continue
             parts += [f"## {heading}", SAY[name], tables.systems(some).markdown()]
+            if (grounded := tables.grounding(some)) is not None:
+                parts += [SAY_GROUNDING, grounded.markdown()]
             for figure, found in shown.differences[name].items():
                 if len(some) > 1:
                     what, times = UNITS[figure]
@@ -74,6 +77,7 @@ def compare(
     data: str | Path | None = None,
     split: str = "val",
     *,
+    grounding: bool = False,
     beam: int = BEAM,
     device: str = "auto",
     progress: Progress | None = None,
@@ -88,6 +92,7 @@ def compare(
         out: a folder.
         data: a dataset; None for the first run's training dataset.
         split: its name.
+        grounding: also compare where aligners put the phrases of the dataset, see `data/entities.py`.
         beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: receives updates; None prints to stderr.
@@ -100,7 +105,7 @@ def compare(
     _check(runs)
     make_folder(out)
     with locked(out, "another process is comparing here"):
-        return _compare(runs, out, data, split, beam, device, progress)
+        return _compare(runs, out, data, split, grounding, beam, device, progress)
 
 
 def _compare(
@@ -108,6 +113,7 @@ def _compare(
     out: Path,
     data: str | Path | None,
     split: str,
+    grounding: bool,
     beam: int,
     device: str,
     progress: Progress,
@@ -123,10 +129,11 @@ def _compare(
             dataset, wanted = part(gallery)(run.checkpoint, run.folder, data, split)
             pictures = featured(run.encoder, wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
+            phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
-        found = outcome(run, pictures, parses, beam, out / "outcomes", progress)
+        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)

@@ -129,6 +129,10 @@ class Row:
         """Mean pictures a second."""
         return float(np.mean([member.outcome.speed for member in self.members]))
 
+    def has(self, key: str) -> bool:
+        """Whether a metric was measured."""
+        return all(key in member.outcome.figures for member in self.members)
+
     def figure(self, key: str) -> float:
         """Mean of a metric over seeds."""
         return float(np.mean([member.outcome.figures[key] for member in self.members]))
@@ -196,7 +200,12 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list
     if some[0].kind == "ranking":
         sentences = [len(picture.sentences) for picture in pictures]
         added = [_mean([hits(member.outcome, sentences) for member in row.members]) for row in some]
-        return {"rsum": differences(added, recalls)}
+        found = {"rsum": differences(added, recalls)}
+        if all(member.outcome.phrases for row in some for member in row.members):
+            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]  # (I, 3)
+            found["grounding_pointing"] = differences([one[:, [0, 2]] for one in each], mean)
+            found["grounding_iou"] = differences([one[:, [1, 2]] for one in each], mean)
+        return found
     ones = np.ones(len(pictures))
     cider = [_mean([np.column_stack([member.outcome.cider, ones]) for member in row.members]) for row in some]
     bleu = [_mean([np.array(member.outcome.counts, float) for member in row.members]) for row in some]

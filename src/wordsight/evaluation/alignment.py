@@ -1,33 +1,25 @@
 """Evaluate an aligner on a dataset: retrieval both ways, and phrase grounding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from wordsight.batch import Regions
-from wordsight.data.entities import Phrase, load_phrases
-from wordsight.data.find import find
-from wordsight.data.records import Picture
+from wordsight.data.entities import load_phrases
+from wordsight.data.relevance import relevant_pairs
 from wordsight.errors import InputError
-from wordsight.metrics.grounding import Located, Look, Predict, evaluate
-from wordsight.metrics.localise import predictor
-from wordsight.metrics.ranking import KS, chance, metrics, ranks, score_matrix
-from wordsight.metrics.untrained import untrained, word_table
+from wordsight.metrics.ranking import KS, chance, fold_metrics, metrics, ranks, rsum, score_matrix
+from wordsight.metrics.relevance import relevance_metrics
 from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
 from wordsight.reports.tables import GROUNDING_COLUMNS, GROUNDING_LEGEND, RECALL_LEGEND, ROWS
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
+from wordsight.runs.grounding import ground, looking
 from wordsight.runs.pairs import encode, pairs
-from wordsight.vision.regions import FeatureTable
-
-VECTORS = "glove_300d.npz"  # optional file beside the weights, for the untrained baseline
 
 
 def measure(
@@ -36,6 +28,8 @@ def measure(
     split: str = "val",
     *,
     grounding: bool = False,
+    folds: int | None = None,
+    relevance: str | Path | None = None,
     report: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
@@ -45,13 +39,16 @@ def measure(
         run: the model.
         data: a dataset in any known format; None for the training dataset.
         split: the split's name; the vocabulary stays the run's.
-        grounding: also measure boxes against the dataset's `entities.json`.
+        grounding: also measure boxes against the dataset's phrases, see `data/entities.py`.
+        folds: also split the gallery into this many parts, in the order of the data, and give the means over them.
+        relevance: a file of many-to-many relevance: also measure by it, see `data/relevance.py`.
         report: a folder for `report.html`; a failure to write only prints a warning.
         progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat metrics, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, `pictures`, `sentences`, chance level as
-        `chance_i2t_R@1` ..., and `grounding_...` with its baselines.
+        Flat metrics, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, their sum `rsum`, `pictures`, `sentences`, chance
+        level as `chance_i2t_R@1` ..., the means of folds as `folds_i2t_R@1` ..., `relevant_...`, and `grounding_...`
+        with its baselines.
 
     Raises:
         InputError: data is missing or malformed.
@@ -65,13 +62,19 @@ def measure(
     scores = score_matrix(run.model, *encode(run.model, known))
     lots = chance(known.picture, len(pictures))
     figures = metrics(ranks(scores, known.picture), len(pictures))
+    figures |= {"rsum": round(rsum(figures), 4)}
     figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
+    if folds is not None:
+        figures |= {f"folds_{key}": value for key, value in fold_metrics(scores, known.picture, folds).items()}
+    if relevance is not None:
+        figures |= relevance_metrics(scores, relevant_pairs(Path(relevance), pictures))
     look = looking(pictures, rows)
     seen = {picture.name for picture in pictures}
     phrases = [phrase for phrase in every if phrase.boxes and phrase.picture in seen]
-    located = predictor(run.model, run.vocabulary, look)(phrases) if phrases else None
-    if located is not None:
-        figures |= ground(run, phrases, located, look)
+    located = None
+    if phrases:
+        found, located = ground(run, phrases, look)
+        figures |= found
         figures["grounding_without_box"] = sum(not phrase.boxes and phrase.picture in seen for phrase in every)
     if report:
         title = f"{run.folder.resolve().name} on {dataset.name}, {split}"
@@ -92,42 +95,6 @@ def _report(subject: Subject, out: Path, progress: Progress) -> None:
         progress.say(f"no report: {error}")
 
 
-def ground(run: Aligner, phrases: Sequence[Phrase], located: Located, look: Look) -> dict[str, float]:
-    """Grounding accuracy, beside baselines.
-
-    Args:
-        run: the model.
-        phrases: P phrases with their true boxes.
-        located: where the model puts them.
-        look: gives the regions of pictures by name.
-    """
-    choice = {name: _boxes(look([name])) for name in {phrase.picture for phrase in phrases}}
-    return evaluate(lambda _: located, phrases, choice, _untrained(run, phrases, look))
-
-
-def looking(pictures: Sequence[Picture], rows: FeatureTable) -> Look:
-    """A function from pictures' names to their regions."""
-    row = {picture.name: number for number, picture in enumerate(pictures)}
-    return lambda names: rows.gather(torch.tensor([row[name] for name in names]))
-
-
-def _boxes(regions: Regions) -> Tensor:
-    return regions.boxes[0, regions.mask[0]]  # (R, 4)
-
-
-def _untrained(run: Aligner, phrases: Sequence[Phrase], look: Look) -> Predict | None:
-    """Untrained baseline by the detector's class names; None where regions have none, or vectors are missing."""
-    labels, detector = run.encoder.blocks.get("labels"), run.encoder.detector
-    if labels is None or detector is None:
-        return None
-    columns = slice(labels.start, labels.start + len(detector.names))  # of single things; groups follow
-    try:
-        path = find(Path(run.checkpoint.regions.weights) / VECTORS, "word vectors")
-    except InputError:
-        return None
-    return untrained(look, columns, detector.names, word_table(path, phrases, detector.names))
-
-
 def table(figures: Mapping[str, float]) -> str:
     """The metrics as a text table."""
     out = Console(file=StringIO(), width=100, highlight=False)
@@ -136,15 +103,40 @@ def table(figures: Mapping[str, float]) -> str:
     for column in grid.columns[1:]:
         column.justify = "right"
     for name, way in (("picture to text", "i2t"), ("text to picture", "t2i")):
-        for row, prefix in ((name, way), ("  by chance", f"chance_{way}")):
-            grid.add_row(row, *(f"{figures[f'{prefix}_R@{k}']:.1f}" for k in KS), f"{figures[f'{prefix}_medr']:.4g}")
+        for row, prefix in ((name, way), ("  mean of folds", f"folds_{way}"), ("  by chance", f"chance_{way}")):
+            if (median := figures.get(f"{prefix}_medr")) is not None:
+                grid.add_row(row, *(f"{figures[f'{prefix}_R@{k}']:.1f}" for k in KS), f"{median:.4g}")
     out.print(grid)
+    sums = [f"sum of the six recalls {figures['rsum']:.1f}"]
+    if "folds_rsum" in figures:
+        sums.append(f"of {figures['folds_count']} folds of {figures['folds_pictures']:,} {figures['folds_rsum']:.1f}")
+    out.print("; ".join(sums))
     out.print(RECALL_LEGEND, soft_wrap=True)
+    if "relevant_i2t_pairs" in figures:
+        out.print(_relevance(figures))
     if "grounding_phrases" in figures:
         out.print(_grounding(figures))
         out.print(f"{figures['grounding_without_box']:,} phrases without a box are not asked", soft_wrap=True)
         out.print(GROUNDING_LEGEND, soft_wrap=True)
     return str(out.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+
+
+def _relevance(figures: Mapping[str, float]) -> Table:
+    """Metrics of many-to-many relevance."""
+    columns = {
+        "queries": "queries",
+        "pairs": "relevant",
+        **{f"R@{k}": f"R@{k}" for k in KS},
+        "R_precision": "R-P",
+        "mAP@R": "mAP@R",
+    }
+    grid = Table("\nby relevance", *(f"\n{name}" for name in columns.values()), box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for name, way in (("picture to text", "i2t"), ("text to picture", "t2i")):
+        values = [figures[f"relevant_{way}_{key}"] for key in columns]
+        grid.add_row(name, *(f"{value:,}" for value in values[:2]), *(f"{value:.1f}" for value in values[2:]))
+    return grid
 
 
 def _grounding(figures: Mapping[str, float]) -> Table:
@@ -163,8 +155,15 @@ def _grounding(figures: Mapping[str, float]) -> Table:
 
 
 def evaluated(
-    run: Aligner, data: str | Path | None, split: str, *, report: Path | None, grounding: bool = False
+    run: Aligner,
+    data: str | Path | None,
+    split: str,
+    *,
+    report: Path | None,
+    grounding: bool = False,
+    folds: int | None = None,
+    relevance: Path | None = None,
 ) -> tuple[dict[str, float], str]:
     """The metrics of `measure`, and their table."""
-    figures = measure(run, data, split, grounding=grounding, report=report)
+    figures = measure(run, data, split, grounding=grounding, folds=folds, relevance=relevance, report=report)
     return figures, table(figures)

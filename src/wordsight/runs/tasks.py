@@ -84,7 +84,7 @@ TASKS = {
         rewarded=False,
         opened="wordsight.runs.aligner:Aligner",
         measure="wordsight.evaluation.alignment:evaluated",
-        options=("grounding",),
+        options=("grounding", "folds", "relevance"),
         outcome="wordsight.comparison.outcomes:ranked",
     ),
     "caption": Task(
