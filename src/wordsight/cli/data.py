@@ -50,21 +50,22 @@ def convert(
 def parse(
     data: Data,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="A pipeline of spaCy: an installed package or a folder.")
-    ] = "en_core_web_sm",
+        str, typer.Option(metavar="NAME", help="A pipeline of spaCy: a package or a folder; English by default.")
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The file to write; beside the captions by default.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The file to write; beside the captions by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Parse the captions of a dataset, for the models that read dependency trees."""
     from wordsight.data.find import find
     from wordsight.data.load import load_dataset
-    from wordsight.data.parse_captions import load_parser, write_parses
+    from wordsight.data.parse_captions import MODEL, load_parser, write_parses
     from wordsight.data.parses import NAME
     from wordsight.progress import Progress
 
-    parser, dataset = load_parser(model), load_dataset(find(data, "dataset"))
+    parser, dataset = load_parser(model or MODEL), load_dataset(find(data, "dataset"))
     file = out or dataset.root / NAME
     with Progress().task("captions") as count:
         parsed = write_parses(dataset, parser, file, count)

@@ -64,6 +64,7 @@ def evaluate(
     ] = None,
     beam: Annotated[int | None, typer.Option(help="Captions: beam width, the captions kept at each step (3).")] = None,
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, a score that needs Java.")] = False,
+    spice: Annotated[bool, typer.Option("--spice", help="Captions: also SPICE, which needs Java and CoreNLP.")] = False,
     rank: Annotated[bool, typer.Option("--rank", help="Captions: rank by likelihood instead.")] = False,
     most: Annotated[int | None, typer.Option(metavar="N", help="With --rank: only the first N pictures.")] = None,
     alignment: Annotated[
@@ -82,13 +83,13 @@ def evaluate(
 
     if captions is not None:
         if run or grounding or rank or alignment or folds or relevance or beam is not None or most is not None:
-            raise InputError("eval: --captions goes with --data, --split and --meteor alone.")
-        return print_result(*measured(captions, data, split, meteor=meteor), as_json)
+            raise InputError("eval: --captions goes with --data, --split, --meteor and --spice alone.")
+        return print_result(*measured(captions, data, split, meteor=meteor, spice=spice), as_json)
     if run is None:
         raise InputError("eval: expected RUN, or --captions FILE.")
     loaded = load_run(run, device)
-    asked = {"grounding": grounding, "folds": folds, "relevance": relevance, "beam": beam, "meteor": meteor}
-    asked |= {"rank": rank, "most": most, "alignment": alignment}
+    asked = {"grounding": grounding, "folds": folds, "relevance": relevance, "beam": beam}
+    asked |= {"meteor": meteor, "spice": spice, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}
     if foreign := [name for name in told if name not in loaded.task.options]:
         others = ", or ".join(task.does for task in TASKS.values() if foreign[0] in task.options)

@@ -26,6 +26,7 @@ from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
 from wordsight.runs.features import featured, parses_of
 from wordsight.runs.tasks import part
+from wordsight.vision.dual_source import is_dual
 
 PAGES = 24  # pictures with a page each
 
@@ -88,7 +89,7 @@ def compare(
     that run alone.
 
     Args:
-        folders: of aligners, captioners, or both; or of runs that find situations.
+        folders: of aligners, captioners, or both, also pretrained dual encoders; or of runs that find situations.
         out: a folder.
         data: a dataset; None for the first run's training dataset.
         split: its name.
@@ -156,7 +157,8 @@ def _check(folders: Sequence[Path]) -> None:
         raise InputError("compare: expected at least one run.")
     seen: dict[Path, Path] = {}
     for folder in folders:
-        read_config(folder)  # refuse a folder that is not a run before the others are evaluated
+        if not is_dual(folder):
+            read_config(folder)  # refuse a folder that is not a run before the others are evaluated
         if folder.resolve() in seen:
             raise InputError(f"{folder}: named twice; each run is compared once.")
         seen[folder.resolve()] = folder

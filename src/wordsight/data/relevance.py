@@ -47,7 +47,8 @@ def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
     Raises:
         InputError: a file is missing or malformed, the sentences have no ids, or none of its pairs is of them.
     """
-    rows = {found: row for row, picture in enumerate(pictures) if (found := _picture_number(picture.name)) is not None}
+    numbers = [_picture_number(picture.name) for picture in pictures]
+    rows = {number: row for row, number in enumerate(numbers) if number is not None}
     ids = [one for picture in pictures for one in (picture.ids or [None] * len(picture.sentences))]
     columns = {one: column for column, one in enumerate(ids) if one is not None}
     if not columns:
@@ -65,7 +66,7 @@ def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
         if not some.any():
             raise InputError(f"{file}: none of its pairs is of these {len(pictures):,} pictures and their sentences.")
         found.append(some)
-    return Relevant(*found)
+    return Relevant(found[0], found[1])
 
 
 def _both(path: Path) -> tuple[Path, Path]:

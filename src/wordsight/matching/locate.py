@@ -84,7 +84,8 @@ def ranked(scores: Tensor, boxes: Tensor, count: int, best: Tensor | None = None
     left = scores.clone()
     if best is not None:
         left.scatter_(1, best[:, None], torch.inf)
-    rows, found = torch.arange(len(scores), device=scores.device), []
+    rows = torch.arange(len(scores), device=scores.device)
+    found: list[Tensor] = []
     for _ in range(count):
         top, some = left.argmax(1), left.amax(1) > -torch.inf  # (P,)
         chosen = boxes[rows, top]  # (P, 4)

@@ -65,14 +65,14 @@ def grounding(figures: Mapping[str, float]) -> str:
         )
         name, count = escape(kind.rstrip("_")) or "<b>all phrases</b>", figures[f"grounding_{kind}phrases"]
         body += f'<tr><td>{name} <span class="sub">{count:,.0f}</span></td>{cells}</tr>'
-    names = {
+    ways = {
         "pointing": "points at it, %",
         "iou": "boxes it (IoU ≥ 0.5), %",
         "R@5": "in 5, %",
         "R@10": "in 10, %",
     }
-    ways = _ways([(names[column], len(rows)) for column, rows in columns.items() if rows])
-    return f"<h3>Phrases</h3>{_table(f'{ways}<tr><th></th>{heads}</tr>{body}')}"
+    over = _ways([(ways[column], len(rows)) for column, rows in columns.items() if rows])
+    return f"<h3>Phrases</h3>{_table(f'{over}<tr><th></th>{heads}</tr>{body}')}"
 
 
 def lengths(title: str, words: Sequence[Magnitude], top: float) -> str:

@@ -97,7 +97,7 @@ TASKS = {
         rewarded=True,
         opened="wordsight.runs.captioner:Captioner",
         measure="wordsight.evaluation.captioning:evaluated",
-        options=("grounding", "beam", "meteor", "rank", "most", "alignment"),
+        options=("grounding", "beam", "meteor", "spice", "rank", "most", "alignment"),
         outcome="wordsight.comparison.outcomes:described",
     ),
     "situation": Task(
