@@ -24,7 +24,6 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.errors import InputError
-from wordsight.evaluation.alignment import looking
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
 from wordsight.matching.segments import BETA, Grouping, segments
@@ -33,6 +32,7 @@ from wordsight.metrics.grounding import Located, Predict, evaluate
 from wordsight.metrics.localise import predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
+from wordsight.runs.grounding import looking
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.evidence import evidence

@@ -19,13 +19,13 @@ from torch import Tensor
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.data.find import find
 from wordsight.data.load import load_dataset
-from wordsight.evaluation.alignment import looking
 from wordsight.matching.locate import overlaps
 from wordsight.metrics.grounding import WHOLE, Located, Look, around, evaluate
 from wordsight.metrics.localise import predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.grounding import looking
 
 BETAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 1000.0)
 CELLS = "{:26} {:>9} {:>7} {:>6}   {:>7} {:>6} {:>6}   {:>10} {:>6}"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from wordsight.batch import Regions, Vectors, Words
 from wordsight.data.entities import Phrase
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.matching.alignment import Evidence, align
@@ -24,14 +25,19 @@ from wordsight.metrics import grounding, ranking
 from wordsight.metrics.grounding import Located
 from wordsight.metrics.localise import predictor
 from wordsight.metrics.untrained import untrained, word_table
-from wordsight.metrics.word_norms import magnitudes
+from wordsight.metrics.word_norms import Magnitude, magnitudes, norm_ratio
+from wordsight.progress import Progress
 from wordsight.reports import examples
 from wordsight.reports.curves import curves
 from wordsight.reports.draw import draw
 from wordsight.reports.examples import Subject
 from wordsight.reports.marks import marks
 from wordsight.reports.report import write_report
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import read
+from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
+from wordsight.training.trainer import train
 from wordsight.vision.boxes import nms
 
 WORDS = Vocabulary((*SPECIAL, "red", "circle", "blue", "square", "a", "dog"))
@@ -251,6 +257,28 @@ def test_word_lengths_are_means_longest_first() -> None:
     table = torch.arange(len(WORDS)).float()[:, None].repeat(1, 4)  # word number n is 2 n long
     found = magnitudes(Lookup(table), WORDS, ["red circle", "a circle", "a unicorn dog", "red"], least=2, rows=3)
     assert [(one.word, one.length, one.seen) for one in found] == [("a", 12, 2), ("circle", 6, 2), ("red", 4, 2)]
+
+
+def test_words_of_one_length_have_no_ratio_and_others_that_of_their_ends() -> None:
+    some = [Magnitude(str(n), float(n), 9) for n in range(100, 0, -1)]
+    assert norm_ratio(some) == pytest.approx(np.mean(range(61, 101)) / np.mean(range(1, 41)))
+    assert norm_ratio(some[:3]) == pytest.approx(100 / 98)
+    assert norm_ratio([Magnitude("a", 1.0, 9)] * 10) is None and norm_ratio(some[:1]) is None
+
+
+def test_an_unnormalised_aligner_learns_to_leave_out_words_that_name_nothing(recipe_file: Path, tmp_path: Path) -> None:
+    settings = ["model.normalise=false", "model.mean=false", "model.loss=ranking", "train.epochs=6", "train.lr=0.002"]
+    train(read(recipe_file, settings), tmp_path / "run", progress=Progress(quiet=True))
+    run = load(tmp_path / "run", "cpu")
+    val = load_dataset(run.checkpoint.recipe.data.path).split("val")
+    said = [sentence for picture in val for sentence in picture.sentences]
+    found = magnitudes(run.model, run.vocabulary, said)
+    ratio = norm_ratio(found, 5)
+    assert ratio is not None and ratio > 2
+    of = {one.word: one.length for one in found}
+    silent = [length for word, length in of.items() if word in FUNCTION_WORDS]
+    naming = [length for word, length in of.items() if word not in FUNCTION_WORDS]
+    assert np.mean(silent) < np.mean(naming)
 
 
 def test_evidence_shows_a_word_on_its_box_only() -> None:

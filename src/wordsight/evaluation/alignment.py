@@ -12,6 +12,7 @@ from wordsight.data.relevance import relevant_pairs
 from wordsight.errors import InputError
 from wordsight.metrics.ranking import KS, chance, fold_metrics, metrics, ranks, rsum, score_matrix
 from wordsight.metrics.relevance import relevance_metrics
+from wordsight.metrics.word_norms import magnitudes, norm_ratio
 from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
@@ -68,6 +69,9 @@ def measure(
         figures |= {f"folds_{key}": value for key, value in fold_metrics(scores, known.picture, folds).items()}
     if relevance is not None:
         figures |= relevance_metrics(scores, relevant_pairs(Path(relevance), pictures))
+    sentences = [sentence for picture in pictures for sentence in picture.sentences]
+    if (ratio := norm_ratio(magnitudes(run.model, run.vocabulary, sentences))) is not None:
+        figures["word_norm_ratio"] = round(ratio, 4)
     look = looking(pictures, rows)
     seen = {picture.name for picture in pictures}
     phrases = [phrase for phrase in every if phrase.boxes and phrase.picture in seen]
