@@ -26,7 +26,7 @@ from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
 from wordsight.runs.features import featured, parses_of
 from wordsight.runs.tasks import part
-from wordsight.vision.dual_source import is_dual
+from wordsight.vision.dual_source import find_dual, is_dual
 
 PAGES = 24  # pictures with a page each
 
@@ -157,8 +157,7 @@ def _check(folders: Sequence[Path]) -> None:
         raise InputError("compare: expected at least one run.")
     seen: dict[Path, Path] = {}
     for folder in folders:
-        if not is_dual(folder):
-            read_config(folder)  # refuse a folder that is not a run before the others are evaluated
+        (find_dual if is_dual(folder) else read_config)(folder)  # refuse what is no run before the others are evaluated
         if folder.resolve() in seen:
             raise InputError(f"{folder}: named twice; each run is compared once.")
         seen[folder.resolve()] = folder

@@ -1,18 +1,21 @@
 """Evaluate an aligner on a dataset: retrieval both ways, and phrase grounding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
+from wordsight.batch import Vectors
 from wordsight.data.entities import load_phrases
-from wordsight.data.relevance import relevant_pairs
+from wordsight.data.relevance import Relevant, relevant_pairs
 from wordsight.errors import InputError
-from wordsight.metrics.ranking import KS, chance, fold_metrics, metrics, ranks, rsum, score_matrix
+from wordsight.metrics.ranking import KS, chance, check_folds, fold_metrics, metrics, ranks, rsum, score_matrix
 from wordsight.metrics.relevance import relevance_metrics
-from wordsight.metrics.word_norms import magnitudes, norm_ratio
+from wordsight.metrics.word_norms import magnitudes_of, norm_ratio
 from wordsight.progress import Progress
 from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
@@ -20,7 +23,7 @@ from wordsight.reports.tables import GROUNDING_COLUMNS, GROUNDING_LEGEND, RECALL
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.grounding import ground, looking
-from wordsight.runs.pairs import encode, pairs
+from wordsight.runs.pairs import Pairs, encode, pairs
 
 
 def measure(
@@ -57,21 +60,17 @@ def measure(
     progress, report = progress or Progress(), Path(report) if report else None
     dataset = dataset_of(run.checkpoint, run.folder, data)
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)
+    if folds is not None:
+        check_folds(folds, len(wanted))
+    if relevance is not None:
+        relevant_pairs(Path(relevance), wanted)  # refuse a bad file before the work
     every = load_phrases(dataset.root, [picture.name for picture in wanted], boxed=False) if grounding else []
     pictures, rows = featured(run.encoder, wanted, progress, split, run.folder if report else None)
     known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
-    scores = score_matrix(run.model, *encode(run.model, known))
-    lots = chance(known.picture, len(pictures))
-    figures = metrics(ranks(scores, known.picture), len(pictures))
-    figures |= {"rsum": round(rsum(figures), 4)}
-    figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
-    if folds is not None:
-        figures |= {f"folds_{key}": value for key, value in fold_metrics(scores, known.picture, folds).items()}
-    if relevance is not None:
-        figures |= relevance_metrics(scores, relevant_pairs(Path(relevance), pictures))
-    sentences = [sentence for picture in pictures for sentence in picture.sentences]
-    if (ratio := norm_ratio(magnitudes(run.model, run.vocabulary, sentences))) is not None:
-        figures["word_norm_ratio"] = round(ratio, 4)
+    images, texts = encode(run.model, known)
+    scores = score_matrix(run.model, images, texts)
+    relevant = None if relevance is None else relevant_pairs(Path(relevance), pictures)
+    figures = _retrieval(scores, known, folds, relevant) | _word_norms(run, known, texts)
     look = looking(pictures, rows)
     seen = {picture.name for picture in pictures}
     phrases = [phrase for phrase in every if phrase.boxes and phrase.picture in seen]
@@ -89,6 +88,25 @@ def measure(
         )
         _report(subject, report / "report.html", progress)
     return figures
+
+
+def _retrieval(scores: Tensor, known: Pairs, folds: int | None, relevant: Relevant | None) -> dict[str, float]:
+    """Recalls, beside chance, of folds, and by relevance, of scores (I, N)."""
+    figures = metrics(ranks(scores, known.picture), len(scores))
+    figures |= {"rsum": round(rsum(figures), 4)}
+    lots = chance(known.picture, len(scores))
+    figures |= {f"chance_{key}": value for key, value in lots.items() if "_" in key}
+    if folds is not None:
+        figures |= {f"folds_{key}": value for key, value in fold_metrics(scores, known.picture, folds).items()}
+    return figures if relevant is None else figures | relevance_metrics(scores, relevant)
+
+
+def _word_norms(run: Aligner, known: Pairs, texts: Sequence[Vectors]) -> dict[str, float]:
+    """The ratio of word norms of encoded sentences; empty where all have one length."""
+    rows = torch.arange(len(known)).split([len(block.mask) for block in texts])
+    words = (known.words[some].trimmed() for some in rows)
+    ratio = norm_ratio(magnitudes_of(run.vocabulary, zip(words, texts, strict=True)))
+    return {} if ratio is None else {"word_norm_ratio": round(ratio, 4)}
 
 
 def _report(subject: Subject, out: Path, progress: Progress) -> None:

@@ -112,10 +112,7 @@ def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float
     Raises:
         InputError: there are not two pictures for each fold.
     """
-    if folds < 1 or len(scores) < 2 * folds:
-        raise InputError(
-            f"{folds} folds of {len(scores)} pictures: expected at least one, each of two pictures or more."
-        )
+    check_folds(folds, len(scores))
     found = []
     for some in torch.arange(len(scores)).tensor_split(folds):
         own = (picture >= some[0]) & (picture <= some[-1])
@@ -123,6 +120,16 @@ def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float
     means = {key: round(sum(one[key] for one in found) / folds, 4) for key in found[0]}
     sizes = {key: max(int(one[key]) for one in found) for key in ("pictures", "sentences")}
     return means | sizes | {"rsum": round(rsum(means), 4), "count": folds}
+
+
+def check_folds(folds: int, pictures: int) -> None:
+    """Check a number of folds.
+
+    Raises:
+        InputError: there are not two pictures for each fold.
+    """
+    if folds < 1 or pictures < 2 * folds:
+        raise InputError(f"{folds} folds of {pictures} pictures: expected 1 or more, of two pictures at least.")
 
 
 def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tensor) -> dict[str, float]:

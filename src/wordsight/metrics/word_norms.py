@@ -1,10 +1,11 @@
 """Word norms: which words have the longest vectors, and so dominate the score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 
+from wordsight.batch import Vectors, Words
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import word_shares
 from wordsight.text.vocabulary import Vocabulary
@@ -37,10 +38,16 @@ def magnitudes(
         The words, longest first.
     """
     device = next(model.parameters()).device
+    blocks = (vocabulary.encode(sentences[first : first + rows]) for first in range(0, len(sentences), rows))
+    return magnitudes_of(vocabulary, ((words, model.encode_texts(words.to(device))) for words in blocks), least=least)
+
+
+def magnitudes_of(
+    vocabulary: Vocabulary, encoded: Iterable[tuple[Words, Vectors]], *, least: int = 5
+) -> list[Magnitude]:
+    """The same of sentences that are encoded already: blocks of words (B, T) with their vectors (B, K, D)."""
     lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
-    for first in range(0, len(sentences), rows):
-        words = vocabulary.encode(sentences[first : first + rows])
-        texts = model.encode_texts(words.to(device))
+    for words, texts in encoded:
         parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
         vectors = (word_shares(texts) @ parts)[..., 0].cpu()  # (B, T)
         ids = words.ids[words.mask]
