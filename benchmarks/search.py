@@ -24,14 +24,15 @@ from torch import Tensor
 from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.errors import InputError
-from wordsight.evaluation.alignment import looking
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import Rule
 from wordsight.matching.segments import BETA, Grouping, segments
 from wordsight.metrics import ranking
-from wordsight.metrics.grounding import Predict, evaluate, predictor
+from wordsight.metrics.grounding import Located, Predict, evaluate
+from wordsight.metrics.localise import predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
+from wordsight.runs.grounding import looking
 from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.evidence import evidence
@@ -93,17 +94,16 @@ def grounding(run: Aligner, known: Split, snapshot: Snapshot) -> dict[str, Any]:
     chosen = {name: predict(phrases) for name, predict in ways.items()}
     proposals = {name: stored([name]).places[0] for name in {phrase.picture for phrase in phrases}}
     told = {}
-    for name, boxes in chosen.items():
-        figures = evaluate(lambda _, boxes=boxes: boxes, phrases, proposals)
-        middle = evaluate(lambda _, boxes=boxes: boxes[:, :4], phrases, proposals)
+    for name, found in chosen.items():
+        figures = evaluate(lambda _, found=found: found, phrases, proposals)
         told[name] = {
             "phrases": len(phrases),
-            "pointing, middle": middle["grounding_pointing"],
+            "pointing, middle": figures.get("grounding_middle_pointing", figures["grounding_pointing"]),
             "iou": figures["grounding_iou"],
-            "boxes as by eval": (boxes[:, :4] == chosen["eval"][:, :4]).all(1).double().mean().item(),
-            "boxes as by the chain": (boxes[:, :4] == chosen["eval by the chain"][:, :4]).all(1).double().mean().item(),
+            "boxes as by eval": (found.best == chosen["eval"].best).all(1).double().mean().item(),
+            "boxes as by the chain": (found.best == chosen["eval by the chain"].best).all(1).double().mean().item(),
         }
-        if boxes.shape[1] == 6:
+        if found.points is not None:
             told[name]["pointing"] = figures["grounding_pointing"]
     return told
 
@@ -119,8 +119,8 @@ class Stored:
         return images
 
 
-def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Tensor:
-    """The box that a search shows for most of each phrase's words that name something: (P, 4).
+def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Located:
+    """The box that a search shows for most of each phrase's words that name something.
 
     Where two boxes have as many, the strongest word decides.
     """
@@ -137,7 +137,7 @@ def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Seq
         box = {word: next(one.box for one in found if one.start <= word < one.end) for word in naming}
         votes = Counter(box.values())
         boxes.append(box[max(naming, key=lambda word: (votes[box[word]], words[word].strength))])
-    return torch.tensor(boxes)
+    return Located(torch.tensor(boxes)[:, None])
 
 
 def same_boxes(index: Index, run: Any, sentence: str) -> bool:

@@ -19,12 +19,13 @@ from torch import Tensor
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.data.find import find
 from wordsight.data.load import load_dataset
-from wordsight.evaluation.alignment import looking
 from wordsight.matching.locate import overlaps
-from wordsight.metrics.grounding import WHOLE, Look, around, evaluate, predictor
+from wordsight.metrics.grounding import WHOLE, Located, Look, around, evaluate
+from wordsight.metrics.localise import predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.features import featured, pictures_of
+from wordsight.runs.grounding import looking
 
 BETAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 1000.0)
 CELLS = "{:26} {:>9} {:>7} {:>6}   {:>7} {:>6} {:>6}   {:>10} {:>6}"
@@ -38,16 +39,16 @@ def material(run: Aligner, data: str, split: str) -> tuple[list[Phrase], Look]:
     return load_phrases(dataset.root, [picture.name for picture in pictures]), looking(pictures, rows)
 
 
-def judged(boxes: Tensor, phrases: Sequence[Phrase]) -> tuple[float, float, float]:
-    """Pointing, middle's pointing and IoU of boxes (P, 6), in percent."""
-    flat = evaluate(lambda _: boxes, phrases, {phrase.picture: torch.tensor([WHOLE]) for phrase in phrases})
+def judged(found: Located, phrases: Sequence[Phrase]) -> tuple[float, float, float]:
+    """Pointing, middle's pointing and IoU, in percent."""
+    flat = evaluate(lambda _: found, phrases, {phrase.picture: torch.tensor([WHOLE]) for phrase in phrases})
     return flat["grounding_pointing"], flat["grounding_middle_pointing"], flat["grounding_iou"]
 
 
 def wholes(boxes: Tensor, phrases: Sequence[Phrase]) -> tuple[float, float]:
-    """Phrases with all words' boxes (W, 6) the same, and those of them that are right by IoU, in percent."""
+    """Phrases with all words' boxes (W, 4) the same, and those of them that are right by IoU, in percent."""
     truth = torch.stack([around(torch.tensor(phrase.boxes)) for phrase in phrases])
-    parts = boxes[:, :4].split([phrase.end - phrase.start for phrase in phrases])
+    parts = boxes.split([phrase.end - phrase.start for phrase in phrases])
     same = torch.tensor([bool((part == part[0]).all()) for part in parts])
     right = overlaps(torch.stack([part[0] for part in parts]), truth) >= 0.5
     return 100 * same.float().mean().item(), 100 * (same & right).float().mean().item()
@@ -65,12 +66,16 @@ def main() -> None:
     words = [replace(one, start=place, end=place + 1) for one in phrases for place in range(one.start, one.end)]
 
     def row(name: str, beta: float | None) -> float:
-        boxes = predictor(run.model, run.vocabulary, look, beta=beta)([*phrases, *words])
-        figures = list(judged(boxes[: len(phrases)], phrases))
-        by_word = judged(boxes[len(phrases) :], words)[1:]
+        boxes, points = predictor(run.model, run.vocabulary, look, beta=beta)([*phrases, *words])
+        assert points is not None
+        of_phrases, of_words = (
+            Located(boxes[some], points[some]) for some in (slice(len(phrases)), slice(len(phrases), None))
+        )
+        figures = list(judged(of_phrases, phrases))
+        by_word = judged(of_words, words)[1:]
         mean = sum(by_word) / 2
         if beta is not None:
-            figures += [*by_word, mean, *wholes(boxes[len(phrases) :], phrases)]
+            figures += [*by_word, mean, *wholes(of_words.best, phrases)]
         print(CELLS.format(name, *(f"{value:.2f}" for value in figures), *[""] * (8 - len(figures))), flush=True)
         return mean
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from wordsight.errors import InputError
-from wordsight.metrics import bleu, cider, meteor, ptb, rouge
+from wordsight.metrics import bleu, cider, meteor, ptb, rouge, spice
 from wordsight.metrics.captions import (
     TOKENISER,
     caption_metrics,
@@ -287,6 +287,44 @@ def test_java_that_stops_is_no_endless_wait(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(shutil, "which", lambda _: str(java))
     with pytest.raises(InputError, match="Java stopped"):
         meteor.meteor([["a"]] * 5, [[["a"]]] * 5)
+
+
+def test_spice_is_left_out_with_one_line_that_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(spice, "_folder", lambda: None)
+    assert "SPICE" not in caption_metrics({1: "a dog"}, {1: ["a dog"]}, spice=True, say=said.append)
+    monkeypatch.setattr(spice, "_folder", lambda: tmp_path)
+    assert "SPICE" not in caption_metrics({1: "a dog"}, {1: ["a dog"]}, spice=True, say=said.append)
+    assert "pip install 'pycocoevalcap" in said[0] and "stanford-corenlp-3.6.0-models.jar" in said[1]
+    assert len(said) == 2
+
+
+def test_spice_is_the_mean_of_what_the_jar_gives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    for name in spice.PARSER:
+        (tmp_path / "lib" / name).touch()
+    java = tmp_path / "java"  # gives each caption a tenth for each of its words, the last first
+    java.write_text(
+        f"""#!{sys.executable}
+import json, os, sys
+assert sys.argv[1:4] == ["-Xmx8G", "-jar", {str(tmp_path / "spice-1.0.jar")!r}]
+assert "--add-opens" in os.environ["JDK_JAVA_OPTIONS"]
+given = json.load(open(sys.argv[4]))
+scores = [dict(image_id=one["image_id"], scores=dict(All=dict(f=len(one["test"].split()) / 10))) for one in given]
+json.dump(scores[::-1], open(sys.argv[sys.argv.index("-out") + 1], "w"))
+"""
+    )
+    java.chmod(0o755)
+    monkeypatch.setattr(spice, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _: str(java))
+    assert spice.spice([["a"], ["a", "dog"]], [[["a"]], [["b"]]]) == [0.1, 0.2]
+    figures = caption_metrics({1: "A dog.", 2: "a"}, {1: ["a dog"], 2: ["it"]}, spice=True)
+    assert figures["SPICE"] == pytest.approx(0.15)
+    java.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(InputError, match="Java stopped"):
+        spice.spice([["a"]], [[["a"]]])
 
 
 def test_diversity_counts() -> None:

@@ -488,10 +488,63 @@ def entities(root: Path, **changes: object) -> Path:
 def test_phrases_are_placed_among_our_words_and_their_boxes_are_fractions(tmp_path: Path) -> None:
     entities(tmp_path)
     man, shirt = load_phrases(tmp_path, ["a.jpg", "unknown.jpg"])
-    assert (man.start, man.end, man.kind, man.boxes) == (0, 2, "people", ((0.0, 0.0, 1.0, 1.0),))
+    assert (man.start, man.end, man.kinds, man.boxes) == (0, 2, ("people",), ((0.0, 0.0, 1.0, 1.0),))
     assert tokenise(shirt.sentence)[shirt.start : shirt.end] == ["a", "tshirt"]
-    assert shirt.kind == "clothing" and shirt.text == "a T-shirt"
+    assert shirt.kinds == ("clothing", "other") and shirt.text == "a T-shirt"
     assert shirt.boxes == ((0.1, 0.1, 0.6, 0.6), (0.5, 0.5, 1.0, 1.0))
+
+
+def test_phrases_without_a_box_are_given_on_request(tmp_path: Path) -> None:
+    entities(tmp_path)
+    found = load_phrases(tmp_path, ["a.jpg"], boxed=False)
+    assert [(phrase.text, len(phrase.boxes), phrase.kinds[0]) for phrase in found] == [
+        ("A man", 1, "people"),
+        ("a T-shirt", 2, "clothing"),
+        ("sits", 0, "notvisual"),
+    ]
+
+
+LINE = "[/EN#1/people A man] - in [/EN#2/clothing/other a T-shirt] , [/EN#0/notvisual sits] in [/EN#3/scene the snow] ."
+XML = """<annotation><filename>a.jpg</filename><size><width>100</width><height>50</height><depth>3</depth></size>
+<object><name>1</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>100</xmax><ymax>50</ymax></bndbox></object>
+<object><name>2</name><name>1</name><bndbox><xmin>11</xmin><ymin>6</ymin><xmax>60</xmax><ymax>30</ymax></bndbox></object>
+<object><name>2</name><bndbox><xmin>51</xmin><ymin>26</ymin><xmax>100</xmax><ymax>50</ymax></bndbox></object>
+<object><name>3</name><scene>1</scene><nobndbox>0</nobndbox></object></annotation>"""
+
+
+def public_entities(root: Path, line: str = LINE, xml: str = XML) -> None:
+    for folder, name, text in (("Sentences", "a.txt", line), ("Annotations", "a.xml", xml)):
+        (root / folder).mkdir(parents=True)
+        (root / folder / name).write_text(text + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", ["", "flickr30k_entities"])
+def test_the_public_files_of_entities_read_the_same(tmp_path: Path, folder: str) -> None:
+    public_entities(tmp_path / folder)
+    man, shirt = load_phrases(tmp_path, ["a.jpg", "unknown.jpg"])
+    assert man.sentence == "A man - in a T-shirt , sits in the snow ."
+    assert (man.start, man.end, man.kinds, man.text) == (0, 2, ("people",), "A man")
+    assert man.boxes == ((0.0, 0.0, 1.0, 1.0), (0.1, 0.1, 0.6, 0.6))  # an object of two chains
+    assert tokenise(shirt.sentence)[shirt.start : shirt.end] == ["a", "tshirt"]
+    assert shirt.kinds == ("clothing", "other") and shirt.boxes == ((0.1, 0.1, 0.6, 0.6), (0.5, 0.5, 1.0, 1.0))
+    assert [one.text for one in load_phrases(tmp_path, ["a.jpg"], boxed=False)[2:]] == ["sits", "the snow"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"xml": XML.replace("<xmin>11<", "<xmin>11.5<")}, r"a.xml: expected a whole number in <xmin>.*found '11.5'"),
+        ({"xml": XML.replace("<size>", "<sizes>")}, r"a.xml: not valid XML"),
+        ({"xml": "<annotation></annotation>"}, r"a.xml: expected the picture's <size>"),
+        ({"xml": '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>'}, r"without a document type"),
+        ({"line": "[/EN#1/people A man is here"}, r"a.txt, line 1: expected phrases as in"),
+        ({"line": "[/EN#1/people ] here"}, r"a.txt, line 1: expected words in the phrase"),
+    ],
+)
+def test_wrong_public_files_of_entities_are_named(tmp_path: Path, changes: dict[str, str], message: str) -> None:
+    public_entities(tmp_path, **changes)
+    with pytest.raises(InputError, match=message):
+        load_phrases(tmp_path, ["a.jpg"])
 
 
 def test_without_a_list_of_captions_all_sentences_count(tmp_path: Path) -> None:

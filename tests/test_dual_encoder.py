@@ -13,6 +13,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
+from wordsight.comparison.compare import compare
 from wordsight.errors import InputError
 from wordsight.evaluation.alignment import measure
 from wordsight.progress import Progress
@@ -436,3 +437,14 @@ def test_a_server_shows_an_index_of_it(indexes: dict[str, Index]) -> None:
     assert info.words == 0 and info.examples and "a" not in info.examples
     found = engine.search(SearchRequest.model_validate({"sentences": [{"text": "a zebra"}]}))
     assert found.hits and not found.unknown and found.words[1].known
+
+
+def test_compare_has_zero_shot_rows_beside_runs(
+    folders: dict[str, Path], world: Path, trained: Path, tmp_path: Path
+) -> None:
+    found = compare([folders["clip"], folders["siglip"], trained], tmp_path, world, device="cpu", progress=QUIET)
+    rows = {row["name"]: row for row in found.to_json()["ranking"]["rows"]}
+    expected = measure(load(folders["clip"], "cpu"), world, progress=QUIET)
+    assert rows["clip"]["figures"]["rsum"] == pytest.approx(expected["rsum"], abs=1e-3)
+    assert "CLIP (Radford et al. 2021), zero-shot" in found.markdown() and "SigLIP (Zhai" in found.markdown()
+    assert set(rows) == {"clip", "siglip", trained.name}

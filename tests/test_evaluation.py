@@ -14,20 +14,31 @@ from torch import Tensor
 
 from wordsight.batch import Regions, Vectors, Words
 from wordsight.data.entities import Phrase
+from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.matching.alignment import Evidence, align
+from wordsight.matching.locate import ranked
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import spans
 from wordsight.metrics import grounding, ranking
-from wordsight.metrics.word_norms import magnitudes
+from wordsight.metrics.grounding import Located
+from wordsight.metrics.localise import predictor
+from wordsight.metrics.untrained import untrained, word_table
+from wordsight.metrics.word_norms import Magnitude, magnitudes, norm_ratio
+from wordsight.progress import Progress
 from wordsight.reports import examples
 from wordsight.reports.curves import curves
 from wordsight.reports.draw import draw
 from wordsight.reports.examples import Subject
 from wordsight.reports.marks import marks
 from wordsight.reports.report import write_report
+from wordsight.runs.aligner import load
+from wordsight.runs.recipe import read
+from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
+from wordsight.training.trainer import train
+from wordsight.vision.boxes import nms
 
 WORDS = Vocabulary((*SPECIAL, "red", "circle", "blue", "square", "a", "dog"))
 
@@ -122,22 +133,27 @@ def test_chance_is_what_drawing_lots_gives() -> None:
 
 def phrase(text: str, *boxes: tuple[float, float, float, float], kind: str = "other", picture: str = "p") -> Phrase:
     words = text.split()
-    return Phrase(picture, f"a {text} a", 1, 1 + len(words), text, kind, boxes)
+    return Phrase(picture, f"a {text} a", 1, 1 + len(words), text, tuple(kind.split("/")), boxes)
+
+
+def located(*boxes: list[float], count: int = 1) -> Located:
+    """The same boxes for `count` phrases, best first."""
+    return Located(torch.tensor([boxes] * count).float())
 
 
 def test_pointing_takes_any_box_and_iou_the_box_around_all() -> None:
     two = phrase("dog", (0, 0, 0.2, 0.2), (0.8, 0.8, 1, 1))
     boxes = {"p": torch.tensor([[0, 0, 1, 1.0]])}
-    on_one = grounding.evaluate(lambda _: torch.tensor([[0, 0, 0.2, 0.2]]), [two], boxes)
+    on_one = grounding.evaluate(lambda _: located([0, 0, 0.2, 0.2]), [two], boxes)
     assert on_one["grounding_pointing"] == 100 and on_one["grounding_iou"] == 0
-    around_both = grounding.evaluate(lambda _: torch.tensor([[0, 0, 1, 1.0]]), [two], boxes)
+    around_both = grounding.evaluate(lambda _: located([0, 0, 1, 1.0]), [two], boxes)
     assert around_both["grounding_pointing"] == 0 and around_both["grounding_iou"] == 100
 
 
 def test_rows_of_reference() -> None:
     phrases = [phrase("dog", (0, 0, 0.5, 0.5), kind="animals"), phrase("circle", (0.0, 0.0, 1.0, 0.9))]
     proposals = {"p": torch.tensor([[0, 0, 0.5, 0.5], [0, 0, 1, 1], [0.5, 0.5, 1, 1], [0, 0.1, 0.4, 0.5]])}
-    flat = grounding.evaluate(lambda many: torch.tensor([[0, 0, 1, 1.0]] * len(many)), phrases, proposals)
+    flat = grounding.evaluate(lambda many: located([0, 0, 1, 1.0], count=len(many)), phrases, proposals)
     assert flat["grounding_phrases"] == 2 and flat["grounding_animals_phrases"] == 1
     assert flat["grounding_whole_iou"] == flat["grounding_iou"] == 50
     assert flat["grounding_centre_pointing"] == 100  # the middle is on the corner of the first
@@ -173,12 +189,47 @@ def test_prediction_is_the_region_a_phrase_agrees_on() -> None:
     boxes = [[0, 0, 0.1, 0.1], [0.2, 0.2, 0.3, 0.3], [0.4, 0.4, 0.5, 0.5], [0, 0, 0, 0]]
     # the first is very red, the second very round, the third both; the last is padding and would win
     regions = picture_regions([[2, 0], [0, 1.4], [1.5, 1.2], [9, 9]], boxes, real=3)
-    predict = grounding.predictor(Lookup(table), WORDS, lambda names: regions_of(regions, names))
+    predict = predictor(Lookup(table), WORDS, lambda names: regions_of(regions, names))
     phrases = [phrase("red circle"), phrase("red"), phrase("circle")] * 3
     found = predict(phrases)
-    assert torch.allclose(found[:3, :4], torch.tensor([boxes[2], boxes[0], boxes[1]]))
-    one_by_one = grounding.predictor(Lookup(table), WORDS, lambda names: regions_of(regions, names), rows=1)(phrases)
-    assert torch.equal(found, one_by_one)
+    assert torch.allclose(found.best[:3], torch.tensor([boxes[2], boxes[0], boxes[1]]))
+    assert torch.allclose(found.boxes[0, :4], torch.tensor([boxes[2], boxes[1], boxes[0], boxes[0]]))  # no more than 3
+    one_by_one = predictor(Lookup(table), WORDS, lambda names: regions_of(regions, names), rows=1)(phrases)
+    assert torch.equal(found.boxes, one_by_one.boxes)
+    assert found.points is not None and one_by_one.points is not None and torch.equal(found.points, one_by_one.points)
+
+
+def test_ranked_boxes_equal_the_usual_suppression_box_by_box() -> None:
+    random = np.random.default_rng(1)
+    corners = np.sort(random.random((30, 12, 2, 2)), axis=2).reshape(30, 12, 4).astype(np.float32)
+    scores = random.random((30, 12)).astype(np.float32)
+    scores[::3, 8:] = -np.inf  # padding
+    corners[1, :] = corners[1, 0]  # the same box twelve times
+    corners[2, :, 2:] = corners[2, :, :2]  # boxes without an area
+    found = ranked(torch.tensor(scores), torch.tensor(corners), 10)
+    for row in range(30):
+        real = np.isfinite(scores[row])
+        kept = corners[row][real][nms(corners[row][real], scores[row][real], 0.5)]
+        expected = np.concatenate([kept, np.repeat(kept[-1:], 10, axis=0)])[:10]
+        np.testing.assert_array_equal(found[row].numpy(), expected)
+    first = ranked(torch.tensor(scores), torch.tensor(corners), 10, torch.full((30,), 3))
+    np.testing.assert_array_equal(first[:, 0].numpy(), corners[:, 3])
+
+
+def test_recall_counts_the_first_boxes_and_a_phrase_of_two_types_under_both() -> None:
+    boxes = [[0.5, 0.5, 1, 1], *[[0.0, 0.9, 0.1 * n, 1.0] for n in range(1, 5)], [0, 0, 0.5, 0.5]]
+    phrases = [
+        phrase("bus", (0, 0, 0.5, 0.5), kind="vehicles/scene"),  # the sixth box
+        phrase("dog", (0.5, 0.5, 1, 1), kind="animals"),  # the first
+    ]
+    proposals = {"p": torch.tensor([*boxes, *[[0, 0, 0.01, 0.01]] * 14])}
+    flat = grounding.evaluate(lambda _: located(*boxes, *[boxes[0]] * 4, count=2), phrases, proposals)
+    assert (flat["grounding_iou"], flat["grounding_R@5"], flat["grounding_R@10"]) == (50, 50, 100)
+    assert flat["grounding_phrases"] == 2
+    for kind in ("vehicles", "scene"):
+        assert flat[f"grounding_{kind}_phrases"] == 1 and flat[f"grounding_{kind}_R@10"] == 100
+    assert flat["grounding_random_iou"] == 5 and flat["grounding_random_R@5"] == pytest.approx(25)  # 1 of 20 is right
+    assert flat["grounding_best_iou"] == 100
 
 
 def regions_of(regions: Regions, names: Sequence[str]) -> Regions:
@@ -191,21 +242,43 @@ def test_without_training_class_names_are_matched() -> None:
     features = [[0.0, 0.0], [0.9, 0.0], [0.0, 0.8], [0.6, 0.0]]
     boxes = [[0, 0, 1, 1], [0, 0, 0.4, 0.4], [0.5, 0.5, 1, 1], [0.1, 0.1, 0.2, 0.2]]
     regions = picture_regions(features, boxes, real=4)
-    predict = grounding.untrained(lambda _: regions, slice(0, 2), ("dog", "car"), words)
+    predict = untrained(lambda _: regions, slice(0, 2), ("dog", "car"), words)
     found = predict([phrase("puppy"), phrase("car"), phrase("sky"), phrase("the two")])
-    assert torch.allclose(found, torch.tensor([boxes[1], boxes[2], boxes[0], boxes[0]]))
+    assert torch.allclose(found.best, torch.tensor([boxes[1], boxes[2], boxes[0], boxes[0]]))
 
 
 def test_word_table_reads_what_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "vectors.npz"
     np.savez(path, words=np.array(["dog", "frisbee"]), vectors=np.ones((2, 3), np.float32))
-    assert set(grounding.word_table(path, [phrase("brown dog")], ("frisbee", "car"))) == {"dog", "frisbee"}
+    assert set(word_table(path, [phrase("brown dog")], ("frisbee", "car"))) == {"dog", "frisbee"}
 
 
 def test_word_lengths_are_means_longest_first() -> None:
     table = torch.arange(len(WORDS)).float()[:, None].repeat(1, 4)  # word number n is 2 n long
     found = magnitudes(Lookup(table), WORDS, ["red circle", "a circle", "a unicorn dog", "red"], least=2, rows=3)
     assert [(one.word, one.length, one.seen) for one in found] == [("a", 12, 2), ("circle", 6, 2), ("red", 4, 2)]
+
+
+def test_words_of_one_length_have_no_ratio_and_others_that_of_their_ends() -> None:
+    some = [Magnitude(str(n), float(n), 9) for n in range(100, 0, -1)]
+    assert norm_ratio(some) == pytest.approx(np.mean(range(61, 101)) / np.mean(range(1, 41)))
+    assert norm_ratio(some[:3]) == pytest.approx(100 / 98)
+    assert norm_ratio([Magnitude("a", 1.0, 9)] * 10) is None and norm_ratio(some[:1]) is None
+
+
+def test_an_unnormalised_aligner_learns_to_leave_out_words_that_name_nothing(recipe_file: Path, tmp_path: Path) -> None:
+    settings = ["model.normalise=false", "model.mean=false", "model.loss=ranking", "train.epochs=6", "train.lr=0.002"]
+    train(read(recipe_file, settings), tmp_path / "run", progress=Progress(quiet=True))
+    run = load(tmp_path / "run", "cpu")
+    val = load_dataset(run.checkpoint.recipe.data.path).split("val")
+    said = [sentence for picture in val for sentence in picture.sentences]
+    found = magnitudes(run.model, run.vocabulary, said)
+    ratio = norm_ratio(found, 5)
+    assert ratio is not None and ratio > 2
+    of = {one.word: one.length for one in found}
+    silent = [length for word, length in of.items() if word in FUNCTION_WORDS]
+    naming = [length for word, length in of.items() if word not in FUNCTION_WORDS]
+    assert np.mean(silent) < np.mean(naming)
 
 
 def test_evidence_shows_a_word_on_its_box_only() -> None:
@@ -267,13 +340,13 @@ def subject(folder: Path, title: str = "a run", said: str = "a red circle") -> S
     texts = model.encode_texts(WORDS.encode([sentence for picture in pictures for sentence in picture.sentences]))
     scores = ranking.score_matrix(model, model.encode_images(everything), texts)
     phrases = [phrase("red circle", (0.1, 0.1, 0.6, 0.6), kind="shape", picture=f"{n}.png") for n in range(12)]
-    chosen = grounding.predictor(model, WORDS, look)(phrases)
+    chosen = predictor(model, WORDS, look)(phrases)
     picture = torch.arange(12).repeat_interleave(2)
     figures = ranking.metrics(ranking.ranks(scores, picture), 12)
     figures |= grounding.evaluate(lambda _: chosen, phrases, {p.name: look([p.name]).boxes[0] for p in pictures})
     history = [{"epoch": n, "loss": 3.0 / n, "i2t_R@1": n} for n in (1, 2, 3)]
     return Subject(
-        title, model, WORDS, pictures, look, scores, figures, {}, history, phrases, chosen[:, :4], "[train]\nseed = 1"
+        title, model, WORDS, pictures, look, scores, figures, {}, history, phrases, chosen.best, "[train]\nseed = 1"
     )
 
 

@@ -28,7 +28,7 @@ ONE, TWO, THREE = (0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0), (0.25, 0.0, 0.75, 
 
 
 def phrase(picture: str, text: str, *boxes: Box, kind: str = "other") -> Phrase:
-    return Phrase(picture, text, 0, len(text.split()), text, kind, boxes)
+    return Phrase(picture, text, 0, len(text.split()), text, (kind,), boxes)
 
 
 def test_each_box_has_all_phrases_that_name_it() -> None:

@@ -29,7 +29,7 @@ from wordsight.matching.segments import (
     spread,
     viterbi,
 )
-from wordsight.metrics.grounding import predictor
+from wordsight.metrics.localise import predictor
 from wordsight.reports.marks import marks
 from wordsight.runs.aligner import Aligner
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
@@ -237,9 +237,10 @@ def test_a_phrase_goes_where_most_of_its_words_were_put() -> None:
         return Regions(torch.zeros(count, 3, 1), torch.ones(count, 3).bool(), torch.tensor([BOXES] * count))
 
     def placed(sentence: str, start: int, end: int, beta: float | None) -> int:
-        phrase = Phrase("p", sentence, start, end, "", "other", (BOXES[0],))
+        phrase = Phrase("p", sentence, start, end, "", ("other",), (BOXES[0],))
         found = predictor(Given(), WORDS, look, beta=beta)([phrase])
-        left, top, right, bottom, x, y = found[0].tolist()
+        assert found.points is not None
+        (left, top, right, bottom), (x, y) = found.best[0].tolist(), found.points[0].tolist()
         assert left <= x <= right and top <= y <= bottom
         return BOXES.index((left, top, right, bottom))
 

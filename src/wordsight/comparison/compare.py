@@ -13,8 +13,9 @@ import torch
 from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
 from wordsight.comparison.outcomes import outcome
-from wordsight.comparison.pages import KINDS, SAY, UNITS, Shown, write_pages
+from wordsight.comparison.pages import KINDS, SAY, SAY_GROUNDING, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
+from wordsight.data.entities import load_phrases
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
@@ -25,6 +26,7 @@ from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
 from wordsight.runs.features import featured, parses_of
 from wordsight.runs.tasks import part
+from wordsight.vision.dual_source import find_dual, is_dual
 
 PAGES = 24  # pictures with a page each
 
@@ -60,6 +62,8 @@ class Comparison:
             if not some:
                 continue
             parts += [f"## {heading}", SAY[name], tables.systems(some).markdown()]
+            if (grounded := tables.grounding(some)) is not None:
+                parts += [SAY_GROUNDING, grounded.markdown()]
             for figure, found in shown.differences[name].items():
                 if len(some) > 1:
                     what, times = UNITS[figure]
@@ -76,6 +80,7 @@ def compare(
     data: str | Path | None = None,
     split: str = "val",
     *,
+    grounding: bool = False,
     beam: int = BEAM,
     device: str = "auto",
     progress: Progress | None = None,
@@ -86,10 +91,11 @@ def compare(
     that run alone.
 
     Args:
-        folders: of aligners, captioners, or both; or of runs that find situations.
+        folders: of aligners, captioners, or both, also pretrained dual encoders; or of runs that find situations.
         out: a folder.
         data: a dataset; None for the first run's training dataset.
         split: its name.
+        grounding: also compare where aligners put the phrases of the dataset, see `data/entities.py`.
         beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: receives updates; None prints to stderr.
@@ -102,7 +108,7 @@ def compare(
     _check(runs)
     make_folder(out)
     with locked(out, "another process is comparing here"):
-        return _compare(runs, out, data, split, beam, device, progress)
+        return _compare(runs, out, data, split, grounding, beam, device, progress)
 
 
 def _compare(
@@ -110,6 +116,7 @@ def _compare(
     out: Path,
     data: str | Path | None,
     split: str,
+    grounding: bool,
     beam: int,
     device: str,
     progress: Progress,
@@ -125,10 +132,11 @@ def _compare(
             dataset, wanted = part(gallery)(run.checkpoint, run.folder, data, split)
             pictures = featured(run.encoder, wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
+            phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
-        found = outcome(run, pictures, parses, beam, out / "outcomes", progress)
+        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
@@ -151,7 +159,7 @@ def _check(folders: Sequence[Path]) -> None:
         raise InputError("compare: expected at least one run.")
     seen: dict[Path, Path] = {}
     for folder in folders:
-        read_config(folder)  # refuse a folder that is not a run before the others are evaluated
+        (find_dual if is_dual(folder) else read_config)(folder)  # refuse what is no run before the others are evaluated
         if folder.resolve() in seen:
             raise InputError(f"{folder}: named twice; each run is compared once.")
         seen[folder.resolve()] = folder

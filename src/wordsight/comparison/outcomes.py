@@ -3,13 +3,14 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from wordsight.batch import Vectors
+from wordsight.data.entities import Phrase
 from wordsight.data.parses import Parses
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -17,6 +18,7 @@ from wordsight.files import read_json, to_json, write_text
 from wordsight.metrics.bleu import counts
 from wordsight.metrics.captions import caption_metrics
 from wordsight.metrics.cider import cider_d
+from wordsight.metrics.grounding import judged
 from wordsight.metrics.ptb import tokenise
 from wordsight.metrics.ranking import metrics, ranks, rsum, score_matrix
 from wordsight.metrics.situations import situation_metrics, terms
@@ -24,6 +26,7 @@ from wordsight.progress import Count, Progress
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import featured
+from wordsight.runs.grounding import ground, looking
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.pairs import ROWS, encode, pairs
 from wordsight.runs.recogniser import Recogniser
@@ -31,8 +34,9 @@ from wordsight.runs.situation_task import answers
 from wordsight.runs.situations import Situated, SituationExamples, frame_text
 from wordsight.runs.tasks import part
 from wordsight.vision.cache import FeatureTable
+from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
-FORMAT = 2
+FORMAT = 3
 SHOWN = 3  # first sentences kept for each picture
 BLOCK = 50  # pictures captioned at once
 
@@ -56,6 +60,8 @@ class Outcome:
         counts: (I, 10) counts of BLEU; see `bleu.counts`.
         terms: (I, 8) terms of the figures of situations; see `metrics.situations.terms`.
         verbs: (I) the true verb of each, by number.
+        phrases: (I, 3) of each picture, how many phrases are right by pointing, how many by IoU, and how many it has;
+            empty where grounding was not measured.
     """
 
     kind: str
@@ -69,6 +75,7 @@ class Outcome:
     counts: list[list[int]] = field(default_factory=list)
     terms: list[list[float]] = field(default_factory=list)
     verbs: list[int] = field(default_factory=list)
+    phrases: list[list[float]] = field(default_factory=list)
 
     @property
     def leading(self) -> float:
@@ -77,7 +84,13 @@ class Outcome:
 
 
 def outcome(
-    run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int, kept: Path, progress: Progress
+    run: OpenedRun,
+    pictures: Sequence[Picture],
+    parses: Parses,
+    beam: int,
+    kept: Path,
+    progress: Progress,
+    phrases: Sequence[Phrase] = (),
 ) -> Outcome:
     """The outcome of a run on pictures, computed or as kept.
 
@@ -88,11 +101,13 @@ def outcome(
         beam: width of the beam of captioners.
         kept: a folder for outcomes.
         progress: receives updates.
+        phrases: with boxes, for an aligner to locate; none to leave grounding out.
 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
     """
-    path = kept / f"{_key(run, pictures, parses, beam)}.json"
+    phrases = phrases if isinstance(run, Aligner) else ()
+    path = kept / f"{_key(run, pictures, parses, beam, phrases)}.json"
     if path.exists() and (known := _read(path)):
         return known
     name = run.folder.resolve().name
@@ -101,6 +116,8 @@ def outcome(
         raise InputError(f"{name}: {len(pictures) - len(seen)} of the pictures cannot be read; all runs need the same.")
     with progress.task(name) as count:
         found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count)
+    if isinstance(run, Aligner) and phrases:
+        found = with_grounding(found, run, pictures, rows, phrases)
     write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
     return found
 
@@ -124,6 +141,18 @@ def ranked(
         texts=found.texts.tolist(),
         found=scores.topk(min(SHOWN, scores.shape[1]), dim=1).indices.tolist(),
     )
+
+
+def with_grounding(
+    found: Outcome, run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, phrases: Sequence[Phrase]
+) -> Outcome:
+    """An aligner's outcome with the figures of grounding, and each picture's phrases."""
+    figures, located = ground(run, phrases, looking(pictures, rows))
+    number = {picture.name: row for row, picture in enumerate(pictures)}
+    each = torch.zeros(len(pictures), 3)
+    owner = torch.tensor([number[phrase.picture] for phrase in phrases])
+    each.index_add_(0, owner, torch.nn.functional.pad(judged(located, phrases), (0, 1), value=1.0))
+    return replace(found, figures=found.figures | figures, phrases=each.tolist())
 
 
 def _counted(texts: Sequence[Vectors], count: Count) -> Iterator[Vectors]:
@@ -184,15 +213,20 @@ def recognised(
     )
 
 
-def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int) -> str:
-    """Cache key: equal for the same run, pictures, sentences, parses and beam."""
-    digest = hashlib.sha256((run.folder / "model.safetensors").read_bytes())
-    for name in ("vocabulary.json", "config.json"):
-        digest.update((run.folder / name).read_bytes())
+def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int, phrases: Sequence[Phrase] = ()) -> str:
+    """Cache key: equal for the same run, pictures, sentences, parses, beam and phrases."""
+    digest = hashlib.sha256()
+    if is_dual(run.folder):
+        digest.update(content_of(find_dual(run.folder)).encode())
+    else:
+        for name in ("model.safetensors", "vocabulary.json", "config.json"):
+            digest.update((run.folder / name).read_bytes())
     digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
     if parses:
         digest.update(repr(sorted(parses.items())).encode())
     digest.update(str(beam if "beam" in run.task.options else 0).encode())
+    if phrases:
+        digest.update(repr(phrases).encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 
 

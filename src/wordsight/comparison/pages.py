@@ -26,6 +26,11 @@ SAY = {
     "pictures of each verb, then over verbs.",
     "pictures": "Chosen at random.",
 }
+SAY_GROUNDING = (
+    "Phrases, as Flickr30k Entities measures them: percent whose point lies in a true box, and whose first box, or one "
+    "of the first 5 or 10, overlaps the box around all true ones by an IoU of at least 0.5. Upper bound: any of the "
+    "run's proposals; chance: a proposal at random."
+)
 SAY_PICTURE = {
     "said": "CIDEr of this picture alone, times 100.",
     "situations": "Value: the share of roles that any annotator filled so, in percent, where the verb is right.",
@@ -87,6 +92,7 @@ def write_pages(shown: Shown, out: Path) -> Path:
 
 KINDS = {"ranking": "Ranking", "captions": "Captions", "situations": "Situations"}
 UNITS = {"rsum": ("the sum of recalls", 1.0), "CIDEr": ("CIDEr", 100.0), "Bleu_4": ("BLEU-4", 100.0)}
+UNITS |= {"grounding_pointing": ("pointing", 100.0), "grounding_iou": ("IoU accuracy", 100.0)}
 UNITS |= {"mean": ("the mean of the eight figures", 100.0), "value_top1": ("value, top-1 verb", 100.0)}
 UNITS |= {"all_top1": ("value-all, top-1 verb", 100.0)}
 PERCENT = ("rsum", "mean")  # figures that are percentages as they are
@@ -96,6 +102,8 @@ def _kind(shown: Shown, name: str) -> str:
     """Table, differences and curves of the rows of one kind."""
     rows = shown.kind(name)
     parts = [tables.systems(rows).html()]
+    if (grounded := tables.grounding(rows)) is not None:
+        parts += [f'<p class="say">{escape(SAY_GROUNDING)}</p>', grounded.html()]
     if len(rows) > 1:
         for figure, found in shown.differences[name].items():
             what, times = UNITS[figure]

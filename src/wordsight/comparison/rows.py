@@ -31,6 +31,11 @@ from wordsight.runs.tasks import model_class
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
 SITUATIONS = {"mean": list(range(8)), "value_top1": [1], "all_top1": [2]}  # figure -> its terms
 BLEUS = tuple(f"Bleu_{n}" for n in range(1, 5))
+PRETRAINED = {  # dual encoders, by kind
+    "clip": "CLIP (Radford et al. 2021), zero-shot",
+    "siglip": "SigLIP (Zhai et al. 2023), zero-shot",
+    "siglip2": "SigLIP 2 (Tschannen et al. 2025), zero-shot",
+}
 NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("train", "seed"))
 
 
@@ -99,6 +104,8 @@ class Row:
         """What it is: the system that it matches with its paper, or its model's name; chains where a parse was due."""
         first, known = self.members[0], self.published
         model = str(first.recipe.model["name"])
+        if model in PRETRAINED:
+            return PRETRAINED[model]
         name = f"{known.system} ({known.paper})" if known else model
         chains = getattr(model_class(model), "parsed", False) and not _has_parses(first.recipe.data.path)
         return f"{name} (chains, no parses)" if chains else name
@@ -129,6 +136,10 @@ class Row:
     def speed(self) -> float:
         """Mean pictures a second."""
         return float(np.mean([member.outcome.speed for member in self.members]))
+
+    def has(self, key: str) -> bool:
+        """Whether a metric was measured."""
+        return all(key in member.outcome.figures for member in self.members)
 
     def figure(self, key: str) -> float:
         """Mean of a metric over seeds."""
@@ -197,7 +208,12 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list
     if some[0].kind == "ranking":
         sentences = [len(picture.sentences) for picture in pictures]
         added = [_mean([hits(member.outcome, sentences) for member in row.members]) for row in some]
-        return {"rsum": differences(added, recalls)}
+        found = {"rsum": differences(added, recalls)}
+        if all(member.outcome.phrases for row in some for member in row.members):
+            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]  # (I, 3)
+            found["grounding_pointing"] = differences([one[:, [0, 2]] for one in each], mean)
+            found["grounding_iou"] = differences([one[:, [1, 2]] for one in each], mean)
+        return found
     ones = np.ones(len(pictures))
     cider = [_mean([np.column_stack([member.outcome.cider, ones]) for member in row.members]) for row in some]
     bleu = [_mean([np.array(member.outcome.counts, float) for member in row.members]) for row in some]

@@ -10,6 +10,8 @@ from wordsight.metrics.situations import COLUMNS
 
 TEXTS = frozenset(("system", "published (test)", "features"))  # headers of columns without numbers
 SITUATIONS = {key: key.replace("_", " ") for key in (*COLUMNS, "mean")}
+GROUNDING = {"pointing": "pointing", "middle_pointing": "middle of the box", "iou": "R@1", "R@5": "R@5", "R@10": "R@10"}
+GROUNDING |= {"best_iou": "upper bound", "random_iou": "chance R@1", "random_R@10": "chance R@10"}
 CAPTIONS = {key: key.replace("Bleu_", "BLEU-") for key in BLEUS} | {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr"}
 
 
@@ -42,6 +44,18 @@ def systems(rows: Sequence[Row]) -> Table:
     heads = ("run", "system", *_heads(rows[0].kind))
     heads += ("minutes", "parameters", "pictures/s", "seeds", "published (test)", "features")
     return Table(heads, tuple(_system(row) for row in rows))
+
+
+def grounding(rows: Sequence[Row]) -> Table | None:
+    """Grounding of rows; None where it was not measured."""
+    some = [row for row in rows if "grounding_phrases" in row.members[0].outcome.figures]
+    if not some:
+        return None
+    cells = tuple(
+        (row.name, *(_figure(row, f"grounding_{key}", 1) if row.has(f"grounding_{key}") else "–" for key in GROUNDING))
+        for row in sorted(some, key=lambda row: -row.figure("grounding_iou"))
+    )
+    return Table(("run", *GROUNDING.values()), cells)
 
 
 def _heads(kind: str) -> tuple[str, ...]:

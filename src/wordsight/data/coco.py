@@ -47,6 +47,7 @@ def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Datas
 def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) -> list[Picture]:
     """The pictures of one file, each with its captions; malformed records are left out."""
     said: dict[str, list[str]] = {}
+    ids: dict[str, list[int]] = {}  # of the captions
     named: dict[str, tuple[str, str]] = {}  # id -> file name, split
     default = split_of_file(path.stem)
     for number, image in enumerate(content["images"]):
@@ -62,7 +63,7 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
         except InputError as error:
             faults.left_out(path, error)
             continue
-        said[identity], named[identity] = [], (name, split_name(given) or default)
+        said[identity], ids[identity], named[identity] = [], [], (name, split_name(given) or default)
     plain = {_number(identity): identity for identity in said}
     for number, annotation in enumerate(content["annotations"]):
         where = f"{path}, annotations[{number}]"
@@ -75,12 +76,19 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
             if identity not in said:
                 raise InputError(f"{where}, key 'image_id': no image has the id {annotation['image_id']!r}.")
             said[identity].append(field(annotation, "caption", str, where).strip())
+            ids[identity] += [annotation["id"]] if type(annotation.get("id")) is int else []
             faults.good(path)
         except InputError as error:
             faults.left_out(path, error)
     faults.require(path)
     return [
-        Picture(name, places.find(name, split=split), split, tuple(said[identity]))
+        Picture(
+            name,
+            places.find(name, split=split),
+            split,
+            tuple(said[identity]),
+            ids=tuple(ids[identity]) if len(ids[identity]) == len(said[identity]) else (),
+        )
         for identity, (name, split) in named.items()
     ]
 

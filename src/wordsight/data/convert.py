@@ -10,7 +10,7 @@ from wordsight.text.tokens import tokenise
 
 
 def write_karpathy(dataset: Dataset, out: Path) -> None:
-    """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits and sentences.
+    """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits, sentences and ids.
 
     The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`.
 
@@ -23,11 +23,13 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
     """
     images: list[dict[str, Any]] = []
     number = 0
+    numbered = all(len(picture.ids) == len(picture.sentences) for picture in dataset.pictures)
     for place, picture in enumerate(dataset.pictures):
         name, folder = _name_and_folder(picture, Path(out))
         sentences = []
-        for sentence in picture.sentences:
-            sentences.append({"tokens": tokenise(sentence), "raw": sentence, "imgid": place, "sentid": number})
+        for at, sentence in enumerate(picture.sentences):
+            identity = picture.ids[at] if numbered else number
+            sentences.append({"tokens": tokenise(sentence), "raw": sentence, "imgid": place, "sentid": identity})
             number += 1
         record = {"filepath": folder} if folder else {}
         ids = [one["sentid"] for one in sentences]

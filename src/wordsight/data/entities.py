@@ -1,11 +1,11 @@
-"""Phrase-box annotations (Flickr30k Entities): the ground truth of grounding, never trained on."""
+"""Phrase-box annotations (Flickr30k Entities, Plummer et al. 2015): the ground truth of grounding, never trained on."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
+from wordsight.data.entities_files import EntitiesFiles
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_json
 from wordsight.text.tokens import tokenise
@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase of a sentence with boxes in the picture.
+    """A phrase of a sentence, with its boxes in the picture.
 
     Attributes:
         picture: the picture's name.
@@ -23,9 +23,9 @@ class Phrase:
         start: the phrase's first word among `tokenise(sentence)`.
         end: one past its last word.
         text: the phrase as written.
-        kind: the first of its types: "people", "clothing", "bodyparts", "animals", "vehicles", "instruments", "scene",
-            "other", or another in the file.
-        boxes: at least one, `xyxy` fractions of the picture's width and height, 0 to 1.
+        kinds: its types, at least one: "people", "clothing", "bodyparts", "animals", "vehicles", "instruments",
+            "scene", "other", "notvisual", or another in the file. A few phrases have two.
+        boxes: `xyxy` fractions of the picture's width and height, 0 to 1; none for what is not seen, or has no place.
     """
 
     picture: str
@@ -33,44 +33,51 @@ class Phrase:
     start: int
     end: int
     text: str
-    kind: str
+    kinds: tuple[str, ...]
     boxes: tuple[Box, ...]
 
 
-def load_phrases(folder: Path, names: Collection[str]) -> list[Phrase]:
-    """Load the phrases with boxes of a dataset's pictures, from its `entities.json`.
+def load_phrases(folder: Path, names: Collection[str], *, boxed: bool = True) -> list[Phrase]:
+    """Load the phrases of a dataset's pictures, from `entities.json` or the files of Flickr30k Entities beside it.
 
     If the file marks which of its sentences are the dataset's captions, only those are used, else all.
 
     Args:
         folder: the dataset's folder (or a file in it).
         names: of the pictures; those missing in the file are left out.
+        boxed: leave out phrases without boxes, which grounding is not measured on.
 
     Raises:
-        InputError: the file is missing or malformed (the message names the key), or has no phrase of these pictures.
+        InputError: the file is missing or malformed (the message names the key), or has no phrase with a box of these
+            pictures.
     """
     path, content = require_entities(folder, "grounding is measured against the phrases and boxes in it")
     wanted = [name for name in dict.fromkeys(names) if name in content]
     phrases = [phrase for name in wanted for phrase in _phrases(name, content[name], f"{path}, {name}")]
-    if not phrases:
+    if not any(phrase.boxes for phrase in phrases):
         raise InputError(f"{path} has no phrase with a box for any of the {len(names)} pictures.")
-    return phrases
+    return [phrase for phrase in phrases if phrase.boxes] if boxed else phrases
 
 
-def require_entities(folder: Path, why: str) -> tuple[Path, dict[str, Any]]:
-    """The `entities.json` of a dataset: its path and its records by picture.
+def require_entities(folder: Path, why: str) -> tuple[Path, Mapping[str, object]]:
+    """The phrases and boxes of a dataset: the path of `entities.json`, and its records by picture.
+
+    Without that file, the folder of `Sentences` and `Annotations` as Flickr30k Entities has them, read when asked for.
 
     Args:
         folder: the dataset's folder (or a file in it).
         why: what it is needed for, for the message.
 
     Raises:
-        InputError: the file is missing, or is not an object in JSON.
+        InputError: there is neither, or the file is not an object in JSON.
     """
     folder = Path(folder)
-    path = (folder if folder.is_dir() else folder.parent) / "entities.json"
+    folder = folder if folder.is_dir() else folder.parent
+    path = folder / "entities.json"
     if not path.exists():
-        raise InputError(f"{path} is missing: {why}.")
+        if (files := EntitiesFiles.of(folder)) is not None:
+            return files.folder, files
+        raise InputError(f"{path} is missing: {why}; so are the folders Sentences and Annotations in its place.")
     content = read_json(path, strict=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected records by picture, found {describe(content)}.")
@@ -114,10 +121,10 @@ def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]],
         if start < 0 or length < 1 or start + length >= len(before):
             raise InputError(f"{place}: words {start} to {start + length} are not in the sentence '{text}'.")
         first, end = before[start], before[start + length]
-        found = boxes.get(field(phrase, "chain", str, place))
-        if found and first < end:
-            kinds = field(phrase, "types", list, place) or ["other"]
-            yield Phrase(name, text, first, end, field(phrase, "text", str, place), str(kinds[0]), found)
+        found = boxes.get(field(phrase, "chain", str, place), ())
+        if first < end:
+            kinds = tuple(map(str, field(phrase, "types", list, place))) or ("other",)
+            yield Phrase(name, text, first, end, field(phrase, "text", str, place), kinds, found)
 
 
 def _is_pixel(value: object) -> bool:

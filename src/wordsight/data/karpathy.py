@@ -12,6 +12,7 @@ from wordsight.errors import InputError
 from wordsight.files import field
 
 _LOOKED_AT = 100  # images, to tell the format
+_Image = tuple[str, str, str, tuple[str, ...], tuple[int, ...]]
 
 
 def require(path: Path, content: object) -> None:
@@ -43,18 +44,19 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
     found = list(_images(path, content["images"], faults))
     names = Counter(name for name, *_ in found)
     pictures = []
-    for name, folder, split, said in found:
+    for name, folder, split, said, ids in found:
         inside = f"{folder}/{name}" if folder else name
         file = files.find(inside, name, split=split)
-        pictures.append(Picture(name if names[name] == 1 else inside, file, split, said))
+        ids = ids if len(ids) == len(said) else ()
+        pictures.append(Picture(name if names[name] == 1 else inside, file, split, said, ids=ids))
     faults.require(path)
     title = content.get("dataset")
     title = title if isinstance(title, str) and title else root.name
     return Dataset(title, root, "karpathy", tuple(pictures))
 
 
-def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """File name, folder, split and sentences of each image."""
+def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[_Image]:
+    """File name, folder, split, sentences and those of their ids that are whole numbers, of each image."""
     for number, image in enumerate(images):
         where = f"{path}, images[{number}]"
         try:
@@ -67,14 +69,17 @@ def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[tuple[str
         except InputError as error:
             faults.left_out(path, error)
             continue
-        said = []
+        said, ids = [], []
         for place, record in enumerate(sentences):
             try:
                 said.append(_sentence(record, f"{where}, sentences[{place}]"))
             except InputError as error:
                 faults.left_out(path, error)
+                continue
+            if isinstance(record, dict) and type(record.get("sentid")) is int:
+                ids.append(record["sentid"])
         faults.good(path, len(said) or not sentences)
-        yield name, folder, split_name(split) or "train", tuple(said)
+        yield name, folder, split_name(split) or "train", tuple(said), tuple(ids)
 
 
 def _sentence(record: object, where: str) -> str:

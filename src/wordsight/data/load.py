@@ -155,7 +155,7 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
             raise InputError(f"{what}.")
         faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
         said = dict.fromkeys((*first.sentences, *picture.sentences))
-        found[name, picture.path] = replace(first, sentences=tuple(said))
+        found[name, picture.path] = replace(first, sentences=tuple(said), ids=())
     names = Counter(name for name, _ in found)
     return tuple(
         replace(picture, name=_with_split(picture)) if names[name] > 1 else picture

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wordsight.errors import InputError
@@ -35,12 +35,14 @@ class Picture:
         path: the file, or a part of a clip (`clip.mp4#t=10,12`); it may be missing or broken.
         split: "train", "val", "test" or another name that the data gives.
         sentences: as written; may be none, and some may be empty.
+        ids: of the sentences in the data, where all have whole numbers; else none.
     """
 
     name: str
     path: Path
     split: str
     sentences: tuple[str, ...]
+    ids: tuple[int, ...] = field(default=(), compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -144,5 +146,8 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
 
 
 def _spoken(picture: Picture) -> Picture:
-    kept = tuple(sentence for sentence in picture.sentences if any(map(str.isalnum, sentence)))
-    return picture if len(kept) == len(picture.sentences) else replace(picture, sentences=kept)
+    kept = [place for place, sentence in enumerate(picture.sentences) if any(map(str.isalnum, sentence))]
+    if len(kept) == len(picture.sentences):
+        return picture
+    sentences = tuple(picture.sentences[place] for place in kept)
+    return replace(picture, sentences=sentences, ids=tuple(picture.ids[place] for place in kept if picture.ids))

@@ -16,7 +16,12 @@ from wordsight.runs.recipe import DataSettings
 
 
 def measure_caption_file(
-    captions: str | Path, data: str | Path | None = None, split: str = "val", *, meteor: bool = False
+    captions: str | Path,
+    data: str | Path | None = None,
+    split: str = "val",
+    *,
+    meteor: bool = False,
+    spice: bool = False,
 ) -> Figures:
     """The caption metrics of a captions file on one split of a dataset.
 
@@ -26,6 +31,7 @@ def measure_caption_file(
             the references that a `result_struct.json` has itself.
         split: the split's name; a COCO captions file is used whole.
         meteor: also METEOR, where it can run.
+        spice: also SPICE, where it can run.
 
     Returns:
         Flat metrics with coco-caption's names and ranges; see the guide.
@@ -36,7 +42,7 @@ def measure_caption_file(
     path, progress = Path(captions), Progress()
     said, right = captions_and_references(path, data, split, progress)
     figures: Figures = {"pictures": len(right), "sentences": sum(map(len, right.values()))}
-    figures |= caption_metrics(said, right, meteor=meteor, say=progress.say)
+    figures |= caption_metrics(said, right, meteor=meteor, spice=spice, say=progress.say)
     varied = {f"diversity_{key}": value for key, value in diversity(said, []).items()}
     left_out = ("diversity_captions", "diversity_in_training")
     return figures | {"tokeniser": TOKENISER} | {key: varied[key] for key in varied if key not in left_out}
@@ -82,7 +88,9 @@ def _is_coco(path: Path) -> bool:
     return isinstance(content, dict) and "annotations" in content
 
 
-def measured(captions: Path, data: Path | None, split: str, *, meteor: bool) -> tuple[Figures, str]:
+def measured(
+    captions: Path, data: Path | None, split: str, *, meteor: bool, spice: bool = False
+) -> tuple[Figures, str]:
     """The figures of `measure_caption_file`, and their table."""
-    figures = measure_caption_file(captions, data, split, meteor=meteor)
+    figures = measure_caption_file(captions, data, split, meteor=meteor, spice=spice)
     return figures, table(figures)

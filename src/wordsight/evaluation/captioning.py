@@ -43,6 +43,7 @@ def measure_captions(
     *,
     beam: int = BEAM,
     meteor: bool = False,
+    spice: bool = False,
     grounding: bool = False,
     report: str | Path | None = None,
     alignment: Aligner | None = None,
@@ -56,6 +57,7 @@ def measure_captions(
         split: the split's name.
         beam: the width of the beam.
         meteor: also METEOR, where it can run.
+        spice: also SPICE, where it can run.
         grounding: also caption the boxes of the dataset's `entities.json`; their phrases are the references.
         report: a folder for `report.html` and `captions.json`; a failure to write only prints a warning.
         alignment: an aligner; the report draws its boxes for the words of some captions.
@@ -77,7 +79,7 @@ def measure_captions(
     captions = captions_of(describer, rows, beam, progress)
     references: dict[Id, Sequence[str]] = {row: picture.sentences for row, picture in enumerate(pictures)}
     figures: Figures = {"pictures": len(pictures), "sentences": sum(map(len, references.values())), "beam": beam}
-    figures |= caption_metrics(dict(enumerate(captions)), references, meteor=meteor, say=progress.say)
+    figures |= caption_metrics(dict(enumerate(captions)), references, meteor=meteor, spice=spice, say=progress.say)
     figures |= {**likelihood(describer, pictures, rows), "tokeniser": TOKENISER}
     figures |= variety(describer, captions)
     if phrases:
@@ -201,6 +203,7 @@ def table(figures: Mapping[str, float | str]) -> str:
     beam = f", beam {figures['beam']}" if "beam" in figures else ""
     out.print(f"{figures['pictures']:,} pictures, {figures['sentences']:,} sentences{beam}")
     names = {"Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4", "METEOR": "METEOR"}
+    names |= {"SPICE": "SPICE"}
     names |= {"ROUGE_L": "ROUGE-L", "CIDEr": "CIDEr", "exact": "exact", "perplexity": "perplexity"}
     shown = [key for key in names if key in figures]
     grid = Table("", *(names[key] for key in shown), box=None, header_style="bold")

@@ -14,6 +14,7 @@ from torch import Tensor
 CELLS = 16  # columns and rows of the grid on which the point is sought
 SUPPORT = 0.3  # of overlapping regions, as a share of their scores above the mean
 TEMPERATURE = 0.3  # of the softmax over regions, in standard deviations of their scores
+SUPPRESSED = 0.5  # overlap by which a box goes whose better is kept, as in Flickr30k Entities' evaluation
 
 
 def supported(scores: Tensor, boxes: Tensor) -> Tensor:
@@ -66,6 +67,32 @@ def locate(scores: Tensor, boxes: Tensor, best: Tensor | None = None) -> tuple[T
     point = torch.stack([(weights.sum(1) * cells).sum(1), (weights.sum(2) * cells).sum(1)], dim=1)  # (P, 2)
     tiny = inside[rows, best].sum(dim=(1, 2)) == 0  # smaller than a cell: its middle will do
     return chosen, torch.where(tiny[:, None], (chosen[:, :2] + chosen[:, 2:]) / 2, point)
+
+
+def ranked(scores: Tensor, boxes: Tensor, count: int, best: Tensor | None = None) -> Tensor:
+    """The first boxes of phrases by score, without those that overlap a better one (non-maximum suppression).
+
+    Args:
+        scores: (P, R) how well each region fits the phrase; minus infinity for padding.
+        boxes: (P, R, 4) `xyxy` fractions.
+        count: K, how many.
+        best: (P,) the region that comes first; None for the order of the scores alone.
+
+    Returns:
+        (P, K, 4), best first; where fewer are left, the last one again.
+    """
+    left = scores.clone()
+    if best is not None:
+        left.scatter_(1, best[:, None], torch.inf)
+    rows = torch.arange(len(scores), device=scores.device)
+    found: list[Tensor] = []
+    for _ in range(count):
+        top, some = left.argmax(1), left.amax(1) > -torch.inf  # (P,)
+        chosen = boxes[rows, top]  # (P, 4)
+        found.append(torch.where(some[:, None], chosen, found[-1]) if found else chosen)
+        gone = (overlaps(chosen[:, None], boxes) > SUPPRESSED).scatter(1, top[:, None], True)  # (P, R)
+        left = left.masked_fill(gone, -torch.inf)
+    return torch.stack(found, dim=1)
 
 
 def covers(sides: Tensor, cells: Tensor) -> Tensor:

@@ -14,11 +14,13 @@ from wordsight.metrics.cider import cider_d
 from wordsight.metrics.meteor import meteor as meteor_scores
 from wordsight.metrics.ptb import NAME, tokenise
 from wordsight.metrics.rouge import rouge_l
+from wordsight.metrics.spice import spice as spice_scores
 
 TOKENISER = NAME
 """What makes tokens of captions here; named beside every BLEU."""
 
 Id = int | str
+Tokens = Sequence[Sequence[str]]  # several sentences
 
 
 def _to_stderr(line: str) -> None:
@@ -30,6 +32,7 @@ def caption_metrics(
     references: Mapping[Id, Sequence[str]],
     *,
     meteor: bool = False,
+    spice: bool = False,
     say: Callable[[str], object] = _to_stderr,
 ) -> dict[str, float]:
     """The metrics of coco-caption over a set of pictures, with equal values.
@@ -40,13 +43,14 @@ def caption_metrics(
     Args:
         candidates: picture -> its caption; an empty one is allowed and scores 0.
         references: picture -> one sentence or more; of the same pictures.
-        meteor: also METEOR, by far the slowest, where it can run.
-        say: receives one line on why METEOR is left out.
+        meteor: also METEOR, which is slow, where it can run.
+        spice: also SPICE, by far the slowest, where it can run.
+        say: receives one line on why METEOR or SPICE is left out.
 
     Returns:
-        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR`, 0 to 1; `CIDEr`, 0 to 10. And what
-        coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, without
-        brevity penalty; `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word.
+        `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR` and `SPICE`, 0 to 1; `CIDEr`, 0 to 10.
+        And what coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, without brevity penalty;
+        `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word.
         Papers print 100 times these.
 
     Raises:
@@ -61,9 +65,9 @@ def caption_metrics(
     scores, _, unpunished = bleu(said, right)
     figures = {f"Bleu_{n}": score for n, score in enumerate(scores, 1)}
     figures |= {f"Bleu_{n}_any_length": score for n, score in enumerate(unpunished, 1)}
-    if meteor:
+    for name, wanted, measure in (("METEOR", meteor, _meteor), ("SPICE", spice, _spice)):
         try:
-            figures["METEOR"] = meteor_scores(said, right)[0]
+            figures |= {name: measure(said, right)} if wanted else {}
         except InputError as lacking:
             say(f"left out: {lacking}")
     figures["ROUGE_L"] = sum(rouge_l(said, right)) / len(said)
@@ -71,6 +75,15 @@ def caption_metrics(
     copies = (caption in sentences for caption, sentences in zip(said, right, strict=True) if caption)
     figures["exact"] = sum(copies) / len(said)
     return figures
+
+
+def _meteor(said: Tokens, right: Sequence[Tokens]) -> float:
+    return meteor_scores(said, right)[0]
+
+
+def _spice(said: Tokens, right: Sequence[Tokens]) -> float:
+    scores = spice_scores(said, right)
+    return sum(scores) / len(scores)
 
 
 def diversity(candidates: Mapping[Id, str], training_captions: Sequence[str]) -> dict[str, float]:
@@ -108,6 +121,7 @@ def caption_metrics_of_files(
     references: Path,
     *,
     meteor: bool = False,
+    spice: bool = False,
     say: Callable[[str], object] = _to_stderr,
 ) -> dict[str, float]:
     """`caption_metrics` of a COCO results file against a COCO captions file.
@@ -116,14 +130,15 @@ def caption_metrics_of_files(
         candidates: JSON list of `{"image_id", "caption"}`.
         references: JSON with `images` and `annotations`.
         meteor: also METEOR, where it can run.
-        say: receives one line on why METEOR is left out.
+        spice: also SPICE, where it can run.
+        say: receives one line on why METEOR or SPICE is left out.
 
     Raises:
         InputError: a file is malformed, or the two are not of the same pictures; the message names it.
     """
     said, right = read_candidates(candidates), read_references(references)
     _check(said, right, str(candidates), str(references))
-    return caption_metrics(said, right, meteor=meteor, say=say)
+    return caption_metrics(said, right, meteor=meteor, spice=spice, say=say)
 
 
 def read_candidates(path: Path) -> dict[Id, str]:

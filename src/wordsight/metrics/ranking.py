@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Vectors
+from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
 
 KS = (1, 5, 10)
@@ -95,6 +96,40 @@ def metrics(found: Ranks, pictures: int) -> dict[str, float]:
         flat |= {f"{way}_R@{k}": round(100 * (rank <= k).double().mean().item(), 4) for k in KS}
         flat[f"{way}_medr"] = rank.double().quantile(0.5).item()
     return flat | {"pictures": pictures, "sentences": len(found.texts)}
+
+
+def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float]:
+    """Means over folds of the gallery, as COCO's "1K": each part is ranked with its own sentences alone.
+
+    Args:
+        scores: (I, N), greater fits better.
+        picture: (N,) the right picture of each sentence.
+        folds: how many parts, in the order of the pictures; of COCO's 5,000, five.
+
+    Returns:
+        The keys of `metrics` with means, `pictures` and `sentences` of the largest fold, `rsum`, and `count`.
+
+    Raises:
+        InputError: there are not two pictures for each fold.
+    """
+    check_folds(folds, len(scores))
+    found = []
+    for some in torch.arange(len(scores)).tensor_split(folds):
+        own = (picture >= some[0]) & (picture <= some[-1])
+        found.append(metrics(ranks(scores[some][:, own], picture[own] - some[0]), len(some)))
+    means = {key: round(sum(one[key] for one in found) / folds, 4) for key in found[0]}
+    sizes = {key: max(int(one[key]) for one in found) for key in ("pictures", "sentences")}
+    return means | sizes | {"rsum": round(rsum(means), 4), "count": folds}
+
+
+def check_folds(folds: int, pictures: int) -> None:
+    """Check a number of folds.
+
+    Raises:
+        InputError: there are not two pictures for each fold.
+    """
+    if folds < 1 or pictures < 2 * folds:
+        raise InputError(f"{folds} folds of {pictures} pictures: expected 1 or more, of two pictures at least.")
 
 
 def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tensor) -> dict[str, float]:

@@ -1,10 +1,11 @@
 """Word norms: which words have the longest vectors, and so dominate the score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 
+from wordsight.batch import Vectors, Words
 from wordsight.matching.matcher import Matcher
 from wordsight.matching.score import word_shares
 from wordsight.text.vocabulary import Vocabulary
@@ -37,10 +38,16 @@ def magnitudes(
         The words, longest first.
     """
     device = next(model.parameters()).device
+    blocks = (vocabulary.encode(sentences[first : first + rows]) for first in range(0, len(sentences), rows))
+    return magnitudes_of(vocabulary, ((words, model.encode_texts(words.to(device))) for words in blocks), least=least)
+
+
+def magnitudes_of(
+    vocabulary: Vocabulary, encoded: Iterable[tuple[Words, Vectors]], *, least: int = 5
+) -> list[Magnitude]:
+    """The same of sentences that are encoded already: blocks of words (B, T) with their vectors (B, K, D)."""
     lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
-    for first in range(0, len(sentences), rows):
-        words = vocabulary.encode(sentences[first : first + rows])
-        texts = model.text_vectors(words.to(device))
+    for words, texts in encoded:
         parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
         vectors = (word_shares(texts) @ parts)[..., 0].cpu()  # (B, T)
         ids = words.ids[words.mask]
@@ -52,3 +59,20 @@ def magnitudes(
         if number > 1 and counts[number] >= least
     ]
     return sorted(found, key=lambda one: (-one.length, one.word))
+
+
+def norm_ratio(found: Sequence[Magnitude], count: int = 40) -> float | None:
+    """How many times as long the longest words are as the shortest; 5 to 6 in the table of DVSA.
+
+    Args:
+        found: words, longest first.
+        count: how many of either end, at most half of all.
+
+    Returns:
+        The mean norm of the longest by that of the shortest; None for a model whose vectors all have one length.
+    """
+    some = min(count, len(found) // 2)
+    if not some or found[0].length - found[-1].length < 1e-3 * found[0].length:
+        return None
+    shortest = sum(one.length for one in found[-some:])
+    return sum(one.length for one in found[:some]) / shortest if shortest > 0 else None

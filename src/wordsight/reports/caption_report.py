@@ -34,7 +34,7 @@ SAY = {
     "often": "Captions that it gave to more than one picture. A model that is not sure says what is often true.",
 }
 NAMES = {"CIDEr": "CIDEr", "Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4"}
-NAMES |= {"METEOR": "METEOR", "ROUGE_L": "ROUGE-L", "exact": "exact", "perplexity": "perplexity"}
+NAMES |= {"METEOR": "METEOR", "SPICE": "SPICE", "ROUGE_L": "ROUGE-L", "exact": "exact", "perplexity": "perplexity"}
 VARIETY = {  # title and format of each metric
     "diversity_distinct_captions": ("different captions", "{:,}"),
     "diversity_vocabulary": ("different words in them", "{:,}"),

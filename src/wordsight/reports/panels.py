@@ -135,7 +135,7 @@ def grounded(picture: Picture, found: Grounded) -> str:
     mark = Mark(found.box, colour, found.phrase.text, (), (min(left, 0.8), top - 0.09 if top >= 0.09 else top))
     view = boxed(picture, [mark], truth=found.phrase.boxes)
     note = f"{_sign(points)} points at it · {_sign(found.iou >= 0.5)} boxes it (IoU {found.iou:.2f})"
-    note = f'<div class="sub">{note} · {escape(found.phrase.kind)}</div>'
+    note = f'<div class="sub">{note} · {escape(", ".join(found.phrase.kinds))}</div>'
     return f'<figure class="scene">{view}<figcaption>{_marked(found.phrase)}{note}</figcaption></figure>'
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wordsight.files import write_text
 from wordsight.metrics.ranking import KS, chance
-from wordsight.metrics.word_norms import magnitudes
+from wordsight.metrics.word_norms import magnitudes, norm_ratio
 from wordsight.reports import panels, tables
 from wordsight.reports.curves import curves
 from wordsight.reports.examples import Search, Subject, groundings, lot, searches
@@ -144,13 +144,14 @@ def _groundings(subject: Subject, count: int) -> str:
 def _lengths(subject: Subject, count: int = 40) -> str:
     """Words of the greatest and least norms; empty for a model whose vectors all have one length."""
     found = magnitudes(subject.model, subject.vocabulary, subject.sentences)
-    if len(found) < 2 or found[0].length - found[-1].length < 1e-3 * found[0].length:
+    ratio = norm_ratio(found, count)
+    if ratio is None:
         return ""
     some, top = min(count, len(found) // 2), found[0].length
     longest, shortest = found[:some], found[::-1][:some]
-    return (
-        f'<div class="two">{tables.lengths("Longest", longest, top)}{tables.lengths("Shortest", shortest, top)}</div>'
-    )
+    said = f'<p class="say">The {some} longest are {ratio:.1f} times as long as the {some} shortest.</p>'
+    both = f"{tables.lengths('Longest', longest, top)}{tables.lengths('Shortest', shortest, top)}"
+    return f'{said}<div class="two">{both}</div>'
 
 
 def _training(subject: Subject) -> str:

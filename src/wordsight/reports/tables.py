@@ -18,8 +18,10 @@ ROWS = {  # prefix of the last word of a metric's key: a short name, and what it
 RECALL_LEGEND = (
     "R@K (recall): % of searches with a right answer among the first K.  Med r: median rank of the first right answer."
 )
+GROUNDING_COLUMNS = {"pointing": "pointing", "iou": "IoU >= 0.5, R@1", "R@5": "R@5", "R@10": "R@10"}
 GROUNDING_LEGEND = (
     "pointing: % of phrases whose point is on the thing.  IoU: overlap of the box with the true one; 1 is the same box."
+    "  R@K: one of the first K boxes has an IoU of at least 0.5."
 )
 CAPTION_LEGEND = (
     "BLEU, METEOR, ROUGE-L, CIDEr: agreement with people's captions; more is better.  perplexity: less is better."
@@ -52,7 +54,7 @@ def grounding(figures: Mapping[str, float]) -> str:
         return ""
     names = [key.removeprefix("grounding_").removesuffix("phrases") for key in figures if key.endswith("_phrases")]
     kinds = sorted((name for name in names if name), key=lambda kind: -figures[f"grounding_{kind}phrases"])
-    columns = {column: [row for row in ROWS if f"grounding_{row}{column}" in figures] for column in ("pointing", "iou")}
+    columns = {column: [row for row in ROWS if f"grounding_{row}{column}" in figures] for column in GROUNDING_COLUMNS}
     heads = "".join(_head(*ROWS[row], not row) for rows in columns.values() for row in rows)
     body = ""
     for kind in ["", *kinds] if len(kinds) > 1 else [""]:
@@ -63,8 +65,14 @@ def grounding(figures: Mapping[str, float]) -> str:
         )
         name, count = escape(kind.rstrip("_")) or "<b>all phrases</b>", figures[f"grounding_{kind}phrases"]
         body += f'<tr><td>{name} <span class="sub">{count:,.0f}</span></td>{cells}</tr>'
-    ways = _ways([("points at it, %", len(columns["pointing"])), ("boxes it (IoU ≥ 0.5), %", len(columns["iou"]))])
-    return f"<h3>Phrases</h3>{_table(f'{ways}<tr><th></th>{heads}</tr>{body}')}"
+    ways = {
+        "pointing": "points at it, %",
+        "iou": "boxes it (IoU ≥ 0.5), %",
+        "R@5": "in 5, %",
+        "R@10": "in 10, %",
+    }
+    over = _ways([(ways[column], len(rows)) for column, rows in columns.items() if rows])
+    return f"<h3>Phrases</h3>{_table(f'{over}<tr><th></th>{heads}</tr>{body}')}"
 
 
 def lengths(title: str, words: Sequence[Magnitude], top: float) -> str:

@@ -11,7 +11,7 @@ from wordsight.batch import Regions
 from wordsight.data.entities import Phrase
 from wordsight.errors import InputError
 from wordsight.matching.alignment import Box
-from wordsight.metrics.grounding import predictor
+from wordsight.metrics.localise import predictor
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import Aligner
 from wordsight.runs.arguments import Picture, path_of, picture_of
@@ -112,8 +112,8 @@ def boxes(aligner: Aligner, regions: Regions, found: Recognised, *, doubtful: bo
     """
     said, spans = found.sentence, found.spans()
     places = [n for n, one in enumerate(found.roles) if any(spans[n]) and (one.sure or doubtful)]
-    phrases = [Phrase("", said, *spans[place], found.roles[place].word, "", ()) for place in places]
-    located = predictor(aligner.model, aligner.vocabulary, lambda names: regions)(phrases)[:, :4] if phrases else ()
+    phrases = [Phrase("", said, *spans[place], found.roles[place].word, (), ()) for place in places]
+    located = predictor(aligner.model, aligner.vocabulary, lambda names: regions)(phrases).best if phrases else ()
     rows: list[Box | None] = [None] * len(found.roles)
     for place, box in zip(places, located, strict=True):
         rows[place] = tuple(box.tolist())

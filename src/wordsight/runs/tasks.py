@@ -84,7 +84,7 @@ TASKS = {
         rewarded=False,
         opened="wordsight.runs.aligner:Aligner",
         measure="wordsight.evaluation.alignment:evaluated",
-        options=("grounding",),
+        options=("grounding", "folds", "relevance"),
         outcome="wordsight.comparison.outcomes:ranked",
     ),
     "caption": Task(
@@ -97,7 +97,7 @@ TASKS = {
         rewarded=True,
         opened="wordsight.runs.captioner:Captioner",
         measure="wordsight.evaluation.captioning:evaluated",
-        options=("grounding", "beam", "meteor", "rank", "most", "alignment"),
+        options=("grounding", "beam", "meteor", "spice", "rank", "most", "alignment"),
         outcome="wordsight.comparison.outcomes:described",
     ),
     "situation": Task(

@@ -6,6 +6,10 @@ without which captions become ever shorter. As in Luo 2020, "A Better Variant of
 baseline is the mean of the picture's other samples:
 
     gradient of the loss = - mean over words of (r - mean of the others' r) * gradient of log p(word)
+
+Samples come from the decoder with its rules (`captioning/rules.py`: no unknown word, no end before a first word, no
+repetition), so from p renormalised over the words that these allow. The gradient is of p itself, over all words, and no
+importance weights make up for the difference: a biased estimate of the policy gradient, as in other implementations.
 """
 
 import torch

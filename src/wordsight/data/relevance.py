@@ -1,0 +1,119 @@
+"""Files of many-to-many relevance of COCO's pictures and sentences.
+
+ECCV Caption (Chun et al. 2022): two JSON objects of lists by COCO's ids, `eccv_image_to_caption.json` (picture ->
+sentences) and `eccv_caption_to_image.json` beside it, which hold different pairs. CxC (Parekh et al. 2021):
+`sits_val.csv`, `sits_test.csv`, with the columns caption, image, score from 0 to 5, and how the pair was drawn; pairs
+of 3 or more are relevant.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wordsight.data.records import Picture
+from wordsight.errors import InputError
+from wordsight.files import describe, read_json, read_text
+
+RELEVANT = 3.0  # least score of a relevant pair of CxC
+I2T, T2I = "image_to_caption", "caption_to_image"
+_NUMBER = re.compile(r"(\d+)\D*$")
+
+
+class Relevant(NamedTuple):
+    """Which sentences are relevant for which pictures.
+
+    Attributes:
+        i2t: (I, N) bool, of pictures as queries.
+        t2i: (I, N) bool, of sentences as queries.
+    """
+
+    i2t: Tensor
+    t2i: Tensor
+
+
+def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
+    """The relevant pairs in a file, and in the one beside it for the other direction.
+
+    Args:
+        path: a CSV file of CxC, or either of the two of ECCV Caption; pairs of other pictures and sentences are left
+            out.
+        pictures: I pictures of COCO, whose file names end with their numbers, with the ids of their N sentences.
+
+    Raises:
+        InputError: a file is missing or malformed, the sentences have no ids, or none of its pairs is of them.
+    """
+    numbers = [_picture_number(picture.name) for picture in pictures]
+    rows = {number: row for row, number in enumerate(numbers) if number is not None}
+    ids = [one for picture in pictures for one in (picture.ids or [None] * len(picture.sentences))]
+    columns = {one: column for column, one in enumerate(ids) if one is not None}
+    if not columns:
+        raise InputError(f"{path}: relevance goes by COCO's ids, and the sentences of this dataset have none.")
+    if path.suffix.lower() == ".csv":
+        ways = [(path, list(_from_csv(path)))] * 2
+    else:
+        ways = [(one, _from_json(one)) for one in _both(path)]
+    found = []
+    for file, pairs in ways:
+        some = torch.zeros(len(pictures), len(ids), dtype=torch.bool)
+        for picture, sentence in pairs:
+            if picture in rows and sentence in columns:
+                some[rows[picture], columns[sentence]] = True
+        if not some.any():
+            raise InputError(f"{file}: none of its pairs is of these {len(pictures):,} pictures and their sentences.")
+        found.append(some)
+    return Relevant(found[0], found[1])
+
+
+def _both(path: Path) -> tuple[Path, Path]:
+    """The files of ECCV Caption from pictures to sentences, and from sentences to pictures, by the name of one."""
+    for here, there in ((I2T, T2I), (T2I, I2T)):
+        if here in path.name:
+            other = path.with_name(path.name.replace(here, there))
+            return (path, other) if here == I2T else (other, path)
+    raise InputError(f"{path}: expected {I2T} or {T2I} in the file's name, or a .csv file of CxC.")
+
+
+def _picture_number(name: str) -> int | None:
+    """COCO's id of a picture, the last number in its file's name."""
+    number = _NUMBER.search(Path(name).stem)
+    return int(number[1]) if number else None
+
+
+def _from_json(path: Path) -> list[tuple[int, int]]:
+    """Pairs of picture and sentence of ECCV Caption; the file's name tells which of the two is the key."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected lists of ids by id, found {describe(content)}.")
+    turned = T2I in path.name
+    pairs = []
+    for key, some in content.items():
+        if not isinstance(some, list) or not key.isdecimal() or not all(map(_is_id, some)):
+            raise InputError(f"{path}, key {key!r}: expected a number with a list of numbers, found {describe(some)}.")
+        pairs += [(int(one), int(key)) if turned else (int(key), int(one)) for one in some]
+    return pairs
+
+
+def _is_id(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+
+
+def _from_csv(path: Path) -> Iterable[tuple[int, int]]:
+    """Pairs of picture and sentence of CxC."""
+    lines = csv.reader(read_text(path).splitlines())
+    next(lines, None)
+    for number, line in enumerate(lines, 2):
+        expected = "COCO_val2014:sentid:1,COCO_val2014_000000000001.jpg,3.2,c2i_intrasim"
+        try:
+            sentence, picture, score, _ = line
+            told = (_picture_number(picture), int(sentence.rpartition(":")[2]), float(score))
+        except ValueError:
+            told = (None, 0, 0.0)
+        if told[0] is None:
+            raise InputError(f"{path}, line {number}: expected a line as in {expected}, found {','.join(line)[:80]!r}.")
+        if told[2] >= RELEVANT:
+            yield told[0], told[1]
