@@ -29,21 +29,26 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from bench import processor
 from real import encoded, more, split_of
 from rows import Row, write
 from torch import Tensor
 
 from wordsight.matching.score import Rule
 from wordsight.runs.aligner import load
-from wordsight.search.codes import quantise
+from wordsight.search.codes import quantise, quantise_words
+from wordsight.search.instructions import chosen as instruction
 from wordsight.search.prefilter import Rough, best_scores, is_quick
-from wordsight.search.scan import EncodedQuery, Floats, Spans, scan, top
+from wordsight.search.rows import empty
+from wordsight.search.scan import PRODUCTS, EncodedQuery, Floats, Spans, scan, top
+from wordsight.vision.onnx_session import integer_products
 
 REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
 BLOCK = 1000  # pictures
 Answer = Callable[[], object]
 FIRST_ONE, TOGETHER = "one query", "of 100"
 READING = "reading all of it, "
+PRODUCT = "the product alone, "
 Spent = dict[tuple[str, str], list[float]]  # milliseconds of each round, by way and number of queries
 
 
@@ -91,7 +96,7 @@ def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tupl
 def stored(path: Path, pictures: int, blocks: Iterator[Tensor], words: Tensor) -> Vectors:
     """Vectors as an index keeps them."""
     rows = np.memmap(path, "<f4", "w+", shape=(pictures * REGIONS, words.shape[2]))
-    codes, steps = np.empty(rows.shape, np.uint8), np.empty((len(rows), 1), np.float32)
+    codes, steps = empty(rows.shape, np.uint8), empty((len(rows), 1), np.float32)
     extents, at = [], 0
     for block in blocks:
         some = slice(at, at := at + len(block) * REGIONS)
@@ -228,6 +233,7 @@ def measure(
         ("numpy", TOGETHER): lambda: plain(vectors, words),
         **{(name, FIRST_ONE): lambda peer=peer: peer(one[0].numpy()) for name, peer in others.items()},
         **{(name, FIRST_ONE): lambda some=some: torch.from_numpy(some).sum() for name, some in reading.items()},
+        **{(PRODUCT + name, TOGETHER): work for name, work in products(vectors).items()},
     }
     spent: Spent = {way: [] for way in ways}
     for _ in range(rounds):
@@ -236,6 +242,21 @@ def measure(
             work()
             spent[way].append(1000 * (clock() - began) / (QUERIES if way[1] == TOGETHER else 1))
     return spent, {name: right_share(peer, words, exact) for name, peer in others.items()}
+
+
+def products(vectors: Vectors) -> dict[str, Answer]:
+    """The products of all queries with all rows, a block at a time, and nothing else: what a batch cannot be below."""
+    codes, words = np.asarray(vectors.rough[1][0]), vectors.words.flatten(0, 1)
+    starts, step = range(0, len(codes), PRODUCTS // len(words)), PRODUCTS // len(words)
+    multiply = integer_products(quantise_words(words).values.T, torch.get_num_threads())
+    found: dict[str, Answer] = {"8-bit": lambda: [multiply(codes[at : at + step]) for at in starts]}
+    if "amx_bf16" in processor()["features"]:  # elsewhere bfloat16 is far slower than whole numbers
+        rows, right = torch.from_numpy(codes).bfloat16(), words.bfloat16().T.contiguous()
+        out = torch.empty(step, len(words), dtype=torch.bfloat16)
+        found["bfloat16"] = lambda: [
+            torch.mm(some := rows[at : at + step], right, out=out[: len(some)]) for at in starts
+        ]
+    return found
 
 
 def lines(spent: Spent, share: dict[str, float]) -> list[str]:
@@ -263,7 +284,13 @@ def rows(spent: Spent, shape: str, missing: dict[str, str]) -> list[Row]:
         work = f"the first {FIRST} of {shape}, {several}"
         for name, way in spent:
             if way == several:
-                kind = "ours" if name.startswith("wordsight") else "floor" if name.startswith(READING) else "peer"
+                kind = (
+                    "ours"
+                    if name.startswith("wordsight")
+                    else "floor"
+                    if name.startswith((READING, PRODUCT))
+                    else "peer"
+                )
                 found.append(Row(work, name, kind, min(spent[name, way]), "ms"))
         if several == FIRST_ONE:
             found += [Row(work, name, "peer", None, "ms", why) for name, why in missing.items()]
@@ -312,7 +339,8 @@ def main() -> None:
         kind, unit = chosen.run or "drawn", "of processor" if chosen.cores == 1 else "on the clock"
         shape = f"{chosen.pictures:,} pictures x {REGIONS} x {vectors.rows.shape[1]}, {kind}"
         print(f"{shape}; {chosen.cores} core(s), ms {unit}; x: times as fast as")
-        print("one query of maxsim-cpu, or of numpy where there is none")
+        how, has = instruction(WORDS) or "ONNX Runtime", ", ".join(processor()["features"])
+        print(f"one query of maxsim-cpu, or of numpy where there is none; whole numbers by {how}; {has}")
         print(f"{'':32}{FIRST_ONE:>12}{'x':>8}{TOGETHER:>12}{'x':>8}{'right':>10}")
         others, missing = peers(vectors, folder, wanted)
         spent, share = measure(vectors, others, chosen.rounds, clock)

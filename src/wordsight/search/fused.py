@@ -1,0 +1,240 @@
+"""Products of 8-bit rows and words, each picture's best and its scores, in one pass over memory; compiled by numba.
+
+No product is written to memory but those of 32 rows, which stay in the nearest cache, so that a query takes little
+longer than reading the rows. Numba has no names for the processor's instructions for whole numbers, so they are written
+as LLVM knows them: AMX multiplies 16 rows with 16 words at once (TDPBUSD), AVX-512 VNNI adds up four products in each
+of 16 lanes (VPDPBUSD). Both give the same whole numbers. Imports numba: only where `instructions.py` finds it.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from wordsight.search.instructions import CHUNK, GROUP, ROWS
+
+LEAST = -(2**31)
+AHEAD = 2**15  # bytes: what is read from memory while the rows before it are multiplied
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_BYTES, _LANES = _I8.as_pointer(), ir.VectorType(_I32, 16)
+
+
+def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    kind = ir.FunctionType(result, [one.type for one in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """Where the item `at` of an array begins, as a pointer to bytes."""
+    return builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [at]), _BYTES)
+
+
+def _whole(value: int) -> Any:
+    return ir.Constant(_I64, value)
+
+
+@intrinsic
+def _begin(typing: Any, config: Any) -> Any:
+    """Give the tiles of AMX their shape; of VNNI, which has none, `config` is None."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not isinstance(config, types.NoneType):
+            where = _pointer(context, builder, config, arguments[0], _whole(0))
+            _call(builder, "llvm.x86.ldtilecfg", ir.VoidType(), [where])
+        return context.get_dummy_value()
+
+    return types.void(config), code
+
+
+@intrinsic
+def _end(typing: Any, config: Any) -> Any:
+    """Let the tiles go."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not isinstance(config, types.NoneType):
+            _call(builder, "llvm.x86.tilerelease", ir.VoidType(), [])
+        return context.get_dummy_value()
+
+    return types.void(config), code
+
+
+@intrinsic
+def _products(
+    typing: Any, config: Any, rows: Any, at: Any, size: Any, words: Any, group: Any, count: Any, found: Any
+) -> Any:
+    """The products of 32 rows and 16 words, into found[512 x group :].
+
+    The first row begins at the byte `at`, the next `size` further. Of the `count` words, as `packed` gives them, those
+    of the `group` are taken, by VNNI where `config` is None.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, rows_, at_, size_, words_, group_, count_, found_ = arguments
+        steps = builder.udiv(builder.add(size_, _whole(CHUNK - 1)), _whole(CHUNK))
+        each = builder.mul(steps, _whole(CHUNK * GROUP))  # bytes of a group
+        row = _pointer(context, builder, rows, rows_, at_)
+        word = _pointer(context, builder, words, words_, builder.mul(group_, each))
+        out = _pointer(context, builder, found, found_, builder.mul(group_, _whole(ROWS * GROUP)))
+        if isinstance(config, types.NoneType):
+            many = builder.icmp_signed(">", count_, builder.add(builder.mul(group_, _whole(GROUP)), _whole(8)))
+            _with_vnni(builder, row, size_, word, steps, builder.select(many, _whole(2), _whole(1)), out)
+        else:
+            _with_amx(builder, row, size_, word, steps, out)
+        return context.get_dummy_value()
+
+    return types.void(config, rows, at, size, words, group, count, found), code
+
+
+def _with_amx(builder: Any, row: Any, size: Any, word: Any, steps: Any, out: Any) -> None:
+    """Tiles 0 and 1 add up the products of rows, 2 and 3, with words, 4."""
+    below = builder.gep(row, [builder.mul(size, _whole(16))])
+
+    def tile(name: str, number: int, *others: Any) -> None:
+        _call(builder, f"llvm.x86.{name}", ir.VoidType(), [ir.Constant(_I8, number), *others])
+
+    for number in (0, 1):
+        tile("tilezero", number)
+    with cgutils.for_range(builder, steps) as loop:
+        step, tile_at = (builder.mul(loop.index, _whole(width)) for width in (CHUNK, CHUNK * GROUP))
+        tile("tileloadd64", 4, builder.gep(word, [tile_at]), _whole(CHUNK))
+        tile("tileloadd64", 2, builder.gep(row, [step]), size)
+        tile("tileloadd64", 3, builder.gep(below, [step]), size)
+        for number in (0, 1):
+            tile("tdpbusd", number, ir.Constant(_I8, number + 2), ir.Constant(_I8, 4))
+    for number in (0, 1):
+        tile("tilestored64", number, builder.gep(out, [_whole(1024 * number)]), _whole(4 * GROUP))
+
+
+def _with_vnni(builder: Any, row: Any, size: Any, word: Any, steps: Any, eights: Any, out: Any) -> None:
+    """Two rows with eight words, `eights` times: 16 registers of 16 sums each, which `_added` makes 16 sums."""
+    of_word = builder.mul(steps, _whole(CHUNK))
+    sums = [cgutils.alloca_once(builder, _LANES) for _ in range(16)]
+    with cgutils.for_range(builder, _whole(ROWS // 2)) as pair, cgutils.for_range(builder, eights) as half:
+        above = builder.gep(row, [builder.mul(size, builder.mul(pair.index, _whole(2)))])
+        rows = above, builder.gep(above, [size])
+        first = builder.gep(word, [builder.mul(of_word, builder.mul(half.index, _whole(8)))])
+        for one in sums:
+            builder.store(ir.Constant(_LANES, [0] * 16), one)
+        with cgutils.for_range(builder, steps) as loop:
+            step = builder.mul(loop.index, _whole(CHUNK))
+            bytes_of = [_load(builder, builder.gep(one, [step])) for one in rows]
+            for number in range(8):
+                at = builder.add(builder.mul(of_word, _whole(number)), step)
+                lanes = _load(builder, builder.gep(first, [at]))
+                for side in (0, 1):
+                    one = sums[8 * side + number]
+                    arguments = [builder.load(one), bytes_of[side], lanes]
+                    builder.store(_call(builder, "llvm.x86.avx512.vpdpbusd.512", _LANES, arguments), one)
+        added = _added(builder, [builder.load(one) for one in sums])
+        for side in (0, 1):
+            lanes = ir.Constant(ir.VectorType(_I32, 8), list(range(8 * side, 8 * side + 8)))
+            at = builder.add(builder.mul(pair.index, _whole(128)), builder.mul(half.index, _whole(32)))
+            where = builder.gep(out, [builder.add(at, _whole(64 * side))])
+            eight = builder.shuffle_vector(added, added, lanes)
+            builder.store(eight, builder.bitcast(where, eight.type.as_pointer())).align = 4
+
+
+def _load(builder: Any, where: Any) -> Any:
+    found = builder.load(builder.bitcast(where, _LANES.as_pointer()))
+    found.align = 1
+    return found
+
+
+def _added(builder: Any, vectors: list[Any]) -> Any:
+    """The sums of 16 vectors of 16 lanes, in the lanes of one: each step adds the halves of two, and keeps both."""
+    while len(vectors) > 1:
+        half = len(vectors) // 2
+        kept = [lane if not lane & half else 16 + lane for lane in range(16)]  # of each half its own
+        others = [lane ^ half if not lane & half else 16 + (lane ^ half) for lane in range(16)]
+        vectors = [
+            builder.add(*(builder.shuffle_vector(a, b, ir.Constant(_LANES, lanes)) for lanes in (kept, others)))
+            for a, b in zip(vectors[:half], vectors[half:], strict=True)
+        ]
+    return vectors[0]
+
+
+@intrinsic
+def _greatest(typing: Any, found: Any, start: Any, stop: Any, best: Any, group: Any) -> Any:
+    """The greatest products of some rows, of `start` to `stop`, and of what is in best[16 x group] already."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of = builder.mul(arguments[4], _whole(GROUP))
+        out = builder.bitcast(_pointer(context, builder, best, arguments[3], of), _LANES.as_pointer())
+        products = _pointer(context, builder, found, arguments[0], builder.mul(of, _whole(ROWS)))
+        most = cgutils.alloca_once_value(builder, _load(builder, builder.bitcast(out, _BYTES)))
+        with cgutils.for_range_slice(builder, arguments[1], arguments[2], _whole(1)) as (row, _):
+            one, before = _load(builder, builder.gep(products, [builder.mul(row, _whole(64))])), builder.load(most)
+            builder.store(builder.select(builder.icmp_signed(">", one, before), one, before), most)
+        builder.store(builder.load(most), out).align = 4
+        return context.get_dummy_value()
+
+    return types.void(found, start, stop, best, group), code
+
+
+@intrinsic
+def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
+    """Ask for lines of 64 bytes, into the second cache."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        where = builder.ptrtoint(_pointer(context, builder, rows, arguments[0], _whole(0)), _I64)
+        with cgutils.for_range(builder, arguments[2]) as loop:
+            line = builder.add(builder.add(where, arguments[1]), builder.mul(loop.index, _whole(64)))
+            how = [ir.Constant(_I32, value) for value in (0, 2, 1)]  # to read, near, data
+            _call(builder, "llvm.prefetch.p0", ir.VoidType(), [builder.inttoptr(line, _BYTES), *how])
+        return context.get_dummy_value()
+
+    return types.void(rows, at, lines), code
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
+def score(  # type: ignore[no-untyped-def]
+    config, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
+):
+    """The rough scores of some pictures with some queries.
+
+    Args:
+        config: the shape of AMX's tiles; None for VNNI.
+        rows: (rows x D,) uint8, of a file.
+        size: D.
+        first: (I,) the first row of each picture, ascending as is best.
+        count: (I,) how many, at least 1.
+        words: as `packed` gives them.
+        ends: (Q + 1,) where the words of each query begin and end.
+        weights: (W,) how much each counts.
+        middle: (W,) what is taken from each word's products.
+        steps: (I,) how long a step of each picture is.
+        buffers: (a row of products for each group of words, 32 rows of D + 64 bytes, a best for each word).
+        out: (Q, I) float32.
+    """
+    products, tail, best = buffers
+    groups, base = len(best) // GROUP, -ROWS
+    _begin(config)
+    for picture in range(len(first)):
+        for word in range(len(best)):
+            best[word] = LEAST
+        row, end = first[picture], first[picture] + count[picture]
+        while row < end:
+            if not base <= row < base + ROWS:
+                base = row
+                at, left = base * size, len(rows) - base * size
+                _fetch(rows, at + AHEAD, ROWS * size // 64)
+                if left < ROWS * size + CHUNK:  # never read behind the end
+                    tail[: min(left, len(tail))] = rows[at : at + len(tail)]
+                for group in range(groups):
+                    if left < ROWS * size + CHUNK:
+                        _products(config, tail, 0, size, words, group, len(weights), products)
+                    else:
+                        _products(config, rows, at, size, words, group, len(weights), products)
+            stop = min(end, base + ROWS)
+            for group in range(groups):
+                _greatest(products, row - base, stop - base, best, group)
+            row = stop
+        for query in range(len(out)):
+            total = np.float32(0)
+            for word in range(ends[query], ends[query + 1]):
+                total += weights[word] * np.float32(best[word] - middle[word])
+            out[query, picture] = total * steps[picture]
+    _end(config)

@@ -1,0 +1,148 @@
+"""The fused scan where numba and the processor allow it: which instructions there are, and what they need to run."""
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.search.codes import MIDDLE, WordCodes
+from wordsight.search.rows import Ints, empty
+
+Instructions = Literal["amx", "vnni"]
+GROUP, CHUNK, ROWS = 16, 64, 32  # words, bytes and rows that are multiplied at once
+MOST_VNNI = 64  # words; for more ONNX Runtime, which multiplies larger blocks, is as fast
+_ARCH_PRCTL, _REQUEST, _TILES = 158, 0x1023, 18  # of Linux on x86-64: a process must ask for AMX's registers
+
+
+@cache
+def instructions() -> tuple[Instructions, ...]:
+    """The ways of `fused.py` that work here, the fastest first; none without numba (the extra `fast`)."""
+    if find_spec("numba") is None or platform.machine() not in ("x86_64", "AMD64"):
+        return ()
+    from llvmlite import binding
+
+    has = binding.get_host_cpu_features()
+    found: list[Instructions] = []
+    if has.get("avx512vnni") and has.get("avx512bw"):
+        if has.get("amx-int8") and has.get("amx-tile") and _may_use_tiles():
+            found.append("amx")
+        found.append("vnni")
+    return tuple(found)
+
+
+def chosen(words: int) -> Instructions | None:
+    """The fastest way for so many words; None where ONNX Runtime is to multiply."""
+    for way in instructions():
+        if way == "amx" or words <= MOST_VNNI:
+            return way
+    return None
+
+
+def fused_scores(
+    way: Instructions,
+    rows: NDArray[np.uint8],
+    first: Ints,
+    count: Ints,
+    steps: NDArray[np.float32],
+    words: WordCodes,
+    shares: Tensor,
+) -> NDArray[np.float32]:
+    """What the rounded vectors of I pictures score with Q queries, by torch's number of threads.
+
+    Args:
+        way: one of `instructions()`.
+        rows: (rows, D) of a file, in memory.
+        first: (I,) each picture's first row, ascending.
+        count: (I,) how many rows.
+        steps: (I,) how long a step of each is.
+        words: W words.
+        shares: (W, Q) how much each counts in each query.
+
+    Returns:
+        (Q, I) float32.
+    """
+    owned = [np.flatnonzero(column) for column in shares.numpy().T]  # of each query its own words
+    order, ends = np.concatenate(owned), np.cumsum([0, *map(len, owned)])
+    query = np.repeat(np.arange(len(owned)), np.diff(ends))
+    values = words.values[order]
+    weights = (words.steps.numpy()[order] * shares.numpy()[order, query]).astype(np.float32)
+    middle = MIDDLE * values.sum(axis=1, dtype=np.int32)
+    found = np.empty((len(owned), len(first)), np.float32)
+    matrix, flat = packed(values, way), rows.reshape(-1)
+
+    def work(part: slice) -> None:
+        from wordsight.search.fused import score
+
+        some = np.empty((len(owned), part.stop - part.start), np.float32)
+        of = (first[part], count[part], matrix, ends, weights, middle, steps[part])
+        score(_shape(way), flat, rows.shape[1], *of, _buffers(len(values), rows.shape[1]), some)
+        found[:, part] = some
+
+    threads = min(torch.get_num_threads(), len(first))
+    cuts = np.searchsorted(np.cumsum(count), count.sum() * np.arange(1, threads) / threads) if threads > 1 else []
+    parts = [slice(int(a), int(b)) for a, b in pairwise([0, *cuts, len(first)])]
+    if threads > 1:
+        list(_pool(threads, os.getpid()).map(work, parts))
+    else:
+        work(parts[0])
+    return found
+
+
+def packed(words: NDArray[np.int8], way: Instructions) -> NDArray[np.int8]:
+    """Words (W, D) as they are multiplied, in groups of 16 and steps of 64 bytes, padded with 0.
+
+    VNNI takes word after word; AMX of each step 4 bytes of each word in turn.
+    """
+    groups, steps = -(-len(words) // GROUP), -(-words.shape[1] // CHUNK)
+    padded = np.zeros((groups * GROUP, steps * CHUNK), np.int8)
+    padded[: len(words), : words.shape[1]] = words
+    if way == "amx":
+        padded = padded.reshape(groups, GROUP, steps, CHUNK // 4, 4).transpose(0, 2, 3, 1, 4)
+    found = empty((padded.size,), np.int8)
+    found[:] = padded.reshape(-1)
+    return found
+
+
+@cache
+def _shape(way: Instructions) -> NDArray[np.uint8] | None:
+    """What tells AMX that its tiles have 16 rows of 64 bytes (palette 1 of Intel's manual)."""
+    if way == "vnni":
+        return None
+    told = np.zeros(64, np.uint8)
+    told[0], told[48:56] = 1, 16
+    told[16:32].view(np.uint16)[:] = 64
+    return told
+
+
+def _buffers(words: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]:
+    groups = -(-words // GROUP)
+    kinds: Sequence[tuple[int, type]] = (
+        (groups * ROWS * GROUP, np.int32),
+        (ROWS * size + CHUNK, np.uint8),
+        (groups * GROUP, np.int32),
+    )
+    products, tail, best = (empty((length,), kind) for length, kind in kinds)
+    return products, tail, best
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+def _may_use_tiles() -> bool:
+    """Ask the system for AMX's registers, for all threads of this process."""
+    if not sys.platform.startswith("linux"):
+        return False
+    return ctypes.CDLL(None, use_errno=True).syscall(_ARCH_PRCTL, _REQUEST, _TILES) == 0
