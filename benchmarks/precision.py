@@ -4,7 +4,7 @@
 
 Prints how near the features of the whole picture are, how many pictures have the same boxes, and Recall@K both ways, of
 the first pictures of the split val with all their sentences. The run is the bundled model unless one is named. Needs
-the extra `fast` and a processor that computes in bfloat16.
+the extra `openvino` and a processor that computes in bfloat16.
 """
 
 import argparse

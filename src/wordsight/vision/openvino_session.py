@@ -74,7 +74,7 @@ def openvino_core() -> Any:
     try:
         import openvino
     except ImportError:
-        raise InputError(f"{VARIABLE} = 'bfloat16' needs OpenVINO; install it: {install('fast')}.") from None
+        raise InputError(f"{VARIABLE} = 'bfloat16' needs OpenVINO; install it: {install('openvino')}.") from None
     core = openvino.Core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise InputError(
