@@ -23,7 +23,7 @@ SENTENCES = ["a red circle", "a blue square on the left", "a green triangle abov
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
     """A local Ray of two workers, which all tests use."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
