@@ -16,6 +16,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
+pytestmark = pytest.mark.slow  # a local Ray takes half a minute to start
 QUIET = Progress(quiet=True)
 SENTENCES = ["a red circle", "a blue square on the left", "a green triangle above a circle"]
 
