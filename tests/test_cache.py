@@ -181,11 +181,24 @@ def test_another_process_is_waited_for_and_not_for_ever(
     monkeypatch.setattr(cache_module, "_WAIT", 0.2)
     with (
         locked(cache.folder, "busy"),
-        pytest.raises(InputError, match=r"another process is computing.*WORDSIGHT_CACHE"),
+        pytest.raises(InputError, match=r"another process is adding.*WORDSIGHT_CACHE"),
     ):
         FeatureCache(tmp_path / "cache", encoder).regions(pictures)
     assert "waiting until it is done" in capsys.readouterr().err
     assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures)) == 6
+
+
+def test_two_may_compute_at_a_time_and_nothing_is_kept_twice(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    def meanwhile(done: int, total: int) -> None:
+        if done == 3:
+            assert len(FeatureCache(tmp_path / "cache", encoder).regions(pictures[2:])) == 4
+
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    table = cache.regions(pictures, meanwhile)
+    assert torch.equal(table.gather(torch.arange(6)).features, encoder.encode(pictures).features)
+    assert (cache.folder / "index.bin").stat().st_size == 6 * 32
 
 
 def test_half_an_entry_at_the_end_is_dropped(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:

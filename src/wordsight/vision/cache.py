@@ -3,7 +3,7 @@
 features.bin     a record a picture: boxes, kinds, features
 checksums.bin    CRC-32 of the key and the record; 0 where an older wordsight wrote them
 index.bin        the key of each record, the SHA-256 of the picture's file; written last, so it decides
-lock             held by the one process that writes
+lock             held by a process while it appends; several may compute at a time
 
 A record is verified before use; a damaged or lost one is computed again, and appended.
 """
@@ -34,7 +34,7 @@ _KEY = 32  # bytes of a SHA-256
 _FLUSH = 64  # pictures written at a time; at most these are lost by an interruption
 _EMPTY = -1  # kind of a row that is padding
 _WAIT = 3600.0  # seconds to wait for another process
-_BUSY = "another process is computing features here"
+_BUSY = "another process is adding features here"
 
 
 def default_cache() -> Path:
@@ -159,10 +159,11 @@ class FeatureCache:
         keys, broken = hashes(pictures)
         failed: dict[bytes, str] = {}
         self._leave_damaged(keys)
-        if self._missing(pictures, keys):
-            with self._writing():
+        if missing := self._missing(pictures, keys):
+            with self._writing():  # what cannot be written is said before anything is computed
                 self._leave_damaged(keys)
-                failed = self._compute(self._missing(pictures, keys), len(pictures), progress)
+                missing = self._missing(pictures, keys)
+            failed = self._compute(missing, len(pictures), progress)
         elif progress:
             progress(len(pictures), len(pictures))
         for path, key in zip(pictures, keys, strict=True):
@@ -212,6 +213,14 @@ class FeatureCache:
         return record
 
     def _append(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
+        """Append what no other process has appended meanwhile."""
+        with self._writing():
+            self._leave_damaged(keys)
+            new = [row for row, key in enumerate(keys) if key not in self._known]
+            if new:
+                self._write([keys[row] for row in new], [records[row] for row in new])
+
+    def _write(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
         """Append data first, then the index, each behind its last complete entry."""
         start = self._count
         contents = [record.tobytes() for record in records]
@@ -268,6 +277,10 @@ class FeatureCache:
         self._count = min(len(index) // _KEY, there // self._record.itemsize)
         return {index[i * _KEY : (i + 1) * _KEY]: i for i in range(self._count)}
 
+    def _grown(self) -> bool:
+        """Whether another process has appended since the index was read."""
+        return not self._index.exists() or self._index.stat().st_size != self._count * _KEY
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Lock for writing; other processes wait, then read the new index."""
@@ -277,7 +290,8 @@ class FeatureCache:
 
         try:
             with locked(self.folder, _BUSY, wait=_WAIT, waiting=say):
-                self._known = self._read_index()
+                if len(self._known) == 0 or self._grown():
+                    self._known = self._read_index()
                 yield
         except InputError as error:
             if str(error).startswith(str(self.folder)) and ELSEWHERE not in str(error):

@@ -1,0 +1,95 @@
+"""Shards: a folder of indexes that are searched together, with a list of those that should be there.
+
+FOLDER/shard-00000 ...   each an index
+FOLDER/shards.json       how many pictures each has and from where, so that it is known what a missing one held
+
+The list may be missing: then whatever indexes lie in the folder are searched, and none can be missed.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.files import parse_json, read_text, write_text
+from wordsight.search.catalog import Catalog
+from wordsight.search.frames import file_of
+from wordsight.search.identity import is_ours
+from wordsight.search.index import Index
+
+SHARD, LIST, FORMAT = "shard-", "shards.json", 1
+FOLDERS = 10  # of each shard that the list names: those with most pictures
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as the list has it.
+
+    Attributes:
+        name: of its folder.
+        pictures: how many files it holds.
+        folders: where most of them are.
+    """
+
+    name: str
+    pictures: int
+    folders: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """What it holds, in words."""
+        where = f", from {', '.join(self.folders[:3])}" if self.folders else ""
+        return f"{self.name} ({self.pictures:,} pictures{where})"
+
+
+def shard_folders(home: Path) -> list[Path]:
+    """The shards that are in a folder, by name; none where there is no folder."""
+    return sorted(path for path in home.glob(f"{SHARD}*") if path.is_dir() and is_ours(path))
+
+
+def is_sharded(home: Path) -> bool:
+    """Whether a folder is no index itself, but holds shards, or the list of some."""
+    return home.is_dir() and not is_ours(home) and ((home / LIST).exists() or bool(_indexes(home)))
+
+
+def _indexes(home: Path) -> list[Path]:
+    return sorted(path for path in home.iterdir() if path.is_dir() and is_ours(path))
+
+
+def write_list(home: Path, shards: Sequence[Index]) -> None:
+    """Write what each shard of a folder holds."""
+    rows = [{"name": one.folder.name, **_held(one)} for one in shards]
+    write_text(home / LIST, json.dumps({"format": FORMAT, "shards": rows}, indent=1))
+
+
+def _held(shard: Index) -> dict[str, object]:
+    with Catalog(shard.folder) as catalog:
+        files = dict.fromkeys(file_of(entry.path) for entry in catalog.entries())
+    folders = Counter(str(shard.paths.path(name).parent) for name in files)
+    return {"pictures": len(files), "folders": [name for name, _ in folders.most_common(FOLDERS)]}
+
+
+def listed(home: Path) -> list[Shard]:
+    """The shards that should be in a folder, and those that are there and not listed.
+
+    Raises:
+        InputError: the list is damaged, or there is no shard at all.
+    """
+    path, found = home / LIST, dict[str, Shard]()
+    if path.exists():
+        rows = parse_json(read_text(path), str(path))
+        try:
+            if rows["format"] > FORMAT:
+                raise InputError(f"{path}: written by a newer wordsight; update wordsight.")
+            found = {
+                str(row["name"]): Shard(str(row["name"]), int(row["pictures"]), tuple(map(str, row["folders"])))
+                for row in rows["shards"]
+            }
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{path}: damaged; delete it, and `wordsight index build --ray` writes it anew.") from None
+    for folder in _indexes(home):
+        found.setdefault(folder.name, Shard(folder.name, 0))
+    if not found:
+        raise InputError(f"{home}: expected an index, or a folder of indexes.")
+    return [found[name] for name in sorted(found)]

@@ -1,0 +1,154 @@
+"""Many machines: what a Ray cluster builds and finds is what one machine builds and finds."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wordsight.errors import InputError
+from wordsight.progress import Progress
+from wordsight.search.catalog import Catalog
+from wordsight.search.index import Index
+
+ray = pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
+pytestmark = pytest.mark.slow  # a local Ray takes half a minute to start
+QUIET = Progress(quiet=True)
+SENTENCES = ["a red circle", "a blue square on the left", "a green triangle above a circle"]
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[None]:
+    """A local Ray of two workers, which all tests use."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def pictures(indexed: Path, world: Path, tmp_path: Path) -> list[Path]:
+    """A hundred and forty pictures in a folder."""
+    (tmp_path / "pictures").mkdir()
+    for path in sorted((world / "images").iterdir())[:140]:
+        shutil.copy(path, tmp_path / "pictures")
+    return sorted((tmp_path / "pictures").iterdir())
+
+
+@pytest.fixture
+def alone(pictures: list[Path], indexed: Path, tmp_path: Path) -> Index:
+    """The index that one machine builds of them."""
+    index = Index.create(tmp_path / "alone", indexed / "model", "cpu")
+    index.build(pictures, progress=QUIET)
+    with Catalog(indexed) as known, index.writing() as catalog, catalog.change():
+        catalog.set_fact("calibration", known.fact("calibration"))
+    return index
+
+
+def entries(index: Index) -> list[tuple[str, int, bytes]]:
+    with Catalog(index.folder) as catalog:
+        return [(entry.path, entry.rows, entry.hash) for entry in catalog.entries()]
+
+
+def same(found: object, expected: object) -> None:
+    """Two pages of hits are the same: pictures, order, boxes; figures to what float32 rounds."""
+    one, other = found.to_json(), expected.to_json()  # type: ignore[attr-defined]
+    one.pop("not_searched", None)
+    assert [hit["path"] for hit in one["hits"]] == [hit["path"] for hit in other["hits"]]
+    assert strip(one) == strip(other)
+
+
+def strip(value: object) -> object:
+    if isinstance(value, float):
+        return pytest.approx(value, abs=2e-5)
+    if isinstance(value, dict):
+        return {key: strip(one) for key, one in value.items()}
+    return [strip(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def test_two_workers_build_the_index_of_one_machine_and_their_shards_give_its_hits(
+    two_workers: None, pictures: list[Path], alone: Index, tmp_path: Path
+) -> None:
+    from wordsight.scale.build import build_shards, keep_shards
+    from wordsight.scale.search import Shards
+    from wordsight.search.options import SearchOptions
+
+    index = Index.create(tmp_path / "index", alone.folder / "model", "cpu")
+    assert build_shards("local", index, pictures, progress=QUIET) == 140
+    built = index.build(pictures, progress=QUIET)
+    assert (len(built.added), built.unchanged) == (0, 140)
+    assert entries(index) == entries(alone)
+    assert not (tmp_path / "index.shards").exists() and not index.verify()
+    assert build_shards("local", index, pictures, progress=QUIET) == 0  # everything is known
+    for sentence in SENTENCES:
+        assert [h.path for h in index.search(sentence)] == [h.path for h in alone.search(sentence)]
+
+    home = tmp_path / "kept"
+    keep_shards("local", home, pictures, run=alone.folder / "model", device="cpu", progress=QUIET)
+    with Catalog(alone.folder) as known:
+        learned = known.fact("calibration")
+    for folder in home.glob("shard-*"):
+        with Index(folder, "cpu").writing() as catalog, catalog.change():
+            catalog.set_fact("calibration", learned)
+    shards, whole = Shards(ray, home, "cpu"), Shards(ray, alone.folder, "cpu")
+    for wanted in ({}, {"top": 3, "page": 2}, {"min_confidence": 0.2}, {"under": str(pictures[0].parent), "top": 4}):
+        for sentence in SENTENCES:
+            expected = alone.search(sentence, **wanted)
+            same(shards.search(sentence, SearchOptions(**wanted)), expected)
+            same(whole.search(sentence, SearchOptions(**wanted)), expected)
+    same(shards.search(pictures[7], SearchOptions()), alone.search(pictures[7]))
+    with pytest.raises(InputError, match="--group: is not searched over shards"):
+        shards.search("a red circle", SearchOptions(group=True))
+
+    lost = sorted(home.glob("shard-*"))[1]
+    gone = {Path(one) for one in Index(lost, "cpu").paths.below(Catalog(lost).paths(), pictures[0].parent)}
+    shutil.rmtree(lost)
+    found = Shards(ray, home, "cpu").search("a red circle", SearchOptions(top=200))
+    (missing,) = found.not_searched
+    assert (missing.name, missing.pictures, missing.folders) == (lost.name, len(gone), (str(pictures[0].parent),))
+    assert {hit.path for hit in found} == set(pictures) - gone
+    assert found.to_json()["not_searched"][0]["pictures"] == len(gone)
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
+    two_workers: None, pictures: list[Path], alone: Index, tmp_path: Path
+) -> None:
+    from wordsight.scale import build
+
+    killed: list[int] = []
+
+    def kill() -> None:
+        """Kill whichever worker writes a shard first, once something of it is committed or begun."""
+        until = time.monotonic() + 60
+        while not killed and time.monotonic() < until:
+            for folder in Path(f"{index.folder}.shards").glob("shard-*/lock"):
+                for pid in (int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()):
+                    with_lock = [str(link) for link in links(pid)]
+                    if str(folder) in with_lock and pid != os.getpid():
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
+                        return
+            time.sleep(0.01)
+
+    index = Index.create(tmp_path / "index", alone.folder / "model", "cpu")
+    hunter = threading.Thread(target=kill)
+    hunter.start()
+    assert build.build_shards("local", index, pictures, progress=QUIET) == 140
+    hunter.join()
+    assert killed
+    assert entries(index) == entries(alone)
+
+
+def links(pid: int) -> list[Path]:
+    """The files that a process has open."""
+    found = []
+    try:
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            found.append(Path(os.readlink(one)))
+    except OSError:
+        pass
+    return found

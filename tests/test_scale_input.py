@@ -1,0 +1,58 @@
+"""Many machines, asked for wrongly: each is one sentence, before any work begins."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from wordsight import __version__
+from wordsight.errors import InputError, install
+from wordsight.scale.cluster import cluster, require
+from wordsight.scale.shards import is_sharded, listed
+
+
+def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError) as told, cluster("local"):
+        pass
+    assert str(told.value) == f"--ray needs Ray: {install('ray')}"
+
+
+def test_an_address_that_is_none_or_does_not_answer_is_named() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
+    with pytest.raises(InputError, match=r"--ray photos/: expected `local`, or HOST:PORT"), cluster("photos/"):
+        pass
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=rf"--ray 127.0.0.1:{port}: no Ray cluster answers"):
+            cluster(f"127.0.0.1:{port}").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"version": "", "unseen": []}, f"machine b lacks wordsight; install version {__version__} there"),
+        ({"version": "0.0.1", "unseen": []}, f"machine b has wordsight 0.0.1 and this one {__version__}"),
+        ({"version": __version__, "unseen": ["/a/x.jpg"]}, "machine b does not see /a/x.jpg"),
+    ],
+)
+def test_a_machine_that_lacks_something_is_named(found: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        require(found, "b", "a:6379")
+
+
+def test_a_machine_with_everything_will_do() -> None:
+    require({"version": __version__, "unseen": []}, "b", "a:6379")
+
+
+def test_a_list_of_shards_that_is_damaged_is_named(tmp_path: Path) -> None:
+    assert not is_sharded(tmp_path)
+    (tmp_path / "shards.json").write_text('{"format": 1}')
+    assert is_sharded(tmp_path)
+    with pytest.raises(InputError, match=r"shards\.json: damaged"):
+        listed(tmp_path)
+    (tmp_path / "shards.json").write_text('{"format": 9, "shards": []}')
+    with pytest.raises(InputError, match="newer wordsight"):
+        listed(tmp_path)
