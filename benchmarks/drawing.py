@@ -26,7 +26,7 @@ from wordsight.matching.coupled_subspaces import CoupledSubspaces, Fit
 from wordsight.runs.sketcher import Sketcher, save
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
-from wordsight.search.sketch_view import FILE, FOLDER, _records, _write
+from wordsight.search.sketch_view import FILE, FOLDER, empty_records, write_records
 from wordsight.vision.sketch_views import SketchViews
 
 RANK = 128
@@ -45,11 +45,11 @@ def sketched(work: Path, pictures: int) -> Index:
     save(index.folder / FOLDER / "model", model, views.blocks, Fit(none, none, none, 0, 0.0, 1.0, 0.0), told)
     with Catalog(index.folder) as catalog:
         hashes = [entry.hash for entry in catalog.entries()]
-    records, chance = _records(len(hashes), RANK), np.random.default_rng(0)
+    records, chance = empty_records(len(hashes), RANK), np.random.default_rng(0)
     records["hash"] = np.frombuffer(b"".join(hashes), "u1").reshape(-1, 16)
     records["vector"] = chance.standard_normal((len(hashes), RANK)) / RANK**0.5
     records["cells"] = chance.integers(256, size=records["cells"].shape)
-    _write(index.folder / FOLDER / FILE, records)
+    write_records(index.folder / FOLDER / FILE, records)
     return index
 
 

@@ -1,4 +1,4 @@
-"""What is done in an opened photo, said by the page in a browser."""
+"""What is done in an opened photo or a given picture, said by the page in a browser."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -123,10 +123,38 @@ def test_doubt_and_errors_are_said(browser: Any, where: str) -> None:
         expect(done.locator(".wrong")).to_have_text("Too much is asked.")
 
 
+def test_a_picture_that_is_given_has_its_section(browser: Any, where: str, world: Path) -> None:
+    path = min((world / "images").iterdir())
+    with opened(browser, where) as page:
+        page.set_input_files("#file", path)
+        done = page.locator("#given .done")
+        done.get_by_role("button", name="What is done here?").click()
+        expect(done.locator(".role").nth(1)).to_have_text("agent")  # as the server says of the file
+        page.route("**/api/v1/situation", lambda route: route.fulfill(json=ANSWER))
+        done.get_by_role("button", name="What is done here?").click()
+        expect(done.locator(".answer")).to_have_text("People ride a horse at a beach.")
+        expect(page.locator("#given g.said")).to_have_count(3)
+        done.get_by_role("button", name="people").click()
+        expect(page.locator("#given g.chosen")).to_have_count(1)
+        page.locator("#given").get_by_role("button", name="More with this", exact=True).click()
+        expect(page.locator("#given h2")).to_have_text("Photos with what is in this box")
+
+
+def test_a_photo_that_is_searched_by_has_its_section(browser: Any, where: str) -> None:
+    with opened(browser, where) as page:
+        page.locator("#grid a.open").first.click()
+        page.locator("#view").get_by_role("button", name="More like this").click()
+        page.locator("#given .done").get_by_role("button", name="What is done here?").click()
+        expect(page.locator("#given .done ul.roles")).to_be_visible()
+
+
 def test_without_a_run_there_is_no_section(page: Any) -> None:
     page.locator("#grid a.open").first.click()
     expect(page.locator("#view .tools")).to_be_visible()
     expect(page.locator("#view .done")).to_have_count(0)
+    page.get_by_role("button", name="More like this").click()
+    expect(page.locator("#given .tools")).to_be_visible()
+    expect(page.locator("#given .done")).to_have_count(0)
 
 
 @pytest.mark.parametrize("given", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"has_touch": True}])

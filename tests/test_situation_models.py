@@ -277,9 +277,14 @@ def test_metrics_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("shares", "right", "least"),
-    [([0.9, 0.8, 0.2, 0.1], [1, 1, 0, 0], 0.1), ([0.9, 0.5, 0.4], [1, 0, 0], 0.5), ([0.9, 0.5], [0, 0], 1.0)],
+    [
+        ([0.9, 0.8, 0.2, 0.1], [1, 1, 0, 0], 0.8),
+        ([0.9, 0.5, 0.4, 0.3, 0.2], [1, 1, 0, 1, 0], 0.5),
+        ([0.9, 0.5, 0.4], [0, 1, 0], 1.0),
+        ([0.9, 0.5], [0, 0], 1.0),
+    ],
 )
-def test_from_which_probability_on_half_are_right(shares: list[float], right: list[int], least: float) -> None:
+def test_from_which_probability_on_answers_are_sure(shares: list[float], right: list[int], least: float) -> None:
     found: Tensor = torch.tensor(shares)
     assert sure(found, torch.tensor(right, dtype=torch.bool)) == pytest.approx(least)
 

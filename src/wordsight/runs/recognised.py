@@ -30,7 +30,7 @@ class Role:
         noun: the id of what fills it; "" for nothing.
         word: what that is called.
         confidence: its probability, given the verb; 0 to 1.
-        sure: whether such answers are more often right than wrong.
+        sure: whether of answers about as probable 60 % are right at least.
         box: where it is, `xyxy` fractions; None where nobody looked.
     """
 
@@ -49,7 +49,7 @@ class Recognised:
     Attributes:
         verb: what is done.
         confidence: its probability, 0 to 1.
-        sure: whether such answers are more often right than wrong.
+        sure: whether of answers about as probable 60 % are right at least.
         roles: of the verb, in order.
         template: a sentence with the roles in capitals; may be empty.
         others: the next likely verbs with their probabilities.

@@ -11,17 +11,18 @@ from wordsight.runs.pairs import ROWS, Validation
 from wordsight.runs.situations import SituationExamples
 from wordsight.situations.situation_model import SituationModel
 
+SURE = 0.6  # of answers about as probable, so many are right at least, for one that is called sure
 CARD = {
     "what": "Says what is done in a picture, and who or what fills each role of that verb: its situation. It learned\n"
     "that from pictures with a verb and nouns, without any boxes.",
     "trained": "`{data}`, split `{train}`",
     "chosen": "the best mean of the eight figures",
     "explained": "Percentages, as imSitu's script counts them: the mean over the pictures of each verb, then over\n"
-    "verbs; `image_...` is the mean over pictures. `sure_verb` and `sure_noun`: from which probability on half of the\n"
-    "answers are right.",
+    "verbs; `image_...` is the mean over pictures. `sure_verb` and `sure_noun`: from which probability on 60 %\n"
+    "of the answers are right, of those about as probable.",
     "use": "    wordsight eval THIS_FOLDER --data DATA --split val\n"
     "    wordsight situation --run THIS_FOLDER picture.jpg -o out.png",
-    "limits": "It\nalways has a likeliest verb, right or not; below `sure_verb` it is more often wrong.",
+    "limits": "It\nalways has a likeliest verb, right or not; below `sure_verb` it is too often wrong.",
 }
 
 
@@ -43,7 +44,7 @@ class Answers:
 
 
 def validate(model: SituationModel, data: Validation) -> dict[str, float]:
-    """The metrics, and from which probability on answers are more often right than wrong.
+    """The metrics, and from which probability on answers are sure.
 
     Leaves the model in evaluation mode.
     """
@@ -72,11 +73,16 @@ def answers(model: SituationModel, examples: SituationExamples) -> Answers:
 
 
 def sure(shares: Tensor, right: Tensor) -> float:
-    """The least probability such that of all answers (B,) at least as probable, half are right; 1 if there is none."""
-    order = shares.argsort(descending=True)
-    among = right[order].double().cumsum(0) / torch.arange(1, len(order) + 1)
-    good = (among >= 0.5).nonzero()
-    return float(shares[order[good[-1, 0]]]) if len(good) else 1.0
+    """The least probability at which `SURE` of answers (B,) are right, by isotonic regression; 1 if there is none."""
+    order = shares.argsort(stable=True)
+    blocks: list[tuple[int, int, float]] = []  # answers, how many are right, the least probability; rising shares
+    for share, hit in zip(shares[order].tolist(), right[order].tolist(), strict=True):
+        count, hits, least = 1, int(hit), share
+        while blocks and blocks[-1][1] * count >= hits * blocks[-1][0]:
+            before = blocks.pop()
+            count, hits, least = count + before[0], hits + before[1], before[2]
+        blocks.append((count, hits, least))
+    return next((least for count, hits, least in blocks if hits >= SURE * count), 1.0)
 
 
 def selection_score(figures: Mapping[str, float]) -> float:

@@ -110,7 +110,7 @@ def make(index: Opened, run: Path | None, progress: Progress) -> dict[str, int]:
             _remove(folder / FILE)
             _copy_model(run, home)
         sketcher = Sketcher(home if home.is_dir() else None)
-        old = _records(0, sketcher.size)
+        old = empty_records(0, sketcher.size)
         if (folder / FILE).is_file():
             try:
                 old = _read(folder / FILE, sketcher.size)
@@ -136,14 +136,14 @@ def _extend(index: Opened, path: Path, sketcher: Sketcher, old: Records, progres
                 broken += 1
                 progress.say(str(error))
             else:
-                row = _records(1, sketcher.size)
+                row = empty_records(1, sketcher.size)
                 row["hash"], row["vector"], row["cells"] = np.frombuffer(content, "u1"), vector.numpy(), cells(ink)
                 new.append(row)
             count(done, len(missing))
             if done % TOGETHER == 0:
-                _write(path, np.concatenate([kept, *new]))
+                write_records(path, np.concatenate([kept, *new]))
     if new or len(kept) < len(old) or not path.is_file():
-        _write(path, np.concatenate([kept, *new]))
+        write_records(path, np.concatenate([kept, *new]))
     return {"added": len(new), "pictures": len(kept) + len(new), "broken": broken}
 
 
@@ -199,7 +199,7 @@ def take_over(index: Opened, source: Path) -> None:
             wanted = {entry.hash for entry in catalog.entries()} - {one.tobytes() for one in old["hash"]}
         taken = new[[one.tobytes() in wanted for one in new["hash"]]]
         if len(taken):
-            _write(path, np.concatenate([old, taken]))
+            write_records(path, np.concatenate([old, taken]))
 
 
 def _copy_model(run: Path, home: Path) -> None:
@@ -207,11 +207,17 @@ def _copy_model(run: Path, home: Path) -> None:
         write_bytes(home / name, read_bytes(run / name))
 
 
-def _records(count: int, size: int) -> Records:
+def empty_records(count: int, size: int) -> Records:
+    """Records of some contents, zeros: `hash`, `vector` of some size, `cells`."""
     return np.zeros(count, [("hash", "u1", (16,)), ("vector", "<f2", (size,)), ("cells", "u1", (BINS, GRID, GRID))])
 
 
-def _write(path: Path, records: Records) -> None:
+def write_records(path: Path, records: Records) -> None:
+    """Write the file of a sketch view; it replaces the one that is there once it is complete.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     content = _HEAD + b"%d\n" % records.dtype["vector"].shape[0] + records.tobytes()
     write_bytes(path, content + zlib.crc32(content).to_bytes(4, "little"))
 
@@ -224,11 +230,11 @@ def _read(path: Path, size: int | None = None) -> Records:
         raise InputError(f"{path}: cannot be read ({reason(error)}).") from None
     head, number = content.partition(b"\n")[0] + b"\n", content[len(_HEAD) : 40].partition(b"\n")[0]
     found = int(number) if content.startswith(_HEAD) and number.isdigit() else 0
-    width = _records(0, found).itemsize
+    width = empty_records(0, found).itemsize
     sound = found == (size or found) > 0 and (len(content) - len(head) - 4) % width == 0
     if not sound or zlib.crc32(content[:-4]).to_bytes(4, "little") != content[-4:]:
         raise InputError(f"{path}: damaged; `wordsight index sketch {path.parents[1]}` makes it anew.")
-    return np.frombuffer(content[len(head) : -4], _records(0, found).dtype)
+    return np.frombuffer(content[len(head) : -4], empty_records(0, found).dtype)
 
 
 def _same(run: Path, home: Path) -> bool:

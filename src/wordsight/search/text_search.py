@@ -96,13 +96,14 @@ class Texts:
         if not len(self.numbers):
             return []
         of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
-        bounds = self._of_pictures(of_lines)
+        best = np.stack([np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]).astype(np.int32)  # (words, P)
+        bounds = best.sum(axis=0) / np.float32(SCALE)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
         places = near[np.argsort(bounds[near], kind="stable")[:MOST_SCORED]]
         costs, done, block, last = np.empty(0, np.float32), 0, FIRST, (limit, len(self.numbers))
         while done < len(places) and (bounds[places[done]], places[done]) < last:
             some = places[done : done + block]
-            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, some, last[0], count)])
+            costs = np.concatenate([costs, self._costs(catalog, words, of_lines, best, some, last[0], count)])
             done, block = done + len(some), block * 2
             if np.isfinite(costs).sum() >= count:  # then nothing behind the last of these is wanted
                 worst = np.lexsort((places[:done], costs))[count - 1]
@@ -122,28 +123,28 @@ class Texts:
         """
         return match(self._row(catalog, number), words)
 
-    def _of_pictures(self, of_lines: Sequence[NDArray[np.uint16]]) -> Floats:
-        """The bound of each picture, from those of its lines for each word: (P,) nats."""
-        best = [np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]
-        return np.stack(best).sum(axis=0, dtype=np.float32) / np.float32(SCALE)
-
     def _costs(
         self,
         catalog: Catalog,
         words: Sequence[WrittenWord],
         of_lines: Sequence[NDArray[np.uint16]],
+        of_pictures: NDArray[np.int32],
         places: Ints,
         limit: float,
         count: int,
     ) -> Floats:
         """What the words cost in each of some pictures: (places,).
 
-        It is infinite where that is above the limit, or where the picture is not among the first `count` of these.
+        It is infinite where that is above the limit, or where the picture is not among the first `count` of these. A
+        line is scored for a word only where that and the bounds of the other words in its picture are within the limit.
         """
         sizes = self.first[places + 1] - self.first[places]
         owner = np.repeat(np.arange(len(places)), sizes)
         line = np.repeat(self.first[places + 1] - np.cumsum(sizes), sizes) + np.arange(len(owner))
-        fits = np.stack([bound[line] <= limit * SCALE for bound in of_lines])  # (words, lines)
+        others = of_pictures[:, places].sum(axis=0) - of_pictures[:, places]  # (words, places)
+        fits = np.stack(
+            [bound[line] + rest[owner] <= limit * SCALE for bound, rest in zip(of_lines, others, strict=True)]
+        )  # (words, lines)
         some = np.flatnonzero(fits.any(axis=0))
         lines = TextLines.join(self._lines(catalog, self.numbers[places].tolist())).take(some)
         total, owner = np.zeros(len(places), np.float32), owner[some]

@@ -118,4 +118,6 @@ def _grey(image: Image.Image) -> Floats:
 
 def _solid(other: NDArray[np.bool_]) -> float:
     """The share of what is no paper that lies inside of broad areas."""
-    return float(images().binary_erosion(other, np.ones((13, 13))).sum() / max(int(other.sum()), 1))
+    eroded = images().binary_erosion
+    inside = eroded(eroded(other, np.ones((13, 1))), np.ones((1, 13)))  # as by 13 x 13, but much faster
+    return float(inside.sum() / max(int(other.sum()), 1))

@@ -108,7 +108,7 @@ def create_app(
     alone = is_local(host) and not (token or names or trusted)
     engine = Engine(index, captioner, region_captioner, show_paths, alone, photos, situations)
     if ahead:
-        Thread(target=engine.photos.warm, daemon=True).start()
+        Thread(target=engine.warm, daemon=True).start()
     app.add_middleware(Pages, names=PAGES)
     app.add_middleware(Guard, host=host, token=token, names=names, trusted=trusted)
     api = APIRouter(responses={status: _error(status) for status in (400, 401, 408, 422, 500, 503)})

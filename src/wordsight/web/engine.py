@@ -1,6 +1,7 @@
 """What the routes do: from a request that was checked to its answer, without a word of HTTP."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -130,6 +131,15 @@ class Engine:
         with named(asked.picture.filename):
             like = query.Like(asked.picture.file.read(), wire.box(asked.box), asked.weight)
             return self._found([*wire.sentences(asked), like], asked)
+
+    def warm(self) -> None:
+        """Make ready what the page asks first, a drawing too, so that nobody waits; who asks is told what is wrong."""
+        self.photos.warm()
+        with suppress(InputError, OSError, sqlite3.Error):
+            if self.index.sketched:
+                drawing = Image.new("L", (256, 256), "white")
+                drawing.paste("black", (40, 120, 216, 128))
+                self.index.search_sketch(drawing, top=1)
 
     def search_sketch(self, asked: schemas.SketchSearch) -> SearchResponse:
         """A drawing.

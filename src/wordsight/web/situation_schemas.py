@@ -21,14 +21,14 @@ class Role(BaseModel):
     noun: Annotated[str, Field(description="the id of what fills it; empty for nothing")]
     word: Annotated[str, Field(description="what that is called")]
     confidence: Annotated[float, Field(description="its probability, given the verb; 0 to 1")]
-    sure: Annotated[bool, Field(description="whether such answers were more often right than wrong")]
+    sure: Annotated[bool, Field(description="whether 60 % of answers about as probable were right")]
     box: Annotated[Box | None, Field(description="where it is; null where it is not sure, or nothing")]
 
 
 class SituationResponse(VerbShare):
     """What is done in a picture, and who or what fills each role of the verb."""
 
-    sure: Annotated[bool, Field(description="whether such verbs were more often right than wrong")]
+    sure: Annotated[bool, Field(description="whether 60 % of verbs about as probable were right")]
     sentence: str
     roles: list[Role]
     others: Annotated[list[VerbShare], Field(description="the next likely verbs")]

@@ -5,6 +5,7 @@ import { boxed } from "./boxes.js";
 import { $, make } from "./dom.js";
 import { kept } from "./query.js";
 import { tools } from "./region.js";
+import { done } from "./situation.js";
 
 /** Show it, or nothing; `ask` is called with a change of the query. */
 export function showGiven(query, { server, ask }) {
@@ -17,13 +18,14 @@ export function showGiven(query, { server, ask }) {
   const frame = boxed(file ? URL.createObjectURL(file) : picture(query.like), file ? file.name || "your picture" : "the picture that is searched by", [], {
     fallback: file ? "" : thumb(query.like),
   });
+  const subject = file ? { picture: file } : { number: query.like };
   const kit = tools(frame, {
-    subject: file ? { picture: file } : { number: query.like }, can: server, chosen: query.box, searched: true,
+    subject, can: server, chosen: query.box, searched: true,
     searchBy: (box) => ask({ box }), draws: (event) => event.pointerType === "mouse",
   });
   const what = query.box ? "Photos with what is in this box" : "Photos like this one";
   const title = query.q.trim() ? `${what}, and “${query.q.trim()}”` : what;
   const remove = make("button.quiet", { type: "button", onclick: () => ask({ like: null, upload: null, box: null }) }, "Remove picture");
   kit.element.querySelector(".buttons").append(remove);
-  place.replaceChildren(frame, make("div", {}, make("h2", {}, title), make("p.help", {}, "The grey boxes in the results are what is most alike."), kit.element));
+  place.replaceChildren(frame, make("div", {}, make("h2", {}, title), make("p.help", {}, "The grey boxes in the results are what is most alike."), kit.element, server.situations && done(frame, subject, kit.choose)));
 }

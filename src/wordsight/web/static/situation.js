@@ -1,4 +1,4 @@
-// What is done in an opened photo, and who or what fills each role of the verb.
+// What is done in a large picture, and who or what fills each role of the verb.
 
 import { situation } from "./api.js";
 import { make, percent } from "./dom.js";
@@ -7,11 +7,11 @@ import { saidBoxes } from "./said.js";
 const COLOURS = ["#e6194b", "#0082c8", "#2f9e44", "#f58231", "#911eb4", "#0aa5a5", "#d6339a", "#9a6324"]; // as in drawings
 
 /**
- * A section of an opened photo: a button that asks, and the answer.
+ * A section beside a picture: a button that asks, and the answer.
  *
- * frame: as `boxed` makes it. number: of the photo. choose: called with the box of a role that is chosen.
+ * frame: as `boxed` makes it. subject: as of `tools`. choose: called with the box of a role that is chosen.
  */
-export function done(frame, number, choose) {
+export function done(frame, subject, choose) {
   const told = make("div.told", { "aria-live": "polite" });
   let asked = false;
   async function ask() {
@@ -19,7 +19,7 @@ export function done(frame, number, choose) {
     asked = true;
     told.replaceChildren(make("p.help", {}, "Looking…"));
     try {
-      told.replaceChildren(...answer(await situation({ number }), frame, choose));
+      told.replaceChildren(...answer(await situation(subject), frame, choose));
     } catch (error) {
       told.replaceChildren(make("p.wrong", {}, error.message));
     }

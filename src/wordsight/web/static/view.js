@@ -69,7 +69,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     });
     const title = make("h2", {}, hit ? called(hit) : "Photo");
     const rest = make("div.rest", {}, make("p.help", {}, "…"));
-    const aside = make("div.aside", { hidden: dialog.classList.contains("plain") }, title, kit.element, can.situations && done(frame, number, kit.choose), ...evidence(hit, words, marks, kit), rest);
+    const aside = make("div.aside", { hidden: dialog.classList.contains("plain") }, title, kit.element, can.situations && done(frame, { number }, kit.choose), ...evidence(hit, words, marks, kit), rest);
     const item = make("div.large", { "data-hit": hit && number }, stage, aside);
     item.marks = marks;
     hoverable(frame, (mark) => lightMark(item, mark));
