@@ -6,6 +6,9 @@ as LLVM knows them: AMX multiplies 16 rows with 16 words at once (TDPBUSD), AVX-
 of 16 lanes (VPDPBUSD). Both give the same whole numbers. Imports numba: only where `instructions.py` finds it.
 """
 
+# mypy: disable-error-code="call-arg, arg-type"
+# An intrinsic is called without its first argument, which numba gives it; its types do not know that.
+
 from typing import Any
 
 import numpy as np
