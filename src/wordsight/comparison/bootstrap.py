@@ -63,17 +63,12 @@ def differences(
     pairs = list(combinations(range(len(systems)), 2))
     p = dict(zip(pairs, holm([_p_value(drawn[a] - drawn[b]) for a, b in pairs]), strict=True))
     edges = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)
-    return [
-        [
-            Difference(
-                mine - other,
-                *(float(edge) for edge in np.percentile(drawn[a] - drawn[b], edges)),
-                p.get((min(a, b), max(a, b)), 1.0),
-            )
-            for b, other in enumerate(whole)
-        ]
-        for a, mine in enumerate(whole)
-    ]
+
+    def difference(a: int, b: int) -> Difference:
+        low, high = np.percentile(drawn[a] - drawn[b], edges).tolist()
+        return Difference(whole[a] - whole[b], low, high, p.get((min(a, b), max(a, b)), 1.0))
+
+    return [[difference(a, b) for b in range(len(whole))] for a in range(len(whole))]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -25,6 +25,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 MIDDLE, STEPS, WORD_STEPS = 128, 127, 63
+GROUP, CHUNK, ROWS = 16, 64, 32  # words, bytes and rows that `fused.py` multiplies at once
 TIGHT = 1e-3  # of a step: how far the same turn may differ between processors
 _SEED = 0
 

@@ -17,7 +17,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from wordsight.search.instructions import CHUNK, GROUP, ROWS
+from wordsight.search.codes import CHUNK, GROUP, ROWS
 
 LEAST = -(2**31)
 AHEAD = 2**15  # bytes: what is read from memory while the rows before it are multiplied

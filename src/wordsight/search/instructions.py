@@ -16,11 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.search.codes import MIDDLE, WordCodes
+from wordsight.search.codes import CHUNK, GROUP, MIDDLE, ROWS, WordCodes
 from wordsight.search.rows import Ints, empty
 
 Instructions = Literal["amx", "vnni"]
-GROUP, CHUNK, ROWS = 16, 64, 32  # words, bytes and rows that are multiplied at once
 MOST_VNNI = 64  # words; for more ONNX Runtime, which multiplies larger blocks, is as fast
 _ARCH_PRCTL, _REQUEST, _TILES = 158, 0x1023, 18  # of Linux on x86-64: a process must ask for AMX's registers
 

@@ -57,15 +57,17 @@ class RegionSource(Protocol):
         size: F, features a region.
         rows: R, regions a picture at most.
         precision: numpy type of stored features.
-        compute: the type that they are computed in.
         fingerprint: equal for sources that give the same values.
     """
 
     size: int
     rows: int
     precision: str
-    compute: str
     fingerprint: str
+
+    @property
+    def compute(self) -> str:
+        """The type that they are computed in."""
 
     def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
         """A row for each picture, in order; for a broken picture, the error as a value."""
