@@ -10,8 +10,8 @@ coco    hits of the queries of ICDAR in COCO val pictures whose captions mention
 speed   one query in an index of 100,000 pictures of 5 lines each; the index is made of the words of IIIT5K
 
 Peers score the most probable readings of the same run of the recogniser: equal, equal or within an edit distance of 1,
-and the best of confidence x (1 - edit distance / length). Tesseract was not installed where this was run, and is none.
-Readings are kept in the feature cache; --read makes them and does nothing else. Parameters were
+and the best of confidence x (1 - edit distance / length). For ICDAR so does Tesseract with its own readings, where its
+command is installed. Readings are kept in the feature cache; --read makes ours and does nothing else. Parameters were
 chosen on every other query of ICDAR, in alphabetical order from the first on.
 """
 
@@ -22,7 +22,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from tesseract import MODES, tesseract_readings, version
 
 from wordsight.matching.scene_text import word_costs
 from wordsight.matching.text_bounds import VERSION, rows_of
@@ -53,6 +54,7 @@ SHOWN = re.compile(  # what there may be text on; of others a caption would hard
 )
 PAGE = 24  # hits on a page
 Scores = NDArray[np.float64]
+Readings = Mapping[str, Sequence[TextLines]]
 
 
 def folded(text: str) -> str:
@@ -151,15 +153,34 @@ def _near(one: str, other: str) -> bool:
     return abs(len(one) - len(other)) <= 1
 
 
-def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int) -> None:
-    """Print the mean average precision of each way, over all queries and over those that chose no parameter."""
+def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int, peers: Readings) -> None:
+    """Print the mean average precision of each way, over all queries and over those that chose no parameter.
+
+    Args:
+        words: of each picture.
+        each: its lines, as we read them.
+        least: letters and digits of a query.
+        peers: lines as others read them; what the recogniser also thought of is not known of these.
+    """
     gallery, queries = Gallery(each), sorted({word for some in words.values() for word in some if len(word) >= least})
     right = {query: np.array([query in some for some in words.values()]) for query in queries}
     print(f"{len(words):,} pictures, {len(gallery.lines):,} lines, {len(queries):,} queries")
-    print(f"{'':36}{'all':>7}{'kept':>7}  (kept apart: every other query)")
-    for name, way in gallery.ways.items():
+    print(f"{'':64}{'all':>7}{'kept':>7}  (kept apart: every other query)")
+    ways = gallery.ways
+    for peer, lines in peers.items():
+        *plain, _ = Gallery(lines).ways.items()
+        ways |= {f"{peer}, {name}": way for name, way in plain}
+    for name, way in ways.items():
         found = np.array([average_precision(way(query), right[query]) for query in queries])
-        print(f"{name:36}{found.mean():7.3f}{found[1::2].mean():7.3f}", flush=True)
+        print(f"{name:64}{found.mean():7.3f}{found[1::2].mean():7.3f}", flush=True)
+
+
+def tesseract(paths: Sequence[Path]) -> Readings:
+    """What Tesseract reads in each of its modes; nothing, and a line that says so, where it is not installed."""
+    if version() is None:
+        print("Tesseract is not installed (Debian: tesseract-ocr), and is left out")
+        return {}
+    return {f"{version()}, {name}": list(tesseract_readings(paths, mode)) for mode, name in MODES.items()}
 
 
 def false_hits(shared: Path) -> None:
@@ -260,8 +281,9 @@ def main() -> None:
     elif given.what == "speed":
         speed(given.shared, given.pictures, given.lines)
     else:
-        each = list(readings(list(words), crops=given.what == "iiit"))
-        spotting(words, each, 1 if given.what == "iiit" else 3)
+        crops = given.what == "iiit"
+        each = list(readings(list(words), crops=crops))
+        spotting(words, each, 1 if crops else 3, {} if crops else tesseract(list(words)))
 
 
 if __name__ == "__main__":

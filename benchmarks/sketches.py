@@ -1,16 +1,18 @@
 """Sketch-based retrieval: coupled subspaces beside single views, concatenation, CCA and PLS, on splits by photo.
 
-    python benchmarks/sketches.py DATA [--seeds 5] [--contexts]
+    python benchmarks/sketches.py DATA [--seeds 5] [--contexts] [--out FILE.json]
 
 DATA is a folder that `wordsight.data.sketches` reads; its `gallery`, where it has one, is searched with the test
 photos. A fifth of the photos, drawn anew for each seed, is for the test with all their sketches; everything is learned,
 and every choice made, on the others. Ties count against us. `--contexts` adds shape contexts as a view, which takes
-some minutes; attributes are a view where the dataset has them (see `sketch_peers.py`).
+some minutes; attributes are a view where the dataset has them (see `sketch_peers.py`). `--out` keeps the ranks of each
+split in a file as soon as it is done; the same command goes on behind the splits that the file has.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from wordsight.data.sketches import SketchData, load_sketches
+from wordsight.errors import InputError
+from wordsight.files import field, read_json, to_json, write_text
 from wordsight.matching.cca import canonical
 from wordsight.matching.coupled_subspaces import CoupledSubspaces, Gram, agreement, sampled
 from wordsight.progress import Progress
@@ -30,6 +34,7 @@ COMPONENTS = 300  # of the concatenated views, for CCA and PLS
 ROUNDS = 1000  # of the bootstrap
 OURS = "coupled subspaces"
 CONTEXTS, ATTRIBUTES = "contexts", "attributes"
+Ranks = dict[str, Tensor]  # of the queries of a split, by method
 
 
 class Split(NamedTuple):
@@ -189,11 +194,12 @@ def ranks(scores: Tensor, wanted: Tensor) -> Tensor:
     return (scores >= scores.gather(1, wanted[:, None])).sum(1) - 1
 
 
-def report(found: Mapping[str, list[Tensor]]) -> dict[str, object]:
+def report(found: Sequence[Ranks]) -> dict[str, object]:
     """Means and deviations over splits, and whether ours is above the others on the same queries."""
     rows: dict[str, object] = {}
-    mine, random = torch.cat(found[OURS]), np.random.default_rng(0)
-    for name, splits in found.items():
+    mine, random = torch.cat([one[OURS] for one in found]), np.random.default_rng(0)
+    for name in found[0]:
+        splits = [one[name] for one in found]
         each = np.array([[100 * float((one < first).float().mean()) for first in FIRST] for one in splits])
         means, deviations = each.mean(0).round(1).tolist(), each.std(0).round(1).tolist()
         row: dict[str, object] = {f"acc@{first}": [means[i], deviations[i]] for i, first in enumerate(FIRST)}
@@ -207,34 +213,73 @@ def report(found: Mapping[str, list[Tensor]]) -> dict[str, object]:
     return rows
 
 
-def main() -> None:
-    """The table of one dataset."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--contexts", action="store_true", help="shape contexts as one more view")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    data = load_sketches(options.data)
+def kept(path: Path, of: Mapping[str, object]) -> list[Ranks]:
+    """The splits that a file has, from the first on; none where there is no file.
+
+    Raises:
+        InputError: it is no such file, or its splits are of something else.
+    """
+    if not path.exists():
+        return []
+    told = read_json(path)
+    if (found := field(told, "of", dict, str(path))) != of:
+        raise InputError(f"{path}: has splits of {to_json(found)}; expected {to_json(of)}, or another file.")
+    splits = field(told, "splits", list, str(path))
+    return [{name: torch.tensor(own) for name, own in one.items()} for one in splits]
+
+
+def keep(path: Path, of: Mapping[str, object], splits: Sequence[Ranks]) -> None:
+    """Write the file of `kept`, whole or not at all."""
+    told = [{name: own.tolist() for name, own in one.items()} for one in splits]
+    write_text(path, to_json({"of": of, "splits": told}))
+
+
+def ranked(data: SketchData, contexts: bool, seeds: Iterable[int]) -> Iterator[Ranks]:
+    """The ranks of each method, for each split."""
     seen, more, ends = features(data, Progress()), dict[str, slice](), list[tuple[Tensor, Tensor, Tensor]]()
     size = seen.photos.shape[1]
-    for name, parts in further(data, options.contexts).items():
+    for name, parts in further(data, contexts).items():
         more[name] = slice(size, size := size + parts[0].shape[1])
         ends.append(parts)
     photos, gallery, sketches = (
         torch.cat((first, *(parts[at] for parts in ends)), 1)
         for at, first in enumerate((seen.photos, seen.gallery, seen.sketches))
     )
-    found: dict[str, list[Tensor]] = {}
-    rows: dict[str, object] = {}
-    for seed in range(options.seeds):
-        one = split(data, photos, gallery, sketches, seed)
+    for seed in seeds:
+        one, found = split(data, photos, gallery, sketches, seed), Ranks()
         for name, own in scored(one, seen.views, more):
-            found.setdefault(name, []).append(own)
+            found[name] = own
             accuracy = [round(100 * float((own < first).float().mean()), 1) for first in FIRST]
             print(f"seed {seed}, {len(one.gallery)} photos, {len(one.queries)} sketches: {name} {accuracy}", flush=True)
-        rows = report(found)
-    print(json.dumps(rows, indent=1))
+        yield found
+
+
+def main() -> None:
+    """The table of one dataset."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--contexts", action="store_true", help="shape contexts as one more view")
+    parser.add_argument("--out", type=Path, help="keep each split in this file, and go on behind those it has")
+    options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds: expected at least 1")
+    torch.set_num_threads(1)
+    try:
+        data = load_sketches(options.data)
+        sizes = {"photos": len(data.photos), "gallery": len(data.gallery), "sketches": len(data.sketches)}
+        of = {"data": str(options.data.resolve()), "contexts": options.contexts, **sizes}
+        splits = kept(options.out, of) if options.out else []
+        if options.out:
+            keep(options.out, of, splits)  # that it cannot be written is known before the work
+    except InputError as error:
+        parser.error(str(error))
+    if len(splits) < options.seeds:
+        for found in ranked(data, options.contexts, range(len(splits), options.seeds)):
+            splits.append(found)
+            if options.out:
+                keep(options.out, of, splits)
+    print(json.dumps(report(splits[: options.seeds]), indent=1))
 
 
 if __name__ == "__main__":

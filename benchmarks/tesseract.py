@@ -1,0 +1,62 @@
+"""Tesseract as a peer in reading text in pictures: its command, once a picture, on one thread."""
+
+import csv
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from wordsight.vision.cache import default_cache
+from wordsight.vision.text_cache import TextCache
+from wordsight.vision.text_lines import TextLines
+
+MODES = {3: "page", 11: "sparse text"}  # how it segments a picture
+
+
+def version() -> str | None:
+    """What it calls itself, or none where it is not installed."""
+    if not shutil.which("tesseract"):
+        return None
+    return subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+
+
+def tesseract_readings(paths: Sequence[Path], mode: int) -> Iterator[TextLines]:
+    """The lines of each picture, from the cache where they are."""
+    cache = TextCache(default_cache(), f"{version()}, eng, {mode}")
+    for path in paths:
+        yield cache.lines(path.read_bytes(), partial(_read, path, mode))
+
+
+def _read(path: Path, mode: int) -> TextLines:
+    command = ["tesseract", str(path), "-", "-l", "eng", "--psm", str(mode), "tsv"]
+    one = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    return lines_of(subprocess.run(command, capture_output=True, text=True, check=True, env=one).stdout)
+
+
+def lines_of(tsv: str) -> TextLines:
+    """The lines of its table of words; a line is as sure as its words are on average."""
+    rows = list(csv.DictReader(tsv.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    size = np.array([1.0, 1.0])
+    lines: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        if row["level"] == "1":
+            size = np.array([float(row["width"]), float(row["height"])])
+        elif row["level"] == "5" and row["text"].strip():
+            place = tuple(row[name] for name in ("block_num", "par_num", "line_num"))
+            lines.setdefault(place, []).append(row)
+    if not lines:
+        return TextLines.none()
+    corners, sure = [], []
+    for words in lines.values():
+        left, top, wide, high = np.array(
+            [[float(word[name]) for name in ("left", "top", "width", "height")] for word in words]
+        ).T
+        x, y, right, bottom = left.min(), top.min(), (left + wide).max(), (top + high).max()
+        corners.append(np.array([[x, y], [right, y], [right, bottom], [x, bottom]]) / size)
+        sure.append(np.mean([float(word["conf"]) for word in words]) / 100)
+    texts = [" ".join(word["text"] for word in words) for words in lines.values()]
+    return TextLines.of_texts(texts, np.array(corners, np.float32), np.array(sure, np.float32))
