@@ -164,7 +164,20 @@ def test_of_equal_sentences_the_first_is_taken(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(retrieval, "ROWS", 2)
     model, ids = model_of(), torch.tensor([[3], [4], [5]]).repeat(3, 1)
     images = model.encode_images(Regions(drawn(6, 5, 9), torch.ones(6, 5, dtype=torch.bool), torch.zeros(6, 5, 4)))
-    assert best_sentences(model, [images], Words(ids, torch.ones_like(ids, dtype=torch.bool))).max() < 3
+    real = torch.ones_like(ids, dtype=torch.bool)
+    assert best_sentences(model, [images], Words(ids, real)).max() < 3
+
+    class Uneven:
+        """Scores that grow by a rounding error with every sentence, as those of some processors do."""
+
+        def encode_texts(self, words: Words) -> Vectors:
+            return model.encode_texts(words)
+
+        def score(self, images: Vectors, texts: Vectors) -> Tensor:
+            found = model.score(images, texts)
+            return found * (1 + 1e-6 * torch.arange(found.shape[1])) if len(texts.mask) > 1 else found * 1.00001
+
+    assert best_sentences(Uneven(), [images], Words(ids, real)).max() < 3
 
 
 @torch.no_grad()

@@ -46,9 +46,9 @@ PAIRS: list[tuple[Callable[..., Any], Callable[..., Any], set[str]]] = [
     (main.caption, load_captioner, {"device"}),
     (main.ground, Aligner.align, {"beta"}),
     (main.ground, load, {"device"}),
-    (models.evaluate, measure, {"data", "split", "grounding"}),
-    (models.evaluate, measure_captions, {"data", "split", "grounding", "beam", "meteor", "alignment"}),
-    (models.compare, compare, {"data", "split", "beam", "device"}),
+    (models.evaluate, measure, {"data", "split", "grounding", "folds", "relevance"}),
+    (models.evaluate, measure_captions, {"data", "split", "grounding", "beam", "meteor", "spice", "alignment"}),
+    (models.compare, compare, {"data", "split", "grounding", "beam", "device"}),
     (models.train, train, {"resume"}),
     (
         main.serve,

@@ -42,7 +42,7 @@ def stories(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(stories: Path, *settings: str) -> Recipe:
     """Of a captioner that learns which word follows which."""
     text = CAPTIONER.format(world=stories.as_posix(), more="", name="log_bilinear", views=1).replace("hidden = 32", "")
-    return parse(text, ["data.min_count=1", *settings])
+    return parse(text, ["data.min_count=1", "train.precision=float32", *settings])
 
 
 @pytest.fixture(scope="module")

@@ -164,4 +164,11 @@ def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -
         score, place = torch.cat([model.score(some, texts) for some in images]).max(dim=1)  # (I,) each
         better = score > best
         best, found = torch.where(better, score, best), torch.where(better, place + rows[0].to(device), found)
-    return found.cpu()
+    return _first_alike(sentences.ids.cpu())[found.cpu()]
+
+
+def _first_alike(ids: Tensor) -> Tensor:
+    """Of each sentence (N, T) the first of the same words: (N,) rows. Their scores may differ in the last digit."""
+    _, kind = ids.unique(dim=0, return_inverse=True)  # (N,)
+    rows = torch.arange(len(ids))
+    return torch.full_like(rows, len(ids)).scatter_reduce(0, kind, rows, "amin")[kind]

@@ -17,7 +17,6 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.reports.tables import RECALL_LEGEND
 from wordsight.runs.captioner import Captioner
-from wordsight.runs.device import autocast
 from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import pairs
 from wordsight.vision.regions import FeatureTable
@@ -82,8 +81,7 @@ def _likelihoods(describer: Captioner, rows: FeatureTable, words: Words, progres
             count(int(some[0]), len(rows))
             yield rows.gather(some).to(describer.device)
 
-    precision = describer.checkpoint.recipe.train.precision
-    with progress.task(f"likelihoods of {name}") as count, autocast(precision, describer.device):
+    with progress.task(f"likelihoods of {name}") as count:
         return log_likelihoods(describer.model, blocks(), words.to(describer.device))
 
 
