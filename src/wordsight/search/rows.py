@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_at, reason
 
-HELD = 2**28  # bytes of one kind of an index that are held in memory; of a larger index none are
+
+def _memory() -> int:
+    """Bytes of memory that this machine has; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
+HELD = max(2**28, _memory() // 8)  # bytes of one kind of an index that are held in memory; of a larger index none are
 LINE = 64  # bytes that a processor reads at once
 Number = TypeVar("Number", np.float32, np.uint8)
 Ints = NDArray[np.int64]
