@@ -6,6 +6,7 @@ from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Vectors, Words
 from wordsight.matching.sm_lstm import SMLSTM
+from wordsight.vision.standardise import Standardise
 
 VARIANTS = ["full", "att", "ctx", "mean"]
 
@@ -124,6 +125,16 @@ def test_votes_differ_before_anything_is_learned() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         lower = model.steps(images, texts)[0].regions[:, 1:]
     assert len(lower[0].unique()) == 31
+
+
+def test_columns_vary_by_one_but_for_those_that_hardly_vary() -> None:
+    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(6)) * torch.tensor([3.0, 0.2, 1e-6, 0.0]) + 7
+    centred = Standardise(4, columns=True).eval()
+    centred.fit([rows[:200], rows[200:]])
+    found = centred(rows[:, None])[:, 0]
+    torch.testing.assert_close(found[:, :2].std(0, correction=0), torch.ones(2), atol=1e-2, rtol=0)
+    assert found[:, 2:].abs().max() < 1e-2
+    torch.testing.assert_close(found.mean(0), torch.zeros(4), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

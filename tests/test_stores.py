@@ -244,3 +244,10 @@ def test_the_commands_export_and_search(index: Index, tmp_path: Path) -> None:
     for words in (["two circles", "--store", place, "--since", "2024"], ["a", "--store", str(tmp_path / "no")], []):
         failed = runner.invoke(app, ["search", *words])
         assert failed.exit_code == 2 and not failed.stdout
+
+
+@pytest.mark.parametrize("option", [("--ray", "local"), ("--where", "width > 3"), ("--text", "exit")])
+def test_what_a_database_knows_nothing_of_is_refused(option: tuple[str, str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["search", "a dog", "--store", str(tmp_path), *option])
+    assert done.exit_code == 2
+    assert f"does not go with {option[0]}; search the index itself" in done.stderr

@@ -263,19 +263,12 @@ def search(
     if store:
         without = {"--text": text, "--sketch": sketch, "--captions": captions, "--rerank": rerank, "--where": where}
         without |= {"--under": under, "--since": since, "--until": until, "--camera": camera, "--album": album}
-        without |= {"--orientation": orientation, "--kind": kind}
+        without |= {"--orientation": orientation, "--kind": kind, "--ray": ray}
         stored, words = stores.open_stored(store, collection, index, sentences or [], device, without)
         with stored:
-            asked = index_files.query(words, picture or [], box)
-            found = stored.search(
-                asked,
-                top=top,
-                page=page,
-                min_score=min_score,
-                min_confidence=min_confidence,
-                group=group,
-                candidates=candidates,
-            )
+            asked, least = index_files.query(words, picture or [], box), {"min_score": min_score}
+            least["min_confidence"] = min_confidence
+            found = stored.search(asked, top=top, page=page, group=group, candidates=candidates, **least)
             return show(found, stored.run.vocabulary)
     if index is None:
         raise InputError("search: expected the folder of an index, or --store.")

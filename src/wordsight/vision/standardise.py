@@ -1,4 +1,4 @@
-"""Standardisation of features: mean 0 and length 1 on average, whatever their net."""
+"""Standardisation of features, whatever their net: mean 0, and length 1 on average or variance 1 in every column."""
 
 from collections.abc import Iterable
 
@@ -16,11 +16,8 @@ def mean_and_scale(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     Args:
         rows: blocks (N, F) of features, at least one row in all.
     """
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for block in rows:
-        count, total, squares = count + len(block), total + block.sum(0), squares + block.square().sum(0)
-    mean = total / count
-    return mean, (squares / count - mean.square()).sum().clamp(min=1e-12).rsqrt()
+    mean, variance = _moments(rows)
+    return mean, variance.sum().clamp(min=1e-12).rsqrt()
 
 
 def of_regions(batches: Iterable[Batch]) -> Iterable[Tensor]:
@@ -36,12 +33,17 @@ def mean_and_scales(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     Args:
         rows: blocks (N, F) of features, at least one row in all.
     """
+    mean, variance = _moments(rows)
+    return mean, variance.clamp(min=max(1e-12, FLAT * float(variance.mean()))).rsqrt()
+
+
+def _moments(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each column: (F,) each."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for block in rows:
         count, total, squares = count + len(block), total + block.sum(0), squares + block.square().sum(0)
     mean = total / count
-    variance = squares / count - mean.square()
-    return mean, variance.clamp(min=max(1e-12, FLAT * float(variance.mean()))).rsqrt()
+    return mean, squares / count - mean.square()
 
 
 def of_whole_pictures(batches: Iterable[Batch]) -> Iterable[Tensor]:
@@ -50,7 +52,7 @@ def of_whole_pictures(batches: Iterable[Batch]) -> Iterable[Tensor]:
 
 
 class Standardise(nn.Module):
-    """Subtracts the mean over the training regions, and scales by one number to a mean squared length of 1.
+    """Standardisation: subtracts the mean over training features, and scales to a mean squared length of 1.
 
     Args:
         features: F, size of a region's features.
