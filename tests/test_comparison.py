@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from wordsight import captioning
 from wordsight.cli.main import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
+from wordsight.comparison.hubness import TEMPERATURE, normalised
 from wordsight.comparison.outcomes import Outcome, hits
 from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
 from wordsight.comparison.tables import Table
 from wordsight.errors import InputError
+from wordsight.matching.query_bank import SHARE
 from wordsight.metrics.bleu import bleu, counts
 from wordsight.progress import Progress
 from wordsight.runs.recipe import read
@@ -119,6 +122,27 @@ def test_what_was_measured_is_not_measured_again(
     assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
     with pytest.raises(AssertionError, match="measured again"):
         compare([captioner], tmp_path, beam=3, device="cpu", progress=QUIET)
+
+
+def test_one_query_bank_corrects_the_hubness_of_every_run(done: Comparison, trained: Path, tmp_path: Path) -> None:
+    again = compare([trained], tmp_path, query_bank=8, device="cpu", progress=QUIET)
+    kept = len(list((tmp_path / "outcomes").iterdir()))
+    assert "corrected by 8 pictures of the training split" in again.shown.about
+    assert "corrected" not in done.shown.about
+    assert again.shown.rows[0].members[0].outcome.texts != done.shown.rows[0].members[0].outcome.texts
+    compare([trained], tmp_path, device="cpu", progress=QUIET)
+    assert len(list((tmp_path / "outcomes").iterdir())) == kept + 1, "kept apart from what is measured without"
+
+
+def test_a_hub_loses_more_of_its_scores_than_the_others() -> None:
+    scores = torch.tensor([[1.0, 2.0], [1.1, 2.1]])
+    with_texts = torch.tensor([[0.0, 0.2, 0.1], [3.0, 2.8, 3.1]])  # the second picture fits everything
+    with_images = torch.tensor([[0.5, 0.5], [0.4, 0.6]])
+    found = normalised(scores, with_texts, with_images)
+    tau = TEMPERATURE * float(torch.cat([with_texts.flatten(), with_images.flatten()]).std())
+    of_images, of_texts = (tau * (some / tau).exp().mean(1).log() for some in (with_texts, with_images.T))
+    assert torch.allclose(found, scores - SHARE * of_images[:, None] - SHARE * of_texts[None])
+    assert found.argmax(0).tolist() == [0, 0] and scores.argmax(0).tolist() == [1, 1]
 
 
 def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from wordsight.captioning.decoding import BEAM
 from wordsight.comparison import tables
+from wordsight.comparison.hubness import bank_of
 from wordsight.comparison.outcomes import outcome
 from wordsight.comparison.pages import KINDS, SAY, SAY_GROUNDING, UNITS, Shown, write_pages
 from wordsight.comparison.rows import Member, compared, rows
@@ -24,7 +25,7 @@ from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
-from wordsight.runs.features import featured, parses_of
+from wordsight.runs.features import featured, parses_of, pictures_of
 from wordsight.runs.tasks import part
 from wordsight.vision.dual_source import find_dual, is_dual
 
@@ -81,6 +82,7 @@ def compare(
     split: str = "val",
     *,
     grounding: bool = False,
+    query_bank: int = 0,
     beam: int = BEAM,
     device: str = "auto",
     progress: Progress | None = None,
@@ -96,6 +98,8 @@ def compare(
         data: a dataset; None for the first run's training dataset.
         split: its name.
         grounding: also compare where aligners put the phrases of the dataset, see `data/entities.py`.
+        query_bank: how many pictures of the training split correct the hubness of every aligner alike; 0 to score as
+            each run does by itself. See `hubness.py`.
         beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: receives updates; None prints to stderr.
@@ -108,7 +112,7 @@ def compare(
     _check(runs)
     make_folder(out)
     with locked(out, "another process is comparing here"):
-        return _compare(runs, out, data, split, grounding, beam, device, progress)
+        return _compare(runs, out, data, split, grounding, query_bank, beam, device, progress)
 
 
 def _compare(
@@ -117,6 +121,7 @@ def _compare(
     data: str | Path | None,
     split: str,
     grounding: bool,
+    query_bank: int,
     beam: int,
     device: str,
     progress: Progress,
@@ -133,19 +138,22 @@ def _compare(
             pictures = featured(run.encoder, wanted, progress, split, out)[0]
             name = f"{dataset.name}, {split}"
             phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
+            settings = run.checkpoint.recipe.data
+            bank = bank_of(pictures_of(dataset, settings.train, settings), query_bank) if query_bank else []
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
-        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases)
+        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases, bank)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
     differences = {kind: compared(some, pictures) for kind, some in kinds.items() if some}
     sentences = sum(len(picture.sentences) for picture in pictures)
+    hubs = f"; hubness of every run corrected by {len(bank):,} pictures of the training split" if bank else ""
     about = (
         f"{len(pictures):,} pictures with {sentences:,} sentences; captions with a beam of {beam}; measured in float32 "
-        f"on {_machine(run.device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand."
+        f"on {_machine(run.device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand{hubs}."
     )
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from wordsight.batch import Vectors
+from wordsight.comparison.hubness import TEMPERATURE, corrected
 from wordsight.data.entities import Phrase
 from wordsight.data.parses import Parses
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import read_json, to_json, write_text
+from wordsight.matching.query_bank import SHARE
 from wordsight.metrics.bleu import counts
 from wordsight.metrics.captions import caption_metrics
 from wordsight.metrics.cider import cider_d
@@ -28,7 +30,7 @@ from wordsight.runs.captioner import Captioner
 from wordsight.runs.features import featured
 from wordsight.runs.grounding import ground, looking
 from wordsight.runs.opened import OpenedRun
-from wordsight.runs.pairs import ROWS, encode, pairs
+from wordsight.runs.pairs import ROWS, Pairs, encode, pairs
 from wordsight.runs.recogniser import Recogniser
 from wordsight.runs.situation_task import answers
 from wordsight.runs.situations import Situated, SituationExamples, frame_text
@@ -91,6 +93,7 @@ def outcome(
     kept: Path,
     progress: Progress,
     phrases: Sequence[Phrase] = (),
+    bank: Sequence[Picture] = (),
 ) -> Outcome:
     """The outcome of a run on pictures, computed or as kept.
 
@@ -102,20 +105,26 @@ def outcome(
         kept: a folder for outcomes.
         progress: receives updates.
         phrases: with boxes, for an aligner to locate; none to leave grounding out.
+        bank: pictures of the training split, to correct the hubness of an aligner by; none to score as it does.
 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
     """
-    phrases = phrases if isinstance(run, Aligner) else ()
-    path = kept / f"{_key(run, pictures, parses, beam, phrases)}.json"
+    if not isinstance(run, Aligner):
+        phrases, bank = (), ()
+    path = kept / f"{_key(run, pictures, parses, beam, phrases, bank)}.json"
     if path.exists() and (known := _read(path)):
         return known
     name = run.folder.resolve().name
     seen, rows = featured(run.encoder, pictures, progress, name)
     if [picture.name for picture in seen] != [picture.name for picture in pictures]:
         raise InputError(f"{name}: {len(pictures) - len(seen)} of the pictures cannot be read; all runs need the same.")
+    more = {}
+    if bank:
+        kept_pictures, table = featured(run.encoder, bank, progress, "the query bank")
+        more["bank"] = pairs(kept_pictures, table, run.vocabulary, parses)
     with progress.task(name) as count:
-        found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count)
+        found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count, **more)
     if isinstance(run, Aligner) and phrases:
         found = with_grounding(found, run, pictures, rows, phrases)
     write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
@@ -123,14 +132,24 @@ def outcome(
 
 
 def ranked(
-    run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, parses: Parses, beam: int, count: Count
+    run: Aligner,
+    pictures: Sequence[Picture],
+    rows: FeatureTable,
+    parses: Parses,
+    beam: int,
+    count: Count,
+    bank: Pairs | None = None,
 ) -> Outcome:
-    """The outcome of an aligner; `beam` is not used."""
+    """The outcome of an aligner, with its hubness corrected by a bank where there is one; `beam` is not used."""
     known = pairs(pictures, rows, run.vocabulary, parses)
+    if bank is not None:
+        run.model.clear_query_bank()
     began = time.process_time()
     images, texts = encode(run.model, known)
     speed = len(pictures) / (time.process_time() - began)
     scores = score_matrix(run.model, images, _counted(texts, count))
+    if bank is not None:
+        scores = corrected(scores, run.model, images, texts, bank)
     found = ranks(scores, known.picture)
     figures = metrics(found, len(pictures))
     return Outcome(
@@ -213,8 +232,15 @@ def recognised(
     )
 
 
-def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int, phrases: Sequence[Phrase] = ()) -> str:
-    """Cache key: equal for the same run, pictures, sentences, parses, beam and phrases."""
+def _key(
+    run: OpenedRun,
+    pictures: Sequence[Picture],
+    parses: Parses,
+    beam: int,
+    phrases: Sequence[Phrase] = (),
+    bank: Sequence[Picture] = (),
+) -> str:
+    """Cache key: equal for the same run, pictures, sentences, parses, beam, phrases and query bank."""
     digest = hashlib.sha256()
     if is_dual(run.folder):
         digest.update(content_of(find_dual(run.folder)).encode())
@@ -227,6 +253,8 @@ def _key(run: OpenedRun, pictures: Sequence[Picture], parses: Parses, beam: int,
     digest.update(str(beam if "beam" in run.task.options else 0).encode())
     if phrases:
         digest.update(repr(phrases).encode())
+    if bank:
+        digest.update(repr((SHARE, TEMPERATURE, [(picture.name, picture.sentences) for picture in bank])).encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 
 

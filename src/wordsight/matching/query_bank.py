@@ -93,9 +93,7 @@ class QueryBank(nn.Module):
         """Add the hubness computed from scores (B, bank), given in blocks of the bank."""
         if not scores:
             return some
-        met = torch.cat(scores, dim=1) / self.temperature  # (B, bank)
-        hubness = self.temperature * (met.logsumexp(dim=1) - math.log(met.shape[1]))
-        return Vectors(some.values, some.mask, some.places, hubness)
+        return Vectors(some.values, some.mask, some.places, hubness(torch.cat(scores, dim=1), self.temperature))
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
         """Resize the buffers to the saved ones."""
@@ -104,6 +102,12 @@ class QueryBank(nn.Module):
                 setattr(self, name, torch.empty_like(state[prefix + name], device=self.image_codes.device))
         self._encoded = []
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def hubness(scores: Tensor, temperature: float) -> Tensor:
+    """The hubness of pictures, or sentences: h, from their scores with a query bank, (B, bank) -> (B,)."""
+    met = scores / temperature
+    return temperature * (met.logsumexp(dim=1) - math.log(met.shape[1]))
 
 
 def _standing_nowhere(values: Tensor, mask: Tensor) -> Vectors:
