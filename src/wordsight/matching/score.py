@@ -14,7 +14,7 @@ from wordsight.batch import Vectors
 from wordsight.matching.query_bank import SHARE
 
 _MANY = 8  # regions; with fewer, a dense backward is as fast as a sparse one
-_COLUMNS = 256  # of vectors that are looked up at a time
+_COLUMNS = 128  # of vectors that are looked up at a time
 
 
 class Rule(NamedTuple):
@@ -86,21 +86,30 @@ class _BestRegion(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         regions, words, products, best = ctx.saved_tensors
         chosen = products == best[:, None]  # (I, R, W): usually one region a word; ties share the gradient
+        first, last = _ends(chosen)
         share = gradients[0]  # (I, W)
-        if chosen.count_nonzero() > share.numel():
+        tied = not torch.equal(first, last)
+        if tied:
             share = share / chosen.sum(dim=1)
         flat, share = regions.flatten(0, 1), share.to(products.dtype)
         exact = products.dtype in (torch.float32, torch.float64)
-        if not exact or products.device.type != "cpu" or regions.shape[1] < _MANY:
+        if tied or not exact or products.device.type != "cpu" or regions.shape[1] < _MANY:
             flow = (chosen * share[:, None]).flatten(0, 1)  # (I * R, W)
             return (flow @ words).view(regions.shape), flow.T @ flat, None
-        row, word = chosen.flatten(0, 1).nonzero().unbind(dim=1)
-        weight = share[row // regions.shape[1], word]
-        if not weight.all():  # a pair that is ranked well enough has no gradient
-            row, word, weight = (part[weight != 0] for part in (row, word, weight))
-        order = word.int().argsort(stable=True)
-        to_regions = _sums(words, word, row, weight, len(flat))
-        return to_regions.view(regions.shape), _sums(flat, row[order], word[order], weight[order], len(words)), None
+        word, picture = share.T.contiguous().nonzero().int().unbind(dim=1)  # a pair that is ranked well has no gradient
+        weight, row = share[picture, word], last[picture, word] + picture * regions.shape[1]
+        order = row.argsort(stable=True)
+        to_regions = _sums(words, word[order], row[order], weight[order], len(flat))
+        return to_regions.view(regions.shape), _sums(flat, row, word, weight, len(words)), None
+
+
+def _ends(chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and the last region chosen for each word: (I, R, W) bool, one at least -> (I, W) int32 each."""
+    small = torch.uint8 if chosen.shape[1] < 256 else torch.int32
+    places = torch.arange(chosen.shape[1], dtype=small, device=chosen.device)
+    one = chosen.to(small)
+    last = (one * places[:, None]).amax(dim=1).int()
+    return chosen.shape[1] - 1 - (one * places.flip(0)[:, None]).amax(dim=1).int(), last
 
 
 def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: int) -> Tensor:
@@ -116,7 +125,7 @@ def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: i
     Returns:
         (count, D).
     """
-    ends = torch.bincount(target, minlength=count).cumsum(0)
+    ends = torch.bincount(target, minlength=count).cumsum(0, dtype=source.dtype)
     starts = functional.pad(ends[:-1], (1, 0))
     blocks = [  # as many columns as stay in the cache while rows are looked up
         functional.embedding_bag(source, part.contiguous(), starts, mode="sum", per_sample_weights=weight)
