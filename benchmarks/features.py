@@ -1,11 +1,12 @@
 """How fast pictures become features, next to plain loops over the same net: decoded, detected, pooled.
 
-    python benchmarks/features.py [--pictures 100] [--windows] [--threads 1]
+    python benchmarks/features.py [--pictures 100] [--windows] [--threads 1] [--megapixels 12]
 
 The first plain loop is what one writes first with PyTorch: open, resize, run, one picture after the other, in one
 process, eagerly and in float32; the second has ONNX Runtime as it comes. All see the same pictures in turn and may use
 the same cores, the loops within a layer, ours for a picture each. Seconds are on the clock and of cores; rounds
-alternate, so that whatever else the machine does hits all. Trust the ratios.
+alternate, so that whatever else the machine does hits all. Trust the ratios. `--megapixels` writes the pictures anew as
+JPEGs of the size that cameras make, of which reading takes more than the net.
 """
 
 import argparse
@@ -114,6 +115,7 @@ def main() -> None:
     parser.add_argument("--windows", action="store_true", help="no detector, only the fixed windows")
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--threads", type=int, help="cores for each way; by default all")
+    parser.add_argument("--megapixels", type=float, help="enlarge the pictures to this size first")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
     try:
@@ -131,6 +133,23 @@ def compare(options: argparse.Namespace) -> list[Row]:
         InputError: the pictures are not at hand.
     """
     pictures = sorted(find(options.folder, "pictures").iterdir())[: options.pictures]
+    with tempfile.TemporaryDirectory() as folder:
+        if options.megapixels:
+            pictures = [enlarged(path, Path(folder), options.megapixels) for path in pictures]
+        return timings(pictures, options)
+
+
+def enlarged(path: Path, folder: Path, megapixels: float) -> Path:
+    """The picture as a camera would have stored it: a JPEG of so many pixels, 4 to 3."""
+    width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
+    out = folder / f"{path.stem}.jpg"
+    with Image.open(path) as image:
+        image.convert("RGB").resize((width, width * 3 // 4), Image.Resampling.BICUBIC).save(out, quality=92)
+    return out
+
+
+def timings(pictures: Sequence[Path], options: argparse.Namespace) -> list[Row]:
+    """The ways in turn on these pictures."""
     detector = "" if options.windows else LITE2
     settings = RegionSettings((LITE2,), detector=detector, size=options.size, regions=32, detections=10)
     if options.threads:
@@ -162,14 +181,15 @@ def compare(options: argparse.Namespace) -> list[Row]:
         seconds[CACHED] = np.array(
             timed(lambda some: FeatureCache(Path(folder), encoder).regions(list(some)), pictures)
         )
-    print(f"{len(pictures)} pictures, {LITE2} at {options.size} px, {settings.regions} regions a picture")
+    large = f" of {options.megapixels:g} megapixels" if options.megapixels else ""
+    print(f"{len(pictures)} pictures{large}, {LITE2} at {options.size} px, {settings.regions} regions a picture")
     print(f"{'':28}{'pictures/s':>12}{'ratio':>8}{'core ms each':>14}{'ratio':>8}")
     first = seconds[EAGER]
     for name, (clock, core) in seconds.items():
         each = 1000 * core / len(pictures)
         rate, faster = len(pictures) / clock, first / (clock, core)
         print(f"{name:28}{rate:12.1f}{faster[0]:8.2f}{each:14.1f}{faster[1]:8.2f}")
-    work = f"features of {len(pictures)} pictures, {LITE2} at {options.size} px"
+    work = f"features of {len(pictures)} pictures{large}, {LITE2} at {options.size} px"
     kinds = {OURS: "ours", LOW: "ours", EAGER: "peer", RUNTIME: "peer", NET: "floor", CACHED: "ours"}
     rows = [
         Row(work, name, kind, len(pictures) / seconds[name][0], UNIT) for name, kind in kinds.items() if name in seconds
