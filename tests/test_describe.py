@@ -36,8 +36,9 @@ from wordsight.reports.draw import draw_regions
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.caption_files import caption_files, fractions, pixels
-from wordsight.runs.captioner import Captioner, load_captioner, load_run
+from wordsight.runs.captioner import Captioner, load_captioner
 from wordsight.runs.card import model_card
+from wordsight.runs.load import load_run
 from wordsight.text.articles import agree
 from wordsight.vision.boxes import iou
 from wordsight.vision.cache import FeatureCache, default_cache

@@ -77,7 +77,7 @@ def evaluate(
 ) -> None:
     """Measure a model on a dataset: search (recall) and grounding, or captions against those of people."""
     from wordsight.evaluation.caption_file import measured
-    from wordsight.runs.captioner import load_run
+    from wordsight.runs.load import load_run
     from wordsight.runs.tasks import TASKS, part
     from wordsight.vision.dual_source import is_dual
 

@@ -23,9 +23,9 @@ from wordsight.files import to_json, write_text
 from wordsight.locks import locked
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
-from wordsight.runs.captioner import load_run
 from wordsight.runs.checkpoint import make_folder, read_config
 from wordsight.runs.features import featured, parses_of, pictures_of
+from wordsight.runs.load import load_run
 from wordsight.runs.tasks import part
 from wordsight.vision.dual_source import find_dual, is_dual
 

@@ -74,17 +74,16 @@ def measure(
     look = looking(pictures, rows)
     seen = {picture.name for picture in pictures}
     phrases = [phrase for phrase in every if phrase.boxes and phrase.picture in seen]
-    located = None
+    boxes = None
     if phrases:
         found, located = ground(run, phrases, look)
-        figures |= found
-        figures["grounding_without_box"] = sum(not phrase.boxes and phrase.picture in seen for phrase in every)
+        without = sum(not phrase.boxes and phrase.picture in seen for phrase in every)
+        figures, boxes = figures | found | {"grounding_without_box": without}, located.best
     if report:
         title = f"{run.folder.resolve().name} on {dataset.name}, {split}"
         recipe, history = run.checkpoint.recipe.to_toml(), run.checkpoint.metrics.get("history", ())
-        shown = None if located is None else located.best
         subject = Subject(
-            title, run.model, run.vocabulary, pictures, look, scores, figures, {}, history, phrases, shown, recipe
+            title, run.model, run.vocabulary, pictures, look, scores, figures, {}, history, phrases, boxes, recipe
         )
         _report(subject, report / "report.html", progress)
     return figures

@@ -20,7 +20,6 @@ from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention
 from wordsight.runs import checkpoint
-from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.arguments import (
     Errors,
     Picture,
@@ -35,11 +34,9 @@ from wordsight.runs.blocks import Seeing
 from wordsight.runs.captions import Captions
 from wordsight.runs.device import device_named
 from wordsight.runs.opened import OpenedRun
-from wordsight.runs.tasks import TASKS, part
 from wordsight.runs.typed import keywords
 from wordsight.runs.views import at, beside
 from wordsight.vision.classes import reads
-from wordsight.vision.dual_source import is_dual
 
 
 class Captioner(OpenedRun):
@@ -298,16 +295,6 @@ class Captioner(OpenedRun):
             return choose(self.model, block, self.vocabulary)
         except ValueError as error:
             raise InputError(f"{error}.") from None
-
-
-def load_run(run: str | Path, device: str = "auto") -> Aligner | Captioner:
-    """A trained model of either kind from its folder, or a dual encoder; see `load` and `load_captioner`."""
-    where, folder = device_named(device), path_of(run, "the folder of a run")
-    if is_dual(folder):
-        return load(folder, device)
-    found = checkpoint.load(folder, where)
-    opened: Aligner | Captioner = part(TASKS[found.model.task].opened)(folder, found, where)
-    return opened
 
 
 def load_captioner(run: str | Path | None = None, device: str = "auto") -> Captioner:
