@@ -178,3 +178,15 @@ def test_an_index_that_was_copied_in_part_is_left_as_it_is(
     assert content(index.folder) == files
     os.rename(aside / "catalog.sqlite", index.folder / "catalog.sqlite")
     assert found(Index(index.folder, "cpu")) == before
+
+
+def test_no_index_is_begun_with_a_run_whose_nets_cannot_be_loaded(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise InputError("weights/net.onnx: no such file")
+
+    monkeypatch.setattr("wordsight.runs.opened.encoder_of", missing)
+    with pytest.raises(InputError, match=r"net\.onnx"):
+        Index.create(tmp_path / "index", trained, "cpu")
+    assert not (tmp_path / "index").exists()

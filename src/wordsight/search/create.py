@@ -25,10 +25,12 @@ def create(folder: Path, run: Path | None, device: str) -> None:
         device: where to try it.
 
     Raises:
-        InputError: the model cannot be indexed, the folder holds something else, or it cannot be written.
+        InputError: the model cannot be indexed or its nets cannot be loaded, the folder holds something else, or it cannot be written.
     """
     check_free(folder)
-    size = size_of(load(run, device))
+    opened = load(run, device)
+    size = size_of(opened)
+    _ = opened.encoder  # its nets can be loaded, or nothing is made
     new, begun = not folder.exists(), False
     try:
         folder.mkdir(parents=True, exist_ok=True)
