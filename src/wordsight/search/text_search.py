@@ -95,7 +95,7 @@ class Texts:
         limit = -np.log(LEAST) * sum(len(word.symbols) for word in words)
         if not len(self.numbers):
             return []
-        of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
+        of_lines = [lower_bounds(self.columns, word.symbols, prefix=word.prefix) for word in words]
         best = np.stack([np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]).astype(np.int32)  # (words, P)
         bounds = best.sum(axis=0) / np.float32(SCALE)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
