@@ -21,7 +21,7 @@ from wordsight.vision.text_lines import BLANK, SEPARATOR, TextLines, compact, fo
 SIDE = 736  # pixels, the least shorter side that the detector sees
 LONGEST = 2000  # pixels, its greatest longer side
 MOST_LINES = 500  # lines of a picture that are read: those that the detector is surest of
-LEAST_SCORE, LEAST_PIXEL = 0.3, 0.25  # of a box and of its pixels, lower than usual: ranking needs no certainty
+LEAST_SCORE = LEAST_PIXEL = 0.12  # of a box and of its pixels, far lower than usual: ranking needs no certainty
 UNCLIP = 1.6  # how far boxes are grown
 TALL = 1.5  # height / width of a crop that is read as turned
 TURNED = 0.5  # probability by which a line stands on its head
@@ -37,7 +37,7 @@ class TextReader:
         fingerprint: equal for readers that give the same lines.
     """
 
-    fingerprint = f"{READER} {SIDE} {LEAST_SCORE} {LEAST_PIXEL} {UNCLIP}"
+    fingerprint = f"{READER} {SIDE} {LEAST_SCORE} {LEAST_PIXEL} {UNCLIP} undilated"
 
     def __init__(self, threads: int = 1) -> None:
         """Load the models, which come with RapidOCR.
@@ -62,6 +62,7 @@ class TextReader:
                 "Det.thresh": LEAST_PIXEL,
                 "Det.box_thresh": LEAST_SCORE,
                 "Det.unclip_ratio": UNCLIP,
+                "Det.use_dilation": False,  # it joins lines that are one above the other
             }
         )
         self._detector, self._recogniser = engine._load_det_model(), engine._load_rec_model()
