@@ -218,6 +218,13 @@ def test_drawn_words_are_read_in_any_direction(turn: int) -> None:
     assert ahead > 0.3  # the corners go with the text
 
 
+def test_holes_in_the_mark_of_a_line_are_no_lines() -> None:
+    sides = [(0, 0, 100, 20), (40, 8, 44, 12), (10, 2, 60, 18), (90, 15, 104, 19)]  # a line, a hole, a word, beside
+    corners = np.array([[[a, b], [c, b], [c, d], [a, d]] for a, b, c, d in sides], np.float32)
+    kept, scores = ocr.outer(corners, np.arange(4.0))
+    assert scores.tolist() == [0, 2, 3] and np.array_equal(kept, corners[[0, 2, 3]])
+
+
 @pytest.mark.slow
 @needs_rapidocr
 def test_a_picture_without_text_and_one_full_of_it() -> None:
