@@ -1,6 +1,5 @@
 """Sketches: pairs from files, drawings and edge maps, the subspaces learned from them, and search by drawing."""
 
-import io
 import math
 import shutil
 from pathlib import Path
@@ -260,28 +259,20 @@ def test_search_by_drawing_from_the_shell(sketched: Index, indexed: Path, tmp_pa
         assert (failed.exit_code, said in failed.output) == (2, True), failed.output
 
 
-def test_a_server_opens_what_a_drawing_needs_before_the_first_one(
-    sketched: Index, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opened(*given: object) -> None:
-        raise AssertionError("opened only now")
-
+def test_a_server_opens_what_a_first_drawing_needs(sketched: Index, indexed: Path, tmp_path: Path) -> None:
     def asked() -> schemas.SketchSearch:
-        content = io.BytesIO()
-        drawing(SHAPES[0]).save(content, "PNG")
-        content.seek(0)
-        return schemas.SketchSearch(sketch=UploadFile(content, filename="drawn.png"), top=3)
+        drawing(SHAPES[0]).save(tmp_path / "drawn.png")
+        return schemas.SketchSearch(sketch=UploadFile((tmp_path / "drawn.png").open("rb"), filename="drawn.png"), top=3)
 
     copy = tmp_path / "index"
     shutil.copytree(sketched.folder, copy)
     warm, cold, plain = (Engine(Index(folder), None, None) for folder in (copy, copy, indexed))
     warm.warm()
-    plain.warm()
-    with monkeypatch.context() as patch:
-        patch.setattr("wordsight.search.sketch_view.Sketcher", opened)
-        patch.setattr("wordsight.runs.sketcher.SketchViews", opened)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("wordsight.search.sketch_view.Sketcher")
+        patch.delattr("wordsight.runs.sketcher.SketchViews")
         assert warm.search_sketch(asked()).hits
-        with pytest.raises(AssertionError, match="opened only now"):
+        with pytest.raises(NameError, match="Sketcher"):  # it opens it only now
             cold.search_sketch(asked())
         plain.warm()  # there is no sketch view to open
     (copy / "sketch" / "pictures.bin").write_bytes(b"")
