@@ -11,8 +11,8 @@ speed   one query in an index of 100,000 pictures of 5 lines each; the index is 
 
 Peers score the most probable readings of the same run of the recogniser: equal, equal or within an edit distance of 1,
 and the best of confidence x (1 - edit distance / length). For ICDAR so does Tesseract with its own readings, where its
-command is installed. Readings are kept in the feature cache; --read makes ours and does nothing else. Parameters were
-chosen on every other query of ICDAR, in alphabetical order from the first on.
+command is installed, also of pictures enlarged twice. Readings are kept in the feature cache; --read makes ours and
+does nothing else. Parameters were chosen on every other query of ICDAR, in alphabetical order from the first on.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tesseract import MODES, tesseract_readings, version
+from tesseract import WAYS, tesseract_readings, version
 
 from wordsight.matching.scene_text import word_costs
 from wordsight.matching.text_bounds import VERSION, rows_of
@@ -176,11 +176,11 @@ def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int,
 
 
 def tesseract(paths: Sequence[Path]) -> Readings:
-    """What Tesseract reads in each of its modes; nothing, and a line that says so, where it is not installed."""
+    """What Tesseract reads in each way; nothing, and a line that says so, where it is not installed."""
     if version() is None:
         print("Tesseract is not installed (Debian: tesseract-ocr), and is left out")
         return {}
-    return {f"{version()}, {name}": list(tesseract_readings(paths, mode)) for mode, name in MODES.items()}
+    return {f"{version()}, {name}": list(tesseract_readings(paths, *way)) for name, way in WAYS.items()}
 
 
 def false_hits(shared: Path) -> None:

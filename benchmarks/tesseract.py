@@ -6,15 +6,21 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from wordsight.vision.cache import default_cache
 from wordsight.vision.text_cache import TextCache
 from wordsight.vision.text_lines import TextLines
 
-MODES = {3: "page", 11: "sparse text"}  # how it segments a picture
+WAYS = {
+    "page": (3, 1),
+    "sparse text": (11, 1),
+    "sparse text, enlarged twice": (11, 2),
+}  # how it segments, and how large
 
 
 def version() -> str | None:
@@ -24,17 +30,27 @@ def version() -> str | None:
     return subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
 
 
-def tesseract_readings(paths: Sequence[Path], mode: int) -> Iterator[TextLines]:
-    """The lines of each picture, from the cache where they are."""
-    cache = TextCache(default_cache(), f"{version()}, eng, {mode}")
+def tesseract_readings(paths: Sequence[Path], mode: int, scale: int = 1) -> Iterator[TextLines]:
+    """The lines of each picture, enlarged so many times, from the cache where they are."""
+    cache = TextCache(default_cache(), f"{version()}, eng, {mode}" + f", x {scale}" * (scale > 1))
     for path in paths:
-        yield cache.lines(path.read_bytes(), partial(_read, path, mode))
+        yield cache.lines(path.read_bytes(), partial(_read, path, mode, scale))
 
 
-def _read(path: Path, mode: int) -> TextLines:
-    command = ["tesseract", str(path), "-", "-l", "eng", "--psm", str(mode), "tsv"]
+def _read(path: Path, mode: int, scale: int) -> TextLines:
+    command = ["tesseract", "-" if scale > 1 else str(path), "-", "-l", "eng", "--psm", str(mode), "tsv"]
+    given = enlarged(path, scale) if scale > 1 else None
     one = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    return lines_of(subprocess.run(command, capture_output=True, text=True, check=True, env=one).stdout)
+    return lines_of(subprocess.run(command, capture_output=True, input=given, check=True, env=one).stdout.decode())
+
+
+def enlarged(path: Path, scale: int) -> bytes:
+    """A picture that is enlarged, as a PNG."""
+    content = BytesIO()
+    with Image.open(path) as image:
+        sides = image.width * scale, image.height * scale
+        image.convert("RGB").resize(sides, Image.Resampling.BICUBIC).save(content, "PNG", compress_level=1)
+    return content.getvalue()
 
 
 def lines_of(tsv: str) -> TextLines:

@@ -6,7 +6,7 @@ import pytest
 from wordsight.errors import InputError
 from wordsight.matching.scene_text import CAP, MIDDLE, PART, word_costs, word_spans
 from wordsight.matching.text_bounds import lower_bounds, rows_of
-from wordsight.matching.written_words import APART, likelihood, match, written_words
+from wordsight.matching.written_words import APART, Spans, likelihood, match, ordered_costs, written_words
 from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines, compact, fold
 
 LETTERS = " -0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZé"
@@ -117,6 +117,24 @@ def test_words_in_their_order_come_before_the_same_words_apart() -> None:
     assert [one.line for one in found["row"].words] == [0, 1]  # type: ignore[union-attr]
 
 
+def test_the_order_of_words_costs_the_same_in_many_pictures_as_in_each() -> None:
+    chance, words = np.random.default_rng(0), written_words("no exit no")
+    each = []
+    for _ in range(60):
+        texts = [" ".join(chance.choice(["no", "exit", "n0", "exits"], chance.integers(1, 4))) for _ in range(4)]
+        each.append(lines_of(*texts, boxes=[box(x, y, x + 0.3, y + 0.1) for x, y in chance.random((4, 2)) / 2]))
+    lines, owners = TextLines.join(each), np.repeat(np.arange(60), 4)
+    expected = [match(one, words).cost for one in each]  # type: ignore[union-attr]
+    for pairs in (5, 1 << 18):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("wordsight.matching.written_words.PAIRS", pairs)
+            every = np.arange(240)
+            found = ordered_costs([Spans.of(lines, word) for word in words], [every] * 3, owners)
+        assert np.allclose(found, expected) and len(set(np.round(found, 3))) > 3
+    few = ordered_costs([Spans.of(lines.take(np.arange(4)), words[0])] * 2, [np.arange(4)] * 2, owners)
+    assert np.isfinite(few[0]) and np.isinf(few[1:]).all()
+
+
 def test_likelihood_is_one_for_what_is_written_and_falls_with_each_edit() -> None:
     for word in ("bus", "restaurant"):
         asked = written_words(word)
@@ -144,10 +162,13 @@ def test_no_line_costs_less_than_its_bound() -> None:
         noisy.append(TextLines(("",), np.ones(1, np.float32), corners, length, counts, symbols, costs))
     lines = TextLines.join([*noisy, lines_of("exit", "EX-1T", "no exit", "tixe", "出口")])
     columns = np.ascontiguousarray(rows_of(lines).T)
-    for word in ("exit", "e", "no", "exeunt", "1t", "出口"):
-        bounds, costs = lower_bounds(columns, fold(word)) / SCALE, word_costs(lines, fold(word))
+    for text in ("exit", "e", "no", "exeunt", "1t", "xi", "出口", "ex*", "xi*"):
+        ((_, word, prefix),) = written_words(text)
+        bounds, costs = lower_bounds(columns, word, prefix=prefix) / SCALE, word_costs(lines, word, prefix=prefix)
         assert (bounds <= costs + 1e-4).all()
-    assert lower_bounds(columns, fold("exit"))[40] == 0
+    assert lower_bounds(columns, fold("exit"))[40] == lower_bounds(columns, fold("exit"))[42] == 0
+    assert lower_bounds(columns, fold("xit"))[40] == lower_bounds(columns, fold("exi"))[40] == MIDDLE * SCALE
+    assert lower_bounds(columns, fold("exi"), prefix=True)[40] == 0
     assert lower_bounds(columns, fold("exit"))[43] > 4 * SCALE  # the same letters in another order
 
 

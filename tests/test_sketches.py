@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fastapi import UploadFile
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
@@ -21,6 +22,8 @@ from wordsight.search.index import Index
 from wordsight.search.sketch_search import answers, stroke_groups
 from wordsight.search.sketch_view import cells
 from wordsight.vision.drawings import SIDE, cropped, edges, square, strokes, thickened
+from wordsight.web import schemas
+from wordsight.web.engine import Engine
 
 pytest.importorskip("skimage", reason="the extra 'sketch' (scikit-image) is not installed")
 SHAPES = [(corners, side) for corners in (3, 4, 5, 6, 40) for side in ("left", "right")]
@@ -254,6 +257,28 @@ def test_search_by_drawing_from_the_shell(sketched: Index, indexed: Path, tmp_pa
     ):
         failed = CliRunner().invoke(app, ["search", *wanted])
         assert (failed.exit_code, said in failed.output) == (2, True), failed.output
+
+
+def test_a_server_opens_what_a_first_drawing_needs(sketched: Index, indexed: Path, tmp_path: Path) -> None:
+    def asked() -> schemas.SketchSearch:
+        drawing(SHAPES[0]).save(tmp_path / "drawn.png")
+        return schemas.SketchSearch(sketch=UploadFile((tmp_path / "drawn.png").open("rb"), filename="drawn.png"), top=3)
+
+    copy = tmp_path / "index"
+    shutil.copytree(sketched.folder, copy)
+    warm, cold, plain = (Engine(Index(folder), None, None) for folder in (copy, copy, indexed))
+    warm.warm()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("wordsight.search.sketch_view.Sketcher")
+        patch.delattr("wordsight.runs.sketcher.SketchViews")
+        assert warm.search_sketch(asked()).hits
+        with pytest.raises(NameError, match="Sketcher"):  # it opens it only now
+            cold.search_sketch(asked())
+        plain.warm()  # there is no sketch view to open
+    (copy / "sketch" / "pictures.bin").write_bytes(b"")
+    cold.warm()  # what is wrong is told to whoever draws
+    with pytest.raises(InputError, match="makes it anew"):
+        cold.search_sketch(asked())
 
 
 def test_a_frame_of_a_video_is_found_by_a_drawing(run: Path, trained: Path, tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ def test_it_reads_a_picture_once(benchmark: dict[str, Any], tmp_path: Path, monk
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
     (read,) = benchmark["tesseract_readings"]([tmp_path / "a.png"], 11)
     assert "COFFEE" in read.texts
+    (large,) = benchmark["tesseract_readings"]([tmp_path / "a.png"], 11, 2)
+    assert "COFFEE" in large.texts and np.allclose(large.boxes(), read.boxes(), atol=0.02)
     globals_ = benchmark["tesseract_readings"].__globals__
-    monkeypatch.setitem(globals_, "_read", lambda path, mode: pytest.fail("it is in the cache"))
-    assert next(benchmark["tesseract_readings"]([tmp_path / "a.png"], 11)).texts == read.texts
+    monkeypatch.setitem(globals_, "_read", lambda *given: pytest.fail("it is in the cache"))
+    for scale, known in ((1, read), (2, large)):
+        assert next(benchmark["tesseract_readings"]([tmp_path / "a.png"], 11, scale)).texts == known.texts

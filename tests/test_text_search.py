@@ -218,6 +218,13 @@ def test_drawn_words_are_read_in_any_direction(turn: int) -> None:
     assert ahead > 0.3  # the corners go with the text
 
 
+def test_holes_in_the_mark_of_a_line_are_no_lines() -> None:
+    sides = [(0, 0, 100, 20), (40, 8, 44, 12), (10, 2, 60, 18), (90, 15, 104, 19)]  # a line, a hole, a word, beside
+    corners = np.array([[[a, b], [c, b], [c, d], [a, d]] for a, b, c, d in sides], np.float32)
+    kept, scores = ocr.outer(corners, np.arange(4.0))
+    assert scores.tolist() == [0, 2, 3] and np.array_equal(kept, corners[[0, 2, 3]])
+
+
 @pytest.mark.slow
 @needs_rapidocr
 def test_a_picture_without_text_and_one_full_of_it() -> None:
@@ -250,7 +257,7 @@ def test_a_search_finds_the_same_as_scoring_every_picture(tmp_path: Path) -> Non
         columns = np.ascontiguousarray(np.concatenate([rows_of(lines) for lines in each]).T)
         first, numbers = np.cumsum([0, *map(len, each)]), np.arange(1, 401)
         odd = numbers % 2 == 1
-        for text in ("exit", "the", "lond*", "no exit", "the london 24"):
+        for text in ("exit", "the", "lond*", "no exit", "no no", "the london 24"):
             wanted = written_words(text)
             costs = [found.cost for lines in each if (found := match(lines, wanted))]
             limit = -np.log(LEAST) * sum(len(word.symbols) for word in wanted)

@@ -13,6 +13,7 @@ is capped at `CAP`, so that a character that the recogniser never thought of cos
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,35 +136,40 @@ def _best_paths(
     column = [order.index(symbol) for symbol in word]
     count, longest, _ = seen.symbols.shape
     size, infinite = len(word), np.float32(np.inf)
-    on, after = (
-        np.full((size, count), infinite),
-        np.full((size, count), infinite),
-    )  # at a character; blanks
-    repeated = np.array([at > 0 and word[at] == word[at - 1] for at in range(size)])[1:, None]
+    at_step = np.ascontiguousarray(seen.symbols.transpose(1, 2, 0))  # (T, S, N)
+    blank, enter, leave = (np.ascontiguousarray(part.T) for part in (seen.blank, enter, leave))  # (T, N)
+    on, after = np.full((size, count), infinite), np.full((size, count), infinite)  # at a character; blanks behind it
+    before = np.empty_like(on)
+    twice = np.array([[infinite if one == other else 0] for one, other in pairwise(word)], np.float32)
     best, ends = np.full(count, infinite), np.zeros(count, np.int64)
     for t in range(longest):
-        before = np.empty_like(on)
-        before[0] = enter[:, t]
-        before[1:] = np.minimum(after[:-1], np.where(repeated, infinite, on[:-1]))
-        before[1:] = np.minimum(before[1:], before[:-1] + MISSING)
-        after = seen.blank[:, t] + np.minimum(after, on)
-        on = seen.symbols[:, t].T[column] + np.minimum(on, before)
+        before[0] = enter[t]
+        if size > 1:
+            np.minimum(after[:-1], on[:-1] + twice if twice.any() else on[:-1], out=before[1:])
+            np.minimum(before[1:], before[:-1] + MISSING, out=before[1:])
+        np.minimum(after, on, out=after)
+        after += blank[t]
+        np.minimum(on, before, out=on)
+        on += at_step[t][column]
         last = on[-1] if size == 1 else np.minimum(on[-1], np.minimum(on[-2], after[-2]) + MISSING)
-        total = last + leave[:, t + 1]
-        better = total < best
-        best, ends = np.where(better, total, best), np.where(better, t + 1, ends)
+        total = last + leave[t + 1]
+        ends[total < best] = t + 1
+        np.minimum(best, total, out=best)
     return best, ends
 
 
 def _boundaries(seen: Emissions, word: Sequence[int], prefix: bool) -> tuple[Floats, Floats]:
     """What it costs that a word begins before each step, and ends before it: (N, T + 1) each."""
-    count, longest = seen.blank.shape
-    enter, leave = np.zeros((count, longest + 1), np.float32), np.zeros((count, longest + 1), np.float32)
-    apart = seen.separator + np.float32(PART)
-    if word[0] < NO_SPACES:
-        for t in range(longest):
-            enter[:, t + 1] = np.minimum(np.minimum(enter[:, t] + seen.blank[:, t], apart[:, t]), MIDDLE)
-    if word[-1] < NO_SPACES and not prefix:
-        for t in reversed(range(longest)):
-            leave[:, t] = np.minimum(np.minimum(leave[:, t + 1] + seen.blank[:, t], apart[:, t]), MIDDLE)
-    return enter, leave
+    none = np.zeros((len(seen.blank), seen.blank.shape[1] + 1), np.float32)
+    enter = _apart(seen.blank, seen.separator) if word[0] < NO_SPACES else none
+    if word[-1] >= NO_SPACES or prefix:
+        return enter, none
+    return enter, _apart(seen.blank[:, ::-1], seen.separator[:, ::-1])[:, ::-1]
+
+
+def _apart(blank: Floats, separator: Floats) -> Floats:
+    """What it costs, before each step, that a line begins or a separator is there, and blanks behind it: (N, T + 1)."""
+    zero = np.zeros((len(blank), 1))
+    passed = np.concatenate([zero, np.cumsum(blank, axis=1, dtype=np.float64)], axis=1)  # exact: a few binary places
+    since = np.concatenate([zero, separator + np.float32(PART) - passed[:, 1:]], axis=1)
+    return np.minimum(passed + np.minimum.accumulate(since, axis=1), MIDDLE).astype(np.float32)

@@ -1,8 +1,9 @@
 """Lower bounds of the costs of words on text lines, for a first pass over very many lines.
 
 A row of 80 bytes a line: the least cost of each letter and digit anywhere on the line (other characters share
-buckets), and a bit for each hashed pair of characters that may stand side by side at a cost of at most `PAIR`. No line
-costs less than the bound says, so that scoring lines in the order of their bounds finds the same as scoring all.
+buckets), and a bit for each hashed pair of characters that may stand side by side at a cost below `PAIR`; the end of a
+word, on either side, is a character here. No line costs less than the bound says, so that scoring lines in the order of
+their bounds finds the same as scoring all.
 """
 
 from collections.abc import Sequence
@@ -11,15 +12,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.matching.scene_text import CAP, CONFIDENCE, INSIDE, MISSING
+from wordsight.matching.scene_text import CAP, CONFIDENCE, INSIDE, MIDDLE, MISSING, NO_SPACES, PART
 from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
 
 LETTERS, OTHERS, BYTES = 36, 12, 32  # buckets of one character, shared buckets, bytes of pairs
 BUCKETS, WIDTH = LETTERS + OTHERS, LETTERS + OTHERS + BYTES
 PAIR = 4.0  # nats
-VERSION = f"bounds 1, {CONFIDENCE} {CAP} {INSIDE}"  # rows of others are computed again
+VERSION = f"bounds 2, {CONFIDENCE} {CAP} {INSIDE} {PART}"  # rows of others are computed again
+_CAP, _INSIDE, _PART = int(CAP * SCALE), int(INSIDE * SCALE), int(PART * SCALE)
 _PAIR, _MISSING = int(PAIR * SCALE), int(MISSING * SCALE)
-assert PAIR <= MISSING
+_END = BLANK  # of a word, as a character of a pair
+assert PAIR <= MIDDLE <= MISSING
 Rows = NDArray[np.uint8]
 
 
@@ -52,23 +55,30 @@ def bucket(symbols: NDArray[np.uint16]) -> NDArray[np.int64]:
     return np.where(digits, found - 48, np.where(letters, found - 87, LETTERS + found % OTHERS))
 
 
-def lower_bounds(columns: Rows, word: Sequence[int]) -> NDArray[np.uint16]:
+def lower_bounds(columns: Rows, word: Sequence[int], *, prefix: bool = False) -> NDArray[np.uint16]:
     """No line has the word at a lower cost: (L,), in nats x `SCALE`.
 
     Args:
         columns: (80, L), the rows of L lines turned.
         word: folded symbols, without separators.
+        prefix: the word may go on.
     """
-    single = [np.minimum(columns[place], _MISSING) for place in bucket(np.array(word, np.uint16))]
+    chain = [_END] * (word[0] < NO_SPACES) + [*word] + [_END] * (word[-1] < NO_SPACES and not prefix)
+    single = [
+        np.zeros(columns.shape[1], np.uint8)
+        if symbol == _END
+        else np.minimum(columns[bucket(np.array([symbol], np.uint16))[0]], _MISSING)
+        for symbol in chain
+    ]
     both = []
-    for at, (first, second) in enumerate(pairwise(word)):
+    for at, (first, second) in enumerate(pairwise(chain)):
         bit = _bit(first, second)
         absent = (columns[BUCKETS + (bit >> 3)] & (1 << (bit & 7))) == 0
         both.append(np.maximum(single[at] + single[at + 1], absent * np.uint8(_PAIR)))  # at most 160
     totals = []
     for start in (0, 1):  # the pairs from the first character on, and from the second
-        pairs = range(start, len(word) - 1, 2)
-        alone = set(range(len(word))) - {at + more for at in pairs for more in (0, 1)}
+        pairs = range(start, len(chain) - 1, 2)
+        alone = set(range(len(chain))) - {at + more for at in pairs for more in (0, 1)}
         total = np.zeros(columns.shape[1], np.uint16)
         for part in (*(both[at] for at in pairs), *(single[at] for at in alone)):
             total += part
@@ -77,20 +87,32 @@ def lower_bounds(columns: Rows, word: Sequence[int]) -> NDArray[np.uint16]:
 
 
 def _pairs(steps: list[list[tuple[int, int]]]) -> set[int]:
-    """The bits of the pairs of characters that may stand side by side on a line."""
+    """The bits of the pairs of characters that may stand side by side on a line, and of those at the ends of words."""
     bits: set[int] = set()
-    before: dict[int, int] = {}  # cost so far of a character that was emitted, with blanks behind it
+    before = {_END: 0}  # cost so far of a character that was emitted, with blanks behind it
     for entries in steps:
         costs = dict(entries)
-        blank = min(costs.get(BLANK, int(CAP * SCALE)), costs.get(SEPARATOR, int(CAP * SCALE)) + int(INSIDE * SCALE))
-        now = {symbol: cost + blank for symbol, cost in before.items() if cost + blank <= _PAIR}
+        now = _passed(before, costs)
         for symbol, cost in costs.items():
-            if symbol > SEPARATOR and cost <= _PAIR:
-                bits.update(_bit(other, symbol) for other, spent in before.items() if spent + cost <= _PAIR)
+            if symbol > SEPARATOR:
+                bits.update(_bit(other, symbol) for other, spent in before.items() if spent + cost < _PAIR)
                 again = before.get(symbol, 0) + cost
                 now[symbol] = min(now.get(symbol, cost), cost, again)
         before = now
+    after = {_END: 0}
+    for entries in reversed(steps):
+        costs = dict(entries)
+        bits.update(_bit(symbol, _END) for symbol, cost in entries if symbol > SEPARATOR and after[_END] + cost < _PAIR)
+        after = _passed(after, costs)
     return bits
+
+
+def _passed(before: dict[int, int], costs: dict[int, int]) -> dict[int, int]:
+    """What characters have cost behind a step of no character, and the end of a word, which may also be at the step."""
+    apart = costs.get(SEPARATOR, _CAP)
+    blank = min(costs.get(BLANK, _CAP), apart + _INSIDE)
+    now = {symbol: cost + blank for symbol, cost in before.items() if cost + blank < _PAIR}
+    return now | {_END: min(before[_END] + blank, apart + _PART)}
 
 
 def _bit(first: int, second: int) -> int:

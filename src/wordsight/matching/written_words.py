@@ -4,7 +4,7 @@ The words of a query are asked for in their order, each as near behind the one b
 same line, on the next box to its right, or at the start of the line below. A word that is elsewhere costs `APART` more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, Self
 
@@ -19,6 +19,9 @@ APART = 4.0  # nats, for a word that does not follow the one before
 ROW, GAP, BELOW = 0.5, 1.5, 1.0  # in heights of a word: overlap within a row, distance in it, distance to the next row
 ASPECT = 4 / 3  # of a picture, in which distances are compared
 MOST_WORDS, LONGEST = 16, 64  # words of a query, characters of a word
+PAIRS = 1 << 18  # of lines that are compared at once
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
 class WrittenWord(NamedTuple):
@@ -77,10 +80,6 @@ class Spans(NamedTuple):
         costs, begins, ends = word_spans(lines, word.symbols, prefix=word.prefix)
         return cls(costs, begins, ends, part_of(lines, begins, ends))
 
-    def part(self, lines: slice) -> "Spans":
-        """Those of some of the lines."""
-        return Spans(self.costs[lines], self.begins[lines], self.ends[lines], self.corners[lines])
-
 
 def written_words(text: str) -> tuple[WrittenWord, ...]:
     """The words of a query: any spelling; `*` at the end of a word stands for more characters.
@@ -118,13 +117,12 @@ def match(lines: TextLines, words: Sequence[WrittenWord]) -> Match | None:
 def in_order(words: Sequence[Spans]) -> Match:
     """The words of a query on the lines of one picture, at least one, at the least cost."""
     total, back = words[0].costs, []
+    count = len(total)
+    rows, columns = np.divmod(np.arange(count * count), count)
     for before, after in pairwise(words):
-        step = np.full((len(total), len(total)), np.float32(APART))
-        step[_follows(before.corners, after.corners)] = 0
-        same = np.arange(len(total))
-        step[same, same] = np.where(after.begins >= before.ends - 1, 0, APART)
-        back.append((total[:, None] + step).argmin(axis=0))
-        total = (total[:, None] + step).min(axis=0) + after.costs
+        step = total[:, None] + _steps(before, after, rows, columns, rows == columns).reshape(count, count)
+        back.append(step.argmin(axis=0))
+        total = step.min(axis=0) + after.costs
     place = int(total.argmin())
     places = [place]
     for best in reversed(back):
@@ -133,6 +131,46 @@ def in_order(words: Sequence[Spans]) -> Match:
         Placed(line, word.corners[line], float(word.costs[line])) for line, word in zip(places, words, strict=True)
     ]
     return Match(float(total[place]), tuple(placed))
+
+
+def ordered_costs(words: Sequence[Spans], lines: Sequence[Ints], owners: Ints) -> Floats:
+    """The costs of `in_order` of many pictures at once, each word on some of the lines alone.
+
+    Args:
+        words: of a query, at least one, each on some lines.
+        lines: which lines these are, ascending.
+        owners: (L,) the picture of each line there is, ascending.
+
+    Returns:
+        (P,) of the pictures up to the last owner; infinite where a word is on none of a picture's lines.
+    """
+    total, pictures = words[0].costs, [owners[some] for some in lines]
+    for at, (before, after) in enumerate(pairwise(words)):
+        first, end = (np.searchsorted(pictures[at], pictures[at + 1], side) for side in ("left", "right"))
+        best = np.full(len(first), np.float32(np.inf))
+        for some in _slices(end - first):
+            size = (end - first)[some]
+            column = np.repeat(np.arange(some.start, some.stop), size)
+            row = np.arange(len(column)) + np.repeat(first[some] - (np.cumsum(size) - size), size)
+            step = _steps(before, after, row, column, lines[at][row] == lines[at + 1][column])
+            np.minimum.at(best, column, total[row] + step)
+        total = best + after.costs
+    least = np.full(int(owners.max(initial=-1)) + 1, np.float32(np.inf))
+    np.minimum.at(least, pictures[-1], total)
+    return least
+
+
+def _slices(sizes: Ints) -> Iterator[slice]:
+    """Slices of about as many pairs as are compared at once."""
+    blocks = np.cumsum(sizes) // PAIRS
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+    return (slice(int(start), int(stop)) for start, stop in pairwise([*starts, len(sizes)]))
+
+
+def _steps(before: Spans, after: Spans, row: Ints, column: Ints, same: NDArray[np.bool_]) -> Floats:
+    """What it costs that one word is behind another, of pairs of their spans: (N,); `same` if on the same line."""
+    beside = _follows(before.corners[row], after.corners[column])
+    return np.where(np.where(same, after.begins[column] >= before.ends[row] - 1, beside), 0, np.float32(APART))
 
 
 def part_of(lines: TextLines, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -146,18 +184,17 @@ def part_of(lines: TextLines, begins: NDArray[np.int64], ends: NDArray[np.int64]
     return np.stack(parts, axis=1).astype(np.float32)
 
 
-def _follows(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Whether one word is read next behind another: (L, L), of the corners (L, 4, 2) of each."""
+def _follows(before: Floats, after: Floats) -> NDArray[np.bool_]:
+    """Whether one word is read next behind another: (N,), of the corners (N, 4, 2) of each."""
     scale = np.array([ASPECT, 1], np.float32)
     start, following = before * scale, after * scale
     along, down = start[:, 1] - start[:, 0], start[:, 3] - start[:, 0]
-    high = np.maximum(np.linalg.norm(down, axis=1), 1e-6)[:, None]
+    high = np.maximum(np.linalg.norm(down, axis=1), 1e-6)
     along /= np.maximum(np.linalg.norm(along, axis=1), 1e-6)[:, None]
-    down = down / high
-    between = following[None, :, 0] - start[:, None, 1]  # from the end of one to the start of the other
-    right, lower = (between * along[:, None]).sum(axis=2) / high, (between * down[:, None]).sum(axis=2) / high
-    back = following[None, :, 1] - start[:, None, 0]
-    ahead = (back * along[:, None]).sum(axis=2) / high
+    down = down / high[:, None]
+    between = following[:, 0] - start[:, 1]  # from the end of one to the start of the other
+    right, lower = (between * along).sum(axis=1) / high, (between * down).sum(axis=1) / high
+    ahead = ((following[:, 1] - start[:, 0]) * along).sum(axis=1) / high
     in_row = (np.abs(lower) <= ROW) & (right >= -ROW) & (right <= GAP)
     below = (lower > ROW) & (lower <= 1 + BELOW) & (right < ROW) & (ahead > -GAP)
     return np.asarray(in_row | below)

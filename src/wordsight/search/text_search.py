@@ -7,7 +7,6 @@ probabilities of the lines that may fit, from the catalogue, until no other pict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -16,15 +15,16 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.matching.scene_text import word_costs
 from wordsight.matching.text_bounds import VERSION, WIDTH, lower_bounds
-from wordsight.matching.written_words import Match, Spans, WrittenWord, in_order, likelihood, match
+from wordsight.matching.written_words import APART, Match, Spans, WrittenWord, likelihood, match, ordered_costs
 from wordsight.search.catalog import Catalog
 from wordsight.search.texts import FACT, NO_TEXT
 from wordsight.vision.text_lines import SCALE, TextLines
 
 LEAST = 0.3  # likelihood of text that is shown at all
 MOST_SCORED = 3000  # pictures whose lines are scored for a query: the most promising
-FIRST = 64  # pictures that are scored first; then always twice as many
+FIRST = 128  # pictures that are scored first; then always four times as many
 KEPT = 20_000  # pictures whose lines are held in memory
+TOGETHER = 256  # pictures whose lines are read at once
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -95,7 +95,7 @@ class Texts:
         limit = -np.log(LEAST) * sum(len(word.symbols) for word in words)
         if not len(self.numbers):
             return []
-        of_lines = [lower_bounds(self.columns, word.symbols) for word in words]
+        of_lines = [lower_bounds(self.columns, word.symbols, prefix=word.prefix) for word in words]
         best = np.stack([np.minimum.reduceat(one, self.first[:-1]) for one in of_lines]).astype(np.int32)  # (words, P)
         bounds = best.sum(axis=0) / np.float32(SCALE)
         near = np.flatnonzero(bounds <= limit if allowed is None else (bounds <= limit) & allowed)
@@ -103,8 +103,9 @@ class Texts:
         costs, done, block, last = np.empty(0, np.float32), 0, FIRST, (limit, len(self.numbers))
         while done < len(places) and (bounds[places[done]], places[done]) < last:
             some = places[done : done + block]
+            some = some[bounds[some] <= last[0]]
             costs = np.concatenate([costs, self._costs(catalog, words, of_lines, best, some, last[0], count)])
-            done, block = done + len(some), block * 2
+            done, block = done + len(some), block * 4
             if np.isfinite(costs).sum() >= count:  # then nothing behind the last of these is wanted
                 worst = np.lexsort((places[:done], costs))[count - 1]
                 last = min(last, (float(costs[worst]), int(places[worst])))
@@ -121,7 +122,7 @@ class Texts:
         Raises:
             InputError: the row of the picture is damaged.
         """
-        return match(self._row(catalog, number), words)
+        return match(self._lines(catalog, [number])[0], words)
 
     def _costs(
         self,
@@ -147,57 +148,61 @@ class Texts:
         )  # (words, lines)
         some = np.flatnonzero(fits.any(axis=0))
         lines = TextLines.join(self._lines(catalog, self.numbers[places].tolist())).take(some)
-        total, owner = np.zeros(len(places), np.float32), owner[some]
-        for word, near in zip(words, fits[:, some], strict=True):
-            best = np.full(len(places), np.float32(np.inf))
-            own = np.flatnonzero(near)
-            np.minimum.at(best, owner[own], word_costs(lines.take(own), word.symbols, prefix=word.prefix))
-            total += best
+        owner, each = owner[some], np.full((len(words), len(some)), np.float32(np.inf))
+        for word, near, costs in zip(words, fits[:, some], each, strict=True):
+            costs[near] = word_costs(lines.take(np.flatnonzero(near)), word.symbols, prefix=word.prefix)
+        least = np.full((len(words), len(places)), np.float32(np.inf))
+        for costs, best in zip(each, least, strict=True):
+            np.minimum.at(best, owner, costs)
+        total = least.sum(axis=0)
         total[total > limit] = np.inf
-        return total if len(words) == 1 else _with_order(words, lines, owner, total, count)
+        return total if len(words) == 1 else _with_order(words, lines, owner, each - least[:, owner], total, count)
 
     def _lines(self, catalog: Catalog, numbers: Sequence[int]) -> list[TextLines]:
-        """The lines of some pictures, from memory or the catalogue."""
+        """The lines of some pictures, from memory or the catalogue.
+
+        Raises:
+            InputError: the row of one is damaged.
+        """
         missing = [number for number in numbers if number not in self._kept]
         if len(self._kept) + len(missing) > KEPT:
             self._kept, missing = {}, list(numbers)
-        self._kept.update((number, self._row(catalog, number)) for number in missing)
+        for first in range(0, len(missing), TOGETHER):
+            some = missing[first : first + TOGETHER]
+            for sound, number, _, bounds, content in catalog.rows("texts", f"picture IN ({_marks(some)})", some):
+                with suppress(ValueError):
+                    lines = TextLines.from_bytes(content)
+                    if sound and len(lines) * WIDTH == len(bounds):
+                        self._kept[number] = lines
+        damaged = [number for number in missing if number not in self._kept]
+        if damaged:
+            raise catalog.damage(f"the text of picture {damaged[0]}")
         return [self._kept[number] for number in numbers]
 
-    def _row(self, catalog: Catalog, number: int) -> TextLines:
-        """The lines of a picture.
 
-        Raises:
-            InputError: its row is damaged.
-        """
-        for sound, _, _, bounds, content in catalog.rows("texts", "picture = ?", (number,)):
-            with suppress(ValueError):
-                lines = TextLines.from_bytes(content)
-                if sound and len(lines) * WIDTH == len(bounds):
-                    return lines
-        raise catalog.damage(f"the text of picture {number}")
+def _marks(values: Sequence[int]) -> str:
+    return ", ".join("?" * len(values))
 
 
-def _with_order(words: Sequence[WrittenWord], lines: TextLines, owner: Ints, total: Floats, count: int) -> Floats:
+def _with_order(
+    words: Sequence[WrittenWord], lines: TextLines, owner: Ints, more: Floats, total: Floats, count: int
+) -> Floats:
     """The costs of pictures with that of the order of their words, for the first `count` at least; others are infinite.
 
     Args:
-        words: at least two.
+        words: W, at least two.
         lines: of all pictures.
         owner: the picture of each line, ascending.
-        total: (P,) the least costs of the words, wherever each of them is; the order adds to it.
+        more: (W, L) by how much each word costs more on a line than on the best one of the picture.
+        total: (P,) the least costs of the words, wherever each of them is; the order adds up to `apart` to it.
         count: so many must be the best.
     """
-    found, best = np.full(len(total), np.float32(np.inf)), list[float]()  # a heap: minus the least costs so far
-    order = np.argsort(total, kind="stable")[: np.isfinite(total).sum()]
-    for first in range(0, len(order), FIRST):
-        some = order[first : first + FIRST]
-        if len(best) == count and total[some[0]] > -best[0]:
-            break
-        rows = np.flatnonzero(np.isin(owner, some))
-        spans = [Spans.of(lines.take(rows), word) for word in words]
-        for picture in some.tolist():
-            part = slice(*np.searchsorted(owner[rows], (picture, picture + 1)))
-            found[picture] = in_order([one.part(part) for one in spans]).cost
-            (heappush if len(best) < count else heappushpop)(best, -float(found[picture]))
+    apart = np.float32(APART) * (len(words) - 1)
+    most = np.partition(total, count - 1)[count - 1] + apart if count <= len(total) else np.inf
+    wanted = (np.isfinite(total) & (total <= most))[owner]
+    rows = [np.flatnonzero(wanted & (one <= apart)) for one in more]  # elsewhere it costs more than any order does
+    spans = [Spans.of(lines.take(some), word) for some, word in zip(rows, words, strict=True)]
+    found = np.full(len(total), np.float32(np.inf))
+    costs = ordered_costs(spans, rows, owner)
+    found[: len(costs)] = costs
     return found

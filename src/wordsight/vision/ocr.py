@@ -21,8 +21,9 @@ from wordsight.vision.text_lines import BLANK, SEPARATOR, TextLines, compact, fo
 SIDE = 736  # pixels, the least shorter side that the detector sees
 LONGEST = 2000  # pixels, its greatest longer side
 MOST_LINES = 500  # lines of a picture that are read: those that the detector is surest of
-LEAST_SCORE, LEAST_PIXEL = 0.3, 0.25  # of a box and of its pixels, lower than usual: ranking needs no certainty
+LEAST_SCORE = LEAST_PIXEL = 0.12  # of a box and of its pixels, far lower than usual: ranking needs no certainty
 UNCLIP = 1.6  # how far boxes are grown
+HOLE = 16  # so many times smaller than a box around it is a hole in what the detector marked, and no line
 TALL = 1.5  # height / width of a crop that is read as turned
 TURNED = 0.5  # probability by which a line stands on its head
 READER = "rapidocr-3.10 PP-OCRv6 small"
@@ -37,7 +38,7 @@ class TextReader:
         fingerprint: equal for readers that give the same lines.
     """
 
-    fingerprint = f"{READER} {SIDE} {LEAST_SCORE} {LEAST_PIXEL} {UNCLIP}"
+    fingerprint = f"{READER} {SIDE} {LEAST_SCORE} {LEAST_PIXEL} {UNCLIP} outer {HOLE}"
 
     def __init__(self, threads: int = 1) -> None:
         """Load the models, which come with RapidOCR.
@@ -62,6 +63,7 @@ class TextReader:
                 "Det.thresh": LEAST_PIXEL,
                 "Det.box_thresh": LEAST_SCORE,
                 "Det.unclip_ratio": UNCLIP,
+                "Det.use_dilation": False,  # it joins lines that stand one above the other
             }
         )
         self._detector, self._recogniser = engine._load_det_model(), engine._load_rec_model()
@@ -79,9 +81,10 @@ class TextReader:
             found = self._detector(image)
         if found.boxes is None or not len(found.boxes):
             return TextLines.none()
-        order = np.argsort(-np.asarray(found.scores), kind="stable")[:MOST_LINES]
+        boxes, scores = outer(np.asarray(found.boxes, np.float32), np.asarray(found.scores))
+        order = np.argsort(-scores, kind="stable")[:MOST_LINES]
         size = np.array([image.shape[1], image.shape[0]], np.float32)
-        lines = [self._line(image, np.asarray(found.boxes[one], np.float32), size) for one in sorted(order)]
+        lines = [self._line(image, boxes[one], size) for one in sorted(order)]
         return TextLines.join([line for line in lines if line is not None])
 
     def read_crop(self, crop: Image.Image) -> TextLines:
@@ -136,6 +139,20 @@ def sized(image: Image.Image) -> Image.Image:
     scale = min(scale, LONGEST / max(image.size))
     sides = [max(32, round(side * scale / 32) * 32) for side in image.size]
     return image.resize((sides[0], sides[1]), Image.Resampling.BICUBIC)
+
+
+def outer(corners: NDArray[np.float32], scores: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Boxes without those of holes in the mark of a line, which the detector gives as boxes of their own.
+
+    Args:
+        corners: (B, 4, 2) of boxes.
+        scores: (B,) of these.
+    """
+    least, most = corners.min(axis=1), corners.max(axis=1)
+    area = (most - least).prod(axis=1)
+    within = (least[:, None] >= least).all(axis=2) & (most[:, None] <= most).all(axis=2)
+    kept = ~(within & (area[:, None] * HOLE < area)).any(axis=1)
+    return corners[kept], scores[kept]
 
 
 def symbols_of(classes: Sequence[str]) -> NDArray[np.uint16]:

@@ -5,7 +5,6 @@ characters that fold to the same one are added up. Everything that is neither le
 """
 
 import json
-import math
 import unicodedata
 import zlib
 from collections.abc import Sequence
@@ -126,8 +125,7 @@ class TextLines:
                 raise ValueError(f"format {version}")
             found: list[NDArray[Any]] = []
             for shape, kind in zip(_shapes(*sizes), _KINDS, strict=True):
-                count = math.prod(shape)
-                found.append(np.frombuffer(plain, kind, count, start).reshape(shape))
+                found.append(np.ndarray(shape, kind, plain, start))
                 start += found[-1].nbytes
         except (zlib.error, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"not the text lines of a picture ({error})") from None
@@ -145,7 +143,7 @@ def _ranges(first: NDArray[Any], count: NDArray[Any], rows: Ints) -> Ints:
     return np.repeat(first[rows] - begins, some) + np.arange(some.sum())
 
 
-_KINDS = ("<f4", "<f4", "<i4", "u1", "<u2", "u1")
+_KINDS = tuple(map(np.dtype, ("<f4", "<f4", "<i4", "u1", "<u2", "u1")))
 
 
 @lru_cache(maxsize=1 << 16)
