@@ -25,6 +25,7 @@ from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
 from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
 from wordsight.training.origin import check_origin
+from wordsight.training.parallel import Team
 from wordsight.training.prepare import TrainingData
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.start import rows
@@ -79,9 +80,14 @@ class ReadsWordTable(Protocol):
 class TrainState:
     """A model in training, with all state that changes."""
 
-    def __init__(self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True) -> None:
-        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows."""
-        self.recipe, self.data, self.seed = recipe, data, seed
+    def __init__(
+        self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True, team: Team | None = None
+    ) -> None:
+        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows.
+
+        With a team all its processes take each step together.
+        """
+        self.recipe, self.data, self.seed, self.team, self._followed = recipe, data, seed, team, False
         self.device = device_named(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, data)
@@ -126,6 +132,8 @@ class TrainState:
     def step(self, chosen: Tensor) -> None:
         """One optimiser step on the pairs `chosen`."""
         settings, position = self.recipe.train, self.position
+        if self.team and not self.team.rank:
+            self._lead(self.team, chosen)
         for group in self.optimiser.param_groups:
             group["lr"] = optim.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
         self.model.train()
@@ -133,13 +141,30 @@ class TrainState:
             loss = self._loss(chosen)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if self.team:
+            loss = self.team.add_up(self.model, loss)
         optim.clip(self.model, settings)
         self.optimiser.step()
         position.loss += loss.detach().float()
         position.position += 1
 
+    def _lead(self, team: Team, chosen: Tensor) -> None:
+        """Have the others take the same step: first they get this state as it is, then what a step depends on."""
+        if not self._followed:
+            team.send(self.state())
+            self._followed = True
+        team.send((self.position.epoch, self.position.position, chosen, *self._random()))
+
+    def follow(self, step: tuple[int, int, Tensor, Tensor, Tensor | None]) -> None:
+        """Take a step that the first process of the team leads."""
+        self.position.epoch, self.position.position, chosen, *random = step
+        self._set_random(*random)
+        self.step(chosen)
+
     def _loss(self, chosen: Tensor) -> Tensor:
         pairs, settings = self.pairs, self.recipe.train
+        if self.team and isinstance(pairs, Pairs):
+            return self.team.loss(self.model, pairs, chosen, self.device)
         if not self.critic or not is_rewarded(settings, self.position.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         assert isinstance(self.model, CaptionModel) and isinstance(pairs, Pairs)  # no other recipe has reward epochs
@@ -170,8 +195,7 @@ class TrainState:
             "place": {**asdict(self.position), "loss": self.position.loss.cpu()},
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "random": torch.get_rng_state(),
-            "random_device": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            **dict(zip(("random", "random_device"), self._random(), strict=True)),
         }
 
     def restore(self, state: Mapping[str, Any], folder: Path, progress: Progress) -> None:
@@ -185,20 +209,28 @@ class TrainState:
             if state["fingerprint"] != self.data.encoder.fingerprint:
                 raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
             check_origin(state.get("data"), self.data.origin, folder, progress)
-            self._stand(state)
+            self.stand(state)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             why = str(error).strip().split("\n")[0]
             raise InputError(
                 f"{folder / checkpoint.STATE}: damaged, or not of this training ({why}); use another folder."
             ) from None
 
-    def _stand(self, state: Mapping[str, Any]) -> None:
+    def stand(self, state: Mapping[str, Any]) -> None:
+        """Take over `state`, which is known to be of this training."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.position = Position(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
-        torch.set_rng_state(state["random"])
-        if state["random_device"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_device"])
+        self._set_random(state["random"], state["random_device"])
+
+    def _random(self) -> tuple[Tensor, Tensor | None]:
+        """The states of the generators: of the CPU, and of the GPU that is used."""
+        return torch.get_rng_state(), torch.cuda.get_rng_state() if self.device.type == "cuda" else None
+
+    def _set_random(self, cpu: Tensor, device: Tensor | None) -> None:
+        torch.set_rng_state(cpu)
+        if device is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(device)
 
 
 def lessons(model: Model, data: TrainingData) -> Examples:
