@@ -1,6 +1,5 @@
 """Data-parallel training: what several processes learn together is what one learns alone."""
 
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path

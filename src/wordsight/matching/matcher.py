@@ -29,8 +29,8 @@ class Step(NamedTuple):
 class Matcher(Configured):
     """Base class of image-sentence matchers: does this sentence fit this picture?
 
-    A subclass writes `encode_images`, `encode_texts` and `loss_of_scores`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters, which `config` holds. `rule` says how its words make a score.
+    A subclass writes `encode_images`, `encode_texts` and `loss_of_scores`, and inherits the rest. Its constructor's
+    plain keywords are its hyper-parameters, which `config` holds. `rule` says how its words make a score.
     """
 
     task = "align"  # its kind, a key of `runs.tasks.TASKS`

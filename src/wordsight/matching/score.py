@@ -62,7 +62,7 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
 
 
 def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-    """Each word's best region, max over i of v_i . s_t: (I, R, D) with mask (I, R), and (W, D) -> (I, W), float32 at least."""
+    """Each word's best region, max_i v_i . s_t: (I, R, D) with mask (I, R), and (W, D) -> (I, W), float32 at least."""
     if torch.is_autocast_enabled(regions.device.type):
         low = torch.get_autocast_dtype(regions.device.type)
         regions, words = regions.to(low), words.to(low)

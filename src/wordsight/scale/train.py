@@ -22,6 +22,7 @@ from wordsight.runs.tasks import model_class, part, task_of
 from wordsight.scale.cluster import cluster, cores
 from wordsight.scale.relay import Relay, Relayed
 from wordsight.training.parallel import Team, divides
+from wordsight.training.start import follow as of_start
 from wordsight.training.state import TrainState
 from wordsight.training.trainer import Interrupted, check_folder, train
 
@@ -57,6 +58,7 @@ def train_ray(
         WorkFailed: as of `train`; or workers were killed again and again.
         Interrupted: Ctrl-C; the run can be resumed.
     """
+    recipe = of_start(recipe)
     _check(recipe, workers)
     check_folder(recipe, out, resume)
     new = not out.exists()
@@ -155,7 +157,9 @@ class _Training:
                 train_worker,
                 train_loop_config=told,
                 torch_config=TorchConfig(backend="gloo", timeout_s=int(PATIENCE.total_seconds())),
-                scaling_config=ScalingConfig(self._workers, use_gpu=self._gpu, resources_per_worker=self._each()),
+                scaling_config=ScalingConfig(
+                    num_workers=self._workers, use_gpu=self._gpu, resources_per_worker={"CPU": int(not self._gpu)}
+                ),
                 run_config=RunConfig(
                     name="training", storage_path=str(home), failure_config=FailureConfig(max_failures=RETRIES)
                 ),
@@ -164,9 +168,6 @@ class _Training:
             failed.append(error)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-
-    def _each(self) -> dict[str, float]:
-        return {"CPU": 0, "GPU": 1} if self._gpu else {"CPU": 1}
 
 
 def train_worker(told: Mapping[str, Any]) -> None:

@@ -145,7 +145,7 @@ class _DrawsOfBatch(TorchFunctionMode):
         super().__init__()
         self._part, self._count, self._own = part, count, part.stop - part.start
 
-    def __torch_function__(  # noqa: D105
+    def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})

@@ -21,21 +21,14 @@ from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import autocast, device_named
 from wordsight.runs.pairs import Examples, Pairs, Table, extended
-from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
+from wordsight.runs.recipe import Recipe, TrainSettings, parse
 from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
-from wordsight.training.origin import check_origin
+from wordsight.training.origin import check_origin, check_same
 from wordsight.training.parallel import Team
 from wordsight.training.prepare import TrainingData
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.start import rows
-
-MAY_CHANGE = (
-    ("data", "path"),
-    ("data", "sentences"),
-    ("regions", "weights"),
-    ("train", "device"),
-)  # may change when a run resumes
 
 
 @dataclass
@@ -153,11 +146,11 @@ class TrainState:
         if not self._followed:
             team.send(self.state())
             self._followed = True
-        team.send((self.position.epoch, self.position.position, chosen, *self._random()))
+        team.send((self.position.epoch, self.position.position, chosen, self._random()))
 
-    def follow(self, step: tuple[int, int, Tensor, Tensor, Tensor | None]) -> None:
+    def follow(self, step: tuple[int, int, Tensor, tuple[Tensor, Tensor | None]]) -> None:
         """Take a step that the first process of the team leads."""
-        self.position.epoch, self.position.position, chosen, *random = step
+        self.position.epoch, self.position.position, chosen, random = step
         self._set_random(*random)
         self.step(chosen)
 
@@ -289,17 +282,3 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
             raise InputError("text.open: only the models 'align' and 'concepts' know the word table.")
         model.read_word_table(data.meanings, function_words(data.vocabulary))
     return model
-
-
-def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
-    """Check that a run resumes with the recipe it began with; paths may change.
-
-    Raises:
-        InputError: naming the first key that differs.
-    """
-    first, second = to_dict(before), to_dict(now)
-    keys = [(table, key) for table, values in first.items() for key in {**values, **second[table]}]
-    for table, key in keys:
-        was, is_now = first[table].get(key), second[table].get(key)
-        if was != is_now and (table, key) not in MAY_CHANGE:
-            raise InputError(f"{folder}: was begun with {table}.{key} = {was!r}, not {is_now!r}; use another folder.")

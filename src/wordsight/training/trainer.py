@@ -26,10 +26,11 @@ from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
 from wordsight.runs.recipe import Recipe, read
 from wordsight.runs.tasks import TASKS, Model, part, task_of
+from wordsight.training.origin import check_same
 from wordsight.training.parallel import Team
 from wordsight.training.prepare import TrainingData
 from wordsight.training.start import follow
-from wordsight.training.state import Position, TrainState, check_same
+from wordsight.training.state import Position, TrainState
 
 SAVE_EVERY = 120.0  # seconds between saves of the training state inside a long epoch
 LOOK_EVERY = 50  # steps between checks of the loss
