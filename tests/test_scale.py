@@ -208,7 +208,7 @@ def test_the_app_finds_by_the_parts_of_its_index_what_it_finds_itself(two_worker
             assert strip(there.json()) == strip(here.json())
         ray.kill(parts._actors[1], no_restart=True)
         lost = TestClient(create_app(alone, scan=parts), base_url="http://localhost")
-        found = lost.post("/api/v1/search", json={"sentences": [{"text": "a red circle"}], "top": 200}).json()
+        found = lost.post("/api/v1/search", json={"sentences": [{"text": "a red circle"}], "top": 100}).json()
     assert found["not_searched"] == [{"part": "part 2 of 2", "pictures": 70}]
     assert len(found["hits"]) == 70
 
