@@ -37,11 +37,11 @@ def train(
     from wordsight.runs.tasks import task_of
     from wordsight.training.trainer import train
 
+    if workers is not None and not ray:
+        raise InputError(f"--workers {workers}: goes with --ray.")
     settings = [*set_, f'train.device="{device}"'] if device else set_
     is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
     chosen = (own if is_data else read)(recipe, settings)
-    if workers is not None and not ray:
-        raise InputError(f"--workers {workers}: goes with --ray.")
     if ray:
         from wordsight.scale.train import train_ray
 
