@@ -1,6 +1,6 @@
 """How work grows with the number of machines: building, searching and training, shared out among simulated nodes.
 
-    python benchmarks/wide.py [--pictures 96] [--vectors 20000] [--batch 100 800] [--only build|search|train|billion]
+    python benchmarks/wide.py [--pictures 96] [--vectors 40000] [--batch 100 400] [--only build|search|train|billion]
 
 A node is a process, or its share of the work done in turn, and what it spends is seconds of processor, so that nodes
 need not be there at once. `own` is what one node does, `outside` what is done in one place whatever the number of
@@ -8,7 +8,7 @@ nodes: merging shards, encoding a query and joining what nodes found, the steps 
 The speed-up is work of one node / (own + outside); what Ray and a network add is not in it.
 
 Building takes the bundled model and photos (flickr8k/images), searching an index of drawn vectors of its size, training
-a DVSA model of 512 units with drawn features, batches of 100 and 800, in processes that gather by gloo. `billion` works
+a DVSA model of 512 units with drawn features, batches of 100 and 400, in processes that gather by gloo. `billion` works
 out what a billion pictures take, from what was measured and from what is assumed of a machine, printed with formulas.
 """
 
@@ -70,25 +70,50 @@ def build(pictures: Sequence[Path], nodes: Sequence[int]) -> list[Spent]:
             began = time.process_time()
             for node in range(count):
                 index.merge(Path(f"{folder}/shard-{node}"))
-            outside, size = time.process_time() - began, held(index.folder)
-            found.append({"nodes": count, "own": max(own), "outside": outside, "bytes": size})
+            outside, size = time.process_time() - began, held(index.folder, "*")
+            found.append(
+                {
+                    "nodes": count,
+                    "own": max(own),
+                    "outside": outside,
+                    "bytes": size,
+                    "codes": held(index.folder, "*.codes"),
+                }
+            )
     return found
 
 
-def held(folder: Path) -> int:
-    """Bytes of all files in a folder, but for the model."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and "model" not in path.parts)
+def held(folder: Path, pattern: str) -> int:
+    """Bytes of some files of an index, but for the model."""
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file() and "model" not in path.parts)
 
 
-def of_shards(rows: Sequence[Spent], pictures: int) -> tuple[float, str]:
-    """Seconds to encode a picture, and in words what a shard costs: once, a picture, and to be merged."""
+def fitted(rows: Sequence[Spent], pictures: int) -> tuple[float, float]:
+    """What a node takes once, and for each of its pictures, in seconds."""
     each, once = np.polyfit([pictures / row["nodes"] for row in rows], [row["own"] for row in rows], 1)
+    return max(0.0, float(once)), float(each)
+
+
+def of_build(rows: Sequence[Spent], pictures: int) -> str:
+    """What a shard costs, in words."""
+    once, each = fitted(rows, pictures)
     merged = median(row["outside"] for row in rows) / pictures
     share = each * 10_000 / (each * 10_000 + once)
-    return each, (
-        f"a shard takes {once:.2f} s once, as to load the model, and {1000 * each:.1f} ms a picture: of one of 10,000 "
+    return (
+        f"A shard takes {once:.2f} s once, as to load the model, and {1000 * each:.1f} ms a picture: of one of 10,000 "
         f"pictures {100 * share:.1f} % is for pictures. Merging takes {1000 * merged:.2f} ms a picture in one place, "
         f"so that more than {each / merged:.0f} nodes wait for it; --keep-shards merges nothing."
+    )
+
+
+def of_search(rows: Sequence[Spent], pictures: int) -> str:
+    """What a shard costs a query, in words."""
+    (once, each), outside = fitted(rows, pictures), rows[-1]["outside"]
+    many = 1e6
+    share = each * many / (each * many + once + outside)
+    return (
+        f"A shard takes {1000 * once:.1f} ms once a query, as for the evidence of its hits, and {1e6 * each:.2f} us a "
+        f"picture; {1000 * outside:.1f} ms are outside. With shards of {many:,.0f} pictures {100 * share:.0f} % is the scan."
     )
 
 
@@ -126,21 +151,23 @@ class Inline:
 
 
 def search(vectors: int, rounds: int, nodes: Sequence[int]) -> list[Spent]:
-    """One sentence, each node scanning its part."""
+    """One sentence, each node scanning its shard."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         untrained(Path(folder) / "run", SIZE)
-        index = Index.create(Path(folder) / "index", Path(folder) / "run")
-        fill(index, (drawn(min(BLOCK, vectors - first)) for first in range(0, vectors, BLOCK)))
         for count in nodes:
+            home, each = Path(folder) / str(count), vectors // count
+            for node in range(count):
+                index = Index.create(home / f"shard-{node:05}", Path(folder) / "run")
+                fill(index, (drawn(min(BLOCK, each - first)) for first in range(0, each, BLOCK)))
             ray = Inline(count)
-            shards = Shards(ray, index.folder, "cpu")  # type: ignore[arg-type]
+            shards = Shards(ray, home, "cpu")  # type: ignore[arg-type]
             own, outside = [], []
             for _ in range(rounds + WARM):
                 ray.spent.clear()
                 whole = seconds(lambda shards=shards: shards.search(SENTENCE, SearchOptions()))
-                own.append(max(ray.spent))
+                own.append(median(ray.spent))
                 outside.append(whole - sum(ray.spent))
             found.append({"nodes": count, "own": median(own[WARM:]), "outside": median(outside[WARM:])})
     return found
@@ -267,8 +294,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=96, help="photos that are built")
     parser.add_argument("--folder", default="flickr8k/images", help="of these")
-    parser.add_argument("--vectors", type=int, default=20_000, help="pictures that are searched")
-    parser.add_argument("--batch", type=int, nargs="+", default=[100, 800], help="sentences of a step of training")
+    parser.add_argument("--vectors", type=int, default=40_000, help="pictures that are searched")
+    parser.add_argument("--batch", type=int, nargs="+", default=[100, 400], help="sentences of a step of training")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["build", "search", "train", "billion"])
     told = parser.parse_args()
@@ -279,20 +306,27 @@ def main() -> None:
         photos = sorted(find(told.folder, "folder of photos").iterdir())[: told.pictures]
         build(photos[:8], [1])  # what happens once in a process
         built = build(photos, [1, 2, 4])
-        each, told_of = of_shards(built, len(photos))
-        print(grown(f"build, {len(photos)} photos", built, "s"), told_of, sep="\n\n", end="\n\n", flush=True)
+        print(
+            grown(f"build, {len(photos)} photos", built, "s"),
+            of_build(built, len(photos)),
+            sep="\n\n",
+            end="\n\n",
+            flush=True,
+        )
     if wanted & {"search", "billion"}:
-        searched = search(told.vectors, told.rounds, [1, 2, 4, 16])
-        print(grown(f"search, {told.vectors:,} pictures", searched, "ms"), end="\n\n", flush=True)
+        searched = search(told.vectors, told.rounds, [1, 2, 4, 8])
+        table = grown(f"search, {told.vectors:,} pictures", searched, "ms")
+        print(table, of_search(searched, told.vectors), sep="\n\n", end="\n\n", flush=True)
     if "train" in wanted:
         for batch in told.batch:
             with tempfile.TemporaryDirectory() as folder:
                 rows = train(batch, told.rounds, [1, 2, 4], Path(folder))
             print(grown(f"train, batch {batch}", rows, "ms"), end="\n\n", flush=True)
     if built and searched and "billion" in wanted:
-        read = REGIONS * SIZE  # 8 bits a number
-        formats = {"as it is": (built[0]["bytes"] / told.pictures, read), "compact, 4 KB": (4096, 4096)}
-        print(billion(1e9, each, searched[0]["own"] / told.vectors / read, formats))
+        today = built[0]["bytes"] / told.pictures, built[0]["codes"] / told.pictures
+        formats = {"as it is, scanning 8 bits": today, "compact, 4 KB": (4096, 4096)}
+        scanned = fitted(searched, told.vectors)[1] / (REGIONS * SIZE)  # 8 bits a number
+        print(billion(1e9, fitted(built, told.pictures)[1], scanned, formats))
 
 
 if __name__ == "__main__":
