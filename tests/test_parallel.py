@@ -144,6 +144,17 @@ def test_a_captioner_is_learned_together(recipe_file: Path, tmp_path: Path) -> N
         torch.testing.assert_close(other[name], weight, rtol=0, atol=1e-5)
 
 
+def test_more_processes_than_sentences_are_refused(recipe_file: Path, tmp_path: Path) -> None:
+    processes(3, refuses, read(recipe_file, [*SMALL, "train.batch=2"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").glob("*.json"))
+
+
+def refuses(recipe: Recipe, out: Path) -> None:
+    refused = work(Team(), recipe, out, QUIET)
+    said = "A batch has 2 sentences: too few for 3 workers; use fewer."
+    assert str(refused) == ("None" if dist.get_rank() else said)
+
+
 def test_what_cannot_be_shared_out_is_refused_before_any_cluster(recipe_file: Path, tmp_path: Path) -> None:
     shared = {name for name in MODELS if task_of(name) is not TASKS["situation"] and divides(model_class(name))}
     assert {"align", "vse", "sdt_rnn", "stacked_attention", "lstm", "neuraltalk"} <= shared

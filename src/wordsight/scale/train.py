@@ -67,8 +67,14 @@ def train_ray(
         with cluster(address, [out, find(recipe.data.path, "dataset")]) as ray:
             return _Training(ray, address, recipe, out, workers, progress or Progress()).run()
     finally:
+        shutil.rmtree(_records(out), ignore_errors=True)
         if new and not any(out.iterdir()):
             out.rmdir()
+
+
+def _records(out: Path) -> Path:
+    """Where Ray Train keeps records of its own, of no use afterwards."""
+    return out.absolute().with_name(f".{out.absolute().name}.ray")
 
 
 def _check(recipe: Recipe, workers: int | None) -> None:
@@ -143,7 +149,6 @@ class _Training:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
-        home = self._out.with_name(f".{self._out.name}.ray")  # Ray Train's own records, of no use afterwards
         told = {
             "recipe": self._recipe,
             "out": str(self._out),
@@ -161,13 +166,13 @@ class _Training:
                     num_workers=self._workers, use_gpu=self._gpu, resources_per_worker={"CPU": int(not self._gpu)}
                 ),
                 run_config=RunConfig(
-                    name="training", storage_path=str(home), failure_config=FailureConfig(max_failures=RETRIES)
+                    name="training",
+                    storage_path=str(_records(self._out)),
+                    failure_config=FailureConfig(max_failures=RETRIES),
                 ),
             ).fit()
         except Exception as error:  # told by the command's own thread
             failed.append(error)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def train_worker(told: Mapping[str, Any]) -> None:

@@ -142,7 +142,13 @@ class TrainState:
         position.position += 1
 
     def _lead(self, team: Team, chosen: Tensor) -> None:
-        """Have the others take the same step: first they get this state as it is, then what a step depends on."""
+        """Have the others take the same step: first they get this state as it is, then what a step depends on.
+
+        Raises:
+            InputError: there are more processes than sentences.
+        """
+        if len(chosen) < team.size:
+            raise InputError(f"A batch has {len(chosen)} sentences: too few for {team.size} workers; use fewer.")
         if not self._followed:
             team.send(self.state())
             self._followed = True
