@@ -139,3 +139,14 @@ def test_scrolling_is_measured_in_a_browser() -> None:
     told = figures("scrolling.py", "--pictures", "150", "--seconds", "0.3")
     assert all(told[f"{pixels} pixels a frame"]["frames_per_second"] > 0 for pixels in (12, 40, 150))
     assert told["heap_mb_before"] > 0 and told["heap_mb_after"] > 0
+
+
+def test_work_is_shared_out_and_what_each_node_spends_is_counted() -> None:
+    rows = [
+        line.strip("| ").split(" | ")
+        for kind in (("search", "--vectors", "160"), ("train", "--batch", "8"))
+        for line in printed("wide.py", "--only", *kind, "--rounds", "1").splitlines()
+        if line.startswith("| ") and "nodes" not in line
+    ]
+    assert [int(nodes) for nodes, *_ in rows] == [1, 2, 4, 8, 1, 2, 4]
+    assert all(float(own) > 0 and float(gain) > 0 for _, own, _, gain, _ in rows)

@@ -143,6 +143,76 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     assert entries(index) == entries(alone)
 
 
+def test_training_by_two_workers_gives_the_weights_of_one_though_one_is_killed(
+    two_workers: None, recipe_file: Path, tmp_path: Path
+) -> None:
+    from wordsight.runs import checkpoint
+    from wordsight.runs.recipe import read
+    from wordsight.scale.train import train_ray
+    from wordsight.training.trainer import train
+
+    killed: list[int] = []
+
+    def kill() -> None:
+        """Kill a worker, once the first epoch is saved."""
+        until = time.monotonic() + 300
+        while not (tmp_path / "together" / checkpoint.STATE).exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        pid = max(int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal() and trains(one))
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    recipe = read(recipe_file, ['train.precision="float32"', 'train.optimiser="sgd"', "regions.regions=8"])
+    alone = train(recipe, tmp_path / "alone", progress=QUIET)
+    hunter = threading.Thread(target=kill)
+    hunter.start()
+    together = train_ray("local", recipe, tmp_path / "together", workers=2, progress=QUIET)
+    hunter.join()
+    assert killed
+    one, other = (checkpoint.load_state(tmp_path / run)["model"] for run in ("alone", "together"))
+    for name, weight in one.items():
+        assert (other[name] - weight).abs().max() <= 1e-5
+    assert together["best"]["rsum"] == alone["best"]["rsum"] and len(together["history"]) == len(alone["history"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "together"]  # nothing of Ray Train is left
+    with pytest.raises(InputError, match="--workers 3: the cluster at local has 2 cores, one a worker"):
+        train_ray("local", recipe, tmp_path / "other", workers=3, progress=QUIET)
+    assert not (tmp_path / "other").exists()
+
+
+def trains(process: Path) -> bool:
+    """Whether a process is a worker of Ray Train."""
+    try:
+        return b"RayTrainWorker" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_the_app_finds_by_the_parts_of_its_index_what_it_finds_itself(two_workers: None, alone: Index) -> None:
+    from fastapi.testclient import TestClient
+
+    from wordsight.scale.search import scanning
+    from wordsight.web.app import create_app
+
+    asked = [
+        {"sentences": [{"text": "a red circle"}]},
+        {"sentences": [{"text": "a blue square"}], "top": 3, "page": 2},
+        {"sentences": [{"text": "a red circle"}], "group": True},  # which one index alone can answer
+    ]
+    with scanning("local", alone.folder, "cpu") as parts:
+        for query in asked:
+            here, there = (
+                TestClient(create_app(alone, scan=scan), base_url="http://localhost").post("/api/v1/search", json=query)
+                for scan in (None, parts)
+            )
+            assert here.status_code == there.status_code == 200
+            assert strip(there.json()) == strip(here.json())
+        ray.kill(parts._actors[1], no_restart=True)
+        lost = TestClient(create_app(alone, scan=parts), base_url="http://localhost")
+        found = lost.post("/api/v1/search", json={"sentences": [{"text": "a red circle"}], "top": 100}).json()
+    assert found["not_searched"] == [{"part": "part 2 of 2", "pictures": 70}]
+    assert len(found["hits"]) == 70
+
+
 def links(pid: int) -> list[Path]:
     """The files that a process has open."""
     found = []

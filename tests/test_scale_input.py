@@ -5,11 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from wordsight import __version__
+from wordsight.cli.main import app
 from wordsight.errors import InputError, install
 from wordsight.scale.cluster import cluster, require
-from wordsight.scale.shards import is_sharded, listed
+from wordsight.scale.search import ShardResults
+from wordsight.scale.shards import Shard, is_sharded, listed, parts_of_index
+from wordsight.search.index import Index
+from wordsight.search.options import SearchOptions
+from wordsight.web.app import create_app
 
 
 def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +63,33 @@ def test_a_list_of_shards_that_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "shards.json").write_text('{"format": 9, "shards": []}')
     with pytest.raises(InputError, match="newer wordsight"):
         listed(tmp_path)
+
+
+def test_the_app_says_what_was_not_searched_and_asks_its_own_index_what_parts_cannot_answer(indexed: Path) -> None:
+    class Parts:
+        """One of two parts, which finds nothing; groups it cannot make."""
+
+        def answers(self, ask: object, wanted: SearchOptions) -> bool:
+            return not wanted.group
+
+        def search(self, ask: object, wanted: SearchOptions) -> ShardResults:
+            return ShardResults((), 0, 1, (), False, (), (Shard("part 2 of 2", 70),))
+
+    page = TestClient(create_app(Index(indexed, "cpu"), scan=Parts()), base_url="http://localhost")
+    asked = {"sentences": [{"text": "a red circle"}]}
+    found = page.post("/api/v1/search", json=asked).json()
+    assert (found["hits"], found["not_searched"]) == ([], [{"part": "part 2 of 2", "pictures": 70}])
+    found = page.post("/api/v1/search", json=asked | {"group": True}).json()
+    assert found["hits"] and found["not_searched"] == []
+
+
+def test_the_parts_of_an_index_hold_all_of_its_files(indexed: Path) -> None:
+    files = Index(indexed, "cpu").info()["pictures"]
+    for count in (1, 2, 7):
+        parts = parts_of_index(indexed, count)
+        assert len(parts) == count and sum(part.pictures for part in parts) == files
+
+
+def test_workers_without_ray_are_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", str(tmp_path / "r.toml"), "-o", str(tmp_path / "run"), "--workers", "2"])
+    assert (done.exit_code, done.stderr.strip()) == (2, "wordsight: --workers 2: goes with --ray.")

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from wordsight.cli.options import (
     Device,
     Json,
     Model,
+    Ray,
     command,
     opened,
     print_result,
@@ -212,6 +214,7 @@ def serve(
         bool, typer.Option("--show-paths", help="Show whole paths to others, too, not names in the index.")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
+    ray: Ray = "",
     device: Device = "auto",
     allow_hub: AllowHub = False,
 ) -> None:
@@ -220,8 +223,14 @@ def serve(
     from wordsight.web.serve import serve
 
     opened(Index(index, device))
-    more = (allowed_host, show_paths, photos, trusted_proxy, situations)
-    serve(index, captioner, regions, host, port, token, open_, device, *more)
+    with ExitStack() as stack:
+        scan = None
+        if ray:
+            from wordsight.scale.search import scanning
+
+            scan = stack.enter_context(scanning(ray, index, device))
+        more = (allowed_host, show_paths, photos, trusted_proxy, situations, scan)
+        serve(index, captioner, regions, host, port, token, open_, device, *more)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wordsight.cli.options import AllowHub, Device, Json, Model, command, print_result, run_or_bundled
+from wordsight.cli.options import AllowHub, Device, Json, Model, Ray, command, print_result, run_or_bundled
 from wordsight.errors import InputError
 
 RunFolder = Annotated[
@@ -25,6 +25,10 @@ def train(
     ] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training in RUN where it stopped.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps, instead of the recipe's.")] = "",
+    ray: Ray = "",
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="With --ray: how many processes share each batch; one a core.")
+    ] = None,
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
@@ -33,10 +37,17 @@ def train(
     from wordsight.runs.tasks import task_of
     from wordsight.training.trainer import train
 
+    if workers is not None and not ray:
+        raise InputError(f"--workers {workers}: goes with --ray.")
     settings = [*set_, f'train.device="{device}"'] if device else set_
     is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
     chosen = (own if is_data else read)(recipe, settings)
-    best = train(chosen, out, resume=resume)["best"]
+    if ray:
+        from wordsight.scale.train import train_ray
+
+        best = train_ray(ray, chosen, out, workers=workers, resume=resume)["best"]
+    else:
+        best = train(chosen, out, resume=resume)["best"]
     epoch = f", epoch {best['epoch']}" if "epoch" in best else ""  # members have one each
     print_result(best, f"{out}: {task_of(str(chosen.model['name'])).summary(best)} on val{epoch}", as_json)
 

@@ -120,6 +120,8 @@ class Align(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D), with closed-form evidence."""
+        if self.training and self.sampled_regions:
+            regions = some(regions, self.sampled_regions)
         features = self._drop((regions.features - self.mean) * self.scale)
         values = self.region(features)  # (I, R, D)
         if self.context is not None:
@@ -139,13 +141,11 @@ class Align(Matcher):
         """Closed-form evidence about words and regions, as more columns of their vectors."""
         return [part for part in (self.lexicon, self.meaning) if part is not None]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The ranking objective, equation 9."""
-        regions = some(batch.regions, self.sampled_regions) if self.training and self.sampled_regions else batch.regions
-        scores = self.score(self.encode_images(regions), self.encode_texts(batch.words))
+    def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
+        """The ranking objective, equation 9, or the contrastive loss."""
         if self.objective == "contrastive":
-            return losses.contrastive(scores, batch.picture, temperature=self.temperature)
-        return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
+            return losses.contrastive(scores, picture, temperature=self.temperature)
+        return losses.ranking(scores, picture, margin=self.margin, hardest=self.objective == "hardest")
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Standardise features (mean 0, length 1 on average), then fit the lexicon."""

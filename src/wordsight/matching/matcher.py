@@ -29,8 +29,8 @@ class Step(NamedTuple):
 class Matcher(Configured):
     """Base class of image-sentence matchers: does this sentence fit this picture?
 
-    A subclass writes `encode_images`, `encode_texts` and `loss`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters, which `config` holds. `rule` says how its words make a score.
+    A subclass writes `encode_images`, `encode_texts` and `loss_of_scores`, and inherits the rest. Its constructor's
+    plain keywords are its hyper-parameters, which `config` holds. `rule` says how its words make a score.
     """
 
     task = "align"  # its kind, a key of `runs.tasks.TASKS`
@@ -127,5 +127,19 @@ class Matcher(Configured):
         return []
 
     def loss(self, batch: Batch) -> Tensor:
-        """What training minimises on this batch, a scalar."""
+        """What training minimises on this batch, a scalar; by default `loss_of_scores` of all its pairs.
+
+        A subclass whose loss is no function of the scores overrides this, and several processes cannot train it
+        together (`training/parallel.py`).
+        """
+        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        return self.loss_of_scores(scores, batch.picture)
+
+    def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
+        """The loss of a batch whose scores are known, a scalar.
+
+        Args:
+            scores: (I, N), every picture with every sentence.
+            picture: (N,) int64, the right picture of each sentence.
+        """
         raise TypeError(f"{type(self).__name__} has no loss")

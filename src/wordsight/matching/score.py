@@ -62,7 +62,7 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
 
 
 def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-    """Each word's best region, max over i of v_i . s_t: (I, R, D) with mask (I, R), and (W, D) -> (I, W) float32."""
+    """Each word's best region, max_i v_i . s_t: (I, R, D) with mask (I, R), and (W, D) -> (I, W), float32 at least."""
     if torch.is_autocast_enabled(regions.device.type):
         low = torch.get_autocast_dtype(regions.device.type)
         regions, words = regions.to(low), words.to(low)
@@ -75,12 +75,12 @@ class _BestRegion(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
         pictures, count, size = regions.shape
-        products = (regions.reshape(-1, size) @ words.T).view(pictures, count, -1)  # (I, R, W)
+        products = (regions.reshape(-1, size) @ words.T).view(pictures, count, len(words))  # (I, R, W)
         if not mask.all():
             products.masked_fill_(~mask[:, :, None], -torch.inf)
         best = products.amax(dim=1)  # (I, W)
         ctx.save_for_backward(regions, words, products, best)
-        return best.float()
+        return best.to(torch.promote_types(best.dtype, torch.float32))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -96,10 +96,9 @@ class SDTRNN(Matcher):
             messages = messages.index_add(0, rows, states[rows] @ self.child[kind].T)
         return messages
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """The ranking objective in both directions, summed over negatives."""
-        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
-        return losses.ranking(scores, batch.picture, margin=self.margin)
+        return losses.ranking(scores, picture, margin=self.margin)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Standardise the features of whole pictures, column by column."""

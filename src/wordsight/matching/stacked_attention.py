@@ -117,10 +117,9 @@ class StackedAttention(Matcher):
             shares[row, texts.mask[row]] = self._attend(images[one], texts[one])[0][:, 0]
         return shares.masked_fill(~images.mask[:, None], -torch.inf)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """Ranking loss: hinges of all negative pairs, or of the hardest on either side."""
-        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
-        return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.hardest)
+        return losses.ranking(scores, picture, margin=self.margin, hardest=self.hardest)
 
     def _attend(self, images: Vectors, texts: Vectors) -> tuple[Tensor, Tensor]:
         """Attention a of every real word, W in all, on every picture, and cos(v, s): (W, I, R) both."""

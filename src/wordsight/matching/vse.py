@@ -72,13 +72,12 @@ class VSE(Matcher):
         last = states[torch.arange(len(states), device=states.device), lengths - 1]  # (N, D)
         return pooled.of_sentences(normalize(last, dim=-1), words)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """Sum of max(0, alpha - s(x, v) + s(x, v')) over wrong sentences v', and the same over wrong pictures.
 
         s is the cosine. `hardest` takes the greatest term on either side in place of the sum (VSE++, equation 6).
         """
-        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
-        return losses.ranking(scores, batch.picture, margin=self.margin, hardest=self.objective == "hardest")
+        return losses.ranking(scores, picture, margin=self.margin, hardest=self.objective == "hardest")
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
         """Standardise features (mean 0, length 1 on average)."""

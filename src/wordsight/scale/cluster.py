@@ -34,7 +34,6 @@ def cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ModuleType]:
             version of it, or does not see what is shared.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or Ray would report home
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
     except ImportError:
@@ -116,7 +115,8 @@ def require(found: Mapping[str, Any], machine: str, address: str) -> None:
     """
     if not found["version"]:
         raise InputError(
-            f"--ray {address}: machine {machine} lacks wordsight; install version {wordsight.__version__} there."
+            f"--ray {address}: machine {machine} lacks wordsight; install version {wordsight.__version__} there: "
+            "pip install -e '.[ray]' in its checkout."
         )
     if found["version"] != wordsight.__version__:
         raise InputError(

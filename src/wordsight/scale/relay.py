@@ -16,6 +16,7 @@ class Relay:
     def __init__(self) -> None:
         self._done: dict[int, tuple[int, int]] = {}
         self._said: list[str] = []
+        self._refusal: tuple[str, str] | None = None
 
     def count(self, worker: int, done: int, total: int) -> None:
         """How many parts a worker has done, of how many."""
@@ -24,6 +25,14 @@ class Relay:
     def say(self, text: str) -> None:
         """A line for the person who waits."""
         self._said.append(text)
+
+    def refuse(self, kind: str, why: str) -> None:
+        """Why the work cannot be done, as the name of an error and its sentence."""
+        self._refusal = kind, why
+
+    def refusal(self) -> tuple[str, str] | None:
+        """What `refuse` was told, if anything."""
+        return self._refusal
 
     def news(self) -> tuple[dict[int, tuple[int, int]], list[str]]:
         """How many parts each worker has done, of how many, and the lines since the last call."""

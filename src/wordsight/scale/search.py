@@ -6,7 +6,8 @@ best scores of all shards, so that is worked out here, from the best of each.
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.scale.cluster import cluster, cores
-from wordsight.scale.shards import Shard, is_sharded, listed
+from wordsight.scale.shards import Shard, is_sharded, listed, parts_of_index
 from wordsight.search import texts
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
@@ -135,6 +136,17 @@ def search_shards(
         return found, shards.run.vocabulary
 
 
+@contextmanager
+def scanning(address: str, home: Path, device: str = "auto") -> Iterator["Shards"]:
+    """The parts of an index, or shards, scanned by actors of a cluster for as long as the context lasts.
+
+    Raises:
+        InputError: as of `cluster` and of `Shards`.
+    """
+    with cluster(address, [home]) as ray:
+        yield Shards(ray, home, device)
+
+
 class Shards:
     """Indexes that are searched together; what `Index.search` gives of their merged index.
 
@@ -152,8 +164,7 @@ class Shards:
         # no core is set aside: a shard that waits for queries would keep builds from it
         actor = ray.remote(num_cpus=0, max_restarts=2, max_task_retries=2, scheduling_strategy="SPREAD")(ShardScan)
         if is_ours(home):
-            count = cores(ray)
-            shards = [Shard(f"part {number + 1} of {count} of {home}", 0) for number in range(count)]
+            shards = parts_of_index(home, count := cores(ray))
             made = [actor.remote(str(home.absolute()), device, number, count) for number in range(count)]
         else:
             shards = listed(home)
@@ -178,14 +189,22 @@ class Shards:
         """The model that all shards were built with."""
         return self._one.run
 
+    def answers(self, ask: Ask, wanted: SearchOptions) -> bool:
+        """Whether `search` can: it has no groups, and no text that was read in pictures."""
+        return not wanted.group and not any(isinstance(part, Written) for part in self._asks(ask))
+
+    def _asks(self, ask: Ask) -> list[Any]:
+        """The parts of a query; what is in quotes is text in pictures, where some was read."""
+        return list(without_quotes(ask) if any(fact.text for fact in self._facts) else parts_of(ask))
+
     def search(self, ask: Ask, wanted: SearchOptions) -> ShardResults:
         """The pictures of all shards that fit a query best.
 
         Raises:
             InputError: the query cannot be used, or asks what only one index can answer.
         """
-        asked = without_quotes(ask) if any(fact.text for fact in self._facts) else parts_of(ask)
-        if wanted.group or any(isinstance(part, Written) for part in asked):
+        asked = self._asks(ask)
+        if not self.answers(ask, wanted):
             what = "--group" if wanted.group else "Text in pictures"
             raise InputError(f"{what}: is not searched over shards; `wordsight index merge` joins them to one index.")
         (query,) = terms(self.run, [asked])

@@ -93,3 +93,11 @@ def listed(home: Path) -> list[Shard]:
     if not found:
         raise InputError(f"{home}: expected an index, or a folder of indexes.")
     return [found[name] for name in sorted(found)]
+
+
+def parts_of_index(folder: Path, count: int) -> list[Shard]:
+    """An index as `count` parts, as `ShardScan` cuts it."""
+    with Catalog(folder) as catalog:
+        files = len({file_of(entry.path) for entry in catalog.entries()})
+    ends = [-(-files * number // count) for number in range(count + 1)]
+    return [Shard(f"part {number + 1} of {count}", ends[number + 1] - ends[number]) for number in range(count)]

@@ -1,4 +1,4 @@
-"""Checksums of a training's data: it resumes only with the same data."""
+"""What a training is of: it resumes only with the same recipe, and with the same data by its checksums."""
 
 import hashlib
 import os
@@ -11,8 +11,15 @@ from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.runs.checkpoint import WEIGHTS
+from wordsight.runs.recipe import Recipe, to_dict
 from wordsight.text.vocabulary import Vocabulary
 
+MAY_CHANGE = (
+    ("data", "path"),
+    ("data", "sentences"),
+    ("regions", "weights"),
+    ("train", "device"),
+)  # keys of a recipe that may change when a run resumes
 Origin = Mapping[str, str]
 """A checksum of each part of the data, by what the part is called."""
 
@@ -85,3 +92,17 @@ def _bytes(path: Path) -> int:
         return os.stat(path).st_size
     except (OSError, ValueError):
         return -1
+
+
+def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
+    """Check that a run resumes with the recipe it began with; paths may change.
+
+    Raises:
+        InputError: naming the first key that differs.
+    """
+    first, second = to_dict(before), to_dict(now)
+    keys = [(table, key) for table, values in first.items() for key in {**values, **second[table]}]
+    for table, key in keys:
+        was, is_now = first[table].get(key), second[table].get(key)
+        if was != is_now and (table, key) not in MAY_CHANGE:
+            raise InputError(f"{folder}: was begun with {table}.{key} = {was!r}, not {is_now!r}; use another folder.")

@@ -21,20 +21,14 @@ from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import autocast, device_named
 from wordsight.runs.pairs import Examples, Pairs, Table, extended
-from wordsight.runs.recipe import Recipe, TrainSettings, parse, to_dict
+from wordsight.runs.recipe import Recipe, TrainSettings, parse
 from wordsight.runs.tasks import Model, model_class
 from wordsight.training import optim
-from wordsight.training.origin import check_origin
+from wordsight.training.origin import check_origin, check_same
+from wordsight.training.parallel import Team
 from wordsight.training.prepare import TrainingData
 from wordsight.training.self_critical import TRIES, Critic
 from wordsight.training.start import rows
-
-MAY_CHANGE = (
-    ("data", "path"),
-    ("data", "sentences"),
-    ("regions", "weights"),
-    ("train", "device"),
-)  # may change when a run resumes
 
 
 @dataclass
@@ -79,9 +73,14 @@ class ReadsWordTable(Protocol):
 class TrainState:
     """A model in training, with all state that changes."""
 
-    def __init__(self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True) -> None:
-        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows."""
-        self.recipe, self.data, self.seed = recipe, data, seed
+    def __init__(
+        self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True, team: Team | None = None
+    ) -> None:
+        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows.
+
+        With a team all its processes take each step together.
+        """
+        self.recipe, self.data, self.seed, self.team, self._followed = recipe, data, seed, team, False
         self.device = device_named(recipe.train.device)
         torch.manual_seed(seed)
         self.model = build(recipe, data)
@@ -126,6 +125,8 @@ class TrainState:
     def step(self, chosen: Tensor) -> None:
         """One optimiser step on the pairs `chosen`."""
         settings, position = self.recipe.train, self.position
+        if self.team and not self.team.rank:
+            self._lead(self.team, chosen)
         for group in self.optimiser.param_groups:
             group["lr"] = optim.rate(settings, self.steps_done, settings.epochs * self.epoch_steps)
         self.model.train()
@@ -133,13 +134,36 @@ class TrainState:
             loss = self._loss(chosen)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if self.team:
+            loss = self.team.add_up(self.model, loss)
         optim.clip(self.model, settings)
         self.optimiser.step()
         position.loss += loss.detach().float()
         position.position += 1
 
+    def _lead(self, team: Team, chosen: Tensor) -> None:
+        """Have the others take the same step: first they get this state as it is, then what a step depends on.
+
+        Raises:
+            InputError: there are more processes than sentences.
+        """
+        if len(chosen) < team.size:
+            raise InputError(f"A batch has {len(chosen)} sentences: too few for {team.size} workers; use fewer.")
+        if not self._followed:
+            team.send(self.state())
+            self._followed = True
+        team.send((self.position.epoch, self.position.position, chosen, self._random()))
+
+    def follow(self, step: tuple[int, int, Tensor, tuple[Tensor, Tensor | None]]) -> None:
+        """Take a step that the first process of the team leads."""
+        self.position.epoch, self.position.position, chosen, random = step
+        self._set_random(*random)
+        self.step(chosen)
+
     def _loss(self, chosen: Tensor) -> Tensor:
         pairs, settings = self.pairs, self.recipe.train
+        if self.team and isinstance(pairs, Pairs):
+            return self.team.loss(self.model, pairs, chosen, self.device)
         if not self.critic or not is_rewarded(settings, self.position.epoch):
             return self.model.loss(pairs.batch(chosen).to(self.device))
         assert isinstance(self.model, CaptionModel) and isinstance(pairs, Pairs)  # no other recipe has reward epochs
@@ -170,8 +194,7 @@ class TrainState:
             "place": {**asdict(self.position), "loss": self.position.loss.cpu()},
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "random": torch.get_rng_state(),
-            "random_device": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            **dict(zip(("random", "random_device"), self._random(), strict=True)),
         }
 
     def restore(self, state: Mapping[str, Any], folder: Path, progress: Progress) -> None:
@@ -185,20 +208,28 @@ class TrainState:
             if state["fingerprint"] != self.data.encoder.fingerprint:
                 raise InputError(f"{folder}: was trained on features of other weights; train in another folder.")
             check_origin(state.get("data"), self.data.origin, folder, progress)
-            self._stand(state)
+            self.stand(state)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             why = str(error).strip().split("\n")[0]
             raise InputError(
                 f"{folder / checkpoint.STATE}: damaged, or not of this training ({why}); use another folder."
             ) from None
 
-    def _stand(self, state: Mapping[str, Any]) -> None:
+    def stand(self, state: Mapping[str, Any]) -> None:
+        """Take over `state`, which is known to be of this training."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.position = Position(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})
-        torch.set_rng_state(state["random"])
-        if state["random_device"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_device"])
+        self._set_random(state["random"], state["random_device"])
+
+    def _random(self) -> tuple[Tensor, Tensor | None]:
+        """The states of the generators: of the CPU, and of the GPU that is used."""
+        return torch.get_rng_state(), torch.cuda.get_rng_state() if self.device.type == "cuda" else None
+
+    def _set_random(self, cpu: Tensor, device: Tensor | None) -> None:
+        torch.set_rng_state(cpu)
+        if device is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(device)
 
 
 def lessons(model: Model, data: TrainingData) -> Examples:
@@ -257,17 +288,3 @@ def build(recipe: Recipe, data: TrainingData) -> Model:
             raise InputError("text.open: only the models 'align' and 'concepts' know the word table.")
         model.read_word_table(data.meanings, function_words(data.vocabulary))
     return model
-
-
-def check_same(before: Recipe, now: Recipe, folder: Path) -> None:
-    """Check that a run resumes with the recipe it began with; paths may change.
-
-    Raises:
-        InputError: naming the first key that differs.
-    """
-    first, second = to_dict(before), to_dict(now)
-    keys = [(table, key) for table, values in first.items() for key in {**values, **second[table]}]
-    for table, key in keys:
-        was, is_now = first[table].get(key), second[table].get(key)
-        if was != is_now and (table, key) not in MAY_CHANGE:
-            raise InputError(f"{folder}: was begun with {table}.{key} = {was!r}, not {is_now!r}; use another folder.")

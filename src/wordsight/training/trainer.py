@@ -26,9 +26,11 @@ from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.device import device_named
 from wordsight.runs.recipe import Recipe, read
 from wordsight.runs.tasks import TASKS, Model, part, task_of
+from wordsight.training.origin import check_same
+from wordsight.training.parallel import Team
 from wordsight.training.prepare import TrainingData
 from wordsight.training.start import follow
-from wordsight.training.state import Position, TrainState, check_same
+from wordsight.training.state import Position, TrainState
 
 SAVE_EVERY = 120.0  # seconds between saves of the training state inside a long epoch
 LOOK_EVERY = 50  # steps between checks of the loss
@@ -40,7 +42,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(
-    recipe: Recipe | str | Path, out: str | Path, *, resume: bool = False, progress: Progress | None = None
+    recipe: Recipe | str | Path,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    team: Team | None = None,
 ) -> dict[str, Any]:
     """Train a recipe, and write the best checkpoint to a folder.
 
@@ -49,6 +56,7 @@ def train(
         out: the folder of the run.
         resume: continue the run in `out`, if there is one.
         progress: receives updates; None prints to stderr.
+        team: processes that train together, of which this is the first.
 
     Returns:
         The run's metrics, as in `metrics.json`.
@@ -60,13 +68,13 @@ def train(
     """
     recipe = follow(recipe if isinstance(recipe, Recipe) else read(recipe))
     out, progress = Path(out), progress or Progress()
-    _check_folder(recipe, out, resume)
+    check_folder(recipe, out, resume)
     new = not os.path.exists(out)
     checkpoint.make_folder(out)
     with locked(out, BUSY):
         try:
-            _check_folder(recipe, out, resume)  # another process may have finished here since
-            return _train(recipe, out, progress)
+            check_folder(recipe, out, resume)  # another process may have finished here since
+            return _train(recipe, out, progress, team)
         finally:
             _leave_no_trace(out, new)
 
@@ -80,18 +88,18 @@ def _leave_no_trace(out: Path, new: bool) -> None:
                 out.rmdir()
 
 
-def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
+def _train(recipe: Recipe, out: Path, progress: Progress, team: Team | None) -> dict[str, Any]:
     """Train one model, or all members, in a locked folder."""
     data = part(task_of(str(recipe.model["name"])).prepare)(recipe, progress, out)
     if recipe.train.members == 1:
-        return _train_one(recipe, data, out, recipe.train.seed, progress)
+        return _train_one(recipe, data, out, recipe.train.seed, progress, team)
     seeds = range(recipe.train.seed, recipe.train.seed + recipe.train.members)
     folders = _folders(recipe, out)
     found: list[dict[str, Any]] = []
     for seed, folder in zip(seeds, folders, strict=True):
         progress.say(f"member {len(found)}, seed {seed}")
         checkpoint.make_folder(folder)
-        found.append(_train_one(recipe, data, folder, seed, progress))
+        found.append(_train_one(recipe, data, folder, seed, progress, team))
     members = [checkpoint.load(folder).model for folder in folders]
     ensemble = Ensemble([member for member in members if isinstance(member, Matcher)])
     ensemble.to(device_named(recipe.train.device))
@@ -103,7 +111,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress) -> dict[str, Any]:
     return metrics
 
 
-def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
+def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check that `out` is new, or may be resumed with this recipe.
 
     Raises:
@@ -131,10 +139,12 @@ def _folders(recipe: Recipe, out: Path) -> list[Path]:
     return [out] if members == 1 else [out / f"member-{number}" for number in range(members)]
 
 
-def _train_one(recipe: Recipe, data: TrainingData, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
+def _train_one(
+    recipe: Recipe, data: TrainingData, folder: Path, seed: int, progress: Progress, team: Team | None
+) -> dict[str, Any]:
     """Train one model to the end, and leave its best checkpoint in `folder`."""
     resumed = (folder / checkpoint.STATE).exists()
-    learner = TrainState(recipe, data, seed, fit=not resumed)
+    learner = TrainState(recipe, data, seed, fit=not resumed, team=team)
     if resumed:
         learner.restore(checkpoint.load_state(folder), folder, progress)
         progress.say(f"going on after epoch {learner.position.epoch}, step {learner.position.position} of the next")

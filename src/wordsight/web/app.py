@@ -45,6 +45,7 @@ from wordsight.web.schemas import (
     SketchSearch,
     UploadSearch,
 )
+from wordsight.web.searching import Scan
 from wordsight.web.situation_schemas import SituationResponse
 from wordsight.web.work import Busy, Left, Workers
 
@@ -80,6 +81,7 @@ def create_app(
     trusted: Collection[str] = (),
     ahead: bool = False,
     situations: Situations | None = None,
+    scan: Scan | None = None,
 ) -> FastAPI:
     """The app.
 
@@ -95,6 +97,7 @@ def create_app(
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
         ahead: make what the page asks first in a thread, at once.
         situations: says what is done in pictures.
+        scan: searches for this process.
     """
     app = FastAPI(
         title="wordsight",
@@ -106,7 +109,7 @@ def create_app(
         redirect_slashes=False,
     )
     alone = is_local(host) and not (token or names or trusted)
-    engine = Engine(index, captioner, region_captioner, show_paths, alone, photos, situations)
+    engine = Engine(index, captioner, region_captioner, show_paths, alone, photos, situations, scan)
     if ahead:
         Thread(target=engine.warm, daemon=True).start()
     app.add_middleware(Pages, names=PAGES)
@@ -242,9 +245,8 @@ def _picture_routes(api: APIRouter, engine: Engine) -> None:
     async def thumb(number: Number, request: Request) -> Response:
         """An indexed picture as a JPEG of at most 512 pixels a side."""
         headers, old = await known(number, request, "-512")
-        if old:
-            return Response(status_code=304, headers=headers)
-        return Response(await workers.run(request, engine.thumbnail, number), media_type="image/jpeg", headers=headers)
+        small = b"" if old else await workers.run(request, engine.thumbnail, number)
+        return Response(small, 304 if old else 200, headers, None if old else "image/jpeg")
 
 
 def _as_json(work: Callable[..., BaseModel], *args: Any) -> bytes:
@@ -272,9 +274,8 @@ def _sentence(status: int, private: Callable[[str], str]) -> Any:
 
 
 def _busy(request: Request, error: Exception) -> JSONResponse:
-    return _said(
-        503, "Too much is asked of this server at the moment; try again in a few seconds.", {"Retry-After": "2"}
-    )
+    why = "Too much is asked of this server at the moment; try again in a few seconds."
+    return _said(503, why, {"Retry-After": "2"})
 
 
 def _left(request: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -27,6 +26,7 @@ from wordsight.web.indexing import Indexing
 from wordsight.web.photos import Library
 from wordsight.web.pictures import Gone, Pictures, jpeg, named
 from wordsight.web.schemas import CaptionRequest, CaptionResponse, Info, SearchRequest, SearchResponse, UploadSearch
+from wordsight.web.searching import Scan, searched
 from wordsight.web.shelf import Shelf
 from wordsight.web.situation_schemas import SituationResponse
 
@@ -64,13 +64,14 @@ class Engine:
         reveals: bool = False,
         photos: Sequence[Path] = (),
         situations: describing.Situations | None = None,
+        scan: Scan | None = None,
     ) -> None:
         self.index, self.pictures = index, Pictures(index)
         self.captioner, self.region_captioner, self.situations = captioner, region_captioner, situations
         self.photos, self.reveals = Library(index, show_paths), reveals
         self.indexing = Indexing(index, photos, show_paths)
         self.shelf = Shelf(self.photos, self.indexing)
-        self._show_paths, self._roots = show_paths, index.paths.roots
+        self._show_paths, self._roots, self._scan = show_paths, index.paths.roots, scan
 
     def info(self) -> Info:
         """What there is.
@@ -252,16 +253,7 @@ class Engine:
             self._check_whole()
             chosen = wanted.filter(self.photos.folder(wanted.under))
         try:
-            search = partial(self.index.search, parts) if sketch is None else partial(self.index.search_sketch, sketch)
-            found = search(
-                top=wanted.top,
-                page=wanted.page,
-                min_score=wanted.min_score,
-                min_confidence=wanted.min_sure if wanted.min_confidence is None else wanted.min_confidence,
-                group=wanted.group,
-                frames=wanted.frames,
-                **chosen,
-            )
+            found = searched(self.index, self._scan, parts, sketch, wanted, chosen)
         except BadPicture:
             raise
         except InputError:

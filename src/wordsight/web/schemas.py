@@ -246,6 +246,13 @@ class Hit(BaseModel):
     alike: Annotated[list[NearDuplicate], Field(deprecated=OLD.format("near_duplicates"))]
 
 
+class NotSearched(BaseModel):
+    """A part of the index that did not answer."""
+
+    part: str
+    pictures: Annotated[int, Field(description="how many files it has")]
+
+
 class SearchResponse(BaseModel):
     """A page of hits, best first."""
 
@@ -255,6 +262,7 @@ class SearchResponse(BaseModel):
     poor_match: Annotated[bool, Field(description="whether nothing matches well, by the confidence of the best hit")]
     doubtful: Annotated[bool, Field(deprecated=OLD.format("poor_match"))]
     hits: list[Hit]
+    not_searched: Annotated[list[NotSearched], Field(description="of a server of many processes: what is missing")] = []
 
 
 class Caption(BaseModel):

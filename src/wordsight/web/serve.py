@@ -21,6 +21,7 @@ from wordsight.web.app import create_app
 from wordsight.web.connections import bound, server
 from wordsight.web.describing import load_situations
 from wordsight.web.guard import EVERYWHERE, is_local
+from wordsight.web.searching import Scan
 
 TOKEN = 16  # characters that one has at least
 
@@ -39,6 +40,7 @@ def serve(
     photos: Sequence[Path] = (),
     trusted: Sequence[str] = (),
     situations: Path | None = None,
+    scan: Scan | None = None,
 ) -> None:
     """Serve an index until Ctrl-C.
 
@@ -56,6 +58,7 @@ def serve(
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
         situations: a run that finds situations.
+        scan: searches the index in place of this process.
 
     Raises:
         InputError: the index or a run cannot be opened, the address is not free, or the token is too short.
@@ -71,7 +74,7 @@ def serve(
     index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
     done = load_situations(situations, index.run, device) if situations else None
     show_paths = show_paths or not token  # a copied path is of use, and only this machine sees it
-    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, True, done)
+    app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, True, done, scan)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
     there = index.info()

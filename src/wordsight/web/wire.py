@@ -34,6 +34,9 @@ def response(found: results.SearchResults, photos: Library, known: Vocabulary) -
         poor_match=found.poor_match,
         doubtful=found.poor_match,
         hits=[_hit(rank, hit, photos) for rank, hit in enumerate(found.hits, found.first)],
+        not_searched=[
+            schemas.NotSearched(part=one.name, pictures=one.pictures) for one in getattr(found, "not_searched", ())
+        ],
     )
 
 

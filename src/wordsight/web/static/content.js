@@ -50,7 +50,7 @@ function content(query, found, all, colours, last) {
   return {
     numbers: all.map((hit) => hit.number), ratios: all.map((hit) => (hit.width && hit.height ? hit.width / hit.height : 1)),
     total: found.total, hits: all, videos: Object.fromEntries(all.filter((hit) => hit.time !== null).map((hit) => [hit.number, hit.duration ?? 0])), starts: [], days: [], dayOf: () => "", labelOf: () => "",
-    words: found.words, colours, unknown: found.unknown, poor: found.poor_match,
+    words: found.words, colours, unknown: found.unknown, poor: found.poor_match, missing: found.not_searched ?? [],
     complete: all.length >= found.total || found.hits.length === 0,
     more: async (signal) => {
       const next = await page(query, last + 1, signal);

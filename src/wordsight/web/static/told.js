@@ -10,6 +10,8 @@ export function told(content, query, ms) {
   if (!content.hits) return { status: [all - videos && count(all - videos, "photo"), videos && count(videos, "video")].filter(Boolean).join(", "), notice: "" };
   const said = [];
   if (content.unknown.length) said.push(`The model does not know ${content.unknown.map((word) => `“${word}”`).join(", ")}: searched by the other words.`);
+  const missing = content.missing.reduce((sum, part) => sum + part.pictures, 0);
+  if (content.missing.length) said.push(`Not searched: ${content.missing.map((part) => part.part).join(", ")}, with ${count(missing, "photo")}.`);
   const best = content.hits[0];
   if (!best) said.push(queries.filtered(query) || query.sure !== "" ? "Nothing here matches, with these filters." : "Nothing here matches.");
   else if (content.poor) said.push("The model is not sure of any of these; the nearest come first.");
