@@ -120,8 +120,6 @@ class Align(Matcher):
 
     def encode_images(self, regions: Regions) -> Vectors:
         """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D), with closed-form evidence."""
-        if self.training and self.sampled_regions:
-            regions = some(regions, self.sampled_regions)
         features = self._drop((regions.features - self.mean) * self.scale)
         values = self.region(features)  # (I, R, D)
         if self.context is not None:
@@ -140,6 +138,10 @@ class Align(Matcher):
     def _evidence(self) -> list[Lexicon | Meaning]:
         """Closed-form evidence about words and regions, as more columns of their vectors."""
         return [part for part in (self.lexicon, self.meaning) if part is not None]
+
+    def glimpse(self, regions: Regions) -> Regions:
+        """In training the first region and others at random, `sampled_regions` in all, where that is not 0."""
+        return some(regions, self.sampled_regions) if self.training and self.sampled_regions else regions
 
     def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """The ranking objective, equation 9, or the contrastive loss."""

@@ -132,8 +132,12 @@ class Matcher(Configured):
         A subclass whose loss is no function of the scores overrides this, and several processes cannot train it
         together (`training/parallel.py`).
         """
-        scores = self.score(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        scores = self.score(self.encode_images(self.glimpse(batch.regions)), self.encode_texts(batch.words))
         return self.loss_of_scores(scores, batch.picture)
+
+    def glimpse(self, regions: Regions) -> Regions:
+        """The regions that a step of training sees, (I, K, F) of (I, R, F); by default all."""
+        return regions
 
     def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """The loss of a batch whose scores are known, a scalar.

@@ -25,7 +25,8 @@ def create(folder: Path, run: Path | None, device: str) -> None:
         device: where to try it.
 
     Raises:
-        InputError: the model cannot be indexed or its nets cannot be loaded, the folder holds something else, or it cannot be written.
+        InputError: the model cannot be indexed or its nets cannot be loaded, the folder holds something else, or it
+            cannot be written.
     """
     check_free(folder)
     opened = load(run, device)

@@ -82,7 +82,7 @@ class Team:
         words, mine = pairs.words[chosen].trimmed(), self.part(len(chosen))
         own: Regions = pairs.table.gather(rows[self.part(len(rows))]).to(device)
         with _DrawsOfBatch(self.part(len(rows)), len(rows)):
-            images = model.encode_images(own)
+            images = model.encode_images(model.glimpse(own))
         with _DrawsOfBatch(mine, len(chosen)):
             texts = model.encode_texts(words[mine].to(device))
         every = Vectors(*(self.gather(part, mine, len(chosen)) for part in (texts.values, texts.mask, texts.places)))
