@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ COARSE, STEPS = 48, 16  # numbers in the coarse code, and steps of each: half a 
 MOST = 512  # numbers of a region that are kept, at most
 RIDGE = 1e-5  # share of M's mean that is added to its diagonal: directions that no known word has
 REACHES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)  # of the coarse steps, in standard deviations; the best is taken
-HEAD = 4  # bytes in front of a packed picture: how many bytes it has, which step, and 0
+HEAD = 6  # bytes in front of a packed picture: how many bytes follow, how many regions, which step
+GREATEST = 2**13  # number of steps
 LADDER, OCTAVE, RUNGS = 2.0**-20, 8, 256  # the shortest step, as a share of the first number's deviation; how they grow
 
 
@@ -74,11 +75,11 @@ class Codebook:
         Returns:
             (rows, coarse_width) and (rows, fine_width).
         """
-        numbers = (vectors - self.mean) @ self.turn
+        numbers = ((vectors - self.mean) @ self.turn).astype(np.float32)
         count = len(self.steps)
         codes = _rounded(numbers[:, :count], self.steps)
         numbers[:, :count] -= middles(codes, self.steps)
-        coarse = codes[:, : count // 2] | codes[:, count // 2 :] << 4
+        coarse = np.bitwise_or(codes[:, : count // 2], codes[:, count // 2 :] << 4).astype(np.uint8)
         fine, first, rung = np.zeros((len(numbers), int(self.fine_width)), np.uint8), 0, 8 * OCTAVE
         for size in counts.tolist():
             some = slice(first, first + size)
@@ -89,11 +90,14 @@ class Codebook:
 
     def _packed(self, numbers: Floats, rung: int) -> tuple[bytes, int]:
         """One picture with the shortest step with which it fits, near the one that is tried first."""
-        room = len(numbers) * int(self.fine_width) - HEAD
+        room = min(len(numbers) * int(self.fine_width) - HEAD, 2**16 - 1)
         tried: dict[int, bytes] = {}
 
         def fits(one: int) -> bool:
-            tried[one] = _deflated(numbers / self._step(one))
+            whole = np.rint(numbers / self._step(one))
+            if np.abs(whole).max() > GREATEST:
+                return False
+            tried[one] = _deflated(whole.astype(np.int16))
             return len(tried[one]) <= room
 
         if fits(rung):
@@ -103,9 +107,10 @@ class Codebook:
             rung += 1
             while rung < RUNGS - 1 and not fits(rung):
                 rung += 1
-        if len(tried[rung]) > room:
+        if len(tried.get(rung, bytes(room + 1))) > room:
             raise InputError(f"a picture does not fit into {room} bytes; expected more bytes a region.")
-        return len(tried[rung]).to_bytes(2, "little") + bytes([rung, 0]) + tried[rung], rung
+        head = np.array([len(tried[rung]), len(numbers), rung], "<u2").tobytes()
+        return head + tried[rung], rung
 
     def _step(self, rung: int) -> np.float32:
         return np.float32(self.unit * 2.0 ** (rung / OCTAVE))
@@ -124,8 +129,9 @@ class Codebook:
         found = np.empty((len(coarse), len(self.back)), np.float32)
         for first, size in _spans(counts):
             content = fine[first : first + size].tobytes()
-            packed = content[HEAD : HEAD + int.from_bytes(content[:2], "little")]
-            found[first : first + size] = _inflated(packed, size, len(self.back)) * self._step(content[2])
+            length, regions, rung = np.frombuffer(content, "<u2", 3).tolist()
+            whole = _inflated(content[HEAD : HEAD + length], regions, len(self.back))
+            found[first : first + size] = whole * self._step(rung)
         found[:, : len(self.steps)] += middles(unpacked(coarse), self.steps)
         return found
 
@@ -141,7 +147,8 @@ class Codebook:
             InputError: it cannot be written.
         """
         content = io.BytesIO()
-        np.savez(content, **{name: np.asarray(getattr(self, name)) for name in _KINDS})
+        parts: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _KINDS}
+        np.savez(content, **parts)
         write_bytes(folder / FILE, content.getvalue())
 
     @classmethod
@@ -193,6 +200,11 @@ def fit(rows: Floats, words: Floats, width: int) -> Codebook:
     )
 
 
+def regions_of(fine: Bytes) -> int:
+    """How many regions the picture has whose fine code (rows, fine_width) begins here."""
+    return int(np.frombuffer(fine.tobytes(), "<u2", 2)[1])
+
+
 def unpacked(coarse: Bytes) -> Bytes:
     """The numbers of coarse codes, (rows, COARSE) of 0 to 15."""
     return np.concatenate([coarse & 15, coarse >> 4], axis=1)
@@ -209,9 +221,8 @@ def _spans(counts: Ints) -> Iterator[tuple[int, int]]:
     yield from zip((np.cumsum(counts) - counts).tolist(), counts.tolist(), strict=True)
 
 
-def _deflated(numbers: Floats) -> bytes:
-    """The numbers of a picture (R, K) rounded and packed: what its regions share in front, the bytes in two planes."""
-    whole = np.clip(np.rint(numbers), -(2**14), 2**14).astype(np.int16)
+def _deflated(whole: NDArray[np.int16]) -> bytes:
+    """The numbers of a picture (R, K) packed: what its regions share in front, the bytes in two planes."""
     shared = np.sort(whole, axis=0)[len(whole) // 2]
     rest = np.concatenate([shared[None], whole - shared]).T  # number by number: neighbours are alike
     high = (rest + 128) >> 8

@@ -192,15 +192,27 @@ def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
     return types.void(rows, at, lines), code
 
 
+@njit(nogil=True, cache=True)
+def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
+    """32 rows of half bytes, from the byte `at`, as whole bytes: of each row all lower halves, then all upper ones."""
+    half = size // 2
+    for row in range(min(ROWS, (len(rows) - at) // half)):
+        for number in range(half):
+            both = rows[at + row * half + number]
+            found[row * size + number] = both & 15
+            found[row * size + half + number] = both >> 4
+
+
 @njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
 def score(  # type: ignore[no-untyped-def]
-    config, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
+    config, halves, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
 ):
     """The rough scores of some pictures with some queries.
 
     Args:
         config: the shape of AMX's tiles; None for VNNI.
-        rows: (rows x D,) uint8, of a file.
+        halves: None, or as many bytes as 32 rows of D have: each byte of `rows` is then two numbers, of half a byte.
+        rows: (rows x D,) uint8, of a file; or (rows x D / 2,).
         size: D.
         first: (I,) the first row of each picture, ascending as is best.
         count: (I,) how many, at least 1.
@@ -222,12 +234,17 @@ def score(  # type: ignore[no-untyped-def]
         while row < end:
             if not base <= row < base + ROWS:
                 base = row
+                if halves is not None:
+                    _spread(rows, base * (size // 2), size, halves)
                 at, left = base * size, len(rows) - base * size
-                _fetch(rows, at + AHEAD, ROWS * size // 64)
-                if left < ROWS * size + CHUNK:  # never read behind the end
+                if halves is None:
+                    _fetch(rows, at + AHEAD, ROWS * size // 64)
+                if halves is None and left < ROWS * size + CHUNK:  # never read behind the end
                     tail[: min(left, len(tail))] = rows[at : at + len(tail)]
                 for group in range(groups):
-                    if left < ROWS * size + CHUNK:
+                    if halves is not None:
+                        _products(config, halves, 0, size, words, group, len(weights), products)
+                    elif left < ROWS * size + CHUNK:
                         _products(config, tail, 0, size, words, group, len(weights), products)
                     else:
                         _products(config, rows, at, size, words, group, len(weights), products)

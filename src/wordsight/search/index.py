@@ -20,7 +20,7 @@ from wordsight.data.pictures import Names, named
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins, sketch_view, texts, thumbnails
+from wordsight.search import compact, damage, origins, sketch_view, texts, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
@@ -120,9 +120,12 @@ class Index(IndexFolder, FormerNames):
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
             if repair:  # only what is known to be sound is copied
                 recode(catalog, self.segments, progress)
+            first = compact.begin(catalog, self.opened, listing, progress)
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
+            builder.built.take_over(first)
+            compact.bring_up(catalog, self.opened, progress)
             origins.fill(catalog, self.paths)
             if text or catalog.fact(texts.FACT):
                 builder.built.unread += self._read_text(catalog, progress, text)
@@ -133,6 +136,25 @@ class Index(IndexFolder, FormerNames):
         if self.sketched:
             sketch_view.make(self.opened, None, progress)
         return builder.built
+
+    def compact(self, region_bytes: int = compact.REGION_BYTES, progress: Progress | None = None) -> int:
+        """Keep codes of a few bytes a region in place of exact vectors, from now on; see `compact.py`.
+
+        There is no way back but building the index anew. An index of few pictures stays exact until it has more.
+
+        Args:
+            region_bytes: of the codes of a region; more of them find more of the true best pictures.
+            progress: who is told how far it is.
+
+        Returns:
+            How many pictures were written anew.
+
+        Raises:
+            InputError: it is compact already with another number of bytes, or cannot be written.
+        """
+        with self.writing() as catalog:
+            compact.ask_for(catalog, region_bytes)
+            return compact.bring_up(catalog, self.opened, progress or Progress())
 
     @property
     def sketched(self) -> bool:
@@ -255,6 +277,7 @@ class Index(IndexFolder, FormerNames):
         check_match(self.opened, source)
         with self.writing() as catalog:
             counts = merge(self.opened, catalog, source)
+            compact.bring_up(catalog, self.opened, Progress())
         sketch_view.take_over(self.opened, source.folder)
         return counts
 
