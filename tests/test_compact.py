@@ -1,7 +1,5 @@
 """Compact indexes: codes of a few bytes a region in place of exact vectors."""
 
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +8,12 @@ import torch
 
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
-from wordsight.matching.score import Rule
 from wordsight.progress import Progress
 from wordsight.search import compact, instructions, recoded, two_passes
-from wordsight.search.catalog import Catalog
 from wordsight.search.codebook import FILE, Codebook, fit, middles, unpacked
 from wordsight.search.codes import WordCodes
 from wordsight.search.index import Index
 from wordsight.search.instructions import fused_scores
-from wordsight.search.scan import EncodedQuery, scan
 
 QUIET = Progress(quiet=True)
 ASKED = ("a red circle", "a blue square above a star")
@@ -196,7 +191,9 @@ def test_a_lost_codebook_costs_encoding_again(exact: Index, world: Path, how: st
     assert index.verify() == [] and len(names(index)) == 24
 
 
-def test_indexes_merge_whether_they_are_compact_or_not(exact: Index, trained: Path, world: Path, tmp_path: Path) -> None:
+def test_indexes_merge_whether_they_are_compact_or_not(
+    exact: Index, trained: Path, world: Path, tmp_path: Path
+) -> None:
     other = Index.create(tmp_path / "other", trained, "cpu")
     other.build(picture_files([world / "images"])[24:34], progress=QUIET)
     plain = Index.create(tmp_path / "plain", trained, "cpu")

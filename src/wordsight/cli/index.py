@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wordsight.bundled import say_bundled
-from wordsight.cli import stores
+from wordsight.cli import compacting, stores
 from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, Ray, command, opened, print_result
 from wordsight.errors import InputError
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Make and maintain an index: what a search needs to know of your pictures.", no_args_is_help=True
 )
 app.command()(stores.export)
+app.command()(compacting.compact)
 
 Pictures = Annotated[
     list[str],
@@ -41,9 +42,7 @@ def build(
         typer.Option(metavar="DATA", help="The dataset to learn confidence from; `none` for no confidence."),
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Read the text in the pictures, to search by it.")] = False,
-    compact: Annotated[
-        bool, typer.Option("--compact", help="Keep 4 KB a picture in place of exact vectors; for millions.")
-    ] = False,
+    compact: Annotated[bool, typer.Option("--compact", help="Keep 4 KB a picture, not exact vectors.")] = False,
     ray: Ray = "",
     keep_shards: Annotated[
         bool, typer.Option("--keep-shards", help="With --ray: make INDEX a folder of shards, to search with --ray.")
@@ -110,24 +109,6 @@ def add(
         opened(Index(index, device)), listed_files(pictures, sys.stdin.buffer), repair=False, meta=meta
     )
     print_result(done, index_files.built_text(done), as_json)
-
-
-@app.command()
-@command
-def compact(
-    index: IndexFolder,
-    region_bytes: Annotated[
-        int, typer.Option(help="Bytes of each region's codes: more find more of the true best pictures.")
-    ] = 112,
-    as_json: Json = False,
-) -> None:
-    """Keep 4 KB a picture in place of exact vectors, from now on: a thirtieth. There is no way back."""
-    from wordsight.search.index import Index
-
-    made = Index(index)
-    done = made.compact(region_bytes)
-    waits = " (it stays exact until it has 256 pictures)" if not made.segments.codebook else ""
-    print_result({"compacted": done} | made.info(), f"{index}: {done:,} pictures made compact{waits}", as_json)
 
 
 @app.command()

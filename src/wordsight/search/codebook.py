@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
@@ -37,6 +38,7 @@ RIDGE = 1e-5  # share of M's mean that is added to its diagonal: directions that
 REACHES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)  # of the coarse steps, in standard deviations; the best is taken
 HEAD = 6  # bytes in front of a packed picture: how many bytes follow, how many regions, which step
 GREATEST = 2**13  # number of steps
+PER_OCTAVE = 2.0  # what part of its bytes a picture loses, inverted, where the step is twice as long; roughly
 LADDER, OCTAVE, RUNGS = 2.0**-20, 8, 256  # the shortest step, as a share of the first number's deviation; how they grow
 
 
@@ -93,24 +95,21 @@ class Codebook:
         room = min(len(numbers) * int(self.fine_width) - HEAD, 2**16 - 1)
         tried: dict[int, bytes] = {}
 
-        def fits(one: int) -> bool:
-            whole = np.rint(numbers / self._step(one))
-            if np.abs(whole).max() > GREATEST:
-                return False
-            tried[one] = _deflated(whole.astype(np.int16))
-            return len(tried[one]) <= room
+        def size(one: int) -> int:
+            if one not in tried:
+                whole = np.rint(numbers / self._step(one))
+                tried[one] = b"" if np.abs(whole).max() > GREATEST else _deflated(whole.astype(np.int16))
+            return len(tried[one]) or room + 1
 
-        if fits(rung):
-            while rung and fits(rung - 1):
-                rung -= 1
-        else:
+        rung += round(PER_OCTAVE * OCTAVE * (size(rung) / room - 1))  # near to where it will end
+        rung = min(max(rung, 0), RUNGS - 1)
+        while rung < RUNGS - 1 and size(rung) > room:
             rung += 1
-            while rung < RUNGS - 1 and not fits(rung):
-                rung += 1
-        if len(tried.get(rung, bytes(room + 1))) > room:
+        while rung and size(rung - 1) <= room:
+            rung -= 1
+        if size(rung) > room:
             raise InputError(f"a picture does not fit into {room} bytes; expected more bytes a region.")
-        head = np.array([len(tried[rung]), len(numbers), rung], "<u2").tobytes()
-        return head + tried[rung], rung
+        return np.array([len(tried[rung]), len(numbers), rung], "<u2").tobytes() + tried[rung], rung
 
     def _step(self, rung: int) -> np.float32:
         return np.float32(self.unit * 2.0 ** (rung / OCTAVE))
@@ -137,7 +136,8 @@ class Codebook:
 
     def decode(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
         """What the codes of some pictures stand for, see `numbers`: vectors (rows, D)."""
-        found: Floats = self.numbers(coarse, fine, counts) @ self.back + self.mean
+        numbers = torch.from_numpy(self.numbers(coarse, fine, counts))  # numpy's own threads get in the way of torch's
+        found: Floats = torch.addmm(torch.from_numpy(self.mean), numbers, torch.from_numpy(self.back)).numpy()
         return found
 
     def save(self, folder: Path) -> None:
@@ -223,11 +223,11 @@ def _spans(counts: Ints) -> Iterator[tuple[int, int]]:
 
 def _deflated(whole: NDArray[np.int16]) -> bytes:
     """The numbers of a picture (R, K) packed: what its regions share in front, the bytes in two planes."""
-    shared = np.sort(whole, axis=0)[len(whole) // 2]
+    shared = np.partition(whole, len(whole) // 2, axis=0)[len(whole) // 2]
     rest = np.concatenate([shared[None], whole - shared]).T  # number by number: neighbours are alike
     high = (rest + 128) >> 8
     planes = np.stack([rest - (high << 8), high]).astype(np.int8)
-    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_FILTERED)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)  # smallest here, and quickest
     return packer.compress(planes.tobytes()) + packer.flush()
 
 

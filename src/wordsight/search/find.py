@@ -131,10 +131,9 @@ class Search:
     @cached_property
     def is_quick(self) -> bool:
         """Whether only the best of the chosen are scored exactly."""
-        if self.snapshot.coded:  # all fine codes would take minutes
-            return True
         few = self.wanted.min_score is None and self.wanted.min_confidence is None
-        return few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
+        quick = few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
+        return quick or bool(self.snapshot.coded)  # to look at all fine codes would take minutes
 
     def _spans(self, places: Ints) -> Spans:
         """Where the rows are that are scored, of some places in the snapshot."""

@@ -137,25 +137,6 @@ class Index(IndexFolder, FormerNames):
             sketch_view.make(self.opened, None, progress)
         return builder.built
 
-    def compact(self, region_bytes: int = compact.REGION_BYTES, progress: Progress | None = None) -> int:
-        """Keep codes of a few bytes a region in place of exact vectors, from now on; see `compact.py`.
-
-        There is no way back but building the index anew. An index of few pictures stays exact until it has more.
-
-        Args:
-            region_bytes: of the codes of a region; more of them find more of the true best pictures.
-            progress: who is told how far it is.
-
-        Returns:
-            How many pictures were written anew.
-
-        Raises:
-            InputError: it is compact already with another number of bytes, or cannot be written.
-        """
-        with self.writing() as catalog:
-            compact.ask_for(catalog, region_bytes)
-            return compact.bring_up(catalog, self.opened, progress or Progress())
-
     @property
     def sketched(self) -> bool:
         """Whether it can be searched by drawing."""
