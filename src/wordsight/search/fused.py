@@ -192,15 +192,38 @@ def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
     return types.void(rows, at, lines), code
 
 
+@intrinsic
+def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) -> Any:
+    """The lower and the upper halves of 8 bytes at rows[at :], into found[low :] and found[high :]."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows_, at_, found_, low_, high_ = arguments
+        wide = _I64.as_pointer()
+        both = builder.load(builder.bitcast(_pointer(context, builder, rows, rows_, at_), wide))
+        both.align = 1
+        mask = _whole(0x0F0F0F0F0F0F0F0F)
+        for value, to in ((both, low_), (builder.lshr(both, _whole(4)), high_)):
+            where = builder.bitcast(_pointer(context, builder, found, found_, to), wide)
+            builder.store(builder.and_(value, mask), where).align = 1
+        return context.get_dummy_value()
+
+    return types.void(rows, at, found, low, high), code
+
+
 @njit(nogil=True, cache=True)
 def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
     """32 rows of half bytes, from the byte `at`, as whole bytes: of each row all lower halves, then all upper ones."""
     half = size // 2
     for row in range(min(ROWS, (len(rows) - at) // half)):
-        for number in range(half):
-            both = rows[at + row * half + number]
-            found[row * size + number] = both & 15
-            found[row * size + half + number] = both >> 4
+        start, to = at + row * half, row * size
+        if half % 8 == 0:
+            for number in range(0, half, 8):
+                _halves(rows, start + number, found, to + number, to + half + number)
+        else:
+            for number in range(half):
+                both = rows[start + number]
+                found[to + number] = both & 15
+                found[to + half + number] = both >> 4
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
