@@ -1,5 +1,8 @@
 """Compact indexes: codes of a few bytes a region in place of exact vectors."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +223,15 @@ def test_a_killed_build_leaves_nothing_that_search_minds(exact: Index) -> None:
             file.write(b"left from an interruption")
     index = Index(exact.folder, "cpu")
     assert index.verify() == [] and len(names(index)) == 24
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_what_it_says(world: Path, tmp_path: Path) -> None:
+    """Small: 600 pictures made of 12."""
+    script = Path(__file__).parents[1] / "benchmarks" / "million.py"
+    command = [sys.executable, str(script), "--pictures", "600", "--real", "12", "--queries", "4", "--threads", "1"]
+    command += ["--data", str(world), "--folder", str(tmp_path), "--json", str(tmp_path / "rows.json")]
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert row["pictures"] == 600 and 0.5 < row["recall@10"] <= 1
+    assert row["bytes a picture"] < 20_000 and row["peak MB"] > 100

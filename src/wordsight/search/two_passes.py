@@ -17,7 +17,7 @@ from wordsight.search.rows import Ints, hold
 from wordsight.search.scan import EncodedQuery, Spans, blocks, rows_of, scan, top
 from wordsight.search.snapshot import Snapshot
 
-AMONG = 256  # pictures whose fine codes are looked at, at least
+AMONG = 512  # pictures whose fine codes are looked at, at least
 TIMES = 4  # and so many times as many as are wanted
 WORD_STEPS = 127
 
