@@ -4,10 +4,10 @@
 
 Real pictures are encoded once by the bundled model, and their vectors repeated with noise. The noise is real as well:
 a share of the difference of two regions of other pictures, for each region anew, so large that scores change as if the
-photo were saved at half its size (by 0.32 standard deviations; saved again as JPEG 85 by 0.09, cut by 3 % by 0.17, by
-10 % by 0.23: measured once on 120 photos, not kept). They go into an index as pictures do, the first exactly until the codebook is
-fitted. Whatever interrupts it, the same command goes on. Queries are sentences of the val split; truth is every picture
-scored in float32, block by block, none of which is kept. Each query is asked in a process of its own, which says how
+photo were saved at half its size: by 0.32 standard deviations. (Saved again as JPEG 85 it is 0.09, cut by 3 % 0.17, by
+10 % 0.23; measured once on 120 photos, not kept.) They go into an index as pictures do, the first exactly until the
+codebook is fitted. Whatever interrupts it, the same command goes on. Queries are sentences of the val split; truth is
+every picture scored in float32, block by block. Queries are asked in a process of their own, which says how
 much memory it takes.
 """
 
