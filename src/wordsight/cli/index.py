@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wordsight.bundled import say_bundled
-from wordsight.cli import stores
+from wordsight.cli import compacting, stores
 from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, Ray, command, opened, print_result
 from wordsight.errors import InputError
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Make and maintain an index: what a search needs to know of your pictures.", no_args_is_help=True
 )
 app.command()(stores.export)
+app.command()(compacting.compact)
 
 Pictures = Annotated[
     list[str],
@@ -41,6 +42,7 @@ def build(
         typer.Option(metavar="DATA", help="The dataset to learn confidence from; `none` for no confidence."),
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Read the text in the pictures, to search by it.")] = False,
+    compact: Annotated[bool, typer.Option("--compact", help="Keep 4 KB a picture, not exact vectors.")] = False,
     ray: Ray = "",
     keep_shards: Annotated[
         bool, typer.Option("--keep-shards", help="With --ray: make INDEX a folder of shards, to search with --ray.")
@@ -73,6 +75,8 @@ def build(
     made = index_files.create(index, paths, model, device)
     if new and made.bundled:  # said once; later commands say it with --verbose
         say_bundled()
+    if compact:
+        made.compact()
     asked = typer.confirm if sys.stdin.isatty() and not as_json else False
     ahead = 0
     if ray:

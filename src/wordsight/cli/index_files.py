@@ -211,6 +211,7 @@ def info_text(figures: dict[str, Any]) -> str:
         *([f"videos      {figures['videos']:,}, {figures['frames']:,} frames of them"] if figures["videos"] else []),
         f"regions     {figures['regions']:,} of {figures['size']} numbers, {figures['unused_regions']:,} more unused",
         f"disk        {figures['bytes'] / 2**20:,.1f} MiB",
+        *([f"compact     {figures['compact']} bytes a region"] if figures["compact"] else []),
         f"model       {figures['model']}{' (the small model that comes with wordsight)' if figures['bundled'] else ''}",
         f"calibrated  {known}",
         f"broken      {len(figures['broken']):,}",

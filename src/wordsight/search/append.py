@@ -9,7 +9,8 @@ from wordsight.batch import Vectors
 from wordsight.search.catalog import Batch, Catalog, Entry
 from wordsight.search.codes import quantise
 from wordsight.search.opened import Opened
-from wordsight.search.rows import Stored
+from wordsight.search.rows import Ints, Readable
+from wordsight.search.scan import Floats
 from wordsight.search.vectors import Segments
 
 
@@ -28,11 +29,10 @@ def append(
         return None, []
     values, places = images.values[images.mask].numpy(), images.places[images.mask].numpy()
     counts = images.mask.sum(dim=1)
-    codes = quantise(values, counts.numpy())
-    batch = index.segments.append(catalog.segments(), values, places, codes)
+    batch, length, blur = _written(index.segments, catalog.segments(), values, places, counts.numpy())
     hubness = torch.zeros(len(encoded)) if images.hubness is None else images.hubness
     entries, first = [], batch.first
-    each = (part.tolist() for part in (counts, hubness, codes.length, codes.blur))
+    each = (part.tolist() for part in (counts, hubness, length, blur))
     for entry, rows, hub, length, blur in zip(encoded, *each, strict=True):
         known = entry._replace(rows=rows, hubness=hub, length=length, blur=blur)
         entries.append(known._replace(segment=batch.segment, first=first))
@@ -47,8 +47,8 @@ def like(new: Entry, same: Entry) -> Entry:
 
 
 def copy_rows(
-    vectors: Mapping[int, Stored[np.float32]],
-    boxes: Mapping[int, Stored[np.float32]],
+    vectors: Mapping[int, Readable],
+    boxes: Mapping[int, Readable],
     entries: Sequence[Entry],
     segments: Segments,
     committed: Mapping[int, int],
@@ -70,12 +70,25 @@ def copy_rows(
         for files in (vectors, boxes)
     )
     counts = np.array([rows for _, _, rows in shared])
-    codes = quantise(values, counts)
-    batch = segments.append(committed, values, places, codes)
+    batch, _, blur = _written(segments, committed, values, places, counts)
     firsts = batch.first + np.cumsum(counts) - counts
-    found = dict(zip(shared, zip(firsts.tolist(), codes.blur.tolist(), strict=True), strict=True))
+    found = dict(zip(shared, zip(firsts.tolist(), blur.tolist(), strict=True), strict=True))
     moved = []
     for one in entries:
         first, blur = found[one.segment, one.first, one.rows]
         moved.append(one._replace(segment=batch.segment, first=first, blur=blur))
     return batch, moved
+
+
+def _written(
+    segments: Segments, committed: Mapping[int, int], values: Floats, places: Floats, counts: Ints
+) -> tuple[Batch, Floats, Floats]:
+    """Write rows as this index keeps them: their batch, each picture's longest vector and its blur.
+
+    A compact index has no exact vectors that a blur could be the distance to; it is 0 there.
+    """
+    if segments.codebook is not None:
+        length = np.maximum.reduceat(np.linalg.norm(values, axis=1), np.cumsum(counts) - counts)
+        return segments.append_coded(committed, values, places, counts), length, np.zeros_like(length)
+    codes = quantise(values, counts)
+    return segments.append(committed, values, places, codes), codes.length, codes.blur

@@ -29,3 +29,10 @@ class Built:
     def done(self) -> int:
         """How many pictures and videos are in the index as they should be."""
         return len(self.added) + len(self.refreshed) + len(self.moved) + self.unchanged
+
+    def take_over(self, first: "Built") -> None:
+        """Count what a part of the same files was built with before, which is unchanged by now."""
+        for name in ("added", "refreshed", "moved"):
+            getattr(self, name)[:0] = getattr(first, name)
+        self.unchanged -= len(first.added) + len(first.refreshed) + len(first.moved)
+        self.broken |= first.broken

@@ -129,6 +129,7 @@ def repair(catalog: Catalog, segments: Segments, is_gone: Callable[[str], bool])
     """
     seal = Seal.read(catalog.path.parent)
     found = find(catalog, segments, seal)
+    segments.drop_damaged_codebook()
     if seal and not (found.pictures or found.others):
         return []
     with catalog.change():

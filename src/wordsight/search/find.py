@@ -23,7 +23,7 @@ from wordsight.search.frames import split, videos
 from wordsight.search.look import state
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.options import SearchOptions
-from wordsight.search.prefilter import best_scores, is_quick
+from wordsight.search.prefilter import is_quick
 from wordsight.search.query import (
     Ask,
     QueryTerm,
@@ -36,9 +36,10 @@ from wordsight.search.query import (
     written,
 )
 from wordsight.search.results import Hit, Moment, NearDuplicate, SearchResults
-from wordsight.search.scan import Ints, Spans, scan, top
+from wordsight.search.scan import Ints, Spans, top
 from wordsight.search.text_matches import TextMatches
 from wordsight.search.text_search import MOST_SCORED
+from wordsight.search.two_passes import all_scores, best_of_all
 
 SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
 TEXT_WEIGHT = 3.0  # standard deviations of the sentence's scores that words count which are surely written (measured)
@@ -124,18 +125,21 @@ class Search:
         spans = self._spans(self.chosen)
         if self.is_quick:
             files = now.files[self.chosen] if self.folds else None
-            return best_scores(now.vectors, now.rough, spans, ask, rule, self.wanted.count, files).T.contiguous()
-        return scan(now.vectors, spans, ask, rule).T.contiguous()
+            return best_of_all(now, spans, ask, rule, self.wanted.count, files).T.contiguous()
+        return all_scores(now, spans, ask, rule).T.contiguous()
 
     @cached_property
     def is_quick(self) -> bool:
         """Whether only the best of the chosen are scored exactly."""
         few = self.wanted.min_score is None and self.wanted.min_confidence is None
-        return few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
+        quick = few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
+        return quick or bool(self.snapshot.coded)  # to look at all fine codes would take minutes
 
     def _spans(self, places: Ints) -> Spans:
         """Where the rows are that are scored, of some places in the snapshot."""
-        spans = self.snapshot.spans[places]
+        every = self.snapshot.spans
+        whole = len(places) == len(every) and bool((places[:-1] < places[1:]).all())
+        spans = every if whole else every[places]
         return replace(spans, count=np.ones_like(spans.count)) if self.index.rule.whole else spans
 
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
@@ -170,7 +174,7 @@ class Search:
         every = self.chosen[:: max(1, len(self.chosen) // SAMPLE)]
         now, rule = self.snapshot, self.index.rule
         ask = encoded_query([query], rule)
-        sample, own = (scan(now.vectors, now.spans[some], ask, rule)[:, 0] for some in (every, places))
+        sample, own = (all_scores(now, now.spans[some], ask, rule)[:, 0] for some in (every, places))
         return (own - sample.mean()) / sample.std(correction=0).clamp(min=1e-6)
 
     def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:
@@ -203,7 +207,7 @@ class Search:
         for best in page:
             if best in files.frames:
                 rest = np.sort(files.frames[best][1:])
-                own = best_scores(now.vectors, now.rough, self._spans(self.chosen[rest]), ask, rule, MOMENTS)[:, 0]
+                own = best_of_all(now, self._spans(self.chosen[rest]), ask, rule, MOMENTS)[:, 0]
                 scores[torch.from_numpy(rest)] = own
                 files.frames[best][1:] = rest[top(own, len(rest))]
 

@@ -192,15 +192,50 @@ def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
     return types.void(rows, at, lines), code
 
 
+@intrinsic
+def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) -> Any:
+    """The lower and the upper halves of 8 bytes at rows[at :], into found[low :] and found[high :]."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows_, at_, found_, low_, high_ = arguments
+        wide = _I64.as_pointer()
+        both = builder.load(builder.bitcast(_pointer(context, builder, rows, rows_, at_), wide))
+        both.align = 1
+        mask = _whole(0x0F0F0F0F0F0F0F0F)
+        for value, to in ((both, low_), (builder.lshr(both, _whole(4)), high_)):
+            where = builder.bitcast(_pointer(context, builder, found, found_, to), wide)
+            builder.store(builder.and_(value, mask), where).align = 1
+        return context.get_dummy_value()
+
+    return types.void(rows, at, found, low, high), code
+
+
+@njit(nogil=True, cache=True)
+def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
+    """32 rows of half bytes, from the byte `at`, as whole bytes: of each row all lower halves, then all upper ones."""
+    half = size // 2
+    for row in range(min(ROWS, (len(rows) - at) // half)):
+        start, to = at + row * half, row * size
+        if half % 8 == 0:
+            for number in range(0, half, 8):
+                _halves(rows, start + number, found, to + number, to + half + number)
+        else:
+            for number in range(half):
+                both = rows[start + number]
+                found[to + number] = both & 15
+                found[to + half + number] = both >> 4
+
+
 @njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
 def score(  # type: ignore[no-untyped-def]
-    config, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
+    config, halves, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
 ):
     """The rough scores of some pictures with some queries.
 
     Args:
         config: the shape of AMX's tiles; None for VNNI.
-        rows: (rows x D,) uint8, of a file.
+        halves: None, or as many bytes as 32 rows of D have: each byte of `rows` is then two numbers, of half a byte.
+        rows: (rows x D,) uint8, of a file; or (rows x D / 2,).
         size: D.
         first: (I,) the first row of each picture, ascending as is best.
         count: (I,) how many, at least 1.
@@ -222,12 +257,17 @@ def score(  # type: ignore[no-untyped-def]
         while row < end:
             if not base <= row < base + ROWS:
                 base = row
+                if halves is not None:
+                    _spread(rows, base * (size // 2), size, halves)
                 at, left = base * size, len(rows) - base * size
-                _fetch(rows, at + AHEAD, ROWS * size // 64)
-                if left < ROWS * size + CHUNK:  # never read behind the end
+                if halves is None:
+                    _fetch(rows, at + AHEAD, ROWS * size // 64)
+                if halves is None and left < ROWS * size + CHUNK:  # never read behind the end
                     tail[: min(left, len(tail))] = rows[at : at + len(tail)]
                 for group in range(groups):
-                    if left < ROWS * size + CHUNK:
+                    if halves is not None:
+                        _products(config, halves, 0, size, words, group, len(weights), products)
+                    elif left < ROWS * size + CHUNK:
                         _products(config, tail, 0, size, words, group, len(weights), products)
                     else:
                         _products(config, rows, at, size, words, group, len(weights), products)

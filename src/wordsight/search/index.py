@@ -20,7 +20,7 @@ from wordsight.data.pictures import Names, named
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
-from wordsight.search import damage, origins, sketch_view, texts, thumbnails
+from wordsight.search import compact, damage, origins, sketch_view, texts, thumbnails
 from wordsight.search.annotations import matched, read_meta
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
@@ -120,9 +120,12 @@ class Index(IndexFolder, FormerNames):
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
             if repair:  # only what is known to be sound is copied
                 recode(catalog, self.segments, progress)
+            first = compact.begin(catalog, self.opened, listing, progress)
             builder = Builder(catalog, self.opened)
             builder.built.broken |= {str(name): why for name, why in listing.left_out.items()}
             builder.add(listing, damaged, count)
+            builder.built.take_over(first)
+            compact.bring_up(catalog, self.opened, progress)
             origins.fill(catalog, self.paths)
             if text or catalog.fact(texts.FACT):
                 builder.built.unread += self._read_text(catalog, progress, text)
@@ -255,6 +258,7 @@ class Index(IndexFolder, FormerNames):
         check_match(self.opened, source)
         with self.writing() as catalog:
             counts = merge(self.opened, catalog, source)
+            compact.bring_up(catalog, self.opened, Progress())
         sketch_view.take_over(self.opened, source.folder)
         return counts
 

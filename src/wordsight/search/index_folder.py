@@ -8,7 +8,9 @@ from wordsight.errors import InputError
 from wordsight.files import reason
 from wordsight.locks import locked
 from wordsight.matching.score import Rule
+from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
+from wordsight.search import compact
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY
 from wordsight.search.identity import mark
@@ -110,3 +112,22 @@ class IndexFolder:
                 raise InputError(f"{self.folder}: cannot be written ({reason(error)}).") from None
             with Catalog(self.folder, write=True) as catalog:
                 yield catalog
+
+    def compact(self, region_bytes: int = compact.REGION_BYTES, progress: Progress | None = None) -> int:
+        """Keep codes of a few bytes a region in place of exact vectors, from now on; see `compact.py`.
+
+        There is no way back but building the index anew. An index of few pictures stays exact until it has more.
+
+        Args:
+            region_bytes: of the codes of a region; more of them find more of the true best pictures.
+            progress: who is told how far it is.
+
+        Returns:
+            How many pictures were written anew.
+
+        Raises:
+            InputError: it is compact already with another number of bytes, or cannot be written.
+        """
+        with self.writing() as catalog:
+            compact.ask_for(catalog, region_bytes)
+            return compact.bring_up(catalog, self.opened, progress or Progress())

@@ -14,6 +14,7 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.former import with_former
 from wordsight.search.frames import FRAME, VIDEO
 from wordsight.search.opened import Opened
+from wordsight.search.records import whole
 
 BROKEN = "broken.txt"
 _HEAD = "# Pictures and folders that could not be read when this index was last built.\n"
@@ -30,6 +31,7 @@ def info(index: Opened) -> dict[str, Any]:
         kept = sum(catalog.segments().values())
         broken = {str(index.paths.path(key)): why for key, why in catalog.broken().items()}
         calibration = Calibration.parse(catalog.fact("calibration"))
+        compact = whole(catalog.fact("compact")) or None
     return with_former(
         {
             "index": str(index.folder),
@@ -39,6 +41,7 @@ def info(index: Opened) -> dict[str, Any]:
             "regions": used,
             "unused_regions": kept - used,
             "size": index.segments.size,
+            "compact": compact,
             "bytes": sum(map(_bytes, index.folder.rglob("*"))),
             "model": index.facts["model"],
             "bundled": index.bundled,

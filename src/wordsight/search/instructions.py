@@ -20,6 +20,7 @@ from wordsight.search.codes import CHUNK, GROUP, MIDDLE, ROWS, WordCodes
 from wordsight.search.rows import Ints, empty
 
 Instructions = Literal["amx", "vnni"]
+HALF = 7.5  # the middle of half a byte
 MOST_VNNI = 64  # words; for more ONNX Runtime, which multiplies larger blocks, is as fast
 _ARCH_PRCTL, _REQUEST, _TILES = 158, 0x1023, 18  # of Linux on x86-64: a process must ask for AMX's registers
 
@@ -56,6 +57,8 @@ def fused_scores(
     steps: NDArray[np.float32],
     words: WordCodes,
     shares: Tensor,
+    *,
+    halves: bool = False,
 ) -> NDArray[np.float32]:
     """What the rounded vectors of I pictures score with Q queries, by torch's number of threads.
 
@@ -67,6 +70,7 @@ def fused_scores(
         steps: (I,) how long a step of each is.
         words: W words.
         shares: (W, Q) how much each counts in each query.
+        halves: whether a number has half a byte, so that `rows` is (rows, D / 2), and 7.5 stands for 0.
 
     Returns:
         (Q, I) float32.
@@ -76,16 +80,17 @@ def fused_scores(
     query = np.repeat(np.arange(len(owned)), np.diff(ends))
     values = words.values[order]
     weights = (words.steps.numpy()[order] * shares.numpy()[order, query]).astype(np.float32)
-    middle = MIDDLE * values.sum(axis=1, dtype=np.int32)
+    middle = (HALF if halves else MIDDLE) * values.sum(axis=1, dtype=np.int32)
     found = np.empty((len(owned), len(first)), np.float32)
-    matrix, flat = packed(values, way), rows.reshape(-1)
+    matrix, flat, size = packed(values, way), rows.reshape(-1), values.shape[1]
 
     def work(part: slice) -> None:
         from wordsight.search.fused import score
 
         some = np.empty((len(owned), part.stop - part.start), np.float32)
         of = (first[part], count[part], matrix, ends, weights, middle, steps[part])
-        score(_shape(way), flat, rows.shape[1], *of, _buffers(len(values), rows.shape[1]), some)
+        spread = empty((ROWS * size + CHUNK,), np.uint8) if halves else None
+        score(_shape(way), spread, flat, size, *of, _buffers(len(values), size), some)
         found[:, part] = some
 
     threads = min(torch.get_num_threads(), len(first))

@@ -20,7 +20,7 @@ from torch import Tensor
 from wordsight.matching.score import Rule
 from wordsight.search.codes import Products, WordCodes, quantise_words
 from wordsight.search.instructions import Instructions, chosen, fused_scores
-from wordsight.search.rows import Stored, hold
+from wordsight.search.rows import Readable, Stored, hold
 from wordsight.search.scan import EncodedQuery, Ints, Spans, blocks, rows_of, scan, top
 
 SLACK = 1e-5  # of the lengths of both: what turning and adding up in float32 may be off by
@@ -44,7 +44,7 @@ def is_quick(rough: Rough, spans: Spans, rule: Rule) -> bool:
 
 
 def best_scores(
-    segments: Mapping[int, Stored[np.float32]],
+    segments: Mapping[int, Readable],
     rough: Rough,
     spans: Spans,
     encoded_query: EncodedQuery,

@@ -27,18 +27,37 @@ def recode(catalog: Catalog, segments: Segments, progress: Progress) -> int:
         InputError: the vectors cannot be read or written; what was committed is kept.
     """
     former = [number for number in catalog.segments() if segments.is_former(number)]
+    done = move(catalog, segments, former, "8-bit vectors", progress)
+    segments.delete("rough", catalog.segments())
+    return done
+
+
+def move(catalog: Catalog, segments: Segments, former: Sequence[int], what: str, progress: Progress) -> int:
+    """Write some segments anew, as rows are written now; gives how many pictures were in them.
+
+    Their files stay: readers may just be opening them.
+
+    Args:
+        catalog: open for writing.
+        segments: the vectors.
+        former: numbers of segments.
+        what: is done, in words.
+        progress: receives updates.
+
+    Raises:
+        InputError: the vectors cannot be read or written; what was committed is kept.
+    """
     chosen, done = ", ".join(map(str, former)), 0
     where = f"rows != 0 AND segment IN ({chosen})"
     if former:
         (total,) = catalog.db.execute(f"SELECT count(*) FROM pictures WHERE {where}").fetchone()
-        with progress.task("8-bit vectors") as count:
+        with progress.task(what) as count:
             for part in _parts(catalog, where):
                 _move(catalog, segments, part)
                 count(done := done + len(part), total)
         with catalog.change():
             for table, column in (("batches", "segment"), ("segments", "number")):
                 catalog.db.execute(f"DELETE FROM {table} WHERE {column} IN ({chosen})")
-    segments.delete_former(catalog.segments())
     return done
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,17 @@ class Rows(Generic[Number]):
 Stored = NDArray[Number] | Rows[Number]
 
 
-def hold(segments: Mapping[int, Stored[Number]], wanted: Mapping[int, int]) -> bool:
+class Readable(Protocol):
+    """Rows of float32 that are looked at as an array is: in memory, on disk, or in codes."""
+
+    @property
+    def shape(self) -> Any:
+        """(rows, D)."""
+
+    def __getitem__(self, at: Any, /) -> NDArray[np.float32]: ...
+
+
+def hold(segments: Mapping[int, Any], wanted: Mapping[int, int]) -> bool:
     """Hold files in memory of which at least half is looked at, if they are few enough; gives whether all are held.
 
     Args:

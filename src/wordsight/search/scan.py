@@ -6,7 +6,7 @@ What `matching/score.py` computes for pictures in memory, without ever holding m
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
-from wordsight.search.rows import Ints, Number, Stored, hold
+from wordsight.search.rows import Ints, Readable, hold
 
 PRODUCTS = 2**21  # rows x words in one block: 8 MB
 READ = 2**11  # rows in one block that is read from disk
@@ -87,7 +87,7 @@ class EncodedQuery(NamedTuple):
         return EncodedQuery(self.words[own], self.shares[own, one], self.hubness_weight[one], self.offset[one])
 
 
-def scan(segments: Mapping[int, Stored[np.float32]], spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
+def scan(segments: Mapping[int, Readable], spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
 
     Args:
@@ -135,7 +135,7 @@ def blocks(spans: Spans, words: int, held: bool = True) -> Iterator[Ints]:
         start = stop
 
 
-def rows_of(segment: Stored[Number], some: Spans) -> NDArray[Number]:
+def rows_of(segment: Any, some: Spans) -> NDArray[Any]:
     """The rows of pictures, end to end: as they lie in the file where nothing is between them."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]

@@ -1,7 +1,7 @@
 """An index as it was at one moment: what a search looks at while another process writes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Catalog
+from wordsight.search.coded import Coded
 from wordsight.search.frames import FRAME, VIDEO
 from wordsight.search.prefilter import Rough
-from wordsight.search.rows import Ints, Rows
+from wordsight.search.rows import Ints, Readable
 from wordsight.search.scan import Spans
 from wordsight.search.vectors import Segments
+
+TOGETHER = 10_000  # rows of the catalogue read at once: a million as Python's numbers would take half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,18 @@ class Snapshot:
         rough: the vectors in 8 bits, likewise.
         files: (I,) a number for the file of each: the frames of a video share one.
         has_videos: whether there are any frames of videos.
+        coded: what compact segments have in place of both.
     """
 
     generation: str
     numbers: Ints
     spans: Spans
-    vectors: Mapping[int, Rows[np.float32]]
-    boxes: Mapping[int, Rows[np.float32]]
+    vectors: Mapping[int, Readable]
+    boxes: Mapping[int, Readable]
     rough: Rough
     files: Ints
     has_videos: bool
+    coded: Mapping[int, Coded] = field(default_factory=dict)
 
     @classmethod
     def read(cls, catalog: Catalog, segments: Segments) -> Self:
@@ -69,6 +74,7 @@ class Snapshot:
             ),
             files,
             bool(frames),
+            {number: one.coded for number, one in opened.items() if one.coded is not None},
         )
 
     def images(self, places: Sequence[int]) -> Vectors:
@@ -88,7 +94,9 @@ def _table(catalog: Catalog) -> NDArray[np.float64]:
     """Where the rows of each picture are, without those that wait to be encoded again: (I, 7)."""
     query = "SELECT number, segment, first, rows, hubness, length, blur FROM pictures WHERE rows != 0 ORDER BY number"
     try:
-        table = np.array(catalog.db.execute(query).fetchall(), np.float64).reshape(-1, 7)
+        found = catalog.db.execute(query)
+        parts = [np.array(part, np.float64) for part in iter(lambda: found.fetchmany(TOGETHER), [])]
+        table = np.concatenate([np.empty((0, 7)), *parts])
     except (ValueError, TypeError, OverflowError):  # text, or nothing, in place of a number
         raise catalog.damage("the row of a picture") from None
     ends, sizes = table[:, 2] + table[:, 3], np.zeros(len(table))

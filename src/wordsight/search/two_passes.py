@@ -1,0 +1,140 @@
+"""Search in a compact index: every picture by its coarse code, then the first of them by their fine codes.
+
+No bound says which pictures can be among the best, as it does for 8 bits (`prefilter.py`): how many of the true ten are
+found is measured (`benchmarks/million.py`).
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordsight.matching.score import Rule
+from wordsight.search.codebook import Codebook, unpacked
+from wordsight.search.codes import WordCodes
+from wordsight.search.instructions import HALF, chosen, fused_scores
+from wordsight.search.prefilter import best_scores, is_quick
+from wordsight.search.rows import Ints, hold
+from wordsight.search.scan import EncodedQuery, Spans, blocks, rows_of, scan, top
+from wordsight.search.snapshot import Snapshot
+
+AMONG = 512  # pictures whose fine codes are looked at, at least
+TIMES = 4  # and so many times as many as are wanted
+WORD_STEPS = 127
+
+
+def all_scores(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
+    """The score of every picture with every query, as well as the index knows it: (I, Q)."""
+    inside = _is_coded(snapshot, spans)
+    if rule.thresholded_sum or not inside.any():
+        return scan(snapshot.vectors, spans, encoded_query, rule)
+    found = torch.empty(len(spans), encoded_query.shares.shape[1])
+    for places, is_coded in ((np.flatnonzero(~inside), False), (np.flatnonzero(inside), True)):
+        if len(places) and is_coded:
+            found[places] = _by_fine_codes(snapshot, spans[places], encoded_query, rule)
+        elif len(places):
+            found[places] = scan(snapshot.vectors, spans[places], encoded_query, rule)
+    return found
+
+
+def best_of_all(
+    snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule, count: int, files: Ints | None = None
+) -> Tensor:
+    """Scores of which the `count` best of each query are as good as the index knows them, and no other is greater.
+
+    Args:
+        snapshot: the index, in part or wholly compact.
+        spans: I pictures.
+        encoded_query: Q queries.
+        rule: how words make a score.
+        count: how many are wanted.
+        files: (I,) a number for the file of each picture, which frames of a video share.
+
+    Returns:
+        (I, Q) float32.
+    """
+    inside = _is_coded(snapshot, spans)
+    if not inside.any():
+        quick = is_quick(snapshot.rough, spans, rule)
+        of = snapshot.vectors, snapshot.rough, spans, encoded_query, rule, count, files
+        return best_scores(*of) if quick else scan(snapshot.vectors, spans, encoded_query, rule)
+    among = max(AMONG, TIMES * count)
+    if rule.thresholded_sum or len(spans) <= among:  # a sum over regions has no best one
+        return all_scores(snapshot, spans, encoded_query, rule)
+    if inside.all():
+        found = _by_coarse_codes(snapshot, spans, encoded_query)
+    else:
+        found = torch.empty(len(spans), encoded_query.shares.shape[1])
+        found[inside] = _by_coarse_codes(snapshot, spans[inside], encoded_query)
+        found[~inside] = scan(snapshot.vectors, spans[~inside], encoded_query, rule)
+    for query in range(found.shape[1]):
+        scores = found[:, query]
+        first = _first(scores, among, files)
+        own = all_scores(snapshot, spans[first], encoded_query.only(query), rule)[:, 0]
+        least = own[top(own, count)].min()
+        scores.clamp_(max=float(least))
+        scores[torch.from_numpy(first)] = own
+    return found
+
+
+def _first(scores: Tensor, among: int, files: Ints | None) -> Ints:
+    """The places of the greatest of scores (I,); of videos all frames of those that have one among them."""
+    first = top(scores, among)
+    return first if files is None else np.flatnonzero(np.isin(files, files[first]))
+
+
+def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which pictures are in compact segments."""
+    return np.isin(spans.segment, list(snapshot.coded))
+
+
+def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
+    codebook = next(iter(snapshot.coded.values())).codebook
+    numbers = {number: one.numbers for number, one in snapshot.coded.items()}
+    return scan(numbers, spans, _turned(codebook, encoded_query), rule)
+
+
+def _turned(codebook: Codebook, encoded_query: EncodedQuery) -> EncodedQuery:
+    """Queries in the numbers of a codebook; what the mean of all vectors adds is in their offset.
+
+    A constant goes through a maximum as it is, but not through equation 7's sum of what is above 0.
+    """
+    words = encoded_query.words
+    turned = words @ torch.from_numpy(codebook.back.T)  # (W, K)
+    constant = words @ torch.from_numpy(codebook.mean)  # (W,)
+    return encoded_query._replace(words=turned, offset=encoded_query.offset - constant @ encoded_query.shares)
+
+
+def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery) -> Tensor:
+    """Rough scores: (I, Q)."""
+    coded = {number: one.coarse for number, one in snapshot.coded.items()}
+    codebook = next(iter(snapshot.coded.values())).codebook
+    asked = _turned(codebook, encoded_query)
+    words = asked.words[:, : len(codebook.steps)] * torch.from_numpy(codebook.steps)
+    held = hold(coded, spans.rows)
+    way = chosen(len(words)) if held else None
+    found = torch.empty(len(spans), asked.shares.shape[1])
+    if way:
+        codes = _word_codes(words)
+        for number, places in spans.files.items():
+            of = spans.first[places], spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
+            scores = fused_scores(way, coded[number][:], *of, halves=True)
+            found[torch.from_numpy(places)] = torch.from_numpy(scores).T
+    else:
+        for block in blocks(spans, len(words), held):
+            found[torch.from_numpy(block)] = _block(coded[int(spans.segment[block[0]])], spans[block], words, asked)
+    return found - torch.from_numpy(spans.hubness)[:, None] * asked.hubness_weight - asked.offset
+
+
+def _block(coarse: object, some: Spans, words: Tensor, asked: EncodedQuery) -> Tensor:
+    """The same of a few pictures of one segment, by torch."""
+    rows = torch.from_numpy(unpacked(rows_of(coarse, some)).astype(np.float32) - np.float32(HALF))
+    products = rows @ words.T
+    best = torch.segment_reduce(products, "max", lengths=torch.from_numpy(some.count), axis=0)
+    return best @ asked.shares
+
+
+def _word_codes(words: Tensor) -> WordCodes:
+    """Words (W, D) in 8 bits; half bytes leave room for them."""
+    steps = words.abs().amax(dim=1).clamp(min=1e-30) / WORD_STEPS
+    nothing = torch.zeros(len(words))
+    return WordCodes((words / steps[:, None]).round().to(torch.int8).numpy(), steps, nothing, nothing)
