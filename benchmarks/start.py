@@ -36,6 +36,7 @@ from wordsight.batch import Vectors, Words
 from wordsight.matching.align import Align
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import load
+from wordsight.runs.encoder import region_encoder
 from wordsight.runs.recipe import parse
 from wordsight.search.catalog import Entry
 from wordsight.search.codes import quantise
@@ -85,7 +86,8 @@ def untrained(folder: Path, size: int) -> None:
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
     assert model.query_bank is not None
     model.query_bank.fill([seen], [said])
-    made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, "", recipe, {"best": {}})
+    seeing = region_encoder(features).fingerprint  # no index is made with a run that cannot see
+    made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, seeing, recipe, {"best": {}})
     checkpoint.save(folder, made)
 
 
