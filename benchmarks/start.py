@@ -78,16 +78,17 @@ print(json.dumps([*laps, [*now()[:2], highest]]))
 def untrained(folder: Path, size: int) -> None:
     """A checkpoint of a model that nobody trained, of vectors of this size, which knows the words of the sentence."""
     features = RegionSettings(("filters",))
+    encoder = region_encoder(features)
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
     recipe = parse('data.path = "none"\nregions.backbones = ["filters"]\nmodel.loss = "contrastive"')
-    model = Align(len(vocabulary), 8, embedding=size, loss="contrastive", normalise=True, query_bank=STRANGERS)
+    model = Align(len(vocabulary), encoder.size, embedding=size, loss="contrastive", normalise=True, query_bank=STRANGERS)
     values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
     ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
     assert model.query_bank is not None
     model.query_bank.fill([seen], [said])
-    seeing = region_encoder(features).fingerprint  # no index is made with a run that cannot see
-    made = checkpoint.Checkpoint(model, vocabulary, features, {"filters": slice(0, 8)}, seeing, recipe, {"best": {}})
+    seen_by = encoder.blocks, encoder.fingerprint
+    made = checkpoint.Checkpoint(model, vocabulary, features, *seen_by, recipe, {"best": {}})
     checkpoint.save(folder, made)
 
 
