@@ -81,7 +81,8 @@ def untrained(folder: Path, size: int) -> None:
     encoder = region_encoder(features)
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
     recipe = parse('data.path = "none"\nregions.backbones = ["filters"]\nmodel.loss = "contrastive"')
-    model = Align(len(vocabulary), encoder.size, embedding=size, loss="contrastive", normalise=True, query_bank=STRANGERS)
+    told = {"embedding": size, "loss": "contrastive", "normalise": True, "query_bank": STRANGERS}
+    model = Align(len(vocabulary), encoder.size, **told)  # type: ignore[arg-type]
     values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
     ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
