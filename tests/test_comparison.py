@@ -15,11 +15,12 @@ from wordsight import captioning
 from wordsight.cli.main import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
-from wordsight.comparison.hubness import TEMPERATURE, normalised
+from wordsight.comparison.hubness import TEMPERATURE, bank_of, normalised
 from wordsight.comparison.outcomes import Outcome, hits
 from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
 from wordsight.comparison.tables import Table
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.matching.query_bank import SHARE
 from wordsight.metrics.bleu import bleu, counts
@@ -132,6 +133,13 @@ def test_one_query_bank_corrects_the_hubness_of_every_run(done: Comparison, trai
     assert again.shown.rows[0].members[0].outcome.texts != done.shown.rows[0].members[0].outcome.texts
     compare([trained], tmp_path, device="cpu", progress=QUIET)
     assert len(list((tmp_path / "outcomes").iterdir())) == kept + 1, "kept apart from what is measured without"
+
+
+def test_no_picture_that_is_ranked_is_in_the_query_bank(world: Path) -> None:
+    every = load_dataset(world).split("train")
+    bank = bank_of(every, len(every), every[:5])
+    assert {one.path for one in bank} == {one.path for one in every[5:]}
+    assert all(len(one.sentences) <= 2 for one in bank)
 
 
 def test_a_hub_loses_more_of_its_scores_than_the_others() -> None:

@@ -139,7 +139,7 @@ def _compare(
             name = f"{dataset.name}, {split}"
             phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
             settings = run.checkpoint.recipe.data
-            bank = bank_of(pictures_of(dataset, settings.train, settings), query_bank) if query_bank else []
+            bank = bank_of(pictures_of(dataset, settings.train, settings), query_bank, pictures) if query_bank else []
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)

@@ -20,8 +20,13 @@ from wordsight.runs.pairs import Pairs, encode
 TEMPERATURE = 0.5  # tau, in standard deviations of the scores with the bank: a rule that fits scores of any unit
 
 
-def bank_of(pictures: Sequence[Picture], size: int) -> list[Picture]:
-    """The query bank: so many pictures, or all, chosen by chance and always the same, with two sentences of each."""
+def bank_of(pictures: Sequence[Picture], size: int, gallery: Sequence[Picture] = ()) -> list[Picture]:
+    """The query bank: so many pictures, or all, chosen by chance and always the same, with two sentences of each.
+
+    None of the gallery is in it: it would meet its own sentences there, and lose to all others.
+    """
+    ranked = {picture.path for picture in gallery}
+    pictures = [picture for picture in pictures if picture.path not in ranked]
     chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:size].tolist()
     return [replace(pictures[one], sentences=pictures[one].sentences[:2]) for one in chosen]
 

@@ -41,16 +41,7 @@ def best_of_all(
 ) -> Tensor:
     """Scores of which the `count` best of each query are as good as the index knows them, and no other is greater.
 
-    Args:
-        snapshot: the index, in part or wholly compact.
-        spans: I pictures.
-        encoded_query: Q queries.
-        rule: how words make a score.
-        count: how many are wanted.
-        files: (I,) a number for the file of each picture, which frames of a video share.
-
-    Returns:
-        (I, Q) float32.
+    The arguments and what it gives are those of `prefilter.best_scores`, of an index that may be compact, or in part.
     """
     inside = _is_coded(snapshot, spans)
     if not inside.any():
@@ -84,6 +75,8 @@ def _first(scores: Tensor, among: int, files: Ints | None) -> Ints:
 
 def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which pictures are in compact segments."""
+    if not snapshot.coded:  # as of most indexes: nothing is looked for among all pictures at each search
+        return np.zeros(len(spans), bool)
     return np.isin(spans.segment, list(snapshot.coded))
 
 
