@@ -13,7 +13,8 @@ from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search import compact, instructions, recoded, two_passes
-from wordsight.search.codebook import FILE, Codebook, fit, middles, unpacked
+from wordsight.search.coarse_code import middles, unpacked
+from wordsight.search.codebook import FILE, Codebook, fit
 from wordsight.search.codes import WordCodes
 from wordsight.search.index import Index
 from wordsight.search.instructions import fused_scores
@@ -48,7 +49,8 @@ def codebook(count: int = 600, size: int = 64, width: int = 112) -> tuple[Codebo
     random = np.random.default_rng(0)
     rows = random.standard_t(4, (count, size)) * 0.98 ** np.arange(size) @ random.standard_normal((size, size))
     words = random.standard_normal((200, size)).astype(np.float32)
-    return fit(rows.astype(np.float32), words, width), rows.astype(np.float32), words
+    counts = np.full(count // 20, 20)
+    return fit(rows.astype(np.float32), counts, words, width), rows.astype(np.float32), words
 
 
 def test_products_survive_coding() -> None:
@@ -61,8 +63,15 @@ def test_products_survive_coding() -> None:
     of_numbers = book.numbers(coarse, fine, counts) @ (words @ book.back.T).T + words @ book.mean
     assert np.allclose(decoded @ words.T, of_numbers, atol=1e-3 * true.std())
     assert np.abs(decoded @ words.T - true).std() < 0.02 * true.std()
-    rough = middles(unpacked(coarse), book.steps) @ (words @ book.back.T)[:, : len(book.steps)].T + words @ book.mean
+    rough = middles(unpacked(coarse), book.steps) @ (words @ book.back.T)[:, book.of].T + words @ book.mean
     assert np.abs(rough - true).std() < 0.3 * true.std()
+
+
+def test_codes_of_another_number_of_regions_are_no_codes() -> None:
+    book, rows, _ = codebook()
+    coarse, fine = book.encode(rows[:40], np.array([20, 20]))
+    with pytest.raises(ValueError):
+        book.numbers(coarse, fine, np.array([30, 10]))
 
 
 def test_more_bytes_are_nearer() -> None:

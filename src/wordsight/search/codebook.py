@@ -6,16 +6,15 @@ M = L L^T the second moment of words and C the covariance of regions, the eigenv
     v . s = mean . s + y . t,    y = (L U)^T (v - mean),    t = (L U)^-1 s
 
 and the numbers of y matter less and less: with one step for all of them no other rounding keeps scores better in as few
-bits (reverse water-filling, Cover and Thomas 2006, section 10.3). The first numbers of y are rounded to 16 steps of
-their own, half a byte each: that is the coarse code. What is left of all of them is rounded to whole steps, with what
-the regions of a picture share set apart, and packed by DEFLATE: nothing is clamped, as the regions that win for a word
-are those that stand out. Each picture takes the shortest step with which it fits into its place of fixed size.
+bits (reverse water-filling, Cover and Thomas 2006, section 10.3). The greatest are in the coarse code
+(`coarse_code.py`). What it leaves of all numbers is rounded to whole steps, with what the regions of a picture share
+set apart, and packed by DEFLATE: nothing is clamped, as the regions that win for a word are those that stand out. Each
+picture takes the shortest step with which it fits into its place of fixed size.
 """
 
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -26,16 +25,15 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.files import read_bytes, reason, write_bytes
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
-Ints = NDArray[np.int64]
+from wordsight.search import coarse_code
+from wordsight.search.coarse_code import Bytes, Floats, Ints
+from wordsight.search.threads import in_threads
 
 FILE = "codebook.npz"
-COARSE, STEPS = 48, 16  # numbers in the coarse code, and steps of each: half a byte
+COARSE = 48  # half bytes in the coarse code
+TRIED = 1024  # words that tell which regions win
 MOST = 512  # numbers of a region that are kept, at most
 RIDGE = 1e-5  # share of M's mean that is added to its diagonal: directions that no known word has
-REACHES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)  # of the coarse steps, in standard deviations; the best is taken
 HEAD = 6  # bytes in front of a packed picture: how many bytes follow, how many regions, which step
 GREATEST = 2**13  # number of steps
 PER_OCTAVE = 2.0  # what part of its bytes a picture loses, inverted, where the step is twice as long; roughly
@@ -50,7 +48,8 @@ class Codebook:
         mean: (D,).
         turn: (D, K) from vectors, less the mean, to K numbers in the order in which they matter.
         back: (K, D) from numbers to vectors; words take it the other way.
-        steps: (COARSE,) how long a step of each number of the coarse code is.
+        of: (COARSE,) the number that each half byte of the coarse code rounds.
+        steps: (COARSE,) how long its steps are.
         unit: () the shortest step of the fine code.
         fine_width: () bytes of a region's share of its picture's fine code.
     """
@@ -58,6 +57,7 @@ class Codebook:
     mean: Floats
     turn: Floats
     back: Floats
+    of: Ints
     steps: Floats
     unit: Floats
     fine_width: Ints
@@ -78,10 +78,7 @@ class Codebook:
             (rows, coarse_width) and (rows, fine_width).
         """
         numbers = ((vectors - self.mean) @ self.turn).astype(np.float32)
-        count = len(self.steps)
-        codes = _rounded(numbers[:, :count], self.steps)
-        numbers[:, :count] -= middles(codes, self.steps)
-        coarse = np.bitwise_or(codes[:, : count // 2], codes[:, count // 2 :] << 4).astype(np.uint8)
+        coarse, numbers = coarse_code.encode(numbers, self.of, self.steps)
         fine, first, rung = np.zeros((len(numbers), int(self.fine_width)), np.uint8), 0, 8 * OCTAVE
         for size in counts.tolist():
             some = slice(first, first + size)
@@ -126,12 +123,19 @@ class Codebook:
             ValueError: they are no codes.
         """
         found = np.empty((len(coarse), len(self.back)), np.float32)
-        for first, size in _spans(counts):
-            content = fine[first : first + size].tobytes()
-            length, regions, rung = np.frombuffer(content, "<u2", 3).tolist()
-            whole = _inflated(content[HEAD : HEAD + length], regions, len(self.back))
-            found[first : first + size] = whole * self._step(rung)
-        found[:, : len(self.steps)] += middles(unpacked(coarse), self.steps)
+        ends = np.cumsum(counts)
+
+        def work(part: slice) -> None:
+            for end, size in zip(ends[part].tolist(), counts[part].tolist(), strict=True):
+                content, rows = fine[end - size : end].tobytes(), found[end - size : end]
+                length, regions, rung = np.frombuffer(content, "<u2", 3).tolist()
+                if regions != size:
+                    raise ValueError(f"{regions} regions of {size}")
+                _inflate(content[HEAD : HEAD + length], rows)
+                rows *= self._step(rung)
+
+        in_threads(work, counts)
+        coarse_code.add(found, coarse, self.of, self.steps)
         return found
 
     def decode(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
@@ -169,14 +173,15 @@ class Codebook:
         raise InputError(f"{path}: {said}; without it `wordsight index build` encodes the pictures again.")
 
 
-_KINDS = {name: "<f4" for name in ("mean", "turn", "back", "steps", "unit")} | {"fine_width": "<i8"}
+_KINDS = {name: "<f4" for name in ("mean", "turn", "back", "steps", "unit")} | {"of": "<i8", "fine_width": "<i8"}
 
 
-def fit(rows: Floats, words: Floats, width: int) -> Codebook:
+def fit(rows: Floats, counts: Ints, words: Floats, width: int) -> Codebook:
     """Fit a codebook to an index.
 
     Args:
-        rows: (rows, D), regions of some of its pictures.
+        rows: (rows, D), some of its pictures.
+        counts: (I,) how many rows each has.
         words: (W, D) that stand for what will be asked.
         width: bytes a region, coarse and fine code together.
 
@@ -185,16 +190,19 @@ def fit(rows: Floats, words: Floats, width: int) -> Codebook:
     """
     mean = rows.mean(axis=0)
     turn, back = _directions(rows - mean, words)
-    numbers = (rows - mean) @ turn
+    numbers = (rows - mean).astype(np.float32) @ turn
     count = min(COARSE, len(back) // 2 * 2)
     if width < count // 2 + HEAD:
         raise InputError(f"{width} bytes a region: expected at least {count // 2 + HEAD}.")
+    asked = words[:: max(1, len(words) // TRIED)] @ back.T
+    of, steps = coarse_code.fit(numbers, coarse_code.wins(numbers, counts, asked), count)
     unit = LADDER * numbers[:, 0].std() or 1.0
     return Codebook(
         mean.astype(np.float32),
         turn,
         back,
-        _coarse_steps(numbers[:, :count]),
+        of,
+        steps,
         np.float32(unit),  # type: ignore[arg-type]
         np.int64(width - count // 2),  # type: ignore[arg-type]
     )
@@ -205,40 +213,27 @@ def regions_of(fine: Bytes) -> int:
     return int(np.frombuffer(fine.tobytes(), "<u2", 2)[1])
 
 
-def unpacked(coarse: Bytes) -> Bytes:
-    """The numbers of coarse codes, (rows, COARSE) of 0 to 15."""
-    return np.concatenate([coarse & 15, coarse >> 4], axis=1)
-
-
-def middles(codes: Bytes, steps: Floats) -> Floats:
-    """What numbers of 0 to 15 stand for."""
-    found: Floats = (codes - np.float32((STEPS - 1) / 2)) * steps
-    return found
-
-
-def _spans(counts: Ints) -> Iterator[tuple[int, int]]:
-    """The first row of each picture, and how many it has."""
-    yield from zip((np.cumsum(counts) - counts).tolist(), counts.tolist(), strict=True)
-
-
 def _deflated(whole: NDArray[np.int16]) -> bytes:
-    """The numbers of a picture (R, K) packed: what its regions share in front, the bytes in two planes."""
+    """The numbers of a picture (R, K) packed: what its regions share in front, their bytes in two planes."""
     shared = np.partition(whole, len(whole) // 2, axis=0)[len(whole) // 2]
     rest = np.concatenate([shared[None], whole - shared]).T  # number by number: neighbours are alike
     high = (rest + 128) >> 8
-    planes = np.stack([rest - (high << 8), high]).astype(np.int8)
+    planes = [rest - (high << 8)] + [high] * bool(high.any())  # of nearly all pictures no number is so great
     packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)  # smallest here, and quickest
-    return packer.compress(planes.tobytes()) + packer.flush()
+    return packer.compress(np.stack(planes).astype(np.int8).tobytes()) + packer.flush()
 
 
-def _inflated(packed: bytes, regions: int, size: int) -> Floats:
-    """What `_deflated` packed: (R, K), in steps."""
+def _inflate(packed: bytes, found: Floats) -> None:
+    """What `_deflated` packed, in steps: found (R, K) is filled."""
+    regions, size = found.shape
     try:
-        planes = np.frombuffer(zlib.decompress(packed, -zlib.MAX_WBITS), np.int8).reshape(2, size, regions + 1)
+        planes = np.frombuffer(zlib.decompress(packed, -zlib.MAX_WBITS), np.int8).reshape(-1, size, regions + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    rest = planes[0] + (planes[1].astype(np.int16) << 8)
-    return (rest[:, 1:] + rest[:, :1]).T.astype(np.float32)
+    low, *high = planes
+    np.add(low[:, 1:].T, low[:, 0], out=found, dtype=np.float32)
+    for plane in high:
+        found += np.add(plane[:, 1:].T, plane[:, 0], dtype=np.float32) * 256
 
 
 def _directions(rows: Floats, words: Floats) -> tuple[Floats, Floats]:
@@ -252,16 +247,3 @@ def _directions(rows: Floats, words: Floats) -> tuple[Floats, Floats]:
     axes = axes[:, ::-1][:, :kept]
     back = np.linalg.solve(root.T, axes).T  # (L U)^-1 = U^T L^-1 = (L^-T U)^T
     return (root @ axes).astype(np.float32), np.ascontiguousarray(back, np.float32)
-
-
-def _coarse_steps(numbers: Floats) -> Floats:
-    """The length of the coarse steps that leaves least of each number."""
-    deviation = np.maximum(numbers.std(axis=0), 1e-12)
-    tried = np.stack([2 * reach * deviation / STEPS for reach in REACHES])
-    left = [((numbers - middles(_rounded(numbers, steps), steps)) ** 2).mean(axis=0) for steps in tried]
-    found: Floats = tried[np.argmin(left, axis=0), np.arange(numbers.shape[1])].astype(np.float32)
-    return found
-
-
-def _rounded(numbers: Floats, steps: Floats) -> Bytes:
-    return np.clip(np.floor(numbers / steps) + STEPS // 2, 0, STEPS - 1).astype(np.uint8)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.search.codebook import Codebook, Floats, regions_of
+from wordsight.search.coarse_code import Floats
+from wordsight.search.codebook import Codebook, regions_of
 from wordsight.search.rows import Ints, Rows
 
 EDGES = 255  # steps of a box's edges, from 0 to 1
@@ -67,29 +68,33 @@ class Decoded:
         """
         if isinstance(at, int | np.integer):
             return self._rows(slice(int(at), int(at) + 1))[0]
-        if isinstance(at, slice):
-            return self._rows(at)
-        ends = np.flatnonzero(np.diff(at) != 1) + 1
-        parts = [self._rows(slice(int(some[0]), int(some[-1]) + 1)) for some in np.split(at, ends) if len(some)]
-        return np.concatenate(parts) if parts else np.empty((0, self.shape[1]), np.float32)
+        return self._rows(at) if isinstance(at, slice) else self._decoded(at)
 
     def _rows(self, at: slice) -> Floats:
+        """Some rows from the first of a picture on; its others are decoded with them."""
         first, stop, _ = at.indices(len(self))
-        coded, counts, end = self._coded, list[int](), first
+        end = first
         while end < stop:
-            counts.append(regions_of(coded.fine[end : end + 1]))
-            end += max(1, counts[-1])
+            end += max(1, regions_of(self._coded.fine[end : end + 1]))
+        return self._decoded(np.arange(first, min(end, len(self))))[: stop - first]
+
+    def _decoded(self, at: Ints) -> Floats:
+        coded, counts, first = self._coded, list[int](), 0
+        fine = coded.fine[at]
+        while first < len(at):
+            counts.append(max(1, regions_of(fine[first : first + 1])))
+            first += counts[-1]
         try:
-            if end > len(self):
+            if first != len(at):
                 raise ValueError
-            of = coded.coarse[first:end], coded.fine[first:end], np.array(counts, np.int64)
-            found = coded.codebook.decode(*of) if self._vectors else coded.codebook.numbers(*of)
+            of = coded.coarse[at], fine, np.array(counts, np.int64)
+            found: Floats = coded.codebook.decode(*of) if self._vectors else coded.codebook.numbers(*of)
         except ValueError:
             raise InputError(
                 f"{coded.fine.path}: damaged; `wordsight index verify` lists the pictures, `wordsight index build` "
                 "repairs them."
             ) from None
-        return found[: stop - first]
+        return found
 
 
 class Boxes:

@@ -19,7 +19,8 @@ from wordsight.runs.aligner import Aligner
 from wordsight.search.build import Builder
 from wordsight.search.built import Built
 from wordsight.search.catalog import Catalog
-from wordsight.search.codebook import Floats, fit
+from wordsight.search.coarse_code import Floats, Ints
+from wordsight.search.codebook import fit
 from wordsight.search.opened import Opened
 from wordsight.search.recoded import move
 
@@ -78,7 +79,7 @@ def bring_up(catalog: Catalog, index: Opened, progress: Progress) -> int:
     exact = [number for number in catalog.segments() if not segments.is_compact(number)] if asked else []
     if exact and (segments.codebook is not None or _has(catalog, LEAST)):
         if segments.codebook is None:
-            segments.keep(fit(_sample(catalog, index), _words(index.run), int(asked)))
+            segments.keep(fit(*_sample(catalog, index), _words(index.run), int(asked)))
         done = move(catalog, segments, exact, "compact vectors", progress)
         segments.delete("steps", catalog.segments())
         return done
@@ -91,13 +92,14 @@ def _has(catalog: Catalog, least: int) -> bool:
     return len(catalog.db.execute(query).fetchall()) >= least
 
 
-def _sample(catalog: Catalog, index: Opened) -> Floats:
-    """Regions of pictures from all over the index: (rows, D)."""
+def _sample(catalog: Catalog, index: Opened) -> tuple[Floats, Ints]:
+    """Pictures from all over the index: (rows, D), and how many rows each has."""
     snapshot = index.snapshot(catalog)
     places = np.unique(np.linspace(0, len(snapshot.spans) - 1, MOST_PICTURES).astype(np.int64))
     some = snapshot.spans[places]
     parts = zip(some.segment.tolist(), some.first.tolist(), some.count.tolist(), strict=True)
-    return np.concatenate([snapshot.vectors[segment][first : first + rows] for segment, first, rows in parts])
+    vectors = [snapshot.vectors[segment][first : first + rows] for segment, first, rows in parts]
+    return np.concatenate(vectors), some.count
 
 
 @torch.inference_mode()

@@ -1,23 +1,20 @@
 """The fused scan where numba and the processor allow it: which instructions there are, and what they need to run."""
 
 import ctypes
-import os
 import platform
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.search.codes import CHUNK, GROUP, MIDDLE, ROWS, WordCodes
 from wordsight.search.rows import Ints, empty
+from wordsight.search.threads import in_threads
 
 Instructions = Literal["amx", "vnni"]
 HALF = 7.5  # the middle of half a byte
@@ -93,13 +90,7 @@ def fused_scores(
         score(_shape(way), spread, flat, size, *of, _buffers(len(values), size), some)
         found[:, part] = some
 
-    threads = min(torch.get_num_threads(), len(first))
-    cuts = np.searchsorted(np.cumsum(count), count.sum() * np.arange(1, threads) / threads) if threads > 1 else []
-    parts = [slice(int(a), int(b)) for a, b in pairwise([0, *cuts, len(first)])]
-    if threads > 1:
-        list(_pool(threads, os.getpid()).map(work, parts))
-    else:
-        work(parts[0])
+    in_threads(work, count)
     return found
 
 
@@ -138,11 +129,6 @@ def _buffers(words: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.uint8
     )
     products, tail, best = (empty((length,), kind) for length, kind in kinds)
     return products, tail, best
-
-
-@cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
 
 
 def _may_use_tiles() -> bool:

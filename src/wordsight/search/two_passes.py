@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from wordsight.matching.score import Rule
-from wordsight.search.codebook import Codebook, unpacked
+from wordsight.search.coarse_code import unpacked
+from wordsight.search.codebook import Codebook
 from wordsight.search.codes import WordCodes
 from wordsight.search.instructions import HALF, chosen, fused_scores
 from wordsight.search.prefilter import best_scores, is_quick
@@ -102,7 +103,7 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
     coded = {number: one.coarse for number, one in snapshot.coded.items()}
     codebook = next(iter(snapshot.coded.values())).codebook
     asked = _turned(codebook, encoded_query)
-    words = asked.words[:, : len(codebook.steps)] * torch.from_numpy(codebook.steps)
+    words = asked.words[:, codebook.of] * torch.from_numpy(codebook.steps)
     held = hold(coded, spans.rows)
     way = chosen(len(words)) if held else None
     found = torch.empty(len(spans), asked.shares.shape[1])
