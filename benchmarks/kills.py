@@ -1,12 +1,13 @@
 """Kills an index's writer again and again, and looks whether anything is lost, doubled or wrong; all must be 0.
 
-    .venv/bin/python benchmarks/kills.py RUN PICTURES [--kills 200]
+    .venv/bin/python benchmarks/kills.py RUN PICTURES [--kills 200] [--compact]
 
 The writer builds, adds, removes, merges, annotates and refreshes pictures whose content changed, in a process of its
 own. Half of the times it kills itself (SIGKILL) at a random call inside of the search code, half of the times it is
 killed after a random time. Meanwhile another process reads: what it finds must score as that picture does, with its
 old content or its new, and what it has once seen must stay until it is removed; after each kill `verify` must call the
-index sound. Pictures are encoded once before, so that most of the time goes where the danger is.
+index sound. Pictures are encoded once before, so that most of the time goes where the danger is. With --compact writers
+make the index compact as well, with so many bytes that scores hardly change, and a new index is begun now and then.
 
 Then the same is done with writers that are wrong on purpose; each of these controls must be noticed.
 """
@@ -33,7 +34,7 @@ from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.runs.aligner import load
-from wordsight.search import build, merge
+from wordsight.search import build, compact, merge
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.results import Hit
@@ -41,6 +42,7 @@ from wordsight.vision.regions import Row
 
 CODE = str(Path(build.__file__).parent)
 QUIET = Progress(quiet=True)
+NEAR, NEAR_COMPACT = 1e-4, 0.02  # by how much the score of a picture may differ from that of the picture by itself
 FIGURES, BAD = ("kills", "writers", "reads"), ("failed", "lost", "doubled", "wrong", "damaged")
 
 
@@ -88,8 +90,12 @@ class Trial:
         told: how many writers were killed, ended and failed; what a reader has seen that must not be.
     """
 
-    def __init__(self, home: Path, run: Path, paths: Sequence[Path], seed: int = 0) -> None:
+    def __init__(
+        self, home: Path, run: Path, paths: Sequence[Path], seed: int = 0, *, is_compact: bool = False
+    ) -> None:
         build.BATCH = merge.PICTURES = 3
+        compact.LEAST = 6
+        self.is_compact, self.near, self.home = is_compact, NEAR_COMPACT if is_compact else NEAR, run
         self.chance = random.Random(seed)
         self.paths = [home / "photos" / path.name for path in paths]
         (home / "photos").mkdir(parents=True)
@@ -115,8 +121,17 @@ class Trial:
         self._verify()
         return self.told
 
+    def begin_anew(self) -> None:
+        """An index that is not compact in place of one that is."""
+        run = self.index.run
+        shutil.rmtree(self.index.folder)
+        self.index = Index.create(self.index.folder, self.home, "cpu")
+        self.index.opened.run = run
+
     def once(self) -> None:
         """One writer, killed or not, and what is there then."""
+        if self.index.info()["compact"] and self.chance.random() < 0.2:
+            self.begin_anew()
         work, gone = self._work()
         calls = self.chance.randrange(1, 3000) if self.chance.random() < 0.5 else None
         seen = set(self._read()) - gone
@@ -139,11 +154,13 @@ class Trial:
         if len(present) == len(self.paths) or (len(present) > 10 and chance.random() < 0.1):
             gone = chance.sample(present, len(present) * 3 // 4)
             return lambda: index.remove(gone), set(gone)
-        kind = chance.choice(("build", "add", "merge", "annotate", "refresh"))
+        kind = chance.choice(("build", "add", "merge", "annotate", "refresh", *["compact"] * self.is_compact))
         if kind == "refresh":
             for path in chance.sample(self.paths, len(self.paths) // 3):
                 path.write_bytes(chance.choice(self.contents))
                 os.utime(path, ns=(0, chance.randrange(10**18)))
+        if kind == "compact":
+            return lambda: index.compact(compact.MOST_BYTES, QUIET), set()
         if kind == "merge":
             return lambda: index.merge(self.other), set()
         if kind == "annotate":
@@ -172,7 +189,7 @@ class Trial:
         self.told["reads"] += 1
         self.told["doubled"] += len(hits) - len(found)
         for hit in hits:
-            self.told["wrong"] += min(abs(hit.score - score) for score in self.scores) > 1e-4
+            self.told["wrong"] += min(abs(hit.score - score) for score in self.scores) > self.near
             self.told["wrong"] += hit.meta.get("one") != hit.meta.get("two")
         return found
 
@@ -192,7 +209,7 @@ class Trial:
             self.told["wrong"] += len(hashes) != len(snapshot.numbers)
             for key, digest in hashes.items():
                 expected = self.by_hash.get(digest)
-                if expected is None or abs(scored.get(self.index.paths.path(key), 9e9) - expected) > 1e-4:
+                if expected is None or abs(scored.get(self.index.paths.path(key), 9e9) - expected) > self.near:
                     self.told["wrong"] += 1
 
     def _hits(self) -> Sequence[Hit]:
@@ -216,6 +233,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--compact", action="store_true", help="writers make the index compact, too")
     parser.add_argument("--control-kills", type=int, default=100, help="after which a control must have been noticed")
     parser.add_argument("--controls", nargs="*", choices=[*CONTROLS], default=[*CONTROLS])
     parser.add_argument("--most", type=int, default=40, help="pictures that are used")
@@ -224,7 +242,7 @@ def main() -> None:
     paths = [path.absolute() for path in picture_files(chosen.pictures)[: chosen.most]]
     print(f"{'':20}" + "".join(f"{name:>9}" for name in (*FIGURES, *BAD)))
     with tempfile.TemporaryDirectory() as folder:
-        told = Trial(Path(folder, "as it is"), chosen.run, paths).go(chosen.kills)
+        told = Trial(Path(folder, "as it is"), chosen.run, paths, is_compact=chosen.compact).go(chosen.kills)
         print(f"{'as it is':20}" + "".join(f"{told[name]:>9}" for name in (*FIGURES, *BAD)), flush=True)
         bad = any(told[name] for name in BAD)
         for name in chosen.controls:

@@ -13,11 +13,14 @@ from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search import compact, instructions, recoded, two_passes
+from wordsight.search.catalog import Catalog
 from wordsight.search.coarse_code import middles, unpacked
 from wordsight.search.codebook import FILE, Codebook, fit
 from wordsight.search.codes import WordCodes
 from wordsight.search.index import Index
 from wordsight.search.instructions import fused_scores
+from wordsight.search.opened import Opened
+from wordsight.search.snapshot import Snapshot
 
 QUIET = Progress(quiet=True)
 ASKED = ("a red circle", "a blue square above a star")
@@ -153,6 +156,26 @@ def test_the_first_pass_finds_what_all_fine_codes_do(exact: Index, monkeypatch: 
     assert [hit.path.name for hit in found.hits] == every and found.total == 24
     monkeypatch.setattr(two_passes, "chosen", lambda words: None)  # without the compiled scan
     assert names(exact, top=3) == every
+
+
+def test_a_search_goes_on_whose_files_are_deleted_meanwhile(exact: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has read the catalogue, and another process makes the index compact before it opens the vectors."""
+    reader, read, tries = Index(exact.folder, "cpu"), Opened.snapshot, list[str]()
+
+    def late(opened: Opened, catalog: Catalog) -> Snapshot:
+        if opened is reader.opened:
+            tries.append(catalog.fact("generation"))  # what it sees is settled
+            if len(tries) == 1:
+                exact.compact(progress=QUIET)
+        return read(opened, catalog)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Opened, "snapshot", late)
+        assert len(names(reader)) == 24
+    assert len(tries) == 2 and tries[0] != tries[1]
+    next((exact.folder / "vectors").glob("*.fine")).unlink()
+    with pytest.raises(InputError, match="cut short"):  # nothing has changed since, so it is damage
+        names(Index(exact.folder, "cpu"))
 
 
 def test_an_interrupted_rewrite_goes_on(exact: Index, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,20 +64,21 @@ def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOpti
 
 
 def looked(open_now: Callable[[], Opened], wanted: SearchOptions, look: Callable[["Search"], Found]) -> Found:
-    """What a look at an index finds; it is repeated where the index was replaced meanwhile.
+    """What a look at an index finds; repeated where it was replaced meanwhile, or changed and the look failed.
 
     Raises:
         InputError: the options cannot be used, the look says so, or the index is damaged.
     """
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
-    for _ in range(TRIES):
-        opened = open_now()
+    for left in reversed(range(TRIES)):
+        opened, generation = open_now(), ""
         try:
             with Catalog(opened.folder) as catalog:
+                generation = catalog.fact("generation")
                 found = look(Search(opened, catalog, wanted))
-        except InputError:
-            if opened.is_current():
+        except InputError:  # as where an index was made compact, and files deleted that were about to be read
+            if opened.is_current() and (not left or generation == opened.generation()):
                 raise
         else:
             if opened.is_current():
@@ -196,10 +197,8 @@ class Search:
             self._score_moments(query, [int(group[0]) for group in page], files, scores)
         hits = self._hits(query, page, files, scores, normalised, confidence)
         total = len(files.best) - len(order) + len(sets)
-        unknown = dict.fromkeys(word for term in query for word in term.unknown)
-        return SearchResults(
-            tuple(hits), total, start + 1, tuple(unknown), curve is not None and curve.doubts(confidence)
-        )
+        unknown = tuple(dict.fromkeys(word for term in query for word in term.unknown))
+        return SearchResults(tuple(hits), total, start + 1, unknown, curve is not None and curve.doubts(confidence))
 
     def _score_moments(self, query: Sequence[QueryTerm], page: Sequence[int], files: Files, scores: Tensor) -> None:
         """Put the best moments of the videos on a page in order, by scores (I,) that become exact."""

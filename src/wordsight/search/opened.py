@@ -94,6 +94,15 @@ class Opened:
         except InputError:
             return False
 
+    def generation(self) -> str:
+        """How often it was changed until now.
+
+        Raises:
+            InputError: the catalogue cannot be read.
+        """
+        with Catalog(self.folder) as catalog:
+            return catalog.fact("generation")
+
     def check(self) -> None:
         """That it is still there.
 
