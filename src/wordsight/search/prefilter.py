@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
+from wordsight.search.candidates import candidate_scores
 from wordsight.search.codes import Products, WordCodes, quantise_words
 from wordsight.search.instructions import Instructions, chosen, fused_scores
 from wordsight.search.rows import Readable, Stored, hold
@@ -71,12 +72,15 @@ def best_scores(
     if count >= (len(spans) if files is None else len(np.unique(files))):
         return scan(segments, spans, encoded_query, rule)
     found, error = _rough(rough, spans, encoded_query)
-    for query in range(found.shape[1]):
-        ask, scores = encoded_query.only(query), found[:, query]
-        first = _first(scores, count, files)
-        surely = scan(segments, spans[first], ask, rule).min()  # the k-th best is not below this
-        near = (scores + error[:, query] >= surely).nonzero()[:, 0].numpy()
-        found[near, query] = scan(segments, spans[near], ask, rule)[:, 0]
+    columns = found.T
+    first = [_first(scores, count, files) for scores in columns]
+    surely = [own.min() for own in candidate_scores(segments, spans, first, encoded_query)]
+    near = [  # the k-th best is not below what is sure
+        (scores + off >= least).nonzero()[:, 0].numpy()
+        for scores, off, least in zip(columns, error.T, surely, strict=True)
+    ]
+    for scores, places, own in zip(columns, near, candidate_scores(segments, spans, near, encoded_query), strict=True):
+        scores[torch.from_numpy(places)] = own
     return found
 
 
