@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def name_of(path: Path) -> str:
     return ".".join(["wordsight", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(".__init__")
 
 
+@cache
 def imports(path: Path) -> list[str]:
     """Every module a file imports, wherever in it."""
     found = []
