@@ -1,9 +1,11 @@
 # Needs python3 >= 3.11 and nothing else: the first command makes .venv. make demo PYTHON=python3.12 picks another.
-# make test EXTRAS=dev,browser tests the app in Chromium or Chrome too, make test TESTS=slow what takes long.
+# make test EXTRAS=dev,browser tests the app in Chromium or Chrome too, make test TESTS=slow what takes long;
+# WORKERS=3 in three processes, else in one for each core, 4 at most.
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
 TESTS ?= not slow
+WORKERS ?= auto
 INSTALLED := .venv/installed-$(EXTRAS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKS := requirements/dev.txt $(if $(findstring browser,$(EXTRAS)),requirements/browser.txt)
@@ -15,7 +17,7 @@ demo: $(INSTALLED)  ## paint a world, train on it, show what was learned
 	$(BIN)/wordsight demo
 
 test: $(INSTALLED)  ## the tests, but for those that take long
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(TESTS)"
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile -m "$(TESTS)"
 
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ BENCHMARKS: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # arguments, and
         ("--rounds", "3"),
         ("--pictures", "3", "--vocabulary", "30", "--hidden", "16", "--steps", "4", "--rounds", "1"),
     ),
-    "scan.py": ((), ("--pictures", "1100", "--rounds", "1")),
+    "scan.py": ((), ("--pictures", "1100", "--rounds", "1", "--judged", "4")),
     "build.py": ((), ("--pictures", "12")),
     "start.py": (("--pictures", "10000"), ("--pictures", "40", "--regions", "3", "--size", "8", "--rounds", "1")),
     "features.py": ((), ("--pictures", "5")),

@@ -215,7 +215,7 @@ def right(found: list[int], scores: np.ndarray) -> float:
 
 
 def measure(
-    vectors: Vectors, others: dict[str, Peer], rounds: int, clock: Callable[[], float]
+    vectors: Vectors, others: dict[str, Peer], rounds: int, judged: int, clock: Callable[[], float]
 ) -> tuple[Spent, dict[str, float]]:
     """The milliseconds of a query by each way in each round, and which share of the first ten each library finds."""
     one, words, exact = vectors.words[:1], vectors.words, plain(vectors, vectors.words)
@@ -241,7 +241,7 @@ def measure(
             began = clock()
             work()
             spent[way].append(1000 * (clock() - began) / (QUERIES if way[1] == TOGETHER else 1))
-    return spent, {name: right_share(peer, words, exact) for name, peer in others.items()}
+    return spent, {name: right_share(peer, words[:judged], exact[:judged]) for name, peer in others.items()}
 
 
 def products(vectors: Vectors) -> dict[str, Answer]:
@@ -326,6 +326,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also write the rows here")
+    parser.add_argument("--judged", type=int, default=QUERIES, help="queries of which a library's answers are compared")
     parser.add_argument("--peers", nargs="*", default=["maxsim-cpu", "LanceDB", "Qdrant"])
     chosen = parser.parse_args()
     with_cores(chosen.cores)
@@ -343,7 +344,7 @@ def main() -> None:
         print(f"one query of maxsim-cpu, or of numpy where there is none; whole numbers by {how}; {has}")
         print(f"{'':32}{FIRST_ONE:>12}{'x':>8}{TOGETHER:>12}{'x':>8}{'right':>10}")
         others, missing = peers(vectors, folder, wanted)
-        spent, share = measure(vectors, others, chosen.rounds, clock)
+        spent, share = measure(vectors, others, chosen.rounds, chosen.judged, clock)
         print("\n".join(lines(spent, share)))
         missing |= {name: "its local mode is for fewer pictures" for name in chosen.peers if name not in wanted}
         write(chosen.json, rows(spent, shape, missing))

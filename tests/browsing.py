@@ -1,5 +1,6 @@
 """A browser for the tests of the page: opened on a server, and what is looked for in it."""
 
+import importlib.util
 import json
 import threading
 import time
@@ -88,6 +89,21 @@ def until(page: Any, true: str, why: str) -> None:
             return
         page.wait_for_timeout(50)
     pytest.fail(why)
+
+
+def complaints(page: Any, part: str = "html", dark: bool = False) -> list[tuple[str, list[tuple[Any, str]]]]:
+    """What axe-core, the checker of accessibility, finds in a part of the page; in the dark, of its colours alone."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
+    page.wait_for_timeout(350)  # what fades is there
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Path(found.origin).with_name("axe.min.js").read_text())
+    every = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    colours = {"type": "rule", "values": ["color-contrast"]}  # nothing else is different there
+    rules = {"runOnly": colours if dark else every, "resultTypes": ["violations"]}
+    wrong = page.evaluate("([part, rules]) => axe.run(part, rules)", [part, rules])["violations"]
+    return [(one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"][:2]]) for one in wrong]
 
 
 def drag(page: Any, frame: Any) -> None:

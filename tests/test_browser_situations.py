@@ -1,13 +1,12 @@
 """What is done in an opened photo or a given picture, said by the page in a browser."""
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browsing import expect, opened, served, until
+from browsing import complaints, expect, opened, served, until
 from wordsight.runs.captioner import load_captioner
 from wordsight.runs.recogniser import load_recogniser
 from wordsight.search.index import Index
@@ -159,16 +158,10 @@ def test_without_a_run_there_is_no_section(page: Any) -> None:
 
 @pytest.mark.parametrize("given", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"has_touch": True}])
 def test_it_is_for_everyone_and_every_screen(browser: Any, where: str, given: dict[str, Any]) -> None:
-    source = importlib.util.find_spec("axe_playwright_python")
-    if source is None or source.origin is None:
-        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
     narrow = {"viewport": {"width": 320, "height": 740}} if "has_touch" in given else {}
     with opened(browser, where, **given, **narrow) as page:
         done = asked(page, ANSWER)
-        page.wait_for_timeout(350)  # what fades is there
-        page.evaluate(Path(source.origin).with_name("axe.min.js").read_text())
-        wrong = page.evaluate("axe.run('#view', {resultTypes: ['violations']})")["violations"]
-        assert not [(one["id"], one["nodes"][0]["failureSummary"]) for one in wrong]
+        assert not complaints(page, "#view", dark=given.get("color_scheme") == "dark")
         if narrow:
             assert page.evaluate("document.querySelector('#view .aside').scrollWidth") <= 320
             assert all(done.locator("ul.roles button").nth(n).bounding_box()["height"] >= 24 for n in range(3))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forked import forked
 from wordsight.errors import InputError
 from wordsight.search import rows
 from wordsight.search.rows import Rows
@@ -72,15 +73,8 @@ def test_the_command_says_so(indexed: Path, tmp_path: Path) -> None:
         (path,) = (tmp_path / "index" / "vectors").glob(f"*.{kind}")
         content = path.read_bytes()
         path.write_bytes(content[:-1])
-        command = [
-            sys.executable,
-            "-c",
-            "from wordsight.cli.main import main; main()",
-            "search",
-            str(tmp_path / "index"),
-            "a red circle",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "wordsight.cli.main", "search", str(tmp_path / "index"), "a red circle"]
+        done = forked(command)
         assert done.returncode == 2 and "Traceback" not in done.stderr
         assert "cut short" in done.stderr and done.stderr.count("\n") == 1
         path.write_bytes(content)

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forked import forked
 from wordsight.errors import InputError
 from wordsight.matching.align import Align
 from wordsight.progress import Progress
@@ -471,7 +471,7 @@ def test_rows_behind_the_committed_ones_are_cut_off(index: Index, photos: list[P
 def test_killed_writers_lose_nothing_and_a_wrong_one_is_noticed(trained: Path, world: Path) -> None:
     command = [sys.executable, str(KILLS), str(trained), str(world / "images"), "--kills", "6", "--most", "12"]
     command += ["--controls", "rows exchanged"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = forked(command, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     names, told, control = (line.rsplit(maxsplit=8) for line in done.stdout.splitlines())
     figures = dict(zip(names, map(int, told[1:]), strict=True))

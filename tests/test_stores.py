@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from wordsight.search.stores.find import StoredIndex
 from wordsight.search.stores.maxsim import picture_vectors, query_vectors
 from wordsight.search.stores.places import open_store, place_for
 
-pytest.importorskip("qdrant_client")
-pytest.importorskip("lancedb")
+missing = not all(map(find_spec, ("qdrant_client", "lancedb")))  # not imported: that takes each worker seconds
+pytestmark = pytest.mark.skipif(missing, reason="Qdrant and LanceDB are not installed (extra `stores`)")
 
 KINDS = ["qdrant", "lancedb"]
 QUIET = Progress(quiet=True)

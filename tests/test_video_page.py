@@ -1,6 +1,5 @@
 """Videos on the page, in a real browser: played from the frame that was found."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from wordsight.search.index import Index
 from wordsight.web.app import create_app
 
 pytest.importorskip("playwright.sync_api", reason="the extra 'browser' (playwright) is not installed")
-from browsing import expect, opened, served
+from browsing import complaints, expect, opened, served
 
 
 @pytest.fixture(scope="module")
@@ -80,24 +79,12 @@ def test_what_a_browser_cannot_play_is_said_and_can_be_downloaded(browser: Any, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_against_videos(browser: Any, address: str, scheme: str) -> None:
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or found.origin is None:
-        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
-    source = Path(found.origin).with_name("axe.min.js").read_text()
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     with opened(browser, address, color_scheme=scheme, viewport={"width": 400, "height": 800}) as page:
-
-        def clean() -> None:
-            page.wait_for_timeout(350)  # what fades is there
-            page.evaluate(source)
-            wrong = page.evaluate("rules => axe.run(rules)", rules)["violations"]
-            assert not [(one["id"], one["nodes"][0]["html"]) for one in wrong]
-
-        clean()
+        assert not complaints(page, dark=scheme == "dark")
         page.goto(f"{address}/?q=a+red+circle&kind=video")
         page.locator('.tile:has-text("VID_") a.open').click()
         expect(page.locator(".moment").first).to_be_visible()
-        clean()
+        assert not complaints(page, "#view", dark=scheme == "dark")
         page.locator(".play").click()
         expect(page.locator("video")).to_be_visible()
-        clean()
+        assert not complaints(page, "#view", dark=scheme == "dark")

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from forked import forked
 from test_search_cli import run, said
 from test_video_frames import film, sound
 from wordsight.errors import InputError
@@ -275,7 +275,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     path = clip(tmp_path / "in" / "long.mp4", "aabbbcccddaabbccddcb")
     whole = built(tmp_path / "whole", path)
     index = Index.create(tmp_path / "index", RUN, "cpu")
-    done = subprocess.run([sys.executable, "-c", KILLED, index.folder, path.parent, "2"], timeout=200)
+    done = forked([sys.executable, "-c", KILLED, index.folder, path.parent, "2"], timeout=200)
     assert done.returncode == -signal.SIGKILL
     ((_, seconds, until, frames),) = known(index)
     assert 0 < until < seconds and len(names(index)) == frames > 1
