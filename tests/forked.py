@@ -22,7 +22,7 @@ def forked(command: Sequence[Any], **given: Any) -> subprocess.CompletedProcess[
         outputs = [Path(folder, name) for name in ("out", "err")]
         copy = get_context("fork").Process(target=_work, args=(words, outputs))
         copy.start()
-        copy.join(given.get("timeout"))
+        copy.join(given.get("timeout", 300))
         copy.kill()  # does nothing to one that has ended
         copy.join()
         done = subprocess.CompletedProcess(list(command), copy.exitcode or 0, *(one.read_text() for one in outputs))
