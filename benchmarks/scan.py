@@ -1,12 +1,13 @@
 """How fast the exact scan is, next to what one writes first, to libraries that do the same, and to reading memory.
 
-    python benchmarks/scan.py [--pictures 10000] [--cores 1]
+    python benchmarks/scan.py [--pictures 10000] [--regions 20] [--cores 1]
     python benchmarks/scan.py --run RUN --pictures 100000
 
-Queries of 8 words, one and 100 together, on pictures of 20 regions of 256 numbers. The first draws vectors of unequal
-lengths that lean one way, and words that are never below 0 (equation 6). The second takes a run's own regions and
-words of the val split (from the feature cache): the first 20 regions, 8 words of sentences of at least so many, both
-along the 256 directions in which regions are longest, repeated with noise of a tenth of their length.
+Queries of 8 words, one and 100 together, on pictures of 20 regions of 256 numbers, or as many as --regions says. The
+first draws vectors of unequal lengths that lean one way, and words that are never below 0 (equation 6). The second
+takes a run's own regions and words of the val split (from the feature cache): the first regions, 8 words of sentences
+of at least so many, both along the 256 directions in which regions are longest, repeated with noise of a tenth of their
+length.
 
 All ways take turns in one process, round after round; a ratio is the median of the rounds' ratios, a time the best of
 them: seconds of processor on one core, of the clock on several. maxsim-cpu, LanceDB and Qdrant take part where they
@@ -43,7 +44,7 @@ from wordsight.search.rows import empty
 from wordsight.search.scan import PRODUCTS, EncodedQuery, Floats, Spans, scan, top
 from wordsight.vision.onnx_session import integer_products
 
-REGIONS, SIZE, WORDS, QUERIES, FIRST = 20, 256, 8, 100, 10
+SIZE, WORDS, QUERIES, FIRST = 256, 8, 100, 10
 BLOCK = 1000  # pictures
 Answer = Callable[[], object]
 FIRST_ONE, TOGETHER = "one query", "of 100"
@@ -61,12 +62,17 @@ class Vectors(NamedTuple):
     words: Tensor
 
     @property
+    def regions(self) -> int:
+        """R, of each picture."""
+        return int(self.spans.count[0])
+
+    @property
     def pictures(self) -> Floats:
-        """(I, 20, D)."""
-        return self.rows.reshape(-1, REGIONS, self.rows.shape[1])
+        """(I, R, D)."""
+        return self.rows.reshape(-1, self.regions, self.rows.shape[1])
 
 
-def drawn(pictures: int) -> tuple[Iterator[Tensor], Tensor]:
+def drawn(pictures: int, regions: int) -> tuple[Iterator[Tensor], Tensor]:
     """Random regions, a block at a time, and words."""
     random = torch.Generator().manual_seed(0)
     lean = 0.5 * torch.randn(SIZE, generator=random)
@@ -76,16 +82,16 @@ def drawn(pictures: int) -> tuple[Iterator[Tensor], Tensor]:
         return lengths * (torch.randn(*shape, SIZE, generator=random) + lean)
 
     words = uneven(QUERIES, WORDS).relu()
-    return (uneven(min(BLOCK, pictures - first), REGIONS) for first in range(0, pictures, BLOCK)), words
+    return (uneven(min(BLOCK, pictures - first), regions) for first in range(0, pictures, BLOCK)), words
 
 
 @torch.inference_mode()
-def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tuple[Iterator[Tensor], Tensor]:
+def seen(run_folder: Path, data: Path | None, split: str, pictures: int, count: int) -> tuple[Iterator[Tensor], Tensor]:
     """A run's own regions, repeated with noise, and words."""
     run = load(run_folder, "cpu")
     run.model.clear_query_bank()
     images, texts = encoded(run, split_of(run, data, split))
-    regions = torch.cat([some.values[:, :REGIONS] for some in images if some.mask[:, :REGIONS].all()])
+    regions = torch.cat([some.values[:, :count] for some in images if some.mask[:, :count].all()])
     words = torch.cat([some.values[some.mask.sum(dim=1) >= WORDS, :WORDS] for some in texts])
     rows = regions.flatten(0, 1)
     directions = torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -SIZE:]  # (D, at most 256)
@@ -93,20 +99,20 @@ def seen(run_folder: Path, data: Path | None, split: str, pictures: int) -> tupl
     return more(regions @ directions, pictures), words[chosen] @ directions
 
 
-def stored(path: Path, pictures: int, blocks: Iterator[Tensor], words: Tensor) -> Vectors:
+def stored(path: Path, pictures: int, regions: int, blocks: Iterator[Tensor], words: Tensor) -> Vectors:
     """Vectors as an index keeps them."""
-    rows = np.memmap(path, "<f4", "w+", shape=(pictures * REGIONS, words.shape[2]))
+    rows = np.memmap(path, "<f4", "w+", shape=(pictures * regions, words.shape[2]))
     codes, steps = empty(rows.shape, np.uint8), empty((len(rows), 1), np.float32)
     extents, at = [], 0
     for block in blocks:
-        some = slice(at, at := at + len(block) * REGIONS)
+        some = slice(at, at := at + len(block) * regions)
         rows[some] = block.flatten(0, 1).numpy()
-        coded = quantise(rows[some], np.full(len(block), REGIONS))
+        coded = quantise(rows[some], np.full(len(block), regions))
         codes[some], steps[some, 0] = coded.values, coded.steps
         extents.append((coded.length, coded.blur))
     rows.flush()
     every = np.arange(pictures)
-    where = np.ones_like(every), every * REGIONS, np.full_like(every, REGIONS), np.zeros(pictures, np.float32)
+    where = np.ones_like(every), every * regions, np.full_like(every, regions), np.zeros(pictures, np.float32)
     lengths = (np.concatenate(parts) for parts in zip(*extents, strict=True))
     rough = Rough({1: (codes, steps)})
     return Vectors(np.memmap(path, "<f4", "c", shape=rows.shape), rough, Spans(*where, *lengths), words)
@@ -123,8 +129,8 @@ def plain(vectors: Vectors, words: Tensor) -> np.ndarray:
     flat, found = words.flatten(0, 1).numpy().T, []
     step = max(1, len(vectors.pictures) // len(words))
     for first in range(0, len(vectors.pictures), step):
-        some = vectors.rows[first * REGIONS : (first + step) * REGIONS]
-        best = (some @ flat).reshape(-1, REGIONS, flat.shape[1]).max(axis=1)
+        some = vectors.pictures[first : first + step]
+        best = (some.reshape(-1, len(flat)) @ flat).reshape(len(some), -1, flat.shape[1]).max(axis=1)
         found.append(best.reshape(len(best), -1, WORDS).sum(axis=2))
     return np.concatenate(found).T
 
@@ -156,7 +162,7 @@ def lance(vectors: Vectors, folder: Path) -> Peer:
         for first in range(0, len(vectors.pictures), BLOCK):
             some = vectors.pictures[first : first + BLOCK]
             each = pa.FixedSizeListArray.from_arrays(pa.array(some.reshape(-1)), some.shape[2])
-            lists = pa.ListArray.from_arrays(pa.array(np.arange(len(some) + 1, dtype=np.int32) * REGIONS), each)
+            lists = pa.ListArray.from_arrays(pa.array(np.arange(len(some) + 1, dtype=np.int32) * vectors.regions), each)
             ids = pa.array(np.arange(first, first + len(some)))
             yield pa.record_batch([ids, lists], names=["id", "vector"])
 
@@ -323,6 +329,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--split", default="val")
     parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--regions", type=int, default=20, help="of a picture")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also write the rows here")
@@ -334,11 +341,12 @@ def main() -> None:
     wanted = [name for name in chosen.peers if name != "Qdrant" or chosen.pictures <= 20_000]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        made = seen(chosen.run, chosen.data, chosen.split, chosen.pictures) if chosen.run else drawn(chosen.pictures)
-        vectors = stored(folder / "vectors", chosen.pictures, *made)
+        size = chosen.pictures, chosen.regions
+        made = seen(chosen.run, chosen.data, chosen.split, *size) if chosen.run else drawn(*size)
+        vectors = stored(folder / "vectors", *size, *made)
         clock = time.process_time if chosen.cores == 1 else time.perf_counter
         kind, unit = chosen.run or "drawn", "of processor" if chosen.cores == 1 else "on the clock"
-        shape = f"{chosen.pictures:,} pictures x {REGIONS} x {vectors.rows.shape[1]}, {kind}"
+        shape = f"{chosen.pictures:,} pictures x {vectors.regions} x {vectors.rows.shape[1]}, {kind}"
         print(f"{shape}; {chosen.cores} core(s), ms {unit}; x: times as fast as")
         how, has = instruction(WORDS) or "ONNX Runtime", ", ".join(processor()["features"])
         print(f"one query of maxsim-cpu, or of numpy where there is none; whole numbers by {how}; {has}")
