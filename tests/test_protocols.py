@@ -79,6 +79,21 @@ def test_folds_are_means_of_parts_that_know_only_themselves() -> None:
             fold_metrics(scores, picture, folds)
 
 
+def test_runs_are_compared_in_folds(trained: Path, tmp_path: Path) -> None:
+    told = compare([trained], tmp_path, folds=2, device="cpu", progress=QUIET)
+    whole = compare([trained], tmp_path, device="cpu", progress=QUIET)
+    found, one = (each.shown.rows[0].members[0].outcome for each in (told, whole))
+    figures = measure(load(trained, "cpu"), folds=2, report=False)
+    assert "ranked in 2 folds" in told.shown.about and "folds" not in whole.shown.about
+    assert {key: found.figures[key] for key in one.figures if "@" in key or key == "rsum"} == {
+        key: figures[f"folds_{key}"] for key in one.figures if "@" in key or key == "rsum"
+    }
+    assert one.figures["rsum"] == pytest.approx(figures["rsum"]) and found.figures["rsum"] > one.figures["rsum"]
+    assert len(found.images) == len(one.images) and all(a <= b for a, b in zip(found.images, one.images, strict=True))
+    with pytest.raises(InputError, match="1000 folds of"):
+        compare([trained], tmp_path, folds=1000, device="cpu", progress=QUIET)
+
+
 def test_relevance_is_as_counted_by_hand() -> None:
     scores = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.1, 0.1, 0.1, 0.1], [0.0, 0.0, 0.0, 0.0, 0.0]])
     right = torch.tensor([[1, 0, 1, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]).bool()

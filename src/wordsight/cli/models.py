@@ -160,6 +160,7 @@ def compare(
     query_bank: Annotated[
         int, typer.Option(min=0, metavar="N", help="Correct every run's hubness by N training pictures; 0 for none.")
     ] = 0,
+    folds: Annotated[int, typer.Option(min=1, metavar="N", help="Rank N parts of the split, each by itself.")] = 1,
     beam: Annotated[int, typer.Option(min=1, help="Captions: beam width, the captions kept at each step.")] = 3,
     device: Device = "auto",
     allow_hub: AllowHub = False,
@@ -168,7 +169,9 @@ def compare(
     """Compare runs on the same pictures: tables, curves, and which differences are significant."""
     from wordsight.comparison.compare import compare
 
-    done = compare(runs, out, data, split, grounding=grounding, query_bank=query_bank, beam=beam, device=device)
+    done = compare(
+        runs, out, data, split, grounding=grounding, query_bank=query_bank, folds=folds, beam=beam, device=device
+    )
     print_result(done.to_json(), f"{done.markdown()}\n{done.page}", as_json)
 
 

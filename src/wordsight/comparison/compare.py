@@ -21,6 +21,7 @@ from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
 from wordsight.locks import locked
+from wordsight.metrics.ranking import check_folds
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.checkpoint import make_folder, read_config
@@ -83,6 +84,7 @@ def compare(
     *,
     grounding: bool = False,
     query_bank: int = 0,
+    folds: int = 1,
     beam: int = BEAM,
     device: str = "auto",
     progress: Progress | None = None,
@@ -100,6 +102,7 @@ def compare(
         grounding: also compare where aligners put the phrases of the dataset, see `data/entities.py`.
         query_bank: how many pictures of the training split correct the hubness of every aligner alike; 0 to score as
             each run does by itself. See `hubness.py`.
+        folds: rank so many parts of the pictures, each by itself, and give the means: COCO's "1K" is 5.
         beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: receives updates; None prints to stderr.
@@ -112,7 +115,7 @@ def compare(
     _check(runs)
     make_folder(out)
     with locked(out, "another process is comparing here"):
-        return _compare(runs, out, data, split, grounding, query_bank, beam, device, progress)
+        return _compare(runs, out, data, split, grounding, query_bank, folds, beam, device, progress)
 
 
 def _compare(
@@ -122,6 +125,7 @@ def _compare(
     split: str,
     grounding: bool,
     query_bank: int,
+    folds: int,
     beam: int,
     device: str,
     progress: Progress,
@@ -136,6 +140,7 @@ def _compare(
             gallery = run.task.gallery
             dataset, wanted = part(gallery)(run.checkpoint, run.folder, data, split)
             pictures = featured(run.encoder, wanted, progress, split, out)[0]
+            check_folds(folds, len(pictures))
             name = f"{dataset.name}, {split}"
             phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
             settings = run.checkpoint.recipe.data
@@ -143,23 +148,28 @@ def _compare(
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
-        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases, bank)
+        found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases, bank, folds)
         members.append(Member.of(run, found))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
     differences = {kind: compared(some, pictures) for kind, some in kinds.items() if some}
-    sentences = sum(len(picture.sentences) for picture in pictures)
-    hubs = f"; hubness of every run corrected by {len(bank):,} pictures of the training split" if bank else ""
-    about = (
-        f"{len(pictures):,} pictures with {sentences:,} sentences; captions with a beam of {beam}; measured in float32 "
-        f"on {_machine(run.device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand{hubs}."
-    )
+    about = _about(pictures, folds, beam, run.device, len(bank))
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))
     write_text(out / "comparison.json", to_json(done.to_json(), indent=1) + "\n")
     write_text(out / "comparison.md", done.markdown())
     return done
+
+
+def _about(pictures: Sequence[Picture], folds: int, beam: int, device: torch.device, bank: int) -> str:
+    sentences = sum(len(picture.sentences) for picture in pictures)
+    parts = f", ranked in {folds} folds: means" if folds > 1 else ""
+    hubs = f"; hubness of every run corrected by {bank:,} pictures of the training split" if bank else ""
+    return (
+        f"{len(pictures):,} pictures with {sentences:,} sentences{parts}; captions with a beam of {beam}; measured in "
+        f"float32 on {_machine(device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand{hubs}."
+    )
 
 
 def _check(folders: Sequence[Path]) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from wordsight.metrics.captions import caption_metrics
 from wordsight.metrics.cider import cider_d
 from wordsight.metrics.grounding import judged
 from wordsight.metrics.ptb import tokenise
-from wordsight.metrics.ranking import metrics, ranks, rsum, score_matrix
+from wordsight.metrics.ranking import Ranks, fold_metrics, fold_ranks, score_matrix
 from wordsight.metrics.situations import situation_metrics, terms
 from wordsight.progress import Count, Progress
 from wordsight.runs.aligner import Aligner
@@ -94,6 +95,7 @@ def outcome(
     progress: Progress,
     phrases: Sequence[Phrase] = (),
     bank: Sequence[Picture] = (),
+    folds: int = 1,
 ) -> Outcome:
     """The outcome of a run on pictures, computed or as kept.
 
@@ -106,20 +108,21 @@ def outcome(
         progress: receives updates.
         phrases: with boxes, for an aligner to locate; none to leave grounding out.
         bank: pictures of the training split, to correct the hubness of an aligner by; none to score as it does.
+        folds: an aligner ranks so many parts of the pictures, each by itself.
 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
     """
     if not isinstance(run, Aligner):
-        phrases, bank = (), ()
-    path = kept / f"{_key(run, pictures, parses, beam, phrases, bank)}.json"
+        phrases, bank, folds = (), (), 1
+    path = kept / f"{_key(run, pictures, parses, beam, phrases, bank, folds)}.json"
     if path.exists() and (known := _read(path)):
         return known
     name = run.folder.resolve().name
     seen, rows = featured(run.encoder, pictures, progress, name)
     if [picture.name for picture in seen] != [picture.name for picture in pictures]:
         raise InputError(f"{name}: {len(pictures) - len(seen)} of the pictures cannot be read; all runs need the same.")
-    more = {}
+    more: dict[str, Any] = {"folds": folds} if folds > 1 else {}
     if bank:
         kept_pictures, table = featured(run.encoder, bank, progress, "the query bank")
         more["bank"] = pairs(kept_pictures, table, run.vocabulary, parses)
@@ -139,8 +142,12 @@ def ranked(
     beam: int,
     count: Count,
     bank: Pairs | None = None,
+    folds: int = 1,
 ) -> Outcome:
-    """The outcome of an aligner, with its hubness corrected by a bank where there is one; `beam` is not used."""
+    """The outcome of an aligner, with its hubness corrected by a bank where there is one; `beam` is not used.
+
+    Of several folds the figures are means, and every rank is in its own fold.
+    """
     known = pairs(pictures, rows, run.vocabulary, parses)
     if bank is not None:
         run.model.clear_query_bank()
@@ -150,11 +157,13 @@ def ranked(
     scores = score_matrix(run.model, images, _counted(texts, count))
     if bank is not None:
         scores = corrected(scores, run.model, images, texts, bank)
-    found = ranks(scores, known.picture)
-    figures = metrics(found, len(pictures))
+    parts = fold_ranks(scores, known.picture, folds)
+    found = Ranks(*(torch.cat(some) for some in zip(*parts, strict=True)))
+    figures = fold_metrics(scores, known.picture, folds)
+    figures.pop("count")
     return Outcome(
         kind="ranking",
-        figures=figures | {"rsum": rsum(figures)},
+        figures=figures,
         speed=speed,
         images=found.images.tolist(),
         texts=found.texts.tolist(),
@@ -239,8 +248,9 @@ def _key(
     beam: int,
     phrases: Sequence[Phrase] = (),
     bank: Sequence[Picture] = (),
+    folds: int = 1,
 ) -> str:
-    """Cache key: equal for the same run, pictures, sentences, parses, beam, phrases and query bank."""
+    """Cache key: equal for the same run, pictures, sentences, parses, beam, phrases, query bank and folds."""
     digest = hashlib.sha256()
     if is_dual(run.folder):
         digest.update(content_of(find_dual(run.folder)).encode())
@@ -255,6 +265,8 @@ def _key(
         digest.update(repr(phrases).encode())
     if bank:
         digest.update(repr((SHARE, TEMPERATURE, [(picture.name, picture.sentences) for picture in bank])).encode())
+    if folds > 1:
+        digest.update(f"{folds} folds".encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 
 

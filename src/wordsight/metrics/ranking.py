@@ -112,14 +112,22 @@ def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float
     Raises:
         InputError: there are not two pictures for each fold.
     """
+    parts = fold_ranks(scores, picture, folds)
+    sizes = [len(some) for some in torch.arange(len(scores)).tensor_split(folds)]
+    found = [metrics(part, size) for part, size in zip(parts, sizes, strict=True)]
+    means = {key: round(sum(one[key] for one in found) / folds, 4) for key in found[0]}
+    largest = {key: max(int(one[key]) for one in found) for key in ("pictures", "sentences")}
+    return means | largest | {"rsum": round(rsum(means), 4), "count": folds}
+
+
+def fold_ranks(scores: Tensor, picture: Tensor, folds: int) -> list[Ranks]:
+    """The ranks of the right answers in each fold; arguments and errors are those of `fold_metrics`."""
     check_folds(folds, len(scores))
     found = []
     for some in torch.arange(len(scores)).tensor_split(folds):
         own = (picture >= some[0]) & (picture <= some[-1])
-        found.append(metrics(ranks(scores[some][:, own], picture[own] - some[0]), len(some)))
-    means = {key: round(sum(one[key] for one in found) / folds, 4) for key in found[0]}
-    sizes = {key: max(int(one[key]) for one in found) for key in ("pictures", "sentences")}
-    return means | sizes | {"rsum": round(rsum(means), 4), "count": folds}
+        found.append(ranks(scores[some][:, own], picture[own] - some[0]))
+    return found
 
 
 def check_folds(folds: int, pictures: int) -> None:
