@@ -9,6 +9,8 @@ of 16 lanes (VPDPBUSD). Both give the same whole numbers. Imports numba: only wh
 # mypy: disable-error-code="call-arg, arg-type"
 # An intrinsic is called without its first argument, which numba gives it; its types do not know that.
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -66,32 +68,44 @@ def _end(typing: Any, config: Any) -> Any:
 
 @intrinsic
 def _products(
-    typing: Any, config: Any, rows: Any, at: Any, size: Any, words: Any, group: Any, count: Any, found: Any
+    typing: Any, config: Any, rows: Any, at: Any, size: Any, planes: Any, words: Any, group: Any, count: Any, found: Any
 ) -> Any:
     """The products of 32 rows and 16 words, into found[512 x group :].
 
-    The first row begins at the byte `at`, the next `size` further. Of the `count` words, as `packed` gives them, those
-    of the `group` are taken, by VNNI where `config` is None.
+    The first row begins at the byte `at`, the next `size` further; what else belongs to each row is in a plane behind
+    all 32 of them, or in none. Of the `count` words, as `packed` gives them, those of the `group` are taken, by VNNI
+    where `config` is None.
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, rows_, at_, size_, words_, group_, count_, found_ = arguments
+        _, rows_, at_, size_, planes_, words_, group_, count_, found_ = arguments
         steps = builder.udiv(builder.add(size_, _whole(CHUNK - 1)), _whole(CHUNK))
-        each = builder.mul(steps, _whole(CHUNK * GROUP))  # bytes of a group
+        each = builder.mul(builder.mul(steps, planes_), _whole(CHUNK * GROUP))  # bytes of a group
         row = _pointer(context, builder, rows, rows_, at_)
         word = _pointer(context, builder, words, words_, builder.mul(group_, each))
         out = _pointer(context, builder, found, found_, builder.mul(group_, _whole(ROWS * GROUP)))
         if isinstance(config, types.NoneType):
             many = builder.icmp_signed(">", count_, builder.add(builder.mul(group_, _whole(GROUP)), _whole(8)))
-            _with_vnni(builder, row, size_, word, steps, builder.select(many, _whole(2), _whole(1)), out)
+            eights = builder.select(many, _whole(2), _whole(1))
+            _with_vnni(builder, row, size_, (planes_, steps), word, eights, out)
         else:
-            _with_amx(builder, row, size_, word, steps, out)
+            _with_amx(builder, row, size_, (planes_, steps), word, out)
         return context.get_dummy_value()
 
-    return types.void(config, rows, at, size, words, group, count, found), code
+    return types.void(config, rows, at, size, planes, words, group, count, found), code
 
 
-def _with_amx(builder: Any, row: Any, size: Any, word: Any, steps: Any, out: Any) -> None:
+@contextmanager
+def _chunks(builder: Any, size: Any, of: tuple[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """A loop over the chunks of each plane: how far a chunk is behind that of the first, and which it is."""
+    planes, steps = of
+    with cgutils.for_range(builder, planes) as plane, cgutils.for_range(builder, steps) as step:
+        apart = builder.mul(plane.index, builder.mul(size, _whole(ROWS)))
+        behind = builder.add(apart, builder.mul(step.index, _whole(CHUNK)))
+        yield behind, builder.add(builder.mul(plane.index, steps), step.index)
+
+
+def _with_amx(builder: Any, row: Any, size: Any, of: tuple[Any, Any], word: Any, out: Any) -> None:
     """Tiles 0 and 1 add up the products of rows, 2 and 3, with words, 4."""
     below = builder.gep(row, [builder.mul(size, _whole(16))])
 
@@ -100,20 +114,19 @@ def _with_amx(builder: Any, row: Any, size: Any, word: Any, steps: Any, out: Any
 
     for number in (0, 1):
         tile("tilezero", number)
-    with cgutils.for_range(builder, steps) as loop:
-        step, tile_at = (builder.mul(loop.index, _whole(width)) for width in (CHUNK, CHUNK * GROUP))
-        tile("tileloadd64", 4, builder.gep(word, [tile_at]), _whole(CHUNK))
-        tile("tileloadd64", 2, builder.gep(row, [step]), size)
-        tile("tileloadd64", 3, builder.gep(below, [step]), size)
+    with _chunks(builder, size, of) as (behind, chunk):
+        tile("tileloadd64", 4, builder.gep(word, [builder.mul(chunk, _whole(CHUNK * GROUP))]), _whole(CHUNK))
+        tile("tileloadd64", 2, builder.gep(row, [behind]), size)
+        tile("tileloadd64", 3, builder.gep(below, [behind]), size)
         for number in (0, 1):
             tile("tdpbusd", number, ir.Constant(_I8, number + 2), ir.Constant(_I8, 4))
     for number in (0, 1):
         tile("tilestored64", number, builder.gep(out, [_whole(1024 * number)]), _whole(4 * GROUP))
 
 
-def _with_vnni(builder: Any, row: Any, size: Any, word: Any, steps: Any, eights: Any, out: Any) -> None:
+def _with_vnni(builder: Any, row: Any, size: Any, of: tuple[Any, Any], word: Any, eights: Any, out: Any) -> None:
     """Two rows with eight words, `eights` times: 16 registers of 16 sums each, which `_added` makes 16 sums."""
-    of_word = builder.mul(steps, _whole(CHUNK))
+    of_word = builder.mul(builder.mul(*of), _whole(CHUNK))
     sums = [cgutils.alloca_once(builder, _LANES) for _ in range(16)]
     with cgutils.for_range(builder, _whole(ROWS // 2)) as pair, cgutils.for_range(builder, eights) as half:
         above = builder.gep(row, [builder.mul(size, builder.mul(pair.index, _whole(2)))])
@@ -121,11 +134,10 @@ def _with_vnni(builder: Any, row: Any, size: Any, word: Any, steps: Any, eights:
         first = builder.gep(word, [builder.mul(of_word, builder.mul(half.index, _whole(8)))])
         for one in sums:
             builder.store(ir.Constant(_LANES, [0] * 16), one)
-        with cgutils.for_range(builder, steps) as loop:
-            step = builder.mul(loop.index, _whole(CHUNK))
-            bytes_of = [_load(builder, builder.gep(one, [step])) for one in rows]
+        with _chunks(builder, size, of) as (behind, chunk):
+            bytes_of = [_load(builder, builder.gep(one, [behind])) for one in rows]
             for number in range(8):
-                at = builder.add(builder.mul(of_word, _whole(number)), step)
+                at = builder.add(builder.mul(of_word, _whole(number)), builder.mul(chunk, _whole(CHUNK)))
                 lanes = _load(builder, builder.gep(first, [at]))
                 for side in (0, 1):
                     one = sums[8 * side + number]
@@ -194,16 +206,14 @@ def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
 
 @intrinsic
 def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) -> Any:
-    """The lower and the upper halves of 8 bytes at rows[at :], into found[low :] and found[high :]."""
+    """The lower and the upper halves of 64 bytes at rows[at :], into found[low :] and found[high :]."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rows_, at_, found_, low_, high_ = arguments
-        wide = _I64.as_pointer()
-        both = builder.load(builder.bitcast(_pointer(context, builder, rows, rows_, at_), wide))
-        both.align = 1
-        mask = _whole(0x0F0F0F0F0F0F0F0F)
-        for value, to in ((both, low_), (builder.lshr(both, _whole(4)), high_)):
-            where = builder.bitcast(_pointer(context, builder, found, found_, to), wide)
+        both = _load(builder, _pointer(context, builder, rows, rows_, at_))
+        mask, four = (ir.Constant(_LANES, [number] * 16) for number in (0x0F0F0F0F, 4))
+        for value, to in ((both, low_), (builder.lshr(both, four), high_)):
+            where = builder.bitcast(_pointer(context, builder, found, found_, to), _LANES.as_pointer())
             builder.store(builder.and_(value, mask), where).align = 1
         return context.get_dummy_value()
 
@@ -212,18 +222,14 @@ def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) ->
 
 @njit(nogil=True, cache=True)
 def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
-    """32 rows of half bytes, from the byte `at`, as whole bytes: of each row all lower halves, then all upper ones."""
-    half = size // 2
-    for row in range(min(ROWS, (len(rows) - at) // half)):
-        start, to = at + row * half, row * size
-        if half % 8 == 0:
-            for number in range(0, half, 8):
-                _halves(rows, start + number, found, to + number, to + half + number)
-        else:
-            for number in range(half):
-                both = rows[start + number]
-                found[to + number] = both & 15
-                found[to + half + number] = both >> 4
+    """32 rows of half bytes, from the byte `at`, as whole bytes: the lower halves of all, then the upper ones."""
+    high = ROWS * size
+    whole = min(high, len(rows) - at) // CHUNK * CHUNK
+    for number in range(0, whole, CHUNK):
+        _halves(rows, at + number, found, number, high + number)
+    for number in range(whole, min(high, len(rows) - at)):
+        found[number] = rows[at + number] & 15
+        found[high + number] = rows[at + number] >> 4
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})
@@ -234,9 +240,9 @@ def score(  # type: ignore[no-untyped-def]
 
     Args:
         config: the shape of AMX's tiles; None for VNNI.
-        halves: None, or as many bytes as 32 rows of D have: each byte of `rows` is then two numbers, of half a byte.
-        rows: (rows x D,) uint8, of a file; or (rows x D / 2,).
-        size: D.
+        halves: None, or room for 32 rows of D bytes: each byte of `rows` is then two numbers, of half a byte.
+        rows: (rows x size,) uint8, of a file.
+        size: bytes of a row, D or D / 2.
         first: (I,) the first row of each picture, ascending as is best.
         count: (I,) how many, at least 1.
         words: as `packed` gives them.
@@ -248,7 +254,7 @@ def score(  # type: ignore[no-untyped-def]
         out: (Q, I) float32.
     """
     products, tail, best = buffers
-    groups, base = len(best) // GROUP, -ROWS
+    groups, planes, base = len(best) // GROUP, 1 if halves is None else 2, -ROWS
     _begin(config)
     for picture in range(len(first)):
         for word in range(len(best)):
@@ -257,20 +263,20 @@ def score(  # type: ignore[no-untyped-def]
         while row < end:
             if not base <= row < base + ROWS:
                 base = row
-                if halves is not None:
-                    _spread(rows, base * (size // 2), size, halves)
                 at, left = base * size, len(rows) - base * size
+                if halves is not None:
+                    _spread(rows, at, size, halves)
                 if halves is None:
                     _fetch(rows, at + AHEAD, ROWS * size // 64)
                 if halves is None and left < ROWS * size + CHUNK:  # never read behind the end
                     tail[: min(left, len(tail))] = rows[at : at + len(tail)]
                 for group in range(groups):
                     if halves is not None:
-                        _products(config, halves, 0, size, words, group, len(weights), products)
+                        _products(config, halves, 0, size, planes, words, group, len(weights), products)
                     elif left < ROWS * size + CHUNK:
-                        _products(config, tail, 0, size, words, group, len(weights), products)
+                        _products(config, tail, 0, size, planes, words, group, len(weights), products)
                     else:
-                        _products(config, rows, at, size, words, group, len(weights), products)
+                        _products(config, rows, at, size, planes, words, group, len(weights), products)
             stop = min(end, base + ROWS)
             for group in range(groups):
                 _greatest(products, row - base, stop - base, best, group)

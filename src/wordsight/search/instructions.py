@@ -79,14 +79,15 @@ def fused_scores(
     weights = (words.steps.numpy()[order] * shares.numpy()[order, query]).astype(np.float32)
     middle = (HALF if halves else MIDDLE) * values.sum(axis=1, dtype=np.int32)
     found = np.empty((len(owned), len(first)), np.float32)
-    matrix, flat, size = packed(values, way), rows.reshape(-1), values.shape[1]
+    planes = 2 if halves else 1
+    matrix, flat, size = packed(values, way, planes), rows.reshape(-1), values.shape[1] // planes
 
     def work(part: slice) -> None:
         from wordsight.search.fused import score
 
         some = np.empty((len(owned), part.stop - part.start), np.float32)
         of = (first[part], count[part], matrix, ends, weights, middle, steps[part])
-        spread = empty((ROWS * size + CHUNK,), np.uint8) if halves else None
+        spread = empty((planes * ROWS * size + CHUNK,), np.uint8) if halves else None
         score(_shape(way), spread, flat, size, *of, _buffers(len(values), size), some)
         found[:, part] = some
 
@@ -94,16 +95,17 @@ def fused_scores(
     return found
 
 
-def packed(words: NDArray[np.int8], way: Instructions) -> NDArray[np.int8]:
-    """Words (W, D) as they are multiplied, in groups of 16 and steps of 64 bytes, padded with 0.
+def packed(words: NDArray[np.int8], way: Instructions, planes: int = 1) -> NDArray[np.int8]:
+    """Words (W, D) as they are multiplied, in groups of 16 and steps of 64 bytes of each plane, padded with 0.
 
     VNNI takes word after word; AMX of each step 4 bytes of each word in turn.
     """
-    groups, steps = -(-len(words) // GROUP), -(-words.shape[1] // CHUNK)
-    padded = np.zeros((groups * GROUP, steps * CHUNK), np.int8)
-    padded[: len(words), : words.shape[1]] = words
+    size = words.shape[1] // planes
+    groups, steps = -(-len(words) // GROUP), -(-size // CHUNK)
+    padded = np.zeros((groups * GROUP, planes, steps * CHUNK), np.int8)
+    padded[: len(words), :, :size] = words.reshape(len(words), planes, size)
     if way == "amx":
-        padded = padded.reshape(groups, GROUP, steps, CHUNK // 4, 4).transpose(0, 2, 3, 1, 4)
+        padded = padded.reshape(groups, GROUP, planes * steps, CHUNK // 4, 4).transpose(0, 2, 3, 1, 4)
     found = empty((padded.size,), np.int8)
     found[:] = padded.reshape(-1)
     return found
