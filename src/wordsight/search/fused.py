@@ -266,8 +266,7 @@ def score(  # type: ignore[no-untyped-def]
                 at, left = base * size, len(rows) - base * size
                 if halves is not None:
                     _spread(rows, at, size, halves)
-                if halves is None:
-                    _fetch(rows, at + AHEAD, ROWS * size // 64)
+                _fetch(rows, at + AHEAD, ROWS * size // 64)
                 if halves is None and left < ROWS * size + CHUNK:  # never read behind the end
                     tail[: min(left, len(tail))] = rows[at : at + len(tail)]
                 for group in range(groups):

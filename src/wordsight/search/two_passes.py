@@ -4,6 +4,8 @@ No bound says which pictures can be among the best, as it does for 8 bits (`pref
 found is measured (`benchmarks/million.py`).
 """
 
+from math import isqrt
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from wordsight.search.rows import Ints, hold
 from wordsight.search.scan import EncodedQuery, Spans, blocks, rows_of, scan, top
 from wordsight.search.snapshot import Snapshot
 
-AMONG = 512  # pictures whose fine codes are looked at, at least
+AMONG = 512  # pictures whose fine codes are looked at, at least; or the square root of how many there are
 TIMES = 4  # and so many times as many as are wanted
 WORD_STEPS = 127
 
@@ -49,7 +51,7 @@ def best_of_all(
         quick = is_quick(snapshot.rough, spans, rule)
         of = snapshot.vectors, snapshot.rough, spans, encoded_query, rule, count, files
         return best_scores(*of) if quick else scan(snapshot.vectors, spans, encoded_query, rule)
-    among = max(AMONG, TIMES * count)
+    among = max(AMONG, isqrt(len(spans)), TIMES * count)
     if rule.thresholded_sum or len(spans) <= among:  # a sum over regions has no best one
         return all_scores(snapshot, spans, encoded_query, rule)
     if inside.all():
@@ -104,18 +106,17 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
     codebook = next(iter(snapshot.coded.values())).codebook
     asked = _turned(codebook, encoded_query)
     words = asked.words[:, codebook.of] * torch.from_numpy(codebook.steps)
-    held = hold(coded, spans.rows)
-    way = chosen(len(words)) if held else None
+    hold(coded, spans.rows)
+    way, codes = chosen(len(words)), _word_codes(words)
     found = torch.empty(len(spans), asked.shares.shape[1])
-    if way:
-        codes = _word_codes(words)
-        for number, places in spans.files.items():
-            of = spans.first[places], spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
-            scores = fused_scores(way, coded[number][:], *of, halves=True)
-            found[torch.from_numpy(places)] = torch.from_numpy(scores).T
-    else:
-        for block in blocks(spans, len(words), held):
-            found[torch.from_numpy(block)] = _block(coded[int(spans.segment[block[0]])], spans[block], words, asked)
+    for number, places in spans.files.items():
+        rows, some = coded[number], spans[places]
+        if way and (rows.is_held or 2 * spans.rows[number] >= len(rows)):  # else it is not worth reading all of it
+            of = some.first, some.count, np.ones(len(some), np.float32), codes, asked.shares
+            found[torch.from_numpy(places)] = torch.from_numpy(fused_scores(way, rows[:], *of, halves=True)).T
+        else:
+            for block in blocks(some, len(words), rows.is_held):
+                found[torch.from_numpy(places[block])] = _block(rows, some[block], words, asked)
     return found - torch.from_numpy(spans.hubness)[:, None] * asked.hubness_weight - asked.offset
 
 
