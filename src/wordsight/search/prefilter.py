@@ -10,7 +10,7 @@ nothing more need be known; all others are scored in float32 too. What comes out
 would give.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -71,17 +71,17 @@ def best_scores(
     """
     if count >= (len(spans) if files is None else len(np.unique(files))):
         return scan(segments, spans, encoded_query, rule)
-    found, error = _rough(rough, spans, encoded_query)
-    columns = found.T
-    first = [_first(scores, count, files) for scores in columns]
+    words = quantise_words(encoded_query.words)
+    found = _rough(rough, spans, encoded_query, words)  # (Q, I), a query at a time from here on: it stays in the cache
+    first = [_first(scores, count, files) for scores in found]
     surely = [own.min() for own in candidate_scores(segments, spans, first, encoded_query)]
     near = [  # the k-th best is not below what is sure
-        (scores + off >= least).nonzero()[:, 0].numpy()
-        for scores, off, least in zip(columns, error.T, surely, strict=True)
+        (scores + error >= least).nonzero()[:, 0].numpy()
+        for scores, error, least in zip(found, _errors(spans, encoded_query, words), surely, strict=True)
     ]
-    for scores, places, own in zip(columns, near, candidate_scores(segments, spans, near, encoded_query), strict=True):
+    for scores, places, own in zip(found, near, candidate_scores(segments, spans, near, encoded_query), strict=True):
         scores[torch.from_numpy(places)] = own
-    return found
+    return found.T
 
 
 def _first(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
@@ -92,9 +92,8 @@ def _first(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
     return order[np.sort(np.unique(files[order], return_index=True)[1])[:count]]
 
 
-def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery) -> tuple[Tensor, Tensor]:
-    """The scores of rounded vectors and words, and how far off they can be: (I, Q) each."""
-    words, shares = quantise_words(encoded_query.words), encoded_query.shares.abs()
+def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery, words: WordCodes) -> Tensor:
+    """The scores of rounded vectors and words: (Q, I)."""
     hold({number: steps for number, (_, steps) in rough.items()}, spans.rows)
     held = hold({number: values for number, (values, _) in rough.items()}, spans.rows)
     way = chosen(len(words.values)) if held else None
@@ -102,29 +101,37 @@ def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery) -> tuple[Ten
         found = _fused(way, rough, spans, words, encoded_query.shares)
     else:
         found = _by_blocks(rough, spans, words, encoded_query.shares, held)
-    length = encoded_query.words.norm(dim=1)
-    error = torch.from_numpy(spans.blur)[:, None] * (words.length @ shares)
-    error += torch.from_numpy(spans.length)[:, None] * ((words.blur + SLACK * length) @ shares)
-    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset, error
+    hubness = torch.from_numpy(spans.hubness)
+    for scores, weight, offset in zip(found, encoded_query.hubness_weight, encoded_query.offset, strict=True):
+        scores -= hubness * weight + offset
+    return found
+
+
+def _errors(spans: Spans, encoded_query: EncodedQuery, words: WordCodes) -> Iterator[Tensor]:
+    """How far off the rough scores of each query can be: (I,)."""
+    shares, slack = encoded_query.shares.abs(), SLACK * encoded_query.words.norm(dim=1)
+    blur, length = torch.from_numpy(spans.blur), torch.from_numpy(spans.length)
+    for of_blur, of_length in zip(words.length @ shares, (words.blur + slack) @ shares, strict=True):
+        yield blur * of_blur + length * of_length
 
 
 def _fused(way: Instructions, rough: Rough, spans: Spans, words: WordCodes, shares: Tensor) -> Tensor:
-    """The scores of rounded vectors that are in memory: (I, Q)."""
+    """The scores of rounded vectors that are in memory: (Q, I)."""
     found = np.empty((shares.shape[1], len(spans)), np.float32)
     for number, places in spans.files.items():
         (values, steps), first = rough[number], spans.first[places]
         each = steps[first][:, 0]
         found[:, places] = fused_scores(way, values[:], first, spans.count[places], each, words, shares)
-    return torch.from_numpy(found).T
+    return torch.from_numpy(found)
 
 
 def _by_blocks(rough: Rough, spans: Spans, words: WordCodes, shares: Tensor, held: bool) -> Tensor:
     """The same from memory or the disk, by ONNX Runtime."""
-    products, found = Products(words), torch.empty(len(spans), shares.shape[1])
+    products, found = Products(words), torch.empty(shares.shape[1], len(spans))
     for block in blocks(spans, len(words.values), held):
         some = spans[block]
         values, steps = rough[int(some.segment[0])]
         step = rows_of(steps, some)[np.cumsum(some.count) - some.count]  # (pictures, 1)
         best = products.best(rows_of(values, some), some.count) * torch.from_numpy(step)  # (pictures, W)
-        found[torch.from_numpy(block)] = best @ shares
+        found[:, torch.from_numpy(block)] = (best @ shares).T
     return found
