@@ -18,6 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.alignment import measure
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
+from wordsight.search import compact
 from wordsight.search.index import Index
 from wordsight.search.query import Like
 from wordsight.vision.dual_source import find_dual, is_dual
@@ -157,6 +158,20 @@ def test_an_index_ranks_as_transformers_does(
     assert {len(word.box) for word in first.words} == {4} and first.phrases
     assert len({word.box for word in first.words}) > 1
     assert first.words[0].strength == 0  # "a" is seen nowhere
+
+
+def test_a_compact_index_ranks_by_whole_pictures(
+    folders: dict[str, Path], pictures: list[Path], indexes: dict[str, Index], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Only the first region of each is scored, and the others only show where words went."""
+    monkeypatch.setattr(compact, "LEAST", 4)
+    index = Index.create(tmp_path / "index", folders["clip"], "cpu")
+    index.build(pictures, progress=QUIET)
+    assert index.compact(256, QUIET) == len(pictures)
+    for sentence in SENTENCES:
+        true = {hit.path: hit for hit in indexes["clip"].search(sentence).hits}
+        for hit in index.search(sentence).hits:
+            assert hit.score == pytest.approx(true[hit.path].score, abs=0.02) and hit.words
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -129,8 +129,8 @@ class Codebook:
             for end, size in zip(ends[part].tolist(), counts[part].tolist(), strict=True):
                 content, rows = fine[end - size : end].tobytes(), found[end - size : end]
                 length, regions, rung = np.frombuffer(content, "<u2", 3).tolist()
-                if regions != size:
-                    raise ValueError(f"{regions} regions of {size}")
+                if regions != size or rung >= RUNGS:
+                    raise ValueError(f"{regions} regions of {size}, step {rung}")
                 _inflate(content[HEAD : HEAD + length], rows)
                 rows *= self._step(rung)
 

@@ -73,7 +73,7 @@ def best_scores(
         return scan(segments, spans, encoded_query, rule)
     found, error = _rough(rough, spans, encoded_query)
     columns = found.T
-    first = [_first(scores, count, files) for scores in columns]
+    first = [best_places(scores, count, files) for scores in columns]
     surely = [own.min() for own in candidate_scores(segments, spans, first, encoded_query)]
     near = [  # the k-th best is not below what is sure
         (scores + off >= least).nonzero()[:, 0].numpy()
@@ -84,8 +84,8 @@ def best_scores(
     return found
 
 
-def _first(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
-    """The places of the greatest of scores (I,), each of another file."""
+def best_places(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
+    """The places of the greatest of scores (I,), with `files` each of another file."""
     if files is None:
         return top(scores, count)
     order = top(scores, len(scores))
