@@ -206,6 +206,16 @@ def test_other_bytes_are_refused(exact: Index) -> None:
         exact.compact(160)
     with pytest.raises(InputError, match="expected 64 to 1024"):
         exact.compact(2)
+    assert exact.compact(progress=QUIET) == 0, "what it has already"
+
+
+def test_bytes_may_change_as_long_as_nothing_is_coded(trained: Path, world: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", trained, "cpu")
+    for wanted in (64, 200, None):
+        index.compact(wanted, QUIET)
+    assert index.info()["compact"] == 200
+    index.build(picture_files([world / "images"])[:12], progress=QUIET)
+    assert index.segments.codebook is not None and index.segments.codebook.fine_width == 176
 
 
 def test_a_killed_build_leaves_nothing_that_search_minds(exact: Index) -> None:

@@ -170,7 +170,7 @@ class Codebook:
             said = f"cannot be read ({reason(error)})"
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             said = "damaged"
-        raise InputError(f"{path}: {said}; without it `wordsight index build` encodes the pictures again.")
+        raise InputError(f"{path}: {said}; `wordsight index build` encodes the pictures again.")
 
 
 _KINDS = {name: "<f4" for name in ("mean", "turn", "back", "steps", "unit")} | {"of": "<i8", "fine_width": "<i8"}
