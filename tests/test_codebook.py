@@ -1,5 +1,7 @@
 """The codes of a compact index: what they stand for, in how many bytes, and what is no code."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from wordsight.errors import InputError
 from wordsight.search import instructions
 from wordsight.search.coarse_code import middles, unpacked
-from wordsight.search.codebook import Codebook, fit
+from wordsight.search.codebook import FILE, Codebook, fit
 from wordsight.search.coded import Coded
 from wordsight.search.codes import WordCodes
 from wordsight.search.instructions import fused_scores
@@ -75,6 +77,18 @@ def test_a_damaged_head_is_damage_whatever_is_in_it(byte: int) -> None:
     for at in (firsts, slice(0, 600), int(firsts[4])):
         with pytest.raises(InputError, match=r"00001\.fine: damaged"):
             some.vectors[at]
+
+
+@pytest.mark.parametrize("what", [b"PK\x01\x02", b"'descr'"], ids=["a method of packing", "the head of an array"])
+def test_a_codebook_that_is_damaged_anywhere_is_called_so(tmp_path: Path, what: bytes) -> None:
+    book, _, _ = codebook()
+    book.save(tmp_path)
+    content = bytearray((tmp_path / FILE).read_bytes())
+    place = content.index(what)
+    content[place + 10 if what[:2] == b"PK" else place] ^= 0xFF
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(InputError, match=r"codebook\.npz: damaged"):
+        Codebook.load(tmp_path)
 
 
 def test_more_bytes_are_nearer() -> None:
