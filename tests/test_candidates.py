@@ -10,7 +10,7 @@ from wordsight.search.candidates import candidate_scores
 from wordsight.search.scan import EncodedQuery, Spans, scan
 
 
-@pytest.mark.parametrize("numbers", [2**22, 1], ids=["together", "one at a time"])
+@pytest.mark.parametrize("numbers", [2**22, 700, 1], ids=["together", "all but the longest", "each too long"])
 def test_scores_are_those_of_the_scan(monkeypatch: pytest.MonkeyPatch, numbers: int) -> None:
     """Pictures with unequal regions in two files, queries with unequal words, one with none, and hubness."""
     monkeypatch.setattr(candidates, "NUMBERS", numbers)

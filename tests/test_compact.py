@@ -12,14 +12,14 @@ import torch
 from wordsight.data.pictures import picture_files
 from wordsight.errors import InputError
 from wordsight.progress import Progress
-from wordsight.search import compact, instructions, recoded, two_passes
+from wordsight.search import compact, recoded, two_passes
 from wordsight.search.catalog import Catalog
-from wordsight.search.coarse_code import middles, unpacked
-from wordsight.search.codebook import FILE, Codebook, fit
-from wordsight.search.codes import WordCodes
+from wordsight.search.codebook import FILE
 from wordsight.search.index import Index
-from wordsight.search.instructions import fused_scores
 from wordsight.search.opened import Opened
+from wordsight.search.prefilter import best_places
+from wordsight.search.query import encoded_query, terms
+from wordsight.search.scan import top
 from wordsight.search.snapshot import Snapshot
 
 QUIET = Progress(quiet=True)
@@ -45,73 +45,6 @@ def names(index: Index, ask: str = ASKED[0], top: int = 24) -> list[str]:
 
 def kinds(index: Index) -> set[str]:
     return {path.suffix or path.name for path in (index.folder / "vectors").iterdir() if path.suffix != ".npz"}
-
-
-def codebook(count: int = 600, size: int = 64, width: int = 112) -> tuple[Codebook, np.ndarray, np.ndarray]:
-    """One of vectors with a few strong directions and long tails, these, and words."""
-    random = np.random.default_rng(0)
-    rows = random.standard_t(4, (count, size)) * 0.98 ** np.arange(size) @ random.standard_normal((size, size))
-    words = random.standard_normal((200, size)).astype(np.float32)
-    counts = np.full(count // 20, 20)
-    return fit(rows.astype(np.float32), counts, words, width), rows.astype(np.float32), words
-
-
-def test_products_survive_coding() -> None:
-    book, rows, words = codebook()
-    counts = np.array([20, 60, 100, 200, 220])
-    coarse, fine = book.encode(rows, counts)
-    assert (coarse.shape[1] + fine.shape[1], coarse.dtype, fine.dtype) == (112, np.uint8, np.uint8)
-    true = rows @ words.T
-    decoded = book.decode(coarse, fine, counts)
-    of_numbers = book.numbers(coarse, fine, counts) @ (words @ book.back.T).T + words @ book.mean
-    assert np.allclose(decoded @ words.T, of_numbers, atol=1e-3 * true.std())
-    assert np.abs(decoded @ words.T - true).std() < 0.02 * true.std()
-    rough = middles(unpacked(coarse), book.steps) @ (words @ book.back.T)[:, book.of].T + words @ book.mean
-    assert np.abs(rough - true).std() < 0.3 * true.std()
-
-
-def test_codes_of_another_number_of_regions_are_no_codes() -> None:
-    book, rows, _ = codebook()
-    coarse, fine = book.encode(rows[:40], np.array([20, 20]))
-    with pytest.raises(ValueError):
-        book.numbers(coarse, fine, np.array([30, 10]))
-
-
-def test_more_bytes_are_nearer() -> None:
-    left = []
-    for width in (64, 112, 256):
-        book, rows, words = codebook(1200, 200, width)
-        counts = np.full(60, 20)
-        left.append(np.abs((book.decode(*book.encode(rows, counts), counts) - rows) @ words.T).mean())
-    assert left[0] > 1.5 * left[1] and left[1] > 1.5 * left[2]
-
-
-def test_coding_what_was_coded_changes_little() -> None:
-    book, rows, _ = codebook()
-    counts = np.full(30, 20)
-    once = book.decode(*book.encode(rows, counts), counts)
-    twice = book.decode(*book.encode(once, counts), counts)
-    assert np.abs(twice - once).mean() < np.abs(once - rows).mean()
-
-
-@pytest.mark.parametrize("way", ["amx", "vnni"])
-@pytest.mark.parametrize("size", [2, 10, 48, 64])
-def test_half_bytes_are_scored_as_whole_numbers(way: instructions.Instructions, size: int) -> None:
-    if way not in instructions.instructions():
-        pytest.skip(f"needs numba (the extra fast) and a processor with {way}")
-    random = np.random.default_rng(size)
-    values = random.integers(-127, 128, (9, size)).astype(np.int8)
-    nothing = torch.zeros(9)
-    shares = torch.from_numpy(random.integers(1, 4, (9, 1)).astype(np.float32))
-    coarse = random.integers(0, 256, (333, size // 2)).astype(np.uint8)
-    counts = random.integers(1, 50, 8)
-    first = np.cumsum(counts) - counts + random.integers(0, 3, 8).cumsum()
-    first[-1] = len(coarse) - counts[-1]  # the last ends where the file does
-    words = WordCodes(values, torch.ones(9), nothing, nothing)
-    found = fused_scores(way, coarse, first, counts, np.ones(8, np.float32), words, shares, halves=True)
-    products = (unpacked(coarse) - 7.5) @ values.T
-    best = np.stack([products[at : at + some].max(axis=0) for at, some in zip(first, counts, strict=True)])
-    assert np.allclose(found, (best @ shares.numpy()).T)
 
 
 def test_a_compact_index_finds_the_same(exact: Index) -> None:
@@ -156,6 +89,34 @@ def test_the_first_pass_finds_what_all_fine_codes_do(exact: Index, monkeypatch: 
     assert [hit.path.name for hit in found.hits] == every and found.total == 24
     monkeypatch.setattr(two_passes, "chosen", lambda words: None)  # without the compiled scan
     assert names(exact, top=3) == every
+
+
+def test_frames_of_one_video_do_not_hide_what_else_is_best(exact: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the best files, each by its best frame, all fine scores are looked at, and no other score is greater."""
+    exact.compact(progress=QUIET)
+    monkeypatch.setattr(two_passes, "AMONG", 4)
+    monkeypatch.setattr(two_passes, "TIMES", 2)
+    with Catalog(exact.folder) as catalog:
+        now = exact.opened.snapshot(catalog)
+    ask = encoded_query(terms(exact.run, [ASKED[0]]), exact.opened.rule)
+    true = two_passes.all_scores(now, now.spans, ask, exact.opened.rule)[:, 0]
+    files = np.arange(24)
+    files[top(true, 12)] = 99  # a video
+    found = two_passes.best_of_all(now, now.spans, ask, exact.opened.rule, 3, files)[:, 0]
+    best = best_places(true, 3, files)
+    assert best_places(found, 3, files).tolist() == best.tolist()
+    assert torch.equal(found[best], true[best]) and (found[files != 99] <= found[best[1]]).all()
+
+
+def test_another_codebook_is_noticed(exact: Index, world: Path) -> None:
+    """A reader has the index open while it is coded anew, with a codebook that is fitted to other pictures."""
+    exact.compact(progress=QUIET)
+    reader = Index(exact.folder, "cpu")
+    assert len(names(reader)) == 24
+    (exact.folder / "vectors" / FILE).unlink()
+    Index(exact.folder, "cpu").build(picture_files([world / "images"])[10:40], progress=QUIET)
+    (now, fresh) = (one.search(ASKED[0], top=40).hits for one in (reader, Index(exact.folder, "cpu")))
+    assert len(now) == 40 and [hit.score for hit in now] == [hit.score for hit in fresh]
 
 
 def test_a_search_goes_on_whose_files_are_deleted_meanwhile(exact: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +206,16 @@ def test_other_bytes_are_refused(exact: Index) -> None:
         exact.compact(160)
     with pytest.raises(InputError, match="expected 64 to 1024"):
         exact.compact(2)
+    assert exact.compact(progress=QUIET) == 0, "what it has already"
+
+
+def test_bytes_may_change_as_long_as_nothing_is_coded(trained: Path, world: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", trained, "cpu")
+    for wanted in (64, 200, None):
+        index.compact(wanted, QUIET)
+    assert index.info()["compact"] == 200
+    index.build(picture_files([world / "images"])[:12], progress=QUIET)
+    assert index.segments.codebook is not None and index.segments.codebook.fine_width == 176
 
 
 def test_a_killed_build_leaves_nothing_that_search_minds(exact: Index) -> None:

@@ -18,8 +18,12 @@ from wordsight.errors import InputError
 from wordsight.evaluation.alignment import measure
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
+from wordsight.search import compact
+from wordsight.search.catalog import Catalog
+from wordsight.search.find import Search
 from wordsight.search.index import Index
-from wordsight.search.query import Like
+from wordsight.search.options import SearchOptions
+from wordsight.search.query import Like, terms
 from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.dual_towers import DualTowers
 
@@ -157,6 +161,31 @@ def test_an_index_ranks_as_transformers_does(
     assert {len(word.box) for word in first.words} == {4} and first.phrases
     assert len({word.box for word in first.words}) > 1
     assert first.words[0].strength == 0  # "a" is seen nowhere
+
+
+def test_with_written_words_too_whole_pictures_are_scored(
+    folders: dict[str, Path], pictures: list[Path], indexes: dict[str, Index]
+) -> None:
+    opened = indexes["clip"].opened
+    with Catalog(opened.folder) as catalog:
+        search = Search(opened, catalog, SearchOptions())
+        standard = search._standard(terms(opened.run, SENTENCES[:1])[0], np.arange(len(pictures)))
+    true = own_scores(folders["clip"], pictures, SENTENCES[:1])[:, 0]
+    assert torch.allclose(standard, (true - true.mean()) / true.std(correction=0), atol=1e-3)
+
+
+def test_a_compact_index_ranks_by_whole_pictures(
+    folders: dict[str, Path], pictures: list[Path], indexes: dict[str, Index], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Only the first region of each is scored, and the others only show where words went."""
+    monkeypatch.setattr(compact, "LEAST", 4)
+    index = Index.create(tmp_path / "index", folders["clip"], "cpu")
+    index.build(pictures, progress=QUIET)
+    assert index.compact(256, QUIET) == len(pictures)
+    for sentence in SENTENCES:
+        true = {hit.path: hit for hit in indexes["clip"].search(sentence).hits}
+        for hit in index.search(sentence).hits:
+            assert hit.score == pytest.approx(true[hit.path].score, abs=0.02) and hit.words
 
 
 @pytest.mark.parametrize("kind", KINDS)

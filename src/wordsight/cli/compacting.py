@@ -11,8 +11,9 @@ from wordsight.cli.options import IndexFolder, Json, command, print_result
 def compact(
     index: IndexFolder,
     region_bytes: Annotated[
-        int, typer.Option(help="Bytes of each region's codes: more find more of the true best pictures.")
-    ] = 112,
+        int | None,
+        typer.Option(help="Bytes of each region's codes: more find more of the best pictures.", show_default="112"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Keep 4 KB a picture in place of exact vectors, from now on: a thirtieth. There is no way back."""

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wordsight.matching.score import Rule
 from wordsight.search.rows import Ints, Readable
-from wordsight.search.scan import EncodedQuery, Spans
+from wordsight.search.scan import EncodedQuery, Spans, scan
 
 NUMBERS = 2**22  # of vectors that are held at once: 16 MB
 
@@ -32,13 +33,17 @@ def candidate_scores(
     """
     words, shares = _own_words(encoded_query)  # (Q, W, D) and (Q, W)
     sizes = np.array([len(places) for places in candidates])
+    rows = np.array([spans.count[places].max(initial=1) for places in candidates])
     start = 0
     while start < len(candidates):
-        longest = np.maximum.accumulate(sizes[start:])
-        rows = max(int(spans.count[places].max(initial=1)) for places in candidates[start:])
-        many = (np.arange(len(longest)) + 1) * longest * rows * words.shape[2] <= NUMBERS
-        stop = start + max(1, int(many.sum()))
-        yield from _together(segments, spans, candidates[start:stop], start, words, shares, encoded_query)
+        longest, most = np.maximum.accumulate(sizes[start:]), np.maximum.accumulate(rows[start:])
+        many = (np.arange(len(longest)) + 1) * longest * most * words.shape[2] <= NUMBERS
+        stop = start + int(many.sum())
+        if stop == start:  # too many pictures even for one query: block by block
+            yield scan(segments, spans[candidates[start]], encoded_query.only(start), Rule())[:, 0]
+            stop += 1
+        else:
+            yield from _together(segments, spans, candidates[start:stop], start, words, shares, encoded_query)
         start = stop
 
 

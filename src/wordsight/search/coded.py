@@ -61,40 +61,41 @@ class Decoded:
         return self.shape[0]
 
     def __getitem__(self, at: slice | int | np.integer | Ints) -> Floats:
-        """The rows of whole pictures; or the first row of one, or some first rows.
+        """The rows of whole pictures, or only the first rows of some.
 
         Raises:
             InputError: they are no codes, or cannot be read.
         """
         if isinstance(at, int | np.integer):
-            return self._rows(slice(int(at), int(at) + 1))[0]
-        return self._rows(at) if isinstance(at, slice) else self._decoded(at)
-
-    def _rows(self, at: slice) -> Floats:
-        """Some rows from the first of a picture on; its others are decoded with them."""
-        first, stop, _ = at.indices(len(self))
-        end = first
-        while end < stop:
-            end += max(1, regions_of(self._coded.fine[end : end + 1]))
-        return self._decoded(np.arange(first, min(end, len(self))))[: stop - first]
+            return self._decoded(np.array([at]))[0]
+        return self._decoded(np.arange(*at.indices(len(self))) if isinstance(at, slice) else at)
 
     def _decoded(self, at: Ints) -> Floats:
-        coded, counts, first = self._coded, list[int](), 0
-        fine = coded.fine[at]
-        while first < len(at):
-            counts.append(max(1, regions_of(fine[first : first + 1])))
-            first += counts[-1]
+        """Some rows; a picture of which only the first are wanted is decoded as a whole."""
+        coded, fine = self._coded, self._coded.fine[at]
+        ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))  # of neighbours
+        starts, sizes, wanted, place = list[int](), list[int](), list[int](), 0
+        while place < len(at):
+            starts.append(int(at[place]))
+            sizes.append(max(1, regions_of(fine[place : place + 1])))
+            wanted.append(min(sizes[-1], int(ends[np.searchsorted(ends, place, side="right")]) - place))
+            place += wanted[-1]
+        counts = np.array(sizes, np.int64)
+        rows, kept = at, np.ones(len(at), bool)
+        if wanted != sizes:
+            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            rows, kept = inside + np.repeat(starts, counts), inside < np.repeat(wanted, counts)
         try:
-            if first != len(at):
+            if rows.max(initial=-1) >= len(self):
                 raise ValueError
-            of = coded.coarse[at], fine, np.array(counts, np.int64)
+            of = coded.coarse[rows], fine if rows is at else coded.fine[rows], counts
             found: Floats = coded.codebook.decode(*of) if self._vectors else coded.codebook.numbers(*of)
         except ValueError:
             raise InputError(
                 f"{coded.fine.path}: damaged; `wordsight index verify` lists the pictures, `wordsight index build` "
                 "repairs them."
             ) from None
-        return found
+        return found if rows is at else found[kept]
 
 
 class Boxes:

@@ -31,18 +31,20 @@ LEAST, MOST_PICTURES = 256, 2048  # pictures that a codebook is fitted to
 WORDS = 4096  # that stand for what will be asked
 
 
-def ask_for(catalog: Catalog, region_bytes: int) -> None:
-    """Note that an index is to be compact.
+def ask_for(catalog: Catalog, index: Opened, region_bytes: int | None) -> None:
+    """Note that an index is to be compact, with None as it is already, or else with `REGION_BYTES`.
 
     Raises:
         InputError: it is already, with another number of bytes; or they are too few, or too many to save anything.
     """
+    known = catalog.fact(FACT)
+    if region_bytes is None:
+        region_bytes = int(known or REGION_BYTES)
     if not LEAST_BYTES <= region_bytes <= MOST_BYTES:
         raise InputError(f"{region_bytes} bytes a region: expected {LEAST_BYTES} to {MOST_BYTES}.")
-    known = catalog.fact(FACT)
-    if known and known != str(region_bytes):
+    if known and known != str(region_bytes) and index.segments.codebook is not None:
         raise InputError(f"{catalog.path.parent}: is compact already, with {known} bytes a region.")
-    if not known:
+    if known != str(region_bytes):
         with catalog.change():
             catalog.set_fact(FACT, str(region_bytes))
 

@@ -175,7 +175,7 @@ class Search:
         every = self.chosen[:: max(1, len(self.chosen) // SAMPLE)]
         now, rule = self.snapshot, self.index.rule
         ask = encoded_query([query], rule)
-        sample, own = (all_scores(now, now.spans[some], ask, rule)[:, 0] for some in (every, places))
+        sample, own = (all_scores(now, self._spans(some), ask, rule)[:, 0] for some in (every, places))
         return (own - sample.mean()) / sample.std(correction=0).clamp(min=1e-6)
 
     def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:

@@ -113,13 +113,14 @@ class IndexFolder:
             with Catalog(self.folder, write=True) as catalog:
                 yield catalog
 
-    def compact(self, region_bytes: int = compact.REGION_BYTES, progress: Progress | None = None) -> int:
+    def compact(self, region_bytes: int | None = None, progress: Progress | None = None) -> int:
         """Keep codes of a few bytes a region in place of exact vectors, from now on; see `compact.py`.
 
         There is no way back but building the index anew. An index of few pictures stays exact until it has more.
 
         Args:
-            region_bytes: of the codes of a region; more of them find more of the true best pictures.
+            region_bytes: of the codes of a region; more of them find more of the true best pictures. None for those
+                that it has already, or else 112.
             progress: who is told how far it is.
 
         Returns:
@@ -129,5 +130,5 @@ class IndexFolder:
             InputError: it is compact already with another number of bytes, or cannot be written.
         """
         with self.writing() as catalog:
-            compact.ask_for(catalog, region_bytes)
+            compact.ask_for(catalog, self.opened, region_bytes)
             return compact.bring_up(catalog, self.opened, progress or Progress())

@@ -73,7 +73,7 @@ def best_scores(
         return scan(segments, spans, encoded_query, rule)
     words = quantise_words(encoded_query.words)
     found = _rough(rough, spans, encoded_query, words)  # (Q, I), a query at a time from here on: it stays in the cache
-    first = [_first(scores, count, files) for scores in found]
+    first = [best_places(scores, count, files) for scores in found]
     surely = [own.min() for own in candidate_scores(segments, spans, first, encoded_query)]
     near = [  # the k-th best is not below what is sure
         (scores + error >= least).nonzero()[:, 0].numpy()
@@ -84,8 +84,8 @@ def best_scores(
     return found.T
 
 
-def _first(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
-    """The places of the greatest of scores (I,), each of another file."""
+def best_places(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
+    """The places of the greatest of scores (I,), with `files` each of another file."""
     if files is None:
         return top(scores, count)
     order = top(scores, len(scores))

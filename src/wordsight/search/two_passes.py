@@ -15,7 +15,7 @@ from wordsight.search.coarse_code import unpacked
 from wordsight.search.codebook import Codebook
 from wordsight.search.codes import WordCodes
 from wordsight.search.instructions import HALF, chosen, fused_scores
-from wordsight.search.prefilter import best_scores, is_quick
+from wordsight.search.prefilter import best_places, best_scores, is_quick
 from wordsight.search.rows import Ints, hold
 from wordsight.search.scan import EncodedQuery, Spans, blocks, rows_of, scan, top
 from wordsight.search.snapshot import Snapshot
@@ -62,18 +62,21 @@ def best_of_all(
         found[~inside] = scan(snapshot.vectors, spans[~inside], encoded_query, rule)
     for query in range(found.shape[1]):
         scores = found[:, query]
-        first = _first(scores, among, files)
+        first = _first(scores, among, count, files)
         own = all_scores(snapshot, spans[first], encoded_query.only(query), rule)[:, 0]
-        least = own[top(own, count)].min()
+        least = own[best_places(own, count, None if files is None else files[first])].min()
         scores.clamp_(max=float(least))
         scores[torch.from_numpy(first)] = own
     return found
 
 
-def _first(scores: Tensor, among: int, files: Ints | None) -> Ints:
-    """The places of the greatest of scores (I,); of videos all frames of those that have one among them."""
+def _first(scores: Tensor, among: int, count: int, files: Ints | None) -> Ints:
+    """The places of the greatest of scores (I,); with `files` all frames of their files, and of enough other files."""
     first = top(scores, among)
-    return first if files is None else np.flatnonzero(np.isin(files, files[first]))
+    if files is None:
+        return first
+    others = best_places(scores, TIMES * count, files)  # the frames of one video may be all that is greatest
+    return np.flatnonzero(np.isin(files, files[np.concatenate([first, others])]))
 
 
 def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -86,7 +89,9 @@ def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dty
 def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
     codebook = next(iter(snapshot.coded.values())).codebook
     numbers = {number: one.numbers for number, one in snapshot.coded.items()}
-    return scan(numbers, spans, _turned(codebook, encoded_query), rule)
+    asked, every = _turned(codebook, encoded_query), np.arange(len(spans))
+    parts = (spans[every[first : first + AMONG]] for first in range(0, len(spans), AMONG))  # few are decoded at once
+    return torch.cat([scan(numbers, some, asked, rule) for some in parts])
 
 
 def _turned(codebook: Codebook, encoded_query: EncodedQuery) -> EncodedQuery:

@@ -58,6 +58,7 @@ class Segments:
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size = folder, size
         self._codebook: Codebook | None = None
+        self._seen: tuple[int, int] | None = None  # which file it was read from
 
     @property
     def codebook(self) -> Codebook | None:
@@ -66,12 +67,21 @@ class Segments:
         Raises:
             InputError: it is damaged.
         """
-        if self._codebook is None and os.path.exists(self.folder / CODEBOOK):
+        seen = self._file()
+        if seen and seen != self._seen:  # another process may have fitted another
             found = Codebook.load(self.folder)
             if found.back.shape[1] != self.size:
                 raise InputError(f"{self.folder / CODEBOOK}: of another model than this index.")
-            self._codebook = found
+            self._codebook, self._seen = found, seen
         return self._codebook
+
+    def _file(self) -> tuple[int, int] | None:
+        """Which file of a codebook is there, and of when; None where there is none."""
+        try:
+            found = os.stat(self.folder / CODEBOOK)
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def keep(self, codebook: Codebook) -> None:
         """Keep a codebook: what is added from now on goes into compact segments.
@@ -80,11 +90,11 @@ class Segments:
             InputError: it cannot be written.
         """
         codebook.save(self.folder)
-        self._codebook = codebook
+        self._codebook, self._seen = codebook, self._file()
 
     def drop_damaged_codebook(self) -> None:
         """Delete a codebook that cannot be read, so that another can be fitted to what is encoded again."""
-        self._codebook = None
+        self._codebook = self._seen = None
         try:
             _ = self.codebook
         except InputError:
