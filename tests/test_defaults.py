@@ -48,7 +48,7 @@ PAIRS: list[tuple[Callable[..., Any], Callable[..., Any], set[str]]] = [
     (main.ground, load, {"device"}),
     (models.evaluate, measure, {"data", "split", "grounding", "folds", "relevance"}),
     (models.evaluate, measure_captions, {"data", "split", "grounding", "beam", "meteor", "spice", "alignment"}),
-    (models.compare, compare, {"data", "split", "grounding", "query_bank", "beam", "device"}),
+    (models.compare, compare, {"data", "split", "grounding", "query_bank", "folds", "beam", "device"}),
     (models.train, train, {"resume"}),
     (
         main.serve,
