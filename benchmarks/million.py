@@ -179,9 +179,10 @@ def ask_all(folder: Path, sentences: Sequence[str], threads: int) -> dict[str, A
 
 
 def run_apart(folder: Path, sentences: Path, threads: int) -> dict[str, Any]:
-    """`ask_all` in another process."""
+    """`ask_all` in another process, whose threads wait as those of the command line do."""
     command = [sys.executable, __file__, "--ask", str(folder), "--sentences", str(sentences), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    how = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=how)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
