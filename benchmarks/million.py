@@ -234,8 +234,7 @@ def main() -> None:
         hubness = run.model.query_bank.of_images(plain, run.model.score, run.model.encode_texts).hubness
     world = World(values, boxes, hubness)
     changed = world.fit_noise(ask, run.model.rule, given.noise)
-    name = f"{given.pictures}-{given.region_bytes}"
-    index = Index.create(given.folder / name, None, "cpu")
+    index = Index.create(given.folder / f"{given.pictures}-{given.region_bytes}", None, "cpu")
     spent = build(index, world, given.pictures, given.region_bytes)
     truth = f"best-{given.pictures}-{given.real}-{given.queries}-{given.noise}.json"
     true = true_best(world, given.pictures, ask, index.rule, given.folder / truth)
