@@ -226,7 +226,8 @@ def main() -> None:
         return
     torch.set_num_threads(given.threads)
     run = load(None, "cpu")
-    values, boxes = real(run, given.data, given.real, given.folder / f"real-{given.real}.npz")
+    source = "-".join([str(given.real), *(Path(name).name for name in given.data)])
+    values, boxes = real(run, given.data, given.real, given.folder / f"real-{source}.npz")
     sentences = queries(run, given.data[0], given.queries)
     ask = encoded_query(terms(run, sentences), run.model.rule)
     with torch.inference_mode():
@@ -234,20 +235,19 @@ def main() -> None:
         hubness = run.model.query_bank.of_images(plain, run.model.score, run.model.encode_texts).hubness
     world = World(values, boxes, hubness)
     changed = world.fit_noise(ask, run.model.rule, given.noise)
-    index = Index.create(given.folder / f"{given.pictures}-{given.region_bytes}", None, "cpu")
+    index = Index.create(given.folder / f"{given.pictures}-{source}-{given.region_bytes}", None, "cpu")
     spent = build(index, world, given.pictures, given.region_bytes)
-    truth = f"best-{given.pictures}-{given.real}-{given.queries}-{given.noise}.json"
-    true = true_best(world, given.pictures, ask, index.rule, given.folder / truth)
+    truth = given.folder / f"best-{given.pictures}-{source}-{given.queries}-{given.noise}.json"
+    true = true_best(world, given.pictures, ask, index.rule, truth)
     write_text(given.folder / "sentences.json", to_json(sentences))
     told = run_apart(index.folder, given.folder / "sentences.json", given.threads)
-    found = told.pop("found")
     kinds = disk(index.folder)
     row = {
         "pictures": given.pictures,
         "real pictures": len(values),
         "noise, sd of scores": changed,
         "region bytes": given.region_bytes,
-        "recall@10": recall(true, found),
+        "recall@10": recall(true, told.pop("found")),
         "bytes a picture": sum(kinds.values()) / given.pictures,
         "build, ms of one core a picture": spent,
         **told,

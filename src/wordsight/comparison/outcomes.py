@@ -23,7 +23,7 @@ from wordsight.metrics.captions import caption_metrics
 from wordsight.metrics.cider import cider_d
 from wordsight.metrics.grounding import judged
 from wordsight.metrics.ptb import tokenise
-from wordsight.metrics.ranking import Ranks, fold_metrics, fold_ranks, score_matrix
+from wordsight.metrics.ranking import Ranks, fold_means, fold_ranks, score_matrix
 from wordsight.metrics.situations import situation_metrics, terms
 from wordsight.progress import Count, Progress
 from wordsight.runs.aligner import Aligner
@@ -159,11 +159,9 @@ def ranked(
         scores = corrected(scores, run.model, images, texts, bank)
     parts = fold_ranks(scores, known.picture, folds)
     found = Ranks(*(torch.cat(some) for some in zip(*parts, strict=True)))
-    figures = fold_metrics(scores, known.picture, folds)
-    figures.pop("count")
     return Outcome(
         kind="ranking",
-        figures=figures,
+        figures=fold_means(parts, len(pictures)),
         speed=speed,
         images=found.images.tolist(),
         texts=found.texts.tolist(),

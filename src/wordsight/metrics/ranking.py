@@ -5,7 +5,7 @@ one. Text to picture ranks all pictures for each sentence. Ties count against th
 pictures with 25,000 sentences): only the matrix of scores is kept whole.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -112,12 +112,16 @@ def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float
     Raises:
         InputError: there are not two pictures for each fold.
     """
-    parts = fold_ranks(scores, picture, folds)
-    sizes = [len(some) for some in torch.arange(len(scores)).tensor_split(folds)]
+    return fold_means(fold_ranks(scores, picture, folds), len(scores)) | {"count": folds}
+
+
+def fold_means(parts: Sequence[Ranks], pictures: int) -> dict[str, float]:
+    """The same of ranks by `fold_ranks`, without `count`; `pictures` of all folds together."""
+    sizes = [len(some) for some in torch.arange(pictures).tensor_split(len(parts))]
     found = [metrics(part, size) for part, size in zip(parts, sizes, strict=True)]
-    means = {key: round(sum(one[key] for one in found) / folds, 4) for key in found[0]}
+    means = {key: round(sum(one[key] for one in found) / len(found), 4) for key in found[0]}
     largest = {key: max(int(one[key]) for one in found) for key in ("pictures", "sentences")}
-    return means | largest | {"rsum": round(rsum(means), 4), "count": folds}
+    return means | largest | {"rsum": round(rsum(means), 4)}
 
 
 def fold_ranks(scores: Tensor, picture: Tensor, folds: int) -> list[Ranks]:

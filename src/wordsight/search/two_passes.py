@@ -115,11 +115,12 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
     way, codes = chosen(len(words)), _word_codes(words)
     found = torch.empty(len(spans), asked.shares.shape[1])
     for number, places in spans.files.items():
-        rows, some = coded[number], spans[places]
+        rows = coded[number]
         if way and (rows.is_held or 2 * spans.rows[number] >= len(rows)):  # else it is not worth reading all of it
-            of = some.first, some.count, np.ones(len(some), np.float32), codes, asked.shares
+            of = spans.first[places], spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
             found[torch.from_numpy(places)] = torch.from_numpy(fused_scores(way, rows[:], *of, halves=True)).T
         else:
+            some = spans[places]
             for block in blocks(some, len(words), rows.is_held):
                 found[torch.from_numpy(places[block])] = _block(rows, some[block], words, asked)
     return found - torch.from_numpy(spans.hubness)[:, None] * asked.hubness_weight - asked.offset
