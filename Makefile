@@ -37,7 +37,7 @@ lock:  ## the hashes of the versions in constraints.txt
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet pip-tools
 	$(LOCK) --extra dev --build-deps-for editable --unsafe-package torch -o .venv-lock/dev.txt pyproject.toml
 	printf 'playwright\naxe-playwright-python\n' | $(LOCK) -o .venv-lock/browser.txt -
-	for one in dev browser; do (head -3 requirements/dev.txt; sed '/^# The following/,$$d' .venv-lock/$$one.txt) > .venv-lock/new.txt \
+	for one in dev browser; do (head -2 requirements/dev.txt; sed -e '/^# The following/,$$d' -e '/^$$/d' .venv-lock/$$one.txt) > .venv-lock/new.txt \
 	  && mv .venv-lock/new.txt requirements/$$one.txt; done
 
 clean:  ## forget the environment

@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from wordsight.data.find import find
 from wordsight.errors import InputError
+from wordsight.vision.blas import one_thread
 from wordsight.vision.boxes import windows
 from wordsight.vision.head import found as found_things
 from wordsight.vision.lite2 import LITE2, graph
@@ -136,7 +137,8 @@ def compare(options: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         if options.megapixels:
             pictures = [enlarged(path, Path(folder), options.megapixels) for path in pictures]
-        return timings(pictures, options)
+        with one_thread:  # or the loops' numpy has a thread that spins, which halves their speed too
+            return timings(pictures, options)
 
 
 def enlarged(path: Path, folder: Path, megapixels: float) -> Path:

@@ -17,6 +17,7 @@ from PIL import Image
 from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.vision.backbones import Backbone, backbone, find_weights
+from wordsight.vision.blas import one_thread
 from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, Row, default_cache
@@ -121,7 +122,7 @@ class RegionEncoder:
         """The rows of pictures, in order, several computed at a time; for a broken picture, the error as a value."""
         work = enumerate(images)
         waiting: deque[Future[list[Row | InputError]]] = deque()
-        with ThreadPoolExecutor(self._threads) as pool:
+        with one_thread, ThreadPoolExecutor(self._threads) as pool:
             try:
                 while True:
                     while len(waiting) < 2 * self._threads and (items := list(islice(work, self._group))):

@@ -1,0 +1,34 @@
+"""One thread for numpy's matrix products while pictures are encoded: each worker has a picture, and a core, of its own.
+
+By default OpenBLAS shares every product, however small, among all cores. Workers side by side then wait for each
+other's shares, spinning: encoding takes half as long again on two cores, and more on many.
+"""
+
+from threading import Lock
+from types import TracebackType
+
+from threadpoolctl import threadpool_limits
+
+
+class _OneThread:
+    """A context that holds the BLAS of the process to one thread until everyone who entered it has left."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limits = threadpool_limits(1, user_api="blas")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+
+
+one_thread = _OneThread()
