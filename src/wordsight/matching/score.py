@@ -14,7 +14,7 @@ from wordsight.batch import Vectors
 from wordsight.matching.query_bank import SHARE
 
 _MANY = 8  # regions; with fewer, a dense backward is as fast as a sparse one
-_COLUMNS = 128  # of vectors that are looked up at a time
+_COLUMNS = 64  # of vectors that are looked up at a time
 
 
 class Rule(NamedTuple):
@@ -70,7 +70,7 @@ def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
 
 
 class _BestRegion(torch.autograd.Function):
-    """`best_region` with a backward of its own: only a word's best region gets a gradient."""
+    """`best_region` with a backward of its own: only a word's best region gets a gradient, of equals one of them."""
 
     @staticmethod
     def forward(ctx: Any, regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
@@ -78,38 +78,27 @@ class _BestRegion(torch.autograd.Function):
         products = (regions.reshape(-1, size) @ words.T).view(pictures, count, len(words))  # (I, R, W)
         if not mask.all():
             products.masked_fill_(~mask[:, :, None], -torch.inf)
-        best = products.amax(dim=1)  # (I, W)
-        ctx.save_for_backward(regions, words, products, best)
+        best, chosen = products.max(dim=1)  # (I, W) each
+        ctx.save_for_backward(regions, words, chosen)
         return best.to(torch.promote_types(best.dtype, torch.float32))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        regions, words, products, best = ctx.saved_tensors
-        chosen = products == best[:, None]  # (I, R, W): usually one region a word; ties share the gradient
-        first, last = _ends(chosen)
-        share = gradients[0]  # (I, W)
-        tied = not torch.equal(first, last)
-        if tied:
-            share = share / chosen.sum(dim=1)
-        flat, share = regions.flatten(0, 1), share.to(products.dtype)
-        exact = products.dtype in (torch.float32, torch.float64)
-        if tied or not exact or products.device.type != "cpu" or regions.shape[1] < _MANY:
-            flow = (chosen * share[:, None]).flatten(0, 1)  # (I * R, W)
+        regions, words, chosen = ctx.saved_tensors
+        (pictures, count, _), flat, share = regions.shape, regions.flatten(0, 1), gradients[0]  # (I, W)
+        exact = words.dtype in (torch.float32, torch.float64)
+        if not exact or words.device.type != "cpu" or count < _MANY:
+            flow = words.new_zeros(pictures, count, len(words))
+            flow = flow.scatter_(1, chosen[:, None], share[:, None].to(words.dtype)).flatten(0, 1)  # (I * R, W)
             return (flow @ words).view(regions.shape), flow.T @ flat, None
-        word, picture = share.T.contiguous().nonzero().int().unbind(dim=1)  # a pair that is ranked well has no gradient
-        weight, row = share[picture, word], last[picture, word] + picture * regions.shape[1]
+        share = share.T.to(words.dtype)  # (W, I)
+        some = share != 0  # a pair that is ranked well has no gradient
+        rows = (chosen + count * torch.arange(pictures)[:, None]).T.int()  # (W, I)
+        weight, row = share[some], rows[some]  # (K,) each, a word's after the other's
+        word = torch.arange(len(words), dtype=torch.int32).repeat_interleave(some.sum(dim=1))
         order = row.argsort(stable=True)
         to_regions = _sums(words, word[order], row[order], weight[order], len(flat))
         return to_regions.view(regions.shape), _sums(flat, row, word, weight, len(words)), None
-
-
-def _ends(chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """The first and the last region chosen for each word: (I, R, W) bool, one at least -> (I, W) int32 each."""
-    small = torch.uint8 if chosen.shape[1] < 256 else torch.int32
-    places = torch.arange(chosen.shape[1], dtype=small, device=chosen.device)
-    one = chosen.to(small)
-    last = (one * places[:, None]).amax(dim=1).int()
-    return chosen.shape[1] - 1 - (one * places.flip(0)[:, None]).amax(dim=1).int(), last
 
 
 def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: int) -> Tensor:
