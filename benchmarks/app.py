@@ -25,6 +25,7 @@ from served import started
 from wordsight.files import to_json
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.codes import quantise
+from wordsight.search.halves import Halved
 from wordsight.search.index import Index
 
 TOGETHER = 5000
@@ -44,8 +45,9 @@ def drawn(folder: Path, pictures: int, regions: int, seed: int = 1) -> Index:
             count = min(TOGETHER, pictures - first)
             vectors = rng.standard_normal((count * regions, size), np.float32) / np.sqrt(size)
             boxes = np.tile(np.array([[0, 0, 1, 1]], np.float32), (count * regions, 1))
-            codes = quantise(vectors, np.full(count, regions))
-            batch = index.segments.append(catalog.segments(), vectors, boxes, codes)
+            halved = Halved.of(vectors)
+            codes = quantise(halved.vectors, np.full(count, regions))
+            batch = index.segments.append(catalog.segments(), halved, boxes, codes)
             days = np.sort(rng.integers(0, 15 * 365 * 86400, count))
             entries = [
                 entry(first + row, batch.segment, batch.first + row * regions, regions, newest, int(days[row]))

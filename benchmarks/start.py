@@ -40,6 +40,7 @@ from wordsight.runs.encoder import region_encoder
 from wordsight.runs.recipe import parse
 from wordsight.search.catalog import Entry
 from wordsight.search.codes import quantise
+from wordsight.search.halves import Halved
 from wordsight.search.index import Index
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.vision.regions import RegionSettings
@@ -99,8 +100,9 @@ def fill(index: Index, blocks: Iterator[Vectors]) -> None:
         number = 0
         for images in blocks:
             vectors, counts = images.values[images.mask].numpy(), images.mask.sum(dim=1)
-            codes = quantise(vectors, counts.numpy())
-            batch = index.segments.append(catalog.segments(), vectors, images.places[images.mask].numpy(), codes)
+            halved = Halved.of(vectors)
+            codes = quantise(halved.vectors, counts.numpy())
+            batch = index.segments.append(catalog.segments(), halved, images.places[images.mask].numpy(), codes)
             hubness = torch.zeros(len(counts)) if images.hubness is None else images.hubness
             entries, first = [], batch.first
             extents = (part.tolist() for part in (counts, hubness, codes.length, codes.blur))

@@ -31,7 +31,7 @@ from wordsight.search.seal import FILE as SEAL
 
 QUIET = Progress(quiet=True)
 CLOSED = f"{FILE}, closed"
-KINDS = (CLOSED, FILE, f"{FILE}-wal", f"{FILE}-shm", SEAL, "vectors", "boxes", "codes", "steps")
+KINDS = (CLOSED, FILE, f"{FILE}-wal", f"{FILE}-shm", SEAL, "halves", "scales", "boxes", "codes", "steps")
 WAYS = ("noise", "zeros", "other", "old", "cut")
 COLUMNS = ("noticed", "harmless", "repaired", "said", "missed", "crashed", "left")
 

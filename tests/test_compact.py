@@ -73,7 +73,7 @@ def test_an_index_can_be_compact_from_its_first_build(trained: Path, world: Path
     index = Index.create(tmp_path / "index", trained, "cpu")
     assert index.compact(progress=QUIET) == 0
     index.build(picture_files([world / "images"])[:5], progress=QUIET)
-    assert ".vectors" in kinds(index), "too few to fit a codebook to"
+    assert ".halves" in kinds(index), "too few to fit a codebook to"
     built = index.build(picture_files([world / "images"])[:24], progress=QUIET)
     assert len(built.added) == 19 and built.unchanged == 5
     assert kinds(index) == {".coarse", ".fine", ".places"}
@@ -154,7 +154,7 @@ def test_an_interrupted_rewrite_goes_on(exact: Index, monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt):
         exact.compact(progress=QUIET)
     half = Index(exact.folder, "cpu")
-    assert names(half, top=3) == before and half.verify() == [] and {".coarse", ".vectors"} < kinds(half)
+    assert names(half, top=3) == before and half.verify() == [] and {".coarse", ".halves"} < kinds(half)
     monkeypatch.undo()
     monkeypatch.setattr(compact, "LEAST", 8)
     assert half.compact(progress=QUIET) == 8 and half.verify() == []
@@ -195,7 +195,7 @@ def test_indexes_merge_whether_they_are_compact_or_not(
     plain = Index.create(tmp_path / "plain", trained, "cpu")
     exact.compact(progress=QUIET)
     assert exact.merge(other) == (10, 0) and kinds(exact) == {".coarse", ".fine", ".places"}
-    assert plain.merge(exact) == (34, 0) and ".vectors" in kinds(plain)
+    assert plain.merge(exact) == (34, 0) and ".halves" in kinds(plain)
     assert names(plain, top=5) == names(exact, top=5)
     assert exact.verify() == [] and plain.verify() == []
 

@@ -69,7 +69,7 @@ def test_a_search_outlives_files_that_are_cut_short(indexed: Path, tmp_path: Pat
 
 def test_the_command_says_so(indexed: Path, tmp_path: Path) -> None:
     shutil.copytree(indexed, tmp_path / "index")
-    for kind in ("vectors", "boxes", "codes", "steps"):
+    for kind in ("halves", "scales", "boxes", "codes", "steps"):
         (path,) = (tmp_path / "index" / "vectors").glob(f"*.{kind}")
         content = path.read_bytes()
         path.write_bytes(content[:-1])

@@ -1,4 +1,4 @@
-"""8-bit codes of vectors, and indexes of an older wordsight, which have bfloat16 in their place."""
+"""Vectors in float16 and 8 bits, and indexes of an older wordsight, which have them in float32, and bfloat16 beside."""
 
 import sqlite3
 import zlib
@@ -14,12 +14,17 @@ from wordsight.progress import Progress
 from wordsight.search import recoded
 from wordsight.search.catalog import FILE
 from wordsight.search.codes import agree, quantise, quantise_words, turn
+from wordsight.search.halves import Halved
 from wordsight.search.index import Index
 from wordsight.search.records import checksum
 from wordsight.search.seal import FILE as SEAL
 
 QUIET = Progress(quiet=True)
 ASKED = ("a red circle", "a blue square above a star")
+
+
+FORMER = {5: {".vectors", ".boxes", ".rough"}, 7: {".vectors", ".boxes", ".codes", ".steps"}}  # by version
+NOW = {".halves", ".scales", ".boxes", ".codes", ".steps"}
 
 
 @pytest.fixture
@@ -29,24 +34,34 @@ def index(trained: Path, world: Path, tmp_path: Path) -> Index:
     return made
 
 
-def make_former(index: Index) -> None:
-    """What version 5 of the catalogue had: vectors, boxes and bfloat16 by its bits."""
+@pytest.fixture(params=FORMER)
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+def make_former(index: Index, version: int) -> None:
+    """What that version of the catalogue had: vectors in float32, and in version 5 bfloat16, by its bits, for codes."""
     size, folder = index.segments.size, index.folder / "vectors"
-    for path in folder.glob("*.vectors"):
-        values = torch.from_numpy(np.fromfile(path, "<f4").reshape(-1, size))
-        path.with_suffix(".rough").write_bytes(values.bfloat16().view(torch.int16).numpy().astype("<i2").tobytes())
-        path.with_suffix(".codes").unlink()
-        path.with_suffix(".steps").unlink()
+    for path in folder.glob("*.halves"):
+        scales = np.fromfile(path.with_suffix(".scales"), "<f4")
+        values = np.fromfile(path, "<f2").reshape(-1, size).astype(np.float32) * scales[:, None]
+        path.with_suffix(".vectors").write_bytes(values.astype("<f4").tobytes())
+        if version == 5:
+            low = torch.from_numpy(values).bfloat16().view(torch.int16).numpy()
+            path.with_suffix(".rough").write_bytes(low.astype("<i2").tobytes())
+        for kind in NOW - FORMER[version]:
+            path.with_suffix(kind).unlink()
+    widths = {"vectors": 4 * size, "boxes": 16, "rough": 2 * size, "codes": size, "steps": 4}
     with sqlite3.connect(index.folder / FILE) as db:
         for segment, first, rows, _, _ in db.execute("SELECT * FROM batches").fetchall():
             found = 0
-            for kind, width in (("vectors", 4 * size), ("boxes", 16), ("rough", 2 * size)):
+            for kind, width in ((kind, width) for kind, width in widths.items() if f".{kind}" in FORMER[version]):
                 content = (folder / f"{segment:05}.{kind}").read_bytes()[first * width : (first + rows) * width]
                 found = zlib.crc32(content, found)
             said = checksum(segment, first, rows, found)
             where = "WHERE segment = ? AND first = ?"
             db.execute(f"UPDATE batches SET checksum = ?, row_checksum = ? {where}", (found, said, segment, first))
-        db.execute("PRAGMA user_version = 5")
+        db.execute(f"PRAGMA user_version = {version}")
     (index.folder / SEAL).unlink()
 
 
@@ -78,11 +93,22 @@ def test_codes_keep_products_within_what_they_say() -> None:
     assert (np.abs(turn(vectors) @ turn(words.numpy()).T - vectors @ words.numpy().T) <= 1e-5 * 40 * length).all()
 
 
-def test_a_former_index_is_read_as_it_is(index: Index) -> None:
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1.0, 1e6, 1e30])
+def test_float16_keeps_vectors_of_any_size(size: float) -> None:
+    random = np.random.default_rng(0)
+    vectors = (size * random.standard_normal((7, 40)) * 10.0 ** random.integers(-3, 3, (7, 1))).astype(np.float32)
+    vectors[3] = 0
+    kept = Halved.of(vectors).vectors
+    assert (np.abs(kept - vectors) <= 2.0**-11 * np.abs(vectors).max(axis=1, keepdims=True)).all()
+    again = Halved.of(kept)
+    assert np.array_equal(again.vectors, kept) and not kept[3].any()
+
+
+def test_a_former_index_is_read_as_it_is(index: Index, version: int) -> None:
     before = answers(index.folder)
-    make_former(index)
+    make_former(index, version)
     assert answers(index.folder) == before and Index(index.folder, "cpu").verify() == []
-    assert kinds(index.folder) == {".vectors", ".boxes", ".rough"}
+    assert kinds(index.folder) == FORMER[version]
 
 
 def rebuilt(folder: Path, world: Path, count: int = 10) -> Index:
@@ -91,19 +117,23 @@ def rebuilt(folder: Path, world: Path, count: int = 10) -> Index:
     return index
 
 
-def test_a_build_writes_former_segments_anew(index: Index, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_writes_former_segments_anew(
+    index: Index, version: int, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = answers(index.folder)
-    make_former(index)
+    make_former(index, version)
     monkeypatch.setattr(recoded, "TOGETHER", 3)
     monkeypatch.setattr("wordsight.search.prefilter.LEAST", 0)
     assert rebuilt(index.folder, world).verify() == []
-    assert kinds(index.folder) == {".vectors", ".boxes", ".codes", ".steps"}
+    assert kinds(index.folder) == NOW
     assert answers(index.folder) == before
 
 
-def test_a_build_that_is_interrupted_goes_on(index: Index, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_is_interrupted_goes_on(
+    index: Index, version: int, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = answers(index.folder)
-    make_former(index)
+    make_former(index, version)
     move, moved = recoded._move, []
 
     def stopped(*arguments: object) -> None:
@@ -117,16 +147,16 @@ def test_a_build_that_is_interrupted_goes_on(index: Index, world: Path, monkeypa
         with pytest.raises(InputError, match="stopped"):
             rebuilt(index.folder, world)
     monkeypatch.setattr("wordsight.search.prefilter.LEAST", 0)
-    assert kinds(index.folder) == {".vectors", ".boxes", ".codes", ".steps", ".rough"}
+    assert kinds(index.folder) == NOW | FORMER[version]
     assert answers(index.folder) == before and Index(index.folder, "cpu").verify() == []
     assert rebuilt(index.folder, world, 12).info()["pictures"] == 12
-    assert kinds(index.folder) == {".vectors", ".boxes", ".codes", ".steps"}
+    assert kinds(index.folder) == NOW
     assert Index(index.folder, "cpu").verify() == []
 
 
-def test_what_is_damaged_is_not_copied(index: Index, world: Path) -> None:
+def test_what_is_damaged_is_not_copied(index: Index, version: int, world: Path) -> None:
     before = answers(index.folder)
-    make_former(index)
+    make_former(index, version)
     path = index.folder / "vectors" / "00001.vectors"
     content = bytearray(path.read_bytes())
     content[3] ^= 0x10
@@ -135,9 +165,9 @@ def test_what_is_damaged_is_not_copied(index: Index, world: Path) -> None:
     assert rebuilt(index.folder, world).verify() == [] and answers(index.folder) == before
 
 
-def test_a_former_index_is_merged(index: Index, trained: Path, tmp_path: Path) -> None:
+def test_a_former_index_is_merged(index: Index, version: int, trained: Path, tmp_path: Path) -> None:
     before = answers(index.folder)
-    make_former(index)
+    make_former(index, version)
     other = Index.create(tmp_path / "other", trained, "cpu")
     assert other.merge(index.folder) == (10, 0) and other.verify() == []
-    assert kinds(other.folder) == {".vectors", ".boxes", ".codes", ".steps"} and answers(other.folder) == before
+    assert kinds(other.folder) == NOW and answers(other.folder) == before

@@ -149,7 +149,7 @@ def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained:
     assert said("index", "merge", copy, other) == {"added": 3, "known": 0, "pictures": 9}
     assert said("index", "remove", copy, more[0]) == {"removed": 1}
     assert said("index", "add", copy, more[0])["pictures"] == 9
-    (file,) = (copy / "vectors").glob("*.vectors")
+    (file,) = (copy / "vectors").glob("*.halves")
     file.write_bytes(file.read_bytes()[:-1])
     code, out, err = run("index", "verify", copy)
     assert (code, out) == (2, f"{more[0]}\n") and "`wordsight index build` repairs them" in err

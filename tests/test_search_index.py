@@ -203,14 +203,14 @@ def test_a_file_of_vectors_is_not_endless(index: Index, photos: list[Path], monk
     monkeypatch.setattr(vectors, "MOST", 1)
     index.remove(photos[3:])
     index.build(photos, progress=QUIET)
-    assert len(list((index.folder / "vectors").iterdir())) == 3 * 4
+    assert len(list((index.folder / "vectors").iterdir())) == 3 * 5
     assert scores(index) == pytest.approx(before, abs=1e-6)
 
 
 @pytest.mark.parametrize("how", ["cut", "cut boxes", "flipped", "gone"])
 def test_damage_is_found_and_repaired(index: Index, photos: list[Path], how: str) -> None:
     before = scores(index)
-    ending = "boxes" if how == "cut boxes" else "vectors"
+    ending = "boxes" if how == "cut boxes" else "halves"
     (file,) = (index.folder / "vectors").glob(f"*.{ending}")
     content = bytearray(file.read_bytes())
     half = len(content) * 4 // 8  # of eight pictures in threes, the second three are hit, if cut the rest too
@@ -234,7 +234,7 @@ def test_damage_is_found_and_repaired(index: Index, photos: list[Path], how: str
 
 
 def test_damage_without_the_picture_is_listed(index: Index, photos: list[Path]) -> None:
-    (file,) = (index.folder / "vectors").glob("*.vectors")
+    (file,) = (index.folder / "vectors").glob("*.halves")
     file.write_bytes(file.read_bytes()[:-4])
     photos[7].unlink()
     done = index.build(photos[:1], progress=QUIET)
@@ -242,7 +242,7 @@ def test_damage_without_the_picture_is_listed(index: Index, photos: list[Path]) 
     assert set(scores(index)) == set(photos[:7])
 
 
-@pytest.mark.parametrize("at", range(1, 10))
+@pytest.mark.parametrize("at", range(1, 12))
 def test_a_full_disk_loses_nothing(
     index: Index, photos: list[Path], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -256,12 +256,12 @@ def test_a_full_disk_loses_nothing(
         write(path, start, content)
 
     monkeypatch.setattr(vectors, "write_at", full)
-    if at <= 8:  # two batches of three pictures, four files each
+    if at <= 10:  # two batches of three pictures, five files each
         with pytest.raises(InputError, match="the disk is full"):
             index.build(photos, progress=QUIET)
         now = scores(index)
         assert {path: now[path] for path in before} == pytest.approx(before, abs=1e-6)
-        assert len(now) == 2 + 3 * ((at - 1) // 4)
+        assert len(now) == 2 + 3 * ((at - 1) // 5)
     monkeypatch.setattr(vectors, "write_at", write)
     index.build(photos, progress=QUIET)
     assert len(scores(index)) == 8 and index.verify() == []
@@ -464,8 +464,8 @@ def test_rows_behind_the_committed_ones_are_cut_off(index: Index, photos: list[P
     assert scores(index) == before
     index.build(photos, progress=QUIET)
     assert index.verify() == [] and np.isfinite(list(scores(index).values())).all()
-    (file,) = (index.folder / "vectors").glob("*.vectors")
-    assert file.stat().st_size == 4 * 64 * 40 * 9
+    (file,) = (index.folder / "vectors").glob("*.halves")
+    assert file.stat().st_size == 2 * 64 * 40 * 9
 
 
 def test_killed_writers_lose_nothing_and_a_wrong_one_is_noticed(trained: Path, world: Path) -> None:

@@ -15,6 +15,7 @@ from wordsight.progress import Progress
 from wordsight.search import schema, vectors
 from wordsight.search.catalog import FILE, Catalog
 from wordsight.search.codes import quantise
+from wordsight.search.halves import Halved
 from wordsight.search.index import Index
 from wordsight.search.records import Entry, checksum
 from wordsight.search.seal import FILE as SEAL
@@ -246,7 +247,7 @@ def test_files_of_the_user_in_an_index_stay_as_they_are(home: Path) -> None:
     assert {name: (index / name).read_bytes() for name in mine} == dict.fromkeys(mine, b"\xff mine")
 
 
-@pytest.mark.parametrize("kind", ["vectors", "boxes", "row"])
+@pytest.mark.parametrize("kind", ["halves", "scales", "boxes", "row"])
 def test_what_is_damaged_is_not_merged(home: Path, trained: Path, tmp_path: Path, kind: str) -> None:
     if kind == "row":
         sql(home, "UPDATE pictures SET hubness = 1.5 WHERE number = 3")
@@ -310,7 +311,9 @@ def test_vectors_that_are_no_numbers_are_refused(home: Path) -> None:
     index = Index(home / "index", "cpu")
     values = np.full((2, index.segments.size), np.nan, np.float32)
     with pytest.raises(InputError, match="no numbers; nothing was written"):
-        index.segments.append({1: 320}, values, np.zeros((2, 4), np.float32), quantise(values, np.array([1, 1])))
+        index.segments.append(
+            {1: 320}, Halved.of(values), np.zeros((2, 4), np.float32), quantise(values, np.array([1, 1]))
+        )
 
 
 def test_the_checksum_of_a_row_is_the_same_for_ever() -> None:

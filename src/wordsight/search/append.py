@@ -8,6 +8,7 @@ import torch
 from wordsight.batch import Vectors
 from wordsight.search.catalog import Batch, Catalog, Entry
 from wordsight.search.codes import quantise
+from wordsight.search.halves import Halved
 from wordsight.search.opened import Opened
 from wordsight.search.rows import Ints, Readable
 from wordsight.search.scan import Floats
@@ -90,5 +91,6 @@ def _written(
     if segments.codebook is not None:
         length = np.maximum.reduceat(np.linalg.norm(values, axis=1), np.cumsum(counts) - counts)
         return segments.append_coded(committed, values, places, counts), length, np.zeros_like(length)
-    codes = quantise(values, counts)
-    return segments.append(committed, values, places, codes), codes.length, codes.blur
+    halved = Halved.of(values)
+    codes = quantise(halved.vectors, counts)
+    return segments.append(committed, halved, places, codes), codes.length, codes.blur

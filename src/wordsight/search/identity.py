@@ -161,7 +161,7 @@ def discard(folder: Path) -> None:
         OSError: one cannot be deleted.
     """
     shutil.rmtree(_part(folder), ignore_errors=True)
-    kinds = re.compile(r"\d+\.(vectors|boxes|codes|steps|rough|fine|coarse|places)|codebook\.npz")
+    kinds = re.compile(r"\d+\.(halves|scales|boxes|codes|steps|vectors|rough|fine|coarse|places)|codebook\.npz")
     rows = [path for path in (folder / "vectors").glob("*") if kinds.fullmatch(path.name)]
     own = [f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", FILE, "lock", "broken.txt", "seal.json", MARK]
     thumbnails.prune(folder, set())

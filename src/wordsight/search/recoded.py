@@ -1,4 +1,4 @@
-"""The segments of an older wordsight, whose vectors have bfloat16 beside them, written anew with 8-bit codes.
+"""The segments of an older wordsight, whose vectors are in float32, written anew in float16 with 8-bit codes.
 
 Rows are copied to new segments, and the catalogue leads to them, a few hundred pictures at a time; then the old files
 are deleted. Interrupted, some pictures are here and some there, which readers take as it is; the next build goes on.
@@ -27,8 +27,9 @@ def recode(catalog: Catalog, segments: Segments, progress: Progress) -> int:
         InputError: the vectors cannot be read or written; what was committed is kept.
     """
     former = [number for number in catalog.segments() if segments.is_former(number)]
-    done = move(catalog, segments, former, "8-bit vectors", progress)
-    segments.delete("rough", catalog.segments())
+    done = move(catalog, segments, former, "smaller vectors", progress)
+    for kind in ("rough", "vectors"):
+        segments.delete(kind, catalog.segments())
     return done
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def _memory() -> int:
 
 HELD = max(2**28, _memory() // 8)  # bytes of one kind of an index that are held in memory; of a larger index none are
 LINE = 64  # bytes that a processor reads at once
-Number = TypeVar("Number", np.float32, np.uint8)
+Number = TypeVar("Number", np.float16, np.float32, np.uint8)
 Ints = NDArray[np.int64]
 
 
@@ -136,6 +136,24 @@ class Rows(Generic[Number]):
 Stored = NDArray[Number] | Rows[Number]
 
 
+@runtime_checkable
+class Holdable(Protocol):
+    """Rows that can be held in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that this takes."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether they are."""
+
+    def hold(self) -> None:
+        """Do so, the second time."""
+
+    def __len__(self) -> int: ...
+
+
 class Readable(Protocol):
     """Rows of float32 that are looked at as an array is: in memory, on disk, or in codes."""
 
@@ -156,7 +174,9 @@ def hold(segments: Mapping[int, Any], wanted: Mapping[int, int]) -> bool:
     Raises:
         InputError: one has been cut short, or cannot be read.
     """
-    files = [(rows, wanted[number]) for number, rows in segments.items() if isinstance(rows, Rows) and number in wanted]
+    files = [
+        (one, wanted[number]) for number, one in segments.items() if isinstance(one, Holdable) and number in wanted
+    ]
     if sum(rows.nbytes for rows, _ in files) <= HELD:
         for rows, count in files:
             if 2 * count >= len(rows):

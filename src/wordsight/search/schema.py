@@ -73,6 +73,7 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
     """,
     "",  # vectors have 8-bit codes beside them; those of former segments are written anew by a build, see `recoded.py`
     "",  # segments may be compact, see `compact.py`; an older wordsight cannot read these
+    "",  # vectors are in float16; a build writes former segments anew, see `recoded.py`
 )
 READABLE = 1  # the oldest version that a reader can use as it is
 CHECKED = 2  # the first version whose rows carry checksums

@@ -1,9 +1,9 @@
-"""Vectors on disk: files that only grow; a row a region, its box and its 8-bit codes (`codes.py`) in files beside.
+"""Vectors on disk, in float16 (`halves.py`): files that only grow; a row a region, its box and its 8-bit codes beside.
 
 Rows are written and flushed to disk before the catalogue names them. What lies behind the rows that it names is left
-from an interruption, and the next writer cuts it off. Segments of an older wordsight have a file of bfloat16 in place
-of codes; they are read as they are, and no row is added to them (`recoded.py`). A compact segment has only codes of a
-few bytes a region (`codebook.py`).
+from an interruption, and the next writer cuts it off. Segments of an older wordsight have vectors in float32, beside
+them codes (`codes.py`) or bfloat16; they are read as they are, and no row is added to them (`recoded.py`). A compact
+segment has only codes of a few bytes a region (`codebook.py`).
 """
 
 import os
@@ -21,6 +21,7 @@ from wordsight.search.codebook import FILE as CODEBOOK
 from wordsight.search.codebook import Codebook
 from wordsight.search.coded import Boxes, Coded, Decoded, coded_boxes
 from wordsight.search.codes import Codes, agree
+from wordsight.search.halves import Halved, Halves
 from wordsight.search.records import Batch
 from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Floats
@@ -35,12 +36,12 @@ class Opened(NamedTuple):
     Attributes:
         vectors: (rows, D).
         boxes: (rows, 4).
-        codes: (rows, D) uint8; None in a compact segment, and in one of an older wordsight.
+        codes: (rows, D) uint8; None in a compact segment, and in one with bfloat16.
         steps: (rows, 1); likewise.
         coded: what a compact segment has.
     """
 
-    vectors: Rows[np.float32] | Decoded
+    vectors: Halves | Rows[np.float32] | Decoded
     boxes: Rows[np.float32] | Boxes
     codes: Rows[np.uint8] | None = None
     steps: Rows[np.float32] | None = None
@@ -107,14 +108,15 @@ class Segments:
         Raises:
             InputError: it is compact, and what its codes stand for is lost.
         """
-        widths = {"vectors": 4 * self.size, "boxes": 16}
         if self.is_compact(number):
             codebook = self.codebook or Codebook.load(self.folder)
             widths = {"fine": int(codebook.fine_width), "coarse": codebook.coarse_width, "places": 4}
         elif self.is_former(number):
-            widths |= {"rough": 2 * self.size}
+            rough = os.path.exists(self.folder / f"{number:05}.rough")
+            beside = {"rough": 2 * self.size} if rough else {"codes": self.size, "steps": 4}
+            widths = {"vectors": 4 * self.size, "boxes": 16, **beside}
         else:
-            widths |= {"codes": self.size, "steps": 4}
+            widths = {"halves": 2 * self.size, "scales": 4, "boxes": 16, "codes": self.size, "steps": 4}
         return [(self.folder / f"{number:05}.{kind}", width) for kind, width in widths.items()]
 
     def is_compact(self, number: int) -> bool:
@@ -122,14 +124,14 @@ class Segments:
         return os.path.exists(self.folder / f"{number:05}.coarse")
 
     def is_former(self, number: int) -> bool:
-        """Whether a segment is of an older wordsight, with bfloat16 beside its vectors."""
-        return os.path.exists(self.folder / f"{number:05}.rough")
+        """Whether a segment is of an older wordsight, with vectors in float32."""
+        return os.path.exists(self.folder / f"{number:05}.vectors")
 
     def delete(self, kind: str, committed: Collection[int]) -> None:
         """Delete the segments that hold no more rows, of those with files of a kind; what cannot be deleted stays."""
         for path in self.folder.glob(f"*.{kind}"):
             if path.stem.isdecimal() and int(path.stem) not in committed:
-                for one, _ in self.files(int(path.stem)):  # that which tells it apart is the last
+                for one in [*(one for one, _ in self.files(int(path.stem)) if one != path), path]:  # found by it again
                     with suppress(OSError):
                         one.unlink(missing_ok=True)
 
@@ -150,33 +152,41 @@ class Segments:
             )
         if self.is_compact(number):
             return self._open_compact(number, rows)
-        vectors, boxes, *others = (path for path, _ in self.files(number))
-        found = Rows(vectors, np.float32, rows, self.size), Rows(boxes, np.float32, rows, 4)
-        if len(others) == 1:
-            return Opened(*found)
-        return Opened(*found, Rows(others[0], np.uint8, rows, self.size), Rows(others[1], np.float32, rows, 1))
+        paths = {path.suffix[1:]: path for path, _ in self.files(number)}
+        boxes = Rows(paths["boxes"], np.float32, rows, 4)
+        vectors: Halves | Rows[np.float32]
+        if "halves" in paths:
+            scales = Rows(paths["scales"], np.float32, rows, 1)
+            vectors = Halves(Rows(paths["halves"], np.float16, rows, self.size), scales)
+        else:
+            vectors = Rows(paths["vectors"], np.float32, rows, self.size)
+        if "rough" in paths:
+            return Opened(vectors, boxes)
+        codes, steps = Rows(paths["codes"], np.uint8, rows, self.size), Rows(paths["steps"], np.float32, rows, 1)
+        return Opened(vectors, boxes, codes, steps)
 
     def _open_compact(self, number: int, rows: int) -> "Opened":
         fine, coarse, places = (Rows(path, np.uint8, rows, width) for path, width in self.files(number))
         coded = Coded(coarse, fine, places, self.codebook or Codebook.load(self.folder))
         return Opened(coded.vectors, coded.boxes, coded=coded)
 
-    def append(self, committed: Mapping[int, int], values: Floats, boxes: Floats, codes: Codes) -> Batch:
+    def append(self, committed: Mapping[int, int], values: Halved, boxes: Floats, codes: Codes) -> Batch:
         """Write rows behind those that hold, onto the disk; they hold once the catalogue has the batch.
 
         Args:
             committed: the rows of each segment that hold.
-            values: (rows, D).
+            values: the vectors.
             boxes: (rows, 4).
-            codes: of the same rows.
+            codes: of what is kept of the same vectors.
 
         Raises:
             InputError: they cannot be written; nothing has changed then.
         """
-        parts = (values.astype("<f4"), boxes.astype("<f4"), codes.values, codes.steps.astype("<f4"))
+        floats = (part.astype("<f4") for part in (values.scales, boxes))
+        parts = (values.numbers.astype("<f2"), *floats, codes.values, codes.steps.astype("<f4"))
         if not all(np.isfinite(part).all() for part in (*parts, codes.blur)):
             raise InputError(f"{self.folder}: the model gave vectors that are no numbers; nothing was written.")
-        return self._write(committed, [part.tobytes() for part in parts], len(values), compact=False)
+        return self._write(committed, [part.tobytes() for part in parts], len(boxes), compact=False)
 
     def append_coded(self, committed: Mapping[int, int], values: Floats, boxes: Floats, counts: Ints) -> Batch:
         """The same in a few bytes a region, where there is a codebook.
@@ -235,8 +245,8 @@ class Segments:
 
     def _clear(self, number: int, *, compact: bool) -> None:
         """Delete what a segment that holds no rows has of another kind, left from an interruption."""
-        others = ("vectors", "boxes", "codes", "steps") if compact else ("fine", "places", "coarse")
-        for kind in (*others, "rough"):
+        others = ("halves", "scales", "boxes", "codes", "steps") if compact else ("fine", "places", "coarse")
+        for kind in (*others, "rough", "vectors"):
             with suppress(OSError):
                 (self.folder / f"{number:05}.{kind}").unlink(missing_ok=True)
 
