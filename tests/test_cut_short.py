@@ -91,17 +91,32 @@ def test_rows_are_those_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert np.array_equal(some[30:99], values[30:40]) and len(some[7:7]) == 0
         with pytest.raises(IndexError):
             _ = some[40]
-        some.hold()
-        assert some.is_held == (turn > 0)
+        some.hold(0, 40)
+        assert some.holds(0, 40) == (turn > 0)
     os.truncate(tmp_path / "x", 100)
     assert np.array_equal(some[0:40], values[:40])
     with pytest.raises(InputError, match="cut short, 8 rows of 40"):
         Rows(tmp_path / "x", np.float32, 40, 3)
 
 
+def test_part_of_a_file_is_held_and_what_is_asked_for_later(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    values.tofile(tmp_path / "x")
+    some = Rows(tmp_path / "x", np.float32, 50, 3)
+    places = np.array([12, 19, 10])
+    for first, stop, held in ((10, 20, False), (10, 20, True), (12, 15, True), (25, 30, True)):
+        assert rows.hold({1: some}, {1: rows.Looked(stop - first, first, stop)}) == held == some.holds(first, stop)
+        assert np.array_equal(some[:], values) and np.array_equal(some[places], values[places])
+        assert np.array_equal(some[14], values[14]) and np.array_equal(some[49], values[49])
+    os.truncate(tmp_path / "x", 0)
+    assert np.array_equal(some[10:30], values[10:30]) and np.array_equal(some[places], values[places])
+    assert not some.holds(9, 20) and not some.holds(10, 31)
+
+
 def test_what_is_too_large_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.zeros((50, 3), np.float32).tofile(tmp_path / "x")
-    for most, wanted, held in ((600, 50, True), (599, 50, False), (600, 24, False)):
+    for most, total, held in ((600, 50, True), (599, 50, False), (600, 24, False)):
+        wanted = rows.Looked(total, 0, 50)
         monkeypatch.setattr(rows, "HELD", most)
         some = Rows(tmp_path / "x", np.float32, 50, 3)
         assert not rows.hold({1: some}, {1: wanted})

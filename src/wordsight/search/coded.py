@@ -55,7 +55,6 @@ class Decoded:
     def __init__(self, coded: Coded, *, vectors: bool) -> None:
         self._coded, self._vectors = coded, vectors
         self.shape = len(coded.coarse), coded.codebook.back.shape[1 if vectors else 0]
-        self.nbytes = 4 * self.shape[0] * self.shape[1]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -102,7 +101,7 @@ class Boxes:
     """The boxes of a compact segment, looked at as an array is: (rows, 4)."""
 
     def __init__(self, places: Rows[np.uint8]) -> None:
-        self._places, self.shape, self.nbytes = places, places.shape, 4 * places.nbytes
+        self._places, self.shape = places, places.shape
 
     def __len__(self) -> int:
         return self.shape[0]

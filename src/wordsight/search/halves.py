@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.search.rows import Ints, Rows
+from wordsight.search.rows import Ints, Kept, Rows
 
 Floats = NDArray[np.float32]
 
@@ -43,46 +43,16 @@ class Halved(NamedTuple):
         return found
 
 
-class Halves:
-    """Such vectors in files, looked at as an array of float32 is.
-
-    Attributes:
-        shape: (rows, D).
-        nbytes: how many bytes they take in memory, as float32.
-    """
+class Halves(Kept[np.float32]):
+    """Such vectors in files, looked at as an array of float32 is, and held as one."""
 
     def __init__(self, numbers: Rows[np.float16], scales: Rows[np.float32]) -> None:
+        super().__init__(numbers.shape, 2 * numbers.width)
         self._numbers, self._scales = numbers, scales
-        self.shape, self.nbytes = numbers.shape, 2 * numbers.nbytes
-        self._held: Floats | None = None
-        self._scanned = False
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def _read(self, first: int, count: int) -> Floats:
+        some = slice(first, first + count)
+        return Halved(self._numbers[some], self._scales[some]).vectors
 
-    def __getitem__(self, at: int | np.integer | slice | Ints) -> Floats:
-        """Some rows.
-
-        Raises:
-            InputError: a file has been cut short, or cannot be read.
-        """
-        if self._held is not None:
-            return self._held[at]
-        if isinstance(at, int | np.integer):
-            return self[at : at + 1][0]
+    def _gather(self, at: Ints) -> Floats:
         return Halved(self._numbers[at], self._scales[at]).vectors
-
-    @property
-    def is_held(self) -> bool:
-        """Whether looking at them costs no reading."""
-        return self._held is not None
-
-    def hold(self) -> None:
-        """Have all of them in memory as float32 when they are scanned for the second time.
-
-        Raises:
-            InputError: a file has been cut short, or cannot be read.
-        """
-        if self._scanned and self._held is None:
-            self._held = self[:]
-        self._scanned = True

@@ -119,9 +119,10 @@ def _fused(way: Instructions, rough: Rough, spans: Spans, words: WordCodes, shar
     """The scores of rounded vectors that are in memory: (Q, I)."""
     found = np.empty((shares.shape[1], len(spans)), np.float32)
     for number, places in spans.files.items():
-        (values, steps), first = rough[number], spans.first[places]
-        each = steps[first][:, 0]
-        found[:, places] = fused_scores(way, values[:], first, spans.count[places], each, words, shares)
+        (values, steps), (_, start, stop) = rough[number], spans.rows[number]
+        first = spans.first[places] - start
+        each = steps[start:stop][first, 0]
+        found[:, places] = fused_scores(way, values[start:stop], first, spans.count[places], each, words, shares)
     return torch.from_numpy(found)
 
 

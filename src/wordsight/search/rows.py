@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,33 +42,33 @@ def empty(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
     return content[start : start + size].view(kind).reshape(shape)
 
 
-class Rows(Generic[Number]):
-    """The first rows of a file, which is opened once; looked at as an array is: `rows[3]`, `rows[3:9]`, `rows[places]`.
+class Looked(NamedTuple):
+    """Which rows of a file are looked at.
+
+    Attributes:
+        total: how many.
+        first: the first of them.
+        stop: behind the last.
+    """
+
+    total: int
+    first: int
+    stop: int
+
+
+class Kept(Generic[Number]):
+    """Rows that are read anew each time until they are held in memory; `rows[3]`, `rows[3:9]`, `rows[places]`.
 
     Attributes:
         shape: (rows, D).
-        nbytes: how many bytes these are.
+        width: bytes of one in memory.
     """
 
-    def __init__(self, path: Path, kind: type[Number], rows: int, size: int) -> None:
-        """Open it.
-
-        Raises:
-            InputError: it is shorter, or cannot be read.
-        """
-        self.path, self.shape = path, (rows, size)
-        self._kind: np.dtype[Any] = np.dtype(kind).newbyteorder("<")
-        self._width: int = self._kind.itemsize * size
-        self.nbytes = rows * self._width
+    def __init__(self, shape: tuple[int, int], width: int) -> None:
+        self.shape, self.width = shape, width
         self._held: NDArray[Number] | None = None
+        self._start = 0  # of what is held
         self._scanned = False
-        try:
-            self._file = open_regular(path)
-        except OSError as error:
-            raise self._failed(error) from None
-        there = os.fstat(self._file.fileno()).st_size // self._width
-        if there < rows:
-            raise self._short(there)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -79,14 +79,59 @@ class Rows(Generic[Number]):
         Raises:
             InputError: the file has been cut short, or cannot be read.
         """
-        if self._held is not None:
-            return self._held[at]
         if isinstance(at, slice):
             first, stop, _ = at.indices(len(self))
+            if self._held is not None and self.holds(first, stop):
+                return self._held[first - self._start : max(first, stop) - self._start]
             return self._read(first, max(0, stop - first))
         if isinstance(at, int | np.integer):
-            return self._read(int(at), 1)[0]
+            return self[int(at) : int(at) + 1][0] if 0 <= at < len(self) else self._read(int(at), 1)
+        if self._held is not None and (not len(at) or self.holds(int(at.min()), int(at.max()) + 1)):
+            return self._held[at - self._start]
         return self._gather(at)
+
+    def holds(self, first: int, stop: int) -> bool:
+        """Whether looking at these costs no reading."""
+        return self._held is not None and self._start <= first and stop <= self._start + len(self._held)
+
+    def hold(self, first: int, stop: int) -> None:
+        """Read these into memory, with what is held already and lies between, when rows are scanned again.
+
+        Raises:
+            InputError: the file has been cut short, or cannot be read.
+        """
+        if self._scanned and not self.holds(first, stop):
+            if self._held is not None:
+                first, stop = min(first, self._start), max(stop, self._start + len(self._held))
+            self._held, self._start = self._read(first, stop - first), first
+        self._scanned = True
+
+    def _read(self, first: int, count: int) -> NDArray[Number]:
+        raise NotImplementedError
+
+    def _gather(self, at: Ints) -> NDArray[Number]:
+        raise NotImplementedError
+
+
+class Rows(Kept[Number]):
+    """The first rows of a file, which is opened once."""
+
+    def __init__(self, path: Path, kind: type[Number], rows: int, size: int) -> None:
+        """Open it.
+
+        Raises:
+            InputError: it is shorter, or cannot be read.
+        """
+        self._kind: np.dtype[Any] = np.dtype(kind).newbyteorder("<")
+        super().__init__((rows, size), self._kind.itemsize * size)
+        self.path = path
+        try:
+            self._file = open_regular(path)
+        except OSError as error:
+            raise self._failed(error) from None
+        there = os.fstat(self._file.fileno()).st_size // self.width
+        if there < rows:
+            raise self._short(there)
 
     def _gather(self, at: Ints) -> NDArray[Number]:
         found = np.empty((len(at), self.shape[1]), self._kind)
@@ -95,32 +140,17 @@ class Rows(Generic[Number]):
             found[start:end] = self._read(int(at[start]), end - start)
         return found
 
-    @property
-    def is_held(self) -> bool:
-        """Whether looking at it costs no reading."""
-        return self._held is not None
-
-    def hold(self) -> None:
-        """Read all of it into memory when it is scanned for the second time.
-
-        Raises:
-            InputError: the file has been cut short, or cannot be read.
-        """
-        if self._scanned and self._held is None:
-            self._held = self._read(0, len(self))
-        self._scanned = True
-
     def _read(self, first: int, count: int) -> NDArray[Number]:
         if first < 0 or first + count > len(self):
             raise IndexError(f"rows {first} to {first + count} of {len(self)}")
         found: NDArray[Number] = empty((count, self.shape[1]), self._kind)
         content = memoryview(found.reshape(-1).view(np.uint8).data)
         try:
-            got = read_at(self._file, first * self._width, content)
+            got = read_at(self._file, first * self.width, content)
         except OSError as error:
             raise self._failed(error) from None
         if got < len(content):
-            raise self._short(first + got // self._width)
+            raise self._short(first + got // self.width)
         return found
 
     def _short(self, there: int) -> InputError:
@@ -136,24 +166,6 @@ class Rows(Generic[Number]):
 Stored = NDArray[Number] | Rows[Number]
 
 
-@runtime_checkable
-class Holdable(Protocol):
-    """Rows that can be held in memory."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that this takes."""
-
-    @property
-    def is_held(self) -> bool:
-        """Whether they are."""
-
-    def hold(self) -> None:
-        """Do so, the second time."""
-
-    def __len__(self) -> int: ...
-
-
 class Readable(Protocol):
     """Rows of float32 that are looked at as an array is: in memory, on disk, or in codes."""
 
@@ -164,21 +176,22 @@ class Readable(Protocol):
     def __getitem__(self, at: Any, /) -> NDArray[np.float32]: ...
 
 
-def hold(segments: Mapping[int, Any], wanted: Mapping[int, int]) -> bool:
-    """Hold files in memory of which at least half is looked at, if they are few enough; gives whether all are held.
+def hold(segments: Mapping[int, Any], wanted: Mapping[int, Looked]) -> bool:
+    """Hold rows in memory, if few enough, from the first to the last that is looked at, where half of these are.
 
     Args:
         segments: the rows of each file.
-        wanted: how many rows of each are looked at.
+        wanted: which rows of each are looked at.
+
+    Returns:
+        Whether all are held.
 
     Raises:
-        InputError: one has been cut short, or cannot be read.
+        InputError: a file has been cut short, or cannot be read.
     """
-    files = [
-        (one, wanted[number]) for number, one in segments.items() if isinstance(one, Holdable) and number in wanted
-    ]
-    if sum(rows.nbytes for rows, _ in files) <= HELD:
-        for rows, count in files:
-            if 2 * count >= len(rows):
-                rows.hold()
-    return all(rows.is_held for rows, _ in files)
+    files = [(rows, wanted[number]) for number, rows in segments.items() if isinstance(rows, Kept) and number in wanted]
+    if sum(rows.width * (looked.stop - looked.first) for rows, looked in files) <= HELD:
+        for rows, (total, first, stop) in files:
+            if 2 * total >= stop - first:
+                rows.hold(first, stop)
+    return all(rows.holds(first, stop) for rows, (_, first, stop) in files)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.matching.score import Rule
-from wordsight.search.rows import Ints, Readable, hold
+from wordsight.search.rows import Ints, Looked, Readable, hold
 
 PRODUCTS = 2**21  # rows x words in one block: 8 MB
 READ = 2**11  # rows in one block that is read from disk
@@ -60,9 +60,13 @@ class Spans:
         return {int(self.segment[part[0]]): part for part in parts if len(part)}
 
     @cached_property
-    def rows(self) -> dict[int, int]:
-        """How many rows they have in each file."""
-        return {number: int(self.count[part].sum()) for number, part in self.files.items()}
+    def rows(self) -> dict[int, Looked]:
+        """Which rows of each file are theirs."""
+        return {number: self._looked(part) for number, part in self.files.items()}
+
+    def _looked(self, part: Ints) -> Looked:
+        first, count = self.first[part], self.count[part]
+        return Looked(int(count.sum()), int(first.min()), int((first + count).max()))
 
 
 class EncodedQuery(NamedTuple):

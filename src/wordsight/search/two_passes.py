@@ -115,13 +115,15 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
     way, codes = chosen(len(words)), _word_codes(words)
     found = torch.empty(len(spans), asked.shares.shape[1])
     for number, places in spans.files.items():
-        rows = coded[number]
-        if way and (rows.is_held or 2 * spans.rows[number] >= len(rows)):  # else it is not worth reading all of it
-            of = spans.first[places], spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
-            found[torch.from_numpy(places)] = torch.from_numpy(fused_scores(way, rows[:], *of, halves=True)).T
+        rows, (total, start, stop) = coded[number], spans.rows[number]
+        held = rows.holds(start, stop)
+        if way and (held or 2 * total >= stop - start):  # else it is not worth reading all between
+            of = spans.first[places] - start, spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
+            scores = fused_scores(way, rows[start:stop], *of, halves=True)
+            found[torch.from_numpy(places)] = torch.from_numpy(scores).T
         else:
             some = spans[places]
-            for block in blocks(some, len(words), rows.is_held):
+            for block in blocks(some, len(words), held):
                 found[torch.from_numpy(places[block])] = _block(rows, some[block], words, asked)
     return found - torch.from_numpy(spans.hubness)[:, None] * asked.hubness_weight - asked.offset
 
