@@ -78,7 +78,7 @@ def test_words_have_magnitudes(run: Aligner) -> None:
 def test_an_index_scores_as_the_model_does_and_shows_every_word(run: Aligner, index: Index) -> None:
     found = index.search(SENTENCE, top=12)
     expected = run.score([hit.path for hit in found.hits], [SENTENCE])[:, 0]
-    torch.testing.assert_close(torch.tensor([hit.score for hit in found.hits]), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.tensor([hit.score for hit in found.hits]), expected, rtol=1e-3, atol=1e-3)
     parts = run.encode_texts([SENTENCE]).mask.sum().item()
     for hit in found.hits:
         assert " ".join(word.text for word in hit.words) == SENTENCE

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, score
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.relations import by_relation
 from wordsight.text.trees import RELATIONS, trees
 from wordsight.vision.standardise import Standardise, of_regions
 
@@ -91,12 +92,12 @@ class DeFrag(Matcher):
         heads, relations = trees(words, self.training).unbind(dim=-1)  # (N, T) each
         pairs = torch.stack([words.ids.gather(1, heads), words.ids], dim=-1)[words.mask]  # (W, 2)
         embedded, related = self.dropout(self.words(pairs)).flatten(1), relations[words.mask]  # (W, 2 E), (W,)
-        said = embedded.new_zeros(len(embedded), self.bias.shape[1])
-        for relation in related.unique():
-            rows = (related == relation).nonzero()[:, 0]
-            found = nn.functional.linear(embedded[rows], self.weight[relation], self.bias[relation])
-            said = said.index_add(0, rows, found.relu().to(said.dtype))
-        return said, heads
+        weights, biases = self.weight.unbind(), self.bias.unbind()
+
+        def fragment(pair: Tensor, relation: int) -> Tensor:
+            return nn.functional.linear(pair, weights[relation], biases[relation]).relu()
+
+        return by_relation(embedded, related, fragment), heads
 
     def lengths(self, words: Words) -> Tensor:
         """|g_l| + n of each sentence: (N,)."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wordsight.batch import Batch, LabelInfo, Regions, Vectors, Words
 from wordsight.matching import losses, pooled
 from wordsight.matching.matcher import Matcher
+from wordsight.matching.relations import by_relation
 from wordsight.text.trees import RELATIONS, trees
 from wordsight.vision.standardise import Standardise, of_whole_pictures
 
@@ -74,27 +75,20 @@ class SDTRNN(Matcher):
         kinds = (tree[..., 1] if self.matrices == "relation" else positions(tree[..., 0], words.mask)).flatten()
         depth = depths(heads).masked_fill(~mask, -1)  # (N T,)
         own = self.word(self.dropout(self.words(words.ids))).flatten(0, 1)  # (N T, D): W_v x
+        children = self.child.unbind()
         level = (depth == depth.max()).nonzero()[:, 0]  # the lowest words, in order
         given, sizes = torch.zeros_like(own[level]), torch.ones_like(own[level, :1])  # what children give, l
         while True:
             states = torch.tanh((own[level] + given) / sizes)  # (words of the level, D): h
             if depth[level[0]] == 0:
                 break
-            messages = self._messages(sizes * states, kinds[level])
+            messages = by_relation(sizes * states, kinds[level], lambda rows, kind: rows @ children[kind].T)
             above = (depth == depth[level[0]] - 1).nonzero()[:, 0]
             head = torch.searchsorted(above, heads[level])
             given = torch.zeros_like(own[above]).index_add(0, head, messages)
             sizes = torch.ones_like(own[above, :1]).index_add(0, head, sizes)
             level = above
         return pooled.of_sentences(states, words)
-
-    def _messages(self, states: Tensor, kinds: Tensor) -> Tensor:
-        """W_rel h of words, each with the matrix of its kind: (M, D), (M,) -> (M, D)."""
-        messages = torch.zeros_like(states)
-        for kind in kinds.unique():
-            rows = (kinds == kind).nonzero()[:, 0]
-            messages = messages.index_add(0, rows, states[rows] @ self.child[kind].T)
-        return messages
 
     def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """The ranking objective in both directions, summed over negatives."""
