@@ -3,10 +3,9 @@
     python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
 
 Indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the greatest
-difference of two scores, how sure the first hit is beside how often it is right, and whether the boxes shown are those
-of `Aligner.align`. Where the data has phrases with boxes, it says how often the boxes are right that `eval` chooses,
-that are chosen in its way from the vectors in the index, and that a search shows. How fast that is: `scan.py`,
-`start.py` and `build.py`.
+difference of two scores, and whether the boxes shown are those of `Aligner.align`. Where the data has phrases with
+boxes, it says how often the boxes are right that `eval` chooses, that are chosen in its way from the vectors in the
+index, and that a search shows. How fast that is: `scan.py`, `start.py` and `build.py`.
 """
 
 import argparse
@@ -19,21 +18,18 @@ from typing import Any
 
 import torch
 from real import Cached, Split, encoded, split_of
-from torch import Tensor
 
 from wordsight.batch import Vectors
 from wordsight.data.entities import Phrase, load_phrases
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
-from wordsight.matching.score import Rule
-from wordsight.matching.segments import BETA, Grouping, segments
+from wordsight.matching.segments import BETA, Grouping, function_word_mask, segments
 from wordsight.metrics import ranking
 from wordsight.metrics.grounding import Located, Predict, evaluate
 from wordsight.metrics.localise import predictor
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.grounding import looking
-from wordsight.search.calibrate import calibrate
 from wordsight.search.catalog import Catalog
 from wordsight.search.evidence import evidence
 from wordsight.search.index import Index
@@ -65,7 +61,6 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
     return told | {
         "boxes as align": boxes,
         "grounding": grounded,
-        "sure": sureness(found, picture, queries, index.rule),
     }
 
 
@@ -112,9 +107,12 @@ class Stored:
     """A model to which pictures come encoded: out of an index."""
 
     def __init__(self, model: Matcher) -> None:
-        self.parameters, self.encode_texts = model.parameters, model.encode_texts
+        self._model = model
 
-    def encode_images(self, images: Vectors) -> Vectors:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def image_vectors(self, images: Vectors) -> Vectors:
         """They are."""
         return images
 
@@ -125,9 +123,11 @@ def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Seq
     Where two boxes have as many, the strongest word decides.
     """
     pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
+    sentences = [sentence for _, sentence in pairs]
+    silent_words = function_word_mask(run.vocabulary.encode(sentences), run.vocabulary).tolist()
     hits = {
-        pair: (query[0].function_words[0].tolist(), *evidence(query, stored([pair[0]]))[0])
-        for pair, query in zip(pairs, terms(run, [sentence for _, sentence in pairs]), strict=True)
+        pair: (silent, *evidence(query, stored([pair[0]]))[0])
+        for pair, query, silent in zip(pairs, terms(run, sentences), silent_words, strict=True)
     }
     boxes = []
     for phrase in phrases:
@@ -151,45 +151,6 @@ def same_boxes(index: Index, run: Any, sentence: str) -> bool:
         if [phrase.box for phrase in hit.phrases] != [segment.box for segment in expected]:
             return False
     return True
-
-
-def sureness(scores: Tensor, picture: Tensor, queries: Sequence[Any], rule: Rule) -> list[dict[str, Any]]:
-    """How sure the first hit is, how often it is right, and on which side of the line it falls.
-
-    Learned from the even pictures and held against the odd, all of them and fewer; each sentence is asked of them with
-    its picture and without.
-    """
-    scores = scores / torch.tensor([1 if rule.mean else len(query[0].words) for query in queries])
-    fitted = calibrate(*part(scores, picture, torch.arange(0, len(scores), 2)))
-    odd, told = torch.arange(1, len(scores), 2), []
-    for step in (1, 4, 20):
-        some, right = part(scores, picture, odd[::step])
-        others = torch.arange(len(some) - 1)[:, None]
-        absent = some.gather(0, others + (others >= right))
-        (there, which), (gone, _) = fitted.confidence(some).max(dim=0), fitted.confidence(absent).max(dim=0)
-        first = which == right
-        sure, good = torch.cat([there, gone]), torch.cat([first, torch.zeros_like(first)]).double()
-        bins = sure.argsort().chunk(10)
-        told.append(
-            {
-                "pictures": len(some),
-                "calibration error": sum((sure - good)[one].sum().abs().item() for one in bins) / len(sure),
-                "log loss": torch.nn.functional.binary_cross_entropy(sure.double(), good).item(),
-                "sure, right": [[round(100 * of[one].mean().item()) for of in (sure, good)] for one in bins],
-                "line": fitted.line,
-                "absent below the line": (gone < fitted.line).double().mean().item(),
-                "right below the line": (there[first] < fitted.line).double().mean().item(),
-            }
-        )
-    return told
-
-
-def part(scores: Tensor, picture: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The scores of some pictures with their own sentences, and the right picture of each."""
-    place = torch.full((len(scores),), -1)
-    place[rows] = torch.arange(len(rows))
-    own = place[picture] >= 0
-    return scores[rows][:, own], place[picture[own]]
 
 
 def main() -> None:

@@ -96,6 +96,13 @@ def test_the_box_is_timed_beside_a_recipe(world: Path) -> None:
     assert [line.split(":")[0] for line in lines[:3]] == ["the box", recipe, "ratio"]
 
 
+def test_an_index_finds_what_eval_finds(trained: Path, world: Path) -> None:
+    told = figures("search.py", str(trained), "--data", str(world), "--split", "test", "--most", "8")
+    assert told["eval"] == told["index"] and told["greatest difference"] < 1e-3 and told["boxes as align"]
+    boxes = told["grounding"]
+    assert boxes["index"] == boxes["eval"] and boxes["shown by a search"]["iou"] == boxes["eval by the chain"]["iou"]
+
+
 def test_own_pairs_are_measured_beside_the_start_and_nothing(trained: Path, world: Path, tmp_path: Path) -> None:
     """Its other data are not asked for: a start from elsewhere names them, and they are not at hand."""
     arguments = ("--start", str(trained), "--data", str(world), "--old", "", "--out", str(tmp_path))
