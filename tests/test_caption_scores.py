@@ -68,6 +68,8 @@ def test_judgments_of_experts_and_of_the_crowd(tmp_path: Path) -> None:
         ("a.jpg b.jpg#2 1 1 1", "line 1: expected a picture.*found 1 columns"),
         ("a.jpg\tb.jpg\t1\t1\t1", "found the id 'b.jpg'"),
         ("a.jpg\tb.jpg#x\t1\t1\t1", "found the id"),
+        (f"a.jpg\tb.jpg#{'1' * 5000}\t1\t1\t1", "found the id 'b.jpg#111"),
+        ("a\u2028.jpg\tb.jpg#1\t1\t1\t1\nx", "line 2: expected a picture"),
         ("a.jpg\tb.jpg#1\t1\t1\tx", "found '1 1 x'"),
         ("a.jpg\tb.jpg#1\t5\t1\t1", "expected three judgments from 1 to 4"),
     ],

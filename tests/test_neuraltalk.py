@@ -101,6 +101,12 @@ def test_logits_are_those_of_its_equations(params: dict[str, Any], protocol: int
         import_neuraltalk(file, tmp_path / "run")
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.p", tmp_path):
+        with pytest.raises(InputError, match=f"{path} cannot be read: "):
+            import_neuraltalk(path, tmp_path / "run")
+
+
 class Evil:
     def __init__(self, mark: Path) -> None:
         self.mark = mark

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wordsight.captioning.neuraltalk import NeuralTalk
 from wordsight.errors import InputError
-from wordsight.files import read_bytes
+from wordsight.files import read_bytes, reason
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.recipe import parse
@@ -54,7 +54,10 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: it cannot be read, is no pickle, or has something else in it.
     """
-    content = read_bytes(path, most=4 << 30)
+    try:
+        content = read_bytes(path, most=4 << 30)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
     try:
         return _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:
