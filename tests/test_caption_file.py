@@ -1,15 +1,17 @@
 """Captions in files of other systems: read, matched with pictures, measured; and ours written as they write theirs."""
 
 import json
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.evaluation.caption_file import measure_caption_file
 from wordsight.metrics.captions import caption_metrics
-from wordsight.metrics.coco_results import read_captions, write_captions
+from wordsight.metrics.coco_results import Said, by_picture, names_of, read_captions, write_captions
 
 SAID = {"a/COCO_val2014_000000000007.jpg": "a dog runs", "a/b.jpg": "two cats sit", "a/c.jpg": "a red ball"}
 RIGHT = {name: (f"{said} fast", said[2:]) for name, said in SAID.items()}
@@ -63,11 +65,61 @@ def test_every_layout_has_the_figures_of_the_captions(data: Path, tmp_path: Path
         assert found["pictures"] == 3 and found["sentences"] == 6 and found["diversity_distinct_captions"] == 3
 
 
+@pytest.mark.parametrize("spelled", ["C:\\x\\{}", "/x/y/{}", "{}.JPG", "{0}", "val/{}.png", "{:>012}"])
+def test_a_picture_is_found_by_other_spellings_of_its_name(spelled: str, tmp_path: Path) -> None:
+    names = {"cafe\u0301": "a dog runs", "7": "two cats sit", "B c": "a red ball"}
+    said = [{"image_id": spelled.format(name), "caption": one} for name, one in names.items()]
+    known = names_of([f"{unicodedata.normalize('NFC', name)}.jpg" for name in names])
+    if spelled.startswith("{:"):  # zeros before a number
+        said = said[1:2]
+    found = by_picture(read_captions(written(tmp_path / "said.json", said)), known, "said.json")
+    assert list(found.values()) == [one["caption"] for one in said]
+
+
+def test_of_pictures_with_one_file_name_the_longest_end_of_a_path_decides() -> None:
+    known = names_of(["1.jpg", "a/1.jpg", "b/1.jpg", "A/1.jpg"])
+    said = [Said((name,), name) for name in ("b/1.jpg", "1.jpg", "A/1.jpg")]
+    assert by_picture(said, known, "x") == {name: name for name in ("b/1.jpg", "1.jpg", "A/1.jpg")}
+    assert by_picture([Said(("/x/b/1.jpg",), "")], known, "x") == {"b/1.jpg": ""}
+    with pytest.raises(InputError, match=r"x: 1 may be 4 pictures of the dataset, such as '1.jpg' and 'a/1.jpg'"):
+        by_picture([Said((1,), "")], known, "x")
+
+
+def test_a_serial_number_beside_a_file_name_is_no_id(tmp_path: Path) -> None:
+    """NeuralTalk2 numbers the pictures of a folder 1, 2, ..., which may be ids of others."""
+    right = {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+        "annotations": [{"image_id": 1, "caption": "a dog runs"}, {"image_id": 2, "caption": "two cats sit"}],
+    }
+    vis = [
+        {"image_id": 1, "caption": "two cats sit", "file_name": "/x/b.jpg"},
+        {"image_id": 2, "caption": "a dog runs", "file_name": "/x/a.jpg"},
+    ]
+    coco = written(tmp_path / "captions.json", right)
+    assert measure_caption_file(written(tmp_path / "vis.json", vis), coco)["exact"] == 1
+    right["images"] = [{"id": 1}, {"id": 2}]  # only ids are there to go by
+    assert measure_caption_file(tmp_path / "vis.json", written(coco, right))["exact"] == 0
+
+
+def test_ids_may_be_numbers_in_one_file_and_text_in_the_other(tmp_path: Path) -> None:
+    for theirs, ours in (("1", 1), (1, "1"), ("0001", 1)):
+        right = {"images": [{"id": ours}], "annotations": [{"image_id": ours, "caption": "a dog runs"}]}
+        said = written(tmp_path / "said.json", [{"image_id": theirs, "caption": "a dog runs"}])
+        assert measure_caption_file(said, written(tmp_path / "captions.json", right))["exact"] == 1
+
+
 def test_references_of_its_own(tmp_path: Path) -> None:
     found = measure_caption_file(written(tmp_path / "result_struct.json", blobs(references=True)))
     assert found["CIDEr"] == caption_metrics(dict(SAID), RIGHT)["CIDEr"]
     with pytest.raises(InputError, match="no references of its own; expected --data"):
         measure_caption_file(written(tmp_path / "bare.json", blobs()))
+    twice = blobs(references=True)
+    twice["imgblobs"] = [*twice["imgblobs"], *twice["imgblobs"]]  # type: ignore[misc]
+    with pytest.raises(InputError, match="has a caption already"):
+        measure_caption_file(written(tmp_path / "twice.json", twice))
+    wordless = {"imgblobs": [{"img_path": "b.jpg", "candidate": {"text": "a"}, "references": [{"text": "."}]}]}
+    with pytest.raises(InputError, match=r"wordless.json: No reference of picture 'b.jpg' has a word"):
+        measure_caption_file(written(tmp_path / "wordless.json", wordless))
 
 
 def test_ids_of_a_coco_file(tmp_path: Path) -> None:
@@ -93,7 +145,9 @@ def test_ids_of_a_coco_file(tmp_path: Path) -> None:
         ({"imgblobs": [{"img_path": "b.jpg"}]}, r"imgblobs\[0\].*'candidate'"),
         ({"imgblobs": [{"img_path": "b.jpg", "candidate": {"text": 3}}]}, "'text'"),
         ([{"image_id": 7, "caption": "a"}], "no caption of 'b.jpg', the first of 2 such among the 3"),
-        ([{"image_id": 8, "caption": "a"}], "no picture 8"),
+        ([{"image_id": 8, "caption": "a"}], "no picture 8; its first is '.*007.jpg'"),
+        ([{"image_id": "1" * 5000, "caption": "a"}], "no picture '111"),
+        ([{"image_id": 7, "file_name": "new.jpg", "caption": "a"}], "no picture 'new.jpg'"),
         ([{"image_id": 7, "caption": "a"}] * 2, "has a caption already"),
     ],
 )
@@ -113,7 +167,7 @@ def test_what_we_write_they_can_read(tmp_path: Path) -> None:
     pictures = {}
     for name, said in SAID.items():
         path = tmp_path / Path(name).name
-        path.write_bytes(b"jpeg of " + name.encode())
+        Image.new("RGB", (8, 8), "red").save(path)
         pictures[path] = SimpleNamespace(text=said, log_prob=-2.0)
     for name in ("result_struct.json", "vis.json", "other.json"):
         write_captions(tmp_path / name, pictures)
@@ -125,4 +179,15 @@ def test_what_we_write_they_can_read(tmp_path: Path) -> None:
     }
     numbered = json.loads((tmp_path / "vis.json").read_text())
     assert [one["image_id"] for one in numbered] == [1, 2, 3]
-    assert (tmp_path / "imgs" / "img2.jpg").read_bytes() == b"jpeg of a/b.jpg"
+    assert (tmp_path / "imgs" / "img2.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
+
+
+def test_what_browsers_do_not_show_is_written_as_jpeg(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.tiff")
+    clip = tmp_path / "clip.gif"
+    Image.new("RGB", (8, 8)).save(clip, save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")], duration=1000)
+    paths = [tmp_path / "a.tiff", Path(f"{clip}#t=1,2")]
+    write_captions(tmp_path / "vis.json", {path: SimpleNamespace(text="red", log_prob=0.0) for path in paths})
+    for number in (1, 2):
+        with Image.open(tmp_path / "imgs" / f"img{number}.jpg") as image:
+            assert image.format == "JPEG"

@@ -24,7 +24,7 @@ def test_a_score_depends_on_its_own_picture_alone(world: Path, trained: Path, tm
     (file := tmp_path / "said.json").write_text(json.dumps(said))
     found = score_captions(run, file, world)
     assert [row["alignment"] for row in found["captions"]] == pytest.approx(scores, abs=1e-4)
-    assert found["cider"] > 0
+    assert found["cider"] > 0 and found["unknown"] == 0
     assert sum(row["both"] for row in found["captions"]) == pytest.approx(0, abs=1e-6)
     alone = score_captions(run, file, pictures=pictures[0].path.parent)
     assert alone["alignment"] == pytest.approx(found["alignment"], abs=1e-4)
@@ -32,6 +32,18 @@ def test_a_score_depends_on_its_own_picture_alone(world: Path, trained: Path, tm
     assert "mean of 4" in table(alone)
     with pytest.raises(InputError, match="expected --data"):
         score_captions(run, file)
+
+
+def test_captions_without_a_known_word_are_counted_and_said(
+    world: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [picture.name for picture in load_dataset(world).split("val")[:3]]
+    said = [{"image_id": name, "caption": one} for name, one in zip(names, ["a red", "", "xqzw"], strict=True)]
+    (file := tmp_path / "said.json").write_text(json.dumps(said))
+    assert score_captions(load(trained), file, world)["unknown"] == 2
+    said_of_it = capsys.readouterr().err
+    assert "2 of 3 captions have no word that the model knows" in said_of_it
+    assert f"the first is of {names[1]}" in said_of_it
 
 
 def test_metrics_are_averaged_on_equal_terms() -> None:
@@ -56,6 +68,8 @@ def test_judgments_of_experts_and_of_the_crowd(tmp_path: Path) -> None:
         ("a.jpg b.jpg#2 1 1 1", "line 1: expected a picture.*found 1 columns"),
         ("a.jpg\tb.jpg\t1\t1\t1", "found the id 'b.jpg'"),
         ("a.jpg\tb.jpg#x\t1\t1\t1", "found the id"),
+        (f"a.jpg\tb.jpg#{'1' * 5000}\t1\t1\t1", "found the id 'b.jpg#111"),
+        ("a\u2028.jpg\tb.jpg#1\t1\t1\t1\nx", "line 2: expected a picture"),
         ("a.jpg\tb.jpg#1\t1\t1\tx", "found '1 1 x'"),
         ("a.jpg\tb.jpg#1\t5\t1\t1", "expected three judgments from 1 to 4"),
     ],

@@ -559,6 +559,10 @@ def test_without_a_list_of_captions_all_sentences_count(tmp_path: Path) -> None:
         ({"h": 0}, r"at least 1, found 100 and 0"),
         ({"boxes_xyxy_1based": {"1": [[1, 2, 3]]}}, r"a.jpg, chain 1: expected boxes of four numbers"),
         ({"boxes_xyxy_1based": {"1": 5}}, r"a.jpg, key '1': expected a list, found 5"),
+        (
+            {"boxes_xyxy_1based": {"1": [[9, 1, 2, 5]]}},
+            r"chain 1: expected boxes of left, top, right and bottom, found",
+        ),
         ({"flickr8k_caption_to_sentence": {"0": [1]}}, r"no phrase with a box"),
         (
             {"sentences": [{"text": "x", "phrases": [{"start": 0, "len": 2}]}] * 2},

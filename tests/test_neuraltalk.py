@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("params", VARIANTS, ids=str)
-@pytest.mark.parametrize("protocol", [0, 2])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 5])
 def test_logits_are_those_of_its_equations(params: dict[str, Any], protocol: int, tmp_path: Path) -> None:
     content = layout(**params)
     (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=protocol))
@@ -101,6 +102,12 @@ def test_logits_are_those_of_its_equations(params: dict[str, Any], protocol: int
         import_neuraltalk(file, tmp_path / "run")
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.p", tmp_path):
+        with pytest.raises(InputError, match=f"{path} cannot be read: "):
+            import_neuraltalk(path, tmp_path / "run")
+
+
 class Evil:
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -114,6 +121,52 @@ def test_nothing_in_a_pickle_is_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="arrays and plain values alone are read"):
         import_neuraltalk(file, tmp_path / "run")
     assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "run").exists()
+
+
+HUGE = b"cnumpy\nndarray\n((I100000\nI100000\ntS'f8'\ntR."
+HUGE_EMPTY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I99999999999\ntS'b'\ntR."
+
+
+@pytest.mark.parametrize("content", [HUGE, HUGE_EMPTY, b"(" + HUGE[:-1] * 50 + b"l."])
+def test_a_small_pickle_takes_little_memory(content: bytes, tmp_path: Path) -> None:
+    (file := tmp_path / "model.p").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="not a"):
+        import_neuraltalk(file, tmp_path / "run")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["f2", ">f8", "O"])
+def test_arrays_of_other_real_numbers_are_read(kind: str, tmp_path: Path) -> None:
+    content = layout("lstm")
+    content["model"] = {key: value.astype(kind) for key, value in content["model"].items()}
+    content["ixtoword"][2] = "café".encode().decode("latin1")  # bytes of Python 2
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=2))
+    made = import_neuraltalk(file, tmp_path / "run")
+    assert made.vocabulary.words[3] == "café"
+    weights = made.model.state_dict()["picture.weight"]
+    np.testing.assert_allclose(weights, layout("lstm")["model"]["We"].T, atol=1e-3)
+
+
+WRONG: list[tuple[str, Any, Any, str]] = [
+    ("params", "generator", "gru", "the generator is 'gru', expected 'lstm' or 'rnn'"),
+    ("params", "drop_prob_decoder", float("nan"), "drop_prob_decoder is nan"),
+    ("model", "We", np.full((FEATURES, SIZE), 1e300), "We is not of finite numbers"),
+    ("model", "be", np.array([["a"] * SIZE], dtype=object), "be is an array of object"),
+    ("model", "WLSTM", np.zeros((3, 4 * SIZE)), "size mismatch for"),
+    *(("ixtoword", 2, word, r"'ixtoword' has .* at 2, expected a word") for word in ("", 7, b"a")),
+]
+
+
+@pytest.mark.parametrize(("key", "inner", "value", "said"), WRONG)
+def test_values_that_cannot_be_are_refused(key: str, inner: Any, value: Any, said: str, tmp_path: Path) -> None:
+    content = layout("lstm")
+    content[key][inner] = value
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=4))
+    with pytest.raises(InputError, match=f"not a checkpoint of NeuralTalk.*{said}"):
+        import_neuraltalk(file, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -130,6 +130,11 @@ def test_both_files_of_eccv_caption_are_read_whichever_is_named(tmp_path: Path) 
         assert found.i2t.nonzero().tolist() == [[0, 0], [0, 2]] and found.t2i.nonzero().tolist() == [[0, 3], [1, 3]]
 
 
+def test_the_first_line_of_cxc_counts_if_it_is_a_pair(tmp_path: Path) -> None:
+    (tmp_path / "sits.csv").write_text("COCO_val2014:sentid:70,COCO_val2014_000000000007.jpg,4,c2i\n")
+    assert relevant_pairs(tmp_path / "sits.csv", PICTURES).i2t.nonzero().tolist() == [[0, 0]]
+
+
 def test_pairs_of_cxc_count_from_three_on(tmp_path: Path) -> None:
     lines = ["caption,image,agg_score,sampling_method"]
     for sentence, number, score in ((70, 7, 4.9), (80, 7, 3.0), (81, 7, 2.99), (81, 8, 5.0), (1, 1, 5.0)):
@@ -148,6 +153,14 @@ def test_pairs_of_cxc_count_from_three_on(tmp_path: Path) -> None:
         ("x_image_to_caption.json", '{"1": [2]}', r"x_caption_to_image.json"),  # which is not there
         ("a.csv", "caption,image\nx,y\n", r"a.csv, line 2: expected a line as in .* found 'x,y'"),
         ("a.csv", "h\nCOCO:sentid:1,COCO_1.jpg,5,c\n", r"a.csv: none of its pairs is of these 2 pictures"),
+        ("sis.csv", "h\nCOCO:sentid:70,COCO:sentid:7,5,c\n", r"sis.csv, line 2: expected a line"),
+        ("sii.csv", "h\nCOCO_7.jpg,COCO_8.jpg,5,c\n", r"sii.csv, line 2: expected a line"),
+        ("a.csv", "h\nCOCO:sentid:70,COCO_7.jpg,nan,c\n", r"a.csv, line 2: expected a line"),
+        ("a.csv", "h\nCOCO:sentid:70,COCO_7.jpg,95,c\n", r"a.csv, line 2: expected a line"),
+        ("a.csv", f"h\n{'a' * 200_000},b,3,c\n", r"a.csv, line 2: expected a line.*field limit"),
+        ("x_image_to_caption.json", f'{{"7": ["{"1" * 5000}"]}}', r"key '7': expected a number with a list of numbers"),
+        ("x_image_to_caption.json", f'{{"{"1" * 5000}": [1]}}', r"expected a number with a list of numbers"),
+        ("x_image_to_caption.json", '{"7": [70], "7": [71]}', r"the key '7' is there twice"),
     ],
 )
 def test_wrong_files_of_relevance_are_named(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_known_words_keep_their_spelling(table: WordTable) -> None:
 @pytest.mark.parametrize("word", ["", "xq", "caz", "12345", "dg1x", "qqqqqqqq", "wxyzwxyz", "日本語文字"])
 def test_nothing_near_is_none(table: WordTable, word: str) -> None:
     assert table.nearest_spelling(word) is None
+
+
+def test_a_word_longer_than_any_takes_no_memory(table: WordTable) -> None:
+    tracemalloc.start()
+    assert table.nearest_spelling("a" * 20_000) is None
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
 
 
 def test_spellings_are_found_fast(table: WordTable) -> None:

@@ -135,6 +135,8 @@ def _fractions(box: object, width: int, height: int, where: str) -> Box:
     """A box in pixels, 1-based with inclusive ends, as fractions."""
     if not isinstance(box, list) or len(box) != 4 or not all(_is_pixel(value) for value in box):
         raise InputError(f"{where}: expected boxes of four numbers, found {describe(box)}.")
+    if box[2] < box[0] or box[3] < box[1]:
+        raise InputError(f"{where}: expected boxes of left, top, right and bottom, found {box}.")
     left, right = (min(max(value / width, 0.0), 1.0) for value in (box[0] - 1, box[2]))
     top, bottom = (min(max(value / height, 0.0), 1.0) for value in (box[1] - 1, box[3]))
     return left, top, right, bottom

@@ -48,7 +48,7 @@ class EntitiesFiles(Mapping[str, object]):
             raise KeyError(name)
         sentences, annotations = self._files(name)
         width, height, boxes = _read_annotations(annotations)
-        lines = read_text(sentences).splitlines()
+        lines = read_text(sentences).split("\n")
         said = [_sentence(line, f"{sentences}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
         return {"w": width, "h": height, "sentences": said, "boxes_xyxy_1based": boxes}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wordsight.errors import InputError
-from wordsight.files import read_text
+from wordsight.files import describe, read_text
 
 
 class Judgment(NamedTuple):
@@ -36,7 +36,7 @@ def read_judgments(path: Path) -> list[Judgment]:
     """
     found = [
         _judgment(line, f"{path}, line {number}")
-        for number, line in enumerate(read_text(path).splitlines(), 1)
+        for number, line in enumerate(read_text(path).split("\n"), 1)
         if line.strip()
     ]
     if not found:
@@ -50,8 +50,8 @@ def _judgment(line: str, where: str) -> Judgment:
     if len(columns) != 5:
         raise InputError(f"{where}: {expected}, found {len(columns)} columns.")
     source, mark, number = columns[1].rpartition("#")
-    if not mark or not source or not number.isdecimal():
-        raise InputError(f"{where}: {expected}, found the id {columns[1]!r}.")
+    if not mark or not source or not number.isdecimal() or len(number) > 9:
+        raise InputError(f"{where}: {expected}, found the id {describe(columns[1])}.")
     try:
         scores = tuple(map(float, columns[2:]))
     except ValueError:

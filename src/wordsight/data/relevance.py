@@ -7,6 +7,7 @@ of 3 or more are relevant.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from wordsight.files import describe, read_json, read_text
 
 RELEVANT = 3.0  # least score of a relevant pair of CxC
 I2T, T2I = "image_to_caption", "caption_to_image"
-_NUMBER = re.compile(r"(\d+)\D*$")
+HIGHEST = 5.0
+_NUMBER = re.compile(r"(?<!\d)(\d{1,18})\D*$")
+_ID = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Relevant(NamedTuple):
@@ -86,34 +89,49 @@ def _picture_number(name: str) -> int | None:
 
 def _from_json(path: Path) -> list[tuple[int, int]]:
     """Pairs of picture and sentence of ECCV Caption; the file's name tells which of the two is the key."""
-    content = read_json(path)
+    content = read_json(path, strict=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected lists of ids by id, found {describe(content)}.")
     turned = T2I in path.name
     pairs = []
     for key, some in content.items():
-        if not isinstance(some, list) or not key.isdecimal() or not all(map(_is_id, some)):
+        if not isinstance(some, list) or not _ID.fullmatch(key) or not all(map(_is_id, some)):
             raise InputError(f"{path}, key {key!r}: expected a number with a list of numbers, found {describe(some)}.")
         pairs += [(int(one), int(key)) if turned else (int(key), int(one)) for one in some]
     return pairs
 
 
 def _is_id(value: object) -> bool:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, str) and bool(_ID.fullmatch(value))
+    )
 
 
 def _from_csv(path: Path) -> Iterable[tuple[int, int]]:
-    """Pairs of picture and sentence of CxC."""
-    lines = csv.reader(read_text(path).splitlines())
-    next(lines, None)
-    for number, line in enumerate(lines, 2):
-        expected = "COCO_val2014:sentid:1,COCO_val2014_000000000001.jpg,3.2,c2i_intrasim"
-        try:
-            sentence, picture, score, _ = line
-            told = (_picture_number(picture), int(sentence.rpartition(":")[2]), float(score))
-        except ValueError:
-            told = (None, 0, 0.0)
-        if told[0] is None:
-            raise InputError(f"{path}, line {number}: expected a line as in {expected}, found {','.join(line)[:80]!r}.")
-        if told[2] >= RELEVANT:
-            yield told[0], told[1]
+    """Pairs of picture and sentence of CxC, whose other files are of two pictures, or of two sentences."""
+    expected = "COCO_val2014:sentid:1,COCO_val2014_000000000001.jpg,3.2,c2i_intrasim"
+    lines = csv.reader(io.StringIO(read_text(path)))
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            told = _pair(line)
+            if told is None and number > 1:  # the first names the columns
+                raise InputError(
+                    f"{path}, line {number}: expected a line as in {expected}, found {','.join(line)[:80]!r}."
+                )
+            if told is not None and told[2] >= RELEVANT:
+                yield told[:2]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number + 1}: expected a line as in {expected} ({error}).") from None
+
+
+def _pair(line: Sequence[str]) -> tuple[int, int, float] | None:
+    """Picture, sentence and score of a line; None for any other line."""
+    try:
+        sentence, file, told, _ = line
+        picture, number, score = _picture_number(file), int(sentence.rpartition(":")[2]), float(told)
+    except ValueError:
+        return None
+    if picture is None or ":" in file or ":" not in sentence or not 0 <= score <= HIGHEST:
+        return None
+    return picture, number, score

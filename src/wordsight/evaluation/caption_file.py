@@ -42,7 +42,10 @@ def measure_caption_file(
     path, progress = Path(captions), Progress()
     said, right = captions_and_references(path, data, split, progress)
     figures: Figures = {"pictures": len(right), "sentences": sum(map(len, right.values()))}
-    figures |= caption_metrics(said, right, meteor=meteor, spice=spice, say=progress.say)
+    try:
+        figures |= caption_metrics(said, right, meteor=meteor, spice=spice, say=progress.say)
+    except InputError as error:
+        raise InputError(f"{data or path}: {error}") from None
     varied = {f"diversity_{key}": value for key, value in diversity(said, []).items()}
     left_out = ("diversity_captions", "diversity_in_training")
     return figures | {"tokeniser": TOKENISER} | {key: varied[key] for key in varied if key not in left_out}
@@ -57,9 +60,10 @@ def captions_and_references(
         return _own(path, said)
     where = find(str(data), "dataset")
     wanted: dict[Id, Sequence[str]]
-    if where.suffix.lower() == ".json" and where.is_file() and _is_coco(where):
+    files = _coco_files(where) if where.suffix.lower() == ".json" and where.is_file() else None
+    if files is not None:
         wanted = dict(read_references(where))
-        captions = by_picture(said, {picture: [picture] for picture in wanted}, str(path))
+        captions = by_picture(said, names_of(list(wanted), files), str(path))
         split = str(where)
     else:
         dataset = load_dataset(where)
@@ -80,12 +84,19 @@ def captions_and_references(
 def _own(path: Path, said: Sequence[Said]) -> tuple[Mapping[Id, str], Mapping[Id, Sequence[str]]]:
     if not all(one.references for one in said):
         raise InputError(f"{path}: it has no references of its own; expected --data, a dataset with its pictures.")
-    return dict(enumerate(one.caption for one in said)), dict(enumerate(one.references for one in said))
+    pictures = list(dict.fromkeys(one.pictures[0] for one in said))
+    captions = by_picture(said, {picture: [picture] for picture in pictures}, str(path))
+    return captions, {one.pictures[0]: one.references for one in said}
 
 
-def _is_coco(path: Path) -> bool:
+def _coco_files(path: Path) -> dict[Id, str] | None:
+    """The file names by id in a COCO captions file, as far as it has them; None for any other file."""
     content = read_json(path)
-    return isinstance(content, dict) and "annotations" in content
+    if not isinstance(content, dict) or "annotations" not in content:
+        return None
+    images = content["images"] if isinstance(content.get("images"), list) else []
+    named = [one for one in images if isinstance(one, dict) and isinstance(one.get("file_name"), str)]
+    return {one["id"]: one["file_name"] for one in named if isinstance(one.get("id"), int | str)}
 
 
 def measured(

@@ -85,7 +85,8 @@ def score_captions(
 
     Returns:
         `captions`, of each `picture`, `caption`, `alignment` and, with references, `cider` (0 to 10, document
-        frequencies of these references) and `both`; and the means `alignment` and `cider`.
+        frequencies of these references) and `both`; the means `alignment` and `cider`; and `unknown`, how
+        many captions have no word that the run knows.
 
     Raises:
         InputError: a file is malformed, a caption is of no picture, or a picture cannot be opened.
@@ -96,12 +97,19 @@ def score_captions(
     places, references = _of_data(data) if data is not None else _of_folder(str(pictures))
     chosen = by_picture(said, names_of(list(places)), str(captions))
     names = [str(name) for name in chosen]
+    progress = progress or Progress()
     scores = alignment_scores(run, [(places[name], chosen[name]) for name in names], progress)
+    unknown = [name for name in names if run.vocabulary.coverage([chosen[name]]) == 0]
+    if unknown:
+        progress.say(
+            f"{len(unknown):,} of {len(names):,} captions have no word that the model knows, so that their scores mean "
+            f"nothing; the first is of {printable(unknown[0])}"
+        )
     rows = [
         {"picture": name, "caption": chosen[name], "alignment": score}
         for name, score in zip(names, scores, strict=True)
     ]
-    result: dict[str, Any] = {"captions": rows, "alignment": sum(scores) / len(scores)}
+    result: dict[str, Any] = {"captions": rows, "alignment": sum(scores) / len(scores), "unknown": len(unknown)}
     if data is not None:
         if silent := [name for name in names if not references[name]]:
             raise InputError(f"{data}: picture {silent[0]!r} has no reference.")

@@ -3,7 +3,9 @@
 A COCO results file is a JSON list of `{"image_id", "caption"}`; `vis.json` is one with numbered pictures beside it.
 """
 
+import io
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +13,12 @@ from typing import Any, NamedTuple
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_bytes, read_json, reason, to_json, write_bytes, write_text
 from wordsight.metrics.captions import Id, picture_id
+from wordsight.vision.clips import still
+from wordsight.vision.fragments import fragment
 
-_NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d+)", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
+_NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d{1,18})", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
+_FOLDERS = 8  # most parts of a path that are compared
+_SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")  # how files begin that every browser shows: JPEG, PNG, GIF
 
 
 def image_ids(pictures: Sequence[str]) -> list[Id]:
@@ -65,31 +71,41 @@ def read_captions(path: Path) -> list[Said]:
 
 
 def _result(record: object, where: str) -> Said:
-    named = (str(record["file_name"]),) if isinstance(record, dict) and record.get("file_name") else ()
+    file = record.get("file_name") if isinstance(record, dict) else None
+    named = (file,) if isinstance(file, str) and file else ()
     return Said((*named, picture_id(record, "image_id", where)), field(record, "caption", str, where))
 
 
 def _blob(blob: object, where: str) -> Said:
     candidate = field(blob, "candidate", dict, where)
     assert isinstance(blob, dict)
-    told = blob.get("references", [])
+    told = [] if blob.get("references") is None else blob["references"]
     if not isinstance(told, list):
         raise InputError(f"{where}, key 'references': expected a list, found {describe(told)}.")
     references = tuple(field(one, "text", str, f"{where}, references[{number}]") for number, one in enumerate(told))
     return Said((field(blob, "img_path", str, where),), field(candidate, "text", str, where), references)
 
 
-def names_of(pictures: Sequence[str]) -> dict[Id, list[Id]]:
-    """What pictures may be called in a file: name, file name or number -> the pictures that it may be."""
-    known: dict[Id, list[Id]] = {}
+def names_of(pictures: Sequence[Id], files: Mapping[Id, str] = {}) -> dict[Id, list[Id]]:
+    """What pictures may be called in a file: name, end of the path, stem or number -> the pictures that it may be.
+
+    Args:
+        pictures: their names or ids, each once; a whole one is of that picture alone.
+        files: their file names, where `pictures` are ids.
+    """
+    known: dict[Id, list[Id]] = {picture: [picture] for picture in pictures}
     for picture in pictures:
-        for key in {picture, Path(picture).name, _image_id(Path(picture))}:
-            known.setdefault(key, []).append(picture)
+        for key in {*_names(picture), *_names(files.get(picture, picture))}:
+            some = known.setdefault(key, [])
+            if some != [key] and picture not in some:
+                some.append(picture)
     return known
 
 
 def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: str) -> dict[Id, str]:
     """Captions by picture: each is given to the only picture that may be called so.
+
+    The number beside a file name counts only if the pictures have no file names: it may be a mere serial number.
 
     Args:
         said: captions of a file.
@@ -100,21 +116,35 @@ def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: st
         InputError: a caption is of no picture, or a picture has two.
     """
     captions: dict[Id, str] = {}
+    named = any(isinstance(key, str) for key in known)
     for one in said:
-        keys = [key for name in one.pictures for key in _keys(name)]
-        found = next((known[key][0] for key in keys if len(known.get(key, ())) == 1), None)
-        if found is None:
-            raise InputError(f"{where}: the dataset has no picture {one.pictures[0]!r}, or several of that name.")
-        if found in captions:
+        keys = [key for name in (one.pictures[:1] if named else one.pictures) for key in _names(name)]
+        found: Sequence[Id] = next((known[key] for key in keys if key in known), ())
+        if len(found) != 1:
+            raise InputError(f"{where}: {_not_one(one.pictures[0], found, known)}")
+        if found[0] in captions:
             raise InputError(f"{where}: picture {one.pictures[0]!r} has a caption already; one is expected.")
-        captions[found] = one.caption
+        captions[found[0]] = one.caption
     return captions
 
 
-def _keys(name: Id) -> list[Id]:
-    if isinstance(name, int):
-        return [name]
-    return [name, Path(name).name, _image_id(Path(name))]
+def _not_one(name: Id, found: Sequence[Id], known: Mapping[Id, Sequence[Id]]) -> str:
+    if found:
+        return f"{name!r} may be {len(found):,} pictures of the dataset, such as {found[0]!r} and {found[1]!r}."
+    return f"the dataset has no picture {name!r}; its first is {next(iter(known))!r}."
+
+
+def _names(picture: Id) -> list[Id]:
+    """What a picture may be called, the surest first: as it is, ends of its path, its stem, its number.
+
+    Case, Unicode form and direction of slashes count only in the first.
+    """
+    if isinstance(picture, int):
+        return [picture]
+    path = unicodedata.normalize("NFC", picture).replace("\\", "/").lower()
+    parts = path.split("/")[-_FOLDERS:]
+    ends = ["/".join(parts[first:]) for first in range(len(parts))]
+    return [picture, path, *ends, Path(ends[-1]).stem, _image_id(Path(picture.replace("\\", "/")))]
 
 
 def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -> None:
@@ -132,12 +162,12 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
     """Write the best caption of each picture file, in the layout that the file's name asks for.
 
     `result_struct.json` is NeuralTalk's, with the path and log-probability of each; `vis.json` is NeuralTalk2's: the
-    pictures are numbered and copied to `imgs/imgN.jpg` beside it, where its page looks for them; any other name is a
-    COCO results file.
+    pictures are numbered and copied to `imgs/imgN.jpg` beside it, where its page looks for them, of clips a frame; any
+    other name is a COCO results file.
 
     Args:
         out: a name that ends in `.json`.
-        said: path of a picture -> its best caption, with `text` and `log_prob`.
+        said: path of a picture, a clip or a part of one -> its best caption, with `text` and `log_prob`.
 
     Raises:
         InputError: it cannot be written, or a picture cannot be copied.
@@ -158,6 +188,19 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
         raise InputError(f"{folder}: cannot make this folder ({reason(error)}).") from None
     records = []
     for number, (path, one) in enumerate(said.items(), 1):
-        write_bytes(folder / f"img{number}.jpg", read_bytes(path))
+        write_bytes(folder / f"img{number}.jpg", _shown(path))
         records.append({"image_id": number, "caption": one.text, "file_name": str(path)})
     return write_text(out, to_json(records, indent=0) + "\n")
+
+
+def _shown(path: Path) -> bytes:
+    """A picture for a browser: the file as it is, or a JPEG of what others show: of a clip the frame in the middle."""
+    if fragment(path).whole:
+        try:
+            content = read_bytes(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+        if content.startswith(_SHOWN):
+            return content
+    still(path).convert("RGB").save(into := io.BytesIO(), "JPEG", quality=90)
+    return into.getvalue()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wordsight.captioning.neuraltalk import NeuralTalk
 from wordsight.errors import InputError
-from wordsight.files import read_bytes
+from wordsight.files import read_bytes, reason
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.recipe import parse
@@ -26,7 +26,28 @@ NEVER = -30.0  # logit's bias of the unknown word, which NeuralTalk has not: it 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-_OF_ARRAYS = {"_reconstruct": np.zeros(1).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}  # in any numpy
+_NDARRAY = "numpy.ndarray"  # stands for the class, so that a pickle cannot call it and ask for any size
+_EMPTY, _SCALAR = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]  # of any numpy
+
+
+def _reconstruct(kind: object, *_: object) -> Any:
+    """An empty array, whose content follows in the pickle: none is larger than the file."""
+    if kind != _NDARRAY:
+        raise pickle.UnpicklingError("it asks for an array of another kind")
+    return _EMPTY(np.ndarray, (0,), b"b")  # type: ignore[operator]
+
+
+def _from_buffer(content: bytes, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """An array with its content, as protocol 5 has it."""
+    found: NDArray[Any] = np.frombuffer(content, dtype=kind).reshape(shape, order=order)
+    return found
+
+
+_OF_ARRAYS: dict[tuple[str, str], Any] = {
+    ("multiarray", "_reconstruct"): _reconstruct,
+    ("multiarray", "scalar"): _SCALAR,
+    ("numeric", "_frombuffer"): _from_buffer,
+}
 
 
 def _latin(text: str, codec: str = "latin1") -> bytes:
@@ -39,10 +60,11 @@ class _Unpickler(pickle.Unpickler):
     """Allows numpy's arrays and plain values only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in _OF_ARRAYS:
-            return _OF_ARRAYS[name]
+        package, _, inside = module.rpartition(".")
+        if package in ("numpy.core", "numpy._core") and (inside, name) in _OF_ARRAYS:
+            return _OF_ARRAYS[inside, name]
         if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
+            return _NDARRAY if name == "ndarray" else np.dtype
         if (module, name) == ("_codecs", "encode"):
             return _latin
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, and arrays and plain values alone are read")
@@ -54,7 +76,10 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: it cannot be read, is no pickle, or has something else in it.
     """
-    content = read_bytes(path, most=4 << 30)
+    try:
+        content = read_bytes(path, most=4 << 30)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
     try:
         return _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:
@@ -83,19 +108,29 @@ def import_neuraltalk(path: Path, out: Path) -> Checkpoint:
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a checkpoint of NeuralTalk: expected 'model', 'params', 'wordtoix' and 'ixtoword' that fit "
-            f"together ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})."
+            f"together ({_why(error)})."
         ) from None
     checkpoint.save(out, made)
     return made
 
 
+def _why(error: Exception) -> str:
+    """What does not fit, in a line."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[1 if isinstance(error, RuntimeError) and len(lines) > 1 else 0].rstrip(
+        "."
+    )  # torch's first says little
+
+
 def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
-    params, weights = content["params"], {key: np.asarray(value) for key, value in content["model"].items()}
-    if bad := [key for key, value in weights.items() if value.dtype.kind != "f" or not np.isfinite(value).all()]:
-        raise ValueError(f"{bad[0]} is not of finite numbers")
+    params, weights = content["params"], {key: _numbers(key, value) for key, value in content["model"].items()}
+    if (generator := params.get("generator", "lstm")) not in ("lstm", "rnn"):
+        raise ValueError(f"the generator is {generator!r}, expected 'lstm' or 'rnn'")
     names = content["ixtoword"]
-    vocabulary = Vocabulary((*SPECIAL, *(str(names[number]) for number in range(1, len(weights["Ws"])))))
-    lstm = params.get("generator", "lstm") == "lstm"
+    vocabulary = Vocabulary((*SPECIAL, *(_word(names[number], number) for number in range(1, len(weights["Ws"])))))
+    lstm = generator == "lstm"
     size, hidden = weights["We"].shape[0], weights["Wd"].shape[0]
     keywords: dict[str, Any] = {
         "generator": "lstm" if lstm else "rnn",
@@ -106,6 +141,8 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
         "rectify": bool(not lstm and params.get("rnn_relu_encoders", 0)),
         "dropout": float(params.get("drop_prob_decoder", 0.5)),
     }
+    if not 0 <= keywords["dropout"] < 1:
+        raise ValueError(f"drop_prob_decoder is {keywords['dropout']}, expected a number from 0 to 1")
     model = NeuralTalk(len(vocabulary), size, **keywords)
     model.load_state_dict({**model.state_dict(), **_tensors(weights, lstm)})
     recipe = parse(f'data.path = ""\n[regions]\nbackbones = ["{BACKBONE}"]\nregions = 1\n', source=source, own=True)
@@ -122,11 +159,35 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
     )
 
 
+def _numbers(key: str, value: object) -> NDArray[np.float32]:
+    """An array of finite float32; also of an array of Python's numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat):
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise ValueError(f"{key} is an array of {array.dtype}, expected one of real numbers")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{key} is not of finite numbers")
+    return array
+
+
+def _word(name: object, number: int) -> str:
+    """A word; Python 2's bytes were read as Latin-1, though most are UTF-8."""
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"'ixtoword' has {name!r} at {number}, expected a word")
+    try:
+        return name.encode("latin1").decode()
+    except UnicodeError:
+        return name
+
+
 def _tensors(weights: Arrays, lstm: bool) -> dict[str, Tensor]:
     """The weights by our names; the unknown word, which NeuralTalk has not, comes second."""
 
     def tensor(value: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
+        return torch.from_numpy(np.ascontiguousarray(value))
 
     said, decoder, bias = weights["Ws"], weights["Wd"], weights["bd"].reshape(-1)
     found = {

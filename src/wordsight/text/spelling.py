@@ -18,6 +18,7 @@ class Spelling:
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
         self._rows = {word: row for row, word in enumerate(words)}
+        self._longest = max(map(len, words))
         self._initials: dict[str, tuple[np.ndarray, np.ndarray, set[str]]] = {}
 
     def nearest(self, word: str) -> str | None:
@@ -31,11 +32,12 @@ class Spelling:
             word: as `tokenise` gives it.
 
         Returns:
-            The word itself where it is known; None where none is near, for fewer than four letters, or with digits.
+            The word itself where it is known; None where none is near, for fewer than four letters, far more than the
+            longest word's, or with digits.
         """
         if word in self._rows:
             return word
-        if len(word) < _SHORT or not word.isalpha():
+        if not _SHORT <= len(word) <= self._longest + 2 or not word.isalpha():
             return None
         rows, bags, letters = self._begin_with(word[0])
         if near := self._rows.keys() & _misspellings(word, letters):
