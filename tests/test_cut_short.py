@@ -99,18 +99,18 @@ def test_rows_are_those_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         Rows(tmp_path / "x", np.float32, 40, 3)
 
 
-def test_part_of_a_file_is_held_and_what_is_asked_for_later(tmp_path: Path) -> None:
+def test_the_part_of_a_file_that_is_looked_at_is_held(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     values.tofile(tmp_path / "x")
     some = Rows(tmp_path / "x", np.float32, 50, 3)
-    places = np.array([12, 19, 10])
+    places = np.array([12, 14, 10])
     for first, stop, held in ((10, 20, False), (10, 20, True), (12, 15, True), (25, 30, True)):
         assert rows.hold({1: some}, {1: rows.Looked(stop - first, first, stop)}) == held == some.holds(first, stop)
         assert np.array_equal(some[:], values) and np.array_equal(some[places], values[places])
         assert np.array_equal(some[14], values[14]) and np.array_equal(some[49], values[49])
     os.truncate(tmp_path / "x", 0)
-    assert np.array_equal(some[10:30], values[10:30]) and np.array_equal(some[places], values[places])
-    assert not some.holds(9, 20) and not some.holds(10, 31)
+    assert np.array_equal(some[25:30], values[25:30]) and np.array_equal(some[places + 15], values[places + 15])
+    assert not some.holds(24, 30) and not some.holds(25, 31) and not some.holds(10, 20)
 
 
 def test_what_is_too_large_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,7 @@ class Kept(Generic[Number]):
 
     def __init__(self, shape: tuple[int, int], width: int) -> None:
         self.shape, self.width = shape, width
-        self._held: NDArray[Number] | None = None
-        self._start = 0  # of what is held
+        self._held: tuple[NDArray[Number], int] | None = None  # and the first of them; one value, for other threads
         self._scanned = False
 
     def __len__(self) -> int:
@@ -79,31 +78,31 @@ class Kept(Generic[Number]):
         Raises:
             InputError: the file has been cut short, or cannot be read.
         """
+        held = self._held
         if isinstance(at, slice):
             first, stop, _ = at.indices(len(self))
-            if self._held is not None and self.holds(first, stop):
-                return self._held[first - self._start : max(first, stop) - self._start]
+            if held is not None and _covers(held, first, stop):
+                return held[0][first - held[1] : max(first, stop) - held[1]]
             return self._read(first, max(0, stop - first))
         if isinstance(at, int | np.integer):
             return self[int(at) : int(at) + 1][0] if 0 <= at < len(self) else self._read(int(at), 1)
-        if self._held is not None and (not len(at) or self.holds(int(at.min()), int(at.max()) + 1)):
-            return self._held[at - self._start]
+        if held is not None and (not len(at) or _covers(held, int(at.min()), int(at.max()) + 1)):
+            return held[0][at - held[1]]
         return self._gather(at)
 
     def holds(self, first: int, stop: int) -> bool:
         """Whether looking at these costs no reading."""
-        return self._held is not None and self._start <= first and stop <= self._start + len(self._held)
+        held = self._held
+        return held is not None and _covers(held, first, stop)
 
     def hold(self, first: int, stop: int) -> None:
-        """Read these into memory, with what is held already and lies between, when rows are scanned again.
+        """Read these into memory, in place of what is there, when rows are scanned again.
 
         Raises:
             InputError: the file has been cut short, or cannot be read.
         """
         if self._scanned and not self.holds(first, stop):
-            if self._held is not None:
-                first, stop = min(first, self._start), max(stop, self._start + len(self._held))
-            self._held, self._start = self._read(first, stop - first), first
+            self._held = self._read(first, stop - first), first
         self._scanned = True
 
     def _read(self, first: int, count: int) -> NDArray[Number]:
@@ -111,6 +110,11 @@ class Kept(Generic[Number]):
 
     def _gather(self, at: Ints) -> NDArray[Number]:
         raise NotImplementedError
+
+
+def _covers(held: tuple[NDArray[Any], int], first: int, stop: int) -> bool:
+    rows, start = held
+    return start <= first and stop <= start + len(rows)
 
 
 class Rows(Kept[Number]):

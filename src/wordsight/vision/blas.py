@@ -1,7 +1,7 @@
 """One thread for numpy's matrix products while pictures are encoded: each worker has a picture, and a core, of its own.
 
 By default OpenBLAS shares every product, however small, among all cores. Workers side by side then wait for each
-other's shares, spinning: encoding takes half as long again on two cores, and more on many.
+other's shares, spinning: on two cores encoding takes half as long again.
 """
 
 from threading import Lock
