@@ -154,7 +154,7 @@ def test_an_index_ranks_as_transformers_does(
         found = opened.search(sentence)
         order = expected[:, number].argsort(descending=True).tolist()
         assert [hit.path for hit in found.hits] == [pictures[place] for place in order]
-        assert [hit.score for hit in found.hits] == pytest.approx(expected[order, number].tolist(), abs=1e-5)
+        assert [hit.score for hit in found.hits] == pytest.approx(expected[order, number].tolist(), abs=1e-3)
         assert not found.unknown
     first = found.hits[0]
     assert [word.text for word in first.words][:3] == ["a", "blue", "bird"]
@@ -171,7 +171,7 @@ def test_with_written_words_too_whole_pictures_are_scored(
         search = Search(opened, catalog, SearchOptions())
         standard = search._standard(terms(opened.run, SENTENCES[:1])[0], np.arange(len(pictures)))
     true = own_scores(folders["clip"], pictures, SENTENCES[:1])[:, 0]
-    assert torch.allclose(standard, (true - true.mean()) / true.std(correction=0), atol=1e-3)
+    assert torch.allclose(standard, (true - true.mean()) / true.std(correction=0), atol=1e-2)
 
 
 def test_a_compact_index_ranks_by_whole_pictures(
@@ -193,9 +193,9 @@ def test_pictures_and_boxes_are_searched_for(kind: str, pictures: list[Path], in
     index = indexes[kind]
     for picture in pictures:
         best = index.search(Like(picture)).hits[0]
-        assert best.path == picture and best.score == pytest.approx(1, abs=1e-5)
+        assert best.path == picture and best.score == pytest.approx(1, abs=1e-3)
         whole = index.search(Like(picture, (0.0, 0.0, 1.0, 1.0))).hits[0]
-        assert whole.path == picture and whole.score == pytest.approx(1, abs=1e-5)
+        assert whole.path == picture and whole.score == pytest.approx(1, abs=1e-3)
     assert index.search(Like(pictures[1], (0.2, 0.1, 0.21, 0.11))).hits[0].phrases
 
 
