@@ -113,6 +113,19 @@ def test_the_part_of_a_file_that_is_looked_at_is_held(tmp_path: Path) -> None:
     assert not some.holds(24, 30) and not some.holds(25, 31) and not some.holds(10, 20)
 
 
+@pytest.mark.parametrize(("most", "held"), [(1799, [False, False, True]), (1800, [True, True, True])])
+def test_files_that_are_looked_at_in_turn_are_not_all_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, held: list[bool]
+) -> None:
+    np.zeros((50, 3), np.float32).tofile(tmp_path / "x")
+    files = {number: Rows(tmp_path / "x", np.float32, 50, 3) for number in range(3)}
+    monkeypatch.setattr(rows, "HELD", most)
+    for number in (0, 1, 2, 0, 1, 2):
+        rows.hold(files, {number: rows.Looked(50, 0, 50)})
+    assert [some.holds(0, 50) for some in files.values()] == held
+    assert sum(some.held_bytes for some in files.values()) == 600 * sum(held)
+
+
 def test_what_is_too_large_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.zeros((50, 3), np.float32).tofile(tmp_path / "x")
     for most, total, held in ((600, 50, True), (599, 50, False), (600, 24, False)):

@@ -119,9 +119,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[1 if isinstance(error, RuntimeError) and len(lines) > 1 else 0].rstrip(
-        "."
-    )  # torch's first says little
+    said = lines[1 if isinstance(error, RuntimeError) and len(lines) > 1 else 0]  # torch's first says little
+    return said.rstrip(".")
 
 
 def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:

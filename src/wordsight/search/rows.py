@@ -7,6 +7,7 @@ second time are held in memory where they are few enough (`hold`).
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -56,7 +57,7 @@ class Looked(NamedTuple):
     stop: int
 
 
-class Kept(Generic[Number]):
+class Kept(ABC, Generic[Number]):
     """Rows that are read anew each time until they are held in memory; `rows[3]`, `rows[3:9]`, `rows[places]`.
 
     Attributes:
@@ -105,11 +106,22 @@ class Kept(Generic[Number]):
             self._held = self._read(first, stop - first), first
         self._scanned = True
 
-    def _read(self, first: int, count: int) -> NDArray[Number]:
-        raise NotImplementedError
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self._held = None
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are held."""
+        return 0 if (held := self._held) is None else held[0].nbytes
+
+    @abstractmethod
+    def _read(self, first: int, count: int) -> NDArray[Number]:
+        """Neighbouring rows."""
+
+    @abstractmethod
     def _gather(self, at: Ints) -> NDArray[Number]:
-        raise NotImplementedError
+        """Rows from here and there."""
 
 
 def _covers(held: tuple[NDArray[Any], int], first: int, stop: int) -> bool:
@@ -183,6 +195,8 @@ class Readable(Protocol):
 def hold(segments: Mapping[int, Any], wanted: Mapping[int, Looked]) -> bool:
     """Hold rows in memory, if few enough, from the first to the last that is looked at, where half of these are.
 
+    What other files hold is released if there would be too many with it.
+
     Args:
         segments: the rows of each file.
         wanted: which rows of each are looked at.
@@ -193,8 +207,14 @@ def hold(segments: Mapping[int, Any], wanted: Mapping[int, Looked]) -> bool:
     Raises:
         InputError: a file has been cut short, or cannot be read.
     """
-    files = [(rows, wanted[number]) for number, rows in segments.items() if isinstance(rows, Kept) and number in wanted]
-    if sum(rows.width * (looked.stop - looked.first) for rows, looked in files) <= HELD:
+    kept = {number: rows for number, rows in segments.items() if isinstance(rows, Kept)}
+    files = [(rows, wanted[number]) for number, rows in kept.items() if number in wanted]
+    others = [rows for number, rows in kept.items() if number not in wanted]
+    needed = sum(rows.width * (looked.stop - looked.first) for rows, looked in files)
+    if needed <= HELD:
+        if needed + sum(rows.held_bytes for rows in others) > HELD:
+            for rows in others:
+                rows.release()
         for rows, (total, first, stop) in files:
             if 2 * total >= stop - first:
                 rows.hold(first, stop)
