@@ -24,9 +24,9 @@ from PIL import Image
 from rows import Row, write
 from torch.nn import functional
 
+from wordsight.blas import one_thread
 from wordsight.data.find import find
 from wordsight.errors import InputError
-from wordsight.vision.blas import one_thread
 from wordsight.vision.boxes import windows
 from wordsight.vision.head import found as found_things
 from wordsight.vision.lite2 import LITE2, graph

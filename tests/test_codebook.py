@@ -13,6 +13,7 @@ from wordsight.search.codebook import FILE, Codebook, fit
 from wordsight.search.coded import Coded
 from wordsight.search.codes import WordCodes
 from wordsight.search.instructions import fused_scores
+from wordsight.search.scan import Spans
 
 
 def codebook(count: int = 600, size: int = 64, width: int = 112) -> tuple[Codebook, np.ndarray, np.ndarray]:
@@ -31,8 +32,8 @@ def test_products_survive_coding() -> None:
     assert (coarse.shape[1] + fine.shape[1], coarse.dtype, fine.dtype) == (112, np.uint8, np.uint8)
     true = rows @ words.T
     decoded = book.decode(coarse, fine, counts)
-    of_numbers = book.numbers(coarse, fine, counts) @ (words @ book.back.T).T + words @ book.mean
-    assert np.allclose(decoded @ words.T, of_numbers, atol=1e-3 * true.std())
+    products = book.products(coarse, fine, counts, words @ book.back.T) + words @ book.mean
+    assert np.allclose(decoded @ words.T, products, atol=1e-3 * true.std())
     assert np.abs(decoded @ words.T - true).std() < 0.02 * true.std()
     rough = middles(unpacked(coarse), book.steps) @ (words @ book.back.T)[:, book.of].T + words @ book.mean
     assert np.abs(rough - true).std() < 0.3 * true.std()
@@ -41,8 +42,11 @@ def test_products_survive_coding() -> None:
 def test_codes_of_another_number_of_regions_are_no_codes() -> None:
     book, rows, _ = codebook()
     coarse, fine = book.encode(rows[:40], np.array([20, 20]))
-    with pytest.raises(ValueError):
-        book.numbers(coarse, fine, np.array([30, 10]))
+    for counts in (np.array([30, 10]), np.array([20, 21])):
+        with pytest.raises(ValueError):
+            book.decode(coarse, fine, counts)
+        with pytest.raises(ValueError):
+            book.products(coarse, fine, counts, np.zeros((1, len(book.back)), np.float32))
 
 
 def coded() -> tuple[Coded, np.ndarray, np.ndarray]:
@@ -77,6 +81,10 @@ def test_a_damaged_head_is_damage_whatever_is_in_it(byte: int) -> None:
     for at in (firsts, slice(0, 600), int(firsts[4])):
         with pytest.raises(InputError, match=r"00001\.fine: damaged"):
             some.vectors[at]
+    nothing = np.zeros(1, np.float32)
+    spans = Spans(np.ones(1, np.int64), firsts[4:5], np.array([38]), nothing, nothing, nothing)
+    with pytest.raises(InputError, match=r"00001\.fine: damaged"):
+        some.products(spans, torch.zeros(1, len(some.codebook.back)))
 
 
 @pytest.mark.parametrize("what", [b"PK\x01\x02", b"'descr'"], ids=["a method of packing", "the head of an array"])

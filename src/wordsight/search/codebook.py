@@ -14,6 +14,7 @@ picture takes the shortest step with which it fits into its place of fixed size.
 
 import io
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wordsight.blas import one_thread
 from wordsight.errors import InputError
 from wordsight.files import read_bytes, reason, write_bytes
 from wordsight.search import coarse_code
@@ -110,8 +112,8 @@ class Codebook:
     def _step(self, rung: int) -> np.float32:
         return np.float32(self.unit * 2.0 ** (rung / OCTAVE))
 
-    def numbers(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
-        """What the codes of some pictures stand for: y, (rows, K).
+    def decode(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
+        """What the codes of some pictures stand for: vectors (rows, D).
 
         Args:
             coarse: (rows, coarse_width) of these.
@@ -121,27 +123,51 @@ class Codebook:
         Raises:
             ValueError: they are no codes.
         """
-        found = np.empty((len(coarse), len(self.back)), np.float32)
-        ends = np.cumsum(counts)
+        numbers = np.empty((len(coarse), len(self.back)), np.float32)
 
-        def work(part: slice) -> None:
-            for end, size in zip(ends[part].tolist(), counts[part].tolist(), strict=True):
-                content, rows = fine[end - size : end].tobytes(), found[end - size : end]
-                length, regions, rung = np.frombuffer(content, "<u2", 3).tolist()
-                if regions != size or rung >= RUNGS:
-                    raise ValueError(f"{regions} regions of {size}, step {rung}")
-                _inflate(content[HEAD : HEAD + length], rows)
-                rows *= self._step(rung)
+        def work(rows: slice, whole: Floats, step: np.float32) -> None:
+            np.add(whole[:, 1:].T, whole[:, 0], out=numbers[rows])
+            numbers[rows] *= step
 
-        in_threads(work, counts)
-        coarse_code.add(found, coarse, self.of, self.steps)
+        self._inflated(fine, counts, work)
+        coarse_code.add(numbers, coarse, self.of, self.steps)
+        mean, back = torch.from_numpy(self.mean), torch.from_numpy(self.back)  # numpy's threads get in torch's way
+        found: Floats = torch.addmm(mean, torch.from_numpy(numbers), back).numpy()
         return found
 
-    def decode(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
-        """What the codes of some pictures stand for, see `numbers`: vectors (rows, D)."""
-        numbers = torch.from_numpy(self.numbers(coarse, fine, counts))  # numpy's own threads get in the way of torch's
-        found: Floats = torch.addmm(torch.from_numpy(self.mean), numbers, torch.from_numpy(self.back)).numpy()
+    def products(self, coarse: Bytes, fine: Bytes, counts: Ints, words: Floats) -> Floats:
+        """The products of the numbers y with words (W, K), as `decode` takes the rest: (rows, W).
+
+        Quicker than decoding: nothing but the products is put into the order of regions.
+
+        Raises:
+            ValueError: they are no codes.
+        """
+        with one_thread:
+            found: Floats = coarse_code.middles(coarse_code.unpacked(coarse), self.steps) @ words[:, self.of].T
+
+        def work(rows: slice, whole: Floats, step: np.float32) -> None:
+            products = words @ whole  # (W, R + 1)
+            found[rows] += (products[:, 1:] + products[:, :1]).T * step
+
+        self._inflated(fine, counts, work)
         return found
+
+    def _inflated(self, fine: Bytes, counts: Ints, work: Callable[[slice, Floats, np.float32], None]) -> None:
+        """Do some work, in threads, with the rows, the unpacked (K, R + 1) and the step of each picture."""
+        ends, size = np.cumsum(counts), len(self.back)
+
+        def some(part: slice) -> None:
+            for end, regions in zip(ends[part].tolist(), counts[part].tolist(), strict=True):
+                content = fine[end - regions : end].tobytes()
+                length, said, rung = np.frombuffer(content, "<u2", 3).tolist()
+                if said != regions or rung >= RUNGS:
+                    raise ValueError(f"{said} regions of {regions}, step {rung}")
+                whole = _inflate(content[HEAD : HEAD + length], size, regions)
+                work(slice(end - regions, end), whole, self._step(rung))
+
+        with one_thread:
+            in_threads(some, counts)
 
     def save(self, folder: Path) -> None:
         """Put it into a folder, whole or not at all.
@@ -222,17 +248,17 @@ def _deflated(whole: NDArray[np.int16]) -> bytes:
     return packer.compress(np.stack(planes).astype(np.int8).tobytes()) + packer.flush()
 
 
-def _inflate(packed: bytes, found: Floats) -> None:
-    """What `_deflated` packed, in steps: found (R, K) is filled."""
-    regions, size = found.shape
+def _inflate(packed: bytes, size: int, regions: int) -> Floats:
+    """What `_deflated` packed, in steps, what the regions share first: (K, R + 1)."""
     try:
         planes = np.frombuffer(zlib.decompress(packed, -zlib.MAX_WBITS), np.int8).reshape(-1, size, regions + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     low, *high = planes
-    np.add(low[:, 1:].T, low[:, 0], out=found, dtype=np.float32)
+    found: Floats = low.astype(np.float32)
     for plane in high:
-        found += np.add(plane[:, 1:].T, plane[:, 0], dtype=np.float32) * 256
+        found += plane * np.float32(256)
+    return found
 
 
 def _directions(rows: Floats, words: Floats) -> tuple[Floats, Floats]:

@@ -1,14 +1,19 @@
 """The rows of a compact segment: codes on disk, vectors when they are looked at (`codebook.py`)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.search.coarse_code import Floats
 from wordsight.search.codebook import Codebook, regions_of
 from wordsight.search.rows import Ints, Rows
+from wordsight.search.scan import Spans, places
 
 EDGES = 255  # steps of a box's edges, from 0 to 1
 
@@ -30,31 +35,48 @@ class Coded:
     codebook: Codebook
 
     @property
-    def numbers(self) -> "Decoded":
-        """What the codes stand for as a scan wants it: (rows, K)."""
-        return Decoded(self, vectors=False)
-
-    @property
     def vectors(self) -> "Decoded":
         """What the codes stand for: (rows, D)."""
-        return Decoded(self, vectors=True)
+        return Decoded(self)
 
     @property
     def boxes(self) -> "Boxes":
         """(rows, 4)."""
         return Boxes(self.places)
 
+    def products(self, some: Spans, words: Tensor) -> Tensor:
+        """What the codes of some pictures make of words (W, K) in the codebook's numbers: (rows, W).
+
+        Raises:
+            InputError: they are no codes, or cannot be read.
+        """
+        rows = places(some)
+        with self.checked():
+            found = self.codebook.products(self.coarse[rows], self.fine[rows], some.count, words.numpy())
+        return torch.from_numpy(found)
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Say which file is damaged where something in it is no code."""
+        try:
+            yield
+        except ValueError:
+            raise InputError(
+                f"{self.fine.path}: damaged; `wordsight index verify` lists the pictures, `wordsight index build` "
+                "repairs them."
+            ) from None
+
 
 class Decoded:
     """Decoded rows, looked at as an array is, a whole picture or several at a time.
 
     Attributes:
-        shape: (rows, D or K).
+        shape: (rows, D).
     """
 
-    def __init__(self, coded: Coded, *, vectors: bool) -> None:
-        self._coded, self._vectors = coded, vectors
-        self.shape = len(coded.coarse), coded.codebook.back.shape[1 if vectors else 0]
+    def __init__(self, coded: Coded) -> None:
+        self._coded = coded
+        self.shape = len(coded.coarse), coded.codebook.back.shape[1]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -84,16 +106,10 @@ class Decoded:
         if wanted != sizes:
             inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
             rows, kept = inside + np.repeat(starts, counts), inside < np.repeat(wanted, counts)
-        try:
+        with coded.checked():
             if rows.max(initial=-1) >= len(self):
                 raise ValueError
-            of = coded.coarse[rows], fine if rows is at else coded.fine[rows], counts
-            found: Floats = coded.codebook.decode(*of) if self._vectors else coded.codebook.numbers(*of)
-        except ValueError:
-            raise InputError(
-                f"{coded.fine.path}: damaged; `wordsight index verify` lists the pictures, `wordsight index build` "
-                "repairs them."
-            ) from None
+            found = coded.codebook.decode(coded.coarse[rows], fine if rows is at else coded.fine[rows], counts)
         return found if rows is at else found[kept]
 
 

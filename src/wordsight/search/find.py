@@ -247,7 +247,7 @@ class Search:
         if query:
             shown = evidence(query, self.snapshot.images(places), self.index.run.model.evidence)
             ask = encoded_query([query], self.index.rule)
-            hubness = torch.from_numpy(self.snapshot.spans.hubness[places]) * ask.hubness_weight + ask.offset
+            hubness = ask.subtracted(self.snapshot.spans.hubness[places])[:, 0]
         if self.adds:
             numbers = self.snapshot.numbers[places].tolist()
             shown = [self.adds(one, number) for one, number in zip(shown, numbers, strict=True)]

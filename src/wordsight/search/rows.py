@@ -153,13 +153,16 @@ class Rows(Kept[Number]):
         found = np.empty((len(at), self.shape[1]), self._kind)
         ends = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)] if len(at) else [0]
         for start, end in pairwise(ends):  # neighbours at once
-            found[start:end] = self._read(int(at[start]), end - start)
+            self._fill(found[start:end], int(at[start]))
         return found
 
     def _read(self, first: int, count: int) -> NDArray[Number]:
-        if first < 0 or first + count > len(self):
-            raise IndexError(f"rows {first} to {first + count} of {len(self)}")
-        found: NDArray[Number] = empty((count, self.shape[1]), self._kind)
+        return self._fill(empty((count, self.shape[1]), self._kind), first)
+
+    def _fill(self, found: NDArray[Number], first: int) -> NDArray[Number]:
+        """Read neighbouring rows to where they are wanted."""
+        if first < 0 or first + len(found) > len(self):
+            raise IndexError(f"rows {first} to {first + len(found)} of {len(self)}")
         content = memoryview(found.reshape(-1).view(np.uint8).data)
         try:
             got = read_at(self._file, first * self.width, content)

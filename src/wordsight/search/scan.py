@@ -90,6 +90,10 @@ class EncodedQuery(NamedTuple):
         one = slice(query, query + 1)
         return EncodedQuery(self.words[own], self.shares[own, one], self.hubness_weight[one], self.offset[one])
 
+    def subtracted(self, hubness: Floats) -> Tensor:
+        """What is taken from the scores of pictures with such hubness (I,): (I, Q)."""
+        return torch.from_numpy(hubness)[:, None] * self.hubness_weight + self.offset
+
 
 def scan(segments: Mapping[int, Readable], spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
     """The score of every picture with every query, exactly.
@@ -108,9 +112,9 @@ def scan(segments: Mapping[int, Readable], spans: Spans, encoded_query: EncodedQ
     for block in blocks(spans, len(encoded_query.words), held):
         some = spans[block]
         rows = torch.from_numpy(rows_of(segments[int(some.segment[0])], some))
-        best = _best(rows @ encoded_query.words.T, some.count, rule)  # (pictures, W)
+        best = best_regions(rows @ encoded_query.words.T, some.count, rule)  # (pictures, W)
         found[torch.from_numpy(block)] = best @ encoded_query.shares
-    return found - torch.from_numpy(spans.hubness)[:, None] * encoded_query.hubness_weight - encoded_query.offset
+    return found.sub_(encoded_query.subtracted(spans.hubness))
 
 
 def top(scores: Tensor, count: int) -> Ints:
@@ -143,11 +147,17 @@ def rows_of(segment: Any, some: Spans) -> NDArray[Any]:
     """The rows of pictures, end to end: as they lie in the file where nothing is between them."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]
+    return segment[places(some)]
+
+
+def places(some: Spans) -> Ints:
+    """Which rows are those of pictures, end to end."""
     begins = np.cumsum(some.count) - some.count
-    return segment[np.repeat(some.first - begins, some.count) + np.arange(some.count.sum())]
+    found: Ints = np.repeat(some.first - begins, some.count) + np.arange(some.count.sum())
+    return found
 
 
-def _best(products: Tensor, count: Ints, rule: Rule) -> Tensor:
+def best_regions(products: Tensor, count: Ints, rule: Rule) -> Tensor:
     """What the regions of each picture make of each word: (rows, W) -> (pictures, W)."""
     products = products.relu_() if rule.thresholded_sum else products
     if (count == count[0]).all():

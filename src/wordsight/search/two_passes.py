@@ -17,7 +17,7 @@ from wordsight.search.codes import WordCodes
 from wordsight.search.instructions import HALF, chosen, fused_scores
 from wordsight.search.prefilter import best_places, best_scores, is_quick
 from wordsight.search.rows import Ints, hold
-from wordsight.search.scan import EncodedQuery, Spans, blocks, rows_of, scan, top
+from wordsight.search.scan import EncodedQuery, Spans, best_regions, blocks, rows_of, scan, top
 from wordsight.search.snapshot import Snapshot
 
 AMONG = 512  # pictures whose fine codes are looked at, at least; or the square root of how many there are
@@ -83,15 +83,20 @@ def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dty
     """Which pictures are in compact segments."""
     if not snapshot.coded:  # as of most indexes: nothing is looked for among all pictures at each search
         return np.zeros(len(spans), bool)
+    if spans.files.keys() <= snapshot.coded.keys():
+        return np.ones(len(spans), bool)
     return np.isin(spans.segment, list(snapshot.coded))
 
 
 def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
-    codebook = next(iter(snapshot.coded.values())).codebook
-    numbers = {number: one.numbers for number, one in snapshot.coded.items()}
-    asked, every = _turned(codebook, encoded_query), np.arange(len(spans))
-    parts = (spans[every[first : first + AMONG]] for first in range(0, len(spans), AMONG))  # few are decoded at once
-    return torch.cat([scan(numbers, some, asked, rule) for some in parts])
+    """Scores as the codes have them: (I, Q)."""
+    asked = _turned(next(iter(snapshot.coded.values())).codebook, encoded_query)
+    found = torch.empty(len(spans), asked.shares.shape[1])
+    for block in blocks(spans, len(asked.words)):
+        some = spans[block]
+        products = snapshot.coded[int(some.segment[0])].products(some, asked.words)
+        found[torch.from_numpy(block)] = best_regions(products, some.count, rule) @ asked.shares
+    return found.sub_(asked.subtracted(spans.hubness))
 
 
 def _turned(codebook: Codebook, encoded_query: EncodedQuery) -> EncodedQuery:
@@ -125,7 +130,7 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
             some = spans[places]
             for block in blocks(some, len(words), held):
                 found[torch.from_numpy(places[block])] = _block(rows, some[block], words, asked)
-    return found - torch.from_numpy(spans.hubness)[:, None] * asked.hubness_weight - asked.offset
+    return found.sub_(asked.subtracted(spans.hubness))
 
 
 def _block(coarse: object, some: Spans, words: Tensor, asked: EncodedQuery) -> Tensor:

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.batch import Regions
+from wordsight.blas import one_thread
 from wordsight.errors import InputError
 from wordsight.vision.backbones import Backbone, backbone, find_weights
-from wordsight.vision.blas import one_thread
 from wordsight.vision.blobs import Blobs
 from wordsight.vision.boxes import area, to_xywh
 from wordsight.vision.cache import FeatureCache, FeatureTable, Row, default_cache

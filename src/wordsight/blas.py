@@ -1,13 +1,14 @@
-"""One thread for numpy's matrix products while pictures are encoded: each worker has a picture, and a core, of its own.
+"""One thread for numpy's matrix products while workers are at pictures: each has a picture, and a core, of its own.
 
 By default OpenBLAS shares every product, however small, among all cores. Workers side by side then wait for each
 other's shares, spinning: on two cores encoding takes half as long again.
 """
 
+from functools import cache
 from threading import Lock
 from types import TracebackType
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 class _OneThread:
@@ -20,7 +21,7 @@ class _OneThread:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._limits = _libraries().limit(limits=1, user_api="blas")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -29,6 +30,12 @@ class _OneThread:
             self._inside -= 1
             if not self._inside:
                 self._limits.restore_original_limits()
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Those that are loaded the first time, numpy's among them; to look for them takes a millisecond."""
+    return ThreadpoolController()
 
 
 one_thread = _OneThread()
