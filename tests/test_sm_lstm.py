@@ -64,7 +64,8 @@ def plain_walk(model: SMLSTM, variant: str, a: Tensor, w: Tensor) -> tuple[Tenso
         h = torch.sigmoid(o) * torch.tanh(c)
         regions.append(torch.cat([torch.zeros(whole), p]).double())
         words.append(q)
-    return model.verdict(h)[0] + torch.stack(fits).mean(), regions, words
+    score = model.verdict(h)[0] + (torch.stack(fits).mean() if model.cosine else 0)
+    return score, regions, words
 
 
 def encoded(model: SMLSTM, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
@@ -74,10 +75,11 @@ def encoded(model: SMLSTM, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
     return tuple([values[mask] for values, mask in side] for side in rows)  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("cosine", [True, False], ids=["with cosines", "without"])
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
-def test_scores_are_those_of_the_equations(variant: str, batch: Batch) -> None:
-    model, whole = sized(variant), sized("full" if variant == "ctx" else variant)
+def test_scores_are_those_of_the_equations(variant: str, cosine: bool, batch: Batch) -> None:
+    model, whole = sized(variant, cosine=cosine), sized("full" if variant == "ctx" else variant)
     whole.load_state_dict(model.state_dict(), strict=False)  # `ctx` encodes nothing but m and n
     pictures, sentences = encoded(whole, batch)
     found = model.score(model.encode_images(batch.regions), model.encode_texts(batch.words))

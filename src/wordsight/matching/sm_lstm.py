@@ -97,6 +97,7 @@ class SMLSTM(Matcher):
             of the regions and of the words.
         penalty: lambda, at least 0: weight of the coverage penalty, sum over i of (1 - sum over steps of p_i)^2 and the
             same of q; of positive pairs, mean over the sentences.
+        cosine: add the mean of the cosines to the score; without, it is MLP(h_T) alone, as in the paper.
         loss: `ranking`, the sum of violations, as in the paper; or `hardest`, the worst on either side.
         warmup: batches trained on the sum of violations before `hardest` takes the worst alone; an untrained model
             collapses under hardest negatives (Chen et al. 2021, VSE-infinity).
@@ -120,6 +121,7 @@ class SMLSTM(Matcher):
         steps: int = 3,
         variant: Literal["full", "att", "ctx", "mean"] = "full",
         penalty: float = 0.0,
+        cosine: bool = True,
         loss: Literal["ranking", "hardest"] = "ranking",
         warmup: int = 0,
         margin: float = 0.2,
@@ -143,7 +145,7 @@ class SMLSTM(Matcher):
         self.seen, self.said = nn.Linear(embedding, hidden), nn.Linear(embedding, hidden)
         self.aggregate = nn.LSTMCell(hidden, hidden)
         self.verdict = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        self.count, self.penalty = steps, penalty
+        self.count, self.penalty, self.cosine = steps, penalty, cosine
         self.only_context, self.whole_too = variant == "ctx", variant == "full"
         self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
         for layer in (self.region, self.picture, self.seen, self.said):
@@ -229,7 +231,8 @@ class SMLSTM(Matcher):
             fit = self._fit(seen, said)
             fits.append(fit.float().mean(dim=-1))  # (I, N)
             state, cell = self._step(fit, state, cell)
-        return Walk(self.verdict(state)[..., 0].float() + torch.stack(fits).mean(dim=0), regions, words)
+        score = self.verdict(state)[..., 0].float()
+        return Walk(score + torch.stack(fits).mean(dim=0) if self.cosine else score, regions, words)
 
     def _looking(self, images: Vectors) -> Shares:
         if self.look is None:
