@@ -20,7 +20,7 @@ from wordsight.progress import Progress
 from wordsight.runs.aligner import load
 from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import encode, pairs
-from wordsight.vision.cache import FeatureTable
+from wordsight.vision.feature_table import FeatureTable
 from wordsight.vision.openvino_session import VARIABLE
 
 TYPES = ("float32", "bfloat16")

@@ -20,7 +20,7 @@ from wordsight.training.parallel import Team, divides
 from wordsight.training.prepare import prepare
 from wordsight.training.state import TrainState
 from wordsight.training.trainer import train
-from wordsight.vision.cache import FeatureTable
+from wordsight.vision.feature_table import FeatureTable
 
 QUIET = Progress(quiet=True)
 SMALL = ["regions.regions=6", "train.epochs=2", "train.batch=64", 'train.precision="float32"']

@@ -20,6 +20,7 @@ from wordsight.cli import sketch as sketch_commands
 from wordsight.cli.options import (
     AllowHub,
     Device,
+    IndexFolder,
     Json,
     Model,
     Ray,
@@ -29,6 +30,7 @@ from wordsight.cli.options import (
     run_or_bundled,
     set_verbose,
 )
+from wordsight.cli.search import search
 from wordsight.errors import InputError
 
 app = typer.Typer(
@@ -39,7 +41,7 @@ app = typer.Typer(
 PHOTOS, MODELS = "Your photos", "Train and measure models"
 app.add_typer(data_commands.app, name="data", rich_help_panel=MODELS)
 app.add_typer(index_commands.app, name="index", rich_help_panel=PHOTOS)
-app.command(rich_help_panel=PHOTOS)(index_commands.search)
+app.command(rich_help_panel=PHOTOS)(search)
 app.add_typer(sketch_commands.app, name="sketch", rich_help_panel=MODELS)
 app.command(rich_help_panel=PHOTOS)(situation_commands.situation)
 app.command(rich_help_panel=MODELS)(model_commands.train)
@@ -190,7 +192,7 @@ def caption(
 @app.command(rich_help_panel=PHOTOS)
 @command
 def serve(
-    index: index_commands.IndexFolder,
+    index: IndexFolder,
     captioner: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run that describes whole pictures.")
     ] = None,

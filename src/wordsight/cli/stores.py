@@ -1,6 +1,7 @@
 """What the command line does with vector databases: `wordsight index export`, and `wordsight search --store`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,10 +52,11 @@ def export_text(done: dict[str, Any]) -> str:
     )
 
 
+@contextmanager
 def open_stored(
     place: str, collection: str, index: Path | None, sentences: list[str], device: str, without: Mapping[str, object]
-) -> tuple["StoredIndex", list[str]]:
-    """The collection that is searched, and the sentences: the first word may be the index that it was written from.
+) -> Iterator[tuple["StoredIndex", list[str]]]:
+    """The collection that is searched, open meanwhile, and the sentences: the first may be the index it was made of.
 
     Args:
         place: the database.
@@ -74,4 +76,5 @@ def open_stored(
         raise InputError(f"--store {place}: does not go with {', '.join(given)}; search the index itself with that.")
     if index is not None and not index.is_dir():
         index, sentences = None, [str(index), *sentences]
-    return StoredIndex(place, collection=collection, index=index, device=device), sentences
+    with StoredIndex(place, collection=collection, index=index, device=device) as stored:
+        yield stored, sentences

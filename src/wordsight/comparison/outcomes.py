@@ -36,8 +36,8 @@ from wordsight.runs.recogniser import Recogniser
 from wordsight.runs.situation_task import answers
 from wordsight.runs.situations import Situated, SituationExamples, frame_text
 from wordsight.runs.tasks import part
-from wordsight.vision.cache import FeatureTable
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
+from wordsight.vision.feature_table import FeatureTable
 
 FORMAT = 3
 SHOWN = 3  # first sentences kept for each picture

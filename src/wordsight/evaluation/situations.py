@@ -22,7 +22,7 @@ from wordsight.runs.recognised import Recognised
 from wordsight.runs.recogniser import Recogniser, boxes
 from wordsight.runs.situation_task import Answers, answers
 from wordsight.runs.situations import Situated, SituationExamples, gallery
-from wordsight.vision.cache import FeatureTable
+from wordsight.vision.feature_table import FeatureTable
 
 SHOWN = 24  # pictures of the report
 LEGEND = (

@@ -54,6 +54,10 @@ class Captioner(OpenedRun):
         """Whether it learned to describe regions."""
         return bool(self.checkpoint.recipe.data.alignment)
 
+    @property
+    def _name(self) -> str:
+        return str(self.checkpoint.recipe.model["name"])
+
     @formerly_on_broken
     def caption(
         self,
@@ -126,9 +130,8 @@ class Captioner(OpenedRun):
         mask = seen.mask.clone()
         mask[:, 0] = False  # the whole picture
         if not mask.any():
-            raise InputError(
-                f"{self.folder}: looks at whole pictures only (regions.regions = 1); give boxes of your own."
-            )
+            only = "looks at whole pictures only (regions.regions = 1); give boxes of your own."
+            raise InputError(f"{self.folder}: {only}")
         return distinct(self.each(Regions(seen.features, mask, seen.boxes), seen, **decoding)[0])
 
     def each(self, seen: Regions, wholes: Regions, **decoding: Unpack[Decoding]) -> list[list[RegionCaption]]:
@@ -163,10 +166,8 @@ class Captioner(OpenedRun):
             InputError: a picture that cannot be opened, or a captioner that does not attend.
         """
         if not self.model.attends:
-            name = self.checkpoint.recipe.model["name"]
-            raise InputError(
-                f"{self.folder}: expected a captioner that attends, such as 'attend_and_tell', not {name!r}."
-            )
+            expected = f"expected a captioner that attends, such as 'attend_and_tell', not {self._name!r}."
+            raise InputError(f"{self.folder}: {expected}")
         (text,) = sentences_of([text])
         return self.attend(self.whole(self.encoder.encode([picture_of(picture)])), text)
 
@@ -174,14 +175,9 @@ class Captioner(OpenedRun):
         """The same of a picture as the model sees it, (1, R, F)."""
         seen, ids = seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device)
         weights, gates = self.model.attention(seen, ids), self.model.gates(seen, ids)
-        there = seen.mask[0]
-        words = tuple(self.vocabulary.tokens(text))
-        return Attention(
-            words,
-            weights.cpu()[:, there.cpu()].numpy(),
-            seen.boxes[0, there].cpu().numpy(),
-            None if gates is None else gates.cpu().numpy(),
-        )
+        words, there = tuple(self.vocabulary.tokens(text)), seen.mask[0]
+        plain, boxes = weights[:, there].cpu().numpy(), seen.boxes[0, there].cpu().numpy()
+        return Attention(words, plain, boxes, None if gates is None else gates.cpu().numpy())
 
     def whole(self, seen: Regions) -> Regions:
         """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""
@@ -206,13 +202,17 @@ class Captioner(OpenedRun):
         """
         choose, judge = self._choice(decoding), self.judge
         if not judge:
-            yield from self.say(map(self.whole, blocks), **decoding)
-            return
+            return (yield from self.say(map(self.whole, blocks), **decoding))
         for block in blocks:
             views = self.whole(block).to(self.device)
             found = self._chosen(choose, views)
-            said = [[in_words(caption, self.vocabulary) for caption in captions] for captions in found]
-            yield from self._judged(judge, block, said, word_log_probs(self.model, views, found))
+            log_probs = word_log_probs(self.model, views, found)
+            for row, (captions, sure) in enumerate(zip(found, log_probs, strict=True)):
+                there = block.mask[row]
+                seen = judge.look(block.features[row, there].numpy(), block.boxes[row, there].numpy())
+                said = [in_words(caption, self.vocabulary) for caption in captions]
+                pairs = zip(said, sure, strict=True)
+                yield [replace(one, **judge.verdict(one.text.split(" "), words, seen)) for one, words in pairs]
 
     @cached_property
     def judge(self) -> Judge | None:
@@ -227,21 +227,6 @@ class Captioner(OpenedRun):
         if not reads(blocks):
             raise InputError(f"{path}: for runs whose regions have the columns `meaning` and `labels`; delete it.")
         return Judge(Calibration.read(path), blocks, self.encoder.detector.names if self.encoder.detector else ())
-
-    def _judged(
-        self,
-        judge: Judge,
-        block: Regions,
-        said: Sequence[Sequence[Caption]],
-        log_probs: Sequence[Sequence[Sequence[float]]],
-    ) -> Iterator[list[Caption]]:
-        for row, captions in enumerate(said):
-            there = block.mask[row]
-            seen = judge.look(block.features[row, there].numpy(), block.boxes[row, there].numpy())
-            yield [
-                replace(one, **judge.verdict(one.text.split(" "), words, seen))
-                for one, words in zip(captions, log_probs[row], strict=True)
-            ]
 
     def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
         """Words for what the model sees.
@@ -277,11 +262,8 @@ class Captioner(OpenedRun):
             InputError: it generates no captions.
         """
         if not self.model.generates:
-            name = self.checkpoint.recipe.model["name"]
-            raise InputError(
-                f"{self.folder}: {what}: expected a captioner that says how probable words are, such as 'lstm', "
-                f"not {name!r}."
-            )
+            expected = f"expected a captioner that says how probable words are, such as 'lstm', not {self._name!r}."
+            raise InputError(f"{self.folder}: {what}: {expected}")
 
     def _choice(self, decoding: Decoding) -> Decoder:
         """The decoder of some keywords, whose names and types are checked."""

@@ -1,35 +1,15 @@
-"""What an index knows of its pictures: one SQLite file, read as of one moment while another process writes.
+"""The catalogue of an index: what it knows of its pictures, as of one moment while another process writes.
 
-The catalogue is what holds: vectors that it does not name were never there. It is in WAL mode, so that readers see the
-state of their first look until they are done, whatever is committed meanwhile. Each row carries the checksum of what
-was meant to be written; a row that does not agree with it is never shown.
+The catalogue is what holds: vectors that it does not name were never there.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from wordsight.errors import InputError
 from wordsight.files import to_json
-from wordsight.search.records import Batch, Entry, checksum, is_meta, is_possible, whole
-from wordsight.search.schema import (
-    CHECKED,
-    FILE,
-    READABLE,
-    TABLES,
-    connect,
-    is_readable_without_locks,
-    is_there,
-    migrate,
-    sentence,
-    stand_in,
-    tables_of,
-    version_of,
-)
-from wordsight.search.seal import Seal, leave_alone
+from wordsight.search.checked_file import CheckedFile
+from wordsight.search.records import Batch, Entry, checksum, is_meta, is_possible
+from wordsight.search.schema import CHECKED, FILE
 
 __all__ = ["FILE", "Batch", "Catalog", "Entry"]
 
@@ -42,109 +22,8 @@ _UPSERT = (
 )
 
 
-class Catalog:
-    """An open catalogue; as a context it closes at the end, and says SQLite's errors as `InputError`."""
-
-    def __init__(self, folder: Path, *, write: bool = False) -> None:
-        """Open it; a reader is in one transaction, and sees one state until it is closed.
-
-        Args:
-            folder: of the index.
-            write: make it if there is none, and bring one of an older version up to date.
-
-        Raises:
-            InputError: there is none, it is of a newer version, damaged, or cannot be opened.
-        """
-        self.path = folder / FILE
-        if not write and not is_there(self.path):
-            raise InputError(f"{folder}: not an index (no {FILE}); `wordsight index build` makes one.")
-        with self._said():
-            try:
-                self._open(connect(self.path, write, patience=30 if write else 0), write)
-            except sqlite3.OperationalError:  # taken by another process, or a drive that has no locks
-                if write:
-                    raise
-                self._open(connect(self.path, write, as_it_is=is_readable_without_locks(self.path)), write)
-
-    def _open(self, db: sqlite3.Connection, write: bool) -> None:
-        self.db = db
-        try:
-            self.version = self._ready(write)
-        except BaseException:
-            self.db.close()
-            raise
-
-    @classmethod
-    def of(cls, db: sqlite3.Connection, path: Path, version: int) -> Self:
-        """One that is open already, whatever is in it."""
-        found = cls.__new__(cls)
-        found.db, found.path, found.version = db, path, version
-        return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.db.close()
-        if isinstance(error, sqlite3.Error):
-            raise sentence(self.path, error) from None
-
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """All of what is written inside, or nothing; readers notice by the fact `generation`.
-
-        Raises:
-            InputError: it cannot be written.
-        """
-        with self._said():
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                before = Seal.read(self.path.parent)
-                generation = 1 + max(whole(self.fact("generation")), before.generation if before else 0)
-                self.set_fact("generation", str(generation))
-                seal = self.seal()
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
-        with suppress(InputError):  # it is committed; an older seal says nothing about this
-            seal.write(self.path.parent)
-
-    def seal(self) -> Seal:
-        """What it holds now."""
-        sums = {name: "sum(row_checksum)" for name in tables_of(self.version)} | {
-            "pictures": "sum(row_checksum + meta_checksum)"
-        }
-        rows = {
-            name: self.db.execute(f"SELECT count(*), ifnull({sum_}, 0) FROM {name}").fetchone()
-            for name, sum_ in sums.items()
-        }
-        facts = dict(self.db.execute("SELECT name, value FROM facts ORDER BY name"))
-        return Seal(whole(facts.get("generation", "")), facts, {name: list(found) for name, found in rows.items()})
-
-    def rows(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table but that of the pictures, each with whether it agrees with its checksum in front."""
-        names = ", ".join(TABLES[table])
-        check = ", row_checksum" if self.version >= CHECKED else ""
-        for row in self.db.execute(f"SELECT {names}{check} FROM {table} WHERE {where} ORDER BY 1, 2", values):
-            own = row[: len(TABLES[table])]
-            yield (not check or row[-1] == checksum(*own), *own)
-
-    def fact(self, name: str, default: str = "") -> str:
-        """Something about the whole index.
-
-        Raises:
-            InputError: it is damaged.
-        """
-        for _, value in self._sound("facts", "name = ?", (name,)):
-            return str(value)
-        return default
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Write something about the whole index."""
-        self.put_rows("facts", [(name, value)])
+class Catalog(CheckedFile):
+    """An open catalogue: its pictures, their batches and segments, and those that are broken."""
 
     def segments(self) -> dict[int, int]:
         """The number of each segment, and how many rows of it hold.
@@ -152,7 +31,7 @@ class Catalog:
         Raises:
             InputError: that is damaged.
         """
-        return dict(self._sound("segments"))
+        return dict(self.sound_rows("segments"))
 
     def batches(self) -> list[Batch]:
         """Every batch, in the order of the files.
@@ -160,7 +39,7 @@ class Catalog:
         Raises:
             InputError: one of their rows is damaged.
         """
-        return [Batch(*row) for row in self._sound("batches")]
+        return [Batch(*row) for row in self.sound_rows("batches")]
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
         """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
@@ -222,7 +101,7 @@ class Catalog:
         Raises:
             InputError: one of these rows is damaged.
         """
-        return dict(self._sound("broken"))
+        return dict(self.sound_rows("broken"))
 
     def entries(self) -> Iterator[Entry]:
         """Every picture, in the order of the catalogue.
@@ -268,22 +147,6 @@ class Catalog:
                 raise self.damage(f"the row of picture {number}")
             yield number, entry
 
-    def _sound(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[Any]:
-        for sound, *row in self.rows(table, where, values):
-            if not sound:
-                raise self.damage(f"a row of the table {table}")
-            yield row
-
-    def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows into a table but that of the pictures, in place of those with the same key."""
-        names = (*TABLES[table], "row_checksum")
-        query = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        self.db.executemany(query, [(*row, checksum(*row)) for row in rows])
-
-    def damage(self, what: str) -> InputError:
-        """What to say of something that is not as it was written."""
-        return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
-
     def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
         """Rows that were found to be sound, into empty tables."""
         self.put_rows("batches", batches)
@@ -295,25 +158,3 @@ class Catalog:
         names = ("number", *Entry._fields, "row_checksum", "meta_checksum")
         query = f"INSERT OR REPLACE INTO pictures ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         self.db.executemany(query, [(number, *entry, *entry.checksums()) for number, entry in pictures])
-
-    def _ready(self, write: bool) -> int:
-        """Its version, when it can be used."""
-        if write:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = FULL")
-            if 0 < version_of(self.db, self.path) < CHECKED:
-                leave_alone(self.path.parent)
-            return migrate(self.db, self.path)
-        self.db.execute("BEGIN")
-        version = version_of(self.db, self.path)
-        if version < READABLE:
-            raise InputError(f"{self.path}: empty or not finished; `wordsight index build` mends it.")
-        stand_in(self.db, version)
-        return version
-
-    @contextmanager
-    def _said(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise sentence(self.path, error) from None

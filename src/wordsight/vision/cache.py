@@ -13,26 +13,22 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from wordsight.batch import Regions
 from wordsight.errors import InputError
 from wordsight.files import parse_json, reason, write_at, write_text
 from wordsight.locks import locked
 from wordsight.vision.boxes import Boxes
+from wordsight.vision.feature_table import EMPTY, FeatureTable
 from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of, hashes
 
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
 _FLUSH = 64  # pictures written at a time; at most these are lost by an interruption
-_EMPTY = -1  # kind of a row that is padding
 _WAIT = 3600.0  # seconds to wait for another process
 _BUSY = "another process is adding features here"
 
@@ -71,42 +67,6 @@ class RegionSource(Protocol):
 
     def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
         """A row for each picture, in order; for a broken picture, the error as a value."""
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """Features of pictures, by row number; on disk until gathered.
-
-    Attributes:
-        kept: positions (0 .. n-1) of the requested pictures that have a row, in order.
-        broken: why the others have none.
-    """
-
-    kept: list[int]
-    broken: dict[Path, str]
-    _records: "Records" = field(repr=False)
-    _rows: NDArray[np.int64] = field(repr=False)  # (len(kept),) places in `_records`
-
-    def __len__(self) -> int:
-        """Pictures that have a row."""
-        return len(self._rows)
-
-    def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
-        """Rows (I,) int64 -> regions (I, R, F) float32, or those at `places` (I, K) of each: (I, K, F).
-
-        Raises:
-            InputError: the file was truncated since, or cannot be read.
-        """
-        rows = self._rows[np.asarray(indices)]
-        found = [self._records.read(part, rows) for part in ("features", "kinds", "boxes")]
-        if places is not None:
-            found = [part[np.arange(len(rows))[:, None], np.asarray(places)] for part in found]
-        features, kinds, boxes = map(torch.from_numpy, found)
-        return Regions(features.float(), kinds != _EMPTY, boxes)
-
-    def kinds(self, indices: Tensor) -> Tensor:
-        """Rows (I,) int64 -> (I, R) int8, the kind of each box (`proposals.Kind`), -1 in the padding."""
-        return torch.from_numpy(self._records.read("kinds", self._rows[np.asarray(indices)]))
 
 
 class FeatureCache:
@@ -209,7 +169,7 @@ class FeatureCache:
     def _as_record(self, row: "Row") -> NDArray[Any]:
         record = np.zeros((), self._record)
         count = len(row.boxes)
-        record["kinds"] = _EMPTY
+        record["kinds"] = EMPTY
         record["boxes"][:count], record["kinds"][:count] = row.boxes, row.kinds
         record["features"][:count] = row.features
         return record

@@ -1,0 +1,126 @@
+"""The command `wordsight search`."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordsight.cli import stores
+from wordsight.cli.options import AllowHub, Device, Json, Ray, command, opened, print_result
+from wordsight.errors import InputError
+
+
+@command
+def search(
+    index: Annotated[
+        Path | None, typer.Argument(metavar="INDEX", help="The folder of the index; not needed with --store.")
+    ] = None,
+    sentences: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SENTENCE", help="What to look for. Scores of several add up; 'grass^-0.5' sets a weight."
+        ),
+    ] = None,
+    picture: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Look for pictures like this one; repeatable.")
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Search by this region of --picture, in pixels.")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORDS", help="Only pictures in which this is written; 'lond*' is a start; repeatable."),
+    ] = None,
+    sketch: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Look for photos of what is drawn in this picture.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Number of hits on a page.")] = 10,
+    page: Annotated[int, typer.Option(min=1, help="The page to show.")] = 1,
+    min_score: Annotated[float | None, typer.Option(help="Hide hits with a lower score.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Hide hits with a lower confidence.")
+    ] = None,
+    min_sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
+    where: Annotated[str, typer.Option(metavar="EXPR", help="Filter, as in 'width >= 800 and date > 2024-05'.")] = "",
+    under: Annotated[str, typer.Option(metavar="FOLDER", help="Only pictures in this folder and its subfolders.")] = "",
+    since: Annotated[str, typer.Option(metavar="DAY", help="Taken on this day or later, as 2024-05-17.")] = "",
+    until: Annotated[str, typer.Option(metavar="DAY", help="Taken on this day or earlier.")] = "",
+    camera: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Taken by this camera; repeatable.")] = None,
+    orientation: Annotated[str, typer.Option(metavar="SHAPE", help="landscape, portrait or square.")] = "",
+    album: Annotated[str, typer.Option(metavar="ALBUM", help="Only pictures in this album, by name or id.")] = "",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only photos, or only videos: photo or video.")] = "",
+    group: Annotated[bool, typer.Option("--group", help="Show near-duplicates as one hit.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="Show each frame of a video as a hit of its own.")] = False,
+    captions: Annotated[
+        Path | None, typer.Option(metavar="FILE.txt", help="Find the lines of this file that fit --picture.")
+    ] = None,
+    rerank: Annotated[Path | None, typer.Option(metavar="RUN", help="Rank the first hits again with this run.")] = None,
+    rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many hits --rerank ranks.")] = 50,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="SHEET.png", help="Draw the hits as a contact sheet.")
+    ] = None,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Print each phrase with its box in percent.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Show the hits where the terminal can show pictures.")
+    ] = True,
+    open_: Annotated[bool, typer.Option("--open", help="Open the contact sheet in the picture viewer.")] = False,
+    store: stores.Searched = None,
+    collection: stores.Collection = "wordsight",
+    candidates: stores.Candidates = 50,
+    ray: Ray = "",
+    device: Device = "auto",
+    allow_hub: AllowHub = False,
+    as_json: Json = False,
+) -> None:
+    """Find pictures by sentence, by a picture, a region of one or the text in them, and show where words matched."""
+    from wordsight.cli import index_files
+    from wordsight.cli.hits import show_found
+    from wordsight.runs.aligner import load
+    from wordsight.search.index import Index
+    from wordsight.search.options import SearchKeywords
+
+    if min_sure is not None:
+        print("wordsight: --min-sure is now called --min-confidence; the former name works until 0.3.", file=sys.stderr)
+        min_confidence = min_sure if min_confidence is None else min_confidence
+    if sketch and (sentences or picture or text or captions or rerank):
+        others = "sentences, --picture, --text, --captions, --rerank"
+        raise InputError(f"--sketch {sketch}: expected alone, without {others}.")
+    show = partial(show_found, out=out, as_json=as_json, boxes=boxes, pictures=pictures, open_=open_)
+    if store:
+        without = {"--text": text, "--sketch": sketch, "--captions": captions, "--rerank": rerank, "--where": where}
+        without |= {"--under": under, "--since": since, "--until": until, "--camera": camera, "--album": album}
+        without |= {"--orientation": orientation, "--kind": kind, "--ray": ray}
+        least = {"min_score": min_score, "min_confidence": min_confidence}
+        with stores.open_stored(store, collection, index, sentences or [], device, without) as (stored, words):
+            asked = index_files.query(words, picture or [], box)
+            found = stored.search(asked, top=top, page=page, group=group, candidates=candidates, **least)
+            return show(found, stored.run.vocabulary)
+    if index is None:
+        raise InputError("search: expected the folder of an index, or --store.")
+    if ray and (sketch or text or captions or rerank or group):
+        raise InputError("--ray: goes with none of --sketch, --text, --captions, --rerank, --group.")
+    searched = None if ray else opened(Index(index, device))
+    asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
+    if captions and rerank:
+        raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
+    if searched and captions:
+        lines = index_files.sentences_for(searched, asked, captions, top)
+        return print_result(lines, index_files.captions_text(lines), as_json)
+    wanted = SearchKeywords(
+        top=top, page=page, min_score=min_score, min_confidence=min_confidence, where=where, under=under
+    )
+    wanted["since"], wanted["until"], wanted["camera"], wanted["album"] = since, until, camera or (), album
+    wanted["orientation"], wanted["kind"], wanted["group"], wanted["frames"] = orientation or None, kind, group, frames
+    again = load(rerank, device) if rerank else None
+    if searched is None:
+        from wordsight.scale.search import search_shards
+
+        found, vocabulary = search_shards(ray, index, asked, device, **wanted)
+    elif sketch:
+        found, vocabulary = searched.search_sketch(sketch, **wanted), searched.run.vocabulary
+    else:
+        found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
+        vocabulary = searched.run.vocabulary
+    return show(found, vocabulary)
