@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from wordsight.batch import Batch, Regions, Vectors, Words
+from wordsight.matching import sm_lstm
 from wordsight.matching.sm_lstm import SMLSTM
 from wordsight.vision.standardise import Standardise
 
@@ -103,6 +104,17 @@ def test_steps_are_the_shares_of_each_pair_and_their_products_the_evidence(batch
             torch.testing.assert_close(step.words[row, : len(q)].double(), q, atol=1e-6, rtol=1e-5)
         found = evidence[row, : len(words[0]), : len(regions[0])].double()
         torch.testing.assert_close(found, together, atol=1e-6, rtol=1e-5)
+
+
+def test_pictures_may_be_walked_through_in_any_blocks(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for together in (2**17, 40, 1):  # all three pictures, two at a time, one
+        monkeypatch.setattr(sm_lstm, "TOGETHER", together)
+        model = sized(penalty=0.5)
+        model.loss(batch).backward()
+        found.append([model.loss(batch), *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0])
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ h depends on picture and sentence, so every pair is computed by itself and canno
 the same for all pairs, as h_0 = 0.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -36,7 +36,7 @@ from wordsight.matching.score import spans, word_shares
 from wordsight.text.encoders import run_packed
 from wordsight.vision.standardise import Standardise, of_regions, of_whole_pictures
 
-TOGETHER = 16  # pictures scored at once: (16, N, R, A) numbers fit the processor's cache
+TOGETHER = 2**17  # regions of pairs that are walked through at once: A numbers of each fit the processor's cache
 
 Shares = Callable[[Tensor], Tensor]  # states (I, N, H), or (1, 1, H) of the first step -> weights (I, N, K)
 
@@ -175,21 +175,21 @@ class SMLSTM(Matcher):
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
         """Every picture with every sentence -> (I, N), unbounded."""
-        blocks = (images[first : first + TOGETHER] for first in range(0, len(images.mask), TOGETHER))
-        return torch.cat([self._walk(block, texts).scores for block in blocks])
+        return torch.cat([walk.scores for walk in self._walks(images, texts)])
 
     def loss(self, batch: Batch) -> Tensor:
         """Ranking loss, plus the coverage penalty of positive pairs."""
-        walk = self._walk(self.encode_images(batch.regions), self.encode_texts(batch.words))
+        walks = list(self._walks(self.encode_images(batch.regions), self.encode_texts(batch.words)))
+        scores = torch.cat([walk.scores for walk in walks])
         hardest = self.hardest and int(self.batches) >= self.warmup
         self.batches += self.training
-        loss = losses.ranking(walk.scores, batch.picture, margin=self.margin, hardest=hardest)
+        loss = losses.ranking(scores, batch.picture, margin=self.margin, hardest=hardest)
         if not self.penalty:
             return loss
         right = batch.picture, torch.arange(len(batch.picture), device=batch.picture.device)
-        sides = ((walk.regions, _parts(batch.regions.mask)[batch.picture]), (walk.words, batch.words.mask))
-        for steps, mask in sides:
-            total = torch.stack([step.expand(*walk.scores.shape, -1)[right] for step in steps]).sum(dim=0)  # (N, K)
+        for kind, mask in (("regions", _parts(batch.regions.mask)[batch.picture]), ("words", batch.words.mask)):
+            looks = (sum(getattr(walk, kind)).expand(*walk.scores.shape, -1) for walk in walks)  # of all steps
+            total = torch.cat(list(looks))[right]  # (N, K)
             loss = loss + self.penalty * ((1 - total).square() * mask).sum(dim=1).mean()
         return loss
 
@@ -214,6 +214,11 @@ class SMLSTM(Matcher):
         steps = self.steps(images, texts)
         together = torch.stack([step.words[:, :, None] * step.regions[:, None] for step in steps]).sum(dim=0)
         return together.masked_fill(~images.mask[:, None], -torch.inf)
+
+    def _walks(self, images: Vectors, texts: Vectors) -> Iterator[Walk]:
+        """The walks of some pictures at a time with every sentence."""
+        some = max(1, TOGETHER // max(1, images.mask.shape[1] * len(texts.mask)))
+        return (self._walk(images[first : first + some], texts) for first in range(0, len(images.mask), some))
 
     def _walk(self, images: Vectors, texts: Vectors) -> Walk:
         """All steps of every picture with every sentence."""
