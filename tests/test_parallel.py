@@ -94,6 +94,16 @@ def test_three_processes_learn_in_float32_what_one_learns(
     same_weights(tmp_path / "alone", tmp_path / "together")
 
 
+@pytest.mark.parametrize("name", ["contrastive", "vse", "sdt_rnn"])
+def test_two_processes_learn_with_adam_in_float32_what_one_learns(name: str, recipe_file: Path, tmp_path: Path) -> None:
+    """At the learning rate of most recipes: a greater one makes rounding grow faster."""
+    file = recipe_file if name == "contrastive" else small(recipe_file, name, tmp_path)
+    recipe = read(file, [*SMALL, *(DROPPED if name == "sdt_rnn" else []), "train.lr=0.001", "train.epochs=4"])
+    train(recipe, tmp_path / "alone", progress=QUIET)
+    processes(2, trains, recipe, tmp_path / "together")
+    same_weights(tmp_path / "alone", tmp_path / "together")
+
+
 def small(recipe_file: Path, name: str, folder: Path) -> Path:
     """The recipe, for another model."""
     text = recipe_file.read_text()
