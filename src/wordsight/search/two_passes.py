@@ -92,7 +92,7 @@ def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery
     """Scores as the codes have them: (I, Q)."""
     asked = _turned(next(iter(snapshot.coded.values())).codebook, encoded_query)
     found = torch.empty(len(spans), asked.shares.shape[1])
-    for block in blocks(spans, len(asked.words)):
+    for block in blocks(spans, len(asked.words), held=False):  # few are unpacked at once
         some = spans[block]
         products = snapshot.coded[int(some.segment[0])].products(some, asked.words)
         found[torch.from_numpy(block)] = best_regions(products, some.count, rule) @ asked.shares
