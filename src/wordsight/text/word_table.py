@@ -1,6 +1,6 @@
 """Word table of the open vocabulary: multilingual vectors of tens of thousands of words, part of the package.
 
-`benchmarks/make_words.py` makes the file from a sentence encoder. Words of similar meaning have similar directions, in
+`tools/make_words.py` makes the file from a sentence encoder. Words of similar meaning have similar directions, in
 any language.
 """
 

