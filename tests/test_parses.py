@@ -25,6 +25,8 @@ from wordsight.training.trainer import train
 
 FILE = Path(__file__).with_name("captions.conllu")
 ROW = "1\tdog\tdog\tNOUN\t_\t_\t0\troot\t_\t_\n"
+PAIR = ROW + "2\tcat\tcat\tNOUN\t_\t_\t1\tdep\t_\t_\n"
+RANGE = "{}\tdogcat\t_\t_\t_\t_\t_\t_\t_\t_\n"  # a multiword token
 
 
 def tree(sentence: str, heads: list[int], relations: str) -> list[tuple[int, int]]:
@@ -92,6 +94,9 @@ def test_brackets_are_punctuation_however_they_are_written(tmp_path: Path) -> No
         (ROW.replace("1\t", "1-x\t"), 1, "a range that begins with 1"),
         (ROW.replace("1\t", "3-4\t") + ROW, 1, "a range that begins with 1"),
         (ROW.replace("1\t", "0.1\t"), 1, "a word with the ID 1"),
+        (RANGE.format("1-2") * 2 + PAIR, 2, "the ID 1, a word of the range before"),
+        (RANGE.format("1-2") + ROW + RANGE.format("2-3") + PAIR.replace(ROW, ""), 3, "the ID 2, a word of the range"),
+        (RANGE.format("1-3") + PAIR, 1, "a range of words that follow, to the ID 3, found the last ID 2"),
     ],
 )
 def test_what_is_no_conllu_is_said_with_its_line(tmp_path: Path, text: str, line: int, expected: str) -> None:
