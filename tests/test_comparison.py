@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight import captioning
@@ -16,9 +17,10 @@ from wordsight.cli.main import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
 from wordsight.comparison.hubness import TEMPERATURE, bank_of, normalised
-from wordsight.comparison.outcomes import Outcome, hits
+from wordsight.comparison.outcomes import Outcome
 from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
+from wordsight.comparison.rows import hits
 from wordsight.comparison.tables import Table
 from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
@@ -123,6 +125,45 @@ def test_what_was_measured_is_not_measured_again(
     assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
     with pytest.raises(AssertionError, match="measured again"):
         compare([captioner], tmp_path, beam=3, device="cpu", progress=QUIET)
+
+
+def test_what_was_measured_on_other_pictures_of_the_same_names_is_not_taken(
+    trained: Path, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    before = compare([trained], tmp_path / "out", tmp_path / "world", device="cpu", progress=QUIET)
+    for path in (tmp_path / "world" / "images").iterdir():
+        with Image.open(path) as picture:
+            Image.new("RGB", picture.size, "green").save(path)
+    after = compare([trained], tmp_path / "out", tmp_path / "world", device="cpu", progress=QUIET)
+    assert after.shown.rows[0].figure("rsum") < before.shown.rows[0].figure("rsum")
+
+
+def test_a_run_trained_anew_is_measured_anew(recipe_file: Path, tmp_path: Path) -> None:
+    for epochs in (1, 4):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        train(read(recipe_file, [f"train.epochs={epochs}"]), tmp_path / "run", progress=QUIET)
+        compare([tmp_path / "run"], tmp_path / "out", device="cpu", progress=QUIET)
+    assert len(list((tmp_path / "out" / "outcomes").iterdir())) == 2
+
+
+def test_a_seed_twice_and_other_words_are_rows_of_their_own(
+    trained: Path, seeded: Path, world: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "copied")
+    shutil.copytree(world, tmp_path / "world")
+    (tmp_path / "world" / "dataset.json").write_text((world / "dataset.json").read_text().replace("square", "window"))
+    train(read(recipe_file, [f"data.path='{tmp_path / 'world'}'", "train.seed=2"]), tmp_path / "else", progress=QUIET)
+    runs = [trained, seeded, tmp_path / "copied", tmp_path / "else"]
+    rows = compare(runs, tmp_path / "out", device="cpu", progress=QUIET).shown.rows
+    assert sorted(sorted(one.name for one in row.members) for row in rows) == sorted(
+        [sorted([trained.name, seeded.name]), ["copied"], ["else"]]
+    )
+
+
+def test_a_query_bank_without_a_picture_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no picture of the split 'train' is left for the query bank"):
+        compare([trained], tmp_path, split="train", query_bank=3, device="cpu", progress=QUIET)
 
 
 def test_one_query_bank_corrects_the_hubness_of_every_run(done: Comparison, trained: Path, tmp_path: Path) -> None:

@@ -219,5 +219,25 @@ def test_models_that_read_no_trees_read_no_parses(parsed: Path, recipe_file: Pat
     assert not any(text.startswith("parses: ") for text in progress.told)
 
 
+def test_a_comparison_tells_what_a_run_learnt_from_whatever_lies_beside_its_data_now(
+    parsed: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_file)
+    small = replace(recipe, model={"name": "defrag", "embedding": 16, "words": 16})
+    data, learnt = replace(recipe.data, path=str(tmp_path / "world")), replace(recipe.train, epochs=1)
+    recipe = replace(parse(small.to_toml()), data=data, train=learnt)
+    shutil.copytree(parsed, tmp_path / "world")
+    for seed, name in enumerate(("parses", "chains", "strange")):
+        train(replace(recipe, train=replace(learnt, seed=seed)), tmp_path / name, progress=Told())
+        if name == "parses":
+            (tmp_path / "world" / NAME).unlink()
+        else:  # parses of no sentence of these
+            (tmp_path / "world" / NAME).write_text(ROW.replace("dog", "nobody"))
+    runs = [tmp_path / name for name in ("parses", "chains", "strange")]
+    rows = compare(runs, tmp_path / "comparison", parsed, device="cpu", progress=Told()).shown.rows
+    found = {tuple(member.name for member in row.members): "chains" in row.system for row in rows}
+    assert found == {("parses",): False, ("chains", "strange"): True}
+
+
 def test_letters_are_what_the_tokens_have() -> None:
     assert letters("A man's  T-shirt!") == "amanstshirt"

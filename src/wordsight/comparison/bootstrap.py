@@ -100,7 +100,7 @@ def _p_value(drawn: Floats) -> float:
 
 
 def recalls(sums: Floats) -> Floats:
-    """The sum of the six recalls, 0 to 600, of sums of `outcomes.hits`."""
+    """The sum of the six recalls, 0 to 600, of sums of `rows.hits`."""
     return 100 * (sums[:, :3] / sums[:, 6:7] + sums[:, 3:6] / sums[:, 7:8]).sum(axis=1)
 
 
