@@ -241,6 +241,14 @@ def test_sums_of_counts_make_the_bleu_of_all() -> None:
     assert bootstrap.bleu_4(sums)[0] == pytest.approx(bleu(said, right)[0][3])
 
 
+def test_the_bleu_of_several_seeds_is_the_mean_of_theirs() -> None:
+    right = [[["a", "dog", "runs", "on", "the", "green", "grass"]]] * 2
+    seeds = [[["a", "dog", "runs", "on", "grass"], ["a", "dog"]], [["a", "dog", "runs", "on", "the", "grass"]] * 2]
+    each = [np.array([counts(one, some) for one, some in zip(said, right, strict=True)], float) for said in seeds]
+    expected = np.mean([bleu(said, right)[0][3] for said in seeds])
+    assert bootstrap.bleu_4(np.concatenate(each, axis=1).sum(axis=0)[None])[0] == pytest.approx(expected)
+
+
 def test_a_difference_in_every_picture_is_real_and_noise_is_not() -> None:
     random = np.random.default_rng(0)
     base = random.random(400)

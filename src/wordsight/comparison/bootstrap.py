@@ -122,7 +122,8 @@ def mean_of_verbs(sums: Floats) -> Floats:
 
 
 def bleu_4(sums: Floats) -> Floats:
-    """BLEU-4, 0 to 1, of sums of `bleu.counts`."""
-    precision = (sums[:, :N] + TINY) / (sums[:, N : 2 * N] + SMALL)
-    ratio = (sums[:, -2] + TINY) / (sums[:, -1] + SMALL)
-    return precision.prod(axis=1) ** (1 / N) * np.exp(np.minimum(0, 1 - 1 / ratio))
+    """BLEU-4, 0 to 1, of sums of `bleu.counts`; of several seeds side by side, (draws, 10 S), the mean of theirs."""
+    each = sums.reshape(len(sums), -1, 2 * N + 2)  # (draws, S, 10)
+    precision = (each[..., :N] + TINY) / (each[..., N : 2 * N] + SMALL)
+    ratio = (each[..., -2] + TINY) / (each[..., -1] + SMALL)
+    return np.asarray((precision.prod(axis=-1) ** (1 / N) * np.exp(np.minimum(0, 1 - 1 / ratio))).mean(axis=1))

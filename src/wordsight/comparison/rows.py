@@ -212,7 +212,7 @@ def _recipe_without_seed(recipe: Recipe) -> str:
 def compared(some: Sequence[Row], pictures: Sequence[Picture], folds: int = 1) -> dict[str, list[list[Difference]]]:
     """Differences between rows of one kind, by the name of the metric; `folds` are those of the rankings.
 
-    A row of several seeds has the mean terms of its seeds.
+    A row of several seeds has the mean terms of its seeds; BLEU, which is no mean of terms, has all of them.
     """
     if some[0].kind == "situations":
         verbs = some[0].members[0].outcome.verbs
@@ -232,7 +232,7 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture], folds: int = 1) -
         return found
     ones = np.ones(len(pictures))
     cider = [_mean([np.column_stack([member.outcome.cider, ones]) for member in row.members]) for row in some]
-    bleu = [_mean([np.array(member.outcome.counts, float) for member in row.members]) for row in some]
+    bleu = [np.concatenate([np.array(member.outcome.counts, float) for member in row.members], 1) for row in some]
     return {"CIDEr": differences(cider, mean), "Bleu_4": differences(bleu, bleu_4)}
 
 
