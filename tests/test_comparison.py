@@ -241,6 +241,27 @@ def test_sums_of_counts_make_the_bleu_of_all() -> None:
     assert bootstrap.bleu_4(sums)[0] == pytest.approx(bleu(said, right)[0][3])
 
 
+def test_few_pictures_show_no_difference_however_clear() -> None:
+    for count, real in ((1, False), (5, False), (8, True)):
+        systems = [np.column_stack([np.full(count, value), np.ones(count)]) for value in (0.0, 1.0)]
+        found = bootstrap.differences(systems, bootstrap.mean)[1][0]
+        assert found.value == 1 and found.real == real, count
+        assert found.p >= 2.0 ** (1 - count)
+
+
+def test_pictures_without_phrases_say_nothing_of_grounding(
+    trained: Path, other: Path, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    names = [picture.name for picture in load_dataset(world).split("val")]
+    truth = json.loads((world / "entities.json").read_text())
+    (tmp_path / "world" / "entities.json").write_text(json.dumps({name: truth[name] for name in names[:2]}))
+    done = compare([trained, other], tmp_path / "out", tmp_path / "world", grounding=True, device="cpu", progress=QUIET)
+    for figure in ("grounding_pointing", "grounding_iou"):
+        one = done.shown.differences["ranking"][figure][0][1]
+        assert np.isfinite([one.value, one.low, one.high]).all() and one.low <= one.value <= one.high and not one.real
+
+
 def test_the_bleu_of_several_seeds_is_the_mean_of_theirs() -> None:
     right = [[["a", "dog", "runs", "on", "the", "green", "grass"]]] * 2
     seeds = [[["a", "dog", "runs", "on", "grass"], ["a", "dog"]], [["a", "dog", "runs", "on", "the", "grass"]] * 2]

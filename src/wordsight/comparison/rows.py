@@ -226,7 +226,8 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture], folds: int = 1) -
         added = [_mean([hits(member.outcome, sentences, folds) for member in row.members]) for row in some]
         found = {"rsum": differences(added, recalls)}
         if all(member.outcome.phrases for row in some for member in row.members):
-            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]  # (I, 3)
+            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]
+            each = [one[each[0][:, 2] > 0] for one in each]  # (pictures with phrases, 3)
             found["grounding_pointing"] = differences([one[:, [0, 2]] for one in each], mean)
             found["grounding_iou"] = differences([one[:, [1, 2]] for one in each], mean)
         return found
