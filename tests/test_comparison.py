@@ -194,10 +194,19 @@ def test_a_hub_loses_more_of_its_scores_than_the_others() -> None:
     assert found.argmax(0).tolist() == [0, 0] and scores.argmax(0).tolist() == [1, 1]
 
 
-def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["no JSON", "a list shortened", "a figure gone", "a figure changed"])
+def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path, damage: str) -> None:
     shutil.copytree(done.page.parent / "outcomes", tmp_path / "outcomes")
     for path in (tmp_path / "outcomes").iterdir():
-        path.write_text('{"format": 1, "ranks"')
+        content = json.loads(path.read_text())
+        figures = content["outcome"]["figures"]
+        if damage == "a list shortened":
+            content["outcome"]["images"] = content["outcome"]["images"][:3]
+        elif damage == "a figure gone":
+            figures.pop("rsum", None)
+        elif "rsum" in figures:
+            figures["rsum"] += 1
+        path.write_text('{"format": 1, "ranks"' if damage == "no JSON" else json.dumps(content))
     again = compare([trained], tmp_path, device="cpu", progress=QUIET)
     assert again.shown.rows[0].leading == pytest.approx(done.shown.rows[0].members[0].outcome.leading)
 

@@ -39,7 +39,7 @@ from wordsight.vision.cache import FeatureTable
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
 from wordsight.vision.stored import hashes
 
-FORMAT = 3
+FORMAT = 4
 SHOWN = 3  # first sentences kept for each picture
 BLOCK = 50  # pictures captioned at once
 
@@ -129,7 +129,8 @@ def outcome(
         found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count, **more)
     if isinstance(run, Aligner) and phrases:
         found = with_grounding(found, run, pictures, rows, phrases)
-    write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
+    told = asdict(found)
+    write_text(path, to_json({"format": FORMAT, "checksum": _checksum(told), "outcome": told}) + "\n")
     return found
 
 
@@ -273,11 +274,17 @@ def _content(pictures: Sequence[Picture]) -> bytes:
     return repr([(one.name, one.sentences, key) for one, key in zip(pictures, keys, strict=True)]).encode()
 
 
+def _checksum(kept: object) -> str:
+    """Of an outcome as it is kept."""
+    return hashlib.sha256(to_json(kept).encode()).hexdigest()
+
+
 def _read(path: Path) -> Outcome | None:
-    """Read a kept outcome; None for a file of another version, or any other file."""
+    """Read a kept outcome; None for a file of another version, a damaged one, or any other file."""
     try:
         content = read_json(path)
-        numbers = all(isinstance(one, int | float) for one in content["figures"].values())
-        return Outcome(**content) if content.pop("format") == FORMAT and numbers else None
+        sound = content["format"] == FORMAT and content["checksum"] == _checksum(content["outcome"])
+        numbers = all(isinstance(one, int | float) for one in content["outcome"]["figures"].values())
+        return Outcome(**content["outcome"]) if sound and numbers else None
     except (InputError, AttributeError, KeyError, TypeError):
         return None
