@@ -46,6 +46,12 @@ def test_captions_without_a_known_word_are_counted_and_said(
     assert f"the first is of {names[1]}" in said_of_it
 
 
+def test_a_caption_is_one_line_of_the_table_whatever_is_in_it() -> None:
+    row = {"picture": "a.jpg", "caption": "a\nred\x1b[2J\u2028 dog", "alignment": 0.5}
+    lines = table({"captions": [row], "alignment": 0.5}).splitlines()
+    assert [line.split("  ")[-1] for line in lines[1:]] == [r"a.jpg: a red\x1b[2J dog", "mean of 1"]
+
+
 def test_metrics_are_averaged_on_equal_terms() -> None:
     assert both([1, 2, 3], [30, 20, 10]) == pytest.approx([0, 0, 0])
     assert both([1, 3], [5, 5]) == pytest.approx([-0.5, 0.5])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight import captioning
@@ -16,9 +17,10 @@ from wordsight.cli.main import app
 from wordsight.comparison import bootstrap
 from wordsight.comparison.compare import Comparison, compare
 from wordsight.comparison.hubness import TEMPERATURE, bank_of, normalised
-from wordsight.comparison.outcomes import Outcome, hits
+from wordsight.comparison.outcomes import Outcome
 from wordsight.comparison.plot import Axis, plot
 from wordsight.comparison.published import PUBLISHED, published
+from wordsight.comparison.rows import hits
 from wordsight.comparison.tables import Table
 from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
@@ -125,6 +127,45 @@ def test_what_was_measured_is_not_measured_again(
         compare([captioner], tmp_path, beam=3, device="cpu", progress=QUIET)
 
 
+def test_what_was_measured_on_other_pictures_of_the_same_names_is_not_taken(
+    trained: Path, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    before = compare([trained], tmp_path / "out", tmp_path / "world", device="cpu", progress=QUIET)
+    for path in (tmp_path / "world" / "images").iterdir():
+        with Image.open(path) as picture:
+            Image.new("RGB", picture.size, "green").save(path)
+    after = compare([trained], tmp_path / "out", tmp_path / "world", device="cpu", progress=QUIET)
+    assert after.shown.rows[0].figure("rsum") < before.shown.rows[0].figure("rsum")
+
+
+def test_a_run_trained_anew_is_measured_anew(recipe_file: Path, tmp_path: Path) -> None:
+    for epochs in (1, 4):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        train(read(recipe_file, [f"train.epochs={epochs}"]), tmp_path / "run", progress=QUIET)
+        compare([tmp_path / "run"], tmp_path / "out", device="cpu", progress=QUIET)
+    assert len(list((tmp_path / "out" / "outcomes").iterdir())) == 2
+
+
+def test_a_seed_twice_and_other_words_are_rows_of_their_own(
+    trained: Path, seeded: Path, world: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "copied")
+    shutil.copytree(world, tmp_path / "world")
+    (tmp_path / "world" / "dataset.json").write_text((world / "dataset.json").read_text().replace("square", "window"))
+    train(read(recipe_file, [f"data.path='{tmp_path / 'world'}'", "train.seed=2"]), tmp_path / "else", progress=QUIET)
+    runs = [trained, seeded, tmp_path / "copied", tmp_path / "else"]
+    rows = compare(runs, tmp_path / "out", device="cpu", progress=QUIET).shown.rows
+    assert sorted(sorted(one.name for one in row.members) for row in rows) == sorted(
+        [sorted([trained.name, seeded.name]), ["copied"], ["else"]]
+    )
+
+
+def test_a_query_bank_without_a_picture_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no picture of the split 'train' is left for the query bank"):
+        compare([trained], tmp_path, split="train", query_bank=3, device="cpu", progress=QUIET)
+
+
 def test_one_query_bank_corrects_the_hubness_of_every_run(done: Comparison, trained: Path, tmp_path: Path) -> None:
     again = compare([trained], tmp_path, query_bank=8, device="cpu", progress=QUIET)
     kept = len(list((tmp_path / "outcomes").iterdir()))
@@ -153,10 +194,19 @@ def test_a_hub_loses_more_of_its_scores_than_the_others() -> None:
     assert found.argmax(0).tolist() == [0, 0] and scores.argmax(0).tolist() == [1, 1]
 
 
-def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["no JSON", "a list shortened", "a figure gone", "a figure changed"])
+def test_a_damaged_outcome_is_measured_again(done: Comparison, trained: Path, tmp_path: Path, damage: str) -> None:
     shutil.copytree(done.page.parent / "outcomes", tmp_path / "outcomes")
     for path in (tmp_path / "outcomes").iterdir():
-        path.write_text('{"format": 1, "ranks"')
+        content = json.loads(path.read_text())
+        figures = content["outcome"]["figures"]
+        if damage == "a list shortened":
+            content["outcome"]["images"] = content["outcome"]["images"][:3]
+        elif damage == "a figure gone":
+            figures.pop("rsum", None)
+        elif "rsum" in figures:
+            figures["rsum"] += 1
+        path.write_text('{"format": 1, "ranks"' if damage == "no JSON" else json.dumps(content))
     again = compare([trained], tmp_path, device="cpu", progress=QUIET)
     assert again.shown.rows[0].leading == pytest.approx(done.shown.rows[0].members[0].outcome.leading)
 
@@ -198,6 +248,35 @@ def test_sums_of_counts_make_the_bleu_of_all() -> None:
     right = [[["a", "dog", "runs", "on", "grass"]], [["two", "men", "sit", "in", "a", "boat"]]]
     sums = np.array([counts(one, some) for one, some in zip(said, right, strict=True)], float).sum(axis=0)[None]
     assert bootstrap.bleu_4(sums)[0] == pytest.approx(bleu(said, right)[0][3])
+
+
+def test_few_pictures_show_no_difference_however_clear() -> None:
+    for count, real in ((1, False), (5, False), (8, True)):
+        systems = [np.column_stack([np.full(count, value), np.ones(count)]) for value in (0.0, 1.0)]
+        found = bootstrap.differences(systems, bootstrap.mean)[1][0]
+        assert found.value == 1 and found.real == real, count
+        assert found.p >= 2.0 ** (1 - count)
+
+
+def test_pictures_without_phrases_say_nothing_of_grounding(
+    trained: Path, other: Path, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world, tmp_path / "world")
+    names = [picture.name for picture in load_dataset(world).split("val")]
+    truth = json.loads((world / "entities.json").read_text())
+    (tmp_path / "world" / "entities.json").write_text(json.dumps({name: truth[name] for name in names[:2]}))
+    done = compare([trained, other], tmp_path / "out", tmp_path / "world", grounding=True, device="cpu", progress=QUIET)
+    for figure in ("grounding_pointing", "grounding_iou"):
+        one = done.shown.differences["ranking"][figure][0][1]
+        assert np.isfinite([one.value, one.low, one.high]).all() and one.low <= one.value <= one.high and not one.real
+
+
+def test_the_bleu_of_several_seeds_is_the_mean_of_theirs() -> None:
+    right = [[["a", "dog", "runs", "on", "the", "green", "grass"]]] * 2
+    seeds = [[["a", "dog", "runs", "on", "grass"], ["a", "dog"]], [["a", "dog", "runs", "on", "the", "grass"]] * 2]
+    each = [np.array([counts(one, some) for one, some in zip(said, right, strict=True)], float) for said in seeds]
+    expected = np.mean([bleu(said, right)[0][3] for said in seeds])
+    assert bootstrap.bleu_4(np.concatenate(each, axis=1).sum(axis=0)[None])[0] == pytest.approx(expected)
 
 
 def test_a_difference_in_every_picture_is_real_and_noise_is_not() -> None:

@@ -563,12 +563,20 @@ def test_without_a_list_of_captions_all_sentences_count(tmp_path: Path) -> None:
             {"boxes_xyxy_1based": {"1": [[9, 1, 2, 5]]}},
             r"chain 1: expected boxes of left, top, right and bottom, found",
         ),
-        ({"flickr8k_caption_to_sentence": {"0": [1]}}, r"no phrase with a box"),
+        ({"boxes_xyxy_1based": {"1": [[101, 1, 120, 50]]}}, r"boxes in the picture of 100 by 50 pixels, found \[101"),
+        ({"boxes_xyxy_1based": {"1": [[1, -9, 100, 0]]}}, r"boxes in the picture of 100 by 50 pixels, found \[1, -9"),
+        ({"flickr8k_caption_to_sentence": {"0": [1]}}, r"key '0': expected the number of one of 2 sentences.*\[1\]"),
+        ({"flickr8k_caption_to_sentence": {"0": 2}}, r"key '0': expected the number of one of 2 sentences.*found 2"),
+        ({"flickr8k_caption_to_sentence": {"0": None}}, r"no phrase with a box"),
+        (
+            {"sentences": [{"text": "a b", "phrases": [{"start": 0, "len": 1, "text": "b"}]}] * 2},
+            r"phrases\[0\], key 'text': expected 'a', the words 0 to 1 of the sentence, found 'b'",
+        ),
         (
             {"sentences": [{"text": "x", "phrases": [{"start": 0, "len": 2}]}] * 2},
             r"phrases\[0\]: words 0 to 2 are not in",
         ),
-        ({"sentences": []}, r"no phrase with a box for any of the 1 pictures"),
+        ({"sentences": [], "flickr8k_caption_to_sentence": {}}, r"no phrase with a box for any of the 1 pictures"),
     ],
 )
 def test_wrong_phrases_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:

@@ -17,6 +17,7 @@ from wordsight.data.entities import Phrase
 from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
+from wordsight.evaluation.alignment import table
 from wordsight.matching.alignment import Evidence, align
 from wordsight.matching.locate import ranked
 from wordsight.matching.matcher import Matcher
@@ -148,6 +149,30 @@ def test_pointing_takes_any_box_and_iou_the_box_around_all() -> None:
     assert on_one["grounding_pointing"] == 100 and on_one["grounding_iou"] == 0
     around_both = grounding.evaluate(lambda _: located([0, 0, 1, 1.0]), [two], boxes)
     assert around_both["grounding_pointing"] == 0 and around_both["grounding_iou"] == 100
+
+
+def test_an_overlap_of_just_one_half_is_right_in_pictures_of_any_size() -> None:
+    random = np.random.default_rng(0)
+    for width, height in ((500, 375), (333, 500), (224, 224)):
+        size = np.array([width, height] * 2)
+        for _ in range(100):
+            x, y = random.integers(0, width - 40), random.integers(0, height - 20)
+            wide, high = 2 * random.integers(10, (width - x) // 2 + 1), random.integers(10, height - y + 1)
+            whole, half = np.array([x, y, x + wide, y + high]) / size, np.array([x, y, x + wide // 2, y + high]) / size
+            less = np.array([x, y, x + wide // 2 - 1, y + high]) / size
+            dog, said = phrase("dog", tuple(whole.tolist())), [located(one.tolist()) for one in (half, less)]
+            assert [grounding.judged(one, [dog])[0, 1].item() for one in said] == [1, 0]
+
+
+def test_types_of_any_name_have_figures_and_lines_of_their_own() -> None:
+    phrases = [phrase("dog", (0, 0, 0.5, 0.5), kind="body_parts"), phrase("cat", (0, 0, 1, 1.0), kind="whole")]
+    boxes = {"p": torch.tensor([[0, 0, 0.5, 0.5]])}
+    flat = grounding.evaluate(lambda many: located([0, 0, 0.5, 0.5], count=2), phrases, boxes)
+    assert flat["grounding_whole_iou"] == 50 and flat["grounding_type whole_iou"] == 0
+    assert flat["grounding_type whole_phrases"] == flat["grounding_body_parts_phrases"] == 1
+    ranked = dict.fromkeys((*(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)), "i2t_medr", "t2i_medr"), 1)
+    told = table({"pictures": 1, "sentences": 1, "rsum": 1, "grounding_without_box": 0} | ranked | flat)
+    assert "body_parts (1)" in told and "type whole (1)" in told
 
 
 def test_rows_of_reference() -> None:

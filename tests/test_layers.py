@@ -12,7 +12,7 @@ import pytest
 import wordsight
 
 SOURCE = Path(wordsight.__file__).parent
-LEAVES = {"errors", "files", "locks", "progress", "bundled", "configured"}
+LEAVES = {"errors", "files", "locks", "progress", "bundled", "configured", "blas"}
 SEEN_AND_SAID = {"batch", "text", "vision"}
 MODELS = {"data", "matching", "captioning", "situations"}
 ALLOWED = {  # part -> the parts it may import; each stands on those above it
@@ -21,6 +21,7 @@ ALLOWED = {  # part -> the parts it may import; each stands on those above it
     "locks": {"errors", "files"},
     "progress": {"errors"},
     "configured": set(),
+    "blas": set(),
     "bundled": {"errors", "files"},
     "batch": LEAVES,
     "text": {"batch"} | LEAVES,
@@ -45,6 +46,7 @@ FINER = {
     f"search/{name}.py": STORE
     for name in (
         "catalog",
+        "checked_file",
         "damage",
         "records",
         "rows",

@@ -34,7 +34,7 @@ class Node:
 class Fake:
     """Parses "a dog sits on grass" as spaCy's English pipeline does, and every other text as words without arcs."""
 
-    pipe_names = ("parser",)
+    pipe_names, max_length = ("parser",), 100
     KNOWN: ClassVar = {
         "a": (1, "det"),
         "dog": (2, "nsubj"),
@@ -70,6 +70,21 @@ def test_parses_are_read_as_they_were_made(dataset: Path) -> None:
     told = [(head, RELATIONS[relation]) for head, relation in tree]
     assert told == [(1, "det"), (2, "nsubj"), (2, "root"), (2, "case"), (3, "obl")]
     assert tree_of("two cats", parses) is not None  # two roots
+
+
+def test_the_parser_is_given_letters_as_it_learnt_them(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    both = "un cafe\u0301 noir", "un caf\u00e9 noir"  # the same text, decomposed and composed
+    (tmp_path / "captions.csv").write_text("filepath,caption\n" + "".join(f"a.png,{one}\n" for one in both))
+    assert write_parses(load_dataset(tmp_path), Fake(), tmp_path / "captions.conllu") == 1
+    assert "\u0301" not in (tmp_path / "captions.conllu").read_text()
+
+
+def test_a_caption_too_long_for_the_parser_is_refused_before_the_work(dataset: Path) -> None:
+    (dataset / "captions.csv").write_text(f"filepath,caption\na.png,a dog\nb.png,{'cat ' * 30}\n")
+    with pytest.raises(InputError, match=r"'cat cat.*has 119 characters; expected at most 100"):
+        write_parses(load_dataset(dataset), Fake(), dataset / "captions.conllu")
+    assert not (dataset / "captions.conllu").exists()
 
 
 def test_the_command_parses_a_dataset(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

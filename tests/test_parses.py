@@ -25,6 +25,8 @@ from wordsight.training.trainer import train
 
 FILE = Path(__file__).with_name("captions.conllu")
 ROW = "1\tdog\tdog\tNOUN\t_\t_\t0\troot\t_\t_\n"
+PAIR = ROW + "2\tcat\tcat\tNOUN\t_\t_\t1\tdep\t_\t_\n"
+RANGE = "{}\tdogcat\t_\t_\t_\t_\t_\t_\t_\t_\n"  # a multiword token
 
 
 def tree(sentence: str, heads: list[int], relations: str) -> list[tuple[int, int]]:
@@ -92,6 +94,9 @@ def test_brackets_are_punctuation_however_they_are_written(tmp_path: Path) -> No
         (ROW.replace("1\t", "1-x\t"), 1, "a range that begins with 1"),
         (ROW.replace("1\t", "3-4\t") + ROW, 1, "a range that begins with 1"),
         (ROW.replace("1\t", "0.1\t"), 1, "a word with the ID 1"),
+        (RANGE.format("1-2") * 2 + PAIR, 2, "the ID 1, a word of the range before"),
+        (RANGE.format("1-2") + ROW + RANGE.format("2-3") + PAIR.replace(ROW, ""), 3, "the ID 2, a word of the range"),
+        (RANGE.format("1-3") + PAIR, 1, "a range of words that follow, to the ID 3, found the last ID 2"),
     ],
 )
 def test_what_is_no_conllu_is_said_with_its_line(tmp_path: Path, text: str, line: int, expected: str) -> None:
@@ -212,6 +217,26 @@ def test_models_that_read_no_trees_read_no_parses(parsed: Path, recipe_file: Pat
     progress = Told()
     train(recipe, tmp_path / "run", progress=progress)
     assert not any(text.startswith("parses: ") for text in progress.told)
+
+
+def test_a_comparison_tells_what_a_run_learnt_from_whatever_lies_beside_its_data_now(
+    parsed: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_file)
+    small = replace(recipe, model={"name": "defrag", "embedding": 16, "words": 16})
+    data, learnt = replace(recipe.data, path=str(tmp_path / "world")), replace(recipe.train, epochs=1)
+    recipe = replace(parse(small.to_toml()), data=data, train=learnt)
+    shutil.copytree(parsed, tmp_path / "world")
+    for seed, name in enumerate(("parses", "chains", "strange")):
+        train(replace(recipe, train=replace(learnt, seed=seed)), tmp_path / name, progress=Told())
+        if name == "parses":
+            (tmp_path / "world" / NAME).unlink()
+        else:  # parses of no sentence of these
+            (tmp_path / "world" / NAME).write_text(ROW.replace("dog", "nobody"))
+    runs = [tmp_path / name for name in ("parses", "chains", "strange")]
+    rows = compare(runs, tmp_path / "comparison", parsed, device="cpu", progress=Told()).shown.rows
+    found = {tuple(member.name for member in row.members): "chains" in row.system for row in rows}
+    assert found == {("parses",): False, ("chains", "strange"): True}
 
 
 def test_letters_are_what_the_tokens_have() -> None:

@@ -21,6 +21,8 @@ from wordsight.metrics.ranking import fold_metrics, metrics, ranks
 from wordsight.metrics.relevance import relevance_metrics
 from wordsight.progress import Progress
 from wordsight.runs.aligner import load
+from wordsight.runs.recipe import read
+from wordsight.training.trainer import train
 
 QUIET = Progress(quiet=True)
 
@@ -92,6 +94,15 @@ def test_runs_are_compared_in_folds(trained: Path, tmp_path: Path) -> None:
     assert len(found.images) == len(one.images) and all(a <= b for a, b in zip(found.images, one.images, strict=True))
     with pytest.raises(InputError, match="1000 folds of"):
         compare([trained], tmp_path, folds=1000, device="cpu", progress=QUIET)
+
+
+def test_differences_of_folds_are_those_of_their_means(trained: Path, recipe_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    train(read(recipe_file, ["train.epochs=1"]), other, progress=QUIET)
+    for folds in (2, 7):  # of 7, some have a picture more
+        shown = compare([trained, other], tmp_path / "out", folds=folds, device="cpu", progress=QUIET).shown
+        one, two = (row.figure("rsum") for row in shown.rows)
+        assert shown.differences["ranking"]["rsum"][0][1].value == pytest.approx(one - two, abs=1e-3), folds
 
 
 def test_relevance_is_as_counted_by_hand() -> None:

@@ -2,9 +2,9 @@
 
 Efron 1979; for systems on the same test set Koehn 2004. Pictures of the split are resampled with replacement, and all
 systems are measured on the same samples. The p-value of a difference is twice the smaller share of samples on one side
-of zero. Of many pairs some differ by chance alone, so p-values are corrected for the number of pairs (Holm 1979); a
-difference is significant where the corrected one is at most 5 %. This covers other pictures, not other seeds of a
-training, which are in the standard deviation.
+of zero, and at least 2^(1-n) of n pictures, as of a sign test in which all agree. Of many pairs some differ by chance
+alone, so p-values are corrected for the number of pairs (Holm 1979); a difference is significant where the corrected
+one is at most 5 %. This covers other pictures, not other seeds of a training, which are in the standard deviation.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +61,8 @@ def differences(
     drawn = _drawn(systems, figure, draws, seed)  # (systems, draws)
     whole = [float(figure(one.sum(axis=0)[None])[0]) for one in systems]
     pairs = list(combinations(range(len(systems)), 2))
-    p = dict(zip(pairs, holm([_p_value(drawn[a] - drawn[b]) for a, b in pairs]), strict=True))
+    least = 2.0 ** (1 - len(systems[0]))
+    p = dict(zip(pairs, holm([max(_p_value(drawn[a] - drawn[b]), least) for a, b in pairs]), strict=True))
     edges = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)
 
     def difference(a: int, b: int) -> Difference:
@@ -100,7 +101,7 @@ def _p_value(drawn: Floats) -> float:
 
 
 def recalls(sums: Floats) -> Floats:
-    """The sum of the six recalls, 0 to 600, of sums of `outcomes.hits`."""
+    """The sum of the six recalls, 0 to 600, of sums of `rows.hits`."""
     return 100 * (sums[:, :3] / sums[:, 6:7] + sums[:, 3:6] / sums[:, 7:8]).sum(axis=1)
 
 
@@ -122,7 +123,8 @@ def mean_of_verbs(sums: Floats) -> Floats:
 
 
 def bleu_4(sums: Floats) -> Floats:
-    """BLEU-4, 0 to 1, of sums of `bleu.counts`."""
-    precision = (sums[:, :N] + TINY) / (sums[:, N : 2 * N] + SMALL)
-    ratio = (sums[:, -2] + TINY) / (sums[:, -1] + SMALL)
-    return precision.prod(axis=1) ** (1 / N) * np.exp(np.minimum(0, 1 - 1 / ratio))
+    """BLEU-4, 0 to 1, of sums of `bleu.counts`; of several seeds side by side, (draws, 10 S), the mean of theirs."""
+    each = sums.reshape(len(sums), -1, 2 * N + 2)  # (draws, S, 10)
+    precision = (each[..., :N] + TINY) / (each[..., N : 2 * N] + SMALL)
+    ratio = (each[..., -2] + TINY) / (each[..., -1] + SMALL)
+    return np.asarray((precision.prod(axis=-1) ** (1 / N) * np.exp(np.minimum(0, 1 - 1 / ratio))).mean(axis=1))

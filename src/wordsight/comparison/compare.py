@@ -108,7 +108,7 @@ def compare(
         progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: no runs, a repeated run, a folder that is not a run, missing data, runs of
+        InputError: no runs, a repeated run, a folder that is not a run, missing data, none for the query bank, runs of
             different kinds of data, or another process at work in `out`.
     """
     progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
@@ -145,6 +145,11 @@ def _compare(
             phrases = load_phrases(dataset.root, [picture.name for picture in pictures]) if grounding else []
             settings = run.checkpoint.recipe.data
             bank = bank_of(pictures_of(dataset, settings.train, settings), query_bank, pictures) if query_bank else []
+            if query_bank and not bank:
+                raise InputError(
+                    f"{dataset.name}: no picture of the split '{settings.train}' is left for the query bank; expected "
+                    "some that are not compared."
+                )
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
         parses = parses_of(dataset.root, run.model, pictures, progress)
@@ -153,7 +158,7 @@ def _compare(
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
-    differences = {kind: compared(some, pictures) for kind, some in kinds.items() if some}
+    differences = {kind: compared(some, pictures, folds) for kind, some in kinds.items() if some}
     about = _about(pictures, folds, beam, run.device, len(bank))
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from wordsight.batch import Vectors
@@ -38,11 +37,11 @@ from wordsight.runs.situations import Situated, SituationExamples, frame_text
 from wordsight.runs.tasks import part
 from wordsight.vision.dual_source import content_of, find_dual, is_dual
 from wordsight.vision.feature_table import FeatureTable
+from wordsight.vision.stored import hashes
 
-FORMAT = 3
+FORMAT = 4
 SHOWN = 3  # first sentences kept for each picture
 BLOCK = 50  # pictures captioned at once
-
 
 LEADING = {"ranking": "rsum", "captions": "CIDEr", "situations": "mean"}  # of 600, of 10, of 100
 
@@ -130,7 +129,8 @@ def outcome(
         found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count, **more)
     if isinstance(run, Aligner) and phrases:
         found = with_grounding(found, run, pictures, rows, phrases)
-    write_text(path, to_json({"format": FORMAT, **asdict(found)}) + "\n")
+    told = asdict(found)
+    write_text(path, to_json({"format": FORMAT, "checksum": _checksum(told), "outcome": told}) + "\n")
     return found
 
 
@@ -255,42 +255,36 @@ def _key(
     else:
         for name in ("model.safetensors", "vocabulary.json", "config.json"):
             digest.update((run.folder / name).read_bytes())
-    digest.update(repr([(picture.name, picture.sentences) for picture in pictures]).encode())
+    digest.update(_content(pictures))
     if parses:
         digest.update(repr(sorted(parses.items())).encode())
     digest.update(str(beam if "beam" in run.task.options else 0).encode())
     if phrases:
         digest.update(repr(phrases).encode())
     if bank:
-        digest.update(repr((SHARE, TEMPERATURE, [(picture.name, picture.sentences) for picture in bank])).encode())
+        digest.update(repr((SHARE, TEMPERATURE)).encode() + _content(bank))
     if folds > 1:
         digest.update(f"{folds} folds".encode())
     return f"{run.folder.resolve().name}-{digest.hexdigest()[:16]}"
 
 
+def _content(pictures: Sequence[Picture]) -> bytes:
+    """Equal for the same pictures by name and by their files, with the same sentences."""
+    keys = hashes([picture.path for picture in pictures])[0]
+    return repr([(one.name, one.sentences, key) for one, key in zip(pictures, keys, strict=True)]).encode()
+
+
+def _checksum(kept: object) -> str:
+    """Of an outcome as it is kept."""
+    return hashlib.sha256(to_json(kept).encode()).hexdigest()
+
+
 def _read(path: Path) -> Outcome | None:
-    """Read a kept outcome; None for a file of another version, or any other file."""
+    """Read a kept outcome; None for a file of another version, a damaged one, or any other file."""
     try:
         content = read_json(path)
-        numbers = all(isinstance(one, int | float) for one in content["figures"].values())
-        return Outcome(**content) if content.pop("format") == FORMAT and numbers else None
+        sound = content["format"] == FORMAT and content["checksum"] == _checksum(content["outcome"])
+        numbers = all(isinstance(one, int | float) for one in content["outcome"]["figures"].values())
+        return Outcome(**content["outcome"]) if sound and numbers else None
     except (InputError, AttributeError, KeyError, TypeError):
         return None
-
-
-def hits(found: Outcome, sentences: Sequence[int]) -> np.ndarray:
-    """Each picture's terms of the six recalls.
-
-    Args:
-        found: of an aligner.
-        sentences: (I) how many sentences each picture has, at least one.
-
-    Returns:
-        (I, 8): whether one of its sentences is among the first 1, 5, 10; how many of its sentences find it among the
-        first 1, 5, 10; 1; how many sentences it has.
-    """
-    own = np.array(found.images)[:, None] <= (1, 5, 10)  # (I, 3)
-    texts = np.array(found.texts)[:, None] <= (1, 5, 10)  # (N, 3)
-    starts = np.concatenate([[0], np.cumsum(sentences)[:-1]])
-    counted = np.add.reduceat(texts.astype(float), starts, axis=0)  # (I, 3)
-    return np.column_stack([own, counted, np.ones(len(own)), sentences]).astype(float)

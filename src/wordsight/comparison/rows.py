@@ -18,7 +18,7 @@ from wordsight.comparison.bootstrap import (
     mean_of_verbs,
     recalls,
 )
-from wordsight.comparison.outcomes import LEADING, Outcome, hits
+from wordsight.comparison.outcomes import LEADING, Outcome
 from wordsight.comparison.published import Published, published
 from wordsight.data.find import find
 from wordsight.data.parses import NAME
@@ -41,13 +41,14 @@ NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("trai
 
 @dataclass(frozen=True)
 class Member:
-    """One run and its outcome."""
+    """One run and its outcome; `words` are those that it learnt, which tell the data of its training."""
 
     name: str
     recipe: Recipe
     config: dict[str, Any]
     metrics: dict[str, Any]
     outcome: Outcome
+    words: tuple[str, ...]
 
     @classmethod
     def of(cls, run: OpenedRun, outcome: Outcome) -> "Member":
@@ -59,11 +60,20 @@ class Member:
             dict(run.model.config),
             dict(checkpoint.metrics),
             outcome,
+            tuple(getattr(checkpoint.vocabulary, "words", ())),
         )
+
+    @property
+    def chains(self) -> bool:
+        """Whether its model reads parses and learnt from chains instead."""
+        model = str(self.recipe.model["name"])
+        if model in PRETRAINED or not getattr(model_class(model), "parsed", False):
+            return False
+        return not self.metrics.get("parses", _has_parses(self.recipe.data.path))
 
 
 def _has_parses(data: str) -> bool:
-    """Whether there are parses beside the captions of a dataset."""
+    """Whether there are parses beside the captions of a dataset, for runs that did not note what they read."""
     try:
         place = find(data, "dataset")
     except InputError:
@@ -107,8 +117,7 @@ class Row:
         if model in PRETRAINED:
             return PRETRAINED[model]
         name = f"{known.system} ({known.paper})" if known else model
-        chains = getattr(model_class(model), "parsed", False) and not _has_parses(first.recipe.data.path)
-        return f"{name} (chains, no parses)" if chains else name
+        return f"{name} (chains, no parses)" if first.chains else name
 
     @property
     def seeds(self) -> list[int]:
@@ -178,10 +187,17 @@ class Row:
 
 
 def rows(members: Sequence[Member]) -> list[Row]:
-    """Members grouped by recipe: aligners, then captioners, then situations; best first."""
-    groups: dict[str, list[Member]] = {}
+    """Members grouped by what they learnt from: aligners, then captioners, then situations; best first.
+
+    Of one recipe with the same words, and with parses or without, each seed counts once: a second run of a seed is no
+    other draw, and begins a row of its own.
+    """
+    groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
-        groups.setdefault(_recipe_without_seed(member.recipe), []).append(member)
+        learnt, again = (_recipe_without_seed(member.recipe), member.words, member.chains), 0
+        while member.recipe.train.seed in [one.recipe.train.seed for one in groups.get((*learnt, again), ())]:
+            again += 1
+        groups.setdefault((*learnt, again), []).append(member)
     found = [Row(tuple(sorted(group, key=lambda member: member.recipe.train.seed))) for group in groups.values()]
     return sorted(found, key=lambda row: (list(LEADING).index(row.kind), -row.leading))
 
@@ -193,10 +209,10 @@ def _recipe_without_seed(recipe: Recipe) -> str:
     return json.dumps(tables, sort_keys=True)
 
 
-def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list[list[Difference]]]:
-    """Differences between rows of one kind, by the name of the metric.
+def compared(some: Sequence[Row], pictures: Sequence[Picture], folds: int = 1) -> dict[str, list[list[Difference]]]:
+    """Differences between rows of one kind, by the name of the metric; `folds` are those of the rankings.
 
-    A row of several seeds has the mean terms of its seeds.
+    A row of several seeds has the mean terms of its seeds; BLEU, which is no mean of terms, has all of them.
     """
     if some[0].kind == "situations":
         verbs = some[0].members[0].outcome.verbs
@@ -207,18 +223,42 @@ def compared(some: Sequence[Row], pictures: Sequence[Picture]) -> dict[str, list
         }
     if some[0].kind == "ranking":
         sentences = [len(picture.sentences) for picture in pictures]
-        added = [_mean([hits(member.outcome, sentences) for member in row.members]) for row in some]
+        added = [_mean([hits(member.outcome, sentences, folds) for member in row.members]) for row in some]
         found = {"rsum": differences(added, recalls)}
         if all(member.outcome.phrases for row in some for member in row.members):
-            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]  # (I, 3)
+            each = [_mean([np.array(member.outcome.phrases) for member in row.members]) for row in some]
+            each = [one[each[0][:, 2] > 0] for one in each]  # (pictures with phrases, 3)
             found["grounding_pointing"] = differences([one[:, [0, 2]] for one in each], mean)
             found["grounding_iou"] = differences([one[:, [1, 2]] for one in each], mean)
         return found
     ones = np.ones(len(pictures))
     cider = [_mean([np.column_stack([member.outcome.cider, ones]) for member in row.members]) for row in some]
-    bleu = [_mean([np.array(member.outcome.counts, float) for member in row.members]) for row in some]
+    bleu = [np.concatenate([np.array(member.outcome.counts, float) for member in row.members], 1) for row in some]
     return {"CIDEr": differences(cider, mean), "Bleu_4": differences(bleu, bleu_4)}
 
 
 def _mean(several: Sequence[Floats]) -> Floats:
     return np.mean(several, axis=0)
+
+
+def hits(found: Outcome, sentences: Sequence[int], folds: int = 1) -> Floats:
+    """Each picture's terms of the six recalls.
+
+    Args:
+        found: of an aligner.
+        sentences: (I) how many sentences each picture has, at least one.
+        folds: those of the ranks; each weighs the same, however many pictures and sentences it has.
+
+    Returns:
+        (I, 8): whether one of its sentences is among the first 1, 5, 10; how many of its sentences find it among the
+        first 1, 5, 10; 1; how many sentences it has.
+    """
+    own = np.array(found.images)[:, None] <= (1, 5, 10)  # (I, 3)
+    texts = np.array(found.texts)[:, None] <= (1, 5, 10)  # (N, 3)
+    starts = np.concatenate([[0], np.cumsum(sentences)[:-1]])
+    counted = np.add.reduceat(texts.astype(float), starts, axis=0)  # (I, 3)
+    each = np.column_stack([own, counted, np.ones(len(own)), sentences])
+    for some in np.array_split(each, folds):  # as `fold_ranks` splits them
+        some[:, [0, 1, 2, 6]] *= len(each) / folds / len(some)
+        some[:, [3, 4, 5, 7]] *= sum(sentences) / folds / some[:, 7].sum()
+    return each

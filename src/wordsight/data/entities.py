@@ -106,6 +106,12 @@ def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
     sentences = field(record, "sentences", list, where)
     captions = record.get("flickr8k_caption_to_sentence") if isinstance(record, dict) else None
     used = list(captions.values()) if isinstance(captions, dict) else None
+    for caption, number in captions.items() if isinstance(captions, dict) else ():
+        if number is not None and (type(number) is not int or not 0 <= number < len(sentences)):
+            raise InputError(
+                f"{where}, flickr8k_caption_to_sentence, key {caption!r}: expected the number of one of "
+                f"{len(sentences)} sentences, from 0, found {number!r}."
+            )
     for number, sentence in enumerate(sentences):
         if used is None or number in used:
             yield from _in_sentence(name, sentence, fractions, f"{where}, sentences[{number}]")
@@ -121,10 +127,16 @@ def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]],
         if start < 0 or length < 1 or start + length >= len(before):
             raise InputError(f"{place}: words {start} to {start + length} are not in the sentence '{text}'.")
         first, end = before[start], before[start + length]
+        written, meant = field(phrase, "text", str, place), " ".join(text.split()[start : start + length])
+        if tokenise(written) != tokenise(meant):
+            raise InputError(
+                f"{place}, key 'text': expected '{meant}', the words {start} to {start + length} of the sentence, "
+                f"found {written!r}."
+            )
         found = boxes.get(field(phrase, "chain", str, place), ())
         if first < end:
             kinds = tuple(map(str, field(phrase, "types", list, place))) or ("other",)
-            yield Phrase(name, text, first, end, field(phrase, "text", str, place), kinds, found)
+            yield Phrase(name, text, first, end, written, kinds, found)
 
 
 def _is_pixel(value: object) -> bool:
@@ -137,6 +149,8 @@ def _fractions(box: object, width: int, height: int, where: str) -> Box:
         raise InputError(f"{where}: expected boxes of four numbers, found {describe(box)}.")
     if box[2] < box[0] or box[3] < box[1]:
         raise InputError(f"{where}: expected boxes of left, top, right and bottom, found {box}.")
+    if box[0] > width or box[1] > height or box[2] < 1 or box[3] < 1:
+        raise InputError(f"{where}: expected boxes in the picture of {width} by {height} pixels, found {box}.")
     left, right = (min(max(value / width, 0.0), 1.0) for value in (box[0] - 1, box[2]))
     top, bottom = (min(max(value / height, 0.0), 1.0) for value in (box[1] - 1, box[3]))
     return left, top, right, bottom

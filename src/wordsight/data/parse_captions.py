@@ -1,5 +1,6 @@
 """Dependency parses of a dataset's captions by a pipeline of spaCy (extra `parse`), as CoNLL-U for `data/parses.py`."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +20,13 @@ LABELS = {  # of spaCy's English pipelines, which follow Stanford dependencies -
 
 
 class Parser(Protocol):
-    """A pipeline of spaCy: texts to documents, whose tokens know their heads."""
+    """A pipeline of spaCy: texts to documents, whose tokens know their heads.
+
+    Attributes:
+        max_length: characters of a text at most.
+    """
+
+    max_length: int
 
     def pipe(self, texts: Iterable[str]) -> Iterable[Any]:
         """The documents of texts, in order."""
@@ -48,7 +55,7 @@ def load_parser(model: str) -> Parser:
 def write_parses(
     dataset: Dataset, parser: Parser, out: Path, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Parse every distinct caption of a dataset.
+    """Parse every distinct caption of a dataset, in NFC, as parsers learnt to read it.
 
     Args:
         dataset: any.
@@ -60,10 +67,16 @@ def write_parses(
         How many captions were parsed.
 
     Raises:
-        InputError: the file cannot be written; the old one is kept.
+        InputError: a caption is too long for the parser, or the file cannot be written; the old one is kept.
     """
-    spoken = (" ".join(sentence.split()) for picture in dataset.pictures for sentence in picture.sentences)
+    sentences = (sentence for picture in dataset.pictures for sentence in picture.sentences)
+    spoken = (unicodedata.normalize("NFC", " ".join(sentence.split())) for sentence in sentences)
     captions = [caption for caption in dict.fromkeys(spoken) if any(map(str.isalnum, caption))]
+    if (longest := max(captions, key=len, default="")) and len(longest) > parser.max_length:
+        raise InputError(
+            f"{dataset.root}: a caption, {longest[:40]!r}..., has {len(longest):,} characters; expected at most "
+            f"{parser.max_length:,}, which the parser takes."
+        )
     blocks = []
     for number, document in enumerate(parser.pipe(captions), 1):
         blocks.append("".join(f"{line}\n" for line in _lines(captions[number - 1], document)))

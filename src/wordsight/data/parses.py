@@ -62,6 +62,7 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
     """The checked tokens of a sentence's lines."""
     nodes: list[Line] = []
     surface: dict[int, str] = {}  # node -> surface form of a multiword token
+    end, ranged = 0, rows[0][0]  # of the last multiword token: its last node, its line
     for number, row in rows:
         if len(row) != COLUMNS:
             raise _wrong(path, number, f"{COLUMNS} columns between tabs", f"{len(row)}")
@@ -69,7 +70,9 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
             continue
         first, dash, last = row[0].partition("-")
         if dash:
-            end = _number(last)
+            if len(nodes) < end:
+                raise _wrong(path, number, f"the ID {len(nodes) + 1}, a word of the range before", repr(row[0][:40]))
+            end, ranged = _number(last), number
             if not (_number(first) == len(nodes) + 1 < end <= len(rows)):
                 raise _wrong(path, number, f"a range that begins with {len(nodes) + 1}", repr(row[0][:40]))
             surface |= {node: "" for node in range(len(nodes) + 1, end + 1)} | {len(nodes) + 1: row[1]}
@@ -79,6 +82,8 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
             nodes.append((number, row))
     if not nodes:
         raise _wrong(path, rows[0][0], "a word with the ID 1", "none")
+    if len(nodes) < end:
+        raise _wrong(path, ranged, f"a range of words that follow, to the ID {end}", f"the last ID {len(nodes)}")
     tokens = []
     for node, (number, row) in enumerate(nodes, 1):
         head = _number(row[6])

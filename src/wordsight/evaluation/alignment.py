@@ -1,5 +1,6 @@
 """Evaluate an aligner on a dataset: retrieval both ways, and phrase grounding."""
 
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,8 @@ from wordsight.runs.aligner import Aligner
 from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
 from wordsight.runs.grounding import ground, looking
 from wordsight.runs.pairs import Pairs, encode, pairs
+
+KIND = re.compile("grounding_.+_phrases")  # the key of how many phrases are of a type
 
 
 def measure(
@@ -166,7 +169,7 @@ def _grounding(figures: Mapping[str, float]) -> Table:
     for column in grid.columns[1:]:
         column.justify = "right"
     rows = {f"grounding_{prefix}": name for prefix, (name, _) in ROWS.items()}
-    kinds = [key.split("_")[1] for key in figures if key.endswith("_phrases") and key.count("_") == 2]
+    kinds = [key[len("grounding_") : -len("_phrases")] for key in figures if KIND.fullmatch(key)]
     rows |= {f"grounding_{kind}_": f"  {kind} ({figures[f'grounding_{kind}_phrases']:,})" for kind in kinds}
     for prefix, name in rows.items():
         keys = [f"{prefix}{column}" for column in GROUNDING_COLUMNS]

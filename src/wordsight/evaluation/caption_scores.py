@@ -139,6 +139,6 @@ def table(result: Mapping[str, Any]) -> str:
     lines = ["  ".join(f"{key:>9}" for key in keys)]
     for row in result["captions"]:
         figures = "  ".join(f"{row[key]:9.3f}" for key in keys)
-        lines.append(f"{figures}  {printable(row['picture'])}: {row['caption']}")
+        lines.append(f"{figures}  {printable(row['picture'])}: {printable(' '.join(row['caption'].split()))}")
     means = "  ".join(f"{result[key]:9.3f}" if key in result else " " * 9 for key in keys)
     return "\n".join([*lines, f"{means}  mean of {len(result['captions']):,}"])

@@ -23,6 +23,7 @@ from wordsight.matching.locate import overlaps
 
 KS = (1, 5, 10)
 IOU = 0.5  # least overlap with the truth of a right box, and greatest of two boxes that are both kept
+EXACT = 1e-5  # by which an IoU of just one half may miss it: boxes are fractions in float32
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 Look = Callable[[Sequence[str]], Regions]  # names of I pictures -> their regions
 
@@ -62,7 +63,8 @@ def evaluate(
         `grounding_phrases`; then, in percent, `grounding_pointing`, `grounding_iou` (R@1), `grounding_R@5` and
         `grounding_R@10`, the same with `centre` (a point in the picture's middle), `whole` (the whole picture),
         `random` (proposals in random order, expected), `best` (the best of all proposals, the upper bound) and
-        `untrained` before the last word; then all of these as `grounding_<type>_...`.
+        `untrained` before the last word; then all of these as `grounding_<type>_...`, where a type that is called like
+        one of these rows has "type " before it.
     """
     rows = _of_model(predict(phrases), phrases) | _of_proposals(phrases, proposals)
     whole = _hits(torch.tensor([[WHOLE]]).expand(len(phrases), 1, 4), phrases)[:, 0]
@@ -72,7 +74,8 @@ def evaluate(
         rows |= {"untrained_pointing": found[:, 0], "untrained_iou": found[:, 1]}
     flat: dict[str, float] = {}
     kinds = sorted({kind for phrase in phrases for kind in phrase.kinds})
-    for prefix, kind in (("grounding_", None), *((f"grounding_{kind}_", kind) for kind in kinds)):
+    named = {kind: f"type {kind}" if kind in {row.partition("_")[0] for row in rows} else kind for kind in kinds}
+    for prefix, kind in (("grounding_", None), *((f"grounding_{named[kind]}_", kind) for kind in kinds)):
         chosen = torch.tensor([kind is None or kind in phrase.kinds for phrase in phrases])
         flat[f"{prefix}phrases"] = int(chosen.sum())
         flat |= {f"{prefix}{row}": round(100 * hit[chosen].mean().item(), 4) for row, hit in rows.items()}
@@ -131,4 +134,4 @@ def _hits(boxes: Tensor, phrases: Sequence[Phrase], points: Tensor | None = None
     truth = torch.tensor(rows)  # (P, B, 4)
     low, high = truth[:, None, :, :2], truth[:, None, :, 2:]
     inside = ((point[:, :, None] >= low) & (point[:, :, None] <= high)).all(3).any(2)  # (P, R)
-    return torch.stack([inside, overlaps(boxes, around(truth)[:, None]) >= IOU], dim=2).float()
+    return torch.stack([inside, overlaps(boxes, around(truth)[:, None]) >= IOU - EXACT], dim=2).float()

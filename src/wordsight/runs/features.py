@@ -34,6 +34,8 @@ def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Pi
 def parses_of(folder: Path, model: "Model | type[Model]", pictures: Sequence[Picture], progress: Progress) -> Parses:
     """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
 
+    None of them where they are all of other sentences.
+
     Raises:
         InputError: the file is not as it should be.
     """
@@ -41,6 +43,7 @@ def parses_of(folder: Path, model: "Model | type[Model]", pictures: Sequence[Pic
     if parses:
         said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
         progress.say(f"parses: {sum(said):,} of {len(said):,} sentences have one; the others are read as chains")
+        parses = parses if any(said) else {}
     return parses
 
 
