@@ -159,7 +159,7 @@ def _compare(
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
     differences = {kind: compared(some, pictures, folds) for kind, some in kinds.items() if some}
-    about = _about(pictures, folds, beam, run.device, len(bank))
+    about = _about(pictures, folds, beam if kinds["captions"] else 0, run.device, len(bank))
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))
     write_text(out / "comparison.json", to_json(done.to_json(), indent=1) + "\n")
@@ -171,8 +171,9 @@ def _about(pictures: Sequence[Picture], folds: int, beam: int, device: torch.dev
     sentences = sum(len(picture.sentences) for picture in pictures)
     parts = f", ranked in {folds} folds: means" if folds > 1 else ""
     hubs = f"; hubness of every run corrected by {bank:,} pictures of the training split" if bank else ""
+    said = f"; captions with a beam of {beam}" if beam else ""
     return (
-        f"{len(pictures):,} pictures with {sentences:,} sentences{parts}; captions with a beam of {beam}; measured in "
+        f"{len(pictures):,} pictures with {sentences:,} sentences{parts}{said}; measured in "
         f"float32 on {_machine(device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand{hubs}."
     )
 
