@@ -8,6 +8,7 @@ import pytest
 
 from wordsight.captioning.decoding import decoder
 from wordsight.cli import index, main, models
+from wordsight.cli.search import search
 from wordsight.comparison.compare import compare
 from wordsight.evaluation.alignment import measure
 from wordsight.evaluation.captioning import measure_captions
@@ -21,7 +22,7 @@ from wordsight.web.serve import serve
 NONE = {"camera", "orientation", "album"}  # all cameras, any shape, no album: empty in the shell
 PAIRS: list[tuple[Callable[..., Any], Callable[..., Any], set[str]]] = [
     (
-        index.search,
+        search,
         SearchOptions,
         {
             "top",
@@ -38,8 +39,8 @@ PAIRS: list[tuple[Callable[..., Any], Callable[..., Any], set[str]]] = [
             "frames",
         },
     ),
-    (index.search, Index.search, {"rerank_top", "text"}),
-    (index.search, Index.__init__, {"device"}),
+    (search, Index.search, {"rerank_top", "text"}),
+    (search, Index.__init__, {"device"}),
     (index.build, Index.build, {"prune", "force", "text"}),
     (index.build, Index.create, {"device"}),
     (main.caption, decoder, {"beam", "n_best", "length_normalise", "sample", "temperature", "top_k", "top_p", "seed"}),
