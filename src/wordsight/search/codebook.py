@@ -244,7 +244,7 @@ def _deflated(whole: NDArray[np.int16]) -> bytes:
     rest = np.concatenate([shared[None], whole - shared]).T  # number by number: neighbours are alike
     high = (rest + 128) >> 8
     planes = [rest - (high << 8)] + [high] * bool(high.any())  # of nearly all pictures no number is so great
-    # smallest here, and quickest; with a memory level of 6 the first numbers, which are greater, have codes of their own
+    # smallest here, and quickest; at a memory level of 6 the first numbers, which are greater, have codes of their own
     packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 6, zlib.Z_RLE)
     return packer.compress(np.stack(planes).astype(np.int8).tobytes()) + packer.flush()
 
