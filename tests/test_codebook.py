@@ -73,6 +73,16 @@ def test_the_first_rows_of_pictures_are_decoded_without_the_others() -> None:
     assert np.array_equal(some.vectors[61], true[61])
 
 
+def test_products_are_those_of_the_first_regions_where_these_alone_are_wanted() -> None:
+    some, firsts, true = coded()
+    nothing, words = np.zeros(3, np.float32), torch.randn(4, len(some.codebook.back))
+    spans = Spans(np.ones(3, np.int64), firsts[[1, 4, 5]], np.array([1, 38, 7]), nothing, nothing, nothing)
+    rows = np.r_[firsts[1], firsts[4] : firsts[4] + 38, firsts[5] : firsts[5] + 7]
+    back = torch.from_numpy(some.codebook.back)
+    vectors = torch.from_numpy(true[rows] - some.codebook.mean) @ torch.linalg.pinv(back)
+    torch.testing.assert_close(some.products(spans, words), vectors @ words.T, rtol=1e-2, atol=1e-2)
+
+
 @pytest.mark.parametrize("byte", [2, 3, 5])
 def test_a_damaged_head_is_damage_whatever_is_in_it(byte: int) -> None:
     """How many regions a picture has, and which step, are in front of it."""

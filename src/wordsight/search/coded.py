@@ -1,8 +1,8 @@
 """The rows of a compact segment: codes on disk, vectors when they are looked at (`codebook.py`)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.search.coarse_code import Floats
+from wordsight.search.coarse_code import Bytes, Floats
 from wordsight.search.codebook import Codebook, regions_of
 from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Spans, places
@@ -50,21 +50,37 @@ class Coded:
         Raises:
             InputError: they are no codes, or cannot be read.
         """
-        rows = places(some)
-        with self.checked():
-            found = self.codebook.products(self.coarse[rows], self.fine[rows], some.count, words.numpy())
-        return torch.from_numpy(found)
+        return torch.from_numpy(self.of_wholes(places(some), partial(self.codebook.products, words=words.numpy())))
 
-    @contextmanager
-    def checked(self) -> Iterator[None]:
-        """Say which file is damaged where something in it is no code."""
+    def of_wholes(self, at: Ints, work: Callable[[Bytes, Bytes, Ints], Floats]) -> Floats:
+        """What work makes of some rows (n,): it is given whole pictures, also those whose first rows alone are wanted.
+
+        Raises:
+            InputError: they are no codes, or cannot be read.
+        """
+        fine = self.fine[at]
+        ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))  # of neighbours
+        starts, sizes, wanted, place = list[int](), list[int](), list[int](), 0
+        while place < len(at):
+            starts.append(int(at[place]))
+            sizes.append(max(1, regions_of(fine[place : place + 1])))
+            wanted.append(min(sizes[-1], int(ends[np.searchsorted(ends, place, side="right")]) - place))
+            place += wanted[-1]
+        counts = np.array(sizes, np.int64)
+        rows, kept = at, np.ones(len(at), bool)
+        if wanted != sizes:
+            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            rows, kept = inside + np.repeat(starts, counts), inside < np.repeat(wanted, counts)
         try:
-            yield
+            if rows.max(initial=-1) >= len(self.coarse):
+                raise ValueError
+            found = work(self.coarse[rows], fine if rows is at else self.fine[rows], counts)
         except ValueError:
             raise InputError(
                 f"{self.fine.path}: damaged; `wordsight index verify` lists the pictures, `wordsight index build` "
                 "repairs them."
             ) from None
+        return found if rows is at else found[kept]
 
 
 class Decoded:
@@ -88,29 +104,9 @@ class Decoded:
             InputError: they are no codes, or cannot be read.
         """
         if isinstance(at, int | np.integer):
-            return self._decoded(np.array([at]))[0]
-        return self._decoded(np.arange(*at.indices(len(self))) if isinstance(at, slice) else at)
-
-    def _decoded(self, at: Ints) -> Floats:
-        """Some rows; a picture of which only the first are wanted is decoded as a whole."""
-        coded, fine = self._coded, self._coded.fine[at]
-        ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))  # of neighbours
-        starts, sizes, wanted, place = list[int](), list[int](), list[int](), 0
-        while place < len(at):
-            starts.append(int(at[place]))
-            sizes.append(max(1, regions_of(fine[place : place + 1])))
-            wanted.append(min(sizes[-1], int(ends[np.searchsorted(ends, place, side="right")]) - place))
-            place += wanted[-1]
-        counts = np.array(sizes, np.int64)
-        rows, kept = at, np.ones(len(at), bool)
-        if wanted != sizes:
-            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-            rows, kept = inside + np.repeat(starts, counts), inside < np.repeat(wanted, counts)
-        with coded.checked():
-            if rows.max(initial=-1) >= len(self):
-                raise ValueError
-            found = coded.codebook.decode(coded.coarse[rows], fine if rows is at else coded.fine[rows], counts)
-        return found if rows is at else found[kept]
+            return self[np.array([at])][0]
+        rows = np.arange(*at.indices(len(self))) if isinstance(at, slice) else at
+        return self._coded.of_wholes(rows, self._coded.codebook.decode)
 
 
 class Boxes:
