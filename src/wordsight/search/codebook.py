@@ -233,9 +233,10 @@ def fit(rows: Floats, counts: Ints, words: Floats, width: int) -> Codebook:
     )
 
 
-def regions_of(fine: Bytes) -> int:
-    """How many regions the picture has whose fine code (rows, fine_width) begins here."""
-    return int(np.frombuffer(fine.tobytes(), "<u2", 2)[1])
+def regions_of(fine: Bytes) -> Ints:
+    """How many regions the picture has whose fine code begins in each row (rows, fine_width): (rows,)."""
+    found: Ints = fine[:, 2:4].copy().view("<u2")[:, 0].astype(np.int64)
+    return found
 
 
 def _deflated(whole: NDArray[np.int16]) -> bytes:

@@ -59,18 +59,20 @@ class Coded:
             InputError: they are no codes, or cannot be read.
         """
         fine = self.fine[at]
-        ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))  # of neighbours
-        starts, sizes, wanted, place = list[int](), list[int](), list[int](), 0
+        ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))
+        end = np.repeat(ends, np.diff(ends, prepend=0)).tolist()  # of the neighbours of each row
+        heads = regions_of(fine).tolist()  # what each row says if a picture begins there
+        first, sizes, wanted, place = list[int](), list[int](), list[int](), 0
         while place < len(at):
-            starts.append(int(at[place]))
-            sizes.append(max(1, regions_of(fine[place : place + 1])))
-            wanted.append(min(sizes[-1], int(ends[np.searchsorted(ends, place, side="right")]) - place))
+            first.append(place)
+            sizes.append(max(1, heads[place]))
+            wanted.append(min(sizes[-1], end[place] - place))
             place += wanted[-1]
         counts = np.array(sizes, np.int64)
         rows, kept = at, np.ones(len(at), bool)
         if wanted != sizes:
             inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-            rows, kept = inside + np.repeat(starts, counts), inside < np.repeat(wanted, counts)
+            rows, kept = inside + np.repeat(at[first], counts), inside < np.repeat(wanted, counts)
         try:
             if rows.max(initial=-1) >= len(self.coarse):
                 raise ValueError

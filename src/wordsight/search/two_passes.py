@@ -23,6 +23,7 @@ from wordsight.search.snapshot import Snapshot
 AMONG = 512  # pictures whose fine codes are looked at, at least; or the square root of how many there are
 TIMES = 4  # and so many times as many as are wanted
 WORD_STEPS = 127
+LONG = 64  # words: pictures are unpacked in blocks as small as for so long a query, which take few megabytes
 
 
 def all_scores(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
@@ -92,7 +93,7 @@ def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery
     """Scores as the codes have them: (I, Q)."""
     asked = _turned(next(iter(snapshot.coded.values())).codebook, encoded_query)
     found = torch.empty(len(spans), asked.shares.shape[1])
-    for block in blocks(spans, len(asked.words), held=False):  # few are unpacked at once
+    for block in blocks(spans, max(len(asked.words), LONG)):
         some = spans[block]
         products = snapshot.coded[int(some.segment[0])].products(some, asked.words)
         found[torch.from_numpy(block)] = best_regions(products, some.count, rule) @ asked.shares
