@@ -247,9 +247,8 @@ def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float
 
 
 def _metrics(learner: TrainState) -> dict[str, Any]:
-    words = getattr(learner.data.train, "words", None)
-    read = {"parses": words.tree is not None} if words and getattr(learner.model, "parsed", False) else {}
-    return read | {
+    words = getattr(learner.data.train, "words", None) if getattr(learner.model, "parsed", False) else None
+    return ({"parses": words.tree is not None} if words else {}) | {
         "best": learner.position.best,
         "history": learner.position.history,
         "words": len(learner.data.vocabulary),
