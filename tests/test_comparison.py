@@ -1,8 +1,11 @@
 """Runs side by side: what is measured, what is real, what is written, and that it is measured once."""
 
+import hashlib
 import json
+import os
 import re
 import shutil
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from wordsight.comparison.rows import hits
 from wordsight.comparison.tables import Table
 from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
+from wordsight.files import to_json
 from wordsight.matching.query_bank import SHARE
 from wordsight.metrics.bleu import bleu, counts
 from wordsight.progress import Progress
@@ -125,6 +129,22 @@ def test_what_was_measured_is_not_measured_again(
     assert again.shown.rows[0].members[0].outcome.figures == done.shown.rows[0].members[0].outcome.figures
     with pytest.raises(AssertionError, match="measured again"):
         compare([captioner], tmp_path, beam=3, device="cpu", progress=QUIET)
+
+
+def test_the_dates_are_those_of_the_measurements(
+    done: Comparison, trained: Path, captioner: Path, tmp_path: Path
+) -> None:
+    assert f"{date.today():%B %Y}." in done.shown.about
+    shutil.copytree(done.page.parent / "outcomes", tmp_path / "outcomes")
+    for path in (tmp_path / "outcomes").iterdir():  # as an older version kept them: the file's date is the only one
+        told = json.loads(path.read_text())["outcome"]
+        del told["measured"]
+        checksum = hashlib.sha256(to_json(told).encode()).hexdigest()
+        path.write_text(to_json({"format": 4, "checksum": checksum, "outcome": told}))
+        day = datetime(2024, 2, 3 if told["kind"] == "ranking" else 9, 12).timestamp()
+        os.utime(path, (day, day))
+    again = compare([trained, captioner], tmp_path, beam=2, device="cpu", progress=QUIET)
+    assert "3 February 2024 to 9 February 2024." in again.shown.about
 
 
 def test_what_was_measured_on_other_pictures_of_the_same_names_is_not_taken(
@@ -234,7 +254,7 @@ def test_what_is_no_run_is_refused_before_anything_is_measured(trained: Path, tm
 
 
 def outcome(images: list[int], texts: list[int]) -> Outcome:
-    return Outcome(True, {}, 1.0, images, texts, [], [], [], [])
+    return Outcome("ranking", {}, 1.0, images, texts)
 
 
 def test_sums_of_hits_make_the_recalls() -> None:

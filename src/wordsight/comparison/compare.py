@@ -159,7 +159,8 @@ def _compare(
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}
     differences = {kind: compared(some, pictures, folds) for kind, some in kinds.items() if some}
-    about = _about(pictures, folds, beam if kinds["captions"] else 0, run.device, len(bank))
+    days = [member.outcome.measured for member in members]
+    about = _about(pictures, folds, beam if kinds["captions"] else 0, run.device, len(bank), days)
     shown = Shown(f"Comparison on {name}", about, every, differences, pictures, lot(range(len(pictures)), PAGES))
     done = Comparison(shown, write_pages(shown, out))
     write_text(out / "comparison.json", to_json(done.to_json(), indent=1) + "\n")
@@ -167,14 +168,18 @@ def _compare(
     return done
 
 
-def _about(pictures: Sequence[Picture], folds: int, beam: int, device: torch.device, bank: int) -> str:
+def _about(
+    pictures: Sequence[Picture], folds: int, beam: int, device: torch.device, bank: int, days: Sequence[str]
+) -> str:
     sentences = sum(len(picture.sentences) for picture in pictures)
     parts = f", ranked in {folds} folds: means" if folds > 1 else ""
     hubs = f"; hubness of every run corrected by {bank:,} pictures of the training split" if bank else ""
     said = f"; captions with a beam of {beam}" if beam else ""
+    first, last = (f"{day.day} {day:%B %Y}" for day in map(date.fromisoformat, (min(days), max(days))))
+    when = first if first == last else f"{first} to {last}"
     return (
         f"{len(pictures):,} pictures with {sentences:,} sentences{parts}{said}; measured in "
-        f"float32 on {_machine(device)}, {date.today():%d %B %Y}. Minutes are of training from features at hand{hubs}."
+        f"float32 on {_machine(device)}, {when}. Minutes are of training from features at hand{hubs}."
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class Outcome:
         verbs: (I) the true verb of each, by number.
         phrases: (I, 3) of each picture, how many phrases are right by pointing, how many by IoU, and how many it has;
             empty where grounding was not measured.
+        measured: on which day, as in 2026-11-30; empty until it is kept.
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Outcome:
     terms: list[list[float]] = field(default_factory=list)
     verbs: list[int] = field(default_factory=list)
     phrases: list[list[float]] = field(default_factory=list)
+    measured: str = ""
 
     @property
     def leading(self) -> float:
@@ -129,6 +132,7 @@ def outcome(
         found: Outcome = part(run.task.outcome)(run, pictures, rows, parses, beam, count, **more)
     if isinstance(run, Aligner) and phrases:
         found = with_grounding(found, run, pictures, rows, phrases)
+    found = replace(found, measured=date.today().isoformat())
     told = asdict(found)
     write_text(path, to_json({"format": FORMAT, "checksum": _checksum(told), "outcome": told}) + "\n")
     return found
@@ -285,6 +289,7 @@ def _read(path: Path) -> Outcome | None:
         content = read_json(path)
         sound = content["format"] == FORMAT and content["checksum"] == _checksum(content["outcome"])
         numbers = all(isinstance(one, int | float) for one in content["outcome"]["figures"].values())
-        return Outcome(**content["outcome"]) if sound and numbers else None
-    except (InputError, AttributeError, KeyError, TypeError):
+        kept_on = date.fromtimestamp(path.stat().st_mtime).isoformat()  # older files do not say when
+        return Outcome(**{"measured": kept_on} | content["outcome"]) if sound and numbers else None
+    except (InputError, AttributeError, KeyError, TypeError, OSError):
         return None
