@@ -97,6 +97,8 @@ def score_captions(
     places, references = _of_data(data) if data is not None else _of_folder(str(pictures))
     chosen = by_picture(said, names_of(list(places)), str(captions))
     names = [str(name) for name in chosen]
+    if data is not None and (silent := [name for name in names if not references[name]]):
+        raise InputError(f"{data}: picture {silent[0]!r} has no reference.")
     progress = progress or Progress()
     scores = alignment_scores(run, [(places[name], chosen[name]) for name in names], progress)
     unknown = [name for name in names if run.vocabulary.coverage([chosen[name]]) == 0]
@@ -111,8 +113,6 @@ def score_captions(
     ]
     result: dict[str, Any] = {"captions": rows, "alignment": sum(scores) / len(scores), "unknown": len(unknown)}
     if data is not None:
-        if silent := [name for name in names if not references[name]]:
-            raise InputError(f"{data}: picture {silent[0]!r} has no reference.")
         tokens = [[tokenise(one) for one in references[name]] for name in names]
         cider = cider_d([tokenise(chosen[name]) for name in names], tokens)
         for row, one, mean in zip(rows, cider, both(scores, cider), strict=True):
