@@ -22,8 +22,8 @@ from wordsight.comparison.compare import Comparison, compare
 from wordsight.comparison.hubness import TEMPERATURE, bank_of, normalised
 from wordsight.comparison.outcomes import Outcome
 from wordsight.comparison.plot import Axis, plot
-from wordsight.comparison.published import PUBLISHED, published
-from wordsight.comparison.rows import hits
+from wordsight.comparison.published import PAPER, PUBLISHED, published
+from wordsight.comparison.rows import Member, Row, hits
 from wordsight.comparison.tables import Table
 from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
@@ -359,9 +359,12 @@ def test_captioners_stand_beside_published_captions_and_matchers_beside_recalls(
 
 
 def test_a_run_is_given_the_row_whose_keywords_it_has() -> None:
-    found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0, "hidden": 3})
+    found = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0, **PAPER, "hidden": 3})
     assert found is not None
     assert str(found) == "16.5/40.6/54.2, 11.8/32.1/44.7 [F]"
+    other = published("align", {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0, **PAPER, "context": True})
+    assert other is not None
+    assert not other.recalls
     names = {"lstm": "UVSE", "gru": "VSE"}
     for encoder, name in names.items():
         found = published("vse", {"encoder": encoder, "loss": "ranking"})
@@ -389,6 +392,16 @@ def test_captioners_are_named_by_what_they_see_and_how_they_learned() -> None:
     bilinear = published("log_bilinear", {})
     assert bilinear is not None
     assert "Xu et al. 2015" in bilinear.note
+
+
+def test_a_system_that_sees_more_than_in_its_paper_or_was_rewarded_says_so() -> None:
+    path = Path(__file__).parents[1] / "recipes" / "flickr8k-mrnn.toml"
+    names = []
+    for rewards in (0, 1):
+        recipe = read(path, [f"train.reward_epochs={rewards}"])
+        names.append(Row((Member("m", recipe, {"average": True}, {}, Outcome("captions", {}, 1.0), ()),)).system)
+    mean = "m-RNN (Mao et al. 2015) (sees the mean of its regions too"
+    assert names == [f"{mean})", f"{mean}, rewarded)"]
 
 
 def test_a_drawing_has_a_label_for_each_system_and_leaves_out_those_without_points() -> None:

@@ -52,18 +52,20 @@ def _variants(model: str, name: str, paper: str) -> Iterator[Published]:
                 yield Published(f"{name} that {when}{what}{how}", paper, model, keywords, note="not published")
 
 
+PAPER = {"normalise": False, "mean": False, "thresholded_sum": False, "context": False}  # of `align`: equation 8 alone
 PLAIN_CCA = "not published on Flickr8K; of Fisher vectors 31.0/59.3/73.7, 21.2/50.0/64.8 [F]"
 PUBLISHED = (
     Published(
         "DVSA",
         "Karpathy & Fei-Fei 2015",
         "align",
-        {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0},
+        {"encoder": "brnn", "loss": "ranking", "lexicon_weight": 0.0, **PAPER},
         recalls=(16.5, 40.6, 54.2, 11.8, 32.1, 44.7),
         flag="F",
         note="AlexNet features",
     ),
-    Published("alignment, as we would use it", "this project", "align", {"loss": "contrastive"}),
+    Published("alignment by a contrastive loss", "this project", "align", {"loss": "contrastive"}),
+    Published("alignment, other than in the paper", "after Karpathy & Fei-Fei 2015", "align", note="not published"),
     Published("CCA", "Hotelling 1936; Hardoon et al. 2004", "cca", note=PLAIN_CCA),
     Published(
         "Deep CCA",
@@ -89,7 +91,7 @@ PUBLISHED = (
         "defrag",
         recalls=(12.6, 32.9, 44.0, 9.7, 29.6, 42.5),
         flag="F",
-        note="of dependency parses",
+        note="of dependency parses; R-CNN features",
     ),
     Published(
         "SDT-RNN",
@@ -97,7 +99,7 @@ PUBLISHED = (
         "sdt_rnn",
         recalls=(6.0, 22.7, 34.0, 6.6, 21.6, 31.7),
         flag="F",
-        note="of dependency parses",
+        note="of dependency parses; R-CNN features",
     ),
     *(
         Published(name, "Huang et al. 2017", "sm_lstm", {"variant": variant}, note="not published on Flickr8K")
@@ -131,6 +133,7 @@ PUBLISHED = (
         {"image": "first", "average": False, "rewarded": False},
         bleu=(57.9, 38.3, 24.5, 16.0),
         flag="R",
+        note="VGG features",
     ),
     *_variants("multimodal_rnn", "RNN", "after Karpathy & Fei-Fei 2015"),
     Published(
@@ -156,7 +159,7 @@ PUBLISHED = (
         "Show, Attend and Tell, soft",
         "Xu et al. 2015",
         "attend_and_tell",
-        {"attention": "soft"},
+        {"attention": "soft", "image": "first"},
         bleu=(67.0, 44.8, 29.9, 19.5),
         flag="F",
         note="without brevity penalty",
@@ -165,7 +168,7 @@ PUBLISHED = (
         "Show, Attend and Tell, hard",
         "Xu et al. 2015",
         "attend_and_tell",
-        {"attention": "hard"},
+        {"attention": "hard", "image": "first"},
         bleu=(67.0, 45.7, 31.4, 21.3),
         flag="F",
         note="without brevity penalty",

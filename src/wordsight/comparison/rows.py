@@ -36,6 +36,7 @@ PRETRAINED = {  # dual encoders, by kind
     "siglip": "SigLIP (Zhai et al. 2023), zero-shot",
     "siglip2": "SigLIP 2 (Tschannen et al. 2025), zero-shot",
 }
+BESIDE = {"average": "sees the mean of its regions too", "rewarded": "rewarded"}  # keyword -> what papers lack
 NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("train", "seed"))
 
 
@@ -102,22 +103,30 @@ class Row:
         return self.members[0].outcome.kind
 
     @property
-    def published(self) -> Published | None:
-        """The matching published system."""
+    def keywords(self) -> dict[str, Any]:
+        """Keywords of the model, and `rewarded`, whether it learned from tries of its own."""
         first = self.members[0]
         config = first.config.get("members", [first.config])[0]
-        rewarded = first.recipe.train.reward_epochs > 0
-        return published(str(first.recipe.model["name"]), {**config, "rewarded": rewarded})
+        return {**config, "rewarded": first.recipe.train.reward_epochs > 0}
+
+    @property
+    def published(self) -> Published | None:
+        """The matching published system."""
+        return published(str(self.members[0].recipe.model["name"]), self.keywords)
 
     @property
     def system(self) -> str:
-        """What it is: the system that it matches with its paper, or its model's name; chains where a parse was due."""
+        """The system that it matches and its paper, or its model's name; then what differs from the paper."""
         first, known = self.members[0], self.published
         model = str(first.recipe.model["name"])
         if model in PRETRAINED:
             return PRETRAINED[model]
         name = f"{known.system} ({known.paper})" if known else model
-        return f"{name} (chains, no parses)" if first.chains else name
+        differs = ["chains, no parses"] if first.chains else []
+        if known:
+            given = [key for key in BESIDE if self.keywords.get(key) and key not in known.keywords]
+            differs += [BESIDE[key] for key in given]
+        return f"{name} ({', '.join(differs)})" if differs else name
 
     @property
     def seeds(self) -> list[int]:
