@@ -36,6 +36,16 @@ def test_an_ingredient_is_measured_by_a_short_training(
     assert printed("ablation.py", *arguments).splitlines()[-1] == line, "rows that are done are read back"
 
 
+def test_the_cells_of_an_earlier_layer_are_told_apart(weights: Path, world: Path, tmp_path: Path) -> None:
+    own = settings(f"data.path={world}", "text.vectors=", "train.epochs=1", "train.warmup=0", "train.evaluate_every=1")
+    arguments = (str(tmp_path), "--weights", str(weights), "--grid", "2", "--variants", "ctx", "mean", *own)
+    cells = (printed("smlstm_layers.py", *arguments, "--cells", layer) for layer in ("early", "late"))
+    early, late = (told.splitlines() for told in cells)
+    assert [line.split("|")[1].strip() for line in early[2:]] == ["ctx", "mean"]
+    assert early[2] == late[2], "the whole picture is of the last maps in both"
+    assert early[3] != late[3]
+
+
 def test_copies_are_more_alike_than_other_pictures(world: Path, trained: Path) -> None:
     rows = printed("duplicates.py", str(world / "images"), "--run", str(trained), "--count", "4").splitlines()
     told = {row[:22].strip(): float(row[22:].split("/")[0]) for row in rows if "/" in row[22:]}
