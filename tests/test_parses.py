@@ -177,11 +177,13 @@ def test_a_dataset_with_parses_trains_models_that_read_them(
     train(recipe, tmp_path / "run", progress=progress)
     assert any(text.startswith("parses: ") for text in progress.told)
     run = load(tmp_path / "run", "cpu")
-    with_trees, without = (measure(run, data, progress=Told()) for data in (parsed, world))
+    with_trees, without = measure(run, parsed, progress=Told()), measure(run, world, progress=(told := Told()))
+    assert "so all are read as chains, though the model learnt from parses" in told.told[-1]
     assert with_trees["sentences"] == without["sentences"]
     for data, figures in ((parsed, with_trees), (world, without)):  # into one folder: parses tell outcomes apart
         (row,) = compare([tmp_path / "run"], tmp_path / "comparison", data, device="cpu", progress=Told()).shown.rows
         assert [row.figure(key) for key in RECALLS] == pytest.approx([figures[key] for key in RECALLS])
+        assert row.system.endswith("(learnt from parses, measured on chains)") == (data == world)
     assert len(list((tmp_path / "comparison" / "outcomes").iterdir())) == 2
     sentence = next(iter(load_dataset(parsed).pictures)).sentences[0]
     chain = run.encode_texts([sentence]).values
@@ -220,7 +222,7 @@ def test_models_that_read_no_trees_read_no_parses(parsed: Path, recipe_file: Pat
 
 
 def test_a_comparison_tells_what_a_run_learnt_from_whatever_lies_beside_its_data_now(
-    parsed: Path, recipe_file: Path, tmp_path: Path
+    parsed: Path, world: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
     recipe = read_recipe(recipe_file)
     small = replace(recipe, model={"name": "defrag", "embedding": 16, "words": 16})
@@ -237,6 +239,8 @@ def test_a_comparison_tells_what_a_run_learnt_from_whatever_lies_beside_its_data
     rows = compare(runs, tmp_path / "comparison", parsed, device="cpu", progress=Told()).shown.rows
     found = {tuple(member.name for member in row.members): "chains" in row.system for row in rows}
     assert found == {("parses",): False, ("chains", "strange"): True}
+    chained = load(tmp_path / "chains", "cpu")
+    assert measure(chained, parsed, progress=Told())["rsum"] == measure(chained, world, progress=Told())["rsum"]
 
 
 def test_letters_are_what_the_tokens_have() -> None:

@@ -25,7 +25,7 @@ from wordsight.metrics.ranking import check_folds
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.checkpoint import make_folder, read_config
-from wordsight.runs.features import featured, parses_of, pictures_of
+from wordsight.runs.features import featured, learnt_from_parses, parses_of, pictures_of
 from wordsight.runs.load import load_run
 from wordsight.runs.tasks import part
 from wordsight.vision.dual_source import find_dual, is_dual
@@ -152,9 +152,9 @@ def _compare(
                 )
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
-        parses = parses_of(dataset.root, run.model, pictures, progress)
+        parses = parses_of(dataset.root, run.model, pictures, progress, learnt_from_parses(run.checkpoint))
         found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases, bank, folds)
-        members.append(Member.of(run, found))
+        members.append(Member.of(run, found, bool(parses)))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")
     every = rows(members)
     kinds = {kind: [row for row in every if row.kind == kind] for kind in KINDS}

@@ -20,13 +20,10 @@ from wordsight.comparison.bootstrap import (
 )
 from wordsight.comparison.outcomes import LEADING, Outcome
 from wordsight.comparison.published import Published, published
-from wordsight.data.find import find
-from wordsight.data.parses import NAME
 from wordsight.data.records import Picture
-from wordsight.errors import InputError
+from wordsight.runs.features import learnt_from_parses
 from wordsight.runs.opened import OpenedRun
 from wordsight.runs.recipe import Recipe, to_dict
-from wordsight.runs.tasks import model_class
 
 RECALLS = tuple(f"{way}_R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10))
 SITUATIONS = {"mean": list(range(8)), "value_top1": [1], "all_top1": [2]}  # figure -> its terms
@@ -42,7 +39,12 @@ NO_SEED = (("data", "path"), ("regions", "weights"), ("train", "device"), ("trai
 
 @dataclass(frozen=True)
 class Member:
-    """One run and its outcome; `words` are those that it learnt, which tell the data of its training."""
+    """One run and its outcome.
+
+    Attributes:
+        words: those that it learnt, which tell the data of its training.
+        differs: what it read that its paper's system did not: chains in the place of parses; empty for nothing.
+    """
 
     name: str
     recipe: Recipe
@@ -50,11 +52,15 @@ class Member:
     metrics: dict[str, Any]
     outcome: Outcome
     words: tuple[str, ...]
+    differs: str = ""
 
     @classmethod
-    def of(cls, run: OpenedRun, outcome: Outcome) -> "Member":
-        """From a loaded run."""
-        checkpoint = run.checkpoint
+    def of(cls, run: OpenedRun, outcome: Outcome, parsed: bool = False) -> "Member":
+        """From a loaded run; `parsed`, whether its outcome is of sentences with parses."""
+        checkpoint, differs = run.checkpoint, ""
+        if getattr(run.model, "parsed", False) and not parsed:
+            learnt = learnt_from_parses(checkpoint)
+            differs = "learnt from parses, measured on chains" if learnt else "chains, no parses"
         return cls(
             run.folder.resolve().name,
             checkpoint.recipe,
@@ -62,24 +68,8 @@ class Member:
             dict(checkpoint.metrics),
             outcome,
             tuple(getattr(checkpoint.vocabulary, "words", ())),
+            differs,
         )
-
-    @property
-    def chains(self) -> bool:
-        """Whether its model reads parses and learnt from chains instead."""
-        model = str(self.recipe.model["name"])
-        if model in PRETRAINED or not getattr(model_class(model), "parsed", False):
-            return False
-        return not self.metrics.get("parses", _has_parses(self.recipe.data.path))
-
-
-def _has_parses(data: str) -> bool:
-    """Whether there are parses beside the captions of a dataset, for runs that did not note what they read."""
-    try:
-        place = find(data, "dataset")
-    except InputError:
-        return False
-    return ((place if place.is_dir() else place.parent) / NAME).exists()
 
 
 @dataclass(frozen=True)
@@ -122,7 +112,7 @@ class Row:
         if model in PRETRAINED:
             return PRETRAINED[model]
         name = f"{known.system} ({known.paper})" if known else model
-        differs = ["chains, no parses"] if first.chains else []
+        differs = [first.differs] if first.differs else []
         if known:
             given = [key for key in BESIDE if self.keywords.get(key) and key not in known.keywords]
             differs += [BESIDE[key] for key in given]
@@ -203,7 +193,7 @@ def rows(members: Sequence[Member]) -> list[Row]:
     """
     groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
-        learnt, again = (_recipe_without_seed(member.recipe), member.words, member.chains), 0
+        learnt, again = (_recipe_without_seed(member.recipe), member.words, member.differs), 0
         while member.recipe.train.seed in [one.recipe.train.seed for one in groups.get((*learnt, again), ())]:
             again += 1
         groups.setdefault((*learnt, again), []).append(member)

@@ -22,7 +22,7 @@ from wordsight.reports.examples import Subject
 from wordsight.reports.report import write_report
 from wordsight.reports.tables import GROUNDING_COLUMNS, GROUNDING_LEGEND, RECALL_LEGEND, ROWS
 from wordsight.runs.aligner import Aligner
-from wordsight.runs.features import dataset_of, featured, parses_of, pictures_of
+from wordsight.runs.features import dataset_of, featured, learnt_from_parses, parses_of, pictures_of
 from wordsight.runs.grounding import ground, looking
 from wordsight.runs.pairs import Pairs, encode, pairs
 
@@ -69,7 +69,8 @@ def measure(
         relevant_pairs(Path(relevance), wanted)  # refuse a bad file before the work
     every = load_phrases(dataset.root, [picture.name for picture in wanted], boxed=False) if grounding else []
     pictures, rows = featured(run.encoder, wanted, progress, split, run.folder if report else None)
-    known = pairs(pictures, rows, run.vocabulary, parses_of(dataset.root, run.model, pictures, progress))
+    parses = parses_of(dataset.root, run.model, pictures, progress, learnt_from_parses(run.checkpoint))
+    known = pairs(pictures, rows, run.vocabulary, parses)
     images, texts = encode(run.model, known)
     scores = score_matrix(run.model, images, texts)
     relevant = None if relevance is None else relevant_pairs(Path(relevance), pictures)

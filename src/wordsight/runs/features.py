@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wordsight.data.find import find
 from wordsight.data.load import load_dataset
-from wordsight.data.parses import Parses, load_parses
+from wordsight.data.parses import NAME, Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
 from wordsight.errors import InputError, printable
 from wordsight.files import write_text
@@ -31,20 +31,58 @@ def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Pi
     return dataset.split(split)
 
 
-def parses_of(folder: Path, model: "Model | type[Model]", pictures: Sequence[Picture], progress: Progress) -> Parses:
+def parses_of(
+    folder: Path,
+    model: "Model | type[Model]",
+    pictures: Sequence[Picture],
+    progress: Progress,
+    learnt: bool | None = None,
+) -> Parses:
     """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
 
     None of them where they are all of other sentences.
 
+    Args:
+        folder: of the dataset.
+        model: that is to read them.
+        pictures: of which sentences.
+        progress: who is told how many have one.
+        learnt: whether the model learnt from parses; one that learnt from chains goes on reading chains. None where it
+            has yet to learn.
+
     Raises:
         InputError: the file is not as it should be.
     """
-    parses = load_parses(folder) if getattr(model, "parsed", False) else {}
-    if parses:
-        said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
+    if not getattr(model, "parsed", False) or learnt is False:
+        return {}
+    parses = load_parses(folder)
+    said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
+    if any(said):
         progress.say(f"parses: {sum(said):,} of {len(said):,} sentences have one; the others are read as chains")
-        parses = parses if any(said) else {}
-    return parses
+        return parses
+    if learnt:
+        progress.say(
+            f"{folder}: no sentence has a parse, so all are read as chains, though the model learnt from parses; "
+            "`wordsight data parse` makes them"
+        )
+    return {}
+
+
+def learnt_from_parses(checkpoint: Checkpoint) -> bool:
+    """Whether a model that reads parses learnt from some.
+
+    Of a run that did not note it: whether there are any beside its training data today.
+    """
+    noted = checkpoint.metrics.get("parses")
+    return bool(_has_parses(checkpoint.recipe.data.path) if noted is None else noted)
+
+
+def _has_parses(data: str) -> bool:
+    try:
+        place = find(data, "dataset")
+    except InputError:
+        return False
+    return ((place if place.is_dir() else place.parent) / NAME).exists()
 
 
 def featured(
