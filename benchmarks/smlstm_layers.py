@@ -26,13 +26,15 @@ from wordsight.vision.backbones import OnnxBackbone
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "flickr8k-smlstm-paper.toml"
 FIGURES = ("i2t_R@1", "i2t_R@5", "i2t_R@10", "t2i_R@1", "t2i_R@5", "t2i_R@10", "rsum")
 VARIANTS = ("mean", "att", "ctx", "full")
+NETS = ("googlenet.onnx", "mobilenet_edgetpu.onnx")
+LAYER = "/m/Concat_12_output_0"  # inception 4e of the first
 
 
-def early_net(net: Path, layer: str, out: Path) -> OnnxBackbone:
-    """The net up to an earlier layer, as a backbone of its own."""
+def early_net(net: Path, out: Path) -> OnnxBackbone:
+    """GoogLeNet up to the earlier layer, as a backbone of its own."""
     path = out / "early.onnx"
     if not path.exists():
-        onnx.utils.extract_model(str(net), str(path), ["image"], [layer])
+        onnx.utils.extract_model(str(net), str(path), ["image"], [LAYER])
     return OnnxBackbone(path)
 
 
@@ -53,16 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="folder of the nets")
-    parser.add_argument("--nets", nargs="+", default=["googlenet.onnx", "mobilenet_edgetpu.onnx"])
-    parser.add_argument("--layer", default="/m/Concat_12_output_0", help="output of the first net's early layer")
     parser.add_argument("--cells", choices=("early", "late"), default="early")
     parser.add_argument("--grid", type=int, default=7, help="cells a side")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further keys of the recipe")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     told = parser.parse_args()
     told.out.mkdir(parents=True, exist_ok=True)
-    nets = [str((told.weights / one).resolve()) for one in told.nets]
-    early = early_net(Path(nets[0]), told.layer, told.out.resolve())
+    nets = [str((told.weights / one).resolve()) for one in NETS]
+    early = early_net(Path(nets[0]), told.out.resolve())
     apart(early.size, told.cells)
     backbones = [str(told.out.resolve() / "early.onnx"), *nets]
     own = [f"regions.backbones={json.dumps(backbones)}", f"regions.grid={told.grid}", "regions.size=224"]
