@@ -1,6 +1,6 @@
 """What the order of sm-LSTM's variants owes to features: cells of the whole picture's layer, or of an earlier one.
 
-    python benchmarks/smlstm_layers.py OUT --weights DIR --set data.path=DATA [--grid 7] [--cells early]
+    python benchmarks/smlstm_layers.py OUT --weights DIR --set data.path=DATA [--grid 7] [--cells early] [--seeds 0]
 
 In the paper (Huang, Wang and Wang 2017) the cells are the last convolution of a VGG net, and the whole picture comes
 from fully connected layers above it; in the recipes both are means of one map. Here, with `--cells early`, the cells
@@ -12,6 +12,7 @@ pixels. Rows that are done are read back, so the command can be interrupted and 
 import argparse
 import json
 from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 
 import onnx
@@ -20,7 +21,7 @@ from wordsight.batch import Batch, LabelInfo
 from wordsight.matching.sm_lstm import SMLSTM
 from wordsight.progress import Progress
 from wordsight.runs.recipe import read
-from wordsight.training.trainer import train
+from wordsight.training.trainer import check_folder, train
 from wordsight.vision.backbones import OnnxBackbone
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "flickr8k-smlstm-paper.toml"
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--grid", type=int, default=7, help="cells a side")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further keys of the recipe")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     told = parser.parse_args()
     told.out.mkdir(parents=True, exist_ok=True)
     nets = [str((told.weights / one).resolve()) for one in NETS]
@@ -67,14 +69,15 @@ def main() -> None:
     backbones = [str(told.out.resolve() / "early.onnx"), *nets]
     own = [f"regions.backbones={json.dumps(backbones)}", f"regions.grid={told.grid}", "regions.size=224"]
     own.append(f"regions.regions={told.grid**2 + 1}")
-    print("| variant | " + " | ".join(FIGURES) + " |\n|" + "---|" * (1 + len(FIGURES)))
-    for variant in told.variants:
-        recipe = read(RECIPE, [*own, f"model.variant={variant}", *told.set])
-        folder = told.out / f"{told.cells}-{variant}"
+    print("| variant | seed | " + " | ".join(FIGURES) + " |\n|" + "---|" * (2 + len(FIGURES)))
+    for variant, seed in product(told.variants, told.seeds):
+        recipe = read(RECIPE, [*own, f"model.variant={variant}", f"train.seed={seed}", *told.set])
+        folder = told.out / f"{told.cells}-{variant}-{seed}"
+        check_folder(recipe, folder, resume=True)
         if not (folder / "metrics.json").exists():
             train(recipe, folder, resume=True, progress=Progress())
         best = json.loads((folder / "metrics.json").read_text())["best"]
-        print(f"| {variant} | " + " | ".join(f"{best[key]:.1f}" for key in FIGURES) + " |", flush=True)
+        print(f"| {variant} | {seed} | " + " | ".join(f"{best[key]:.1f}" for key in FIGURES) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -279,14 +279,28 @@ def test_meteor_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert "-m pip install 'pycocoevalcap" in said[0] and "no 'java'" in said[1]
 
 
-def test_java_that_stops_is_no_endless_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("does", ["exit 1", "exec sleep 100"])
+def test_java_that_stops_or_hangs_is_no_endless_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str
+) -> None:
     java = tmp_path / "java"
-    java.write_text("#!/bin/sh\nexit 1\n")
+    java.write_text(f"#!/bin/sh\n{does}\n")
     java.chmod(0o755)
-    monkeypatch.setattr(meteor, "_jar", lambda: Path("meteor.jar"))
+    (tmp_path / "lib").mkdir()
+    for name in spice.PARSER:
+        (tmp_path / "lib" / name).touch()
     monkeypatch.setattr(shutil, "which", lambda _: str(java))
-    with pytest.raises(InputError, match="Java stopped"):
+    monkeypatch.setattr(meteor, "_jar", lambda: Path("meteor.jar"))
+    monkeypatch.setattr(spice, "_folder", lambda: tmp_path)
+    for metric in (meteor, spice):
+        monkeypatch.setattr(metric, "START", 0.3)
+        monkeypatch.setattr(metric, "EACH", 0.0)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="METEOR gave no score: Java stopped, or took more than 0 s"):
         meteor.meteor([["a"]] * 5, [[["a"]]] * 5)
+    with pytest.raises(InputError, match="SPICE gave no score: Java stopped, or took more than 0 s"):
+        spice.spice([["a"]] * 5, [[["a"]]] * 5)
+    assert time.monotonic() - began < 30
 
 
 def test_spice_is_left_out_with_one_line_that_says_what_is_missing(

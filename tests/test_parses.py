@@ -78,7 +78,9 @@ def test_brackets_are_punctuation_however_they_are_written(tmp_path: Path) -> No
         "3\t-RRB-\t_\t_\t_\t_\t2\tpunct\t_\t_",
     ]
     (tmp_path / NAME).write_text("\r\n".join(rows) + "\r\n\r\n\r\n# the end\r\n")
-    assert tree_of("(dog)", load_parses(tmp_path)) == [(0, NUMBER["root"])]
+    parses = load_parses(tmp_path)
+    assert tree_of("(dog)", parses) == [(0, NUMBER["root"])]
+    assert tree_of("-LRB- dog -RRB-", parses) == tree("lrb dog rrb", [1, 1, 1], "punct root punct")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ tokenisation do not matter.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from wordsight.text.tokens import tokenise
 from wordsight.text.trees import NUMBER, Token, letters, on_words
 
 NAME = "captions.conllu"  # the file beside the captions
-BRACKETS = frozenset(("-LRB-", "-RRB-", "-LSB-", "-RSB-", "-LCB-", "-RCB-"))  # escapes of some parsers
+BRACKETS = frozenset(("lrb", "rrb", "lsb", "rsb", "lcb", "rcb"))  # what some parsers write in place of brackets
 COLUMNS = 10  # ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
 
 Parses = Mapping[str, Sequence[Token]]  # the letters of a sentence -> its parse
@@ -24,6 +25,7 @@ Line = tuple[int, list[str]]  # its number in the file, its columns
 def load_parses(folder: Path) -> Parses:
     """The parses in the file `captions.conllu` of a folder; empty without the file.
 
+    A bracket that the parser wrote as "-LRB-" belongs to captions with "(" as well as to those with "-LRB-".
     Subtypes of relations are dropped ("nsubj:pass" is "nsubj"), and relations that are not universal become "dep".
 
     Raises:
@@ -34,7 +36,9 @@ def load_parses(folder: Path) -> Parses:
         return {}
     found: dict[str, Sequence[Token]] = {}
     for tokens in read(path):
-        found.setdefault("".join(token.letters for token in tokens), tokens)
+        plain = [replace(token, letters="") if token.letters in BRACKETS else token for token in tokens]
+        for written in (tokens, plain):
+            found.setdefault("".join(token.letters for token in written), written)
     return found
 
 
@@ -90,8 +94,7 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
         if not 0 <= head <= len(nodes) or head == node:
             raise _wrong(path, number, f"as HEAD another word, 1 to {len(nodes)}, or 0", repr(row[6][:40]))
         relation = NUMBER.get(row[7].partition(":")[0], NUMBER["dep"])
-        form = surface.get(node, row[1])
-        tokens.append(Token("" if form in BRACKETS else letters(form), head - 1, relation))
+        tokens.append(Token(letters(surface.get(node, row[1])), head - 1, relation))
     _require_tree(path, nodes, tokens)
     return tokens
 

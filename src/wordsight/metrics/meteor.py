@@ -5,8 +5,11 @@ import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Timer
 
 from wordsight.errors import InputError, install
+
+START, EACH = 120.0, 1.0  # seconds that Java may take: to start, and for a caption
 
 
 def meteor(
@@ -22,7 +25,7 @@ def meteor(
         The score of all, which is not the mean, and of each; 0 to 1.
 
     Raises:
-        InputError: it cannot run here, or Java failed.
+        InputError: it cannot run here, or Java failed or hung.
     """
     jar, java = _jar(), shutil.which("java")
     if jar is None:
@@ -30,15 +33,19 @@ def meteor(
     if java is None:
         raise InputError("METEOR needs Java, and there is no 'java' on the PATH.")
     command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
-    pipe = subprocess.PIPE
+    pipe, limit = subprocess.PIPE, START + EACH * len(candidates)
     try:
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as process:
+            watch = Timer(limit, process.kill)
+            watch.start()
             try:
                 return _converse(process, candidates, references)
             finally:
+                watch.cancel()
                 process.kill()
     except (OSError, ValueError) as error:
-        raise InputError("METEOR gave no score: Java stopped; it may need 2 GB of memory.") from error
+        why = f"Java stopped, or took more than {limit:,.0f} s; it may need 2 GB of memory"
+        raise InputError(f"METEOR gave no score: {why}.") from error
 
 
 def _converse(

@@ -14,6 +14,7 @@ from pathlib import Path
 from wordsight.errors import InputError, install
 from wordsight.files import field, read_json, to_json
 
+START, EACH = 600.0, 10.0  # seconds that Java may take: to start, and for a caption
 PARSER = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 _OPEN = " ".join(f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("lang", "math", "util", "net", "text"))
 
@@ -26,7 +27,7 @@ def spice(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
         references: of each, at least one, tokenised.
 
     Raises:
-        InputError: it cannot run here, or Java failed.
+        InputError: it cannot run here, or Java failed or hung.
     """
     folder, java = _folder(), shutil.which("java")
     if folder is None:
@@ -37,6 +38,7 @@ def spice(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
         raise InputError("SPICE needs Java, and there is no 'java' on the PATH.")
     pairs = enumerate(zip(candidates, references, strict=True))
     told = [{"image_id": n, "test": " ".join(one), "refs": [" ".join(r) for r in right]} for n, (one, right) in pairs]
+    limit = START + EACH * len(told)
     with tempfile.TemporaryDirectory() as place:
         given, made = Path(place) / "in.json", Path(place) / "out.json"
         given.write_text(to_json(told), encoding="utf-8")
@@ -45,9 +47,10 @@ def spice(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
         # Java 9 and newer read this variable, and refuse what the jar does without it; Java 8 does not know it.
         environment = os.environ | {"JDK_JAVA_OPTIONS": _OPEN}
         try:
-            subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise InputError("SPICE gave no score: Java stopped; it may need 8 GB of memory.") from error
+            subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True, timeout=limit)
+        except (OSError, subprocess.SubprocessError) as error:
+            why = f"Java stopped, or took more than {limit:,.0f} s; it may need 8 GB of memory"
+            raise InputError(f"SPICE gave no score: {why}.") from error
         return _scores(made, len(told))
 
 
