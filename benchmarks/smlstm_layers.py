@@ -21,7 +21,7 @@ from wordsight.batch import Batch, LabelInfo
 from wordsight.matching.sm_lstm import SMLSTM
 from wordsight.progress import Progress
 from wordsight.runs.recipe import read
-from wordsight.training.trainer import check_folder, train
+from wordsight.training.trainer import train
 from wordsight.vision.backbones import OnnxBackbone
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "flickr8k-smlstm-paper.toml"
@@ -73,10 +73,7 @@ def main() -> None:
     for variant, seed in product(told.variants, told.seeds):
         recipe = read(RECIPE, [*own, f"model.variant={variant}", f"train.seed={seed}", *told.set])
         folder = told.out / f"{told.cells}-{variant}-{seed}"
-        check_folder(recipe, folder, resume=True)
-        if not (folder / "metrics.json").exists():
-            train(recipe, folder, resume=True, progress=Progress())
-        best = json.loads((folder / "metrics.json").read_text())["best"]
+        best = train(recipe, folder, resume=True, progress=Progress())["best"]
         print(f"| {variant} | {seed} | " + " | ".join(f"{best[key]:.1f}" for key in FIGURES) + " |", flush=True)
 
 
