@@ -43,7 +43,7 @@ MATCHERS: Rows = {
     "contrastive, normalised, mean": (DVSA, CONTRAST),
     "default": (DEFAULT, ()),
     "default without lexicon": (DEFAULT, ("model.lexicon_weight=0.0",)),
-    "default without strangers": (DEFAULT, ("model.query_bank=0",)),
+    "default without a query bank": (DEFAULT, ("model.query_bank=0",)),
     "default, lexicon 0.28": (DEFAULT, ("model.lexicon_weight=0.28",)),
     "default without context": (DEFAULT, ("model.context=false",)),
     "default without words for things (labels)": (DEFAULT, ("regions.labels=false",)),

@@ -142,7 +142,7 @@ def of_regions(align: Aligner, runs: Sequence[Captioner], beams: Sequence[int], 
     pictures, _ = seen.split(align, split)
     regions = annotated_regions(load_phrases(seen.dataset.root, [picture.name for picture in pictures]))
     print(f"{len(regions):,} annotated regions of {len({region.picture for region in regions}):,} pictures of {split}")
-    align.model.clear_query_bank()  # strangers were met with whole pictures, and say nothing of regions
+    align.model.clear_query_bank()  # its hubness is of whole pictures, not of regions
     known = pairs(*seen.split(align, align.checkpoint.recipe.data.train), align.vocabulary)
     cut, names = (training_snippets(align, known, names) for names in (False, True))
     row = printer([region.references for region in regions], cut + names)

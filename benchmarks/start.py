@@ -3,7 +3,7 @@
     python benchmarks/start.py [--pictures 100000] [--regions 20] [--size 256]
     python benchmarks/start.py --run RUN --pictures 10000
 
-The first needs no weights: random vectors, and a model of that size that nobody trained, with strangers. The second
+The first needs no weights: random vectors, and an untrained model of that size with a query bank. The second
 repeats what a run makes of the val split (from the feature cache) with a little noise. The catalogue has a row a
 picture, as `wordsight index build` would write it; the files of the pictures are missing, which costs nothing.
 
@@ -45,7 +45,7 @@ from wordsight.search.index import Index
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.vision.regions import RegionSettings
 
-BLOCK, STRANGERS = 1000, 600
+BLOCK, QUERY_BANK = 1000, 600
 SENTENCE = "a dog on the beach"
 OPENING = """
 import json, re, sys, threading, time
@@ -82,10 +82,10 @@ def untrained(folder: Path, size: int) -> None:
     encoder = region_encoder(features)
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
     recipe = parse('data.path = "none"\nregions.backbones = ["filters"]\nmodel.loss = "contrastive"')
-    told = {"embedding": size, "loss": "contrastive", "normalise": True, "query_bank": STRANGERS}
+    told = {"embedding": size, "loss": "contrastive", "normalise": True, "query_bank": QUERY_BANK}
     model = Align(len(vocabulary), encoder.size, **told)  # type: ignore[arg-type]
-    values = torch.nn.functional.normalize(torch.randn(STRANGERS, 20, size), dim=2)
-    ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * STRANGERS, 16))
+    values = torch.nn.functional.normalize(torch.randn(QUERY_BANK, 20, size), dim=2)
+    ids = torch.randint(len(SPECIAL), len(vocabulary), (2 * QUERY_BANK, 16))
     seen, said = Vectors(values, torch.ones(values.shape[:2], dtype=torch.bool), torch.zeros(0)), Words(ids, ids != 0)
     assert model.query_bank is not None
     model.query_bank.fill([seen], [said])

@@ -1,4 +1,4 @@
-"""Hubs are known by strangers of the training split, and lowered; what a word is at stays as it is."""
+"""Hubs are known by the query bank, of the training split, and lowered; what a word is at stays as it is."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def batch(pictures: int = 5, seed: int = 0, words: int = 7) -> Batch:
 
 @pytest.fixture
 def model() -> Align:
-    """A model that has met strangers."""
+    """A model with a query bank."""
     torch.manual_seed(0)
     keywords = {"embedding": 8, "words": 5, "hidden": 7, "mean": True, "loss": "contrastive", "query_bank": 6}
     made = Align(VOCABULARY, FEATURES, **keywords).eval()  # type: ignore[arg-type]

@@ -278,7 +278,7 @@ def test_only_steps_are_in_low_precision(recipe: Recipe, tmp_path: Path, monkeyp
     assert found["looks"] == {torch.float32}
 
 
-def test_strangers_come_with_the_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_query_bank_comes_with_the_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     settings = dataclasses.replace(recipe, model={**recipe.model, "query_bank": 30})
     metrics = train(settings, tmp_path, progress=QUIET)
     run = load(tmp_path, "cpu")
@@ -407,7 +407,7 @@ def test_an_epoch_shows_every_pair_once_in_an_order_of_its_own() -> None:
     assert [len(one) for one in pairs.epoch(0, 20, seed=1)] == [20, 20]
 
 
-def test_strangers_are_always_the_same_pictures_with_sentences_of_their_own() -> None:
+def test_a_query_bank_is_always_the_same_pictures_with_sentences_of_their_own() -> None:
     split = some_pairs(pictures=250)
     first, second = list(split.query_bank(220)), list(split.query_bank(220))
     for one, other in zip(first, second, strict=True):

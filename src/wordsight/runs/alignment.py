@@ -25,7 +25,7 @@ class Alignment:
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
         strengths: T products of word and region; greater is surer, and only comparable within one model.
         score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
-            both where the model knows strangers (`matching/query_bank.py`).
+            both where the model has a query bank (`matching/query_bank.py`).
         segments: the words that neighbour each other and share a box, in order.
         beta: how much neighbouring words were held together; 0 where each word was given its own best box.
         glances: where a model that looks several times looked each time; of others none.
