@@ -12,7 +12,9 @@ def compact(
     index: IndexFolder,
     region_bytes: Annotated[
         int | None,
-        typer.Option(help="Bytes of each region's codes: more find more of the best pictures.", show_default="112"),
+        typer.Option(
+            help="Bytes of each region's codes; more bytes find more of the best pictures.", show_default="112"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

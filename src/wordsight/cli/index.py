@@ -116,7 +116,7 @@ def sketch(
     index: IndexFolder,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run of `wordsight sketch train`; else nothing learned is used."),
+        typer.Option(metavar="RUN", help="A run of `wordsight sketch train`; by default the one in the index, if any."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -127,7 +127,7 @@ def caption(
         bool,
         typer.Option(
             "--shots",
-            help="A sentence a shot of a video: one ends where the colours change at once (35 % of the histogram).",
+            help="Describe each shot of a video; a shot ends where the colours change at once (35 % of the histogram).",
         ),
     ] = False,
     beam: Annotated[int, typer.Option(help="Beam width: captions kept at each step; 1 is greedy.")] = 3,
@@ -204,16 +204,17 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     token: Annotated[str, typer.Option(help="The password of the page; made up where one is needed.")] = "",
     allowed_host: Annotated[
-        list[str], typer.Option(metavar="NAME", help="Another name it is asked by, as of a proxy; repeatable.")
+        list[str],
+        typer.Option(metavar="NAME", help="Another host name that requests may use, such as a proxy's; repeatable."),
     ] = [],  # noqa: B006
     trusted_proxy: Annotated[
         list[str], typer.Option(metavar="ADDRESS", help="A proxy whose forwarded headers count; repeatable.")
     ] = [],  # noqa: B006
     photos: Annotated[
-        list[Path], typer.Option(metavar="FOLDER", help="May be indexed from the page; repeatable.")
+        list[Path], typer.Option(metavar="FOLDER", help="A folder that may be indexed from the page; repeatable.")
     ] = [],  # noqa: B006
     show_paths: Annotated[
-        bool, typer.Option("--show-paths", help="Show whole paths to others, too, not names in the index.")
+        bool, typer.Option("--show-paths", help="Show whole paths to other machines too, not only names in the index.")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     ray: Ray = "",

@@ -68,10 +68,11 @@ def evaluate(
         bool, typer.Option("--grounding", help="Also measure where phrases are put: pointing and IoU.")
     ] = False,
     folds: Annotated[
-        int | None, typer.Option(metavar="N", help="Also the means of N parts of the split: 5 for COCO's 1K.")
+        int | None,
+        typer.Option(metavar="N", help="Also rank N parts of the split by themselves, and average; 5 for COCO's 1K."),
     ] = None,
     relevance: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also by the relevance in a file of ECCV Caption or CxC.")
+        Path | None, typer.Option(metavar="FILE", help="Also measure by the relevance file of ECCV Caption or CxC.")
     ] = None,
     beam: Annotated[int | None, typer.Option(help="Captions: beam width, the captions kept at each step (3).")] = None,
     meteor: Annotated[bool, typer.Option("--meteor", help="Captions: also METEOR, a score that needs Java.")] = False,

@@ -31,10 +31,13 @@ def search(
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORDS", help="Only pictures in which this is written; 'lond*' is a start; repeatable."),
+        typer.Option(
+            metavar="WORDS",
+            help="Only pictures with this text in them; 'lond*' matches the start of a word; repeatable.",
+        ),
     ] = None,
     sketch: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Look for photos of what is drawn in this picture.")
+        Path | None, typer.Option(metavar="FILE", help="Look for photos of what this drawing shows.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of hits on a page.")] = 10,
     page: Annotated[int, typer.Option(min=1, help="The page to show.")] = 1,
@@ -54,7 +57,7 @@ def search(
     group: Annotated[bool, typer.Option("--group", help="Show near-duplicates as one hit.")] = False,
     frames: Annotated[bool, typer.Option("--frames", help="Show each frame of a video as a hit of its own.")] = False,
     captions: Annotated[
-        Path | None, typer.Option(metavar="FILE.txt", help="Find the lines of this file that fit --picture.")
+        Path | None, typer.Option(metavar="FILE.txt", help="Find the lines of this file that describe --picture.")
     ] = None,
     rerank: Annotated[Path | None, typer.Option(metavar="RUN", help="Rank the first hits again with this run.")] = None,
     rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many hits --rerank ranks.")] = 50,

@@ -22,15 +22,15 @@ def situation(
     *,
     run: Annotated[Path, typer.Option("--run", "--model", metavar="RUN", help="The run that finds situations.")],
     verb: Annotated[str, typer.Option(metavar="VERB", help="Fill the roles of this verb.")] = "",
-    boxes: Annotated[bool, typer.Option("--boxes/--no-boxes", help="Say where the nouns are.")] = True,
+    boxes: Annotated[bool, typer.Option("--boxes/--no-boxes", help="Find the boxes of the nouns.")] = True,
     alignment: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run that finds the boxes; by default the bundled one.")
     ] = None,
     connections: Annotated[
-        str, typer.Option(metavar="VERB", help="Instead, how strongly the roles of this verb are connected.")
+        str, typer.Option(metavar="VERB", help="Show how strongly the roles of this verb are connected, instead.")
     ] = "",
     data: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="With --connections: pictures of the verb are in here.")
+        Path | None, typer.Option(metavar="DATA", help="With --connections: the dataset with pictures of the verb.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Draw it here.")] = None,
     device: Device = "auto",

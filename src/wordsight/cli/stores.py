@@ -18,13 +18,13 @@ Place = Annotated[
     str | None,
     typer.Option(metavar="PLACE", help="Its URL or folder; else http://localhost:6333, or the folder INDEX.lancedb."),
 ]
-Collection = Annotated[str, typer.Option(metavar="NAME", help="What the collection or table is called.")]
+Collection = Annotated[str, typer.Option(metavar="NAME", help="The name of the collection or table.")]
 Searched = Annotated[
     str | None,
     typer.Option(metavar="PLACE", help="Search what `wordsight index export` wrote, at this URL or in this folder."),
 ]
 Candidates = Annotated[
-    int, typer.Option(min=1, metavar="N", help="With --store: pictures that the database names, at least.")
+    int, typer.Option(min=1, metavar="N", help="With --store: the least number of pictures that the database returns.")
 ]
 
 

@@ -29,7 +29,7 @@ def best_sentences(run: Aligner, like: Like, sentences: Sequence[str], count: in
         one for one in dict.fromkeys(sentences) if any(word in run.vocabulary for word in run.vocabulary.tokens(one))
     ]
     if not known:
-        raise InputError("Of the captions none has a word that the model knows.")
+        raise InputError("No caption has a word that the model knows.")
     if like.box is None:
         images = run.encode_images([like.picture])
     else:

@@ -69,7 +69,7 @@ def query_vectors(query: EncodedQuery, whole: bool) -> Floats:
     kept = shares > 0
     if not bool(kept.any()):
         raise InputError(
-            "A vector database is asked what to look for: expected a sentence or picture of weight above 0."
+            "A vector database cannot search by what to avoid alone; expected a sentence or picture of weight above 0."
         )
     words = query.words[kept] * shares[kept, None]
     more = torch.zeros(len(words), 1 + whole)
