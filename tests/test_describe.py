@@ -39,10 +39,12 @@ from wordsight.runs.caption_files import caption_files, fractions, pixels
 from wordsight.runs.captioner import Captioner, load_captioner
 from wordsight.runs.card import model_card
 from wordsight.runs.load import load_run
+from wordsight.runs.recipe import read
 from wordsight.text.articles import agree
 from wordsight.vision.boxes import iou
 from wordsight.vision.cache import FeatureCache, default_cache
 
+ROOT = Path(__file__).resolve().parents[1]
 QUIET = Progress(quiet=True)
 
 
@@ -586,6 +588,14 @@ def test_the_card_says_what_the_run_is_for(captioner: Path, region_captioner: Pa
         assert "{" not in card
     loaded = checkpoint.load(captioner)
     assert "Not measured yet." in model_card("lstm", loaded.recipe, {})
+
+
+def test_the_card_names_the_supervision_beside_pictures_and_sentences() -> None:
+    card = model_card("align", read(ROOT / "recipes" / "flickr8k-default.toml"), {})
+    assert "backbone `mobilenet_edgetpu.onnx`, backbone `googlenet.onnx`" in card
+    assert "detector `yolox_nano.onnx` with its class names, word vectors `weights/glove_300d.npz` |" in card
+    paper = model_card("align", read(ROOT / "recipes" / "flickr8k-dvsa.toml"), {})
+    assert "detector `yolox_nano.onnx`, word vectors" in paper
 
 
 def test_a_run_that_was_moved_still_describes(captioner: Path, pictures: list[Path], tmp_path: Path) -> None:

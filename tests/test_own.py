@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,7 +35,10 @@ JAPANESE = ("赤い星", "青い丸と赤い星")
 
 
 def own_data(world: Path, folder: Path, count: int = 16, said: tuple[str, ...] = ()) -> Path:
-    """Some of the world's pictures as one's own: a table whose sentences have a word that is new, or say `said`."""
+    """Some of the world's pictures as one's own: a table whose sentences have a word that is new, or say `said`.
+
+    They are named by file alone, as names decide which are held out.
+    """
     folder.mkdir()
     pictures = load_dataset(world).split("test")[:count]
     with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
@@ -42,7 +46,8 @@ def own_data(world: Path, folder: Path, count: int = 16, said: tuple[str, ...] =
         table.writerow(("filepath", "caption"))
         for number, picture in enumerate(pictures):
             sentences = (said[number % len(said)],) if said else (f"zorp {picture.sentences[0]}", picture.sentences[1])
-            table.writerows((picture.path, sentence) for sentence in sentences)
+            shutil.copy(picture.path, folder)
+            table.writerows((picture.path.name, sentence) for sentence in sentences)
     return folder
 
 
@@ -76,6 +81,14 @@ def test_words_are_kept_with_their_numbers_and_new_ones_are_added(trained: Path,
     before, after = (Vocabulary.load(folder / "vocabulary.json").words for folder in (trained, learned))
     assert after[: len(before)] == before
     assert "zorp" in after[len(before) :]
+
+
+def test_the_card_says_what_it_started_from_and_how_the_best_epoch_was_chosen(trained: Path, learned: Path) -> None:
+    first, card = ((folder / "README.md").read_text() for folder in (trained, learned))
+    assert "| chosen on | split `val`: the best sum of R@1" in first
+    assert "| pretrained parts | none |" in first
+    assert "| chosen on | split `val`: the lowest loss |" in card
+    assert f"| pretrained parts | run `{trained}` |" in card
 
 
 def test_before_any_step_sentences_of_known_words_score_as_they_do_at_the_start(trained: Path, data: Path) -> None:

@@ -51,8 +51,8 @@ MADE_FROM = """
 ## What it was made from
 
 {sources}
-Weights are float16. They were halved, and the sentences by which the aligner knows hubs replaced by some that the
-captioner made up, after the figures above had been measured.
+Weights are float16. After the figures above had been measured, weights were halved, and the sentences of the aligner's
+query bank were replaced by captions that the captioner made up.
 """
 SOURCES = {
     "flickr8k": "Flickr8K (Hodosh, Young and Hockenmaier 2013): 6,000 training pictures from Flickr, of people and\n"

@@ -1,4 +1,4 @@
-"""DVSA: word-region alignment learned from pictures and sentences alone. Open this file first.
+"""DVSA: word-region alignment learned from pictures and sentences, without boxes of words. Open this file first.
 
 Karpathy & Fei-Fei 2015, "Deep Visual-Semantic Alignments for Generating Image Descriptions", equations 1 to 9. A
 picture is a bag of regions, a sentence a row of words, both mapped into one space. Their dot product says how well a

@@ -9,16 +9,17 @@ from wordsight.metrics.ranking import ranking_metrics, rsum
 from wordsight.runs.pairs import ROWS, Pairs, Validation, encode
 
 CARD = {
-    "what": "Learns which words name which parts of a picture, from pictures and sentences alone. It scores how well\n"
-    "a sentence fits a picture, and says which box each word went to.",
+    "what": "Aligns words with regions: it learned which words name which parts of a picture from pictures and\n"
+    "their sentences, without boxes of words. It scores how well a sentence fits a picture, and says which box each\n"
+    "word went to.",
     "trained": "`{data}`, split `{train}`",
     "chosen": "the best sum of R@1, R@5 and R@10 both ways",
     "explained": "Percentages; `medr` is the median rank. The gallery is the whole split: figures of galleries of\n"
     "another size cannot be compared with these.",
     "use": "    wordsight eval THIS_FOLDER --data DATA --split test\n"
     '    wordsight ground THIS_FOLDER picture.jpg "a dog on the beach" -o out.png',
-    "limits": "A box is\nwhere the model looked for a word, not proof that the thing is there: every word is given\n"
-    "its best box, right or not.",
+    "limits": "A box is where the model looked for a word, not proof that the thing is there: every word is given its\n"
+    "best box, right or not.",
 }
 
 

@@ -11,19 +11,19 @@ from wordsight.runs.pairs import ROWS, Pairs, Validation
 from wordsight.text.vocabulary import Vocabulary
 
 CARD = {
-    "what": "Says in a sentence what is in a picture. It learned that from pictures and sentences alone.",
+    "what": "Says in a sentence what is in a picture. It learned that from pictures and their sentences.",
     "trained": "`{data}`, split `{train}`",
     "chosen": "the best CIDEr of greedy captions",
     "explained": "Of greedy captions, with coco-caption's names and tokens: CIDEr from 0 to 10, the others from 0 to\n"
     "1 (papers print 100 times these). `perplexity` is that of what people wrote; 1 is best.",
     "use": "    wordsight eval THIS_FOLDER --data DATA --split test\n    wordsight caption THIS_FOLDER picture.jpg",
-    "limits": "A caption\nis what is likely to be said of such a picture, not proof that anything in it is there,\n"
+    "limits": "A caption is what is likely to be said of such a picture, not proof that anything in it is there,\n"
     "whatever its confidence.",
 }
 CARD_OF_REGIONS = {
     **CARD,
-    "what": "Says in a few words what is in a region of a picture. It learned that from the words that a model which\n"
-    "aligns gave to each region; neither was ever told what is where.",
+    "what": "Says in a few words what is in a region of a picture. It learned that from the words that an aligner\n"
+    "gave to each region; neither was told which words belong where.",
     "trained": "`{data}`, split `{train}`: the words that `{alignment}` gave to each region",
     "chosen": "the least perplexity of such words",
     "explained": "`perplexity` is that of the words that were given to regions of that split; 1 is best.",

@@ -1,9 +1,9 @@
 """The model card: the README.md of a checkpoint, for whoever finds the folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.runs.recipe import Recipe
+from wordsight.runs.recipe import BOX, Recipe
 from wordsight.runs.tasks import task_of
 
 CARD = """# A wordsight model: {name}
@@ -14,7 +14,7 @@ CARD = """# A wordsight model: {name}
 |---|---|
 | trained on | {trained} |
 | chosen on | split `{val}`: {chosen} |
-| regions from | {backbones} |
+| pretrained parts | {pretrained} |
 | seeds | {seeds} |
 
 ## On the val split
@@ -29,8 +29,10 @@ CARD = """# A wordsight model: {name}
 
 ## Limits
 
-It knows the {words} of its training sentences and no others, and has their habits and prejudices. {limits}
-The licences of the training pictures and of the backbone's weights hold for what is made from them.
+It knows the {words} of its vocabulary and no others, and has the habits and prejudices of its training sentences.
+{limits}
+What pretrained parts learned from, such as classes and boxes, is supervision too. The licences of the training pictures
+and of pretrained weights hold for what is made from them.
 """
 
 
@@ -40,6 +42,8 @@ def model_card(name: str, recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     rows = [f"| {key} | {value:.6g} |" for key, value in best.items()]
     train, data = recipe.train, recipe.data
     says = task_of(name).card(bool(data.alignment))
+    if "val_loss" in best:
+        says = {**says, "chosen": "the lowest loss"}
     history = metrics.get("history")
     if history and not train.start and all("loss" not in record for record in history):
         says = {**says, "chosen": "nothing, as it is fitted in closed form"}
@@ -48,8 +52,21 @@ def model_card(name: str, recipe: Recipe, metrics: Mapping[str, Any]) -> str:
         **{**says, "trained": trained},
         name=name,
         val=data.val,
-        backbones=", ".join(f"`{backbone}`" for backbone in recipe.regions.backbones),
+        pretrained=", ".join(_pretrained(recipe)) or "none",
         seeds=", ".join(str(train.seed + member) for member in range(train.members)),
         figures="\n".join(["| figure | value |", "|---|---|", *rows]) if rows else "Not measured yet.",
         words=f"{metrics['words']:,} words" if "words" in metrics else "words",
     )
+
+
+def _pretrained(recipe: Recipe) -> Iterator[str]:
+    """What was trained before, by other data: the supervision beside the run's own."""
+    yield from (f"backbone `{backbone}`" for backbone in recipe.regions.backbones if backbone != "filters")
+    if recipe.regions.detector not in ("", "blobs"):
+        yield f"detector `{recipe.regions.detector}`" + (" with its class names" if recipe.regions.labels else "")
+    if recipe.text.vectors:
+        yield f"word vectors `{recipe.text.vectors}`"
+    if recipe.text.open:
+        yield "the word table"
+    if recipe.train.start:
+        yield "the bundled model" if recipe.train.start == BOX else f"run `{recipe.train.start}`"

@@ -18,6 +18,7 @@ from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
 
+BOX = "box"  # as `train.start`: the aligner that comes with the package
 GIVEN = (  # the trainer tells these
     *("self", "vocabulary", "features", "labels", "meanings", "trained", "classes"),
     *("frames", "glosses", "triples"),

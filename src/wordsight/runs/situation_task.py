@@ -22,7 +22,7 @@ CARD = {
     "of the answers are right, of those about as probable.",
     "use": "    wordsight eval THIS_FOLDER --data DATA --split val\n"
     "    wordsight situation --run THIS_FOLDER picture.jpg -o out.png",
-    "limits": "It\nalways has a likeliest verb, right or not; below `sure_verb` it is too often wrong.",
+    "limits": "It always has a likeliest verb, right or not; below `sure_verb` it is too often wrong.",
 }
 
 

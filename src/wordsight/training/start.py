@@ -14,11 +14,9 @@ from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
-from wordsight.runs.recipe import GIVEN, Recipe
+from wordsight.runs.recipe import BOX, GIVEN, Recipe
 from wordsight.text.vocabulary import UNKNOWN, Vocabulary
 from wordsight.vision.regions import RegionSettings
-
-BOX = "box"  # as `train.start`: the aligner that comes with the package
 
 
 def start_folder(start: str) -> Path:
