@@ -1,1 +1,1 @@
-"""An index of pictures that is asked with sentences, pictures and regions, and shows its evidence."""
+"""Index of pictures: searched by sentences, pictures and regions; hits come with their evidence."""

@@ -1,4 +1,4 @@
-"""An index as a process has it open: it notices when another one takes its place."""
+"""An open index, which notices when another index replaces it in its folder."""
 
 import os
 from functools import cached_property
@@ -20,13 +20,13 @@ from wordsight.vision.backbones import check_foreign
 from wordsight.vision.dual_source import HUB, content_of, find_dual
 from wordsight.vision.settings import RegionSettings
 
-TRIES = 5  # times that an index may be replaced while one question is answered
+TRIES = 5  # attempts at a query while the index keeps being replaced
 
 
 class Identity(NamedTuple):
-    """What tells an index from others that stand in the same folder before or after it: its id, and which file it is.
+    """Identity of an index: its id and its file, which tell it from earlier and later indexes in the same folder.
 
-    Copies have the same id, and a file system may give a new file the number of one that is gone; not both at once.
+    Copies share an id, and a file system may reuse the inode number of a deleted file; both do not happen at once.
     """
 
     id: str
@@ -35,10 +35,10 @@ class Identity(NamedTuple):
 
 
 def identity(folder: Path) -> Identity:
-    """Which index stands in a folder now.
+    """The identity of the index that is in a folder now.
 
     Raises:
-        InputError: there is none, or the drive does not say.
+        InputError: there is none, or the drive cannot be read.
     """
     try:
         found = os.stat(folder / FILE)
@@ -50,24 +50,24 @@ def identity(folder: Path) -> Identity:
 
 
 class Opened:
-    """One index, whatever takes its place in its folder later.
+    """One open index; it stays this one, even if another replaces it in its folder.
 
     Attributes:
         folder: where it is.
         device: where pictures and sentences are encoded.
-        identity: which one it is.
+        identity: tells it from an index that replaces it.
         facts: about the whole index: `size`, `model`, `made`, `home`.
-        paths: what its pictures are called.
-        segments: their vectors.
+        paths: translates between names of pictures and files.
+        segments: the pictures' vectors.
     """
 
     def __init__(self, folder: Path, device: str, last: "Opened | None" = None) -> None:
-        """Open what is there now.
+        """Open the index that is in a folder now.
 
         Args:
             folder: of the index.
             device: where to encode.
-            last: what was there before; its model is kept, if it is the same.
+            last: the index opened there before; its loaded model is reused if this one has the same.
 
         Raises:
             InputError: there is no index, or it is damaged or of a newer version.
@@ -88,14 +88,14 @@ class Opened:
             self.run = last.run
 
     def is_current(self) -> bool:
-        """Whether it is still the one that stands in its folder."""
+        """Whether it is still the index in its folder."""
         try:
             return identity(self.folder) == self.identity
         except InputError:
             return False
 
     def generation(self) -> str:
-        """How often it was changed until now.
+        """The number of its changes so far.
 
         Raises:
             InputError: the catalogue cannot be read.
@@ -104,21 +104,21 @@ class Opened:
             return catalog.fact("generation")
 
     def check(self) -> None:
-        """That it is still there.
+        """Check that it is still in its folder.
 
         Raises:
-            InputError: it is gone, or another one is in its place.
+            InputError: it is gone, or another index has replaced it.
         """
         if not self.is_current():
             raise InputError(f"{self.folder}: the index was replaced or taken away meanwhile; run the command again.")
 
     def forget(self) -> None:
-        """Read it anew when it is looked at again."""
+        """Drop the cached snapshot and texts; they are read again at the next use."""
         self._last = self._texts = None
 
     @property
     def bundled(self) -> bool:
-        """Whether its model is the bundled one."""
+        """Whether its model is the bundled model."""
         return self.facts["home"] == "box"
 
     @cached_property
@@ -126,7 +126,7 @@ class Opened:
         """The model of the index.
 
         Raises:
-            InputError: it is missing, damaged or another than the vectors are of.
+            InputError: it is missing or damaged, or not the model that made the vectors.
         """
         if self.facts["home"] not in ("box", "model"):
             return self._dual(self.facts["home"])
@@ -142,10 +142,10 @@ class Opened:
         return found
 
     def _dual(self, home: str) -> Aligner:
-        """The dual encoder of the index, where it was when the index was built.
+        """The dual encoder of the index, loaded from where it was when the index was built.
 
         Raises:
-            InputError: it is not there, another one is, or it would have to be fetched.
+            InputError: it is not there, another one is there, or it would have to be downloaded.
         """
         check_foreign(RegionSettings(weights=home), str(self.folder))
         if not home.startswith(HUB) and not os.path.isdir(home):
@@ -163,11 +163,11 @@ class Opened:
 
     @property
     def rule(self) -> Rule:
-        """How words make a score."""
+        """How the model makes a score of word-region products."""
         return self.run.model.rule or Rule()
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
-        """The index as a reading catalogue sees it; kept until it changes.
+        """The snapshot that a catalogue open for reading sees; cached until the index changes.
 
         Raises:
             InputError: a file of vectors is cut short.
@@ -179,7 +179,7 @@ class Opened:
         return found
 
     def texts(self, catalog: Catalog) -> Texts:
-        """The text in its pictures as a reading catalogue sees it; kept until it changes.
+        """The text in its pictures, as a catalogue open for reading sees it; cached until the index changes.
 
         Raises:
             InputError: no text was read for this index.

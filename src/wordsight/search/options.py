@@ -1,4 +1,4 @@
-"""Which hits of a search are wanted, and how many."""
+"""Search options: filters, thresholds and pages."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from wordsight.search.duplicates import GROUPED
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(filters.Filter):
-    """Which hits are wanted, and how many.
+    """Search options: which hits are returned, and how many.
 
     Attributes:
         top: hits on a page; at least 1.
         page: the number of the page, 1 is the first.
-        min_score: leave pictures out that score less.
-        min_confidence: leave pictures out that are less sure, 0 to 1.
-        group: show near-duplicates as one.
-        frames: show each frame of a video, and not the video as one hit.
+        min_score: the lowest score of a hit; None for no limit.
+        min_confidence: the lowest confidence of a hit, 0 to 1; None for no limit.
+        group: show near-duplicates as one hit.
+        frames: show each frame of a video as a hit, instead of the video as one.
     """
 
     top: int = 10
@@ -29,12 +29,12 @@ class SearchOptions(filters.Filter):
 
     @property
     def count(self) -> int:
-        """How many of the best must be known for this page."""
+        """How many of the best hits must be scored exactly for this page."""
         return max(self.top * self.page, FIRST, GROUPED if self.group else 0)
 
 
 class SearchKeywords(filters.FilterKeywords, total=False):
-    """The same as keywords of `Index.search`."""
+    """Search options as keywords of `Index.search`."""
 
     top: int
     page: int

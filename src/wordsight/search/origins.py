@@ -1,6 +1,6 @@
-"""Where a picture comes from: the camera that took it, and what its date was read from.
+"""Origins of pictures: the camera that took each, and what its date was read from.
 
-The row of a picture in the table `origins` counts as long as the picture has the content that the row was read from.
+A picture's row in the table `origins` is valid while the picture has the content from which the row was read.
 """
 
 import os
@@ -23,7 +23,7 @@ From = Literal["exif", "container", "name", "file"]
 OF_PICTURE = (
     "FROM origins WHERE picture = pictures.number AND origins.hash = pictures.hash"  # within a query of pictures
 )
-TOGETHER = 1000  # pictures that are written at once
+TOGETHER = 1000  # pictures written in one commit
 _IN_NAME = re.compile(
     r"(?<!\d)(?P<year>(?:19|20)\d\d)([-_.]?)(?P<month>\d\d)\2(?P<day>\d\d)"
     r"(?:(?:[-_ .T]| at )(?P<hour>\d\d)([-_.:]?)(?P<minute>\d\d)\6(?P<second>\d\d)\d{0,3})?(?!\d)"
@@ -31,11 +31,11 @@ _IN_NAME = re.compile(
 
 
 class Origin(NamedTuple):
-    """Where a picture comes from.
+    """Origin of a picture: its date, the source of the date, and the camera.
 
     Attributes:
-        taken: when; None where only the file's own time is known.
-        taken_from: what says so: EXIF, a video's container, the file's name, or the time of the file.
+        taken: the date; None where only the file's own time is known.
+        taken_from: the source of the date: EXIF, a video's container, the file's name, or the time of the file.
         camera: make and model, as one name; empty where it is not known.
     """
 
@@ -45,11 +45,11 @@ class Origin(NamedTuple):
 
 
 def origin(name: str, taken: datetime | None, make: str, model: str) -> Origin:
-    """Where a picture comes from.
+    """The origin of a picture, from its header and its name.
 
     Args:
         name: of its file, without folders.
-        taken: when, by its EXIF data.
+        taken: the date in its EXIF data.
         make: of the camera, as EXIF has it.
         model: likewise.
     """
@@ -61,12 +61,12 @@ def origin(name: str, taken: datetime | None, make: str, model: str) -> Origin:
 
 
 def camera_name(make: str, model: str) -> str:
-    """Make and model of a camera as one name: `NIKON CORPORATION`, `NIKON D90` is a `Nikon D90`."""
+    """Make and model of a camera as one name: `NIKON CORPORATION` and `NIKON D90` give `Nikon D90`."""
     make, model = (" ".join(re.sub(r"[^\w\s.,:;+*/()&'-]", " ", text).split())[:60] for text in (make, model))
     short = re.sub(
         r"(?i)[ ,]+(corporation|corp|company|co|ltd|inc|optical|imaging|electronics|elec|camera)\b.*", "", make
     )
-    if short.isupper() and len(short) > 3:  # but LG, HTC, SONY's own spelling is Sony
+    if short.isupper() and len(short) > 3:  # LG and HTC stay in capitals; Sony itself writes Sony
         short = short.title()
     if model.lower().startswith(short.lower()):
         model = model[len(short) :].lstrip(" -_")
@@ -74,21 +74,21 @@ def camera_name(make: str, model: str) -> str:
 
 
 def date_in_name(name: str) -> datetime | None:
-    """When a picture was taken, by such names as cameras and phones give: `IMG_20240517_101010.jpg`."""
+    """The date in a file's name, as cameras and phones write it: `IMG_20240517_101010.jpg`; None if there is none."""
     for found in _IN_NAME.finditer(os.path.splitext(name)[0]):
         year, month, day, *time = (
             int(found[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
         )
-        for clock in (time, (0, 0, 0)):  # a time that is none is left out
+        for clock in (time, (0, 0, 0)):  # an impossible time of day is dropped
             with suppress(ValueError):
                 return datetime(year, month, day, *clock)
     return None
 
 
 def fill(catalog: Catalog, paths: Paths) -> int:
-    """Read the origins that are not known, from the heads of files; gives how many.
+    """Read the origins that are not known yet from the headers of files; returns how many.
 
-    The date of a picture that was indexed before names were read is mended as well.
+    Dates stored before file names were read for dates are corrected as well.
 
     Raises:
         InputError: the catalogue cannot be written.
@@ -109,7 +109,7 @@ def fill(catalog: Catalog, paths: Paths) -> int:
 
 
 def of(catalog: Catalog, number: int, content: bytes) -> tuple[From, str]:
-    """What the date of a picture was read from, and its camera; as if from the file where nobody has looked yet."""
+    """The source of a picture's date, and its camera; `file` and no camera if its origin was not read yet."""
     for sound, *_, camera, taken_from in catalog.rows("origins", "picture = ? AND hash = ?", (number, content)):
         if sound:
             return taken_from, camera
@@ -119,7 +119,7 @@ def of(catalog: Catalog, number: int, content: bytes) -> tuple[From, str]:
 def _read(
     rows: list[tuple[int, str, bytes, str]], paths: Paths
 ) -> Iterator[tuple[str, tuple[int, bytes, str, str], str]]:
-    """Of each picture whose file is there: its name, its row, and another date where it has one."""
+    """For each picture with a readable file: its name, its row, and its date if that differs from the stored one."""
     videos: dict[str, Origin | None] = {}
     for number, key, content, taken in rows:
         file, time = split(key)
@@ -153,5 +153,5 @@ def _of_video(path: Path, key: str) -> Origin | None:
 
 
 def iso(when: datetime) -> str:
-    """A time as the catalogue has it."""
+    """A time as the catalogue stores it."""
     return when.isoformat(sep=" ", timespec="seconds")

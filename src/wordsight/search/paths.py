@@ -1,7 +1,7 @@
-"""What pictures are called in an index, so that it can be moved: with its pictures, or away from them.
+"""Names of pictures in an index, which let it be moved: with its pictures, or away from them.
 
-A picture below the folder that holds the index is called by its path from there, any other by its whole path. The
-folder where the index was made is kept too: if a picture is not found beside the index, it is looked for there.
+A picture below the folder that holds the index is named by its path relative to that folder, any other by its absolute
+path. The index also keeps the folder where it was made: a picture that is not beside the index is looked for there.
 """
 
 import errno
@@ -16,12 +16,12 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
 def is_gone(error: OSError) -> bool:
-    """Whether this says that there is no such file, and not only that it cannot be read."""
+    """Whether an error means that there is no such file, not only that it cannot be read."""
     return error.errno in _GONE
 
 
 class Paths:
-    """Names in an index <-> files.
+    """Translates names in an index to files, and back.
 
     Args:
         index: the index's folder.
@@ -33,10 +33,10 @@ class Paths:
         self._bases = dict.fromkeys((*self.roots, _real(self.roots[0])))  # a link may lead to the index
 
     def key(self, path: str | Path) -> str:
-        """What a file is called.
+        """The name of a file in the index.
 
         Raises:
-            InputError: its name is no Unicode text, or holds a zero byte.
+            InputError: its path is not Unicode, or contains a zero byte.
         """
         name = str(path)
         try:
@@ -53,9 +53,9 @@ class Paths:
         return full
 
     def path(self, key: str) -> Path:
-        """The file of a name, of a frame that of its video; it may be gone.
+        """The file of a name, for a frame that of its video; it may be gone.
 
-        Of two places, where it is; else where the drive does not say that it is gone; else beside the index.
+        Of two candidates, the one that exists; else one that the drive cannot check; else the one beside the index.
         """
         key = file_of(key)
         if os.path.isabs(key):
@@ -64,17 +64,17 @@ class Paths:
         return min(found, key=_doubt) if len(found) > 1 else found[0]
 
     def is_gone(self, key: str) -> bool:
-        """Whether the drive says that there is no file of this name; not where it cannot say."""
+        """Whether the file of a name surely does not exist; False if the drive cannot tell."""
         return _doubt(self.path(key), os.stat) == 2
 
     def full(self, key: str) -> str:
-        """The whole path of a name, beside the index as it is now, whether there is a file or not."""
+        """The absolute path of a name, relative names taken from beside the index; the file may not exist."""
         key = file_of(key)
         return os.path.join(self.roots[0], *key.split("/")) if not os.path.isabs(key) else key
 
     def below(self, keys: Iterable[str], folder: str | Path) -> Iterator[str]:
-        """The names of a file, or of all files in a folder and below, whether there is still one or not."""
-        wanted = list(dict.fromkeys((os.path.abspath(folder), _real(folder))))  # links lead to what is indexed, too
+        """Those of the names that are the file `folder`, or files in this folder and below; they need not exist."""
+        wanted = list(dict.fromkeys((os.path.abspath(folder), _real(folder))))  # links may lead to indexed files
         bases = tuple(full.rstrip(os.sep) + os.sep for full in wanted)
         for key in keys:
             if any(path in wanted or path.startswith(bases) for path in self._full(key)):
@@ -86,7 +86,7 @@ class Paths:
 
 
 def _doubt(path: Path, look: Callable[[Path], object] = os.lstat) -> int:
-    """0 where a file is, 1 where the drive does not say, 2 where there is none."""
+    """0 if the file exists, 1 if the drive cannot tell, 2 if it does not exist."""
     try:
         look(path)
     except ValueError:  # no file can have this name

@@ -1,13 +1,13 @@
-"""The quick scan: every picture roughly, in a quarter of the bytes, then exactly those that can be among the best.
+"""Prefilter: score every picture roughly, from a quarter of the bytes, then exactly those that can be among the best.
 
-With v and s rounded to 8 and 7 bits (`codes.py`), v' and s', their product is off by at most
+v and s are rounded to v' and s', of 8 and 7 bits (`codes.py`). Products of v' and s' are exact, being computed in
+whole numbers, so the error of a product is at most
 
     |v . s - v' . s'|  <=  |v - v'| |s'| + |v| |s - s'|
 
-as the products of v' and s' are whole numbers. The pictures that are best roughly are scored in float32; the k-th best
-of all is not below the least of these. Of a picture whose rough score is further below that than such bounds allow
-nothing more need be known; all others are scored in float32 too. What comes out is the order that the exact scan alone
-would give.
+The k pictures with the best rough scores are scored in float32; the k-th best score of all is at least the lowest of
+these. A picture whose rough score is below that by more than its error bound is out. All others are scored in float32
+too. The result has the order that the exact scan would give.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,20 +24,20 @@ from wordsight.search.instructions import Instructions, chosen, fused_scores
 from wordsight.search.rows import Readable, Stored, hold
 from wordsight.search.scan import EncodedQuery, Ints, Spans, blocks, rows_of, scan, top
 
-SLACK = 1e-5  # of the lengths of both: what turning and adding up in float32 may be off by
-LEAST = 2**22  # numbers below which the exact scan is as quick
+SLACK = 1e-5  # error of rotation and sums in float32, as a share of the product of both lengths
+LEAST = 2**22  # numbers to read; with fewer, the exact scan is as quick
 
 
 class Rough(dict[int, tuple[Stored[np.uint8], Stored[np.float32]]]):
-    """Of each file its rows in 8 bits, (rows, D), and how long a step is in each, (rows, 1)."""
+    """8-bit rows of each file, (rows, D), and the quantisation step of each row, (rows, 1)."""
 
     def covers(self, spans: Spans) -> bool:
-        """Whether all these pictures are in it; those of an older index are not until it is built again."""
+        """Whether it has all these pictures; it lacks those of an older index until the next build."""
         return spans.files.keys() <= self.keys()
 
 
 def is_quick(rough: Rough, spans: Spans, rule: Rule) -> bool:
-    """Whether the quick scan pays: much to read, all of it there in 8 bits, and the score of equation 8."""
+    """Whether the prefilter pays: there is much to read, all of it exists in 8 bits, and scores are equation 8's."""
     if rule.thresholded_sum or not len(spans) or not rough.covers(spans):
         return False
     size = rough[int(spans.segment[0])][0].shape[1]
@@ -53,18 +53,18 @@ def best_scores(
     count: int,
     files: Ints | None = None,
 ) -> Tensor:
-    """Scores of which the `count` best of each query are exact, and no other is greater than they are.
+    """Scores of every picture: the `count` best of each query are exact, and no other score is greater.
 
-    With `files` the `count` best files are those, each by the best of its pictures.
+    With `files`, this holds for the `count` best files, each scored by the best of its pictures.
 
     Args:
         segments: the rows of each file, (rows, D) float32.
         rough: the same rows in 8 bits.
         spans: I pictures.
         encoded_query: Q queries.
-        rule: how words make a score.
-        count: how many are wanted.
-        files: (I,) a number for the file of each picture, which frames of a video share.
+        rule: how word-region products make a score.
+        count: how many best scores must be exact.
+        files: (I,) a number for the file of each picture, shared by the frames of a video.
 
     Returns:
         (I, Q) float32.
@@ -72,10 +72,10 @@ def best_scores(
     if count >= (len(spans) if files is None else len(np.unique(files))):
         return scan(segments, spans, encoded_query, rule)
     words = quantise_words(encoded_query.words)
-    found = _rough(rough, spans, encoded_query, words)  # (Q, I), a query at a time from here on: it stays in the cache
+    found = _rough(rough, spans, encoded_query, words)  # (Q, I); from here on query by query, to stay in the cache
     first = [best_places(scores, count, files) for scores in found]
     surely = [own.min() for own in candidate_scores(segments, spans, first, encoded_query)]
-    near = [  # the k-th best is not below what is sure
+    near = [  # the k-th best score is at least `least`
         (scores + error >= least).nonzero()[:, 0].numpy()
         for scores, error, least in zip(found, _errors(spans, encoded_query, words), surely, strict=True)
     ]
@@ -85,7 +85,7 @@ def best_scores(
 
 
 def best_places(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.int64]:
-    """The places of the greatest of scores (I,), with `files` each of another file."""
+    """The positions of the `count` greatest scores (I,); with `files`, at most one per file."""
     if files is None:
         return top(scores, count)
     order = top(scores, len(scores))
@@ -93,7 +93,7 @@ def best_places(scores: Tensor, count: int, files: Ints | None) -> NDArray[np.in
 
 
 def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery, words: WordCodes) -> Tensor:
-    """The scores of rounded vectors and words: (Q, I)."""
+    """Rough scores, from rounded vectors and words: (Q, I)."""
     hold({number: steps for number, (_, steps) in rough.items()}, spans.rows)
     held = hold({number: values for number, (values, _) in rough.items()}, spans.rows)
     way = chosen(len(words.values)) if held else None
@@ -108,7 +108,7 @@ def _rough(rough: Rough, spans: Spans, encoded_query: EncodedQuery, words: WordC
 
 
 def _errors(spans: Spans, encoded_query: EncodedQuery, words: WordCodes) -> Iterator[Tensor]:
-    """How far off the rough scores of each query can be: (I,)."""
+    """Error bounds of the rough scores, for each query (I,)."""
     shares, slack = encoded_query.shares.abs(), SLACK * encoded_query.words.norm(dim=1)
     blur, length = torch.from_numpy(spans.blur), torch.from_numpy(spans.length)
     for of_blur, of_length in zip(words.length @ shares, (words.blur + slack) @ shares, strict=True):
@@ -116,7 +116,7 @@ def _errors(spans: Spans, encoded_query: EncodedQuery, words: WordCodes) -> Iter
 
 
 def _fused(way: Instructions, rough: Rough, spans: Spans, words: WordCodes, shares: Tensor) -> Tensor:
-    """The scores of rounded vectors that are in memory: (Q, I)."""
+    """Rough scores by the fused scan, of vectors in memory: (Q, I)."""
     found = np.empty((shares.shape[1], len(spans)), np.float32)
     for number, places in spans.files.items():
         (values, steps), (_, start, stop) = rough[number], spans.rows[number]
@@ -127,7 +127,7 @@ def _fused(way: Instructions, rough: Rough, spans: Spans, words: WordCodes, shar
 
 
 def _by_blocks(rough: Rough, spans: Spans, words: WordCodes, shares: Tensor, held: bool) -> Tensor:
-    """The same from memory or the disk, by ONNX Runtime."""
+    """Rough scores by ONNX Runtime, of vectors in memory or on disk: (Q, I)."""
     products, found = Products(words), torch.empty(shares.shape[1], len(spans))
     for block in blocks(spans, len(words.values), held):
         some = spans[block]

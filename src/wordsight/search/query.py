@@ -1,4 +1,4 @@
-"""What an index is asked: sentences, pictures and regions of pictures, each with a weight; scores are added up."""
+"""Queries: weighted sentences, pictures and regions of pictures, whose scores are added up; and text in pictures."""
 
 import math
 import re
@@ -27,7 +27,7 @@ TOGETHER = 256  # sentences encoded at once
 
 @dataclass(frozen=True)
 class Sentence:
-    """Pictures that this is about; with a weight below 0, rather those that it is not about."""
+    """A sentence that the pictures fit; with a weight below 0, one that they do not fit."""
 
     text: str
     weight: float = 1.0
@@ -35,12 +35,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Like:
-    """Pictures that look like this one, or hold what is in a box of it.
+    """An example picture that the pictures look like, or a region of it that they contain.
 
     Attributes:
         picture: a path, an encoded file, a PIL picture or an array of pixels.
         box: `xyxy` fractions; None for the whole picture with all its regions.
-        weight: how much it counts.
+        weight: of its score in the sum.
     """
 
     picture: Picture
@@ -50,7 +50,7 @@ class Like:
 
 @dataclass(frozen=True)
 class Written:
-    """Pictures in which this is written: words in their order; `lond*` is the beginning of a word."""
+    """Text that is written in the pictures: words in their order; `lond*` is the beginning of a word."""
 
     text: str
 
@@ -61,14 +61,14 @@ Ask = str | Picture | Part | Sequence[str | Picture | Part]
 
 @dataclass(frozen=True)
 class QueryTerm:
-    """A part of a query, encoded.
+    """An encoded part of a query.
 
     Attributes:
-        texts: (1, K, D): the parts of a sentence, or the regions of a picture in their place.
+        texts: (1, K, D): the vectors of a sentence, or those of a picture's regions in their place.
         words: T words as the model reads them; empty for a picture.
         unknown: those of the words that the model does not know.
-        grouping: of the words in phrases.
-        weight: how much it counts.
+        grouping: of the words into phrases.
+        weight: of its score in the sum.
     """
 
     texts: Vectors
@@ -79,11 +79,11 @@ class QueryTerm:
 
 
 def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
-    """Some queries, each as its encoded parts; without the texts that are to be written in pictures.
+    """Encode the parts of each query, except `Written` parts.
 
     Raises:
-        InputError: nothing is asked, a sentence has no word that the model knows, a picture cannot be opened, a box
-            is not inside its picture, or a weight is 0 or no number.
+        InputError: a query is empty, a sentence has no word that the model knows, a picture cannot be opened, a box
+            is not inside its picture, or a weight is 0 or not finite.
     """
     queries = [parts_of(ask) for ask in asks]
     texts = dict.fromkeys(part.text for query in queries for part in query if isinstance(part, Sentence))
@@ -99,17 +99,17 @@ def terms(run: Aligner, asks: Sequence[Ask]) -> list[list[QueryTerm]]:
 
 
 def written(ask: Ask) -> list[tuple[WrittenWord, ...]]:
-    """The texts of a query that are to be written in pictures."""
+    """The words of each `Written` part of a query."""
     return [written_words(part.text) for part in parts_of(ask) if isinstance(part, Written)]
 
 
 def needs_model(ask: Ask) -> bool:
-    """Whether a query has something else than texts that are to be written in pictures."""
+    """Whether a query has a part other than `Written`, which the model must encode."""
     return not all(isinstance(part, Written) for part in parts_of(ask))
 
 
 def with_texts(ask: Ask | None, texts: str | Sequence[str] | None) -> Ask:
-    """A query together with texts that are to be written in pictures; None for either that is not given."""
+    """Add texts to a query as `Written` parts; either may be None."""
     if texts is None:
         return () if ask is None else ask
     parts = [] if ask is None else ask if isinstance(ask, list | tuple) else [ask]
@@ -117,7 +117,7 @@ def with_texts(ask: Ask | None, texts: str | Sequence[str] | None) -> Ask:
 
 
 def without_quotes(ask: Ask) -> list[Part]:
-    """A query with what is in double quotes in its sentences as texts that are to be written in pictures."""
+    """Turn what is in double quotes in a query's sentences into `Written` parts; not where the weight is below 0."""
     found: list[Part] = []
     for part in parts_of(ask):
         quoted = _QUOTED.findall(part.text) if isinstance(part, Sentence) and part.weight > 0 else []
@@ -136,7 +136,7 @@ def parts_of(ask: Ask) -> Sequence[Part]:
     """The parts of a query.
 
     Raises:
-        InputError: there are none, or one is no part, or of no weight.
+        InputError: there are none, one is of another type, or a weight is 0 or not finite.
     """
     parts = [_part(one) for one in (ask if isinstance(ask, list | tuple) else [ask])]
     if not parts:
@@ -150,7 +150,7 @@ def parts_of(ask: Ask) -> Sequence[Part]:
 
 
 def _part(ask: object) -> Part:
-    """A part of a query: text is a sentence, and any other picture than one given by a `str` stands for itself."""
+    """Make a part of a query of what is not one yet: a `str` is a sentence, never a path; anything else a picture."""
     if isinstance(ask, Part):
         return ask
     if isinstance(ask, str):
@@ -164,7 +164,7 @@ def _part(ask: object) -> Part:
 
 
 def _sentences(run: Aligner, texts: Sequence[str]) -> Iterator[QueryTerm]:
-    """Each of some sentences, with the weight 1."""
+    """Encode sentences, each as a term of weight 1."""
     for text in texts:
         if not any(map(str.isalnum, text)):
             raise InputError("The query is empty: expected a sentence of at least one word.")
@@ -191,15 +191,15 @@ def _like(run: Aligner, part: Like) -> QueryTerm:
     else:
         _check(part.box)
         seen = run.encode_images([part.picture], [torch.tensor([WHOLE, part.box])]).to("cpu")
-        if seen.values.shape[1] == 1:  # a model of one vector a picture: the box is all there is of it
+        if seen.values.shape[1] == 1:  # the model has one vector per picture: encode the box alone
             seen = run.encode_images([part.picture], [torch.tensor([part.box])]).to("cpu")
-        values = seen.values[:, -1:]  # else a model may take the first region for the whole picture
+        values = seen.values[:, -1:]  # the box is second, as a model may take the first region for the whole picture
     mask = torch.ones(values.shape[:2], dtype=torch.bool)
     return QueryTerm(Vectors(values, mask, spans(mask, whole)), (), (), Grouping.of([]), part.weight)
 
 
 def _cut(picture: Picture, box: Box) -> Image.Image:
-    """What is in a box of a picture, as a picture of its own of at least one pixel."""
+    """Crop a picture to a box, of at least one pixel."""
     _check(box)
     image = open_image(picture_of(picture))
     left, top = (min(int(edge * side), side - 1) for edge, side in zip(box[:2], image.size, strict=True))
@@ -213,13 +213,13 @@ def _check(box: Box) -> None:
 
 
 def encoded_query(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> EncodedQuery:
-    """Some queries as the scan wants them.
+    """Pack queries for the scan.
 
-    The hubness of pictures, which is known of sentences, counts in scores with sentences only.
+    A picture's hubness is measured with sentences, so it is subtracted from scores with sentences only.
 
     Args:
         queries: Q queries of at least one term each.
-        rule: how words make a score.
+        rule: how word-region products make a score.
     """
     words, shares = [], []
     hubness_weight, offset = torch.zeros(len(queries)), torch.zeros(len(queries))
@@ -238,5 +238,5 @@ def encoded_query(queries: Sequence[Sequence[QueryTerm]], rule: Rule) -> Encoded
 
 
 def divisor(query: Sequence[QueryTerm], rule: Rule) -> float:
-    """What a query's scores are divided by so that longer and heavier ones do not score higher for that: above 0."""
+    """Divisor, > 0, that normalises a query's scores for its length and weights."""
     return sum(abs(term.weight) * (1 if rule.mean else term.texts.values.shape[1]) for term in query)

@@ -1,7 +1,8 @@
-"""The segments of an older wordsight, whose vectors are in float32, written anew in float16 with 8-bit codes.
+"""Upgrade of segments: those of an older wordsight, in float32, are rewritten in float16 with 8-bit codes.
 
-Rows are copied to new segments, and the catalogue leads to them, a few hundred pictures at a time; then the old files
-are deleted. Interrupted, some pictures are here and some there, which readers take as it is; the next build goes on.
+Rows are copied to new segments, and the catalogue is updated, a few hundred pictures at a time; then the old files are
+deleted. After an interruption some pictures are in old segments and some in new ones. Readers accept both, and the next
+build continues.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,11 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.records import Entry
 from wordsight.search.vectors import Segments
 
-TOGETHER = 256  # pictures, committed at once
+TOGETHER = 256  # pictures in one commit
 
 
 def recode(catalog: Catalog, segments: Segments, progress: Progress) -> int:
-    """Write the former segments anew; gives how many pictures were in them.
+    """Rewrite the segments of an older format; returns how many pictures were in them.
 
     Args:
         catalog: of a sound index, open for writing.
@@ -34,15 +35,15 @@ def recode(catalog: Catalog, segments: Segments, progress: Progress) -> int:
 
 
 def move(catalog: Catalog, segments: Segments, former: Sequence[int], what: str, progress: Progress) -> int:
-    """Write some segments anew, as rows are written now; gives how many pictures were in them.
+    """Rewrite segments in the current format; returns how many pictures were in them.
 
-    Their files stay: readers may just be opening them.
+    Their files stay: readers may be about to open them.
 
     Args:
         catalog: open for writing.
         segments: the vectors.
-        former: numbers of segments.
-        what: is done, in words.
+        former: numbers of the segments.
+        what: name of the task, for `progress`.
         progress: receives updates.
 
     Raises:
@@ -63,7 +64,7 @@ def move(catalog: Catalog, segments: Segments, former: Sequence[int], what: str,
 
 
 def _parts(catalog: Catalog, where: str) -> Iterator[list[tuple[int, Entry]]]:
-    """The pictures that are left there, a few at a time, in the order of the files."""
+    """The pictures that remain in the old segments, a few at a time, in the order of the files."""
     while True:
         query = f"SELECT number FROM pictures WHERE {where} ORDER BY segment, first LIMIT {TOGETHER}"
         numbers = [number for (number,) in catalog.db.execute(query)]
@@ -73,7 +74,7 @@ def _parts(catalog: Catalog, where: str) -> Iterator[list[tuple[int, Entry]]]:
 
 
 def _move(catalog: Catalog, segments: Segments, part: Sequence[tuple[int, Entry]]) -> None:
-    """Copy the rows of pictures."""
+    """Copy the rows of pictures to new segments, in one commit."""
     ends: dict[int, int] = {}
     for _, one in part:
         ends[one.segment] = max(ends.get(one.segment, 0), one.first + one.rows)

@@ -1,4 +1,4 @@
-"""The rows of a catalogue, and the checksum that each of them carries."""
+"""Records of the catalogue: its rows, and the checksum of each."""
 
 import json
 import math
@@ -7,24 +7,24 @@ from typing import Any, NamedTuple
 
 
 class Entry(NamedTuple):
-    """A picture in the catalogue.
+    """Entry of a picture in the catalogue.
 
     Attributes:
-        path: what it is called in the index, see `paths.py`.
-        hash: of the file's content, BLAKE2b of 16 bytes.
+        path: its name in the index, see `paths.py`.
+        hash: BLAKE2b of the file's content, 16 bytes; of a frame, `frames.frame_hash`.
         bytes: the file's size.
-        mtime_ns: when the file was changed.
+        mtime_ns: when the file was last modified.
         width: of the upright picture, pixels.
         height: of the upright picture, pixels.
-        taken: when, by EXIF or else by the file: ISO, local time.
-        added: to the index, ISO, UTC.
-        segment: which file of vectors it is in.
+        taken: its date by the header, else by the file's name, else the file's own time: ISO, local time.
+        added: when it was added to the index: ISO, UTC.
+        segment: number of the segment that has its rows.
         first: its first row there.
-        rows: how many rows it has, one a region; 0 where they were damaged, and the picture must be encoded again.
-        hubness: how high it scores with any sentence, a share of which is taken from its scores.
-        length: of its longest vector.
-        blur: the most that rounding to 8 bits moves one of its vectors.
-        meta: what the user knows of it, a JSON object.
+        rows: how many rows it has, one per region; 0 if they were damaged, and the picture must be encoded again.
+        hubness: how high it scores with any sentence; a share of it is subtracted from its scores.
+        length: norm of its longest vector.
+        blur: the greatest distance by which rounding to 8 bits moves one of its vectors.
+        meta: the user's annotations, a JSON object.
     """
 
     path: str
@@ -44,15 +44,15 @@ class Entry(NamedTuple):
     meta: str = "{}"
 
     def typed(self) -> "Entry":
-        """The same with the plain types that SQLite gives back, so that its checksum is that of what is read."""
+        """The entry with the plain types that SQLite returns, so that its checksum holds for the row that is read."""
         return Entry._make(kind(value) for kind, value in zip(_KINDS, self, strict=True))
 
     def checksums(self) -> tuple[int, int]:
-        """Of everything but the metadata, and of the metadata with the name."""
+        """Two checksums: of everything except the metadata, and of the metadata with the name."""
         return checksum(*self[:-1]), checksum(self.path, self.meta)
 
     def blank(self, meta: str) -> "Entry":
-        """The name and metadata alone, of a picture that must be encoded again; no file is like this."""
+        """An entry with name and metadata only, of a picture that must be encoded again; it matches no file."""
         return Entry(str(self.path), bytes(16), -1, -1, 0, 0, "", "", 0, 0, 0, 0.0, 0.0, 0.0, meta)
 
 
@@ -60,7 +60,7 @@ _KINDS: tuple[type, ...] = (str, bytes, int, int, int, int, str, str, int, int, 
 
 
 class Batch(NamedTuple):
-    """Rows that were written at once, and the CRC-32 of what was to be in all their files."""
+    """Batch of rows that were written together, with the CRC-32 of the intended content of all their files."""
 
     segment: int
     first: int
@@ -69,12 +69,12 @@ class Batch(NamedTuple):
 
 
 def checksum(*values: object) -> int:
-    """CRC-32 of the values of a row, with their types: the same in every version of Python."""
+    """CRC-32 of a row's values with their types, the same in every version of Python."""
     return zlib.crc32(ascii(values).encode())
 
 
 def is_name(path: object) -> bool:
-    """Whether a file can be called so."""
+    """Whether a value can be the name of a file."""
     if not isinstance(path, str) or not path or "\0" in path:
         return False
     try:
@@ -84,7 +84,7 @@ def is_name(path: object) -> bool:
 
 
 def is_meta(text: object) -> bool:
-    """Whether this is a JSON object."""
+    """Whether a value is the text of a JSON object."""
     try:
         return isinstance(text, str) and isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -92,7 +92,7 @@ def is_meta(text: object) -> bool:
 
 
 def is_possible(entry: Entry) -> bool:
-    """Whether a picture's row, its metadata aside, has the types and ranges that one must have."""
+    """Whether an entry, except its metadata, has valid types and ranges, and at least one row."""
     return (
         is_name(entry.path)
         and isinstance(entry.hash, bytes)
@@ -111,5 +111,5 @@ def _is_whole(value: Any) -> bool:
 
 
 def whole(text: str) -> int:
-    """A count as it is written; 0 for what is none."""
+    """Parse a count; 0 for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

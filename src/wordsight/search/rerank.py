@@ -1,7 +1,7 @@
-"""A second look: the first pictures of a search are scored again, from their files, by a run of any matcher.
+"""Reranking: the first hits of a search are scored again, from their files, by a run of any matcher.
 
-An index holds vectors, so its own model scores every picture quickly. One that looks at picture and sentence together,
-which cannot be indexed, is too slow for all of them, but not for the first fifty.
+An index holds vectors, so its own model scores every picture quickly. A model that reads picture and sentence together
+cannot be indexed; it is too slow for all pictures, but not for the first fifty.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,26 +21,25 @@ from wordsight.search.query import Ask, QueryTerm, terms
 from wordsight.search.results import Hit, SearchResults
 from wordsight.vision.regions import FeatureCache, default_cache
 
-AMONG = 50  # so many are scored again where nobody says how many
+AMONG = 50  # hits that are scored again by default
 
 
 def rerank(open_now: Callable[[], Opened], ask: Ask, run: Aligner, among: int, wanted: SearchOptions) -> SearchResults:
-    """The first pictures of an index in the order, and with the evidence, of another run.
+    """Rerank the first hits of an index, with the scores and the evidence of another run.
 
-    Features of pictures come from the feature cache, and what is not there is computed and kept; frames of videos are
-    encoded each time. Pictures whose files cannot be
-    read come last, as the index has them.
+    Features of pictures come from the feature cache; missing ones are computed and kept. Frames of videos are encoded
+    each time. Pictures whose files cannot be read come last, as the index found them.
 
     Args:
-        open_now: the index as it stands now; it finds the pictures, by its own scores and filters.
+        open_now: gives the current index, which finds the pictures by its own scores and filters.
         ask: a single sentence.
         run: scores them again.
-        among: how many of the first; there are no hits behind them.
+        among: how many of the first hits are scored again; later ones are not returned.
         wanted: which hits, and how many.
 
     Raises:
-        InputError: something else than one sentence is asked, the run knows none of its words or lacks its weights,
-            or what `find` raises.
+        InputError: the query is not a single sentence, the run knows none of its words or lacks its weights, or as
+            `find` raises.
     """
     if min(among, wanted.top, wanted.page) < 1:
         raise InputError(f"rerank_top = {among}, top = {wanted.top}, page = {wanted.page}: expected at least 1.")
@@ -56,7 +55,7 @@ def rerank(open_now: Callable[[], Opened], ask: Ask, run: Aligner, among: int, w
 
 @torch.inference_mode()
 def _again(run: Aligner, term: QueryTerm, hits: Sequence[Hit]) -> list[Hit]:
-    """The same hits, those whose files can be read with the run's score and evidence."""
+    """The same hits; those with readable files have the run's score and evidence."""
     found, term = list(hits), replace(term, texts=term.texts.to(run.device), grouping=term.grouping.to(run.device))
 
     def score(places: Sequence[int], regions: Regions) -> None:

@@ -1,4 +1,4 @@
-"""What a search gives: pictures, and the boxes that made them come."""
+"""Search results: hits, with the boxes that each word of the query matched."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ class Word:
     Attributes:
         text: the word.
         box: `xyxy` fractions.
-        strength: the product of word and region: what it adds to the score, before weights and means.
+        strength: product of word and region, its part of the score before weights and means; a likelihood if written.
         known: whether the model knows it.
     """
 
@@ -44,16 +44,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Phrase:
-    """Neighbouring words that share a box, or a region that was asked for.
+    """Phrase: neighbouring words that share a box; or a region that was asked for.
 
     Attributes:
-        text: the words; of a region "this".
-        start: its first word among the words of the hit.
-        end: behind its last; of a region that was asked for, as `start`.
+        text: the words; "this" for a region, "strokes" for strokes of a drawing.
+        start: index of its first word among the words of the hit.
+        end: index behind its last word; equal to `start` if it has no words.
         box: `xyxy` fractions.
         strength: the sum of its words' products with the region.
         weight: of its part of the query.
-        written: whether it is text that is written there; the strength is then its likelihood, 0 to 1
+        written: whether it is text written in the picture; `strength` is then its likelihood, 0 to 1
             (`matching/written_words.py`).
     """
 
@@ -68,7 +68,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A near-duplicate that is not shown; `number`, `path` and `time` as of a hit."""
+    """Near-duplicate of a hit, not shown itself; `number`, `path` and `time` as in `Hit`."""
 
     number: int
     path: Path
@@ -77,7 +77,7 @@ class NearDuplicate:
 
 @dataclass(frozen=True)
 class Moment:
-    """Another frame of a video that was found; `number`, `time` and `score` as of a hit."""
+    """Another matching frame of a video; `number`, `time` and `score` as in `Hit`."""
 
     number: int
     time: int
@@ -86,34 +86,34 @@ class Moment:
 
 @dataclass(frozen=True)
 class Hit(FormerNames):
-    """A picture that was found.
+    """Hit: a picture that a search found.
 
     Attributes:
-        number: what the catalogue calls it; it keeps that for good.
+        number: its number in the catalogue, which never changes.
         path: its file.
-        score: as the model scores it; greater fits better, only comparable within one query.
-        hubness: what is taken from the score because this picture and the sentences fit all kinds of others
-            (`matching/query_bank.py`); it may well leave less than 0.
-        normalised: the score without the effect of weights and the number of words.
-        confidence: of hits with this figure, what share were the picture that the sentence was written for, 0 to 1
-            (`calibrate.py`); None where the index is not calibrated, or something else than one sentence was asked.
+        score: the model's score; greater fits better, only comparable within one query.
+        hubness: what was subtracted from the score because this picture and the sentences fit all kinds of others
+            (`matching/query_bank.py`); the rest may be negative.
+        normalised: the score divided by the effect of weights and of the number of words.
+        confidence: probability, 0 to 1, that it is what the sentence asks for (`calibrate.py`); None if the index is
+            not calibrated, or the query is not a single sentence.
         words: each word on its own best box.
         phrases: the same words as phrases, each on one box.
         missing: whether the file is gone.
-        unreadable: why the file cannot be read now, or could not when the index was last built; empty where it can. The
-            hit is then as the picture was before.
+        unreadable: why the file cannot be read now, or could not when the index was last built; empty if it can. The
+            hit then shows the picture as it was before.
         width: pixels.
         height: pixels.
-        taken: when, ISO, local time.
-        taken_from: what says so: "exif", the "name" of the file, or the time of the "file" itself.
-        camera: make and model of what took it; empty where that is not known.
-        meta: what the user knows of it.
-        near_duplicates: near-duplicates that are not shown, where they are grouped.
-        time: of a frame of a video, whole seconds from its beginning; None of a picture.
-        duration: how long the video is, seconds; None of a picture.
-        frames: how many frames of the video match, this one with them; 0 of a picture.
-        moments: the best of the others, best first, where a video is one hit.
-        reranked: the score of the run that looked again, whose words and phrases these are then (`rerank.py`).
+        taken: its date: ISO, local time.
+        taken_from: source of the date: "exif", a video's "container", the "name" of the file, or the "file"'s own time.
+        camera: make and model of the camera; empty if unknown.
+        meta: the user's annotations.
+        near_duplicates: near-duplicates that are not shown, if hits are grouped.
+        time: of a frame of a video, whole seconds from its beginning; None for a picture.
+        duration: length of the video, seconds; None for a picture.
+        frames: how many frames of the video match, including this one; 0 for a picture.
+        moments: the best other frames, best first, if a video is one hit.
+        reranked: the score by the run that reranked it, which then also made words and phrases (`rerank.py`).
     """
 
     number: int
@@ -141,14 +141,14 @@ class Hit(FormerNames):
 
     @property
     def at(self) -> str:
-        """When the frame is shown, in words to put behind the video's name, such as " at 0:07"; empty of a picture."""
+        """The frame's time as a suffix to the video's name, such as " at 0:07"; empty for a picture."""
         return "" if self.time is None else f" at {clock(self.time)}"
 
     def open_image(self, at_least: int = 0) -> Image.Image:
         """The picture or the frame, upright RGB.
 
         Args:
-            at_least: a large picture may be made smaller, as long as both sides keep this many pixels; 0 for never.
+            at_least: a large picture may be shrunk while both sides keep this many pixels; 0 for the full size.
 
         Raises:
             InputError: its file is gone, or cannot be read.
@@ -157,16 +157,16 @@ class Hit(FormerNames):
 
     @property
     def state(self) -> str:
-        """What is wrong with its file, in a few words; empty where nothing is."""
+        """What is wrong with its file, in a few words; empty if nothing is."""
         return "missing" if self.missing else f"unreadable: {self.unreadable}" if self.unreadable else ""
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`."""
+        """The hit as plain values for `json.dumps`."""
         near_duplicates = [asdict(one) | {"path": str(one.path)} for one in self.near_duplicates]
         return with_former(asdict(self) | {"path": str(self.path), "near_duplicates": near_duplicates})
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values, as `wordsight search --json` prints them."""
+        """Same as `to_json`: plain values, as `wordsight search --json` prints them."""
         return self.to_json()
 
     def _repr_html_(self) -> str:
@@ -178,19 +178,19 @@ class Hit(FormerNames):
         return scene(self._reopened(SIDE), boxes, printable(text), words)
 
     def _repr_png_(self) -> bytes | None:
-        """The same as a picture; None where the file cannot be opened any more."""
+        """The same as PNG; None if the file cannot be opened any more."""
         image = self._drawn(900)
         return None if image is None else png(image)
 
     def _drawn(self, width: int) -> Image.Image | None:
-        """The picture with the boxes of its phrases, `width` pixels wide; None where it cannot be opened any more."""
+        """The picture with the boxes of its phrases, `width` pixels wide; None if it cannot be opened any more."""
         from wordsight.reports.draw import draw_marks
 
         image = self._reopened(width)
         return None if image is None else draw_marks(image, self._marks(), self.phrases, width=width)
 
     def _reopened(self, side: int) -> Image.Image | None:
-        """The picture, at most `side` pixels wide and high; None where it cannot be opened any more."""
+        """The picture, at most `side` pixels wide and high; None if it cannot be opened any more."""
         try:
             return reopened(self.path if self.time is None else self.open_image(), side)
         except InputError:
@@ -206,12 +206,12 @@ class SearchResults(FormerNames):
     """The answer to a query.
 
     Attributes:
-        hits: one page of them, best first.
-        total: how many pictures there are to page through.
-        first: the rank of the first of them, 1 is best.
+        hits: one page of hits, best first.
+        total: how many hits all pages have.
+        first: the rank of the first hit on this page; 1 is best.
         unknown: words of the query that the model does not know.
-        poor_match: whether nothing here matches well, as even the best picture is less sure than `Curve.threshold`.
-        parts: of the query: sentences without what is quoted in them, pictures, and texts that are written.
+        poor_match: whether no picture matches well: the highest confidence is below `Curve.threshold`.
+        parts: of the query: sentences without quoted text, pictures, and written texts.
     """
 
     hits: tuple[Hit, ...]
@@ -238,17 +238,17 @@ class SearchResults(FormerNames):
         return self.hits[at]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`."""
+        """The results as plain values for `json.dumps`."""
         hits = [{"rank": rank} | hit.to_json() for rank, hit in enumerate(self.hits, self.first)]
         plain = {"total": self.total, "unknown": list(self.unknown), "poor_match": self.poor_match, "hits": hits}
         return with_former(plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values, as `wordsight search --json` prints them."""
+        """Same as `to_json`: plain values, as `wordsight search --json` prints them."""
         return self.to_json()
 
     def to_pandas(self) -> "DataFrame":
-        """A table, a row a hit: what `Hit.to_dict` has, with `rank` first, but `words` and `phrases`.
+        """A table with one row per hit: `rank`, then the fields of `Hit.to_dict` except `words` and `phrases`.
 
         Raises:
             InputError: pandas is not installed.
@@ -264,12 +264,12 @@ class SearchResults(FormerNames):
         return head + "".join(hit._repr_html_() for hit in self.hits)
 
     def _repr_png_(self) -> bytes | None:
-        """The same as one picture, without those whose file cannot be opened; None where there is none."""
+        """All hits side by side as PNG, without those whose file cannot be opened; None if none is left."""
         drawn = [image for hit in self.hits if (image := hit._drawn(SIDE)) is not None]
         return png(side_by_side(drawn)) if drawn else None
 
     def __str__(self) -> str:
-        """A line a picture, and below it a line a phrase, with its box in percent of width and height."""
+        """One line per hit, and below it one per phrase, with its box in percent of width and height."""
         if not self.hits:
             return f"no more than {self.total:,} pictures match" if self.total else "nothing here matches"
         lines = [NOT_SURE] if self.poor_match else []

@@ -1,8 +1,8 @@
-"""Rows in a file that somebody may cut short at any time: read with `pread`, or held in memory, never mapped.
+"""Rows of a file that another process may truncate at any time: read with `pread`, or held in memory, never mapped.
 
-A mapped file that becomes shorter kills the process that looks at it (SIGBUS); a read that comes up short is an error
-like any other. Reading rows block by block costs a copy of them each time; so those that are scanned as a whole for the
-second time are held in memory where they are few enough (`hold`).
+When a mapped file is truncated, a process that touches the lost part is killed (SIGBUS); a short read is an ordinary
+error. Reading rows block by block copies them each time, so rows that are scanned as a whole for the second time are
+held in memory, if they are few enough (`hold`).
 """
 
 import math
@@ -21,21 +21,21 @@ from wordsight.files import open_regular, read_at, reason
 
 
 def _memory() -> int:
-    """Bytes of memory that this machine has; 0 where the system does not say."""
+    """Bytes of memory of this machine; 0 if the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 0
 
 
-HELD = max(2**28, _memory() // 8)  # bytes of one kind of an index that are held in memory; of a larger index none are
-LINE = 64  # bytes that a processor reads at once
+HELD = max(2**28, _memory() // 8)  # most bytes of one kind of rows that are held in memory; if there are more, none is
+LINE = 64  # bytes of a cache line
 Number = TypeVar("Number", np.float16, np.float32, np.uint8)
 Ints = NDArray[np.int64]
 
 
 def empty(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
-    """An array to be filled, which begins where a cache line does: each of its rows is then in as few as can be."""
+    """An uninitialised array aligned to a cache line, so that its rows touch as few lines as possible."""
     kind = np.dtype(kind)
     size = math.prod(shape) * kind.itemsize
     content = np.empty(size + LINE, np.uint8)
@@ -44,12 +44,12 @@ def empty(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
 
 
 class Looked(NamedTuple):
-    """Which rows of a file are looked at.
+    """Which rows of a file are read.
 
     Attributes:
         total: how many.
-        first: the first of them.
-        stop: behind the last.
+        first: number of the first.
+        stop: number behind the last.
     """
 
     total: int
@@ -58,23 +58,23 @@ class Looked(NamedTuple):
 
 
 class Kept(ABC, Generic[Number]):
-    """Rows that are read anew each time until they are held in memory; `rows[3]`, `rows[3:9]`, `rows[places]`.
+    """Rows that are read from disk each time, until they are held in memory; `rows[3]`, `rows[3:9]`, `rows[places]`.
 
     Attributes:
         shape: (rows, D).
-        width: bytes of one in memory.
+        width: bytes of one row in memory.
     """
 
     def __init__(self, shape: tuple[int, int], width: int) -> None:
         self.shape, self.width = shape, width
-        self._held: tuple[NDArray[Number], int] | None = None  # and the first of them; one value, for other threads
+        self._held: tuple[NDArray[Number], int] | None = None  # with the number of the first; one tuple, for threads
         self._scanned = False
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, at: int | np.integer | slice | Ints) -> NDArray[Number]:
-        """Some rows.
+        """Rows by number, slice or array of numbers.
 
         Raises:
             InputError: the file has been cut short, or cannot be read.
@@ -92,12 +92,12 @@ class Kept(ABC, Generic[Number]):
         return self._gather(at)
 
     def holds(self, first: int, stop: int) -> bool:
-        """Whether looking at these costs no reading."""
+        """Whether rows `first` to `stop` are in memory."""
         held = self._held
         return held is not None and _covers(held, first, stop)
 
     def hold(self, first: int, stop: int) -> None:
-        """Read these into memory, in place of what is there, when rows are scanned again.
+        """From the second scan on, read rows `first` to `stop` into memory, in place of those held.
 
         Raises:
             InputError: the file has been cut short, or cannot be read.
@@ -107,21 +107,21 @@ class Kept(ABC, Generic[Number]):
         self._scanned = True
 
     def release(self) -> None:
-        """Hold nothing any more."""
+        """Free the rows held in memory."""
         self._held = None
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that are held."""
+        """Bytes held in memory."""
         return 0 if (held := self._held) is None else held[0].nbytes
 
     @abstractmethod
     def _read(self, first: int, count: int) -> NDArray[Number]:
-        """Neighbouring rows."""
+        """Read neighbouring rows."""
 
     @abstractmethod
     def _gather(self, at: Ints) -> NDArray[Number]:
-        """Rows from here and there."""
+        """Read rows from anywhere in the file."""
 
 
 def _covers(held: tuple[NDArray[Any], int], first: int, stop: int) -> bool:
@@ -130,13 +130,13 @@ def _covers(held: tuple[NDArray[Any], int], first: int, stop: int) -> bool:
 
 
 class Rows(Kept[Number]):
-    """The first rows of a file, which is opened once."""
+    """The first rows of a file, which stays open."""
 
     def __init__(self, path: Path, kind: type[Number], rows: int, size: int) -> None:
-        """Open it.
+        """Open the file.
 
         Raises:
-            InputError: it is shorter, or cannot be read.
+            InputError: it has fewer rows, or cannot be read.
         """
         self._kind: np.dtype[Any] = np.dtype(kind).newbyteorder("<")
         super().__init__((rows, size), self._kind.itemsize * size)
@@ -152,7 +152,7 @@ class Rows(Kept[Number]):
     def _gather(self, at: Ints) -> NDArray[Number]:
         found = np.empty((len(at), self.shape[1]), self._kind)
         ends = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)] if len(at) else [0]
-        for start, end in pairwise(ends):  # neighbours at once
+        for start, end in pairwise(ends):  # one read for neighbours
             self._fill(found[start:end], int(at[start]))
         return found
 
@@ -160,7 +160,7 @@ class Rows(Kept[Number]):
         return self._fill(empty((count, self.shape[1]), self._kind), first)
 
     def _fill(self, found: NDArray[Number], first: int) -> NDArray[Number]:
-        """Read neighbouring rows to where they are wanted."""
+        """Read neighbouring rows into an array."""
         if first < 0 or first + len(found) > len(self):
             raise IndexError(f"rows {first} to {first + len(found)} of {len(self)}")
         content = memoryview(found.reshape(-1).view(np.uint8).data)
@@ -186,7 +186,7 @@ Stored = NDArray[Number] | Rows[Number]
 
 
 class Readable(Protocol):
-    """Rows of float32 that are looked at as an array is: in memory, on disk, or in codes."""
+    """Rows of float32 that are indexed like an array: in memory, on disk, or in codes."""
 
     @property
     def shape(self) -> Any:
@@ -196,13 +196,13 @@ class Readable(Protocol):
 
 
 def hold(segments: Mapping[int, Any], wanted: Mapping[int, Looked]) -> bool:
-    """Hold rows in memory, if few enough, from the first to the last that is looked at, where half of these are.
+    """Hold in memory, of each file, the range of rows that is read, if all ranges together fit in `HELD` bytes.
 
-    What other files hold is released if there would be too many with it.
+    A range is held only if at least half of its rows are read. Rows of other files are freed if both do not fit.
 
     Args:
         segments: the rows of each file.
-        wanted: which rows of each are looked at.
+        wanted: which rows of each are read.
 
     Returns:
         Whether all are held.

@@ -1,4 +1,4 @@
-"""A catalogue that SQLite cannot read any more, put together again from those of its rows that are sound."""
+"""Salvage: rebuild a catalogue that SQLite cannot read any more from those of its rows that are sound."""
 
 import os
 import shutil
@@ -19,22 +19,22 @@ from wordsight.search.records import Entry, is_name
 from wordsight.search.schema import ADDED, CHECKED, FILE, connect, tables_of, version_of
 from wordsight.search.seal import Seal, seal_path
 
-MOST = 10**7  # numbers that are looked for, at most
+MOST = 10**7  # greatest picture number to look for
 T = TypeVar("T")
 
 
 def mend(folder: Path, busy: str) -> str:
-    """See to it that SQLite can read the catalogue of an index.
+    """Repair the catalogue of an index if SQLite cannot read it.
 
-    A damaged one is moved to `catalog.sqlite.damaged`, and what is legible and sound of it is put into a new one. The
-    names of pictures in lost pages are lost: who builds with their files has them back.
+    A damaged one is kept as `catalog.sqlite.damaged`, and its legible and sound rows are copied to a new one. The names
+    of pictures in lost pages are lost; a build with their files adds the pictures again.
 
     Args:
-        folder: of the index, if it is one.
-        busy: what is said when another process writes.
+        folder: of the index; it may be something else.
+        busy: clause of the error message if another process is writing.
 
     Returns:
-        A sentence on what was done; empty where there was nothing to do.
+        A sentence on what was done; empty if there was nothing to do.
 
     Raises:
         InputError: the catalogue is beyond repair, or cannot be written.
@@ -42,11 +42,11 @@ def mend(folder: Path, busy: str) -> str:
     if is_legible(folder):
         return ""
     with locked(folder, busy):
-        if is_legible(folder):  # another process was here first
+        if is_legible(folder):  # another process has repaired it
             return ""
         try:
             mark(folder)
-            work = folder / f".catalog.{read_id(folder)}.part"  # nobody else knows the name
+            work = folder / f".catalog.{read_id(folder)}.part"  # no other process uses this name
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             try:
@@ -63,17 +63,17 @@ def mend(folder: Path, busy: str) -> str:
 
 
 def is_legible(folder: Path) -> bool:
-    """Whether SQLite can read all of a catalogue; also where there is none, or other things are in the way."""
+    """Whether SQLite can read all of a catalogue; also if there is neither one nor a seal, or an error is no damage."""
     path, seal = folder / FILE, Seal.read(folder)
     sealed = seal is not None
-    needed = max(CHECKED, *(ADDED.get(name, 0) for name in seal.rows)) if seal else 0  # a later one was sealed
+    needed = max(CHECKED, *(ADDED.get(name, 0) for name in seal.rows)) if seal else 0  # the seal's version, at least
     if not os.path.exists(path):
         return not sealed
     try:
         with closing(connect(path, False)) as db:
             version = version_of(db, path)
             if version == 0 or version < needed:
-                return not sealed  # one that was never finished is no matter of ours
+                return not sealed  # a catalogue that was never finished is not damaged
             for table in (*tables_of(version), "pictures"):
                 db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
             facts = {name for sound, name, _ in Catalog.of(db, path, version).rows("facts") if sound}
@@ -85,7 +85,7 @@ def is_legible(folder: Path) -> bool:
 
 
 def _salvage(folder: Path, work: Path) -> int:
-    """Make a new catalogue in `work`; gives how many pictures are in it."""
+    """Make a new catalogue in `work` from the sound rows; returns how many pictures it has."""
     seal = Seal.read(folder)
     old = _opened(folder / FILE)
     with closing(old.db):
@@ -114,7 +114,7 @@ def _whole(row: Iterable[Any]) -> bool:
 
 
 def _exchange(folder: Path, work: Path) -> str:
-    """The new catalogue in place of the old one, which is kept under a name; its log must not outlive it."""
+    """Replace the old catalogue, and delete its log with it; returns the name under which the old one is kept."""
     path = folder / FILE
     with open(work / FILE, "r+b") as file:
         os.fsync(file.fileno())
@@ -131,13 +131,13 @@ def _exchange(folder: Path, work: Path) -> str:
 
 
 def _names() -> Iterator[str]:
-    """What a damaged catalogue may be called."""
+    """Names for a damaged catalogue, in order of preference."""
     yield f"{FILE}.damaged"
     yield from (f"{FILE}.damaged-{number}" for number in count(2))
 
 
 def _opened(path: Path) -> Catalog:
-    """What there is, whatever SQLite says of it."""
+    """Open a damaged catalogue as well as SQLite can; an empty one if it cannot at all."""
     try:
         db = connect(path, False)
     except sqlite3.Error:  # no file at all
@@ -151,13 +151,13 @@ def _opened(path: Path) -> Catalog:
 
 
 def _legible(rows: Iterator[T]) -> Iterator[T]:
-    """As many as can be read."""
+    """Rows up to the first that cannot be read."""
     with suppress(sqlite3.Error):
         yield from rows
 
 
 def _pictures(old: Catalog, seal: Seal | None) -> Iterator[tuple[int, Entry]]:
-    """The pictures by all numbers that there can be: whole, or their names and metadata."""
+    """The pictures, looked for by every possible number: whole entries if sound, else their names and metadata."""
     last = (seal.rows["pictures"][0] if seal else 0) * 4 + 1000
     for query in ("SELECT seq FROM sqlite_sequence WHERE name = 'pictures'", "SELECT max(number) FROM pictures"):
         for (number,) in _legible(row for _ in "1" for row in old.db.execute(query)):

@@ -1,6 +1,6 @@
 """The exact scan: every picture's score with every query, from the vectors on disk, a block at a time.
 
-What `matching/score.py` computes for pictures in memory, without ever holding more than a block of products.
+It computes what `matching/score.py` computes for pictures in memory, and never holds more than a block of products.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,22 +16,22 @@ from torch import Tensor
 from wordsight.matching.score import Rule
 from wordsight.search.rows import Ints, Looked, Readable, hold
 
-PRODUCTS = 2**21  # rows x words in one block: 8 MB
-READ = 2**11  # rows in one block that is read from disk
+PRODUCTS = 2**21  # most rows x words in one block: 8 MB
+READ = 2**11  # most rows in one block that is read from disk
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Where the rows of I pictures are, and what is taken from their scores with sentences.
+    """Where the rows of I pictures are, with their hubness and the bounds of their rounding.
 
     Attributes:
         segment: (I,) which file.
         first: (I,) the first row there.
         count: (I,) how many rows; at least 1.
-        hubness: (I,) float32.
-        length: (I,) float32, of each picture's longest vector.
-        blur: (I,) float32, the most that rounding to 8 bits moves one of its vectors.
+        hubness: (I,) float32; a share of it is subtracted from scores with sentences.
+        length: (I,) float32, norm of each picture's longest vector.
+        blur: (I,) float32, the greatest distance by which rounding to 8 bits moves one of its vectors.
     """
 
     segment: Ints
@@ -50,18 +50,18 @@ class Spans:
 
     @cached_property
     def order(self) -> Ints:
-        """The places of the pictures in the order of the files."""
+        """The positions of the pictures, sorted by file and row."""
         return np.lexsort((self.first, self.segment))
 
     @cached_property
     def files(self) -> dict[int, Ints]:
-        """The same, of each file."""
+        """The positions of each file's pictures, sorted by row."""
         parts = np.split(self.order, np.flatnonzero(np.diff(self.segment[self.order])) + 1)
         return {int(self.segment[part[0]]): part for part in parts if len(part)}
 
     @cached_property
     def rows(self) -> dict[int, Looked]:
-        """Which rows of each file are theirs."""
+        """Which rows of each file belong to the pictures."""
         return {number: self._looked(part) for number, part in self.files.items()}
 
     def _looked(self, part: Ints) -> Looked:
@@ -70,13 +70,13 @@ class Spans:
 
 
 class EncodedQuery(NamedTuple):
-    """Q queries as W words put end to end.
+    """Q queries, their W words packed end to end.
 
     Attributes:
         words: (W, D) float32.
-        shares: (W, Q) how much each word counts in each query.
-        hubness_weight: (Q,) how much a picture's hubness counts in each query.
-        offset: (Q,) what is taken from each query's scores.
+        shares: (W, Q) weight of each word in each query.
+        hubness_weight: (Q,) weight with which a picture's hubness is subtracted.
+        offset: (Q,) what is subtracted from all scores of each query.
     """
 
     words: Tensor
@@ -91,7 +91,7 @@ class EncodedQuery(NamedTuple):
         return EncodedQuery(self.words[own], self.shares[own, one], self.hubness_weight[one], self.offset[one])
 
     def subtracted(self, hubness: Floats) -> Tensor:
-        """What is taken from the scores of pictures with such hubness (I,): (I, Q)."""
+        """What is subtracted from the scores of pictures, by their hubness (I,): (I, Q)."""
         return torch.from_numpy(hubness)[:, None] * self.hubness_weight + self.offset
 
 
@@ -102,7 +102,7 @@ def scan(segments: Mapping[int, Readable], spans: Spans, encoded_query: EncodedQ
         segments: the rows of each file, (rows, D) float32.
         spans: I pictures.
         encoded_query: Q queries.
-        rule: how words make a score; what it says of the mean is already in `encoded_query.shares`.
+        rule: how word-region products make a score; its mean is already in `encoded_query.shares`.
 
     Returns:
         (I, Q) float32.
@@ -118,7 +118,7 @@ def scan(segments: Mapping[int, Readable], spans: Spans, encoded_query: EncodedQ
 
 
 def top(scores: Tensor, count: int) -> Ints:
-    """The places of the greatest of (I,) scores, greatest first; of equal ones the first comes first."""
+    """The positions of the `count` greatest of (I,) scores, greatest first; ties in their order."""
     values = scores.numpy()
     places = np.arange(len(values))
     if 0 < count < len(values):
@@ -129,7 +129,7 @@ def top(scores: Tensor, count: int) -> Ints:
 
 
 def blocks(spans: Spans, words: int, held: bool = True) -> Iterator[Ints]:
-    """The places of all pictures in the order of the files: of one segment each time, and few rows for many words."""
+    """The positions of all pictures in blocks, by file and row; a block is of one segment, smaller for more words."""
     most = min(PRODUCTS if held else READ, max(1, PRODUCTS // max(1, words)))
     order = spans.order
     segment, ends = spans.segment[order], np.cumsum(spans.count[order])
@@ -144,21 +144,21 @@ def blocks(spans: Spans, words: int, held: bool = True) -> Iterator[Ints]:
 
 
 def rows_of(segment: Any, some: Spans) -> NDArray[Any]:
-    """The rows of pictures, end to end: as they lie in the file where nothing is between them."""
+    """The rows of pictures, end to end; one slice of the file if they lie next to each other."""
     if (some.first[1:] == some.first[:-1] + some.count[:-1]).all():
         return segment[some.first[0] : some.first[-1] + some.count[-1]]
     return segment[places(some)]
 
 
 def places(some: Spans) -> Ints:
-    """Which rows are those of pictures, end to end."""
+    """The numbers of the rows of pictures, end to end."""
     begins = np.cumsum(some.count) - some.count
     found: Ints = np.repeat(some.first - begins, some.count) + np.arange(some.count.sum())
     return found
 
 
 def best_regions(products: Tensor, count: Ints, rule: Rule) -> Tensor:
-    """What the regions of each picture make of each word: (rows, W) -> (pictures, W)."""
+    """Reduce products to each picture's best region, or equation 7's sum, per word: (rows, W) -> (pictures, W)."""
     products = products.relu_() if rule.thresholded_sum else products
     if (count == count[0]).all():
         regions = products.view(len(count), int(count[0]), -1)

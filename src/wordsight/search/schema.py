@@ -1,4 +1,4 @@
-"""The tables of a catalogue and how they came to be; which file SQLite is to open, and what its errors mean."""
+"""Schema of the catalogue: its tables and migrations, how SQLite opens it, and what SQLite's errors mean."""
 
 import os
 import sqlite3
@@ -10,7 +10,7 @@ from wordsight.locks import NO_LOCKS, has_locks
 from wordsight.search.records import checksum
 
 FILE = "catalog.sqlite"
-MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever changed
+MIGRATIONS = (  # item i leads from version i to version i + 1; none is ever changed
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE segments (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
@@ -71,14 +71,14 @@ MIGRATIONS = (  # number i leads from version i to version i + 1; none is ever c
         row_checksum INTEGER NOT NULL DEFAULT 0
     );
     """,
-    "",  # vectors have 8-bit codes beside them; those of former segments are written anew by a build, see `recoded.py`
+    "",  # vectors have 8-bit codes beside them; a build rewrites former segments, see `recoded.py`
     "",  # segments may be compact, see `compact.py`; an older wordsight cannot read these
-    "",  # vectors are in float16; a build writes former segments anew, see `recoded.py`
+    "",  # vectors are in float16; a build rewrites former segments, see `recoded.py`
 )
-READABLE = 1  # the oldest version that a reader can use as it is
+READABLE = 1  # the oldest version that can be read without a migration
 CHECKED = 2  # the first version whose rows carry checksums
-ADDED = {"origins": 3, "albums": 3, "album_pictures": 3, "videos": 4, "texts": 5}  # and with which version they came
-TABLES = {  # the columns that the checksum of a row is of
+ADDED = {"origins": 3, "albums": 3, "album_pictures": 3, "videos": 4, "texts": 5}  # the version that added each table
+TABLES = {  # the columns that the checksum of a row covers
     "facts": ("name", "value"),
     "segments": ("number", "rows"),
     "batches": ("segment", "first", "rows", "checksum"),
@@ -92,24 +92,24 @@ TABLES = {  # the columns that the checksum of a row is of
 
 
 def tables_of(version: int) -> list[str]:
-    """The tables of a version, but that of the pictures."""
+    """The tables of a version, except `pictures`."""
     return [name for name in TABLES if ADDED.get(name, 0) <= version]
 
 
 def stand_in(db: sqlite3.Connection, version: int) -> None:
-    """Give a reader of an older version the tables that came later, empty and for itself alone."""
+    """Give a reader of an older version the later tables: empty, temporary, seen by this connection only."""
     for name in TABLES.keys() - set(tables_of(version)):
         db.execute(f"CREATE TEMP TABLE {name} ({', '.join(TABLES[name])}, row_checksum)")
 
 
 def connect(path: Path, write: bool, *, patience: float = 30.0, as_it_is: bool = False) -> sqlite3.Connection:
-    """An open catalogue, whatever it holds.
+    """Connect to a catalogue, without looking at its content.
 
     Args:
         path: its file.
         write: make it if there is none.
         patience: seconds to wait for its lock.
-        as_it_is: take no lock and look at no log: nobody writes meanwhile.
+        as_it_is: take no lock and ignore the log; no other process may be writing.
 
     Raises:
         sqlite3.Error: it cannot be opened.
@@ -124,7 +124,7 @@ def version_of(db: sqlite3.Connection, path: Path) -> int:
     """The version of a catalogue.
 
     Raises:
-        InputError: it is a newer one.
+        InputError: it is newer than this wordsight.
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
@@ -136,15 +136,15 @@ def version_of(db: sqlite3.Connection, path: Path) -> int:
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> int:
-    """Bring a catalogue up to date, in one transaction: it is of the old version or of the new one.
+    """Bring a catalogue up to date, in one transaction, so that it is never between two versions; returns the version.
 
     Raises:
-        InputError: it is of a newer version.
+        InputError: it is newer than this wordsight.
     """
     db.create_function("checksum", -1, checksum, deterministic=True)
     if version_of(db, path) < len(MIGRATIONS):
         db.execute("BEGIN IMMEDIATE")
-        for migration in MIGRATIONS[version_of(db, path) :]:  # looked at again: now nobody else can change it
+        for migration in MIGRATIONS[version_of(db, path) :]:  # again: now no other process can change it
             for statement in filter(str.strip, migration.split(";")):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
@@ -153,7 +153,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> int:
 
 
 def sentence(path: Path, error: sqlite3.Error) -> InputError:
-    """An error of SQLite, for the user."""
+    """Turn an error of SQLite into one for the user."""
     text = str(error)
     if "full" in text:
         return InputError(f"{path}: cannot be written (the disk is full); what was committed before is kept.")
@@ -176,12 +176,12 @@ def sentence(path: Path, error: sqlite3.Error) -> InputError:
 
 
 def is_readable_without_locks(path: Path) -> bool:
-    """Whether a catalogue is on a drive without locks, and finished: then a reader takes it as it is."""
+    """Whether a catalogue is on a drive without locks, but complete, so that it can be read as it is."""
     return not _unfinished(path) and not _has_locks(path.parent)
 
 
 def _has_locks(folder: Path) -> bool:
-    """Whether files can be locked there; so it is taken to be where that cannot be tried."""
+    """Whether files can be locked in a folder; assumed if that cannot be tried."""
     try:
         return has_locks(folder)
     except InputError:
@@ -189,7 +189,7 @@ def _has_locks(folder: Path) -> bool:
 
 
 def _uri(path: Path, write: bool) -> str:
-    """How SQLite is to open the file; in a folder that cannot be written it is taken as it is, if it is finished."""
+    """The URI by which SQLite opens the file; in a read-only folder a complete file is read as it is."""
     address = path.absolute().as_uri()
     if write:
         return f"{address}?mode=rwc"
@@ -199,7 +199,7 @@ def _uri(path: Path, write: bool) -> str:
 
 
 def _unfinished(path: Path) -> bool:
-    """Whether a writer is at work, or was stopped: what it has committed is still beside the file."""
+    """Whether a writer is at work or was stopped: its commits are still in the log beside the file."""
     try:
         return path.with_name(f"{path.name}-wal").stat().st_size > 0
     except OSError:
@@ -207,10 +207,10 @@ def _unfinished(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file.
+    """Whether a file exists.
 
     Raises:
-        InputError: the drive does not say.
+        InputError: the drive cannot tell.
     """
     try:
         path.stat()
@@ -222,5 +222,5 @@ def is_there(path: Path) -> bool:
 
 
 def _text(raw: bytes) -> str:
-    """Text as it is stored, also where damage has made it no Unicode."""
+    """Decode text, also where damage has made it invalid UTF-8."""
     return raw.decode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
-"""What a catalogue must hold, in a small file beside it: it shows that commits were lost, and restores the facts.
+"""Seal: what a catalogue must hold, in a small file beside it; it shows lost commits, and restores damaged facts.
 
-It is written after each commit. A writer that is killed in between leaves that of an earlier one: then it says nothing
-about the rows.
+It is written after each commit. If a writer is killed in between, the seal is that of an earlier commit, and says
+nothing about the rows.
 """
 
 import json
@@ -13,17 +13,17 @@ from pathlib import Path
 from wordsight.files import read_bytes, write_text
 
 FILE = "seal.json"
-ASIDE = "catalog.seal.json"  # where the user has a file of that name
+ASIDE = "catalog.seal.json"  # used instead if the user has a file `seal.json`
 
 
 @dataclass(frozen=True)
 class Seal:
-    """A catalogue after a commit.
+    """Seal of a catalogue after a commit.
 
     Attributes:
-        generation: counts its commits.
-        facts: all that it says of the whole index.
-        rows: how many rows each table has, and the sum of their checksums.
+        generation: number of commits so far.
+        facts: all facts about the whole index.
+        rows: for each table the number of rows, and the sum of their checksums.
     """
 
     generation: int
@@ -31,7 +31,7 @@ class Seal:
     rows: dict[str, list[int]]
 
     def write(self, folder: Path) -> None:
-        """Put it beside the catalogue.
+        """Write it beside the catalogue.
 
         Raises:
             InputError: it cannot be written.
@@ -43,7 +43,7 @@ class Seal:
 
     @classmethod
     def read(cls, folder: Path) -> "Seal | None":
-        """The seal of an index; none where there is none, or it is damaged itself."""
+        """The seal of an index; None if it is missing or damaged itself."""
         try:
             found = json.loads(read_bytes(seal_path(folder)))
             seal = cls(**found["seal"])
@@ -54,16 +54,16 @@ class Seal:
 
 
 def seal_path(folder: Path) -> Path:
-    """The file of the seal of an index."""
+    """The file of an index's seal."""
     aside = folder / ASIDE
     return aside if os.path.lexists(aside) else folder / FILE
 
 
 def leave_alone(folder: Path) -> None:
-    """Where an index that never had a seal is to have one: leave the user's own file of that name as it is.
+    """Before an index gets its first seal: if the user has a file of that name, keep it and choose the other name.
 
     Raises:
-        InputError: another file for the seal cannot be made.
+        InputError: the other file cannot be made.
     """
     if os.path.lexists(folder / FILE) and Seal.read(folder) is None:
         write_text(folder / ASIDE, "")

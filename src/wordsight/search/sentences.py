@@ -1,4 +1,4 @@
-"""Picture to sentences: which of a collection of captions fit a picture, or a region of it, best."""
+"""Image-to-text retrieval: which of a collection of captions best fit a picture, or a region of it."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ def best_sentences(run: Aligner, like: Like, sentences: Sequence[str], count: in
     Args:
         run: the model.
         like: the picture, or a box of it.
-        sentences: any; the same one counts once, and those without a word that the model knows are passed over.
-        count: so many at most.
+        sentences: the collection; duplicates count once, and those without a word that the model knows are skipped.
+        count: the maximum number.
 
     Raises:
         InputError: the picture cannot be opened, or none of the sentences has a word that the model knows.
@@ -33,9 +33,7 @@ def best_sentences(run: Aligner, like: Like, sentences: Sequence[str], count: in
     if like.box is None:
         images = run.encode_images([like.picture])
     else:
-        seen = terms(run, [like])[0][0].texts.to(
-            run.device
-        )  # the region's vector; what is a hub is known of pictures only
+        seen = terms(run, [like])[0][0].texts.to(run.device)  # the region's vector; hubness is known for pictures only
         images = Vectors(seen.values, seen.mask, seen.places)
     blocks = [run.score(images, known[first : first + ROWS])[0] for first in range(0, len(known), ROWS)]
     scores = torch.cat(blocks).float().cpu()

@@ -1,4 +1,4 @@
-"""Search by drawing: photos ranked by a drawing, with the part of each photo that answers each group of its strokes."""
+"""Sketch-based image retrieval: photos ranked by a drawing, each with the parts that match groups of its strokes."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -20,9 +20,9 @@ from wordsight.vision.drawings import Floats
 from wordsight.vision.images import Source
 from wordsight.vision.sketch_views import orientations
 
-GROUPS = 4  # of strokes, by where they are
-SHIFT = 2  # cells, that a group of strokes may be off in the photo
-FAR = 0.02  # of the likeness, taken for each cell of shift
+GROUPS = 4  # groups of strokes, by position
+SHIFT = 2  # most cells by which a group of strokes may be shifted in the photo, in each direction
+FAR = 0.02  # subtracted from the similarity for each cell of shift
 STROKES = "strokes"
 SHIFTS = np.array([(down, right) for down in range(-SHIFT, SHIFT + 1) for right in range(-SHIFT, SHIFT + 1)])
 
@@ -30,16 +30,16 @@ SHIFTS = np.array([(down, right) for down in range(-SHIFT, SHIFT + 1) for right 
 def search_sketch(
     open_now: Callable[[], Opened], view: SketchView, sketch: Source, wanted: SearchOptions
 ) -> SearchResults:
-    """The photos that fit a drawing best.
+    """Find the photos that fit a drawing best.
 
     Args:
-        open_now: the index as it stands now.
+        open_now: gives the current index.
         view: its sketch view.
         sketch: a drawing of lines on plain paper.
         wanted: which hits.
 
     Raises:
-        InputError: the drawing cannot be used, an option is for sentences alone, or the index is damaged.
+        InputError: the drawing cannot be used, an option is for sentences only, or the index is damaged.
     """
     if wanted.min_confidence is not None:
         raise InputError("min_confidence: expected a single sentence; hits of a drawing have no confidence.")
@@ -62,11 +62,11 @@ def search_sketch(
 
 
 class Strokes(NamedTuple):
-    """The strokes of a drawing in G groups of near ones, by the cells that they are in.
+    """The strokes of a drawing in G groups of neighbours, by the cells that they cover.
 
     Attributes:
         edges: (G, BINS * GRID * GRID) by orientation, of length 1.
-        used: (G, GRID * GRID) 1 where a cell is one of the group's.
+        used: (G, GRID * GRID) 1 where the group covers a cell.
         boxes: left, top, right and bottom of each group, in cells.
     """
 
@@ -76,9 +76,9 @@ class Strokes(NamedTuple):
 
 
 def stroke_groups(ink: Floats) -> Strokes:
-    """The strokes of a drawing in groups of near ones.
+    """Group the strokes of a drawing, an ink map, by position.
 
-    Groups are the clusters of k-means on the places of ink, begun at the places that are farthest from each other.
+    Groups are the clusters of k-means on the pixels of ink, started from pixels far from each other.
     """
     edges, used, boxes = [], [], []
     for ys, xs in _clusters(np.argwhere(ink > 0)):
@@ -95,7 +95,7 @@ def stroke_groups(ink: Floats) -> Strokes:
 
 
 def _clusters(ink: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """The places of ink (N, 2) in at most `GROUPS` clusters: (2, n) each."""
+    """Cluster the pixels of ink (N, 2) into at most `GROUPS` clusters: (2, n) each."""
     places = ink.astype(np.float32)
     middles = places[np.abs(places - places.mean(0)).sum(1).argmax()][None]
 
@@ -112,7 +112,7 @@ def _clusters(ink: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def answers(strokes: Strokes, photo: NDArray[np.uint8]) -> tuple[Phrase, ...]:
-    """Where in a photo each group of strokes is answered: its cells, moved to where the photo's edges are most like it.
+    """Where each group of strokes matches a photo: its box of cells, shifted to where the photo's edges are most alike.
 
     Args:
         strokes: of `stroke_groups`.
@@ -134,7 +134,7 @@ def answers(strokes: Strokes, photo: NDArray[np.uint8]) -> tuple[Phrase, ...]:
 
 
 def _box(cells: Sequence[int], down: int, right: int) -> Box:
-    """A box of cells, moved, within the picture."""
+    """Shift a box of cells, and clip it to the picture: `xyxy` fractions."""
     left, top, end, bottom = (
         min(max(edge + by, 0), GRID) / GRID for edge, by in zip(cells, (right, down, right, down), strict=True)
     )

@@ -1,9 +1,9 @@
-"""The sketch view of an index: what photos are compared with drawings by, in files of their own beside the vectors.
+"""The sketch view of an index: vectors by which photos are compared with drawings, in files of their own.
 
-INDEX/sketch/model/       the run that made it; none where nothing was learned
-INDEX/sketch/pictures.bin a record a content: its hash, its vector, its edges by place and orientation; a checksum last
+INDEX/sketch/model/       the run that made it; missing if nothing was learned
+INDEX/sketch/pictures.bin one record per content: its hash, vector, and edges by cell and orientation; then a checksum
 
-Records are found by the content of a picture, so that moved files and copies keep theirs; the catalogue knows nothing.
+Records are found by the hash of a picture's content, so moved files and copies keep theirs; the catalogue has none.
 """
 
 import os
@@ -31,7 +31,7 @@ from wordsight.vision.video_frames import frame_at
 
 FOLDER, FILE = "sketch", "pictures.bin"
 GRID = 8  # cells across and down, of the edges that are kept for evidence
-TOGETHER = 500  # pictures that are written at once
+TOGETHER = 500  # new pictures between two writes
 _LARGEST = 1 << 34  # bytes
 _HEAD = b"wordsight sketches 1 "  # then D, and a line feed
 Ints = NDArray[np.int64]
@@ -43,12 +43,12 @@ class SketchView:
 
     Attributes:
         sketcher: encodes drawings.
-        records: a row a content: `hash`, `vector`, `cells`.
-        stamp: changes with the file.
+        records: one per content: `hash`, `vector`, `cells`.
+        stamp: time and size of the file, which tell whether it has changed.
     """
 
     def __init__(self, index: Path) -> None:
-        """Read it.
+        """Read the sketch view of an index.
 
         Raises:
             InputError: the index has none, or it is damaged.
@@ -64,7 +64,7 @@ class SketchView:
         self._of: tuple[Snapshot, Ints] | None = None  # the rows of the pictures of one snapshot
 
     def rows(self, catalog: Catalog, snapshot: Snapshot) -> Ints:
-        """The row of each picture of a snapshot, -1 where it has none: (I,); they are known from the last search."""
+        """The record of each picture of a snapshot, -1 if it has none: (I,); cached for the next search."""
         if self._of is None or self._of[0] is not snapshot:
             rows = {one.tobytes(): row for row, one in enumerate(self.records["hash"])}
             contents = dict(catalog.db.execute("SELECT number, hash FROM pictures"))
@@ -74,12 +74,12 @@ class SketchView:
 
     @classmethod
     def of(cls, index: Path, last: "SketchView | None") -> "SketchView":
-        """That of an index, as it is now; the last one, where it is still that."""
+        """The current sketch view of an index; `last` if that is still current."""
         return last if last is not None and last.stamp == stamp(index) else cls(index)
 
 
 def stamp(index: Path) -> tuple[int, int]:
-    """What changes with the file of an index's sketch view; zeros where it has none."""
+    """Time and size of the file of an index's sketch view; zeros if it has none."""
     try:
         found = os.stat(index / FOLDER / FILE)
     except OSError:
@@ -96,14 +96,14 @@ def make(index: Opened, run: Path | None, progress: Progress) -> dict[str, int]:
         progress: receives updates.
 
     Returns:
-        `added`, `pictures` (contents with a view now) and `broken` (that could not be read).
+        Numbers: `added`, `pictures` (contents that have a view now) and `broken` (pictures that could not be read).
 
     Raises:
         InputError: the run cannot be used, or another process is writing, or the index cannot be written.
     """
     folder = index.folder / FOLDER
     if run is not None:
-        Sketcher(run)  # before anything is written
+        Sketcher(run)  # fails before anything is written
     with locked(index.folder, BUSY):
         home = folder / "model"
         if run is not None and not _same(run, home):
@@ -120,7 +120,7 @@ def make(index: Opened, run: Path | None, progress: Progress) -> dict[str, int]:
 
 
 def _extend(index: Opened, path: Path, sketcher: Sketcher, old: Records, progress: Progress) -> dict[str, int]:
-    """Add what the catalogue has and the records have not; what is gone from the catalogue is left out."""
+    """Add records of contents that only the catalogue has, and drop those of contents that it lacks."""
     with Catalog(index.folder) as catalog:
         wanted: Mapping[bytes, str] = {entry.hash: entry.path for entry in catalog.entries()}
     known = {one.tobytes() for one in old["hash"]}
@@ -148,13 +148,13 @@ def _extend(index: Opened, path: Path, sketcher: Sketcher, old: Records, progres
 
 
 def cells(ink: Floats) -> NDArray[np.uint8]:
-    """Edges by cell and orientation, square roots in 255ths of the strongest: (BINS, GRID, GRID)."""
+    """Edges by cell and orientation, as square roots scaled to 255 for the strongest: (BINS, GRID, GRID)."""
     found = np.sqrt(orientations(ink, GRID))
     return np.asarray(255 * found / max(float(found.max()), 1e-9), np.uint8)
 
 
 def check(index: Path) -> None:
-    """That the sketch view of an index is as it was written, if it has one.
+    """Check that the sketch view of an index, if it has one, is as it was written.
 
     Raises:
         InputError: it is damaged.
@@ -164,7 +164,7 @@ def check(index: Path) -> None:
 
 
 def missing(index: Opened) -> int:
-    """How many contents there are without a sketch view, in an index that has one; else 0.
+    """How many contents lack a record in the sketch view of an index; 0 if it has no sketch view.
 
     Raises:
         InputError: it is damaged.
@@ -177,9 +177,9 @@ def missing(index: Opened) -> int:
 
 
 def take_over(index: Opened, source: Path) -> None:
-    """Copy the views that another index has of pictures that are in this one without a view.
+    """Copy from another index the records of pictures that lack one in this index.
 
-    Those of another model are left out, as they cannot be compared; `make` makes them anew.
+    If the other view is of another model, nothing is copied, as records cannot be compared; `make` makes new ones.
 
     Raises:
         InputError: a sketch view is damaged, or this index cannot be written.
@@ -208,12 +208,12 @@ def _copy_model(run: Path, home: Path) -> None:
 
 
 def empty_records(count: int, size: int) -> Records:
-    """Records of some contents, zeros: `hash`, `vector` of some size, `cells`."""
+    """Records filled with zeros: `hash`, `vector` (`size` numbers), `cells`."""
     return np.zeros(count, [("hash", "u1", (16,)), ("vector", "<f2", (size,)), ("cells", "u1", (BINS, GRID, GRID))])
 
 
 def write_records(path: Path, records: Records) -> None:
-    """Write the file of a sketch view; it replaces the one that is there once it is complete.
+    """Write the file of a sketch view; it replaces an existing one once it is complete.
 
     Raises:
         InputError: it cannot be written.
@@ -223,7 +223,7 @@ def write_records(path: Path, records: Records) -> None:
 
 
 def _read(path: Path, size: int | None = None) -> Records:
-    """The records of a file; of a size that is expected, if one is given."""
+    """Read the records of a file; their vectors must have `size` numbers, if it is given."""
     try:
         content = read_bytes(path, _LARGEST)
     except OSError as error:
@@ -238,7 +238,7 @@ def _read(path: Path, size: int | None = None) -> Records:
 
 
 def _same(run: Path, home: Path) -> bool:
-    """Whether two folders have the same model, or neither has one."""
+    """Whether two folders have the same model, or both have none."""
     try:
         return run.is_dir() == home.is_dir() and all(
             read_bytes(run / name) == read_bytes(home / name) for name in FILES[:2] if run.is_dir()

@@ -1,4 +1,4 @@
-"""An index as it was at one moment: what a search looks at while another process writes."""
+"""Snapshot of an index: its state at one moment, which a search reads while another process writes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,23 +17,23 @@ from wordsight.search.rows import Ints, Readable
 from wordsight.search.scan import Spans
 from wordsight.search.vectors import Segments
 
-TOGETHER = 10_000  # rows of the catalogue read at once: a million as Python's numbers would take half a gigabyte
+TOGETHER = 10_000  # rows of the catalogue read at once: a million as Python numbers would take half a gigabyte
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An index as it was at one moment.
+    """State of an index at one moment.
 
     Attributes:
-        generation: counts its changes.
+        generation: number of changes so far.
         numbers: (I,) the pictures' numbers in the catalogue, ascending.
         spans: where their rows are.
-        vectors: the rows of each segment, on disk until they are looked at.
+        vectors: the rows of each segment, on disk until they are read.
         boxes: likewise.
         rough: the vectors in 8 bits, likewise.
-        files: (I,) a number for the file of each: the frames of a video share one.
+        files: (I,) a number for the file of each picture, shared by the frames of a video.
         has_videos: whether there are any frames of videos.
-        coded: what compact segments have in place of both.
+        coded: the codes of each compact segment, from which its vectors and boxes are decoded.
     """
 
     generation: str
@@ -48,10 +48,10 @@ class Snapshot:
 
     @classmethod
     def read(cls, catalog: Catalog, segments: Segments) -> Self:
-        """What a reading catalogue sees.
+        """Read the state that a catalogue open for reading sees.
 
         Raises:
-            InputError: a file of vectors is cut short, or the row of a picture leads nowhere.
+            InputError: a file of vectors is cut short, or the row of a picture is damaged.
         """
         table = _table(catalog)
         numbers, segment, first, count = (np.ascontiguousarray(column) for column in table[:, :4].T.astype(np.int64))
@@ -78,7 +78,7 @@ class Snapshot:
         )
 
     def images(self, places: Sequence[int]) -> Vectors:
-        """The regions of some pictures: (pictures, R, D), padded to the one with most."""
+        """The regions of some pictures: (pictures, R, D), padded to the largest number of regions."""
         some = self.spans[np.asarray(places, np.int64)]
         longest = int(some.count.max(initial=0))
         size = next(iter(self.vectors.values())).shape[1] if self.vectors else 0
@@ -91,13 +91,13 @@ class Snapshot:
 
 
 def _table(catalog: Catalog) -> NDArray[np.float64]:
-    """Where the rows of each picture are, without those that wait to be encoded again: (I, 7)."""
+    """The columns of `query` (I, 7), without pictures that wait to be encoded again."""
     query = "SELECT number, segment, first, rows, hubness, length, blur FROM pictures WHERE rows != 0 ORDER BY number"
     try:
         found = catalog.db.execute(query)
         parts = [np.array(part, np.float64) for part in iter(lambda: found.fetchmany(TOGETHER), [])]
         table = np.concatenate([np.empty((0, 7)), *parts])
-    except (ValueError, TypeError, OverflowError):  # text, or nothing, in place of a number
+    except (ValueError, TypeError, OverflowError):  # text or NULL in place of a number
         raise catalog.damage("the row of a picture") from None
     ends, sizes = table[:, 2] + table[:, 3], np.zeros(len(table))
     for number, rows in catalog.segments().items():

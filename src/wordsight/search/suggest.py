@@ -1,4 +1,4 @@
-"""How a query may go on, by words that the model knows, and what may be meant by words that it does not."""
+"""Query suggestions: completions by words that the model knows, and spelling corrections of words that it does not."""
 
 import json
 import re
@@ -12,18 +12,18 @@ from wordsight.search.catalog import Catalog
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import Vocabulary
 
-MOST = 10  # words that are suggested
+MOST = 10  # most words that are suggested, and most words of a text that are corrected
 _NO_DIGITS = dict.fromkeys(map(ord, string.digits), " ")
-LONGEST = 30  # letters of a word whose spelling is mended
+LONGEST = 30  # most letters of a word that is corrected
 
 
 class Suggest:
-    """Words to choose from.
+    """Completes and corrects words.
 
     Args:
         words: those that the model has learned, most frequent first.
         counts: in how many pictures of the index each word is found.
-        is_known: whether a word is known, also where it is not among `words`.
+        is_known: whether the model knows a word, even if it is not among `words`.
     """
 
     def __init__(self, words: Iterable[str], counts: Counter[str], is_known: Callable[[str], bool]) -> None:
@@ -31,7 +31,7 @@ class Suggest:
         self._sorted, self._counts, self._is_known = sorted(self._rank), counts, is_known
 
     def words(self, text: str) -> list[tuple[str, int]]:
-        """Completions of the last word of a text, with how many pictures of the index have them, most first."""
+        """Completions of a text's last word, each with the number of pictures that have it, most pictures first."""
         last = "" if text[-1:].isspace() else (tokenise(text) or [""])[-1]
         if not last:
             return []
@@ -45,7 +45,7 @@ class Suggest:
         return [(word, self._counts[word]) for word in found if word != last][:MOST]
 
     def spelling(self, text: str) -> dict[str, str]:
-        """The nearest known word for each word of a text that is not known; the last may not be finished yet."""
+        """Corrections: unknown words of a text and their nearest known words; not for a last word with completions."""
         words = list(dict.fromkeys(tokenise(text)))[:MOST]
         unfinished = words[-1:] if text[-1:].isalnum() else []
         found = {}
@@ -56,7 +56,7 @@ class Suggest:
         return found
 
     def _nearest(self, word: str) -> str:
-        """The most frequent known word at one slip from a word, or at two from a long one; a swap is the likeliest."""
+        """The most frequent known word one edit from a word, swaps first; two edits from a long one; empty if none."""
         for slips in _slips(word):
             if known := [one for one in slips if one in self._rank]:
                 return min(known, key=lambda one: (-self._counts[one], self._rank[one]))
@@ -69,7 +69,7 @@ class Suggest:
 
 
 def _slips(word: str) -> Iterator[set[str]]:
-    """What may have been meant: two letters swapped, then one wrong, missing or too many."""
+    """Candidate corrections: two neighbouring letters swapped; then one letter wrong, missing or too many."""
     parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
     yield {a + b[1] + b[0] + b[2:] for a, b in parts if len(b) > 1}
     letters = string.ascii_lowercase
@@ -81,11 +81,11 @@ def _slips(word: str) -> Iterator[set[str]]:
 
 
 def of_vocabulary(vocabulary: Vocabulary, counts: Counter[str] | None = None) -> Suggest:
-    """The words that a model knows.
+    """Suggestions from the words that a model knows.
 
     Args:
         vocabulary: of the model.
-        counts: in how many pictures of the index each word is found; None where that does not matter.
+        counts: in how many pictures of the index each word is found; None if that does not matter.
     """
     known = vocabulary.number
     words = vocabulary.words[UNKNOWN + 1 :]
@@ -93,14 +93,14 @@ def of_vocabulary(vocabulary: Vocabulary, counts: Counter[str] | None = None) ->
 
 
 def meant(vocabulary: Vocabulary, text: str) -> str:
-    """A text with the nearest known word in place of each that a model does not know; empty where none is near."""
-    near = of_vocabulary(vocabulary).spelling(f"{text} ")  # the last word is finished
+    """A text with each unknown word replaced by the nearest known one; empty if nothing is replaced."""
+    near = of_vocabulary(vocabulary).spelling(f"{text} ")  # the space marks the last word as finished
     better = re.sub(r"[^\W_]+", lambda found: near.get(found[0].lower(), found[0]), text)
     return better if better != text else ""
 
 
 def _within_two(one: str, other: str) -> bool:
-    """Whether two letters at most need to be changed, added or left out."""
+    """Whether the edit distance of two words is at most 2: letters changed, added or removed."""
     before = list(range(len(other) + 1))
     for at, letter in enumerate(one, 1):
         now = [at]
@@ -113,7 +113,7 @@ def _within_two(one: str, other: str) -> bool:
 
 
 def counted(catalog: Catalog) -> Counter[str]:
-    """In how many pictures each word is found: in their names, and in the text that the user knows of them."""
+    """In how many pictures each word is found: in their names, and in texts of the user's annotations."""
     told = catalog.db.execute("SELECT path, meta FROM pictures WHERE rows != 0 AND meta != '{}'")
     alike = Counter((_letters(path), meta) for path, meta in told)
     alike.update((path, "") for path in _letters("\0".join(catalog.paths("meta = '{}'"))).split("\0"))

@@ -1,4 +1,4 @@
-"""Pictures in which the texts of one query are written, and the boxes of their words as evidence."""
+"""Matches of written text: pictures in which the texts of a query are written, with their words' boxes as evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TextMatches:
     """The pictures in which all texts of a query are written.
 
     Attributes:
-        likelihood: by number, the mean probability of a character of all texts, 0 to 1.
+        likelihood: by a picture's number, the mean probability of a character of all texts, 0 to 1.
     """
 
     texts: Texts
@@ -35,7 +35,7 @@ class TextMatches:
         numbers: NDArray[np.int64],
         count: int,
     ) -> Self:
-        """Those among pictures of some numbers; the first `count` are the best of all.
+        """Find the matches among the pictures of some numbers; of a single text, the best `count` are surely found.
 
         Raises:
             InputError: the row of a picture is damaged.
@@ -51,7 +51,7 @@ class TextMatches:
         return cls(texts, wanted, {number: likelihood(cost, every) for number, cost in costs.items()})
 
     def add(self, catalog: Catalog, evidence: HitEvidence, number: int) -> HitEvidence:
-        """The words and phrases of a hit, with those that are written in it behind.
+        """Append the written words and phrases to the evidence of a hit.
 
         Raises:
             InputError: the row of the picture is damaged.

@@ -1,7 +1,7 @@
 """Search by the text in the pictures of an index.
 
-A search looks at lower bounds for all lines first (`matching/text_bounds.py`), held in memory; then at the
-probabilities of the lines that may fit, from the catalogue, until no other picture can be among the hits.
+A search first computes lower bounds of the cost on every line, in memory (`matching/text_bounds.py`). Then it scores
+the lines that may fit, with their probabilities from the catalogue, until no other picture can be among the hits.
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.texts import FACT, NO_TEXT
 from wordsight.vision.text_lines import SCALE, TextLines
 
-LEAST = 0.3  # likelihood of text that is shown at all
-MOST_SCORED = 3000  # pictures whose lines are scored for a query: the most promising
-FIRST = 128  # pictures that are scored first; then always four times as many
-KEPT = 20_000  # pictures whose lines are held in memory
+LEAST = 0.3  # likelihood below which text is not shown
+MOST_SCORED = 3000  # most pictures whose lines are scored for a query: the most promising ones
+FIRST = 128  # pictures in the first block that is scored; each later block is four times as large
+KEPT = 20_000  # most pictures whose lines are held in memory
 TOGETHER = 256  # pictures whose lines are read at once
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
 class Found(NamedTuple):
-    """A picture with the words of a query in it: its number, its cost in nats, and how likely the words are."""
+    """A match: the number of a picture, the cost of the query's words in nats, and their likelihood, 0 to 1."""
 
     number: int
     cost: float
@@ -39,22 +39,22 @@ class Found(NamedTuple):
 
 @dataclass
 class Texts:
-    """The lower bounds of all text lines of an index, as of one moment.
+    """The lower bounds of all text lines of an index at one moment.
 
     Attributes:
         numbers: (P,) of the pictures that have text, ascending.
-        first: (P + 1,) the first line of each, and the end.
+        first: (P + 1,) the first line of each picture, and the number of lines.
         columns: (80, L) as in `lower_bounds`.
     """
 
     numbers: Ints
     first: Ints
     columns: NDArray[np.uint8]
-    _kept: dict[int, TextLines] = field(default_factory=dict, repr=False)  # of pictures looked at before, by number
+    _kept: dict[int, TextLines] = field(default_factory=dict, repr=False)  # a cache, by picture number
 
     @classmethod
     def read(cls, catalog: Catalog) -> Self:
-        """What a reading catalogue sees.
+        """Read the bounds that a catalogue open for reading sees.
 
         Raises:
             InputError: no text was read for this index.
@@ -79,14 +79,15 @@ class Texts:
         count: int = MOST_SCORED,
         allowed: NDArray[np.bool_] | None = None,
     ) -> list[Found]:
-        """The pictures in which words are written, best first.
+        """Find the pictures in which words are written, best first.
 
-        Lines are scored in the order of their bounds, until no other can be among the first `count`.
+        Pictures are scored in the order of their bounds, at most `MOST_SCORED`, until no other can be among the first
+        `count`.
 
         Args:
-            catalog: the same that was read.
-            words: of one text that is asked for.
-            count: so many must be the best of all; those found behind them may not be all that there are.
+            catalog: the one that `read` had.
+            words: of one text.
+            count: the first `count` results are the best; behind them, some may be missing.
             allowed: (P,) which pictures may be found.
 
         Raises:
@@ -106,7 +107,7 @@ class Texts:
             some = some[bounds[some] <= last[0]]
             costs = np.concatenate([costs, self._costs(catalog, words, of_lines, best, some, last[0], count)])
             done, block = done + len(some), block * 4
-            if np.isfinite(costs).sum() >= count:  # then nothing behind the last of these is wanted
+            if np.isfinite(costs).sum() >= count:  # then the count-th best is the new limit
                 worst = np.lexsort((places[:done], costs))[count - 1]
                 last = min(last, (float(costs[worst]), int(places[worst])))
         found = [
@@ -117,7 +118,7 @@ class Texts:
         return sorted(found, key=lambda one: (one.cost, one.number))
 
     def match(self, catalog: Catalog, number: int, words: Sequence[WrittenWord]) -> Match | None:
-        """Where words are in a picture.
+        """Where words are in a picture; None if it has no text.
 
         Raises:
             InputError: the row of the picture is damaged.
@@ -134,10 +135,10 @@ class Texts:
         limit: float,
         count: int,
     ) -> Floats:
-        """What the words cost in each of some pictures: (places,).
+        """Cost of the words in each of some pictures: (places,).
 
-        It is infinite where that is above the limit, or where the picture is not among the first `count` of these. A
-        line is scored for a word only where that and the bounds of the other words in its picture are within the limit.
+        It is infinite if it is above the limit, or if the picture is not among the first `count` of these. A line is
+        scored for a word only if its bound and those of the other words in its picture add up to the limit or less.
         """
         sizes = self.first[places + 1] - self.first[places]
         owner = np.repeat(np.arange(len(places)), sizes)
@@ -162,7 +163,7 @@ class Texts:
         """The lines of some pictures, from memory or the catalogue.
 
         Raises:
-            InputError: the row of one is damaged.
+            InputError: the row of a picture is damaged.
         """
         missing = [number for number in numbers if number not in self._kept]
         if len(self._kept) + len(missing) > KEPT:
@@ -187,20 +188,20 @@ def _marks(values: Sequence[int]) -> str:
 def _with_order(
     words: Sequence[WrittenWord], lines: TextLines, owner: Ints, more: Floats, total: Floats, count: int
 ) -> Floats:
-    """The costs of pictures with that of the order of their words, for the first `count` at least; others are infinite.
+    """Costs of pictures, including that of the order of the words; at least for the best `count`, others are infinite.
 
     Args:
         words: W, at least two.
         lines: of all pictures.
         owner: the picture of each line, ascending.
-        more: (W, L) by how much each word costs more on a line than on the best one of the picture.
-        total: (P,) the least costs of the words, wherever each of them is; the order adds up to `apart` to it.
-        count: so many must be the best.
+        more: (W, L) by how much a word costs more on a line than on the best line of the picture.
+        total: (P,) the least costs of the words regardless of their order, which adds at most `apart`.
+        count: number of pictures whose cost is surely computed: the best.
     """
     apart = np.float32(APART) * (len(words) - 1)
     most = np.partition(total, count - 1)[count - 1] + apart if count <= len(total) else np.inf
     wanted = (np.isfinite(total) & (total <= most))[owner]
-    rows = [np.flatnonzero(wanted & (one <= apart)) for one in more]  # elsewhere it costs more than any order does
+    rows = [np.flatnonzero(wanted & (one <= apart)) for one in more]  # on other lines it costs more than any order
     spans = [Spans.of(lines.take(some), word) for some, word in zip(rows, words, strict=True)]
     found = np.full(len(total), np.float32(np.inf))
     costs = ordered_costs(spans, rows, owner)

@@ -1,6 +1,6 @@
-"""The text in the pictures of an index: read when it is built, kept in the catalogue; `text_search.py` looks in it.
+"""The text in the pictures of an index: read by a build, kept in the catalogue, searched by `text_search.py`.
 
-The row of a picture in the table `texts` counts as long as the picture has the content that was read.
+A picture's row in the table `texts` is valid while the picture has the content that was read.
 """
 
 import time
@@ -23,24 +23,24 @@ from wordsight.vision.ocr import text_reader
 from wordsight.vision.text_cache import TextCache
 from wordsight.vision.video_frames import frame_at
 
-FACT = "text"  # of an index whose pictures are read: what by
-TOGETHER, SECONDS = 64, 5.0  # pictures committed together, and after how long
+FACT = "text"  # the fact that names the recogniser and the version of the bounds; empty if no text was read
+TOGETHER, SECONDS = 64, 5.0  # a commit comes after this many pictures, or this many seconds
 OF_PICTURE = "FROM texts WHERE picture = pictures.number AND texts.hash = pictures.hash"  # within a query of pictures
 NO_TEXT = "knows no text in its pictures; `wordsight index build --text` reads it"
 
 
 def fill(catalog: Catalog, paths: Paths, count: Count = lambda done, total: None) -> list[str]:
-    """Read the text of the pictures that it is not known of; what was read is kept when this is stopped.
+    """Read the text of pictures that were not read yet; if this is interrupted, what was read is kept.
 
     Returns:
-        Why some could not be read.
+        A message for each picture that could not be read.
 
     Raises:
         InputError: the recogniser is not installed, or the catalogue cannot be written.
     """
     reader = text_reader(torch.get_num_threads())
     by = f"{reader.fingerprint}; {VERSION}"
-    if catalog.fact(FACT) != by:  # all are read anew, from the cache where only the bounds are others
+    if catalog.fact(FACT) != by:  # read all again; from the cache if only the bounds' version changed
         with catalog.change():
             catalog.db.execute("DELETE FROM texts")
             catalog.set_fact(FACT, by)
@@ -73,9 +73,9 @@ def fill(catalog: Catalog, paths: Paths, count: Count = lambda done, total: None
 
 
 def copy(source: Catalog, into: Catalog, names: Mapping[str, str]) -> None:
-    """Copy the text of pictures of another index, by their names there and here, within a change.
+    """Copy the text of pictures, by their `names` in the source and here; to be called within `Catalog.change`.
 
-    An index that knows no text becomes one whose text is read. Text of another recogniser is left out; `fill` reads it.
+    An index without text becomes one with text. Nothing is copied from another recogniser; `fill` reads it again.
     """
     by = source.fact(FACT)
     if not by or into.fact(FACT) not in ("", by):
@@ -89,13 +89,13 @@ def copy(source: Catalog, into: Catalog, names: Mapping[str, str]) -> None:
 
 
 def unread(catalog: Catalog) -> int:
-    """How many pictures there are whose text is not known, in an index that knows text; else 0."""
+    """How many pictures of an index with text were not read yet; 0 for an index without text."""
     query = f"SELECT count(*) FROM pictures WHERE rows != 0 AND NOT EXISTS (SELECT 1 {OF_PICTURE})"
     return int(catalog.db.execute(query).fetchone()[0]) if catalog.fact(FACT) else 0
 
 
 def _content(paths: Paths, key: str) -> bytes:
-    """A picture as a file, or the frame of a video as one."""
+    """The content of a picture's file; a frame of a video is encoded as PNG."""
     file, time = split(key)
     if time is None:
         return read_bytes(paths.path(key), MOST)

@@ -1,4 +1,4 @@
-"""Work on many pictures in as many threads as torch has: numba's and zlib's let each other run."""
+"""Threads: work on many pictures in as many threads as torch has; numba and zlib release Python's lock (GIL)."""
 
 import os
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from wordsight.search.rows import Ints
 
 
 def in_threads(work: Callable[[slice], None], sizes: Ints) -> None:
-    """Do the work on parts of some pictures that have about as many rows, one part for each thread.
+    """Split pictures into parts with about as many rows each, and work on each part in a thread.
 
     Args:
-        work: is given which pictures.
-        sizes: (I,) how many rows each has.
+        work: receives the slice of the pictures of a part.
+        sizes: (I,) how many rows each picture has.
     """
     threads = max(1, min(torch.get_num_threads(), len(sizes)))
     cuts = np.searchsorted(np.cumsum(sizes), sizes.sum() * np.arange(1, threads) / threads)

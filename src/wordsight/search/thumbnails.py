@@ -1,7 +1,6 @@
-"""Small pictures for a browser, kept in the folder of the index: one a content, made once.
+"""Thumbnails for a browser, kept in the folder of the index: one per content, made once.
 
-They are a cache: nothing is lost with one, a damaged one is made again, and in a folder that cannot be written none is
-kept.
+They are a cache: any can be deleted, a damaged one is made again, and in a read-only folder none is kept.
 """
 
 import os
@@ -14,8 +13,8 @@ from threading import get_ident
 from wordsight.files import read_bytes
 
 FOLDER = "thumbs"
-MOST = 2**20  # bytes; none is larger
-_NAME = re.compile(r"([0-9a-f]{32})\.thumb")  # not .jpg, or a folder of photos with an index in it would grow by them
+MOST = 2**20  # bytes of a thumbnail, at most
+_NAME = re.compile(r"([0-9a-f]{32})\.thumb")  # not .jpg: an index in a folder of photos would index them
 
 
 def path_of(folder: Path, content: bytes) -> Path:
@@ -30,7 +29,7 @@ def path_of(folder: Path, content: bytes) -> Path:
 
 
 def read(folder: Path, content: bytes) -> bytes | None:
-    """A thumbnail; None where there is none that is whole."""
+    """Read a thumbnail; None if it is missing or incomplete."""
     try:
         found = read_bytes(path_of(folder, content), MOST)
     except OSError:
@@ -39,7 +38,7 @@ def read(folder: Path, content: bytes) -> bytes | None:
 
 
 def write(folder: Path, content: bytes, made: bytes) -> None:
-    """Keep a thumbnail, where the folder can be written; as it is only a cache, nothing is flushed to the drive."""
+    """Keep a thumbnail if the folder can be written; as it is only a cache, nothing is flushed to the drive."""
     path = path_of(folder, content)
     part = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
     with suppress(OSError):
@@ -52,7 +51,7 @@ def write(folder: Path, content: bytes, made: bytes) -> None:
 
 
 def prune(folder: Path, contents: Collection[bytes]) -> None:
-    """Delete the thumbnails of all contents but these; other files in their folder stay."""
+    """Delete the thumbnails of all contents except these; other files in their folder stay."""
     kept = {content.hex() for content in contents}
     for path in (folder / FOLDER).glob("[0-9a-f][0-9a-f]/*"):
         named = _NAME.fullmatch(path.name)
@@ -60,5 +59,5 @@ def prune(folder: Path, contents: Collection[bytes]) -> None:
             with suppress(OSError):
                 path.unlink()
     for inside in (*(folder / FOLDER).glob("[0-9a-f][0-9a-f]"), folder / FOLDER):
-        with suppress(OSError):  # there is still something in it
+        with suppress(OSError):  # it is not empty
             inside.rmdir()

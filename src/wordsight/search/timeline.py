@@ -1,4 +1,4 @@
-"""All pictures of an index by date, newest first: what a page needs to lay them out, and nothing else."""
+"""Timeline: all pictures of an index by date, newest first, with only what a page needs to lay them out."""
 
 from wordsight.files import to_json
 from wordsight.search.catalog import Catalog
@@ -6,18 +6,18 @@ from wordsight.search.filters import Filter, condition_of
 from wordsight.search.frames import FRAME, VIDEO, once, videos
 from wordsight.search.paths import Paths
 
-WIDEST = 10_000  # hundredths: the greatest ratio that is given
+WIDEST = 10_000  # hundredths: the greatest ratio of width to height that is given
 
 
 def timeline(catalog: Catalog, paths: Paths, wanted: Filter) -> str:
-    """The pictures and videos that a filter lets through, without those that wait to be encoded again, as JSON.
+    """The pictures and videos that pass a filter, as JSON, without those that wait to be encoded again.
 
-    SQLite itself writes the long lists: to read a row a picture takes several times as long.
+    SQLite itself writes the long lists: reading one row per picture takes several times as long.
 
     Returns:
-        An object: `total`; `numbers`, newest first, of a video that of its middle frame; `ratios`, 100 times width
-        through height of each, 1 to 10,000; `days`, each day with how many of them were taken on it, in their order,
-        "" for those without a date; `videos`, the seconds of each video, by its number in `numbers`.
+        An object: `total`; `numbers`, newest first, for a video that of its middle frame; `ratios`, 100 times width
+        divided by height of each, 1 to 10,000; `days`, each day with the number of pictures taken on it, newest first,
+        "" for those without a date; `videos`, the length of each video in seconds, by its number in `numbers`.
 
     Raises:
         InputError: the filter cannot be used.

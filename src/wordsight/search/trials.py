@@ -1,8 +1,8 @@
-"""What an index is calibrated on: sentences and short queries of a val split, asked of every picture of it.
+"""Calibration queries: sentences and short queries from a val split, scored with every picture of the split.
 
-People search by "dog" and "a black dog" more often than by sentences. Which pictures such a query should find follows
-from the sentences: those of which somebody said so. Where it is asked in vain, pictures of which somebody said nearly
-the same ("puppy") are left out too.
+People search by "dog" and "a black dog" more often than by sentences. The pictures that such a query should find are
+those with a sentence that says so. When calibration searches without them, it also leaves out pictures with a sentence
+that says nearly the same ("puppy").
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,15 +25,15 @@ from wordsight.text.phrases import read
 from wordsight.text.word_table import WordTable, word_table
 from wordsight.vision.regions import FeatureTable
 
-MOST = 1000  # pictures of a dataset, the first of the split, and sentences and short queries: more fit the same
+MOST = 1000  # most pictures per dataset, most sentences, and most short queries: more give the same curves
 ROWS = 256  # pictures or queries encoded at once
 
 
 class Query(NamedTuple):
-    """What is asked.
+    """A query, and what it should find.
 
     Attributes:
-        text: a sentence, or a noun with or without what is before it.
+        text: a sentence, or a noun with or without the word before it.
         right: the rows of the pictures that it should find.
         plausible: those, and others that may fit as well.
     """
@@ -44,12 +44,12 @@ class Query(NamedTuple):
 
 
 def trials(run: Aligner, data: str | Path | None, progress: Progress) -> Trials:
-    """Queries of val splits with every picture of them. Features that are not in the feature cache are made, and kept.
+    """Score queries of val splits with every picture of them; missing features are computed, and cached.
 
     Args:
         run: the model.
         data: a dataset with a split `val`; None for the run's own data, and the splits that chose its checkpoint.
-        progress: who is told how far it is.
+        progress: receives the progress.
 
     Raises:
         InputError: a dataset is missing, it has no such split, or none of its pictures can be read.
@@ -60,13 +60,13 @@ def trials(run: Aligner, data: str | Path | None, progress: Progress) -> Trials:
 
 
 def ask(run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, queries: Sequence[Query]) -> Trials:
-    """Queries with every picture; those of which the model knows no word are left out.
+    """Score queries with every picture; queries without a word that the model knows are left out.
 
     Args:
         run: the model.
-        pictures: I.
+        pictures: I pictures.
         rows: their features.
-        queries: what is asked.
+        queries: with the rows of the pictures that they should find.
     """
     queries = [one for one in queries if any(word in run.vocabulary for word in run.vocabulary.tokens(one.text))]
     blocks = torch.arange(len(pictures)).split(ROWS)
@@ -89,7 +89,7 @@ def ask(run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, queries: 
 
 
 def collection(run: Aligner, data: str | Path | None, progress: Progress) -> tuple[list[Picture], FeatureTable]:
-    """The pictures that are asked, of all data together, and their features."""
+    """The pictures of all datasets together, the first `MOST` of each, and their features."""
     own = run.checkpoint.recipe.data
     if not data and not own.path:
         raise InputError(f"{run.folder}: comes with no data of its own; name some.")
@@ -102,14 +102,14 @@ def collection(run: Aligner, data: str | Path | None, progress: Progress) -> tup
 
 
 def _sentences(pictures: Sequence[Picture]) -> Iterator[Query]:
-    """Every sentence, which should find its own picture."""
+    """Every sentence as a query that should find its own picture."""
     for row, picture in enumerate(pictures):
         for sentence in picture.sentences:
             yield Query(sentence, frozenset([row]), frozenset([row]))
 
 
 def _short(pictures: Sequence[Picture], table: WordTable) -> Iterator[Query]:
-    """Every noun that is said of a picture, and every noun with what is said before it; every other one as "a dog"."""
+    """Every noun in the sentences, alone and with the word before it; every second query has an article, "a dog"."""
     nouns: dict[str, set[int]] = {}
     described: dict[str, set[int]] = {}
     for row, picture in enumerate(pictures):
@@ -127,7 +127,7 @@ def _short(pictures: Sequence[Picture], table: WordTable) -> Iterator[Query]:
 
 
 def _plausible(nouns: Mapping[str, set[int]], table: WordTable) -> dict[str, set[int]]:
-    """For each noun the pictures of which it, or a noun that means nearly the same, is said."""
+    """For each noun, the pictures with a sentence that has it, or a noun of nearly the same meaning."""
     names = list(nouns)
     vectors = table.of(names)
     near = vectors @ vectors.T >= NEAR if names else torch.zeros(0, 0, dtype=torch.bool)
@@ -139,5 +139,5 @@ def _plausible(nouns: Mapping[str, set[int]], table: WordTable) -> dict[str, set
 
 
 def _spread(queries: list[Query]) -> list[Query]:
-    """At most `MOST` of them, spread evenly."""
+    """At most `MOST` of the queries, evenly spaced."""
     return queries[:: -(-len(queries) // MOST) or 1]

@@ -1,7 +1,7 @@
-"""Search in a compact index: every picture by its coarse code, then the first of them by their fine codes.
+"""Search in a compact index, in two passes: every picture by its coarse code, then the best of them by fine codes.
 
-No bound says which pictures can be among the best, as it does for 8 bits (`prefilter.py`): how many of the true ten are
-found is measured (`benchmarks/million.py`).
+Unlike with 8 bits (`prefilter.py`), no bound tells which pictures can be among the best; how many of the true first ten
+are found is measured (`benchmarks/million.py`).
 """
 
 from math import isqrt
@@ -20,14 +20,14 @@ from wordsight.search.rows import Ints, hold
 from wordsight.search.scan import EncodedQuery, Spans, best_regions, blocks, rows_of, scan, top
 from wordsight.search.snapshot import Snapshot
 
-AMONG = 512  # pictures whose fine codes are looked at, at least; or the square root of how many there are
-TIMES = 4  # and so many times as many as are wanted
+AMONG = 512  # pictures that are scored by fine codes, at least; also at least the square root of the number of pictures
+TIMES = 4  # and at least this multiple of `count`
 WORD_STEPS = 127
-LONG = 64  # words: pictures are unpacked in blocks as small as for so long a query, which take few megabytes
+LONG = 64  # words: unpacked blocks are as small as for at least this many, and so take few megabytes
 
 
 def all_scores(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
-    """The score of every picture with every query, as well as the index knows it: (I, Q)."""
+    """The score of every picture with every query, as precisely as the index stores it: (I, Q)."""
     inside = _is_coded(snapshot, spans)
     if rule.thresholded_sum or not inside.any():
         return scan(snapshot.vectors, spans, encoded_query, rule)
@@ -43,9 +43,9 @@ def all_scores(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, ru
 def best_of_all(
     snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule, count: int, files: Ints | None = None
 ) -> Tensor:
-    """Scores of which the `count` best of each query are as good as the index knows them, and no other is greater.
+    """Scores: the `count` best of each query are as precise as the index stores them, and no other score is greater.
 
-    The arguments and what it gives are those of `prefilter.best_scores`, of an index that may be compact, or in part.
+    Arguments and result are those of `prefilter.best_scores`; the index may be compact, or compact in part.
     """
     inside = _is_coded(snapshot, spans)
     if not inside.any():
@@ -53,7 +53,7 @@ def best_of_all(
         of = snapshot.vectors, snapshot.rough, spans, encoded_query, rule, count, files
         return best_scores(*of) if quick else scan(snapshot.vectors, spans, encoded_query, rule)
     among = max(AMONG, isqrt(len(spans)), TIMES * count)
-    if rule.thresholded_sum or len(spans) <= among:  # a sum over regions has no best one
+    if rule.thresholded_sum or len(spans) <= among:  # a sum over regions has no best region
         return all_scores(snapshot, spans, encoded_query, rule)
     if inside.all():
         found = _by_coarse_codes(snapshot, spans, encoded_query)
@@ -72,17 +72,17 @@ def best_of_all(
 
 
 def _first(scores: Tensor, among: int, count: int, files: Ints | None) -> Ints:
-    """The places of the greatest of scores (I,); with `files` all frames of their files, and of enough other files."""
+    """The positions of the greatest scores (I,); with `files` also all frames of these files and of enough others."""
     first = top(scores, among)
     if files is None:
         return first
-    others = best_places(scores, TIMES * count, files)  # the frames of one video may be all that is greatest
+    others = best_places(scores, TIMES * count, files)  # the greatest may all be frames of one video
     return np.flatnonzero(np.isin(files, files[np.concatenate([first, others])]))
 
 
 def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which pictures are in compact segments."""
-    if not snapshot.coded:  # as of most indexes: nothing is looked for among all pictures at each search
+    if not snapshot.coded:  # the usual case: no search through all pictures
         return np.zeros(len(spans), bool)
     if spans.files.keys() <= snapshot.coded.keys():
         return np.ones(len(spans), bool)
@@ -90,7 +90,7 @@ def _is_coded(snapshot: Snapshot, spans: Spans) -> np.ndarray[tuple[int], np.dty
 
 
 def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery, rule: Rule) -> Tensor:
-    """Scores as the codes have them: (I, Q)."""
+    """Scores from the fine codes: (I, Q)."""
     asked = _turned(next(iter(snapshot.coded.values())).codebook, encoded_query)
     found = torch.empty(len(spans), asked.shares.shape[1])
     for block in blocks(spans, max(len(asked.words), LONG)):
@@ -101,9 +101,9 @@ def _by_fine_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery
 
 
 def _turned(codebook: Codebook, encoded_query: EncodedQuery) -> EncodedQuery:
-    """Queries in the numbers of a codebook; what the mean of all vectors adds is in their offset.
+    """Transform queries to the coordinates of a codebook; the part of scores from the mean vector goes to the offset.
 
-    A constant goes through a maximum as it is, but not through equation 7's sum of what is above 0.
+    A constant passes unchanged through a maximum, but not through equation 7's sum of positive parts.
     """
     words = encoded_query.words
     turned = words @ torch.from_numpy(codebook.back.T)  # (W, K)
@@ -112,7 +112,7 @@ def _turned(codebook: Codebook, encoded_query: EncodedQuery) -> EncodedQuery:
 
 
 def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQuery) -> Tensor:
-    """Rough scores: (I, Q)."""
+    """Rough scores from the coarse codes: (I, Q)."""
     coded = {number: one.coarse for number, one in snapshot.coded.items()}
     codebook = next(iter(snapshot.coded.values())).codebook
     asked = _turned(codebook, encoded_query)
@@ -123,7 +123,7 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
     for number, places in spans.files.items():
         rows, (total, start, stop) = coded[number], spans.rows[number]
         held = rows.holds(start, stop)
-        if way and (held or 2 * total >= stop - start):  # else it is not worth reading all between
+        if way and (held or 2 * total >= stop - start):  # else reading the rows between does not pay
             of = spans.first[places] - start, spans.count[places], np.ones(len(places), np.float32), codes, asked.shares
             scores = fused_scores(way, rows[start:stop], *of, halves=True)
             found[torch.from_numpy(places)] = torch.from_numpy(scores).T
@@ -135,7 +135,7 @@ def _by_coarse_codes(snapshot: Snapshot, spans: Spans, encoded_query: EncodedQue
 
 
 def _block(coarse: object, some: Spans, words: Tensor, asked: EncodedQuery) -> Tensor:
-    """The same of a few pictures of one segment, by torch."""
+    """Rough scores of a few pictures of one segment, by torch, before what is subtracted: (pictures, Q)."""
     rows = torch.from_numpy(unpacked(rows_of(coarse, some)).astype(np.float32) - np.float32(HALF))
     products = rows @ words.T
     best = torch.segment_reduce(products, "max", lengths=torch.from_numpy(some.count), axis=0)
@@ -143,7 +143,7 @@ def _block(coarse: object, some: Spans, words: Tensor, asked: EncodedQuery) -> T
 
 
 def _word_codes(words: Tensor) -> WordCodes:
-    """Words (W, D) in 8 bits; half bytes leave room for them."""
+    """Quantise words (W, D) to 8 bits; products with half bytes leave room for that."""
     steps = words.abs().amax(dim=1).clamp(min=1e-30) / WORD_STEPS
     nothing = torch.zeros(len(words))
     return WordCodes((words / steps[:, None]).round().to(torch.int8).numpy(), steps, nothing, nothing)

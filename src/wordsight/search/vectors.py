@@ -1,9 +1,9 @@
-"""Vectors on disk, in float16 (`halves.py`): files that only grow; a row a region, its box and its 8-bit codes beside.
+"""Vectors on disk, in float16 (`halves.py`): append-only files, one row per region, with its box and its 8-bit codes.
 
-Rows are written and flushed to disk before the catalogue names them. What lies behind the rows that it names is left
-from an interruption, and the next writer cuts it off. Segments of an older wordsight have vectors in float32, beside
-them codes (`codes.py`) or bfloat16; they are read as they are, and no row is added to them (`recoded.py`). A compact
-segment has only codes of a few bytes a region (`codebook.py`).
+Rows are written and flushed to disk before the catalogue names them. Rows behind those that it names are left from an
+interruption, and the next writer cuts them off. Segments of an older wordsight have vectors in float32, with codes
+(`codes.py`) or bfloat16; they are read as they are, and no row is added to them (`recoded.py`). A compact segment has
+only codes of a few bytes per region (`codebook.py`).
 """
 
 import os
@@ -27,18 +27,18 @@ from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Floats
 
 MOST = 256 * 2**20  # bytes of vectors after which a new file is begun
-STEP = 16 * 2**20  # bytes that are checked at once
+STEP = 16 * 2**20  # bytes that are verified at once
 
 
 class Opened(NamedTuple):
-    """The files of a segment.
+    """The open files of a segment.
 
     Attributes:
         vectors: (rows, D).
         boxes: (rows, 4).
         codes: (rows, D) uint8; None in a compact segment, and in one with bfloat16.
-        steps: (rows, 1); likewise.
-        coded: what a compact segment has.
+        steps: (rows, 1) quantisation steps of the codes; likewise.
+        coded: the codes of a compact segment; None in others.
     """
 
     vectors: Halves | Rows[np.float32] | Decoded
@@ -53,23 +53,23 @@ class Segments:
 
     Attributes:
         folder: where they are.
-        size: D, how long a vector is.
+        size: D, the dimension of a vector.
     """
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size = folder, size
         self._codebook: Codebook | None = None
-        self._seen: tuple[int, int] | None = None  # which file it was read from
+        self._seen: tuple[int, int] | None = None  # the file that it was read from
 
     @property
     def codebook(self) -> Codebook | None:
-        """How compact segments are coded; None where there are none.
+        """The codebook of compact segments; None if there is none.
 
         Raises:
             InputError: it is damaged.
         """
         seen = self._file()
-        if seen and seen != self._seen:  # another process may have fitted another
+        if seen and seen != self._seen:  # another process may have written another
             found = Codebook.load(self.folder)
             if found.back.shape[1] != self.size:
                 raise InputError(f"{self.folder / CODEBOOK}: of another model than this index.")
@@ -77,7 +77,7 @@ class Segments:
         return self._codebook
 
     def _file(self) -> tuple[int, int] | None:
-        """Which file of a codebook is there, and of when; None where there is none."""
+        """Inode number and time of the codebook's file; None if there is none."""
         try:
             found = os.stat(self.folder / CODEBOOK)
         except OSError:
@@ -85,7 +85,7 @@ class Segments:
         return found.st_ino, found.st_mtime_ns
 
     def keep(self, codebook: Codebook) -> None:
-        """Keep a codebook: what is added from now on goes into compact segments.
+        """Save a codebook; from now on rows are added to compact segments.
 
         Raises:
             InputError: it cannot be written.
@@ -94,7 +94,7 @@ class Segments:
         self._codebook, self._seen = codebook, self._file()
 
     def drop_damaged_codebook(self) -> None:
-        """Delete a codebook that cannot be read, so that another can be fitted to what is encoded again."""
+        """Delete a codebook that cannot be read, so that a new one can be fitted to pictures that are encoded again."""
         self._codebook = self._seen = None
         try:
             _ = self.codebook
@@ -103,10 +103,10 @@ class Segments:
                 (self.folder / CODEBOOK).unlink(missing_ok=True)
 
     def files(self, number: int) -> list[tuple[Path, int]]:
-        """The files of a segment and how many bytes a row of each has: vectors, boxes, codes and steps, or codes only.
+        """The files of a segment, each with the bytes of a row: vectors, boxes, codes and steps, or codes only.
 
         Raises:
-            InputError: it is compact, and what its codes stand for is lost.
+            InputError: it is compact, and its codebook is lost.
         """
         if self.is_compact(number):
             codebook = self.codebook or Codebook.load(self.folder)
@@ -120,7 +120,7 @@ class Segments:
         return [(self.folder / f"{number:05}.{kind}", width) for kind, width in widths.items()]
 
     def is_compact(self, number: int) -> bool:
-        """Whether a segment has only codes of a few bytes."""
+        """Whether a segment has only codes of a few bytes per region."""
         return os.path.exists(self.folder / f"{number:05}.coarse")
 
     def is_former(self, number: int) -> bool:
@@ -128,22 +128,23 @@ class Segments:
         return os.path.exists(self.folder / f"{number:05}.vectors")
 
     def delete(self, kind: str, committed: Collection[int]) -> None:
-        """Delete the segments that hold no more rows, of those with files of a kind; what cannot be deleted stays."""
+        """Delete segments that have a file of a kind and are not committed; files that cannot be deleted stay."""
         for path in self.folder.glob(f"*.{kind}"):
             if path.stem.isdecimal() and int(path.stem) not in committed:
-                for one in [*(one for one, _ in self.files(int(path.stem)) if one != path), path]:  # found by it again
+                # `path` last: by it the next call finds a segment that was deleted in part
+                for one in [*(one for one, _ in self.files(int(path.stem)) if one != path), path]:
                     with suppress(OSError):
                         one.unlink(missing_ok=True)
 
     def rows(self, number: int) -> int:
-        """How many complete rows a segment has on disk, whether they hold or not."""
+        """How many complete rows a segment has on disk, committed or not."""
         return min(_bytes(path) // width for path, width in self.files(number))
 
     def open(self, number: int, rows: int) -> "Opened":
-        """The files of a segment; nothing is read until looked at.
+        """Open the files of a segment; nothing is read before it is needed.
 
         Raises:
-            InputError: it is shorter, or cannot be read.
+            InputError: it has fewer rows, or cannot be read.
         """
         if self.rows(number) < rows:
             raise InputError(
@@ -171,13 +172,13 @@ class Segments:
         return Opened(coded.vectors, coded.boxes, coded=coded)
 
     def append(self, committed: Mapping[int, int], values: Halved, boxes: Floats, codes: Codes) -> Batch:
-        """Write rows behind those that hold, onto the disk; they hold once the catalogue has the batch.
+        """Write rows to disk behind the committed ones; they are valid once the catalogue has the batch.
 
         Args:
-            committed: the rows of each segment that hold.
+            committed: number of committed rows of each segment.
             values: the vectors.
             boxes: (rows, 4).
-            codes: of what is kept of the same vectors.
+            codes: of the same vectors, as rounded in `values`.
 
         Raises:
             InputError: they cannot be written; nothing has changed then.
@@ -189,13 +190,13 @@ class Segments:
         return self._write(committed, [part.tobytes() for part in parts], len(boxes), compact=False)
 
     def append_coded(self, committed: Mapping[int, int], values: Floats, boxes: Floats, counts: Ints) -> Batch:
-        """The same in a few bytes a region, where there is a codebook.
+        """Write rows as `append` does, but in a few bytes per region; there must be a codebook.
 
         Args:
-            committed: the rows of each segment that hold.
+            committed: number of committed rows of each segment.
             values: (rows, D), those of a picture one after the other.
             boxes: (rows, 4).
-            counts: (I,) how many each picture has.
+            counts: (I,) how many rows each picture has.
 
         Raises:
             InputError: they cannot be written; nothing has changed then.
@@ -208,22 +209,22 @@ class Segments:
         return self._write(committed, [part.tobytes() for part in parts], len(values), compact=True)
 
     def _write(self, committed: Mapping[int, int], contents: list[bytes], rows: int, *, compact: bool) -> Batch:
-        """Write what is in the files of some rows into the segment that is open, or a new one."""
+        """Write the contents of rows, one per file, to the last segment or a new one."""
         number = max(committed, default=1)
         first, width = committed.get(number, 0), max(map(len, contents)) // rows
         if first and (self.is_compact(number) != compact or self.is_former(number) or first * width >= MOST):
             number, first = number + 1, 0
         if not first:
             self._clear(number, compact=compact)
-        elif self.rows(number) < first:  # never behind a gap
+        elif self.rows(number) < first:  # no row is written behind a gap
             number, first = number + 1, 0
         found = 0
-        for content in contents:  # of what is to be on the disk, whatever will be
+        for content in contents:  # of the intended content, not of what reaches the disk
             found = zlib.crc32(content, found)
         try:
             self.make_folder()
             if compact:
-                (self.folder / f"{number:05}.coarse").touch()  # which tells it apart
+                (self.folder / f"{number:05}.coarse").touch()  # this file marks a compact segment
             for (path, width), content in zip(self.files(number), contents, strict=True):
                 write_at(path, first * width, content)
         except OSError as error:
@@ -234,7 +235,7 @@ class Segments:
         return Batch(number, first, rows, found)
 
     def make_folder(self) -> None:
-        """See to it that their folder is there.
+        """Make the folder of the vectors, if it does not exist.
 
         Raises:
             OSError: it cannot be made.
@@ -244,14 +245,14 @@ class Segments:
             sync_folder(self.folder.parent)
 
     def _clear(self, number: int, *, compact: bool) -> None:
-        """Delete what a segment that holds no rows has of another kind, left from an interruption."""
+        """Delete files of the other kinds that an interruption left in a segment without committed rows."""
         others = ("halves", "scales", "boxes", "codes", "steps") if compact else ("fine", "places", "coarse")
         for kind in (*others, "rough", "vectors"):
             with suppress(OSError):
                 (self.folder / f"{number:05}.{kind}").unlink(missing_ok=True)
 
     def is_sound(self, batch: Batch) -> bool:
-        """Whether the rows of a batch are as they were to be written, and numbers, and the codes agree."""
+        """Whether the rows of a batch are as they were meant to be written, and finite, and their codes agree."""
         number, first, rows, _ = batch
         try:
             if self.rows(number) < first + rows:
@@ -266,7 +267,7 @@ class Segments:
             return False
 
     def _agrees(self, opened: Opened, first: int, rows: int) -> bool:
-        """Whether vectors and boxes are numbers, and the codes those of the vectors."""
+        """Whether vectors and boxes are finite, and the codes are those of the vectors."""
         vectors, boxes, codes, steps, _ = opened
         if not np.isfinite(boxes[first : first + rows]).all():
             return False
@@ -279,13 +280,13 @@ class Segments:
 
 
 def _parts(first: int, rows: int, width: int) -> Iterator[slice]:
-    """Some rows, a few at a time."""
+    """Rows from `first` in slices of at most `STEP` bytes."""
     step = max(1, STEP // width)
     return (slice(start, min(start + step, first + rows)) for start in range(first, first + rows, step))
 
 
 def _bytes(path: Path) -> int:
-    """The size of a file; 0 where there is none."""
+    """The size of a file; 0 if there is none."""
     try:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):

@@ -1,8 +1,8 @@
-"""Videos into an index: their frames, one per second, without those that are like the last one that was kept.
+"""Indexing of videos: one frame per second, without near-duplicates.
 
 A frame is left out if it is a near-duplicate (`duplicates.py`) of the last frame of its video that was kept. Frames are
-committed as they come, with how far their video is; so a build that was stopped goes on at the last frame that it kept,
-which is encoded again to compare the next ones with.
+committed as they come, with the progress of their video. So a build that was stopped continues at the last frame that
+it kept, which is encoded again to compare the next ones with it.
 """
 
 import os
@@ -32,14 +32,14 @@ class Sampling:
     Attributes:
         entry: of the file as a whole.
         path: the file.
-        seconds: how long it is.
+        seconds: length of the video.
         start: the time of the first frame that is encoded now.
         times: of the frames that are in the index, or will be.
-        given: frames that went into the encoder.
-        taken: and those that came out of it.
-        until: all frames before this time have been looked at.
-        ended: whether there are no more.
-        failed: why it cannot be read to its end; empty where it can.
+        given: number of frames that went into the encoder.
+        taken: number of frames that came out of it.
+        until: all frames before this time are done, kept or left out.
+        ended: whether there are no more frames to encode.
+        failed: why it cannot be read to its end; empty if it can.
         last: the regions (R, D) of the last frame that was kept.
     """
 
@@ -68,10 +68,10 @@ class Sampling:
         return self.entry._replace(path=name, hash=hashed, width=width, height=height)
 
     def keeps(self, time: int, regions: Tensor) -> bool:
-        """Whether the frame of a time is unlike the last one that was kept; then it is the last one.
+        """Whether to keep a frame, as it is no near-duplicate of the last kept one; then it becomes the last kept one.
 
         Args:
-            time: whole seconds.
+            time: of the frame, whole seconds.
             regions: (R, D) of the frame.
         """
         regions, self.until = normalize(regions, dim=1), time + step_of(self.seconds)
@@ -82,17 +82,17 @@ class Sampling:
         return True
 
     def progress(self) -> Video:
-        """How far it is."""
+        """Its current row in the table `videos`."""
         until = max(self.until, -int(-self.seconds // 1), 1) if self.is_done and not self.failed else self.until
         return Video(self.entry.path, self.entry.hash, float(self.seconds), until, len(self.times))
 
 
 class VideoBuilder:
-    """The videos of an index that this process may write.
+    """Adds videos to an index that is open for writing.
 
     Attributes:
-        open: those whose frames are being encoded.
-        left: names of those that were moved.
+        open: videos whose frames are being encoded.
+        left: former names of videos that were moved.
     """
 
     def __init__(self, catalog: Catalog, paths: Paths) -> None:
@@ -104,12 +104,12 @@ class VideoBuilder:
     def look(
         self, key: str, path: Path, forced: bool, broken: Container[str]
     ) -> Sampling | Literal["unchanged", "moved", "copied"]:
-        """What is to be done with a video; what needs no encoding is done. Nothing else may wait to be committed.
+        """Decide what to do with a video, and do it if it needs no encoding; no other change may be pending.
 
         Args:
-            key: what it is called.
+            key: its name in the index.
             path: its file.
-            forced: one of its frames is damaged.
+            forced: whether one of its frames is damaged.
             broken: names of files that could not be read the last time.
 
         Raises:
@@ -138,10 +138,10 @@ class VideoBuilder:
         return self._open(Sampling(new, path, header.seconds, 0, set()))
 
     def frames(self, sampling: Sampling) -> Iterator[tuple[Entry, Sample]]:
-        """The frames of a video that are to be encoded.
+        """The frames of a video that must be encoded.
 
         Raises:
-            InputError: it cannot be read to its end; those before are kept.
+            InputError: it cannot be read to its end; earlier frames are kept.
         """
         try:
             for sample in sampled(sampling.path, sampling.start):
@@ -151,10 +151,10 @@ class VideoBuilder:
             sampling.ended = True
 
     def distinct(self, encoded: Sequence[tuple[Sampling | None, Entry]], images: Vectors) -> list[int]:
-        """Which of some encoded pictures and frames are kept, in their order; all pictures are.
+        """The rows to keep of encoded pictures and frames, in their order: all pictures, and distinct frames.
 
         Args:
-            encoded: what each is, frames of one video in their order.
+            encoded: the entry of each, with its video if it is a frame; frames of one video in their order.
             images: their vectors.
         """
         return [
@@ -164,7 +164,7 @@ class VideoBuilder:
         ]
 
     def commit(self, touched: Sequence[Sampling]) -> list[Sampling]:
-        """Write how far videos are; gives those that are done. To be called within `Catalog.change`."""
+        """Write the progress of videos; returns those that are done. To be called within `Catalog.change`."""
         done = [one for one in self.open if one.is_done]
         self.open = [one for one in self.open if not one.is_done]
         for one in {id(one): one for one in [*touched, *done] if one.until}.values():
@@ -177,14 +177,14 @@ class VideoBuilder:
         return sampling
 
     def _times(self, was: Video, there: Mapping[int, Entry]) -> set[int]:
-        """The frames of a video, so far as it is, that are there."""
+        """The times of a video's valid frames: of the same content, and before its `until`."""
         return {time for time, one in there.items() if one.hash == frame_hash(was.hash, time) and time < was.until}
 
     def _has_all(self, was: Video, there: Mapping[int, Entry]) -> bool:
         return was.frames == len(self._times(was, there)) > 0
 
     def _same(self, new: Entry) -> Video | None:
-        """A complete video of the same content by another name, one whose file is gone before others."""
+        """A complete video of the same content and another name, preferably one whose file is gone."""
         same = [one for one in self._known.values() if one.hash == new.hash and one.is_complete]
         whole = [one for one in same if one.path != new.path and self._has_all(one, self._rows(one))]
         return min(whole, key=lambda one: not self._paths.is_gone(one.path), default=None)
