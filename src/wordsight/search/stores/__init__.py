@@ -1,1 +1,1 @@
-"""Vector databases: an index written into one (`export.py`), and searched there (`find.py`)."""
+"""Vector databases: write an index into one (`export.py`), and search it there (`find.py`)."""

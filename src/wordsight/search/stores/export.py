@@ -1,4 +1,4 @@
-"""An index into a vector database: what is new or has changed is written, and what is gone is taken out."""
+"""Export of an index to a vector database: new and changed pictures are written, and missing ones deleted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from wordsight.search.stores.places import open_store, place_for
 from wordsight.search.stores.record import Known, record_of, stamp_of
 from wordsight.search.stores.store import COLLECTION, About, Point, Store
 
-NUMBERS = 2**19  # of vectors that are written at once: a server of Qdrant takes requests of up to 32 MB of text
+NUMBERS = 2**19  # numbers after which vectors are written: a Qdrant server takes requests of up to 32 MB of text
 
 
 def export_index(
@@ -28,21 +28,21 @@ def export_index(
 ) -> dict[str, str | int]:
     """Bring a collection of a vector database up to date with an index.
 
-    Stopped at any moment, what was written is kept, and the same call goes on.
+    Whenever it is stopped, what was written is kept, and the same call continues.
 
     Args:
         index: the index, or its folder.
         to: `qdrant` or `lancedb`.
         place: a URL or a folder; None for `http://localhost:6333`, or the folder `INDEX.lancedb`.
-        collection: what the collection or table is called.
+        collection: name of the collection or table.
         progress: receives updates; None prints to stderr.
 
     Returns:
-        `store`, the place; `collection`; how many pictures were `added`, `updated` and `removed`, were `unchanged`, and
-        are there now as `pictures`. A frame of a video counts as a picture.
+        `store`, the place; `collection`; the numbers of pictures `added`, `updated`, `removed` and `unchanged`, and of
+        all `pictures` there now. A frame of a video counts as a picture.
 
     Raises:
-        InputError: the index is damaged or its scores are no MaxSim, or the database cannot be opened or written, or
+        InputError: the index is damaged or its scores are not MaxSim, or the database cannot be opened or written, or
             the collection is of another index.
     """
     opened = (index if isinstance(index, Index) else Index(index)).opened
@@ -58,7 +58,7 @@ def export_index(
 
 
 class _Export:
-    """One look at an index, and the collection that becomes like it."""
+    """An export: a snapshot of an index, and the collection that is brought up to date with it."""
 
     def __init__(self, index: Opened, catalog: Catalog, store: Store) -> None:
         self.index, self.catalog, self.store = index, catalog, store
@@ -66,7 +66,7 @@ class _Export:
         self.whole = index.rule.whole
 
     def run(self, progress: Progress) -> dict[str, int]:
-        """Write what is not there; gives the counts."""
+        """Write what differs; returns the counts."""
         self._begin()
         there, total = self.store.stamps(), len(self.snapshot.numbers)
         gone = there.keys() - set(self.snapshot.numbers.tolist())
@@ -88,7 +88,7 @@ class _Export:
         return counts | {"pictures": self.store.count()}
 
     def _begin(self) -> None:
-        """Make the collection, or see that it is of this index.
+        """Make the collection, or check that it is of this index.
 
         Raises:
             InputError: it is of another index or model.
@@ -119,7 +119,7 @@ class _Export:
             self.store.describe(about)
 
     def _points(self, there: dict[int, int]) -> Iterator[Point | None]:
-        """Each picture of the index that is not there as it is now; None for one that is."""
+        """The point of each picture of the index; None if the collection has it unchanged."""
         known, numbers = Known.read(self.catalog), self.snapshot.numbers
         for place, number in enumerate(numbers.tolist()):
             (entry,) = self.catalog.numbered([number], known=True)

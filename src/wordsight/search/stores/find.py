@@ -1,7 +1,7 @@
-"""Search in a vector database: it names candidates, and these are scored exactly and shown as those of an index.
+"""Search in a vector database: it returns candidates, which are scored exactly and shown like hits of an index.
 
-The candidates become a small index in memory, which `search/find.py` looks at as at any other. So scores, confidences,
-words and boxes are those that the index itself gives, wherever the database's own order is that of the index.
+The candidates become a small index in memory, which `search/find.py` searches like any other. So scores, confidences,
+words and boxes are those of the index itself, if the database ranks pictures as the index does.
 """
 
 import sqlite3
@@ -34,18 +34,18 @@ from wordsight.search.stores.places import existing_store
 from wordsight.search.stores.record import entry_of
 from wordsight.search.stores.store import COLLECTION, About, Point
 
-CANDIDATES = 50  # pictures that the database is asked for, at least
-MARGIN = 10  # more than are shown: the database adds up in another order, and rounds otherwise
-SUBTRACTED = 10  # times as many where something counts less than nothing, which the database is not told
+CANDIDATES = 50  # pictures that are requested from the database, at least
+MARGIN = 10  # candidates beyond those needed, as the database sums in another order and rounds differently
+SUBTRACTED = 10  # factor on the candidates if a weight is below 0, as the database does not receive that part
 
 
 class StoredIndex:
-    """An index as a vector database has it: `search` answers as `Index.search`; a context, closed at its end.
+    """An index in a vector database: `search` answers as `Index.search` does; a context manager that closes it.
 
     Attributes:
         place: the database.
         store: the collection.
-        about: what is written of it.
+        about: facts about the collection.
         run: the model.
     """
 
@@ -61,14 +61,14 @@ class StoredIndex:
 
         Args:
             place: the URL of a Qdrant server, or a folder of Qdrant or LanceDB.
-            collection: what the collection or table is called.
-            index: the index that it was written from, where that was moved; its model encodes what is asked, and the
-                files are looked for beside it.
+            collection: name of the collection or table.
+            index: the index that it was exported from, if that was moved; its model encodes queries, and files are
+                looked for beside it.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            InputError: there is no such database or collection, its package is missing, its vectors are of other
-                dimensions or another model, or the model is not there any more.
+            InputError: there is no such database or collection, its package is missing, its vectors are of another
+                dimension or another model, or the model is not there any more.
         """
         self.place = str(place)
         self.store = existing_store(self.place, collection)
@@ -90,7 +90,7 @@ class StoredIndex:
         self.close()
 
     def close(self) -> None:
-        """Let others open a folder of Qdrant, which one process can at a time."""
+        """Close the database; a folder of Qdrant can be opened by one process at a time."""
         self.store.close()
 
     def search(
@@ -104,19 +104,19 @@ class StoredIndex:
         group: bool = False,
         candidates: int = CANDIDATES,
     ) -> SearchResults:
-        """The pictures that fit a query best, of those that the database names.
+        """Find the pictures that fit a query best, among the candidates of the database.
 
-        Each frame of a video is a hit of its own. Parts of a query with a weight below 0 are not told to the database;
-        it is asked for ten times as many candidates then.
+        Each frame of a video is a hit of its own. Parts of a query with a weight below 0 are not sent to the database;
+        it is then asked for ten times as many candidates.
 
         Args:
-            ask: as of `Index.search`, but texts that are written in pictures.
+            ask: as in `Index.search`, except `Written` parts.
             top: hits on a page.
             page: the number of the page, 1 is the first.
-            min_score: leave pictures out that score less; `total` counts candidates alone then.
-            min_confidence: leave pictures out that are less sure; likewise.
-            group: show near-duplicates as one.
-            candidates: how many pictures the database is asked for, at least; more find more where it is not exact.
+            min_score: the lowest score of a hit; `total` then counts candidates only.
+            min_confidence: the lowest confidence of a hit, 0 to 1; likewise.
+            group: show near-duplicates as one hit.
+            candidates: the minimum number of candidates; with more, an approximate database misses fewer hits.
 
         Raises:
             InputError: the query cannot be used, or the collection is empty or cannot be read.
@@ -142,7 +142,7 @@ class StoredIndex:
         return replace(found, total=found.total + behind, parts=tuple(parts_of(ask)))
 
     def _count(self) -> int:
-        """How many pictures there are; one sentence on stderr where that is not all of the index.
+        """The number of pictures in the collection; prints a sentence on stderr if the index had more.
 
         Raises:
             InputError: there are none.
@@ -159,7 +159,7 @@ class StoredIndex:
 
 
 class _Candidates(Opened):
-    """The pictures that a database named, in place of an index that is open."""
+    """Candidates of a database, in place of an open index."""
 
     def __init__(self, place: str, about: About, index: Path | None, device: str) -> None:
         here = None if index is None else Opened(index, device)
@@ -173,10 +173,10 @@ class _Candidates(Opened):
         self._last: Snapshot | None = None
 
     def model(self) -> Aligner:
-        """The model that the vectors are of.
+        """The model that made the vectors.
 
         Raises:
-            InputError: it is not there any more, or another.
+            InputError: it is not there any more, or it is another model.
         """
         try:
             return self.run
@@ -189,7 +189,7 @@ class _Candidates(Opened):
             ) from None
 
     def holding(self, points: Sequence[Point]) -> "_Candidates":
-        """The same with some pictures, by ascending numbers."""
+        """A copy that holds some pictures, given by ascending numbers."""
         found = copy(self)
         found._last = _snapshot(points, int(self.facts["size"]))
         return found
@@ -200,7 +200,7 @@ class _Candidates(Opened):
 
 
 def _snapshot(points: Sequence[Point], size: int) -> Snapshot:
-    """Pictures as a search looks at them."""
+    """Pictures as a snapshot in memory."""
     counts = np.array([len(point.vectors) for point in points], np.int64)
     none = np.zeros(len(points), np.float32)
     hubness = np.array([point.record["hubness"] for point in points], np.float32)
@@ -208,12 +208,12 @@ def _snapshot(points: Sequence[Point], size: int) -> Snapshot:
     vectors = np.concatenate([point.vectors[:, :size] for point in points])
     boxes = np.concatenate([point.boxes for point in points])
     numbers = np.array([point.number for point in points], np.int64)
-    rows: Any = [{0: vectors}, {0: boxes}]  # arrays are looked at as rows on disk are
+    rows: Any = [{0: vectors}, {0: boxes}]  # arrays are indexed like rows on disk
     return Snapshot("", numbers, spans, rows[0], rows[1], Rough(), np.arange(len(points)), False)
 
 
 def _catalog(points: Sequence[Point], about: About, where: str) -> Catalog:
-    """What is known of some pictures, as a catalogue in memory."""
+    """The records of pictures as a catalogue in memory."""
     db, path = sqlite3.connect(":memory:", isolation_level=None), Path(where)
     catalog = Catalog.of(db, path, migrate(db, path))
     if about.calibration:

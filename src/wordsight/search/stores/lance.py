@@ -1,7 +1,7 @@
-"""Pictures in LanceDB: a row a picture, its regions a list of vectors; every picture is scored, by the dot product.
+"""LanceDB: one row per picture, its regions a list of vectors; every picture is scored, by the dot product.
 
-LanceDB's index of several vectors a row knows cosine alone, which is another score; so none is made, and one that
-somebody else made is passed by.
+LanceDB's index of multi-vectors supports only cosine similarity, which is another score. So none is made, and an
+existing one is bypassed.
 """
 
 import json
@@ -19,8 +19,8 @@ from wordsight.search.stores.maxsim import width
 from wordsight.search.stores.store import About, Point, check_width
 
 URLS = ("s3://", "gs://", "az://")
-OURS = "wordsight"  # what is written of a table, in the metadata of its column `number`
-DELETED = 1000  # rows that are taken out at once
+OURS = "wordsight"  # key of `About` in the metadata of the column `number`
+DELETED = 1000  # rows deleted in one call
 
 
 class Lance:
@@ -31,7 +31,7 @@ class Lance:
 
         Args:
             place: a folder, or the URL of an object store.
-            collection: the name of the table, whether there is one yet or not.
+            collection: the name of the table, which need not exist yet.
 
         Raises:
             InputError: LanceDB is not installed, or the database cannot be opened.
@@ -48,7 +48,7 @@ class Lance:
                 self._table = self._db.open_table(collection)
 
     def about(self) -> About | None:
-        """What is written of the table."""
+        """Facts about the table; None if there is no table."""
         if self._table is None:
             return None
         with self._said():
@@ -66,7 +66,7 @@ class Lance:
             self._table = self._db.create_table(self.collection, schema=_schema(about))
 
     def describe(self, about: About) -> None:
-        """Write something else of it."""
+        """Replace the facts about the table."""
         with self._said():
             self._table.update_field_metadata({"path": "number", "metadata": {OURS: to_json(about.to_json())}})
 
@@ -77,7 +77,7 @@ class Lance:
         return dict(zip(found["number"].to_pylist(), found["stamp"].to_pylist(), strict=True))
 
     def write(self, points: Sequence[Point]) -> None:
-        """Put pictures in, those of one call at once."""
+        """Insert or replace pictures, those of one call in one commit."""
         import pyarrow as pa
 
         with self._said():
@@ -86,19 +86,19 @@ class Lance:
             merge.execute(rows)
 
     def delete(self, numbers: Collection[int]) -> None:
-        """Take pictures out."""
+        """Delete pictures."""
         ordered = list(numbers)
         with self._said():
             for first in range(0, len(ordered), DELETED):
                 self._table.delete(f"number IN ({', '.join(map(str, ordered[first : first + DELETED]))})")
 
     def finish(self) -> None:
-        """Join the small files of many writes."""
+        """Merge the small files of many writes."""
         with self._said():
             self._table.optimize()
 
     def count(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         with self._said():
             return int(self._table.count_rows())
 
@@ -110,11 +110,11 @@ class Lance:
         return [_point(row) for batch in found.to_batches() for row in _plain(batch)]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to do: no resource is held open."""
 
     @contextmanager
     def _said(self) -> Iterator[None]:
-        """What LanceDB raises, as a sentence."""
+        """Turn LanceDB's exceptions into `InputError`."""
         try:
             yield
         except (ValueError, RuntimeError, OSError) as error:
@@ -123,12 +123,12 @@ class Lance:
 
 
 def is_there(folder: Path) -> bool:
-    """Whether a folder is a database of LanceDB with a table in it."""
+    """Whether a folder is a LanceDB database with a table."""
     return any(folder.glob("*.lance"))
 
 
 def _names(db: Any) -> list[str]:
-    """The tables of a database."""
+    """The names of a database's tables."""
     found, token = list[str](), None
     while True:
         page = db.list_tables(page_token=token)
@@ -139,7 +139,7 @@ def _names(db: Any) -> list[str]:
 
 
 def _schema(about: About) -> Any:
-    """The columns of a table."""
+    """The schema of a table."""
     import pyarrow as pa
 
     whole, text, number = pa.int64(), pa.string(), pa.float64()
@@ -174,7 +174,7 @@ def _rows(points: Sequence[Point], schema: Any) -> Any:
 
 
 def _plain(batch: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a batch, their vectors and boxes as arrays."""
+    """The rows of a batch as dicts, with vectors and boxes as arrays."""
     import pyarrow as pa
 
     lists = {name: batch.column(name) for name in ("vectors", "boxes")}

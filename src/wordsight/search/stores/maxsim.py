@@ -1,19 +1,19 @@
-"""The score as plain MaxSim, so that the order of a vector database is that of the index.
+"""The score as plain MaxSim, so that a vector database ranks pictures as the index does.
 
 A database scores a picture with the query vectors q by
 
     MaxSim  =  sum over words t of max over regions r of x_r . q_t
 
-and an index by the same sum with word weights w_t >= 0, less a share c of the picture's hubness h. As the maximum of a
-picture's products does not mind a factor above 0 or a number that all of them share,
+and an index by the same sum with word weights w_t >= 0, minus a share c of the picture's hubness h. A positive factor,
+or a number that is added to all products, can be moved into the maximum. So
 
     sum over t of w_t max over r of v_r . s_t  -  c h  =  MaxSim  of  x_r = (v_r, h)  with  q_t = (w_t s_t, -c or 0)
 
-where -c stands in one of the words only.
+where only one of the words has -c.
 
-A model that scores by whole pictures (`Rule.whole`) lets the first region alone count. One number more sees to that: of
-the other regions it is -2 L, with L the length of the picture's longest vector, and of a word it is |q_t|; then none of
-them reaches the first, as all products are between -L |q_t| and L |q_t|.
+With a model that scores by whole pictures (`Rule.whole`), only the first region counts. One more number ensures that:
+in the other regions it is -2 L, with L the norm of the picture's longest vector, and in a word it is |q_t|. Then no
+other region exceeds the first, as all products are between -L |q_t| and L |q_t|.
 """
 
 import numpy as np
@@ -25,25 +25,25 @@ from wordsight.search.scan import EncodedQuery, Floats
 
 
 def width(size: int, whole: bool) -> int:
-    """How many numbers a vector has in a database.
+    """The dimension of vectors in a database.
 
     Args:
         size: D of the model's vectors.
-        whole: whether the first region alone counts.
+        whole: whether only the first region counts.
     """
     return size + 1 + whole
 
 
 def picture_vectors(values: Floats, hubness: float, whole: bool) -> Floats:
-    """The vectors of a picture as a database holds them.
+    """The vectors of a picture as a database stores them.
 
     Args:
         values: (R, D) of its regions.
         hubness: of the picture.
-        whole: whether the first region alone counts.
+        whole: whether only the first region counts.
 
     Returns:
-        (R, D + 1), or (R, D + 2) where the first region alone counts.
+        (R, D + 1), or (R, D + 2) if only the first region counts.
     """
     more = np.full((len(values), 1 + whole), hubness, np.float32)
     if whole:
@@ -53,11 +53,11 @@ def picture_vectors(values: Floats, hubness: float, whole: bool) -> Floats:
 
 
 def query_vectors(query: EncodedQuery, whole: bool) -> Floats:
-    """A query as a database is asked; words that count less than nothing are left out, as MaxSim has none.
+    """The vectors of a query for a database; words without positive weight are left out, as MaxSim has no others.
 
     Args:
         query: a single one, of W words.
-        whole: whether the first region alone counts.
+        whole: whether only the first region counts.
 
     Returns:
         (at most W, D + 1 or D + 2).
@@ -80,10 +80,10 @@ def query_vectors(query: EncodedQuery, whole: bool) -> Floats:
 
 
 def check_rule(rule: Rule, name: object) -> None:
-    """That MaxSim can be made of a model's score.
+    """Check that a model's score can be written as MaxSim.
 
     Raises:
-        InputError: it sums over regions.
+        InputError: the score sums over regions.
     """
     if rule.thresholded_sum:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Which vector database is meant by a URL or a folder."""
+"""Places of vector databases: which database a URL or a folder belongs to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +13,10 @@ KINDS: dict[str, Callable[[str, str], Store]] = {"qdrant": Qdrant, "lancedb": La
 
 
 def place_for(kind: str, place: str | None, index: Path) -> str:
-    """Where an index is to be written: as told, or else Qdrant on this machine, or a folder beside the index.
+    """Where to export an index: `place` if given, else a Qdrant server on this machine, or a folder beside the index.
 
     Raises:
-        InputError: the place is one of another database, or of something else.
+        InputError: the kind is unknown, or the place belongs to another database or to something else.
     """
     if kind not in KINDS:
         raise InputError(f"--to {kind}: expected {' or '.join(KINDS)}.")
@@ -37,10 +37,10 @@ def place_for(kind: str, place: str | None, index: Path) -> str:
 
 
 def open_store(kind: str, place: str, collection: str = COLLECTION) -> Store:
-    """A collection of a database, whether there is one yet or not.
+    """Open a collection of a database; it need not exist yet.
 
     Raises:
-        InputError: the name cannot be one, the package is missing, or the database cannot be opened.
+        InputError: the name is not allowed, the package is missing, or the database cannot be opened.
     """
     if not collection or not all(one.isalnum() or one in "-_." for one in collection) or collection.startswith("."):
         raise InputError(f"--collection {collection!r}: expected a name of letters, digits, -, _ and dots.")
@@ -48,10 +48,10 @@ def open_store(kind: str, place: str, collection: str = COLLECTION) -> Store:
 
 
 def existing_store(place: str, collection: str = COLLECTION) -> Store:
-    """A collection of the database that is there.
+    """Open a collection of an existing database, of whichever kind.
 
     Raises:
-        InputError: there is none, the package is missing, or the database cannot be opened.
+        InputError: there is no database, the package is missing, or the database cannot be opened.
     """
     folder = Path(place)
     if place.startswith(qdrant.URLS) or ("://" not in place and qdrant.is_there(folder)):

@@ -1,6 +1,6 @@
-"""Pictures in Qdrant: a point a picture, its regions one multi-vector compared by `max_sim` and the dot product.
+"""Qdrant: one point per picture, its regions a multi-vector that is compared by `max_sim` of dot products.
 
-A server, or a folder that the client keeps itself ("local mode"), which scores every picture exactly.
+The database is a server, or a folder that the client itself keeps ("local mode"), which scores every picture exactly.
 """
 
 import os
@@ -18,9 +18,9 @@ from wordsight.search.stores.store import About, Point, check_width
 
 URLS = ("http://", "https://")
 DEFAULT = "http://localhost:6333"
-KEY = "QDRANT_API_KEY"  # the environment variable with the key of a server that wants one
-OURS = "wordsight"  # what is written of a collection, in its metadata
-PATIENCE = 60  # seconds
+KEY = "QDRANT_API_KEY"  # the environment variable with the key of a server that needs one
+OURS = "wordsight"  # key of `About` in the collection's metadata
+PATIENCE = 60  # seconds to wait for a server
 PAGE = 10_000  # points whose stamps are read at once
 
 
@@ -28,11 +28,11 @@ class Qdrant:
     """A collection of Qdrant."""
 
     def __init__(self, place: str, collection: str) -> None:
-        """Open a server or a folder; nothing is asked of a server yet.
+        """Open a server or a folder; a server is not contacted yet.
 
         Args:
             place: a URL, or a folder.
-            collection: its name, whether there is one yet or not.
+            collection: its name; it need not exist yet.
 
         Raises:
             InputError: the client is not installed, or the folder cannot be opened.
@@ -51,7 +51,7 @@ class Qdrant:
                 self._client = QdrantClient(path=place)
 
     def about(self) -> About | None:
-        """What is written of the collection."""
+        """Facts about the collection; None if it does not exist."""
         with self._said():
             if not self._client.collection_exists(self.collection):
                 return None
@@ -80,7 +80,7 @@ class Qdrant:
             raise InputError(f"{self._place}: does not keep metadata of collections; expected Qdrant 1.16 or newer.")
 
     def describe(self, about: About) -> None:
-        """Write something else of it."""
+        """Replace the facts about the collection."""
         with self._said():
             self._client.update_collection(self.collection, metadata={OURS: about.to_json()})
 
@@ -98,7 +98,7 @@ class Qdrant:
                     return found
 
     def write(self, points: Sequence[Point]) -> None:
-        """Put pictures in."""
+        """Insert or replace pictures."""
         batch = self._models.Batch(
             ids=[point.number for point in points],
             vectors=[point.vectors.tolist() for point in points],
@@ -108,15 +108,15 @@ class Qdrant:
             self._client.upsert(self.collection, batch, wait=True)
 
     def delete(self, numbers: Collection[int]) -> None:
-        """Take pictures out."""
+        """Delete pictures."""
         with self._said():
             self._client.delete(self.collection, self._models.PointIdsList(points=list(numbers)), wait=True)
 
     def finish(self) -> None:
-        """Nothing to do: Qdrant does it by itself."""
+        """Nothing to do: Qdrant tidies up by itself."""
 
     def count(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         with self._said():
             return self._client.count(self.collection, exact=True).count
 
@@ -129,7 +129,7 @@ class Qdrant:
         return [self._point(point.id, point.vector, dict(point.payload or {})) for point in found]
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the connection or the folder."""
         self._client.close()
 
     def _point(self, number: Any, vectors: Any, record: dict[str, Any]) -> Point:
@@ -143,7 +143,7 @@ class Qdrant:
 
     @contextmanager
     def _said(self) -> Iterator[None]:
-        """What the client raises, as a sentence."""
+        """Turn the client's exceptions into `InputError`."""
         from qdrant_client.http.exceptions import ApiException
 
         try:
@@ -158,7 +158,7 @@ def is_there(folder: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What an error of the client means, in one line."""
+    """Explain an error of the client, in one line."""
     text = " ".join(str(error).split())
     if "already accessed" in text:
         return "another process has this folder of Qdrant open; a server can be used by several."

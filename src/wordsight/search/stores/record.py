@@ -1,4 +1,4 @@
-"""What a vector database knows of a picture beside its vectors and boxes: plain values to show and to filter by."""
+"""Records: plain values that a vector database stores with a picture's vectors and boxes, to show and to filter by."""
 
 import json
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from wordsight.search.records import checksum, is_possible
 
 
 class Known(NamedTuple):
-    """What the catalogue has of videos and albums.
+    """Videos and albums of a catalogue.
 
     Attributes:
-        seconds: how long each video is, by name.
-        albums: the names of the albums that a picture is in, by its number.
+        seconds: length of each video, by name.
+        albums: the names of the albums that a picture is in, by the picture's number.
     """
 
     seconds: dict[str, float]
@@ -24,7 +24,7 @@ class Known(NamedTuple):
 
     @classmethod
     def read(cls, catalog: Catalog) -> "Known":
-        """What a reading catalogue sees; rows of albums that are damaged are left out."""
+        """Read what a catalogue open for reading sees; damaged rows of albums are left out."""
         names = {album: name for sound, album, name, _ in catalog.rows("albums") if sound}
         inside: dict[int, list[str]] = {}
         for sound, album, picture in catalog.rows("album_pictures"):
@@ -34,13 +34,13 @@ class Known(NamedTuple):
 
 
 def record_of(catalog: Catalog, known: Known, number: int, entry: Entry) -> dict[str, Any]:
-    """What is known of a picture.
+    """The record of a picture.
 
     Returns:
-        `path` as the index has it: from the folder that holds the index, with `/`, or from the root; of a frame with
-        its time, `clips/lake.mp4#t=7`. `hash` of the file's content, `bytes`, `mtime_ns`, `width`, `height`, `taken`,
-        `taken_from`, `camera`, `added`, `albums`, `hubness` and `meta`; of a frame `time` and `duration`, seconds, else
-        None.
+        `path` as in the index: relative to the folder that holds the index, with `/`, or absolute; of a frame with its
+        time, `clips/lake.mp4#t=7`. `hash` as in the catalogue, `bytes`, `mtime_ns`, `width`, `height`, `taken`,
+        `taken_from`, `camera`, `added`, `albums`, `hubness` and `meta`; `time` and `duration` of a frame in seconds,
+        else None.
     """
     file, time = split(entry.path)
     taken_from, camera = origins.of(catalog, number, entry.hash)
@@ -64,21 +64,21 @@ def record_of(catalog: Catalog, known: Known, number: int, entry: Entry) -> dict
 
 
 def stamp_of(record: dict[str, Any]) -> int:
-    """A number that changes when what is known of a picture does, and so when the file does that its vectors are of."""
+    """Checksum of a record; it changes with any value, the file's hash included, and so when vectors may change."""
     return checksum(to_json(record))
 
 
 def entry_of(record: dict[str, Any], first: int, rows: int, where: str) -> Entry:
-    """The row of a catalogue that a record is of.
+    """The entry of a catalogue for a record.
 
     Args:
         record: of `record_of`.
         first: its first row of vectors.
-        rows: how many it has.
-        where: which database, for messages.
+        rows: how many rows it has.
+        where: the database, for messages.
 
     Raises:
-        InputError: it is no such record.
+        InputError: the record is damaged.
     """
     try:
         names = ("bytes", "mtime_ns", "width", "height", "taken", "added")

@@ -1,4 +1,4 @@
-"""What every vector database does for an index, whichever it is."""
+"""Interface to vector databases: what each of them does for an index."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -8,25 +8,25 @@ from wordsight.errors import InputError
 from wordsight.search.scan import Floats
 from wordsight.search.stores.maxsim import width
 
-COLLECTION = "wordsight"  # what pictures are put into where nobody says otherwise
+COLLECTION = "wordsight"  # default name of a collection
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class About:
-    """What is written of a collection as a whole.
+    """Facts about a collection as a whole.
 
     Attributes:
-        index: the id of the index that it was written from.
-        model: what its model is known by (`identity.fingerprint`).
-        home: where that is: `box` is the bundled model, `model` the one in the index.
+        index: the id of the index that it was exported from.
+        model: fingerprint of its model (`identity.fingerprint`).
+        home: where the model is: `box` for the bundled one, `model` for the one in the index, or a dual encoder's home.
         folder: the index's folder.
         made: the folder that held the index when it was made.
         size: D of the model's vectors.
-        whole: whether the first region of a picture alone counts.
-        calibration: how sure hits are, as `Calibration.to_json` gives it; empty where that is not known.
+        whole: whether only the first region of a picture counts.
+        calibration: as `Calibration.to_json` gives it; empty if the index is not calibrated.
         pictures: how many there are once all are written.
-        format: of all this.
+        format: version of these facts.
     """
 
     index: str
@@ -41,15 +41,15 @@ class About:
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """As `parse` reads it."""
+        """The facts as `parse` reads them."""
         return asdict(self)
 
     @classmethod
     def parse(cls, found: object, where: str) -> Self:
-        """What `to_json` gave.
+        """Parse the result of `to_json`.
 
         Raises:
-            InputError: this is something else, or of a newer version.
+            InputError: it is something else, or of another version.
         """
         if not isinstance(found, dict) or "format" not in found:
             raise InputError(f"{where}: was not written by `wordsight index export`; name another with --collection.")
@@ -67,11 +67,11 @@ class Point(NamedTuple):
     """A picture in a vector database.
 
     Attributes:
-        number: what the catalogue calls it.
+        number: its number in the catalogue.
         vectors: (R, D + 1 or more), see `maxsim.py`.
         boxes: (R, 4) `xyxy` fractions.
-        record: what is known of it, see `record.py`.
-        stamp: changes when anything of it does.
+        record: plain values to show and to filter by, see `record.py`.
+        stamp: checksum of the record.
     """
 
     number: int
@@ -82,7 +82,7 @@ class Point(NamedTuple):
 
 
 class Store(Protocol):
-    """A collection of pictures in a vector database; `InputError` says what the database has to say.
+    """A collection of pictures in a vector database; errors of the database become `InputError`.
 
     Attributes:
         name: the database and the collection, for messages.
@@ -91,50 +91,50 @@ class Store(Protocol):
     name: str
 
     def about(self) -> About | None:
-        """What is written of it; None where there is no such collection.
+        """Facts about the collection; None if it does not exist.
 
         Raises:
-            InputError: it cannot be reached, or is no collection of ours.
+            InputError: it cannot be reached, or was not written by wordsight.
         """
 
     def create(self, about: About) -> None:
         """Make the collection, without pictures."""
 
     def describe(self, about: About) -> None:
-        """Write something else of it."""
+        """Replace the facts about the collection."""
 
     def stamps(self) -> dict[int, int]:
         """The stamp of each picture, by its number."""
 
     def write(self, points: Sequence[Point]) -> None:
-        """Put pictures in, in place of those of the same numbers; they are kept when this returns."""
+        """Insert pictures, or replace those of the same numbers; they are stored for good when this returns."""
 
     def delete(self, numbers: Collection[int]) -> None:
-        """Take pictures out."""
+        """Delete pictures."""
 
     def finish(self) -> None:
-        """Put in order what was written in parts."""
+        """Tidy up after the writes, if the database needs it."""
 
     def count(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
 
     def nearest(self, query: Floats, count: int) -> list[Point]:
         """The pictures that score highest by MaxSim, best first.
 
         Args:
             query: (W, D + 1 or more).
-            count: how many.
+            count: the maximum number.
         """
 
     def close(self) -> None:
-        """Be done with it; others can open it then."""
+        """Close it; then other processes can open it."""
 
 
 def check_width(there: object, about: About, where: str) -> None:
-    """That the vectors of a collection are as long as they must be.
+    """Check that the vectors of a collection have the expected dimension.
 
     Raises:
-        InputError: they are not.
+        InputError: they have another one.
     """
     wanted = width(about.size, about.whole)
     if there != wanted:
