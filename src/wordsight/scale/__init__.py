@@ -1,1 +1,1 @@
-"""Many machines: builds, searches and trainings on a Ray cluster. The only place that knows Ray."""
+"""Ray clusters: builds, searches and trainings on many machines. Only this package imports Ray."""

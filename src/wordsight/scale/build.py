@@ -1,14 +1,14 @@
-"""An index built by many workers: each makes an index of its own, a shard; the catalogue's own merge joins them.
+"""Distributed build: each worker makes an index of its own, a shard; `Index.merge` joins the shards.
 
-INDEX.shards/shard-00000 ...   while it is built; each is gone once it is merged
-INDEX/shard-00000 ...          with `keep`: the shards stay apart, to be searched apart (`shards.py`)
+INDEX.shards/shard-00000 ...   during `build_shards`; each is deleted once it is merged
+INDEX/shard-00000 ...          after `keep_shards`: the shards stay apart, and are searched together (`shards.py`)
 
-A shard is an ordinary index: what is committed in it survives a killed worker, and Ray runs the task again, which goes
-on from there. A build that was stopped goes on likewise: whatever shards it left are merged first, half ones too, and
-only pictures that are in none are given to workers.
+A shard is an ordinary index: what is committed in it survives a killed worker, and Ray runs the task again, which
+continues from there. A build that was stopped continues likewise: the shards that it left are merged first, even
+incomplete ones, and only pictures that are in none are given to workers.
 
-Plain Ray tasks, not Ray Data: what a worker makes is a folder, which is its own record of what is done; Ray Data moves
-rows between blocks, and makes a whole block anew when its worker is killed.
+These are plain Ray tasks, not Ray Data: a worker makes a folder, which itself records what is done. Ray Data moves rows
+between blocks, and computes a whole block again if its worker is killed.
 """
 
 import os
@@ -31,10 +31,10 @@ from wordsight.search.frames import file_of
 from wordsight.search.identity import discard, is_index, is_ours
 from wordsight.search.index import Index
 
-LEAST = 64  # pictures of a shard, where there are enough
-SHARES = 4  # shards for each core, so that none waits long for the last
-RETRIES = 5  # times that a shard whose worker was killed is gone on with
-LOOK = 0.5  # seconds between two looks at the workers
+LEAST = 64  # pictures per shard, at least roughly, if there are enough
+SHARES = 4  # shards per core, so that no core waits long for the last shard
+RETRIES = 5  # times that a shard is continued after its worker was killed
+LOOK = 0.5  # seconds between two checks of the workers
 
 
 def build_shards(
@@ -45,14 +45,14 @@ def build_shards(
     text: bool = False,
     progress: Progress | None = None,
 ) -> int:
-    """Encode new pictures of an index by the workers of a cluster, and merge what they made.
+    """Encode new pictures for an index on the workers of a cluster, and merge the shards.
 
-    The pictures come in the order in which they are given, whoever was faster. Files that have changed or were moved
-    are left to `Index.build`.
+    Pictures are added in the given order, whichever worker is faster. Files that have changed or were moved are left to
+    `Index.build`.
 
     Args:
         address: of the cluster, see `cluster`.
-        index: what is added to.
+        index: to which pictures are added.
         pictures: files.
         text: read the text in pictures.
         progress: receives updates.
@@ -62,7 +62,7 @@ def build_shards(
 
     Raises:
         InputError: the index or a shard cannot be written.
-        WorkFailed: the workers of a shard were killed again and again; all others are merged.
+        WorkFailed: the workers of a shard were killed `RETRIES` + 1 times; all other shards are merged.
     """
     progress, home = progress or Progress(), index.folder.parent / f"{index.folder.name}.shards"
     added = 0
@@ -94,7 +94,7 @@ def keep_shards(
     calibration: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The same, but the shards stay apart: one for each core, in a folder with a list of them.
+    """Encode new pictures as `build_shards` does, but keep the shards apart: one per core, in a folder with a list.
 
     Args:
         address: of the cluster, see `cluster`.
@@ -103,11 +103,11 @@ def keep_shards(
         run: the model of new shards; None for that of the others, or the bundled one.
         device: `auto`, `cpu`, `cuda` or `mps`.
         text: read the text in pictures.
-        calibration: the dataset to learn confidence from; `none` for no confidence.
+        calibration: the dataset to learn confidence from; None or `none` for the first shard's calibration as it is.
         progress: receives updates.
 
     Returns:
-        `index`; how many `pictures` and `shards` there are now, and how many were `added`; and `broken`.
+        `index`; the numbers of `pictures` and `shards` there now, and of pictures `added`; `broken` files, with why.
 
     Raises:
         InputError, WorkFailed: as of `build_shards`.
@@ -134,13 +134,13 @@ def keep_shards(
 
 
 def _count(folders: Sequence[Path], device: str) -> int:
-    """Files in some shards."""
+    """The number of files in some shards."""
     found = [Index(folder, device).info() for folder in folders]
     return sum(one["pictures"] + one["videos"] for one in found)
 
 
 def _calibrate(shards: Sequence[Index], data: Path | None, progress: Progress) -> None:
-    """See to it that all shards know alike how sure hits are: what the first has learned holds for all."""
+    """Give all shards the same calibration: that of the first, learned from `data` if that is a dataset."""
     first, *others = shards
     if data is not None and data != Path("none"):
         first.calibrate(data, progress)
@@ -152,7 +152,7 @@ def _calibrate(shards: Sequence[Index], data: Path | None, progress: Progress) -
 
 
 def _new(index: Index, pictures: Sequence[Path]) -> list[Path]:
-    """The files that are not in an index, and are not what was moved from a name in it."""
+    """The files that are not in an index; without those of the same size as a missing one, which may be moved files."""
     with Catalog(index.folder) as catalog:
         entries = list(catalog.entries())
     names = {file_of(entry.path) for entry in entries}
@@ -164,18 +164,18 @@ def _new(index: Index, pictures: Sequence[Path]) -> list[Path]:
 
 
 def _parts(work: Sequence[Path], count: int) -> list[list[Path]]:
-    """Files cut into at most `count` runs of nearly the same length."""
+    """Cut files into at most `count` consecutive parts of nearly equal length."""
     count = min(count, -(-len(work) // LEAST))
     ends = [round(number * len(work) / count) for number in range(count + 1)] if count else []
     return [list(work[first:last]) for first, last in pairwise(ends)]
 
 
 class _Work:
-    """Shards in the making.
+    """A build of shards on a cluster.
 
     Args:
         ray: connected.
-        index: an index of the same model, which is not changed.
+        index: an index with the model to use; it is not changed.
         text: read the text in pictures.
         progress: receives updates.
     """
@@ -220,7 +220,7 @@ class _Work:
             )
 
     def _begin(self, folders: Sequence[Path], parts: Sequence[Sequence[Path]], relay: Any) -> dict[Any, int]:
-        """The tasks, with the number of the shard that each makes."""
+        """Start the tasks; returns each with the number of its shard."""
         task = self._ray.remote(num_cpus=1, max_retries=RETRIES)(build_shard)
         if self._device.startswith("cuda"):
             task = task.options(num_gpus=1)
@@ -230,10 +230,10 @@ class _Work:
         }
 
     def _ended(self, task: Any) -> bool:
-        """Whether a shard was built, and not given up.
+        """Whether a shard was built; False if its workers were killed too often.
 
         Raises:
-            InputError: it cannot be.
+            InputError: the shard cannot be built.
         """
         lost = self._ray.exceptions
         try:
@@ -248,7 +248,7 @@ class _Work:
 def build_shard(
     folder: str, pictures: Sequence[Path], run: str | None, device: str, text: bool, relay: Any, number: int
 ) -> str:
-    """Make a shard, or go on with it; a Ray task. Gives why it cannot be made, or nothing."""
+    """Ray task: make a shard, or continue it; returns the error message, empty on success."""
     try:
         index = Index.create(folder, run, device)
         index.build(Listing(pictures, {}), text=text, progress=Relayed(relay, number, "index"))

@@ -1,7 +1,7 @@
-"""A Ray cluster: connected to, and checked before work is given to it.
+"""A Ray cluster: connect to it, and check its machines before they get work.
 
-Ray distributes; what is distributed are wordsight's own functions. All machines see the pictures and the indexes at the
-same paths, on a drive that they share, and have the same version of wordsight.
+Ray distributes wordsight's own functions. All machines must see the pictures and the indexes at the same paths, on a
+shared drive, and have the same version of wordsight.
 """
 
 import os
@@ -16,24 +16,24 @@ import wordsight
 from wordsight.errors import InputError, install
 
 LOCAL = "local"
-SECONDS = 5.0  # that a machine may take to answer
-STARTS = 120.0  # that its first worker may take to start
+SECONDS = 5.0  # longest time for a machine to answer
+STARTS = 120.0  # longest time, in seconds, for its first worker to start and answer
 
 
 @contextmanager
 def cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ModuleType]:
-    """Ray, connected to a cluster whose machines can do the work.
+    """Connect Ray to a cluster, and check that its machines can do the work; yields the module `ray`.
 
     Args:
-        address: HOST:PORT of the head of a cluster that this machine belongs to, or "local" for one on this machine
-            that ends with the work.
+        address: HOST:PORT of the head of a cluster that this machine belongs to, or "local" for a cluster on this
+            machine that ends with the work.
         shared: files or folders that every machine must see.
 
     Raises:
-        InputError: Ray is not installed, no cluster answers there, or one of its machines lacks wordsight, has another
-            version of it, or does not see what is shared.
+        InputError: Ray is not installed, no cluster answers, or one of its machines lacks wordsight, has another
+            version of it, or does not see a shared file or folder.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or Ray would report home
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray sends usage statistics to its makers
     try:
         import ray
     except ImportError:
@@ -50,7 +50,7 @@ def cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ModuleType]:
 
 
 def cores(ray: ModuleType) -> int:
-    """How many cores the cluster has: workers that can be at work at a time."""
+    """The number of cores of a cluster, each of which can run one worker at a time."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
@@ -62,7 +62,7 @@ def _connect(ray: ModuleType, address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise InputError(f"--ray {address}: expected `local`, or HOST:PORT of the head of a Ray cluster.")
-    try:  # Ray itself would try for a minute, then end the process
+    try:  # Ray itself would try for a minute, and then end this process
         socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
@@ -75,14 +75,14 @@ def _connect(ray: ModuleType, address: str) -> None:
 
 
 def _check(ray: ModuleType, address: str, shared: Sequence[str]) -> None:
-    """That every machine of the cluster can do the work.
+    """Check that every machine of the cluster can do the work.
 
     Raises:
-        InputError: one cannot; the message names it.
+        InputError: a machine cannot; the message names it.
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def look(paths: Sequence[str]) -> dict[str, Any]:  # sent by value: a machine may lack the module that it is in
+    def look(paths: Sequence[str]) -> dict[str, Any]:  # sent by value, as a machine may lack this module
         import os
 
         try:
@@ -108,10 +108,10 @@ def _check(ray: ModuleType, address: str, shared: Sequence[str]) -> None:
 
 
 def require(found: Mapping[str, Any], machine: str, address: str) -> None:
-    """That a machine has what is needed, by what it says of itself.
+    """Check a machine's answer: it must have wordsight in this version, and see all shared paths.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
     if not found["version"]:
         raise InputError(

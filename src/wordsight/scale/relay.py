@@ -1,4 +1,4 @@
-"""Progress of many workers, told to one: each reports to a Ray actor, which the command asks now and then."""
+"""Progress of many workers: each reports to a Ray actor, which the command polls."""
 
 import time
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 
 from wordsight.progress import Count, Progress
 
-EVERY = 1.0  # seconds between two reports of a worker
+EVERY = 1.0  # shortest time between two reports of a worker, in seconds
 
 
 class Relay:
-    """What workers have reported; a Ray actor."""
+    """Ray actor that collects the reports of workers."""
 
     def __init__(self) -> None:
         self._done: dict[int, tuple[int, int]] = {}
@@ -19,35 +19,35 @@ class Relay:
         self._refusal: tuple[str, str] | None = None
 
     def count(self, worker: int, done: int, total: int) -> None:
-        """How many parts a worker has done, of how many."""
+        """Report how many parts a worker has done, and how many it has in all."""
         self._done[worker] = done, total
 
     def say(self, text: str) -> None:
-        """A line for the person who waits."""
+        """Report a line for the user."""
         self._said.append(text)
 
     def refuse(self, kind: str, why: str) -> None:
-        """Why the work cannot be done, as the name of an error and its sentence."""
+        """Report why the work cannot be done: the name of an error, and its message."""
         self._refusal = kind, why
 
     def refusal(self) -> tuple[str, str] | None:
-        """What `refuse` was told, if anything."""
+        """What `refuse` has reported; None if it was not called."""
         return self._refusal
 
     def news(self) -> tuple[dict[int, tuple[int, int]], list[str]]:
-        """How many parts each worker has done, of how many, and the lines since the last call."""
+        """For each worker, how many parts are done and how many there are; and the lines since the last call."""
         said, self._said = self._said, []
         return dict(self._done), said
 
 
 class Relayed(Progress):
-    """The progress of one worker, for the relay.
+    """Progress of one worker, sent to the relay.
 
     Args:
         relay: the handle of the actor.
         worker: the worker's number.
-        task: the task whose counts are reported; others are not.
-        says: whether its lines are reported.
+        task: name of the only task whose counts are reported.
+        says: whether lines are reported.
     """
 
     def __init__(self, relay: Any, worker: int, task: str, *, says: bool = False) -> None:

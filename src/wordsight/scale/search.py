@@ -1,7 +1,7 @@
-"""Search over shards: an actor scans each, and the best of all are merged, as one index would give them.
+"""Search over shards: an actor scans each shard, and their best hits are merged to those of one index.
 
-A sentence's words are encoded once, here. Scores come from the shards as they are; how sure a hit is depends on the
-best scores of all shards, so that is worked out here, from the best of each.
+A sentence's words are encoded once, here. Scores come from the shards; a confidence depends on the best scores of all
+shards, so it is computed here, from the best of each.
 """
 
 import math
@@ -33,7 +33,7 @@ from wordsight.search.query import Ask, QueryTerm, Written, divisor, parts_of, t
 from wordsight.search.results import Hit, SearchResults
 from wordsight.text.vocabulary import Vocabulary
 
-SECONDS = 120.0  # that a shard may take to answer
+SECONDS = 120.0  # longest time for a shard to answer
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,23 @@ class ShardResults(SearchResults):
     """The answer of several shards.
 
     Attributes:
-        not_searched: the shards that are missing.
+        not_searched: the shards that are missing, or did not answer.
     """
 
     not_searched: tuple[Shard, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`, with what was not searched."""
+        """The results as plain values for `json.dumps`, with the shards that were not searched."""
         missing = [{"shard": one.name, "pictures": one.pictures, "folders": one.folders} for one in self.not_searched]
         return super().to_json() | {"not_searched": missing}
 
 
 class Found(NamedTuple):
-    """What a shard found.
+    """The answer of one shard.
 
     Attributes:
         results: the best hits on one page, without confidence.
-        best: the `FIRST` best normalised scores of all its pictures, fewer where it has fewer.
+        best: the `FIRST` best normalised scores of all its pictures; fewer if it has fewer.
     """
 
     results: SearchResults
@@ -65,7 +65,7 @@ class Found(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a shard says of itself: its model, calibration and last number, and whether its text was read."""
+    """Facts about a shard: its model, calibration, greatest picture number, and whether its text was read."""
 
     model: str
     calibration: str
@@ -74,13 +74,13 @@ class Facts(NamedTuple):
 
 
 class ShardScan:
-    """One shard, or a part of an index, ready to be searched; a Ray actor.
+    """Ray actor that searches one shard, or a part of an index.
 
     Args:
         folder: of an index.
         device: where evidence is computed.
-        part: which of `parts` parts of its files is scanned; a video is in one part.
-        parts: 1 for the whole index.
+        part: number of the part of its files that is scanned, from 0; all frames of a video are in one part.
+        parts: number of parts; 1 for the whole index.
     """
 
     def __init__(self, folder: str, device: str, part: int = 0, parts: int = 1) -> None:
@@ -88,7 +88,7 @@ class ShardScan:
         self._index: Index | None = None
 
     def facts(self) -> Facts | str:
-        """What the shard says of itself; or why it cannot be searched."""
+        """Facts about the shard; or why it cannot be searched."""
         try:
             self._index = self._index or Index(self._folder, self._device)
             with Catalog(self._index.folder) as catalog:
@@ -100,7 +100,7 @@ class ShardScan:
             return str(error)
 
     def search(self, query: Sequence[QueryTerm], wanted: SearchOptions) -> Found | str:
-        """The best pictures of the shard; or why it cannot be searched."""
+        """The best hits of the shard; or why it cannot be searched."""
         try:
             index = self._index = self._index or Index(self._folder, self._device)
             return looked(lambda: index.opened, wanted, partial(self._look, query=query))
@@ -121,10 +121,10 @@ class ShardScan:
 def search_shards(
     address: str, home: Path, ask: Ask, device: str = "auto", **wanted: Unpack[SearchKeywords]
 ) -> tuple[ShardResults, Vocabulary]:
-    """Search once; gives the hits, and the vocabulary of the model. What could not be searched is told on stderr.
+    """Search once; returns the hits and the model's vocabulary, and prints on stderr which shards were not searched.
 
     Raises:
-        InputError: as of `cluster`, of `Shards`, and of its search.
+        InputError: as `cluster`, `Shards` and `Shards.search` raise.
     """
     if not is_sharded(home) and not is_index(home):
         raise InputError(f"{home}: expected an index, or a folder of indexes.")
@@ -138,17 +138,17 @@ def search_shards(
 
 @contextmanager
 def scanning(address: str, home: Path, device: str = "auto") -> Iterator["Shards"]:
-    """The parts of an index, or shards, scanned by actors of a cluster for as long as the context lasts.
+    """Context with actors of a cluster that search shards, or the parts of an index.
 
     Raises:
-        InputError: as of `cluster` and of `Shards`.
+        InputError: as `cluster` and `Shards` raise.
     """
     with cluster(address, [home]) as ray:
         yield Shards(ray, home, device)
 
 
 class Shards:
-    """Indexes that are searched together; what `Index.search` gives of their merged index.
+    """Indexes that are searched together, with the results that `Index.search` gives for their merged index.
 
     Args:
         ray: connected.
@@ -156,12 +156,12 @@ class Shards:
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: there are none, none of them can be opened, or they are of different models.
+        InputError: there is no index, none of them can be opened, or they are of different models.
     """
 
     def __init__(self, ray: ModuleType, home: Path, device: str = "auto") -> None:
         self._ray, self._home = ray, home
-        # no core is set aside: a shard that waits for queries would keep builds from it
+        # no core is reserved: shards that wait for queries would block builds
         actor = ray.remote(num_cpus=0, max_restarts=2, max_task_retries=2, scheduling_strategy="SPREAD")(ShardScan)
         if is_ours(home):
             shards = parts_of_index(home, count := cores(ray))
@@ -190,18 +190,18 @@ class Shards:
         return self._one.run
 
     def answers(self, ask: Ask, wanted: SearchOptions) -> bool:
-        """Whether `search` can: it has no groups, and no text that was read in pictures."""
+        """Whether `search` can answer: it supports neither groups of near-duplicates nor text in pictures."""
         return not wanted.group and not any(isinstance(part, Written) for part in self._asks(ask))
 
     def _asks(self, ask: Ask) -> list[Any]:
-        """The parts of a query; what is in quotes is text in pictures, where some was read."""
+        """The parts of a query; quoted text becomes text in pictures if a shard's text was read."""
         return list(without_quotes(ask) if any(fact.text for fact in self._facts) else parts_of(ask))
 
     def search(self, ask: Ask, wanted: SearchOptions) -> ShardResults:
-        """The pictures of all shards that fit a query best.
+        """Find the pictures of all shards that fit a query best.
 
         Raises:
-            InputError: the query cannot be used, or asks what only one index can answer.
+            InputError: the query cannot be used, needs a single index, or no shard answers.
         """
         asked = self._asks(ask)
         if not self.answers(ask, wanted):
@@ -223,7 +223,7 @@ class Shards:
         return self._merged(query, found, wanted, curve, level, missing, parts_of(asked))
 
     def _found(self, query: Sequence[QueryTerm], wanted: SearchOptions) -> tuple[list[Found | None], tuple[Shard, ...]]:
-        """What each shard finds, None of those that do not answer; and these."""
+        """The answer of each shard, None if it does not answer; and all shards that were not searched."""
         answers = self._asked(self._shards, self._actors, lambda one: one.search.remote(query, wanted))
         said = [one for one in answers if isinstance(one, str)]
         if len(said) == len(answers):
@@ -232,7 +232,7 @@ class Shards:
         return [None if isinstance(one, str) else one for one in answers], (*self.missing, *lost)
 
     def _asked(self, shards: Sequence[Shard], actors: Sequence[Any], ask: Callable[[Any], Any]) -> list[Any]:
-        """What actors answer; a sentence of those that do not."""
+        """The answers of actors; for one that does not answer, an error message."""
         waiting, answers = [ask(one) for one in actors], list[Any]()
         for shard, one in zip(shards, waiting, strict=True):
             try:
@@ -242,7 +242,7 @@ class Shards:
         return answers
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
-        """What tells how sure hits are, of a query that is one sentence."""
+        """The calibration curve of a query; None if that is not a single sentence, or there is no calibration."""
         if self._calibration and len(query) == 1 and query[0].words and query[0].weight > 0:
             return self._calibration.curve(int((~query[0].grouping.function_words).sum()))
         return None
@@ -257,7 +257,7 @@ class Shards:
         missing: tuple[Shard, ...],
         parts: Sequence[Any],
     ) -> ShardResults:
-        """One page of the hits of all, with how sure they are."""
+        """Merge the hits of all shards to one page, with their confidence."""
         hits = [
             _moved(hit, first) for one, first in zip(found, self._first, strict=True) if one for hit in one.results.hits
         ]
@@ -273,25 +273,25 @@ class Shards:
 
 
 def _moved(hit: Hit, first: int) -> Hit:
-    """A hit of a shard with the number that it has among all."""
+    """A shard's hit with its number among all shards, which is greater by `first`."""
     moments = tuple(replace(one, number=one.number + first) for one in hit.moments)
     return replace(hit, number=hit.number + first, moments=moments)
 
 
 def _level(best: Sequence[Tensor]) -> Tensor | None:
-    """The best normalised scores of all shards, from those of each."""
+    """The `FIRST` best normalised scores of all shards, from those of each; None if there are none."""
     every = torch.cat(list(best)) if best else torch.zeros(0)
     return every.topk(min(FIRST, len(every))).values if len(every) else None
 
 
 def _sure(curve: Curve, best: Tensor, normalised: Tensor) -> Tensor:
-    """How sure a hit is, as `Curve.confidence` says with the best of all."""
+    """The confidence of normalised scores, as `Curve.confidence` computes it, with the best scores of all shards."""
     level = best.mean()
     return torch.sigmoid(curve.lead * (normalised - level) + curve.level * level + curve.intercept)
 
 
 def _floor(curve: Curve, best: Tensor, least: float) -> float:
-    """The normalised score of a hit that is exactly so sure."""
+    """The normalised score of a hit whose confidence is `least`."""
     level = float(best.mean())
     odds = math.log(max(least, 1e-12) / max(1 - least, 1e-12)) - curve.level * level - curve.intercept
     if curve.lead <= 0:

@@ -1,9 +1,9 @@
 """Shards: a folder of indexes that are searched together, with a list of those that should be there.
 
 FOLDER/shard-00000 ...   each an index
-FOLDER/shards.json       how many pictures each has and from where, so that it is known what a missing one held
+FOLDER/shards.json       how many pictures each shard has and from where, to tell what a missing shard held
 
-The list may be missing: then whatever indexes lie in the folder are searched, and none can be missed.
+Without the list all indexes in the folder are searched, and a missing one is not noticed.
 """
 
 import json
@@ -20,17 +20,17 @@ from wordsight.search.identity import is_ours
 from wordsight.search.index import Index
 
 SHARD, LIST, FORMAT = "shard-", "shards.json", 1
-FOLDERS = 10  # of each shard that the list names: those with most pictures
+FOLDERS = 10  # most folders that the list names for a shard: those with most pictures
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard as the list has it.
+    """A shard in the list.
 
     Attributes:
         name: of its folder.
         pictures: how many files it holds.
-        folders: where most of them are.
+        folders: those with most of its files.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Shard:
 
 
 def shard_folders(home: Path) -> list[Path]:
-    """The shards that are in a folder, by name; none where there is no folder."""
+    """The shards in a folder, by name; empty if there is no such folder."""
     return sorted(path for path in home.glob(f"{SHARD}*") if path.is_dir() and is_ours(path))
 
 
 def is_sharded(home: Path) -> bool:
-    """Whether a folder is no index itself, but holds shards, or the list of some."""
+    """Whether a folder is not an index itself, but holds shards or their list."""
     return home.is_dir() and not is_ours(home) and ((home / LIST).exists() or bool(_indexes(home)))
 
 
@@ -58,7 +58,7 @@ def _indexes(home: Path) -> list[Path]:
 
 
 def write_list(home: Path, shards: Sequence[Index]) -> None:
-    """Write what each shard of a folder holds."""
+    """Write the list of a folder's shards."""
     rows = [{"name": one.folder.name, **_held(one)} for one in shards]
     write_text(home / LIST, json.dumps({"format": FORMAT, "shards": rows}, indent=1))
 
@@ -71,10 +71,10 @@ def _held(shard: Index) -> dict[str, object]:
 
 
 def listed(home: Path) -> list[Shard]:
-    """The shards that should be in a folder, and those that are there and not listed.
+    """The shards that should be in a folder, by its list, and unlisted ones that are there, by name.
 
     Raises:
-        InputError: the list is damaged, or there is no shard at all.
+        InputError: the list is damaged or of a newer version, or there is no shard at all.
     """
     path, found = home / LIST, dict[str, Shard]()
     if path.exists():
@@ -96,7 +96,7 @@ def listed(home: Path) -> list[Shard]:
 
 
 def parts_of_index(folder: Path, count: int) -> list[Shard]:
-    """An index as `count` parts, as `ShardScan` cuts it."""
+    """Divide an index into `count` parts, one for each `ShardScan`."""
     with Catalog(folder) as catalog:
         files = len({file_of(entry.path) for entry in catalog.entries()})
     ends = [-(-files * number // count) for number in range(count + 1)]

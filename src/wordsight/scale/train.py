@@ -1,7 +1,7 @@
-"""Training by the workers of a Ray cluster: Ray Train's TorchTrainer starts them, `training/parallel.py` is their step.
+"""Distributed training on a Ray cluster: Ray Train's TorchTrainer starts workers, `training/parallel.py` has the step.
 
-The first worker is the ordinary trainer, which evaluates and saves to the run's folder; the others follow it. When a
-worker is killed, Ray starts all of them again, and they go on from what was saved last.
+The first worker is the ordinary trainer, which evaluates and saves to the run's folder; the others follow it. If a
+worker is killed, Ray starts all of them again, and they continue from the last checkpoint.
 """
 
 import os
@@ -26,9 +26,9 @@ from wordsight.training.start import follow as of_start
 from wordsight.training.state import TrainState
 from wordsight.training.trainer import Interrupted, check_folder, train
 
-RETRIES = 5  # times that a training whose worker was killed goes on
-LOOK = 0.5  # seconds between two looks at the workers
-PATIENCE = timedelta(days=7)  # that workers wait for the first, which reads the data and evaluates alone
+RETRIES = 5  # times that a training is continued after a worker was killed
+LOOK = 0.5  # seconds between two checks of the workers
+PATIENCE = timedelta(days=7)  # longest wait for the first worker while it reads the data and evaluates alone
 
 
 def train_ray(
@@ -40,13 +40,13 @@ def train_ray(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train a recipe by several workers: the weights are those of `train` with the same batches, but for rounding.
+    """Train a recipe on several workers: the weights are those of `train` with the same batches, except for rounding.
 
     Args:
         address: of the cluster, see `cluster`.
-        recipe: the experiment; its batch is shared out among the workers.
+        recipe: the experiment; each batch is divided among the workers.
         out: the folder of the run, on a drive that all machines share.
-        workers: how many; None for one a core of the cluster, or one a GPU where the recipe asks for `cuda`.
+        workers: how many; None for one per core of the cluster, or per GPU with `cuda`, or `auto` and a GPU there.
         resume: continue the run in `out`, if there is one.
         progress: receives updates.
 
@@ -54,8 +54,9 @@ def train_ray(
         The run's metrics, as in `metrics.json`.
 
     Raises:
-        InputError: as of `train` and `cluster`; or the model cannot be trained so, or there are too many workers.
-        WorkFailed: as of `train`; or workers were killed again and again.
+        InputError: as `train` and `cluster` raise; the model cannot be trained by several workers, or `workers` is
+            out of range.
+        WorkFailed: as `train` raises; or the workers failed `RETRIES` + 1 times.
         Interrupted: Ctrl-C; the run can be resumed.
     """
     recipe = of_start(recipe)
@@ -73,12 +74,12 @@ def train_ray(
 
 
 def _records(out: Path) -> Path:
-    """Where Ray Train keeps records of its own, of no use afterwards."""
+    """The folder of Ray Train's own records, which are useless after the training."""
     return out.absolute().with_name(f".{out.absolute().name}.ray")
 
 
 def _check(recipe: Recipe, workers: int | None) -> None:
-    """That several workers can train such a recipe.
+    """Check that several workers can train a recipe.
 
     Raises:
         InputError: they cannot.
@@ -98,7 +99,7 @@ def _check(recipe: Recipe, workers: int | None) -> None:
 
 
 class _Training:
-    """A training on a cluster that was checked."""
+    """A training on a connected cluster."""
 
     def __init__(
         self, ray: ModuleType, address: str, recipe: Recipe, out: Path, workers: int | None, progress: Progress
@@ -113,7 +114,7 @@ class _Training:
         self._ray, self._recipe, self._out, self._progress = ray, recipe, out.absolute(), progress
 
     def run(self) -> dict[str, Any]:
-        """Train, and give the metrics; raises as `train_ray` does."""
+        """Train, and return the metrics; raises as `train_ray` does."""
         relay = self._ray.remote(num_cpus=0)(Relay).remote()
         failed: list[Exception] = []
         work = threading.Thread(target=self._fit, args=(relay, failed), daemon=True)
@@ -145,7 +146,7 @@ class _Training:
             count(*counts[0])
 
     def _fit(self, relay: Any, failed: list[Exception]) -> None:
-        """Have Ray Train run the workers to the end; in a thread, so that Ctrl-C stays the command's own."""
+        """Run the workers by Ray Train, to the end; in a thread, so that the command itself handles Ctrl-C."""
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -171,17 +172,17 @@ class _Training:
                     failure_config=FailureConfig(max_failures=RETRIES),
                 ),
             ).fit()
-        except Exception as error:  # told by the command's own thread
+        except Exception as error:  # raised by the command's own thread
             failed.append(error)
 
 
 def train_worker(told: Mapping[str, Any]) -> None:
-    """What a worker of Ray Train does; the process group is there."""
+    """The work of one Ray Train worker, whose process group is initialised."""
     from dataclasses import replace
 
     os.environ.update(told["environment"])
     if os.path.isdir(told["here"]):
-        os.chdir(told["here"])  # paths of a recipe are as in the command's folder
+        os.chdir(told["here"])  # paths in a recipe are relative to the command's folder
     recipe: Recipe = told["recipe"]
     recipe = replace(recipe, train=replace(recipe.train, device=told["device"]))
     progress = Relayed(told["relay"], 0, "training", says=True)
@@ -193,21 +194,21 @@ def train_worker(told: Mapping[str, Any]) -> None:
 
 
 def work(team: Team, recipe: Recipe, out: Path, progress: Progress) -> InputError | WorkFailed | None:
-    """One process of a training: the first trains, the others follow; gives why the training cannot be."""
+    """One process of a training: the first trains, the others follow; returns the error that ended it, or None."""
     if team.rank:
         follow(team, recipe)
         return None
     refused = None
     try:
         train(recipe, out, resume=True, progress=progress, team=team)
-    except (InputError, WorkFailed) as error:  # of others Ray ends all
+    except (InputError, WorkFailed) as error:  # on any other error Ray stops all workers
         refused = error
     team.send(None)
     return refused
 
 
 def follow(team: Team, recipe: Recipe) -> None:
-    """Take the steps that the first process leads, of one training after another, until it ends."""
+    """Take the steps that the first process leads, of one training after another, until it sends None."""
     data, learner = None, None
     while (told := team.receive()) is not None:
         if isinstance(told, Mapping):
