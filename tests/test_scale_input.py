@@ -8,12 +8,14 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from test_videos import built, clip, scene
 from wordsight import __version__
 from wordsight.cli.main import app
 from wordsight.errors import InputError, install
 from wordsight.scale.cluster import cluster, require
 from wordsight.scale.search import ShardResults
-from wordsight.scale.shards import Shard, is_sharded, listed, parts_of_index
+from wordsight.scale.shards import Shard, is_sharded, listed, part_of, parts_of_index
+from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.search.options import SearchOptions
 from wordsight.web.app import create_app
@@ -88,6 +90,19 @@ def test_the_parts_of_an_index_hold_all_of_its_files(indexed: Path) -> None:
     for count in (1, 2, 7):
         parts = parts_of_index(indexed, count)
         assert len(parts) == count and sum(part.pictures for part in parts) == files
+
+
+def test_a_part_that_is_not_searched_is_said_to_hold_the_files_that_it_scans(tmp_path: Path) -> None:
+    clip(tmp_path / "in" / "a.webm", "cdcdcd")
+    for number in range(4):
+        scene("d").save(tmp_path / "in" / f"still{number}.png")
+    index = built(tmp_path / "index", tmp_path / "in")
+    with Catalog(index.folder) as catalog:
+        files = index.snapshot(catalog).files
+    assert len(set(files.tolist())) == 5 < len(files)  # the frames of a video are one file
+    for count in (1, 2, 3):
+        scanned = [len(set(files[part_of(files, len(files), count) == part].tolist())) for part in range(count)]
+        assert [part.pictures for part in parts_of_index(index.folder, count)] == scanned
 
 
 def test_workers_without_ray_are_refused(tmp_path: Path) -> None:

@@ -21,9 +21,12 @@ from wordsight.matching.align import Align
 from wordsight.progress import Progress
 from wordsight.search import build, schema, vectors
 from wordsight.search.catalog import FILE, Catalog
+from wordsight.search.codes import quantise
+from wordsight.search.halves import Halved
 from wordsight.search.identity import MARK, copy_model, mark, read_id
 from wordsight.search.index import Index
 from wordsight.search.paths import Paths
+from wordsight.search.vectors import Segments
 
 QUIET = Progress(quiet=True)
 ASK = "a red circle and a blue square"
@@ -453,6 +456,17 @@ def test_ctrl_c_keeps_what_is_done(index: Index, photos: list[Path], monkeypatch
     assert len(scores(index)) == 5
     monkeypatch.undo()
     assert len(index.build(photos, progress=QUIET).added) == 3
+
+
+def test_rows_after_a_segment_that_was_cut_short_begin_a_clean_one(tmp_path: Path) -> None:
+    segments, values = Segments(tmp_path / "vectors", 4), np.eye(4, dtype=np.float32)
+    halved, codes = Halved.of(values), quantise(values, np.array([4]))
+    first = segments.append({}, halved, np.zeros((4, 4), np.float32), codes)
+    os.truncate(tmp_path / "vectors" / "00001.halves", 3)
+    (tmp_path / "vectors" / "00002.coarse").touch()  # what an interruption left of a compact segment
+    second = segments.append({1: first.rows}, halved, np.zeros((4, 4), np.float32), codes)
+    assert (second.segment, second.first) == (2, 0)
+    assert segments.is_sound(second)
 
 
 def test_rows_behind_the_committed_ones_are_cut_off(index: Index, photos: list[Path]) -> None:

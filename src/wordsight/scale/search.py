@@ -20,7 +20,7 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.scale.cluster import cluster, cores
-from wordsight.scale.shards import Shard, is_sharded, listed, parts_of_index
+from wordsight.scale.shards import Shard, is_sharded, listed, part_of, parts_of_index
 from wordsight.search import texts
 from wordsight.search.calibrate import CALIBRATE, FIRST, Calibration, Curve
 from wordsight.search.catalog import Catalog
@@ -110,7 +110,7 @@ class ShardScan:
     def _look(self, search: Search, query: Sequence[QueryTerm]) -> Found:
         if self._parts > 1:
             files = search.snapshot.files[search.chosen]
-            search.chosen = search.chosen[files * self._parts // max(1, len(search.snapshot.files)) == self._part]
+            search.chosen = search.chosen[part_of(files, len(search.snapshot.files), self._parts) == self._part]
         if not len(search.chosen):
             return Found(SearchResults((), 0, 1, (), False), torch.zeros(0))
         (scores,) = search.scores([query])

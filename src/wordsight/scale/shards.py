@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wordsight.errors import InputError
 from wordsight.files import parse_json, read_text, write_text
 from wordsight.search.catalog import Catalog
@@ -20,6 +23,7 @@ from wordsight.search.identity import is_ours
 from wordsight.search.index import Index
 
 SHARD, LIST, FORMAT = "shard-", "shards.json", 1
+Ints = NDArray[np.int64]
 FOLDERS = 10  # most folders that the list names for a shard: those with most pictures
 
 
@@ -98,6 +102,23 @@ def listed(home: Path) -> list[Shard]:
 def parts_of_index(folder: Path, count: int) -> list[Shard]:
     """Divide an index into `count` parts, one for each `ShardScan`."""
     with Catalog(folder) as catalog:
-        files = len({file_of(entry.path) for entry in catalog.entries()})
-    ends = [-(-files * number // count) for number in range(count + 1)]
-    return [Shard(f"part {number + 1} of {count}", ends[number + 1] - ends[number]) for number in range(count)]
+        names = [file_of(entry.path) for entry in catalog.entries() if entry.rows]
+    firsts = dict[str, int]()
+    for place, name in enumerate(names):
+        firsts.setdefault(name, place)
+    files = np.bincount(part_of(np.array(list(firsts.values()), np.int64), len(names), count), minlength=count)
+    return [Shard(f"part {number + 1} of {count}", int(files[number])) for number in range(count)]
+
+
+def part_of(first: Ints, pictures: int, parts: int) -> Ints:
+    """Which part of an index has a file: by the place of its first picture, so that a video's frames stay together.
+
+    Args:
+        first: (F,) place of each file's first picture, from 0.
+        pictures: how many pictures the index has, each frame counted.
+        parts: number of parts.
+
+    Returns:
+        (F,) 0 to `parts` - 1.
+    """
+    return first * parts // max(1, pictures)

@@ -212,12 +212,11 @@ class Segments:
         """Write the contents of rows, one per file, to the last segment or a new one."""
         number = max(committed, default=1)
         first, width = committed.get(number, 0), max(map(len, contents)) // rows
-        if first and (self.is_compact(number) != compact or self.is_former(number) or first * width >= MOST):
+        other = self.is_compact(number) != compact or self.is_former(number)
+        if first and (other or first * width >= MOST or self.rows(number) < first):  # no row is written behind a gap
             number, first = number + 1, 0
         if not first:
             self._clear(number, compact=compact)
-        elif self.rows(number) < first:  # no row is written behind a gap
-            number, first = number + 1, 0
         found = 0
         for content in contents:  # of the intended content, not of what reaches the disk
             found = zlib.crc32(content, found)
