@@ -25,19 +25,19 @@ class Report:
     Attributes:
         dataset: its name.
         root: its folder.
-        format: how it was recognised.
-        pictures: how many are listed, including unusable ones.
-        sentences: how many, including empty ones.
+        format: the format that was detected.
+        pictures: the number of pictures listed, including unusable ones.
+        sentences: the number of sentences, including empty ones.
         splits: for each split "pictures", "sentences", and "coverage": the share of its words that are in the
             vocabulary (0 to 1; absent without a vocabulary).
         missing: names of pictures without a file.
         broken: name -> error, for files that cannot be opened as a picture.
         without_sentences: names of pictures without sentences.
-        empty: names of pictures with wordless sentences, once for each.
-        repeated: how many sentences repeat another one of the same picture word for word.
-        distinct: how many distinct sentences.
-        lengths: "min", "median", "mean", "max" words of sentences with any.
-        vocabulary: its number of words; 0 without one.
+        empty: names of pictures with wordless sentences, once for each such sentence.
+        repeated: the number of sentences that repeat another of the same picture word for word.
+        distinct: the number of distinct sentences, without wordless ones.
+        lengths: "min", "median", "mean" and "max" number of words, over sentences that have any.
+        vocabulary: the number of words in the vocabulary; 0 without one.
         warnings: one sentence each.
     """
 
@@ -80,10 +80,10 @@ def check(
     """Check a dataset, opening every picture.
 
     Args:
-        dataset: any.
-        vocabulary_from: the split of the vocabulary; if the dataset lacks it, coverage is left out.
-        min_count: least count of a word there.
-        progress: called with the pictures done and the total.
+        dataset: any dataset.
+        vocabulary_from: the split that the vocabulary is built from; if the dataset lacks it, coverage is left out.
+        min_count: the minimum count of a vocabulary word in that split.
+        progress: receives the number of pictures done, and the total.
     """
     said = [sentence for picture in dataset.pictures for sentence in picture.sentences]
     words = {sentence: tuple(tokenise(sentence)) for sentence in said}
@@ -129,7 +129,7 @@ def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tup
     """The names of missing pictures, and name -> error of broken ones."""
 
     def look(picture: Picture) -> str | None:
-        """None: missing; empty: good."""
+        """None if the file is missing, "" if it opens, else the error."""
         if not os.path.exists(fragment(picture.path).file):
             return None
         try:
@@ -151,7 +151,7 @@ def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tup
 
 
 def _vocabulary(dataset: Dataset, split: str, min_count: int) -> Vocabulary | None:
-    """The vocabulary of a split; None without such a split or any word of `min_count`."""
+    """The vocabulary of a split; None if there is no such split, or no word occurs `min_count` times."""
     try:
         return Vocabulary.build(_sentences(dataset, split), min_count)
     except InputError:
@@ -173,7 +173,7 @@ def _splits(dataset: Dataset, vocabulary: Vocabulary | None) -> dict[str, dict[s
 
 
 def _repeated(sentences: Iterable[tuple[str, ...]]) -> int:
-    """How many sentences, as words, repeat an earlier one; wordless ones do not count."""
+    """The number of sentences, as words, that repeat an earlier one; wordless ones do not count."""
     return sum(count - 1 for words, count in Counter(sentences).items() if words)
 
 

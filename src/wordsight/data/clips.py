@@ -14,18 +14,18 @@ from wordsight.files import field
 from wordsight.vision.fragments import VIDEO_SUFFIXES
 
 CORPUS = ("videoid", "start", "end", "language", "description")  # columns of MSVD's CSV that are read
-OFFICIAL = {"train": 1200, "val": 100, "test": 670}  # clips of MSVD, in its order
-MAPPING = "youtube_mapping.txt"  # a clip, and the number by which text files call it
+OFFICIAL = {"train": 1200, "val": 100, "test": 670}  # number of clips in each of MSVD's splits, in its order
+MAPPING = "youtube_mapping.txt"  # each line: a clip, and its number in text files ("vid12")
 TABLES = (".csv", ".tsv")
 _NAME = re.compile(r"\S+_\d+_\d+|vid\d+")
 _LINE = re.compile(rf"(?P<name>{_NAME.pattern})[ \t]+(?P<sentence>\S.*)")
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|valid|validation|dev|test|testing)(?=$|[^a-z])", re.IGNORECASE)
-_LOOKED_AT = 10  # lines, to recognise a text file
-_NAMED = 3  # missing clips that are named
+_LOOKED_AT = 10  # lines read to recognise a text file
+_NAMED = 3  # maximum number of missing clips that a note names
 
 
 def is_corpus(path: Path) -> bool:
-    """Whether a file is MSVD's CSV, or a text file of a clip and a sentence a line.
+    """Whether a file is MSVD's CSV, or a text file with a clip and a sentence on each line.
 
     Raises:
         InputError: it cannot be read.
@@ -43,9 +43,9 @@ def is_corpus(path: Path) -> bool:
 def read_msvd(root: Path, paths: Sequence[Path], faults: Faults) -> Dataset:
     """Read MSVD: the English sentences about each clip `VIDEO_START_END`.
 
-    The split is what lists of clips beside it say (`train.txt`, `train_list.txt`), or else the name of a text file
-    (`sents_train_lc_nopunc.txt`). Where neither does and all 1,970 clips are there, it is the official one, by their
-    order: 1,200, 100 and 670. Else all are for training.
+    The splits come from lists of clips beside the files (`train.txt`, `train_list.txt`), or else from the names of text
+    files (`sents_train_lc_nopunc.txt`). Without either, all 1,970 clips together get the official splits by their order
+    (1,200, 100 and 670); if clips are missing, all are for training.
 
     Args:
         root: the dataset's folder.
@@ -53,7 +53,7 @@ def read_msvd(root: Path, paths: Sequence[Path], faults: Faults) -> Dataset:
         faults: collects malformed rows and missing clips.
 
     Raises:
-        InputError: nearly all rows of a file are malformed, or one is and reading is strict.
+        InputError: nearly all rows of a file are malformed; or reading is strict, and any row is.
     """
     numbered = _mapping(root, faults)
     said: dict[str, list[str]] = {}
@@ -75,7 +75,7 @@ def read_msvd(root: Path, paths: Sequence[Path], faults: Faults) -> Dataset:
 
 
 def _official(there: list[str], mapped: list[str], paths: Sequence[Path]) -> dict[str, str]:
-    """The official split, where all clips are there: by the order of the mapping or of a text file, or by name."""
+    """Clip -> official split, by order of the mapping, else of names (CSV) or text files; {} if clips are missing."""
     if len(there) != sum(OFFICIAL.values()):
         return {}
     if set(mapped) == set(there):
@@ -86,7 +86,7 @@ def _official(there: list[str], mapped: list[str], paths: Sequence[Path]) -> dic
 
 
 def _of_table(path: Path, faults: Faults) -> Iterator[tuple[str, str]]:
-    """Clip and sentence of each English row."""
+    """The clip and the sentence of each English row."""
     for where, row in comma.rows(path, faults):
         if str(row.get("language") or "").strip().lower() != "english":
             continue
@@ -103,10 +103,10 @@ def _of_table(path: Path, faults: Faults) -> Iterator[tuple[str, str]]:
 
 
 def _clip_name(row: dict[str, Any], where: str) -> str:
-    """`VIDEO_START_END` of a row.
+    """A clip's name, `VIDEO_START_END`, from its row.
 
     Raises:
-        InputError: there is no video, or its times are not those of a clip.
+        InputError: there is no video, or its times are not whole seconds, the start before the end.
     """
     video, start, end = (str(row.get(key) or "").strip() for key in ("videoid", "start", "end"))
     if not video:
@@ -119,14 +119,14 @@ def _clip_name(row: dict[str, Any], where: str) -> str:
 
 
 def _mapping(root: Path, faults: Faults) -> dict[str, str]:
-    """What numbers such as `vid12` stand for, by the mapping beside a corpus; empty without one."""
+    """Number such as `vid12` -> clip, from the mapping beside a corpus; empty without one."""
     path = root / MAPPING
     pairs = (line.split() for line in decode.read(path, faults).split("\n")) if path.is_file() else ()
     return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
 
 def _of_text(path: Path, numbered: dict[str, str], faults: Faults) -> Iterator[tuple[str, str]]:
-    """Clip and sentence of each line."""
+    """The clip and the sentence of each line."""
     for number, line in enumerate(decode.read(path, faults).split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -145,7 +145,7 @@ def _lists(root: Path, paths: Sequence[Path]) -> list[Path]:
 
 
 def _of_list(path: Path, numbered: dict[str, str], faults: Faults) -> Iterator[tuple[str, str]]:
-    """The clips of a list, one a line, with or without a suffix, and their split."""
+    """Each clip in a list, and its split; lines may have a video's suffix."""
     found = _SPLIT.search(path.stem)
     for line in decode.read(path, faults).split("\n") if found else ():
         name = line.strip()
@@ -159,7 +159,7 @@ def require_msrvtt(path: Path, content: object) -> None:
     """Check that a JSON file has the layout of MSR-VTT: videos and sentences.
 
     Raises:
-        InputError: it has not; the message names what is missing.
+        InputError: it has another layout; the message names what is missing.
     """
     videos = field(content, "videos", list, str(path))
     field(content, "sentences", list, str(path))
@@ -170,7 +170,7 @@ def require_msrvtt(path: Path, content: object) -> None:
 def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Dataset:
     """Read MSR-VTT: the sentences about each video, whose split is `train`, `validate` or `test`.
 
-    A video is a file of its own, `VIDEO_ID.mp4`; the times in the JSON are those of the source that it was cut from.
+    Each video is its own file, `VIDEO_ID.mp4`; times in the JSON refer to the source that it was cut from.
 
     Args:
         root: the dataset's folder.
@@ -178,7 +178,7 @@ def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -
         faults: collects malformed entries and missing clips.
 
     Raises:
-        InputError: nearly all of a file is malformed, or an entry is and reading is strict.
+        InputError: nearly all of a file is malformed; or reading is strict, and any entry is.
     """
     splits: dict[str, str] = {}
     said: dict[str, list[str]] = {}
@@ -211,7 +211,7 @@ def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -
 def _found(
     path: Path, root: Path, clips: Iterable[tuple[str, str, tuple[str, ...]]], faults: Faults
 ) -> Iterator[Picture]:
-    """Records of clips, by their name without suffix; those without a file are told."""
+    """Records of clips, given by name without suffix; `faults` notes the clips without a file."""
     files = PictureFiles(faults, path.parent, root)
     suffixes = sorted(VIDEO_SUFFIXES, key=lambda suffix: (suffix not in (".avi", ".mp4"), suffix))
     missing, count = [], 0

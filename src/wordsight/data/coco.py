@@ -1,4 +1,4 @@
-"""COCO captions: JSON files with `images` and `annotations`, one file a split."""
+"""COCO captions: JSON files with `images` and `annotations`, one file for each split."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from wordsight.errors import InputError
 from wordsight.files import describe, field
 
 _ADDRESSES = ("coco_url", "flickr_url", "url")
-_LOOKED_AT = 100  # annotations, to tell captions from boxes
+_LOOKED_AT = 100  # annotations read to tell captions from boxes
 
 
 def require(path: Path, content: object) -> None:
     """Check that a JSON file has this format: images, and separate annotations with captions.
 
     Raises:
-        InputError: it has not; the message names what is missing.
+        InputError: it has another format; the message names what is missing.
     """
     field(content, "images", list, str(path))
     first = field(content, "annotations", list, str(path))[:_LOOKED_AT]
@@ -33,11 +33,11 @@ def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Datas
 
     Args:
         root: the dataset's folder.
-        files: path and content of each.
+        files: (path, content) of each file.
         faults: collects malformed images and annotations.
 
     Raises:
-        InputError: nearly all of a file is malformed, or anything is and reading is strict.
+        InputError: nearly all of a file is malformed; or reading is strict, and anything is.
     """
     places = PictureFiles(faults, root)
     pictures = [picture for path, content in files for picture in _pictures(path, content, places, faults)]
@@ -47,7 +47,7 @@ def read(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -> Datas
 def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) -> list[Picture]:
     """The pictures of one file, each with its captions; malformed records are left out."""
     said: dict[str, list[str]] = {}
-    ids: dict[str, list[int]] = {}  # of the captions
+    ids: dict[str, list[int]] = {}  # image id -> its captions' ids
     named: dict[str, tuple[str, str]] = {}  # id -> file name, split
     default = split_of_file(path.stem)
     for number, image in enumerate(content["images"]):
@@ -94,7 +94,7 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
 
 
 def _file_name(image: object, where: str) -> str:
-    """The name of an image's file, or else that of its URL."""
+    """The name of an image's file; without one, the file name in its URL."""
     if isinstance(image, dict) and image.get("file_name") is None:
         for key in _ADDRESSES:
             if isinstance(address := image.get(key), str) and (name := re.split(r"[?#]", address)[0].split("/")[-1]):
@@ -103,7 +103,7 @@ def _file_name(image: object, where: str) -> str:
 
 
 def _identity(record: object, key: str, where: str) -> str:
-    """An image's id, with text and numbers distinct: '"7"' and '7'."""
+    """An image's id as a string that keeps text and numbers apart: '"7"' and '7'."""
     value = field(record, key, object, where)
     if isinstance(value, bool) or not isinstance(value, int | str):
         if not (isinstance(value, float) and value.is_integer()):
@@ -113,6 +113,6 @@ def _identity(record: object, key: str, where: str) -> str:
 
 
 def _number(identity: str) -> str:
-    """Normalise an id: a number as text ("007") equals the number."""
+    """Normalise an id from `_identity`: a number given as text ("007") equals the number."""
     plain = identity.strip('"').strip()
     return plain.lstrip("0") or "0" if plain.isdecimal() else plain

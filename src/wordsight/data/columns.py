@@ -20,10 +20,10 @@ CAPTION_COLUMNS = ("caption", "captions", "text", "title", "sentence", "sentence
 ALSO_CAPTIONS = ("raw", "description", "descriptions", "sentences_raw", "caption_text", "alt_text", "txt", "label")
 CONVERSATIONS = "conversations"  # as in LLaVA
 _NUMBERED = re.compile(r"(?:caption|text|title|sentence|comment|raw|description)s?[ _-]?\d+")
-_LISTED = 20  # most columns in a message
-_LONGEST = 1 << 16  # of a list of captions in one cell
+_LISTED = 20  # maximum number of columns that a message lists
+_LONGEST = 1 << 16  # maximum characters of a cell that is parsed as a list of captions
 
-Row = tuple[str, dict[str, Any]]  # its location, for messages; lower-case column -> value
+Row = tuple[str, dict[str, Any]]  # (location for messages, lower-case column -> value)
 
 
 def pictures_in(columns: Iterable[str]) -> list[str]:
@@ -32,7 +32,7 @@ def pictures_in(columns: Iterable[str]) -> list[str]:
 
 
 def captions_in(columns: Iterable[str]) -> list[str]:
-    """The columns of captions: the most common one, and all numbered ones ("caption_0")."""
+    """The columns of captions: the one with the most common name, and all numbered ones ("caption_0")."""
     return _captions_in(tuple(columns))
 
 
@@ -63,7 +63,7 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
     """A row's picture: a path in the dataset, or (as a `Path`) an unpacked file.
 
     Raises:
-        InputError: no column has a picture, or its value is none.
+        InputError: no column is for pictures, or its value is not a file name.
     """
     columns = pictures_in(row)
     if not columns:
@@ -73,7 +73,7 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
         named = (one for one in columns if isinstance(row[one], str | Path) and is_media(str(row[one])))
         column = next(named, column)
     value = row[column]
-    if isinstance(value, dict) and isinstance(value.get("path"), str):  # Hugging Face's, without bytes
+    if isinstance(value, dict) and isinstance(value.get("path"), str):  # as Hugging Face writes it, without bytes
         value = value["path"]
     if isinstance(value, Path):
         return value
@@ -88,7 +88,7 @@ def picture_of(row: Mapping[str, Any], where: str) -> str | Path:
 
 
 def captions_of(row: Mapping[str, Any], where: str) -> tuple[list[str], list[InputError]]:
-    """The captions of a row, and errors of malformed ones.
+    """The captions of a row, and the errors of malformed ones.
 
     Raises:
         InputError: no column has captions.
@@ -102,7 +102,7 @@ def captions_of(row: Mapping[str, Any], where: str) -> tuple[list[str], list[Inp
         for value in _listed(row[column], column):
             sentence = _sentence(value)
             if sentence is None:
-                if len(columns) == 1 or value is not None:  # a picture may have fewer than five
+                if len(columns) == 1 or value is not None:  # a picture may have fewer captions than there are columns
                     wrong.append(
                         InputError(f"{where}: expected a caption, or a list of them, found {describe(value)}.")
                     )
@@ -112,7 +112,7 @@ def captions_of(row: Mapping[str, Any], where: str) -> tuple[list[str], list[Inp
 
 
 def split_of(row: Mapping[str, Any], where: str) -> str:
-    """The split of a row; empty without one.
+    """The split of a row; "" without one.
 
     Raises:
         InputError: it is not text.
@@ -126,7 +126,7 @@ def split_of(row: Mapping[str, Any], where: str) -> str:
 
 
 def _listed(value: Any, column: str) -> list[Any]:
-    """The captions in a cell; in tables without lists it may be a list in JSON or Python syntax."""
+    """The captions in a cell; as text, it may be a list in JSON or Python syntax."""
     if column == CONVERSATIONS:
         return [_answer(value)]
     if isinstance(value, str) and len(value) < _LONGEST and value.startswith("[") and value.endswith("]"):

@@ -15,7 +15,7 @@ from wordsight.data.records import split_name
 from wordsight.errors import InputError
 
 DELIMITERS = ",;\t|"
-_LINES = 50  # most lines of a quoted caption
+_LINES = 50  # maximum lines of a quoted caption
 _LOOKED_AT = 10  # lines read to detect a header
 
 
@@ -23,9 +23,9 @@ class Head(NamedTuple):
     """Dialect of a table.
 
     Attributes:
-        delimiter: between its columns.
-        columns: their lower-case names; empty for unused columns.
-        rows: the line of the first row, from 0.
+        delimiter: the character between columns.
+        columns: their lower-case names; "" for unused columns.
+        rows: the line number of the first row, from 0.
     """
 
     delimiter: str
@@ -71,13 +71,13 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
 
 
 def head(lines: Sequence[str]) -> Head:
-    """Detect the dialect from the first lines; "sep=;" is Excel's way to give a delimiter."""
+    """Detect the dialect from the first lines; Excel states the delimiter in a line "sep=;"."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     line = lines[first] if lines else ""
     named = re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n"), re.IGNORECASE)
     if named and first + 1 < len(lines):
         return Head(named[1], _names(lines[first + 1], named[1]), first + 2)
-    for number, header in enumerate(lines[first : first + _LOOKED_AT], first):  # a title may precede it
+    for number, header in enumerate(lines[first : first + _LOOKED_AT], first):  # a title may precede the header
         for mark in DELIMITERS:
             if table.suitable(names := _names(header, mark)):
                 return Head(mark, names, number + 1)
@@ -117,7 +117,7 @@ def _without_header(lines: Sequence[str]) -> tuple[str, list[str]] | None:
 
 
 def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], int, str]:
-    """The values of the row at a line, its number of lines, and its fault, if any."""
+    """The values of the row that begins at a line, the number of its lines, and its fault ("" for none)."""
     line = lines[first]
     if form.delimiter == "|" or '"' not in line:  # Flickr30k's results.csv: quotes are part of the captions
         return line.split(form.delimiter), 1, ""
@@ -142,7 +142,7 @@ def _record(lines: Sequence[str], first: int, form: Head) -> tuple[list[str], in
 
 
 def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[list[str], str]:
-    """The values of a row by the CSV rules; and "open" for an unclosed quote, "wrong" for invalid CSV."""
+    """The values of a row by the CSV rules, and its fault: "", "open" (unclosed quote) or "wrong" (invalid CSV)."""
     try:
         rows = list(csv.reader(text, delimiter=delimiter, strict=strict, skipinitialspace=True))
     except csv.Error as error:
@@ -151,14 +151,14 @@ def _parsed(text: list[str], delimiter: str, *, strict: bool = True) -> tuple[li
 
 
 def _begins_a_row(line: str, form: Head) -> bool:
-    """Whether a line is a whole row: it has enough columns, and a picture in its column."""
+    """Whether a line is a whole row: it has enough columns, and a file name in a column for pictures."""
     values = line.split(form.delimiter)
     places = [form.columns.index(column) for column in table.pictures_in(form.columns)]
     return len(values) >= len(form.columns) and any(is_media(values[place].strip(' "')) for place in places)
 
 
 def _fitted(values: list[str], form: Head, where: str) -> list[str]:
-    """The values of a row, one a column; a caption with unquoted commas is joined again."""
+    """The values of a row, one for each column; a caption split at unquoted commas is joined again."""
     more = len(values) - len(form.columns)
     if more > 0 and not any(value.strip() for value in values[-more:]):
         return values[:-more]

@@ -15,7 +15,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
     The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`.
 
     Args:
-        dataset: any.
+        dataset: any dataset.
         out: the file to write; its folder is created.
 
     Raises:

@@ -7,11 +7,11 @@ from wordsight.data.faults import Faults
 from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
-LARGEST = 1 << 32  # most bytes of a text
+LARGEST = 1 << 32  # maximum bytes of a text
 SNIFFED = 1 << 16  # bytes read to recognise a file
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its prefix
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one's
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -30,17 +30,17 @@ def sniff(path: Path) -> str:
 
 
 def read(path: Path, faults: Faults, limit: int = LARGEST) -> str:
-    """The text of a file with line feeds, without byte order mark and zero bytes.
+    """The text of a file, with line feeds as line ends, without byte order mark and zero bytes.
 
     A line that is not UTF-8 is read as Windows-1252.
 
     Args:
         path: a regular file.
         faults: collects lines that are not plain UTF-8.
-        limit: most bytes of the file.
+        limit: maximum bytes of the file.
 
     Raises:
-        InputError: it cannot be read, or has more bytes; or a line is not UTF-8 and reading is strict.
+        InputError: it cannot be read, or has more bytes; or reading is strict, and a line is not plain UTF-8.
     """
     raw = _bytes(path, limit + 1)
     if limit < len(raw):
@@ -103,7 +103,7 @@ def _encoding(raw: bytes) -> tuple[str, int]:
         if raw.startswith(mark):
             return encoding, len(mark)
     first = raw[: min(len(raw), 1000) & ~1]
-    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark, every other byte is zero
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # UTF-16 without a mark: every other byte is zero
         if len(first) > 8 and first[place::2].count(0) > 0.4 * len(first) > first[1 - place :: 2].count(0) * 8:
             return encoding, 0
     return "utf-8", 0

@@ -25,7 +25,7 @@ class Phrase:
         text: the phrase as written.
         kinds: its types, at least one: "people", "clothing", "bodyparts", "animals", "vehicles", "instruments",
             "scene", "other", "notvisual", or another in the file. A few phrases have two.
-        boxes: `xyxy` fractions of the picture's width and height, 0 to 1; none for what is not seen, or has no place.
+        boxes: `xyxy` fractions of the picture's width and height, 0 to 1; empty for what is invisible or has no place.
     """
 
     picture: str
@@ -44,12 +44,12 @@ def load_phrases(folder: Path, names: Collection[str], *, boxed: bool = True) ->
 
     Args:
         folder: the dataset's folder (or a file in it).
-        names: of the pictures; those missing in the file are left out.
-        boxed: leave out phrases without boxes, which grounding is not measured on.
+        names: names of the pictures; those missing in the file are left out.
+        boxed: leave out phrases without boxes, as grounding is not measured on them.
 
     Raises:
-        InputError: the file is missing or malformed (the message names the key), or has no phrase with a box of these
-            pictures.
+        InputError: the file is missing or malformed (the message names the key), or has no phrase with a box for any of
+            the pictures.
     """
     path, content = require_entities(folder, "grounding is measured against the phrases and boxes in it")
     wanted = [name for name in dict.fromkeys(names) if name in content]
@@ -62,14 +62,14 @@ def load_phrases(folder: Path, names: Collection[str], *, boxed: bool = True) ->
 def require_entities(folder: Path, why: str) -> tuple[Path, Mapping[str, object]]:
     """The phrases and boxes of a dataset: the path of `entities.json`, and its records by picture.
 
-    Without that file, the folder of `Sentences` and `Annotations` as Flickr30k Entities has them, read when asked for.
+    Without that file: the folder of Flickr30k Entities' `Sentences` and `Annotations`; records are read on access.
 
     Args:
         folder: the dataset's folder (or a file in it).
-        why: what it is needed for, for the message.
+        why: what the file is needed for, as a clause of the error message.
 
     Raises:
-        InputError: there is neither, or the file is not an object in JSON.
+        InputError: both are missing, or the file is not a JSON object.
     """
     folder = Path(folder)
     folder = folder if folder.is_dir() else folder.parent
@@ -85,7 +85,7 @@ def require_entities(folder: Path, why: str) -> tuple[Path, Mapping[str, object]
 
 
 def chain_boxes(record: object, where: str) -> dict[str, tuple[Box, ...]]:
-    """The boxes of each chain of a picture's record, fractions; a chain links phrases for the same thing.
+    """The boxes, as fractions, of each chain in a picture's record; a chain links phrases for the same thing.
 
     Raises:
         InputError: a key is missing or malformed.
@@ -119,7 +119,7 @@ def _phrases(name: str, record: object, where: str) -> Iterator[Phrase]:
 
 def _in_sentence(name: str, sentence: object, boxes: dict[str, tuple[Box, ...]], where: str) -> Iterator[Phrase]:
     text = field(sentence, "text", str, where)
-    # Positions of phrases count words between spaces: before[i] is the number of tokens before the i-th of those.
+    # Positions of phrases count words separated by spaces: before[i] is the number of tokens before the i-th word.
     before = [0, *accumulate(len(tokenise(piece)) for piece in text.split())]
     for number, phrase in enumerate(field(sentence, "phrases", list, where)):
         place = f"{where}, phrases[{number}]"
@@ -144,7 +144,7 @@ def _is_pixel(value: object) -> bool:
 
 
 def _fractions(box: object, width: int, height: int, where: str) -> Box:
-    """A box in pixels, 1-based with inclusive ends, as fractions."""
+    """Convert a box from pixels, 1-based with inclusive ends, to fractions."""
     if not isinstance(box, list) or len(box) != 4 or not all(_is_pixel(value) for value in box):
         raise InputError(f"{where}: expected boxes of four numbers, found {describe(box)}.")
     if box[2] < box[0] or box[3] < box[1]:

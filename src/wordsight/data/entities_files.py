@@ -1,8 +1,8 @@
 """Flickr30k Entities in its public layout (Plummer et al. 2015): `Sentences/NAME.txt` and `Annotations/NAME.xml`.
 
 A line of `Sentences` is a sentence, with its phrases in brackets: `[/EN#CHAIN/TYPE/TYPE words]`. A file of
-`Annotations` has the picture's size and its objects, each with the chains that it belongs to, and a box (1-based
-pixels, inclusive ends), or else a mark that it is the scene or has no box. Records are those of `entities.json`.
+`Annotations` has the picture's size and its objects. Each object has its chains, and a box (1-based pixels, inclusive
+ends) or a mark that it is the scene or has no box. Records have the form of those in `entities.json`.
 """
 
 import re
@@ -15,16 +15,16 @@ from wordsight.errors import InputError
 from wordsight.files import read_text
 
 SENTENCES, ANNOTATIONS = "Sentences", "Annotations"
-BESIDE = ("", "flickr30k_entities", "Flickr30kEntities", "entities")  # folders where the two may be
+BESIDE = ("", "flickr30k_entities", "Flickr30kEntities", "entities")  # where the two may be in a dataset's folder
 _PHRASE = re.compile(r"\[/EN#(?P<chain>[^/\s]*)/(?P<types>\S*)\s+(?P<words>[^\]]*)\]")
 _NUMBERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class EntitiesFiles(Mapping[str, object]):
-    """Records of phrases and boxes by a picture's file name, each read when it is asked for.
+    """Records of phrases and boxes by a picture's file name, each read on access.
 
     Args:
-        folder: has `Sentences` and `Annotations`.
+        folder: contains `Sentences` and `Annotations`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class EntitiesFiles(Mapping[str, object]):
 
     @classmethod
     def of(cls, folder: Path) -> "EntitiesFiles | None":
-        """Those in a dataset's folder, or in a folder of the usual name in it; None without them."""
+        """The records in a dataset's folder, or in a subfolder with a usual name; None if there are none."""
         places = (folder / name for name in BESIDE)
         both = (place for place in places if (place / SENTENCES).is_dir() and (place / ANNOTATIONS).is_dir())
         return next((cls(place) for place in both), None)
@@ -41,8 +41,8 @@ class EntitiesFiles(Mapping[str, object]):
         """The record of a picture.
 
         Raises:
-            KeyError: it has none.
-            InputError: a file of it is malformed; the message names it.
+            KeyError: the picture has none.
+            InputError: one of its files is malformed; the message names it.
         """
         if name not in self:
             raise KeyError(name)
@@ -68,7 +68,7 @@ class EntitiesFiles(Mapping[str, object]):
 
 
 def _sentence(line: str, where: str) -> dict[str, Any]:
-    """A sentence and its phrases, by the positions of their words among those between spaces."""
+    """A sentence and its phrases, whose positions count words separated by spaces."""
     words: list[str] = []
     phrases = []
     rest = 0
@@ -94,7 +94,7 @@ def _read_annotations(path: Path) -> tuple[int, int, dict[str, list[list[int]]]]
         InputError: it is not XML of this layout.
     """
     text = read_text(path)
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # which could make a small file large
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities could expand a small file to a huge text
         raise InputError(f"{path}: expected XML without a document type.")
     try:
         root = ElementTree.fromstring(text)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 
-SHOWN = 3  # faults of a kind that are quoted; the others are counted
+SHOWN = 3  # number of faults of each kind that are quoted; the others are only counted
 
 
 @dataclass
 class _File:
-    """The faults of one file: how many rows were read, and errors of the others."""
+    """The faults of one file: its number of good rows, and the errors of rows left out or mended."""
 
     good: int = 0
     left_out: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Faults:
 
         Args:
             path: its file.
-            why: names the row and what was expected.
+            why: the error, which names the row and what was expected.
 
         Raises:
             InputError: reading is strict.
@@ -74,10 +74,10 @@ class Faults:
             self._notes.append(sentence)
 
     def require(self, path: Path) -> None:
-        """Refuse a file with nearly all rows bad: it has another format.
+        """Refuse a file whose rows are nearly all bad: it has another format.
 
         Raises:
-            InputError: fewer than a tenth are usable; the message names the first bad row.
+            InputError: fewer than a tenth of its rows are usable; the message names the first bad row.
         """
         rows = self._files[path]
         bad = len(rows.left_out)
@@ -86,7 +86,7 @@ class Faults:
             raise InputError(rows.left_out[0] + others)
 
     def sentences(self) -> tuple[str, ...]:
-        """All faults, a sentence for each kind in each file."""
+        """All faults: one sentence for each kind of fault in each file."""
         found = list(self._notes)
         for path, rows in self._files.items():
             for what, some in (("left out", rows.left_out), ("mended", rows.mended)):

@@ -11,7 +11,7 @@ from wordsight.errors import InputError
 
 _LINE = re.compile(r"(?P<name>[^\t]*\S)#(?P<number>\d+)\t(?P<sentence>.*)")
 _WITH_SPACES = re.compile(r"(?P<name>\S+\.\w{3,4}(?:\.\d)?)#(?P<number>\d+)\s+(?P<sentence>.*)")
-_LOOKED_AT = 10  # lines, to recognise a token file
+_LOOKED_AT = 10  # lines read to recognise a token file
 _LISTS = {
     "train": ("*trainImages.txt", "train.txt"),
     "val": ("*devImages.txt", "val.txt", "dev.txt"),
@@ -28,14 +28,14 @@ def recognised(text: str) -> bool:
 def read(path: Path, faults: Faults) -> Dataset:
     """Read a token file and the lists of pictures beside it.
 
-    With lists, only their pictures belong to the dataset; without any, all are for training.
+    With lists, only their pictures belong to the dataset; without lists, all pictures are for training.
 
     Args:
-        path: of the token file, lines of `picture.jpg#0<TAB>sentence`.
+        path: the token file, with lines of `picture.jpg#0<TAB>sentence`.
         faults: collects malformed lines.
 
     Raises:
-        InputError: nearly all lines are malformed, or one is and reading is strict.
+        InputError: nearly all lines are malformed; or reading is strict, and any line is.
     """
     said: dict[str, list[str]] = {}
     for number, line in enumerate(decode.read(path, faults).split("\n"), 1):

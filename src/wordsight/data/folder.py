@@ -17,11 +17,11 @@ from wordsight.data.records import Dataset, Picture, split_of_folder
 from wordsight.errors import InputError
 from wordsight.files import describe, parse_json
 
-TEXTS = (".txt", ".caption", ".json")  # of several beside a picture, the first is read
-LARGEST = 1 << 20  # most bytes of a picture's captions
+TEXTS = (".txt", ".caption", ".json")  # in order of preference: only one file is read for a picture
+LARGEST = 1 << 20  # maximum bytes of a picture's captions
 IMAGES = ("images", "imgs", "image", "img", "pictures", "photos")
 CAPTIONS = ("captions", "caption", "labels", "texts", "text", "txt", "txts", "descriptions", "annotations")
-_TRIED = 20  # JSON files tested for captions
+_TRIED = 20  # maximum number of files opened to look for captions
 _NO_CAPTIONS = re.compile(
     r"(readme|captions|annotations|licen[cs]e|notice|copying|requirements|classes|labels)\b.*", re.IGNORECASE
 )
@@ -44,9 +44,9 @@ def recognised(root: Path, faults: Faults) -> bool:
 
 
 def read(root: Path, faults: Faults) -> Dataset:
-    """Read a folder and its subfolders; the first of these named like a split gives the split, else train.
+    """Read a folder and its subfolders; the first folder in a path that is named like a split gives it, else train.
 
-    A picture without captions has no sentences; a text file without a picture is a missing picture.
+    A picture without captions has no sentences; a text file without a picture becomes a missing picture.
 
     Args:
         root: the folder.
@@ -56,23 +56,23 @@ def read(root: Path, faults: Faults) -> Dataset:
 
 
 def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Picture]:
-    """The pictures below a folder with the captions beside them; the split is a folder's, or else `default`."""
+    """The pictures below a folder with the captions beside them; a folder's name gives the split, else `default`."""
     for folder, files in files_below(root, faults):
         within = folder.relative_to(root)
         split = next(filter(None, map(split_of_folder, within.parts)), default)
         if not any(map(is_media, files)) and _pictures_of(root, folder):
-            continue  # read with their pictures
+            continue  # captions that are read with their pictures
         texts = (_elsewhere(root, folder) if any(map(is_media, files)) else {}) | _texts(files)
         text_of = _assigned(folder, files, texts, faults)
         spoken = set(text_of.values())
         videos = sorted(filter(is_media, files)) if not any(map(is_picture, files)) else []
-        usual = os.path.splitext(videos[0])[1] if videos else ".jpg"  # of those that are missing
+        usual = os.path.splitext(videos[0])[1] if videos else ".jpg"  # suffix of pictures that are missing
         stems = {os.path.splitext(name)[0] for name in filter(is_media, files)}
         for text in texts.values():
             stem, suffix = os.path.splitext(os.path.basename(text))
             if suffix.lower() != ".json" and text not in spoken and not _NO_CAPTIONS.fullmatch(stem):
                 if stem in files or stem in stems:
-                    continue  # of a picture that has other captions
+                    continue  # its picture has other captions
                 text_of[stem if is_media(stem) else stem + usual] = text
         for name in sorted(text_of):
             text = text_of[name]
@@ -86,7 +86,7 @@ def pictures(root: Path, faults: Faults, default: str = "train") -> Iterator[Pic
 
 
 def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str], faults: Faults) -> dict[str, str]:
-    """Picture -> caption file, or ""; a file that fits several pictures belongs to the first."""
+    """Picture -> caption file, or ""; of several pictures that share a file, only the first is kept."""
     found: dict[str, str] = {}
     owner: dict[str, str] = {}
     for name in sorted(filter(is_media, files)):
@@ -107,7 +107,7 @@ def _assigned(folder: Path, files: set[str], texts: Mapping[tuple[str, str], str
 
 
 def _elsewhere(root: Path, folder: Path) -> dict[tuple[str, str], str]:
-    """As `_texts`, with their folder, from the caption folder that corresponds to a picture folder."""
+    """`_texts` of the caption folder that corresponds to a picture folder, as paths that include it."""
     for place in [*_renamed(root, folder, IMAGES, CAPTIONS), *(folder / name for name in CAPTIONS)]:
         try:
             found = _texts(entry.name for entry in os.scandir(place) if entry.name[0] != "." and not entry.is_dir())
@@ -131,7 +131,7 @@ def _pictures_of(root: Path, folder: Path) -> bool:
 
 
 def _renamed(root: Path, folder: Path, before: Sequence[str], after: Sequence[str]) -> Iterator[Path]:
-    """Existing folders whose path differs from that of `folder` in one renamed part."""
+    """Folders, existing or not, whose path differs from that of `folder` in one renamed part."""
     parts = folder.relative_to(root).parts
     for place, part in enumerate(parts):
         if part.lower() in before:
@@ -143,7 +143,7 @@ def _has_words(caption: str) -> bool:
 
 
 def _texts(files: Iterable[str]) -> dict[tuple[str, str], str]:
-    """Possible caption files, by stem and lower-case suffix."""
+    """(stem, lower-case suffix) -> name of each file that may have captions."""
     split = (os.path.splitext(name) for name in sorted(files, reverse=True))
     return {(stem, suffix.lower()): stem + suffix for stem, suffix in split if suffix.lower() in TEXTS}
 
@@ -158,7 +158,7 @@ def _beside(name: str, texts: Mapping[tuple[str, str], str]) -> Iterator[str]:
 
 
 def _said(path: Path, faults: Faults) -> tuple[str, ...]:
-    """The captions in a file, one a line; in JSON those of its caption keys."""
+    """The captions in a file: one on each line, or in JSON under its keys for captions."""
     text = decode.read(path, faults, LARGEST)
     if path.suffix.lower() != ".json":
         lines = text.strip().split("\n")

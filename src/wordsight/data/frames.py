@@ -16,18 +16,18 @@ Box = tuple[float, float, float, float]
 def frames_of(
     row: dict[str, Any], verb: Verb, path: Path, name: str, known: Collection[str], faults: Faults
 ) -> tuple[dict[str, str], ...]:
-    """The frames of a row, by each annotator, with every role of the verb.
+    """The frames of a row, one by each annotator, each with every role of the verb.
 
     Args:
-        row: of the annotations, with the key "frames".
-        verb: has the roles; a role that is missing in a frame is taken for empty, one of another verb is dropped.
+        row: a row of the annotations, with the key "frames".
+        verb: gives the roles; a role missing in a frame counts as empty, and a role of another verb is dropped.
         path: the file of the row.
-        name: of its picture.
-        known: the ids of nouns; any is taken where there are none. An unknown noun leaves its role empty.
+        name: name of the picture.
+        known: ids of the known nouns; an unknown noun leaves its role empty. If there are none, every noun is accepted.
         faults: collects repairs.
 
     Raises:
-        InputError: there is no frame, or one is not an object of nouns by roles.
+        InputError: there is no frame, or a frame is not an object of nouns by role.
     """
     where = f"{path}, {name}"
     frames = field(row, "frames", list, where)
@@ -53,15 +53,15 @@ def frames_of(
 
 
 def boxes_of(row: dict[str, Any], verb: Verb, path: Path, name: str, faults: Faults) -> dict[str, Box] | None:
-    """The boxes of a row as SWiG gives them: "bb", pixels, -1 for none, with "width" and "height"; None without "bb".
+    """Role -> box in fractions, from SWiG's "bb" (pixels, -1 for no box), "width" and "height" in a row.
 
-    A box that is not one is dropped, and so are those of roles of other verbs.
+    None if "bb" is missing or these keys are malformed. Malformed boxes and those of other verbs' roles are dropped.
 
     Args:
-        row: of the annotations.
-        verb: has the roles.
+        row: a row of the annotations.
+        verb: gives the roles.
         path: the file of the row.
-        name: of its picture.
+        name: name of the picture.
         faults: collects repairs.
     """
     if row.get("bb") is None:

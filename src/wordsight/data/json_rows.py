@@ -17,11 +17,11 @@ from wordsight.files import describe, parse_json
 _KEY = re.compile(r'"((?:[^"\\]|\\.){1,40})"\s*:')
 _FIRST_KEY = re.compile(r'\s*\{\s*"((?:[^"\\]|\\.)+)"\s*:')
 _LOOKED_AT = 100  # entries read to recognise an object
-_DEEPEST = 2  # most levels of nesting
+_DEEPEST = 2  # maximum levels of nesting
 
 
 def columns(text: str) -> list[str]:
-    """The keys of the objects in a text, or in the beginning of one; empty for any other text."""
+    """The keys, in lower case, in a JSON text or its beginning; empty for any other text."""
     return list(dict.fromkeys(map(str.lower, _KEY.findall(text)))) if text.lstrip()[:1] in ("[", "{") else []
 
 
@@ -59,7 +59,7 @@ def unwrapped(content: object, deepest: int = _DEEPEST) -> list[Any]:
 
 
 def begins_by_picture(text: str) -> bool:
-    """Whether a text is an object with pictures as keys, by its beginning."""
+    """Whether a text begins like a JSON object with pictures as keys."""
     first = _FIRST_KEY.match(text)
     return bool(first and is_media(first[1]))
 
@@ -74,7 +74,7 @@ def _of_columns(content: dict[str, Any]) -> list[Any]:
 
 
 def _by_picture(content: dict[str, Any]) -> list[Any]:
-    """The rows of `{"1.jpg": "caption"}`, or of lists of captions, or of objects (whose keys may lack the suffix)."""
+    """The rows of `{"1.jpg": VALUE}`: a caption, a list of them, or an object (then keys may lack the suffix)."""
     first = list(content.items())[:_LOOKED_AT]
     fitting = [is_media(key) or (isinstance(value, dict) and "caption" in value) for key, value in first]
     if 2 * sum(fitting) <= len(fitting):
@@ -86,7 +86,7 @@ def _by_picture(content: dict[str, Any]) -> list[Any]:
 
 
 def _in_split(key: str, some: list[Any]) -> list[Any]:
-    """Rows under a key, with its split if it names one."""
+    """The rows under a key, with the split that the key names, if any."""
     split = split_name(key)
     if split not in ("train", "val", "test"):
         return some

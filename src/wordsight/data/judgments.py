@@ -1,8 +1,8 @@
-"""Judgments by people of captions: the files of Flickr8k-Expert and Flickr8k-CrowdFlower (Hodosh et al. 2013).
+"""Human judgments of captions: the files of Flickr8k-Expert and Flickr8k-CrowdFlower (Hodosh et al. 2013).
 
-Lines of columns between tabs: the picture's file, the caption's id ("NAME#NUMBER", a line of `Flickr8k.token.txt`), and
-the judgments. Three of experts are whole numbers, 1 (does not describe the picture) to 4 (describes it without errors);
-the crowd's are the share of "yes", 0 to 1, and how many said yes and no.
+Lines have columns separated by tabs: the picture's file, the caption's id ("NAME#NUMBER", as in `Flickr8k.token.txt`),
+and the judgments. Three experts give whole numbers, 1 (does not describe the picture) to 4 (describes it without
+errors); for the crowd there are the share of "yes", 0 to 1, and the numbers of "yes" and "no".
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ class Judgment(NamedTuple):
     Attributes:
         picture: name of the picture's file.
         source: name of the picture that the caption was written for.
-        number: which of that picture's sentences it is, from 0.
-        scores: one of each expert, 1 to 4; or the share of the crowd that said yes, 0 to 1, alone.
+        number: the caption's index among that picture's sentences, from 0.
+        scores: one by each expert, 1 to 4; or only the share of the crowd that said "yes", 0 to 1.
     """
 
     picture: str
@@ -32,7 +32,7 @@ def read_judgments(path: Path) -> list[Judgment]:
     """Read a file of either layout.
 
     Raises:
-        InputError: it cannot be read, has no judgments, or a line is not as it should be; the message names the line.
+        InputError: it cannot be read, has no judgments, or a line is malformed; the message names the line.
     """
     found = [
         _judgment(line, f"{path}, line {number}")

@@ -11,7 +11,7 @@ from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.errors import InputError
 from wordsight.files import field
 
-_LOOKED_AT = 100  # images, to tell the format
+_LOOKED_AT = 100  # images read to recognise the format
 _Image = tuple[str, str, str, tuple[str, ...], tuple[int, ...]]
 
 
@@ -19,7 +19,7 @@ def require(path: Path, content: object) -> None:
     """Check that a JSON file has this format: images with their sentences.
 
     Raises:
-        InputError: it has not; the message names what is missing.
+        InputError: it has another format; the message names what is missing.
     """
     images = field(content, "images", list, str(path))
     if not images:
@@ -33,12 +33,12 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
 
     Args:
         root: the dataset's folder.
-        path: of the file, in or below the folder.
-        content: of the file.
+        path: the file, in or below the folder.
+        content: its parsed content.
         faults: collects malformed images and sentences.
 
     Raises:
-        InputError: nearly all of the file is malformed, or anything is and reading is strict.
+        InputError: nearly all of the file is malformed; or reading is strict, and anything is.
     """
     files = PictureFiles(faults, path.parent, root)
     found = list(_images(path, content["images"], faults))
@@ -56,7 +56,7 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
 
 
 def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[_Image]:
-    """File name, folder, split, sentences and those of their ids that are whole numbers, of each image."""
+    """For each image: file name, folder, split, sentences, and those sentence ids that are whole numbers."""
     for number, image in enumerate(images):
         where = f"{path}, images[{number}]"
         try:

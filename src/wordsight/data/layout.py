@@ -17,11 +17,11 @@ from wordsight.files import parse_json
 
 _NAMED = re.compile(
     r"((dataset|captions|msr-?vtt).*|.*videodatainfo.*)\.json", re.IGNORECASE
-)  # usual names of datasets in JSON
+)  # usual file names of datasets in JSON
 _TEXTS = (".txt", ".token")
-_FOLDERS = 1000  # most folders searched for tables and archives
-_DEEPEST = 2  # levels of folders
-_LISTED = re.compile(r"\s*(?:\[|\{.*\}\s*\n\s*\{)")  # objects in a list, or one a line
+_FOLDERS = 1000  # maximum number of folders searched for tables and archives
+_DEEPEST = 2  # maximum levels of folders searched
+_LISTED = re.compile(r"\s*(?:\[|\{.*\}\s*\n\s*\{)")  # a list of objects, or an object on each line
 _SHAPE = re.compile(r'"(images|annotations|videos|sentences)"\s*:')
 
 
@@ -57,7 +57,7 @@ class Layout:
         return levels
 
     def json(self, *, named: bool) -> Iterator[Json]:
-        """The JSON files with datasets, here and in `annotations`: those with usual names, or all others."""
+        """The JSON datasets, here and in `annotations`: if `named`, files with usual names, else all others."""
         beside = _files(self.root / "annotations", 0) if (self.root / "annotations").is_dir() else ()
         for path in [*self.here, *beside]:
             if path.suffix.lower() == ".json" and bool(_NAMED.fullmatch(path.name)) == named:
@@ -67,7 +67,7 @@ class Layout:
                     self._pass(error, path, said=named)
 
     def tokens(self) -> list[Path]:
-        """The token files of Flickr8k and Flickr30k, lemmas last."""
+        """The token files of Flickr8k and Flickr30k, lemmatised ones last."""
         found = [path for path in self._texts() if self._holds(path, _is_tokens)]
         return sorted(found, key=lambda path: "lemma" in path.name.lower())
 
@@ -84,7 +84,7 @@ class Layout:
         return []
 
     def tables(self) -> list[Path]:
-        """The tables of the dataset: all `metadata.*`, else those of the least depth, else text files."""
+        """The tables of the dataset: all `metadata.*`, else those at the least depth, else text files."""
         every = [[path for path in level if path.suffix.lower() in tables.SUFFIXES] for level in self.levels]
         metadata = [path for level in every for path in level if path.stem.lower() == "metadata"]
         for level in (metadata, *every, self._texts()):
@@ -114,7 +114,7 @@ class Layout:
             return False
 
     def _once(self, found: list[Path]) -> list[Path]:
-        """The first of tables in one folder that differ only in the suffix."""
+        """Of tables in one folder that differ only in suffix, keep the preferred one."""
         order = [*tables.SUFFIXES, *_TEXTS]
         first: dict[Path, Path] = {}
         for path in sorted(found, key=lambda path: order.index(path.suffix.lower())):
@@ -151,13 +151,13 @@ def read_json(path: Path, faults: Faults) -> Json:
     """Read a JSON file that may hold a dataset.
 
     Raises:
-        InputError: it does not; the message names what is missing.
+        InputError: it holds no dataset; the message names what is missing.
     """
     start = decode.sniff(path)
     if _LISTED.match(start) and tables.recognised(path):
         return Json(path, "table")
     likely = _SHAPE.search(start) or json_rows.begins_by_picture(start) or tables.recognised(path)
-    if not likely and len(start) >= decode.SNIFFED // 4:  # too large to try
+    if not likely and len(start) >= decode.SNIFFED // 4:  # too large to parse on trial
         raise InputError(f"{path}: expected the key 'images' near its beginning.")
     content = parse_json(decode.read(path, faults), str(path))
     if isinstance(content, dict) and "videos" in content and "images" not in content:

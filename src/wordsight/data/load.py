@@ -28,13 +28,13 @@ def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     """Read a dataset of any known format, and log warnings of faults in its files.
 
     Args:
-        path: its folder, or one of its files (if a folder has several datasets), as `find` takes it; or a pattern of
+        path: its folder, or one of its files (if a folder has several datasets), which `find` resolves; or a pattern of
             webdataset shards, such as `{00000..00007}.tar`.
         strict: refuse the first malformed row rather than leave it out or repair it.
 
     Returns:
-        The dataset; single pictures in it may be missing or broken, and some may have no sentences. Faults are in
-        `faults`, and logged as warnings.
+        The dataset; some of its pictures may be missing, broken or without sentences. Faults are in `faults`, and are
+        logged as warnings.
 
     Raises:
         InputError: the path does not exist, the format is unknown, nearly all of a file is malformed (the message names
@@ -47,7 +47,7 @@ def load_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
 
 
 def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
-    """As `load_dataset`, but without warnings: faults are in `faults` alone."""
+    """Like `load_dataset`, but logs no warnings: faults are only in `faults`."""
     if not isinstance(path, str | Path):
         raise InputError(f"expected a dataset's folder or one of its files, found {describe(path)}.")
     faults = Faults(strict=strict)
@@ -68,7 +68,7 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     return replace(dataset, pictures=pictures, faults=faults.sentences())
 
 
-@cache  # once in a process, however often the dataset is read
+@cache  # warn once in a process, however often the dataset is read
 def _warn(sentence: str) -> None:
     logging.getLogger("wordsight").warning("%s", printable(sentence))
 
@@ -98,7 +98,7 @@ def _from_folder(root: Path, faults: Faults) -> Dataset:
 
 
 def _from_json(root: Path, files: Iterable[Json], faults: Faults) -> Dataset | None:
-    """The dataset in JSON files: one in Karpathy format, else all COCO files, else all lists of pictures."""
+    """The dataset in JSON files: one in Karpathy format, else all of COCO, else of MSR-VTT, else lists of pictures."""
     found = list(files)
     one = [file for file in found if file.kind == "karpathy"]
     if len(one) > 1:
@@ -164,7 +164,7 @@ def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Fault
 
 
 def _with_split(picture: Picture) -> str:
-    """A name with the split, for pictures whose names and folders repeat, as in archives of several splits."""
+    """A picture's name with its split, where names and folders repeat, as in archives of several splits."""
     return f"{picture.split}/{picture.path.parent.parent.name}/{picture.name}"
 
 

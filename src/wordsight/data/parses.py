@@ -15,11 +15,11 @@ from wordsight.text.tokens import tokenise
 from wordsight.text.trees import NUMBER, Token, letters, on_words
 
 NAME = "captions.conllu"  # the file beside the captions
-BRACKETS = frozenset(("lrb", "rrb", "lsb", "rsb", "lcb", "rcb"))  # what some parsers write in place of brackets
+BRACKETS = frozenset(("lrb", "rrb", "lsb", "rsb", "lcb", "rcb"))  # tokens that some parsers write for brackets
 COLUMNS = 10  # ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
 
-Parses = Mapping[str, Sequence[Token]]  # the letters of a sentence -> its parse
-Line = tuple[int, list[str]]  # its number in the file, its columns
+Parses = Mapping[str, Sequence[Token]]  # a sentence's letters -> its parse
+Line = tuple[int, list[str]]  # (line number in the file, columns)
 
 
 def load_parses(folder: Path) -> Parses:
@@ -66,7 +66,7 @@ def _sentence(path: Path, rows: Sequence[Line]) -> list[Token]:
     """The checked tokens of a sentence's lines."""
     nodes: list[Line] = []
     surface: dict[int, str] = {}  # node -> surface form of a multiword token
-    end, ranged = 0, rows[0][0]  # of the last multiword token: its last node, its line
+    end, ranged = 0, rows[0][0]  # last node and line number of the last multiword token
     for number, row in rows:
         if len(row) != COLUMNS:
             raise _wrong(path, number, f"{COLUMNS} columns between tabs", f"{len(row)}")

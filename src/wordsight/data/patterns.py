@@ -1,4 +1,4 @@
-"""Glob patterns of file names, as in shells; each folder is listed once, whatever links lead to it."""
+"""Glob patterns of file names, as in shells; each folder is listed once, even if several links lead to it."""
 
 import fnmatch
 import glob
@@ -16,8 +16,8 @@ def matches(pattern: str, left_out: dict[Path, str]) -> list[Path]:
     """The files that match a pattern with `*`, `?`, `[...]` or `**`, alphabetically; no folders.
 
     Args:
-        pattern: hidden files match only where the pattern has the dot.
-        left_out: receives the folders that cannot be listed, and why.
+        pattern: the pattern; hidden files match only where it has the dot.
+        left_out: receives the folders that cannot be listed, with the reason.
     """
     path = Path(pattern)
     parts = [part for part in path.parts if part != path.anchor]

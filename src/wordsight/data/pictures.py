@@ -9,7 +9,7 @@ from wordsight.data.patterns import has_magic, matches
 from wordsight.errors import InputError
 from wordsight.files import reason
 
-LISTED = "-"  # a list of paths, one a line
+LISTED = "-"  # stands for a list of paths, one on each line
 Names = str | Path | Sequence[str | Path]
 
 
@@ -17,7 +17,7 @@ class Listing(list[Path]):
     """Picture files.
 
     Attributes:
-        left_out: names and folders without a picture or that cannot be listed, with the reason.
+        left_out: names without a picture, and folders that cannot be listed -> the reason.
     """
 
     def __init__(self, files: Iterable[Path], left_out: dict[Path, str]) -> None:
@@ -37,15 +37,15 @@ def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: b
 
     Args:
         names: each a file, existing or not; a folder, for all pictures below it; a pattern with `*`, `?`, `[...]` or
-            `**`; or "-" for the paths in `listed`. Or the `Listing` of such names.
-        listed: lines with a path each; empty ones are skipped.
+            `**`; or "-" for the paths in `listed`. A `Listing` is returned unchanged.
+        listed: lines with one path each; empty lines are skipped.
         videos: whether videos in folders are listed too.
 
     Returns:
         Each file once, in the order of the names; in a folder or pattern alphabetically.
 
     Raises:
-        InputError: there is none at all.
+        InputError: none of the names gives a file.
     """
     if isinstance(names, Listing):
         return names
@@ -67,15 +67,15 @@ def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: b
 
 
 class _Search:
-    """Lists each folder once; linked folders after all others."""
+    """Search for pictures that lists each folder once, and linked folders after all others."""
 
     def __init__(self, is_wanted: Callable[[str], bool]) -> None:
         self._is_wanted = is_wanted
         self.found: dict[str, list[Path]] = {}
-        self.empty: dict[str, str] = {}  # reasons of names without a picture
+        self.empty: dict[str, str] = {}  # name -> the reason, if it gives no picture
         self.left_out: dict[Path, str] = {}
         self._seen: set[tuple[int, int] | str] = set()
-        self._links: list[tuple[str, str]] = []  # a name, and a link to a folder below it
+        self._links: list[tuple[str, str]] = []  # (name, link to a folder below it)
 
     def add(self, name: str, listed: Iterable[str | bytes]) -> None:
         """Add the files of a name, except behind links."""
@@ -157,7 +157,7 @@ def _name(entry: os.DirEntry[str]) -> str:
 
 
 def _real(path: Path, folders: dict[str, str]) -> tuple[int, str]:
-    """The number of links in a path (2 for several), and the resolved path; folders are cached."""
+    """Rank of a path by its links (0: none, 1: in its folders, 2: the file), and the real path; folders are cached."""
     try:
         if os.path.islink(path):
             return 2, os.path.realpath(path)

@@ -18,7 +18,7 @@ _SPLITS = {
 _SPLIT_OF = {name: split for split, names in _SPLITS.items() for name in names}
 _NAMES = "|".join(sorted(_SPLIT_OF, key=len, reverse=True))
 _KINDS = "(?:images?|imgs?|pictures?|photos?|set|split|data|coco|captions?|annotations?)"  # around a folder's split
-_BESIDE = frozenset(  # after the split in a file's name
+_BESIDE = frozenset(  # words that may follow the split in a file's name
     (
         *("of", "image", "images", "imgs", "data", "metadata", "caption", "captions", "annotations", "labels", "info"),
         *("set", "split", "list", "karpathy", "results", "raw", "clean", "final", "new", "en", "utf"),
@@ -34,8 +34,8 @@ class Picture:
         name: unique in the dataset: the file name, with folders where it alone is not unique.
         path: the file, or a part of a clip (`clip.mp4#t=10,12`); it may be missing or broken.
         split: "train", "val", "test" or another name that the data gives.
-        sentences: as written; may be none, and some may be empty.
-        ids: of the sentences in the data, where all have whole numbers; else none.
+        sentences: as written; there may be none, and some may be empty.
+        ids: ids of the sentences in the data, if all are whole numbers; else empty.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Dataset:
     Attributes:
         name: for display.
         root: the folder.
-        format: how it was recognised: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset", "pairs",
+        format: the format detected: "karpathy", "flickr", "coco", "imagefolder", "table", "webdataset", "pairs",
             "msvd", "msr-vtt" or "subtitles".
         pictures: all of them, in the order of the files.
-        faults: a sentence each: rows left out or repaired, files skipped.
+        faults: sentences that report rows left out or repaired, and files skipped.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Files of many-to-many relevance of COCO's pictures and sentences.
+"""Many-to-many relevance between COCO's pictures and sentences, from files.
 
-ECCV Caption (Chun et al. 2022): two JSON objects of lists by COCO's ids, `eccv_image_to_caption.json` (picture ->
-sentences) and `eccv_caption_to_image.json` beside it, which hold different pairs. CxC (Parekh et al. 2021):
-`sits_val.csv`, `sits_test.csv`, with the columns caption, image, score from 0 to 5, and how the pair was drawn; pairs
-of 3 or more are relevant.
+ECCV Caption (Chun et al. 2022): two JSON objects with lists of COCO's ids, `eccv_image_to_caption.json` (picture ->
+sentences) and `eccv_caption_to_image.json` beside it (sentence -> pictures), which hold different pairs. CxC (Parekh et
+al. 2021): `sits_val.csv`, `sits_test.csv`, with the columns caption, image, score from 0 to 5, and how the pair was
+sampled; pairs with a score of at least 3 are relevant.
 """
 
 import csv
@@ -20,7 +20,7 @@ from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import describe, read_json, read_text
 
-RELEVANT = 3.0  # least score of a relevant pair of CxC
+RELEVANT = 3.0  # minimum score of a relevant pair in CxC
 I2T, T2I = "image_to_caption", "caption_to_image"
 HIGHEST = 5.0
 _NUMBER = re.compile(r"(?<!\d)(\d{1,18})\D*$")
@@ -28,11 +28,11 @@ _ID = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Relevant(NamedTuple):
-    """Which sentences are relevant for which pictures.
+    """Relevance: which sentences are relevant for which pictures.
 
     Attributes:
-        i2t: (I, N) bool, of pictures as queries.
-        t2i: (I, N) bool, of sentences as queries.
+        i2t: (I, N) bool, with pictures as queries.
+        t2i: (I, N) bool, with sentences as queries.
     """
 
     i2t: Tensor
@@ -43,12 +43,12 @@ def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
     """The relevant pairs in a file, and in the one beside it for the other direction.
 
     Args:
-        path: a CSV file of CxC, or either of the two of ECCV Caption; pairs of other pictures and sentences are left
-            out.
-        pictures: I pictures of COCO, whose file names end with their numbers, with the ids of their N sentences.
+        path: a CSV file of CxC, or either file of ECCV Caption; pairs with other pictures or sentences are left out.
+        pictures: I pictures of COCO, whose file names end with their ids, and whose N sentences have ids.
 
     Raises:
-        InputError: a file is missing or malformed, the sentences have no ids, or none of its pairs is of them.
+        InputError: a file is missing or malformed, the sentences have no ids, or a file has no pair among these
+            pictures and sentences.
     """
     numbers = [_picture_number(picture.name) for picture in pictures]
     rows = {number: row for row, number in enumerate(numbers) if number is not None}
@@ -73,7 +73,7 @@ def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
 
 
 def _both(path: Path) -> tuple[Path, Path]:
-    """The files of ECCV Caption from pictures to sentences, and from sentences to pictures, by the name of one."""
+    """ECCV Caption's file from pictures to sentences, and that from sentences to pictures, given either."""
     for here, there in ((I2T, T2I), (T2I, I2T)):
         if here in path.name:
             other = path.with_name(path.name.replace(here, there))
@@ -88,7 +88,7 @@ def _picture_number(name: str) -> int | None:
 
 
 def _from_json(path: Path) -> list[tuple[int, int]]:
-    """Pairs of picture and sentence of ECCV Caption; the file's name tells which of the two is the key."""
+    """(picture, sentence) pairs in a file of ECCV Caption; the file's name says which of the two is the key."""
     content = read_json(path, strict=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected lists of ids by id, found {describe(content)}.")
@@ -108,7 +108,7 @@ def _is_id(value: object) -> bool:
 
 
 def _from_csv(path: Path) -> Iterable[tuple[int, int]]:
-    """Pairs of picture and sentence of CxC, whose other files are of two pictures, or of two sentences."""
+    """Relevant (picture, sentence) pairs in a file of CxC; its files of picture or sentence pairs are refused."""
     expected = "COCO_val2014:sentid:1,COCO_val2014_000000000001.jpg,3.2,c2i_intrasim"
     lines = csv.reader(io.StringIO(read_text(path)))
     number = 0

@@ -1,4 +1,4 @@
-"""Text-only training data: a sentence a line, or a line of JSON with the sentences of one missing picture."""
+"""Text-only training data: a sentence on each line, or a JSON object with all sentences about one missing picture."""
 
 import gzip
 import zlib
@@ -7,15 +7,15 @@ from pathlib import Path
 from wordsight.errors import InputError
 from wordsight.files import describe, open_regular, parse_json, reason
 
-MOST = 1 << 30  # bytes, uncompressed
+MOST = 1 << 30  # maximum bytes, uncompressed
 
 
 def load_sentences(path: Path) -> list[list[str]]:
-    """The sentences of each missing picture.
+    """Load sentences without pictures: one list for each missing picture.
 
     Args:
-        path: text, each line a sentence of a picture of its own; or `.jsonl`, each line an object whose `captions` are
-            the sentences of one picture (a list, or one sentence). Either may be compressed by gzip, as `.gz`.
+        path: text, each line a sentence about its own picture; or `.jsonl`, each line an object whose `captions` are
+            the sentences about one picture (a list, or one sentence). Either may be compressed by gzip, as `.gz`.
 
     Raises:
         InputError: the file cannot be read, is malformed (the message names the line), or has no sentence.

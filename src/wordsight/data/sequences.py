@@ -1,7 +1,7 @@
 """Sequences of photographs as clips: shots whose order is known, to measure what a video captioner looks at.
 
 Two to four pictures of a dataset follow one another, each with a slow pan or zoom; the sentence of a clip is their
-sentences joined by "then". So the features are real, and it is known which shot each word is about.
+sentences joined by "then". So the features are real, and each word is known to be about one shot.
 """
 
 import json
@@ -19,7 +19,7 @@ from wordsight.vision.images import BadPicture, open_image
 FRAMES, SIDE, MILLISECONDS = 28, 192, 120
 SHOTS = (2, 4)
 SENTENCES = 5
-LONGEST = 14  # words of a shot's sentence
+LONGEST = 14  # maximum words of a shot's sentence
 JOIN = "then"
 
 
@@ -28,15 +28,15 @@ def write_sequences(
 ) -> Path:
     """Write clips made of a dataset's pictures: `images/*.webp`, `dataset.json` and `shots.json`.
 
-    Every picture is in one clip of its own split. `shots.json` gives for each clip the first frame of each shot; the
-    word "then" parts its sentences in the same way.
+    Each picture is in at most one clip, of its own split. For each clip, `shots.json` gives the first frame of each
+    shot; the word "then" divides its sentences in the same way.
 
     Args:
         dataset: with the splits train and val.
         out: the folder to make; it appears only when complete.
-        seed: which pictures follow one another, how they move, and which sentences are joined.
-        most: clips of a split; 0 for as many as the pictures give.
-        progress: receives how many clips are done, and of how many.
+        seed: decides which pictures follow one another, how they move, and which sentences are joined.
+        most: maximum number of clips of each split; 0 for as many as the pictures give.
+        progress: receives the number of clips done, and the total.
 
     Returns:
         The folder.
@@ -65,7 +65,7 @@ def _usable(pictures: Sequence[Picture]) -> list[Picture]:
 
 
 def _grouped(pictures: list[Picture], rng: random.Random) -> list[list[Picture]]:
-    """Every picture in one group of two to four."""
+    """The pictures in random groups of two to four; a single one that is left over is dropped."""
     rng.shuffle(pictures)
     groups, at = [], 0
     while len(pictures) - at >= SHOTS[0]:
@@ -116,7 +116,7 @@ def _write(
 
 
 def _cuts(shots: int, rng: random.Random) -> list[int]:
-    """The first frame of each shot; each has at least four."""
+    """The first frame of each shot; a shot has at least four frames."""
     spare = FRAMES - 4 * shots
     marks = sorted(rng.randint(0, spare) for _ in range(shots - 1))
     return [0, *(mark + 4 * (place + 1) for place, mark in enumerate(marks))]

@@ -17,19 +17,19 @@ from wordsight.files import describe, read_json
 from wordsight.files import field as value
 
 _BESIDE = ("SWiG_jsons", "annotations", "jsons")  # folders of annotations, whose pictures are in folders beside them
-_LOOKED_AT = 20  # entries of a JSON file, to tell what it is
+_LOOKED_AT = 20  # entries read to recognise a JSON file
 
 
 @dataclass(frozen=True)
 class Situation:
-    """A picture with its verb, and a frame by each annotator.
+    """A picture with its verb, and one frame by each annotator.
 
     Attributes:
         name: the picture's file name, unique.
         path: the file; it may be missing.
         split: "train", "val", "test" or another name that the data gives.
         verb: a key of `Situations.verbs`.
-        frames: at least one; role -> noun id, or "" for a role that is empty. All have every role of the verb.
+        frames: at least one; role -> noun id, or "" for an empty role. Each has every role of the verb.
         boxes: role -> `xyxy` fractions of the picture's width and height; a role without a box is absent. None where
             the data has no boxes.
     """
@@ -49,10 +49,10 @@ class Situations:
     Attributes:
         name: for display.
         root: the folder.
-        verbs: by name, in the order of the file; also those without a picture.
-        nouns: those in the frames, id -> the word to show.
+        verbs: by name, in the order of the file; including verbs without a picture.
+        nouns: id -> the word to show, for the nouns in the frames.
         situations: all of them, in the order of the files.
-        faults: a sentence each: rows left out or repaired.
+        faults: sentences that report rows left out or repaired.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Situations:
 
 @dataclass
 class _Reading:
-    """What the reader of one set has so far."""
+    """The state of the reader while it reads one set."""
 
     verbs: dict[str, Verb]
     glosses: dict[str, str]
@@ -97,10 +97,10 @@ def load_situations(path: str | Path) -> Situations:
     """Read situations in the layout of imSitu or SWiG.
 
     A folder holds `imsitu_space.json`, or else `verbs.json` with `noun_1gloss.tab`, and annotations: `train.json`,
-    `dev.json`, `test.json`, or other JSON files of the same shape. Pictures are in it, or in its folders.
+    `dev.json`, `test.json`, or other JSON files of the same shape. Pictures are in it or its subfolders.
 
     Args:
-        path: the folder, or one of its annotation files, as `find` takes it.
+        path: the folder, or one of its annotation files, which `find` resolves.
 
     Returns:
         The situations; picture files may be missing. Malformed rows are left out or repaired, and are in `faults`.
@@ -127,7 +127,7 @@ def load_situations(path: str | Path) -> Situations:
 
 
 def _with_tables(folder: Path) -> Path:
-    """The folder with the table of verbs: this, or the one in it that SWiG has for its JSON files."""
+    """The folder with the table of verbs: this one, or its subfolder for JSON files, as in SWiG."""
     places = (folder, *(folder / name for name in _BESIDE))
     return next((one for one in places if any((one / name).exists() for name in SPACE_FILES)), folder)
 
@@ -185,7 +185,7 @@ def _situation(path: Path, name: str, row: object, default: str, reading: _Readi
     verb = reading.verbs.get(named := value(row, "verb", str, where))
     if verb is None:
         raise InputError(f"{where}: the verb '{named}' is not among the {len(reading.verbs)} verbs with roles.")
-    assert isinstance(row, dict)  # as it has a field
+    assert isinstance(row, dict)  # `value` has read a key of it
     frames = frames_of(row, verb, path, name, reading.glosses, reading.faults)
     boxes = boxes_of(row, verb, path, name, reading.faults)
     split = value(row, "split", str, where) if row.get("split") is not None else default

@@ -2,10 +2,10 @@
 
 A dataset is a folder or a CSV file:
 
-- a folder with `photo/` and `sketch/`, and perhaps `gallery/` (photos that nobody drew). A sketch belongs to the photo
-  of its name, or of its name without a number behind the last `-` or `_`: Sketchy's `zebra/n02391049_980-3.png` to
-  `zebra/n02391049_980.jpg`, QMUL's `192-1.jpg` to `192.jpg`. Folders within count as part of the name.
-- a CSV file with the columns `photo` and `sketch`, a pair a line; files are named from where the table is.
+- a folder with `photo/` and `sketch/`, and optionally `gallery/` (photos without sketches). A sketch belongs to the
+  photo with its name, less a number after the last `-` or `_` if need be: Sketchy's `zebra/n02391049_980-3.png` to
+  `zebra/n02391049_980.jpg`, QMUL's `192-1.jpg` to `192.jpg`. Subfolders count as part of the name.
+- a CSV file with the columns `photo` and `sketch`, a pair on each line; paths are relative to the file's folder.
 """
 
 import csv
@@ -19,21 +19,21 @@ from wordsight.data.find import find, is_picture
 from wordsight.errors import InputError
 from wordsight.files import read_text, reason
 
-FOLDERS = {  # of a dataset -> what they may be called
+FOLDERS = {  # kind of picture -> the names its folder may have
     "photo": ("photo", "photos", "image", "images"),
     "sketch": ("sketch", "sketches"),
     "gallery": ("gallery", "distractors"),
 }
-NUMBER = re.compile(r"[-_]\d+$")  # of one of several sketches of a photo
+NUMBER = re.compile(r"[-_]\d+$")  # ends the name of one of several sketches of a photo
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A drawing.
+    """A sketch of a photo.
 
     Attributes:
         path: its file.
-        photo: its photo's place among the photos of the dataset.
+        photo: the index of its photo among the photos of the dataset.
     """
 
     path: Path
@@ -42,13 +42,13 @@ class Sketch:
 
 @dataclass(frozen=True)
 class SketchData:
-    """Photos, sketches of them, and photos that nobody drew.
+    """Sketch dataset: photos, sketches of them, and photos without a sketch.
 
     Attributes:
         root: the folder or table that was read.
-        photos: P files, by name.
-        sketches: each of one of the photos, by photo and name.
-        gallery: further photos.
+        photos: P files, in the order of names within each folder, or of the table.
+        sketches: the sketches of these photos, ordered by photo and path.
+        gallery: further photos, without a sketch.
     """
 
     root: Path
@@ -64,7 +64,7 @@ def load_sketches(source: str | Path) -> SketchData:
         source: a folder or a CSV file, or its name in the folder of shared data.
 
     Raises:
-        InputError: it is of no such form, or a sketch has no photo.
+        InputError: it has another layout, or a sketch has no photo.
     """
     root = find(source, "dataset of sketches")
     return _table(root) if root.is_file() else _folder(root)
@@ -93,13 +93,13 @@ def _folder(root: Path) -> SketchData:
 
 
 def _pictures(root: Path, kind: str) -> dict[str, Path]:
-    """The pictures below one of a dataset's folders, by name without ending."""
+    """The pictures below one of a dataset's folders, by name without suffix."""
     folders = [root / name for name in FOLDERS[kind] if (root / name).is_dir()]
     return {key: path for folder in folders[:1] for key, path in _below(folder)}
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Pictures in a folder and its subfolders: the name of each from there without ending, and the file."""
+    """The pictures in a folder and its subfolders: each path relative to the folder without suffix, and the file."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{folder}: cannot be read ({reason(error)}).") from None

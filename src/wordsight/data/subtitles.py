@@ -15,8 +15,8 @@ from wordsight.data.records import Dataset, Picture, split_of_folder
 from wordsight.errors import InputError
 from wordsight.vision.fragments import Fragment, is_video
 
-SUFFIXES = (".vtt", ".srt")  # of several beside a video, the first is read
-LARGEST = 1 << 26  # most bytes of a file
+SUFFIXES = (".vtt", ".srt")  # in order of preference: only one file is read for a video
+LARGEST = 1 << 26  # maximum bytes of a file
 _ARROW = "-->"
 _TIME = re.compile(r"(?:(\d{1,4}):)?([0-5]?\d):([0-5]?\d)(?:[.,](\d{1,3}))?")
 _TAGS = re.compile(r"<[^<>]*>|\{[\\*][^{}]*\}")
@@ -24,7 +24,7 @@ _LANGUAGE = re.compile(r"\.[a-z]{2,3}(?:-\w{2,8})*", re.IGNORECASE)  # as in x.e
 
 
 class Cue(NamedTuple):
-    """What is said from one time to another, seconds."""
+    """A cue of subtitles: its start and end in seconds, and its text."""
 
     start: float
     end: float
@@ -44,7 +44,7 @@ def read(root: Path, faults: Faults) -> Dataset:
         faults: collects malformed cues and files.
 
     Raises:
-        InputError: no file has a cue that can be used, or a cue cannot and reading is strict.
+        InputError: no file has a usable cue; or reading is strict, and a cue or file is malformed.
     """
     found: list[Picture] = []
     bad: list[InputError] = []
@@ -65,10 +65,10 @@ def read(root: Path, faults: Faults) -> Dataset:
 
 
 def read_file(path: Path, faults: Faults) -> Dataset:
-    """Read one file of subtitles, of the video beside it.
+    """Read one file of subtitles, and the video beside it.
 
     Raises:
-        InputError: as of `read`, or there is no such video.
+        InputError: as for `read`; or there is no such video.
     """
     files = {entry.name for entry in os.scandir(path.parent) if entry.is_file()}
     name = next((name for name in sorted(filter(is_video, files)) if _is_of(path.name, name)), "")
@@ -79,7 +79,7 @@ def read_file(path: Path, faults: Faults) -> Dataset:
 
 
 def _pictures(video: Path, name: str, split: str, path: Path, faults: Faults) -> list[Picture]:
-    """A record for each different time in a file of subtitles."""
+    """One record for each distinct span of time in a file of subtitles."""
     said: dict[Fragment, list[str]] = {}
     for cue in _without_overlaps(path, list(cues(path, faults)), faults):
         said.setdefault(Fragment(video, cue.start, cue.end), []).append(cue.text)
@@ -94,7 +94,7 @@ def cues(path: Path, faults: Faults) -> Iterator[Cue]:
     """The cues of a file, in its order, without those that have no text or no usable times.
 
     Raises:
-        InputError: the file cannot be read, or a cue cannot be used and reading is strict.
+        InputError: the file cannot be read; or reading is strict, and a cue is not usable.
     """
     lines = decode.read(path, faults, LARGEST).split("\n")
     times = [place for place, line in enumerate(lines) if _ARROW in line]
@@ -112,10 +112,10 @@ def cues(path: Path, faults: Faults) -> Iterator[Cue]:
 
 
 def _times(line: str, where: str) -> tuple[float, float]:
-    """When a cue begins and ends.
+    """The start and end of a cue, seconds.
 
     Raises:
-        InputError: that is not said, or it ends before it begins.
+        InputError: the line has no such times, or the end is not after the start.
     """
     first, _, rest = line.partition(_ARROW)
     second = (rest.split() or [""])[0]  # settings may follow
@@ -143,9 +143,9 @@ def _text(lines: Sequence[str], place: int) -> str:
 
 
 def _without_overlaps(path: Path, found: list[Cue], faults: Faults) -> list[Cue]:
-    """The cues by their time; one that lasts beyond the beginning of the next ends there."""
+    """The cues in order of time; one that lasts beyond the beginning of the next is cut there."""
     kept: list[Cue] = []
-    following, later = math.inf, math.inf  # when the next cue begins, and the next that begins later
+    following, later = math.inf, math.inf  # starts of the current cue, and of the next that begins later
     for cue in reversed(sorted(found, key=lambda cue: cue[:2])):
         if following > cue.start:
             following, later = cue.start, following
@@ -158,7 +158,7 @@ def _without_overlaps(path: Path, found: list[Cue], faults: Faults) -> list[Cue]
 
 
 def _beside(files: set[str]) -> dict[str, str]:
-    """The videos of a folder that have subtitles beside them, and the file of these."""
+    """Video -> its file of subtitles, for the videos of a folder that have one."""
     texts = sorted(name for name in files if name.lower().endswith(SUFFIXES))
     found: dict[str, str] = {}
     for name in sorted(filter(is_video, files)):

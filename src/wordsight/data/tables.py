@@ -54,7 +54,7 @@ def read(root: Path, tables: Sequence[Path], faults: Faults) -> Dataset:
         faults: collects malformed rows.
 
     Raises:
-        InputError: a table cannot be read, or nearly all its rows are bad, or one is and reading is strict.
+        InputError: a table cannot be read, or nearly all its rows are bad; or reading is strict, and any row is bad.
     """
     found: dict[str, _Entry] = {}
     for path in tables:
@@ -66,7 +66,7 @@ def read(root: Path, tables: Sequence[Path], faults: Faults) -> Dataset:
 
 @dataclass
 class _Entry:
-    """A picture in progress, while its rows are read."""
+    """A picture whose rows are still being read."""
 
     name: str
     path: Path
@@ -75,7 +75,7 @@ class _Entry:
 
 
 def _read(path: Path, root: Path, found: dict[str, _Entry], faults: Faults) -> None:
-    """Add the rows of a table to the pictures, by path."""
+    """Add the rows of a table to `found`: path -> picture."""
     files, within = PictureFiles(faults, path.parent, root), _within(path.parent, root)
     place = split_of_file(path.stem, "") or next(filter(None, map(split_of_folder, reversed(within))), "")
     known: dict[tuple[str | Path, str], _Entry] = {}
@@ -107,7 +107,7 @@ def _read(path: Path, root: Path, found: dict[str, _Entry], faults: Faults) -> N
 
 
 def _first_folder(file: str | Path) -> str:
-    """The split in the first folder of a picture's name."""
+    """The split in the first folder of a picture's name; "" without one."""
     first, slash, _ = file.partition("/") if isinstance(file, str) else ("", "", "")
     return split_of_folder(first) if slash else ""
 

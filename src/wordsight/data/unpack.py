@@ -12,7 +12,7 @@ from typing import Any
 from wordsight.errors import InputError
 from wordsight.files import describe, read_json, reason, to_json, write_text
 
-LARGEST = 1 << 28  # most bytes of one picture; larger ones are left out
+LARGEST = 1 << 28  # maximum bytes of one picture; larger ones are left out
 _DONE = ".unpacked.json"  # written last: a folder without it is incomplete
 _SUFFIXES = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -29,13 +29,13 @@ def unpacked(path: Path, unpack: Callable[[Path], Any]) -> tuple[Path, Any]:
 
     Args:
         path: the file to unpack, identified by path, size and modification time.
-        unpack: fills an empty folder, and returns metadata to keep, of plain values.
+        unpack: fills an empty folder, and returns metadata to keep, as plain values.
 
     Returns:
         The folder, and the metadata of `unpack`.
 
     Raises:
-        InputError: the cache cannot be written, or has less room than the file's size.
+        InputError: the cache cannot be written, or has less free space than the file's size.
     """
     cache = Path(os.environ.get("WORDSIGHT_CACHE") or "~/.cache/wordsight").expanduser() / "datasets"
     try:
@@ -67,7 +67,7 @@ def unpacked(path: Path, unpack: Callable[[Path], Any]) -> tuple[Path, Any]:
 
 
 def safe_name(name: str) -> str:
-    """A safe file name on every system, or empty: no folders, no control characters, not hidden."""
+    """A file name that is safe on every system, or "": no folders, no control characters, not hidden."""
     base = re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]', "_", re.split(r"[\\/]", name)[-1]).lstrip(".").strip()
     base = base.encode("utf-8", "replace").decode()
     stem, suffix = os.path.splitext(base)
@@ -85,7 +85,7 @@ def remembered_list(value: object, where: Path) -> list[Any]:
     """Check that kept metadata is a list.
 
     Raises:
-        InputError: it is not: the cache was changed.
+        InputError: it is not a list: the cache was altered.
     """
     if not isinstance(value, list):
         raise InputError(f"{where}: expected a list in {_DONE}, found {describe(value)}; delete this folder.")
@@ -95,7 +95,7 @@ def remembered_list(value: object, where: Path) -> list[Any]:
 def _move(part: Path, home: Path) -> None:
     try:
         os.rename(part, home)
-    except OSError:  # another process was faster, or one was interrupted
+    except OSError:  # another process was faster, or an earlier one was interrupted
         if not (home / _DONE).is_file():
             shutil.rmtree(home, ignore_errors=True)
             os.rename(part, home)

@@ -35,7 +35,7 @@ def read_verbs(folder: Path, faults: Faults) -> dict[str, Verb]:
     """The verbs of `imsitu_space.json`, or else of `verbs.json`; a verb without roles is left out.
 
     Raises:
-        InputError: both files are missing, or the one has another layout.
+        InputError: both files are missing, or the file has another layout.
     """
     path = next((folder / name for name in SPACE_FILES if (folder / name).exists()), None)
     if path is None:
@@ -60,7 +60,7 @@ def read_verbs(folder: Path, faults: Faults) -> dict[str, Verb]:
 
 def _verb(name: str, record: object, where: str) -> Verb:
     roles = field(record, "roles", dict, where)
-    assert isinstance(record, dict)  # as it has a field
+    assert isinstance(record, dict)  # `field` has read a key of it
     order = field(record, "order", list, where) if "order" in record else list(roles)
     if not roles:
         raise InputError(f"{where}: the verb has no roles.")
@@ -71,9 +71,9 @@ def _verb(name: str, record: object, where: str) -> Verb:
 
 
 def read_nouns(folder: Path, faults: Faults) -> dict[str, str]:
-    """The nouns of `imsitu_space.json`, or else of `noun_1gloss.tab`: id -> the first word of its gloss.
+    """The nouns of `imsitu_space.json`, or else of `noun_1gloss.tab`: id -> its gloss, the first if it has several.
 
-    Empty where neither is there: nouns are then shown by their ids.
+    Empty without either file: nouns are then shown by their ids.
     """
     if (path := folder / SPACE).exists():
         records = read_json(path, strict=True).get("nouns")

@@ -20,10 +20,10 @@ from wordsight.errors import InputError
 from wordsight.files import open_regular, reason
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_DEEPEST = 8  # most levels of folders in an archive
+_DEEPEST = 8  # maximum levels of folders in an archive
 _BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
-_MOST = 100_000  # most shards of one pattern
-_EXPANDED = 100  # greatest expansion of a compressed archive
+_MOST = 100_000  # maximum number of shards of one pattern
+_EXPANDED = 100  # maximum expansion of a compressed archive
 
 
 def recognised(path: Path) -> bool:
@@ -42,7 +42,7 @@ def shards(name: Path) -> list[Path]:
 
 
 def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:
-    """Read shards, which are unpacked into the cache; the split is in a shard's name, or its folder's.
+    """Read shards, which are unpacked into the cache; a shard's name or its folder's gives the split, else train.
 
     Args:
         root: the dataset's folder.
@@ -85,7 +85,7 @@ def _unpack(path: Path, into: Path) -> list[str]:
                     content: Any = archive.extractfile(member)
                     target.write_bytes(content.read())
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # tarfile lists all formats
+            why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__  # without tarfile's list of formats
             if not any(into.iterdir()):
                 raise InputError(f"{path}: expected a tar archive ({why}).") from error
             wrong.append(f"{path} is cut short or damaged ({why}); what comes before was read.")
@@ -102,7 +102,7 @@ def _wanted(member: tarfile.TarInfo) -> bool:
 
 
 def _target(name: str, into: Path) -> Path | None:
-    """Target path of an archive's member: always inside the folder."""
+    """Target path of an archive's member, always inside the folder; None if its name gives none."""
     parts = [safe_name(part) for part in name.split("/") if part not in ("", ".")]
     return into.joinpath(*parts) if all(parts) and 0 < len(parts) <= _DEEPEST else None
 

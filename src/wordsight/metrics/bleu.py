@@ -20,13 +20,13 @@ def bleu(
 ) -> tuple[list[float], list[list[float]], list[float]]:
     """BLEU-1 to BLEU-4 of all captions together and of each.
 
-    Counts of an n-gram are clipped at its greatest count in a reference. The brevity penalty is exp(1 - r / c), where r
-    sums, over captions, the length of the reference nearest in length (the shorter of equals). Corpus BLEU is not the
-    mean of each caption's: counts are summed first.
+    The count of an n-gram is clipped at its greatest count in a reference. The brevity penalty is exp(1 - r / c): c is
+    the summed length of the captions, r that of the references nearest in length to each (the shorter of equals). BLEU
+    of all is not the mean of each caption's: counts are summed first.
 
     Args:
         candidates: I captions, tokenised.
-        references: of each, at least one, tokenised.
+        references: for each caption at least one, tokenised.
 
     Returns:
         BLEU-1 ... BLEU-4 of all; a list of the same four for each caption; and those of all without the brevity
@@ -46,7 +46,7 @@ def smoothed(candidate: Tokens, references: Sequence[Tokens], more: float = 0.1)
     Args:
         candidate: a caption, tokenised.
         references: at least one, tokenised.
-        more: added to the matches and to all n-grams of each length.
+        more: added to the numbers of matched and of all n-grams of each length.
     """
     *found, said, nearest = counts(candidate, references)
     pairs = zip(found[:N], found[N:], strict=True)
@@ -66,13 +66,13 @@ def counts(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
 
 
 def _scores(counts: Sequence[int]) -> list[float]:
-    """BLEU-1 to BLEU-4 from such counts."""
+    """BLEU-1 to BLEU-4 from the numbers that `counts` returns."""
     ratio = (counts[-2] + TINY) / (counts[-1] + SMALL)
     return [score * exp(min(0.0, 1 - 1 / ratio)) for score in _precisions(counts)]
 
 
 def _precisions(counts: Sequence[int]) -> list[float]:
-    """The same, without the brevity penalty."""
+    """Like `_scores`, without the brevity penalty."""
     product, scores = 1.0, []
     for n in range(N):
         product *= (counts[n] + TINY) / (counts[N + n] + SMALL)

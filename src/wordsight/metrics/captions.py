@@ -1,6 +1,6 @@
 """Caption metrics: BLEU, ROUGE-L, CIDEr-D and METEOR as in coco-caption, and diversity.
 
-Every metric is over tokens of `TOKENISER`: another tokeniser gives another BLEU.
+Every metric is computed on tokens of `TOKENISER`: another tokeniser gives another BLEU.
 """
 
 import sys
@@ -20,7 +20,7 @@ TOKENISER = NAME
 """What makes tokens of captions here; named beside every BLEU."""
 
 Id = int | str
-Tokens = Sequence[Sequence[str]]  # several sentences
+Tokens = Sequence[Sequence[str]]  # tokenised sentences
 
 
 def _to_stderr(line: str) -> None:
@@ -35,23 +35,23 @@ def caption_metrics(
     spice: bool = False,
     say: Callable[[str], object] = _to_stderr,
 ) -> dict[str, float]:
-    """The metrics of coco-caption over a set of pictures, with equal values.
+    """The metrics of coco-caption over a set of pictures, with the same values.
 
     Captions are tokenised as in coco-caption, see `ptb.tokenise`. CIDEr is CIDEr-D, with document frequencies of these
-    references: compare it over the same pictures only.
+    references: compare it only over the same pictures.
 
     Args:
         candidates: picture -> its caption; an empty one is allowed and scores 0.
-        references: picture -> one sentence or more; of the same pictures.
-        meteor: also METEOR, which is slow, where it can run.
-        spice: also SPICE, by far the slowest, where it can run.
+        references: picture -> one sentence or more; for the same pictures.
+        meteor: also compute METEOR, which is slow, if it can run.
+        spice: also compute SPICE, by far the slowest, if it can run.
         say: receives one line on why METEOR or SPICE is left out.
 
     Returns:
         `Bleu_1` ... `Bleu_4`, `ROUGE_L` and, if asked for and possible, `METEOR` and `SPICE`, 0 to 1; `CIDEr`, 0 to 10.
-        And what coco-caption does not have: `Bleu_1_any_length` ... `Bleu_4_any_length`, without brevity penalty;
-        `exact`, the share of captions, 0 to 1, that are a reference of their picture word for word.
-        Papers print 100 times these.
+        Beyond coco-caption: `Bleu_1_any_length` ... `Bleu_4_any_length`, without brevity penalty; `exact`, the share of
+        captions, 0 to 1, that are a reference of their picture word for word.
+        Papers print 100 times these values.
 
     Raises:
         InputError: the pictures differ, there are none, or one has no reference with a word.
@@ -93,7 +93,7 @@ def diversity(candidates: Mapping[Id, str], training_captions: Sequence[str]) ->
 
     Args:
         candidates: picture -> its caption; not empty.
-        training_captions: all of the model's training.
+        training_captions: all captions that the model was trained on.
 
     Returns:
         `captions`, their number; `in_training`, the share, 0 to 1, that is word for word a training caption;
@@ -129,12 +129,12 @@ def caption_metrics_of_files(
     Args:
         candidates: JSON list of `{"image_id", "caption"}`.
         references: JSON with `images` and `annotations`.
-        meteor: also METEOR, where it can run.
-        spice: also SPICE, where it can run.
+        meteor: also compute METEOR, if it can run.
+        spice: also compute SPICE, if it can run.
         say: receives one line on why METEOR or SPICE is left out.
 
     Raises:
-        InputError: a file is malformed, or the two are not of the same pictures; the message names it.
+        InputError: a file is malformed (the message names it), or the two are not about the same pictures.
     """
     said, right = read_candidates(candidates), read_references(references)
     _check(said, right, str(candidates), str(references))
@@ -164,8 +164,8 @@ def read_references(path: Path) -> dict[Id, list[str]]:
     """Read the sentences of a COCO captions file, JSON with `images` and `annotations`: picture -> sentences.
 
     Raises:
-        InputError: it cannot be read, a key is missing or of the wrong type, a picture is there twice or without a
-            sentence, or a sentence is of no picture.
+        InputError: it cannot be read, a key is missing or of the wrong type, a picture is listed twice or has no
+            sentence, or a sentence has no picture.
     """
     content = read_json(path)
     sentences: dict[Id, list[str]] = {}
@@ -195,7 +195,7 @@ def picture_id(record: object, key: str, where: str) -> Id:
 
 
 def _check(candidates: Mapping[Id, str], references: Mapping[Id, Sequence[str]], one: str, other: str) -> None:
-    """Check that both are of the same pictures, and every picture has references."""
+    """Check that both are about the same pictures, and every picture has references."""
     if not references:
         raise InputError(f"There are no pictures in {other}.")
     if unknown := [picture for picture in candidates if picture not in references]:

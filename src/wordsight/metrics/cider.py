@@ -13,15 +13,15 @@ class CiderD:
     """CIDEr-D against the references of pictures.
 
     Cosine of tf-idf vectors of n-grams, n = 1 to 4, clipped so that repetition gains nothing, times a Gaussian penalty
-    on the difference in length; mean over n and references, times 10. Document frequencies are of the references given
-    here, so scores over different pictures do not compare, and one picture alone scores 0.
+    on the difference in length; mean over n and references, times 10. Document frequencies come from the references
+    given here, so scores over different pictures do not compare, and a single picture scores 0.
 
     Args:
-        references: of each of I pictures, at least one, tokenised.
+        references: for each of I pictures at least one, tokenised.
     """
 
     def __init__(self, references: Sequence[Sequence[Tokens]]) -> None:
-        pictures: Counter[Tokens] = Counter()  # n-gram -> in how many pictures' references
+        pictures: Counter[Tokens] = Counter()  # n-gram -> number of pictures whose references have it
         for right in references:
             pictures.update({gram for reference in right for gram in ngrams(reference)})
         self.most = log(max(len(references), 1))  # idf of an n-gram in no reference
@@ -29,7 +29,7 @@ class CiderD:
         self.references = [[_Vector(one, self) for one in right] for right in references]
 
     def score(self, picture: int, candidate: Tokens) -> float:
-        """The score of a caption of the picture of that row: 0 to 10."""
+        """The score of a caption for the picture with this index, 0 to 10."""
         said, right = _Vector(candidate, self), self.references[picture]
         return 10 * sum(said.similarity(one) for one in right) / len(right)
 
@@ -39,7 +39,7 @@ def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 
     Args:
         candidates: I captions, tokenised.
-        references: of each, at least one, tokenised.
+        references: for each caption at least one, tokenised.
 
     Returns:
         (I) scores, 0 to 10; see `CiderD`.
@@ -60,7 +60,7 @@ class _Vector:
         self.norms = [sqrt(square) for square in squares]
 
     def similarity(self, reference: "_Vector") -> float:
-        """To a reference, 0 to 1, mean over n."""
+        """Similarity to a reference, 0 to 1, the mean over n."""
         products = [0.0] * N
         for gram, weight in self.weights.items():
             if gram in reference.weights:

@@ -1,4 +1,4 @@
-"""Files of captions: COCO results, NeuralTalk's `result_struct.json`, and NeuralTalk2's `vis.json`.
+"""Caption files: COCO results, NeuralTalk's `result_struct.json`, and NeuralTalk2's `vis.json`.
 
 A COCO results file is a JSON list of `{"image_id", "caption"}`; `vis.json` is one with numbered pictures beside it.
 """
@@ -17,19 +17,19 @@ from wordsight.vision.clips import still
 from wordsight.vision.fragments import fragment
 
 _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d{1,18})", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
-_FOLDERS = 8  # most parts of a path that are compared
-_SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")  # how files begin that every browser shows: JPEG, PNG, GIF
+_FOLDERS = 8  # maximum parts of a path that are compared
+_SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")  # first bytes of what every browser shows: JPEG, PNG, GIF
 
 
 def image_ids(pictures: Sequence[str]) -> list[Id]:
-    """Picture ids of a results file.
+    """Picture ids for a results file.
 
     Args:
         pictures: their names or paths, each once.
 
     Returns:
-        For each the number in its file name, if it is all digits or as in COCO; else the file name. If two would be
-        equal, all are as given.
+        For each, the number in its file name, if the name is all digits or as in COCO; else the file name. If two ids
+        would be equal, all names as given.
     """
     found = [_image_id(Path(picture)) for picture in pictures]
     return found if len(set(found)) == len(found) else list(pictures)
@@ -41,7 +41,7 @@ def _image_id(picture: Path) -> Id:
 
 
 class Said(NamedTuple):
-    """A caption in a file: what its picture is called, the best name first, and its references if the file has them."""
+    """A caption in a file, with the names of its picture, the best first, and its references if the file has them."""
 
     pictures: tuple[Id, ...]
     caption: str
@@ -52,7 +52,7 @@ def read_captions(path: Path) -> list[Said]:
     """Read a captions file of any of the three layouts.
 
     Raises:
-        InputError: it cannot be read, is of no such layout, has no captions, or a key is missing or of the wrong type.
+        InputError: it cannot be read, has another layout or no captions, or a key is missing or of the wrong type.
     """
     content = read_json(path)
     if isinstance(content, dict) and "imgblobs" in content:
@@ -87,10 +87,10 @@ def _blob(blob: object, where: str) -> Said:
 
 
 def names_of(pictures: Sequence[Id], files: Mapping[Id, str] = {}) -> dict[Id, list[Id]]:
-    """What pictures may be called in a file: name, end of the path, stem or number -> the pictures that it may be.
+    """Names of pictures in a file: name, end of the path, stem or number -> the pictures that each may mean.
 
     Args:
-        pictures: their names or ids, each once; a whole one is of that picture alone.
+        pictures: their names or ids, each once; a full name or id means that picture alone.
         files: their file names, where `pictures` are ids.
     """
     known: dict[Id, list[Id]] = {picture: [picture] for picture in pictures}
@@ -103,9 +103,9 @@ def names_of(pictures: Sequence[Id], files: Mapping[Id, str] = {}) -> dict[Id, l
 
 
 def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: str) -> dict[Id, str]:
-    """Captions by picture: each is given to the only picture that may be called so.
+    """Captions by picture: each goes to the only picture that its name may mean.
 
-    The number beside a file name counts only if the pictures have no file names: it may be a mere serial number.
+    A number beside a file name counts only if the pictures have no file names: it may be a mere serial number.
 
     Args:
         said: captions of a file.
@@ -113,7 +113,7 @@ def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: st
         where: the file.
 
     Raises:
-        InputError: a caption is of no picture, or a picture has two.
+        InputError: a caption's name means no picture or several, or a picture has two captions.
     """
     captions: dict[Id, str] = {}
     named = any(isinstance(key, str) for key in known)
@@ -135,9 +135,9 @@ def _not_one(name: Id, found: Sequence[Id], known: Mapping[Id, Sequence[Id]]) ->
 
 
 def _names(picture: Id) -> list[Id]:
-    """What a picture may be called, the surest first: as it is, ends of its path, its stem, its number.
+    """Possible names of a picture, the surest first: as given, ends of its path, its stem, its number.
 
-    Case, Unicode form and direction of slashes count only in the first.
+    Case, Unicode form and direction of slashes matter only in the first.
     """
     if isinstance(picture, int):
         return [picture]
@@ -148,7 +148,7 @@ def _names(picture: Id) -> list[Id]:
 
 
 def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -> None:
-    """Write a caption of each picture as a COCO results file; `pictures` as for `image_ids`.
+    """Write one caption for each picture as a COCO results file; `pictures` as for `image_ids`.
 
     Raises:
         InputError: it cannot be written.
@@ -161,9 +161,9 @@ def write_results(out: Path, pictures: Sequence[str], captions: Sequence[str]) -
 def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
     """Write the best caption of each picture file, in the layout that the file's name asks for.
 
-    `result_struct.json` is NeuralTalk's, with the path and log-probability of each; `vis.json` is NeuralTalk2's: the
-    pictures are numbered and copied to `imgs/imgN.jpg` beside it, where its page looks for them, of clips a frame; any
-    other name is a COCO results file.
+    `result_struct.json` is NeuralTalk's, with the path and log-probability of each. `vis.json` is NeuralTalk2's: the
+    pictures (one frame of a clip) are numbered and copied to `imgs/imgN.jpg` beside it, where its page looks for them.
+    Any other name gives a COCO results file.
 
     Args:
         out: a name that ends in `.json`.
@@ -194,7 +194,7 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
 
 
 def _shown(path: Path) -> bytes:
-    """A picture for a browser: the file as it is, or a JPEG of what others show: of a clip the frame in the middle."""
+    """A picture for a browser: a JPEG, PNG or GIF file unchanged, others as JPEG; of a clip, the middle frame."""
     if fragment(path).whole:
         try:
             content = read_bytes(path)

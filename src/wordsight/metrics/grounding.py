@@ -1,9 +1,9 @@
 """Phrase grounding as Flickr30k Entities measures it (Plummer et al. 2015, 2017), and pointing, beside baselines.
 
-A phrase is asked in its own picture. Its true boxes are merged into the smallest one around them all, and a box is
-right that overlaps it by an intersection over union (IoU) of at least one half. R@K: one of the first K boxes is right,
-of those left when a box goes that overlaps a better one by more than half. The upper bound is any of the proposals.
-Phrases without a box are not asked. A phrase of two types counts once in all, and under each of the two.
+Each phrase is located in its own picture. Its true boxes are merged into their bounding box; a predicted box is right
+if its intersection over union (IoU) with that is at least one half. R@K: one of the first K boxes is right, after
+non-maximum suppression of boxes that overlap a better one by more than half. The upper bound: whether any proposal is
+right. Phrases without a box are left out. A phrase of two types counts once overall, and under each of the two.
 
 Pointing: the point lies in any true box. A trained model's point is a vote of regions inside its box
 (`matching/locate.py`); the row `middle` takes its boxes' centres, as the baselines do.
@@ -22,18 +22,18 @@ from wordsight.data.entities import Phrase
 from wordsight.matching.locate import overlaps
 
 KS = (1, 5, 10)
-IOU = 0.5  # least overlap with the truth of a right box, and greatest of two boxes that are both kept
-EXACT = 1e-5  # by which an IoU of just one half may miss it: boxes are fractions in float32
+IOU = 0.5  # minimum IoU of a right box with the truth; maximum IoU of two boxes that are both kept
+EXACT = 1e-5  # tolerance for an IoU of just one half: boxes are fractions in float32
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 Look = Callable[[Sequence[str]], Regions]  # names of I pictures -> their regions
 
 
 class Located(NamedTuple):
-    """Where P phrases are.
+    """Predicted locations of P phrases.
 
     Attributes:
-        boxes: (P, K, 4) `xyxy` fractions, best first; fewer than K are filled up with the last one.
-        points: (P, 2) x and y; None for the middles of the best boxes.
+        boxes: (P, K, 4) `xyxy` fractions, best first; if there are fewer than K, the last one is repeated.
+        points: (P, 2) x and y; None for the centres of the best boxes.
     """
 
     boxes: Tensor
@@ -57,14 +57,14 @@ def evaluate(
         predict: locates each phrase.
         phrases: with their true boxes.
         proposals: picture name -> (R, 4) boxes to choose from, `xyxy` fractions.
-        untrained: locates each phrase without a trained model; None leaves it out.
+        untrained: locates each phrase without a trained model; None leaves out this baseline.
 
     Returns:
         `grounding_phrases`; then, in percent, `grounding_pointing`, `grounding_iou` (R@1), `grounding_R@5` and
         `grounding_R@10`, the same with `centre` (a point in the picture's middle), `whole` (the whole picture),
         `random` (proposals in random order, expected), `best` (the best of all proposals, the upper bound) and
-        `untrained` before the last word; then all of these as `grounding_<type>_...`, where a type that is called like
-        one of these rows has "type " before it.
+        `untrained` before the last word; then all of these as `grounding_<type>_...`, where a type with the name of one
+        of these rows has "type " before it.
     """
     rows = _of_model(predict(phrases), phrases) | _of_proposals(phrases, proposals)
     whole = _hits(torch.tensor([[WHOLE]]).expand(len(phrases), 1, 4), phrases)[:, 0]
@@ -111,7 +111,7 @@ def _of_proposals(phrases: Sequence[Phrase], proposals: Mapping[str, Tensor]) ->
         counts = torch.tensor([len(one) for one in boxes])
         hits = _hits(pad_sequence(boxes, batch_first=True), some)  # (P, R, 2)
         hits *= (torch.arange(hits.shape[1]) < counts[:, None])[:, :, None]
-        right = hits.sum(1)  # (P, 2), how many proposals are right
+        right = hits.sum(1)  # (P, 2), the number of right proposals
         found = {"random_pointing": right[:, 0] / counts, "random_iou": right[:, 1] / counts}
         found |= {f"random_R@{k}": _any_of(k, right[:, 1], counts) for k in KS[1:]}
         for row, values in (found | {"best_pointing": hits[..., 0].amax(1), "best_iou": hits[..., 1].amax(1)}).items():
@@ -120,15 +120,15 @@ def _of_proposals(phrases: Sequence[Phrase], proposals: Mapping[str, Tensor]) ->
 
 
 def _any_of(k: int, right: Tensor, counts: Tensor) -> Tensor:
-    """How probably one of K drawn from n proposals is among the right ones of them: (P,)."""
+    """The probability that at least one of K proposals, drawn at random, is right: (P,)."""
     pairs = zip(right.int().tolist(), counts.tolist(), strict=True)
     return torch.tensor([1 - comb(n - some, min(k, n)) / comb(n, min(k, n)) for some, n in pairs])
 
 
 def _hits(boxes: Tensor, phrases: Sequence[Phrase], points: Tensor | None = None) -> Tensor:
-    """Whether boxes (P, R, 4), or points (P, R, 2) for their middles, are right, by pointing and IoU: (P, R, 2)."""
+    """Whether boxes (P, R, 4) are right, by pointing and IoU: (P, R, 2); points (P, R, 2) replace their centres."""
     point = (boxes[..., :2] + boxes[..., 2:]) / 2 if points is None else points
-    # Repeating a phrase's first box fills the row, and changes neither "inside any" nor the box around all.
+    # Repeating a phrase's first box pads the row, and changes neither "inside any" nor the bounding box.
     longest = max(len(phrase.boxes) for phrase in phrases)
     rows = [(*phrase.boxes, *phrase.boxes[:1] * (longest - len(phrase.boxes))) for phrase in phrases]
     truth = torch.tensor(rows)  # (P, B, 4)

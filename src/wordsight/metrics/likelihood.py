@@ -1,13 +1,12 @@
 """Ranking by a captioner's likelihood of a sentence given a picture.
 
-The score is log p(sentence | picture), which ranks the pictures of a sentence. For one picture it would rank common
+The score is log p(sentence | picture), which ranks pictures for a sentence. For a picture it would rank common
 sentences first, so the sentence's marginal probability is subtracted (Mao et al. 2015, section on retrieval):
 
     score = log p(sentence | picture) - log p(sentence),    p(sentence) = mean over training pictures of p(sentence | .)
 
-The simple score, log-likelihood a word, is measured beside it. Every word of every sentence is predicted for every
-
-picture; common prefixes of sentences once.
+The simple score, log-likelihood per word, is measured beside it. Every word of every sentence is predicted for every
+picture; prefixes that sentences share are computed once.
 """
 
 import math
@@ -22,7 +21,7 @@ from wordsight.captioning.captioner import END, full, pick
 from wordsight.captioning.decode import Steps
 from wordsight.metrics.ranking import metrics, ranks
 
-PICTURES, SENTENCES = 4, 256  # together through the model: about as many rows as a processor's cache can hold
+PICTURES, SENTENCES = 4, 256  # scored at once by the model: about as many rows as a processor's cache can hold
 
 
 @torch.no_grad()  # inference mode would make autocast turn weights into bf16 at every step
@@ -31,7 +30,7 @@ def log_likelihoods(model: Steps, blocks: Iterable[Regions], words: Words) -> Te
 
     Args:
         model: in evaluation mode.
-        blocks: of I pictures in all, best `PICTURES` at a time: (P, R, F).
+        blocks: regions (P, R, F) of I pictures in all, best in blocks of `PICTURES`.
         words: (N, T), of the model's vocabulary, on the model's device.
 
     Returns:
@@ -72,12 +71,12 @@ def likelihood_metrics(found: Tensor, strange: Tensor, words: Tensor, picture: T
 
     Args:
         found: (I, N) logarithms of p(sentence | picture).
-        strange: (S, N) the same of training pictures.
-        words: (N,) how many words a sentence has, "<end>" counted as one.
+        strange: (S, N) the same for S training pictures.
+        words: (N,) the number of words of each sentence, "<end>" counted as one.
         picture: (N,) the right picture of each sentence.
 
     Returns:
-        The keys of `ranking.metrics`, and `per_word_i2t_...` for sentences ranked by log-likelihood a word. Text to
+        The keys of `ranking.metrics`, and `per_word_i2t_...` for sentences ranked by log-likelihood per word. Text to
         picture is the same for both, as the correction is constant over pictures.
     """
     anywhere = strange.logsumexp(dim=0) - math.log(len(strange))  # (N,), log p(sentence)

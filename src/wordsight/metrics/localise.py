@@ -22,7 +22,7 @@ def predictor(
     beta: float | None = None,
     rows: int = 256,
 ) -> Predict:
-    """A trained model's grounding: regions by the sum of a phrase's word evidence, best first, and a point.
+    """Grounding by a trained model: regions by the sum of a phrase's word evidence, best first, and a point.
 
     Function words of a phrase are ignored, unless it has no others.
 
@@ -30,8 +30,8 @@ def predictor(
         model: in evaluation mode.
         vocabulary: the model's.
         look: gives the regions of pictures by name.
-        beta: choose by segments instead (`matching/segments.py`): the region of most of a phrase's words; ties by the
-            greatest sum. The others follow by their sums.
+        beta: choose the first region by segments instead (`matching/segments.py`): that of most words of the phrase;
+            ties by the greatest sum. The others follow by their sums.
         rows: sentences encoded at once.
     """
 
@@ -70,13 +70,13 @@ def _scored(
         model: in evaluation mode.
         vocabulary: the model's.
         look: gives the regions of pictures by name.
-        pairs: pictures and sentences.
+        pairs: (picture, sentence) pairs.
         row: (P,) the pair of each phrase.
         phrases: P.
-        beta: as of `predictor`.
+        beta: as for `predictor`.
 
     Returns:
-        (P, R) scores; (P, R, 4) the regions' boxes; (P,) the region that each phrase's words voted for, with `beta`.
+        (P, R) scores; (P, R, 4) the regions' boxes; (P,) the region of each phrase by vote, None without `beta`.
     """
     device = next(model.parameters()).device
     names = list(dict.fromkeys(picture for picture, _ in pairs))  # each picture is encoded once

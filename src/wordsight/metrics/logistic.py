@@ -1,4 +1,4 @@
-"""Logistic regression of few inputs by Newton's method, for calibration (Platt 1999)."""
+"""Logistic regression on few inputs by Newton's method, for calibration (Platt 1999)."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def logistic(inputs: Tensor, right: Tensor, rising: int = 0, counts: Tensor | No
     Args:
         inputs: (M, P), the last column all 1.
         right: (M,) bool.
-        rising: how many of the first weights are constrained to be >= 0.
+        rising: the number of weights, from the first, that are constrained to be >= 0.
         counts: (M,) weight of each example; None for 1.
 
     Returns:
@@ -36,7 +36,7 @@ def logistic(inputs: Tensor, right: Tensor, rising: int = 0, counts: Tensor | No
 
 
 def _newton(scaled: Tensor, right: Tensor, counts: Tensor) -> Tensor:
-    """The same for standardised inputs."""
+    """The unconstrained weights (P,) for standardised inputs."""
     weights = torch.zeros(scaled.shape[1], dtype=torch.double)
     prior = torch.full_like(weights, PRIOR) + TINY
     prior[-1] = TINY

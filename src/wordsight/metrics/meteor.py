@@ -9,20 +9,20 @@ from threading import Timer
 
 from wordsight.errors import InputError, install
 
-START, EACH = 120.0, 1.0  # seconds that Java may take: to start, and for a caption
+START, EACH = 120.0, 1.0  # time limit for Java, seconds: to start, and for each caption
 
 
 def meteor(
     candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
 ) -> tuple[float, list[float]]:
-    """METEOR 1.5 of all captions together and of each; starting it takes some ten seconds and up to 2 GB.
+    """METEOR 1.5 of all captions together and of each; starting it takes about ten seconds and up to 2 GB.
 
     Args:
         candidates: I captions, tokenised.
-        references: of each, at least one, tokenised.
+        references: for each caption at least one, tokenised.
 
     Returns:
-        The score of all, which is not the mean, and of each; 0 to 1.
+        The score of all, which is not the mean, and that of each; 0 to 1.
 
     Raises:
         InputError: it cannot run here, or Java failed or hung.

@@ -1,7 +1,7 @@
 """Captions of painted pictures and regions, evaluated against references and against the scene.
 
 References are a few of very many true sentences about a picture, so a good caption is seldom one of them word for word.
-But the scene decides of any sentence in the painter's forms whether it is true.
+But the scene decides whether a sentence in the painter's forms is true.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def of_regions(said: Sequence[str], regions: Sequence[AnnotatedRegion], seed: in
 
 
 def _is_called(phrase: str, scene: Scene, box: Box) -> bool:
-    """Whether a phrase is true of a thing centred in the box, `xyxy` fractions."""
+    """Whether a phrase is true of a thing whose centre is in the box, `xyxy` fractions."""
     left, top, right, bottom = box
     for thing in scene.things:
         x, y = thing.centre[0] / scene.image.width, thing.centre[1] / scene.image.height

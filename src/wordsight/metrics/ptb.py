@@ -3,14 +3,14 @@
 coco-caption runs Stanford's PTBTokenizer (CoreNLP 3.4.1, `-preserveLines -lowerCase`) in Java and then drops a list of
 tokens. These rules do the same: contractions are split (do n't, man 's, can not); hyphens, slashes, times, acronyms and
 abbreviations are kept (black-and-white, 1:20, u.s.). `benchmarks/tokens.py` counts the captions that differ: 17 of
-11,991 made to be hard, 5 of 230,147 of COCO and Flickr8K. Those 5 end in one letter with a full stop, and the next
+11,991 made to be hard, 5 of 230,147 from COCO and Flickr8K. Those 5 end in one letter with a full stop, and the next
 caption begins with "A": coco-caption reads on into the next line, these rules read each caption by itself.
 
-As in any lexer the longest match wins, including lookahead, the first among equals. Some tokens surprise, and metrics
+As in any lexer the longest match wins, including lookahead; of equals, the first. Some tokens surprise, and metrics
 depend on them: brackets stay, as -lrb- and -rrb-; "!" is dropped but "!!" stays; "AT&T" is one token, "at&t" three;
 a letter keeps its full stop ("plan b."); words with combining marks are no part of a compound with a hyphen.
 
-On purpose not as coco-caption: texts are brought to NFC first; letters and marks of every living script are letters,
+Deliberately unlike coco-caption: texts are brought to NFC first; letters and marks of every living script are letters,
 also those that its lexer drops (Kannada, Sinhala, Tibetan, newer letters), and joiners join; a mark alone is no token;
 in scripts without spaces between words each character, with its marks, is a token, where coco-caption leaves sentences
 whole.
@@ -29,7 +29,7 @@ PUNCTUATION = frozenset(
 )
 """Tokens that coco-caption drops. Its brackets are in capitals, so they never equal a lowercase token."""
 
-# Abbreviations keep their full stop: the first are also cut from two characters behind it; the last, before a number.
+# Abbreviations keep their full stop: the first match with two characters of lookahead, the last only before a number.
 _CUT = """al ala apr ariz assn aug bancorp bhd bros calif co colo conn corp cos ct dak dec ed.d esq est etc ext feb fla
     fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont neb nev nov oct okla penn ph.d plc
     ppte pptes ppty pptys pte ptes pty ptys sep sept seq sq sr sys tel tenn thu thurs tue tues univ va vt wed wis wisc
@@ -43,7 +43,7 @@ _NUMBERED = "art ca fig figs no nos op pp prop"
 _BEGINNINGS = """A About According Additionally After An As At But Earlier He Her Here However If In It Last Many More
     Now Once One Other Our She Since So Some Such That The Their Then There These They This We What When While Yet
     You"""
-# Tokens with an apostrophe that is not a contraction's.
+# Tokens whose apostrophe does not belong to a contraction.
 _ELISIONS = r"""o'er e'er ne'er ev'ry cap'n c'mon d'ye s'mores nor'easter nat'l ol' dunkin' somethin' [djl]' 'n'? 'em
     'till? 'cause '[2-9]0s '\d\d(?=\s)"""
 
@@ -118,7 +118,7 @@ def _any(words: str) -> str:
 
 @cache
 def _rules() -> tuple[re.Pattern[str], ...]:
-    """The rules, compiled at the first caption, as that is slow."""
+    """The rules, compiled when first needed, as compiling is slow."""
     return tuple(re.compile(rule, re.IGNORECASE) for rule in _rule_texts())
 
 
@@ -138,7 +138,7 @@ _WRITTEN = (
     | {"£": "#", "€": "$", "¤": "$", "₠": "$", "¢": "cents", '"': "''"}
     | {char: unicodedata.normalize("NFKC", char).replace("\N{FRACTION SLASH}", "/") for char in "¼½¾⅓⅔"}
 )
-# Other characters than letters, digits and ASCII that are tokens; the rest, as most of emoji, are dropped.
+# Characters other than letters and digits that are tokens; the rest, such as most emoji, are dropped.
 _SYMBOLS = re.compile(
     "[!-~¡¥-©¬®-´¶-¹¿×÷˂-˅˒-˟˥-˫˭˯-˿͵΄΅϶՚-՟։־׀׃׆׳״\u0600-\u0603؆-،؛؞؟٪٭۔\u06dd۞۩۽۾܀-܍\u070f߶-߸।॥฿๏᾽‖‗‚„-‣‰-‸"
     "※‾-⁂⁄⁰⁴-⁾₀-₎₤℀℁℃-℆℈℉℔№-℘℞-℣℥℧℩℮℺℻⅀-⅄⅊-⅍⅏⅕-⅞←-\u2328\u232b-\u2426\u2440-\u244a①-⫛⫝-⭳⭶-⮕⮗-⯿、。〒・！-／：-＠［-｀｛-･￠￡￥￦]"
@@ -167,7 +167,7 @@ def tokenise(caption: str) -> list[str]:
 
 
 def _kind(piece: str) -> str:
-    """How a piece begins: "0", with a digit; "A", as a sentence; "a", with anything else."""
+    """How a piece begins: "0" with a digit, "A" like a sentence, "a" with anything else."""
     if piece[0].isdigit():
         return "0"
     begins = piece[0].isupper() and piece.capitalize() in _BEGINNINGS.split()

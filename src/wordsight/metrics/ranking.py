@@ -1,7 +1,7 @@
 """Retrieval metrics: R@K and Med r, picture to text and text to picture.
 
-Picture to text counts a hit if any of a picture's sentences is among the top K, and Med r is of the best-ranked right
-one. Text to picture ranks all pictures for each sentence. Ties count against the model. Galleries may be large (5,000
+Picture to text counts a hit if any of a picture's sentences is among the top K, and Med r uses the best-ranked of
+them. Text to picture ranks all pictures for each sentence. Ties count against the model. Galleries may be large (5,000
 pictures with 25,000 sentences): only the matrix of scores is kept whole.
 """
 
@@ -24,8 +24,8 @@ class Ranks(NamedTuple):
     """Ranks of the right answers, 1 is best.
 
     Attributes:
-        images: of each picture that has a sentence, the rank of its best-ranked right sentence; int64.
-        texts: (N,) of each sentence, the rank of its picture; int64.
+        images: for each picture that has a sentence, the rank of its best-ranked right sentence; int64.
+        texts: (N,) for each sentence, the rank of its picture; int64.
     """
 
     images: Tensor
@@ -40,7 +40,7 @@ def score_matrix(model: Matcher, images: Blocks, texts: Blocks, *, rows: int = 1
         model: in evaluation mode.
         images: I encoded pictures.
         texts: N encoded sentences; given as blocks, only one block is held at a time.
-        rows: pictures, and sentences, scored at once.
+        rows: the number of pictures, and of sentences, scored at once.
 
     Returns:
         (I, N) float32 on the CPU.
@@ -60,12 +60,12 @@ def _blocks(vectors: Blocks, rows: int) -> Iterator[Vectors]:
 
 
 def ranks(scores: Tensor, picture: Tensor, *, rows: int = 128) -> Ranks:
-    """The ranks of the right answers; ties, and NaN, count as better.
+    """The ranks of the right answers; other answers that tie, and NaN, rank before them.
 
     Args:
         scores: (I, N), greater fits better.
         picture: (N,) the right picture of each sentence.
-        rows: pictures, or sentences, compared at once.
+        rows: the number of pictures, or of sentences, compared at once.
     """
     images, texts = [], []
     numbers = torch.arange(len(scores))
@@ -86,7 +86,7 @@ def metrics(found: Ranks, pictures: int) -> dict[str, float]:
 
     Args:
         found: the ranks.
-        pictures: I, how many were ranked.
+        pictures: I, the number of pictures ranked.
 
     Returns:
         `i2t_R@1`, `i2t_R@5`, `i2t_R@10`, `i2t_medr`, the same with `t2i_`, `pictures`, `sentences`.
@@ -99,24 +99,24 @@ def metrics(found: Ranks, pictures: int) -> dict[str, float]:
 
 
 def fold_metrics(scores: Tensor, picture: Tensor, folds: int) -> dict[str, float]:
-    """Means over folds of the gallery, as COCO's "1K": each part is ranked with its own sentences alone.
+    """Means over folds of the gallery, as for COCO's "1K": each fold is ranked with its own sentences alone.
 
     Args:
         scores: (I, N), greater fits better.
         picture: (N,) the right picture of each sentence.
-        folds: how many parts, in the order of the pictures; of COCO's 5,000, five.
+        folds: the number of folds, in the order of the pictures; five for COCO's 5,000.
 
     Returns:
         The keys of `metrics` with means, `pictures` and `sentences` of the largest fold, `rsum`, and `count`.
 
     Raises:
-        InputError: there are not two pictures for each fold.
+        InputError: there is no fold, or there are fewer than two pictures for each.
     """
     return fold_means(fold_ranks(scores, picture, folds), len(scores)) | {"count": folds}
 
 
 def fold_means(parts: Sequence[Ranks], pictures: int) -> dict[str, float]:
-    """The same of ranks by `fold_ranks`, without `count`; `pictures` of all folds together."""
+    """`fold_metrics`, without `count`, from the ranks of `fold_ranks`; `pictures` counts those of all folds."""
     sizes = [len(some) for some in torch.arange(pictures).tensor_split(len(parts))]
     found = [metrics(part, size) for part, size in zip(parts, sizes, strict=True)]
     means = {key: round(sum(one[key] for one in found) / len(found), 4) for key in found[0]}
@@ -138,7 +138,7 @@ def check_folds(folds: int, pictures: int) -> None:
     """Check a number of folds.
 
     Raises:
-        InputError: there are not two pictures for each fold.
+        InputError: there is no fold, or there are fewer than two pictures for each.
     """
     if folds < 1 or pictures < 2 * folds:
         raise InputError(f"{folds} folds of {pictures} pictures: expected 1 or more, of two pictures at least.")
@@ -158,16 +158,16 @@ def ranking_metrics(model: Matcher, images: Blocks, texts: Blocks, picture: Tens
 
 
 def rsum(flat: Mapping[str, float]) -> float:
-    """Rsum, for model selection: the sum of R@1, 5 and 10 both ways, 0 to 600."""
+    """Rsum, for model selection: the sum of R@1, 5 and 10 in both directions, 0 to 600."""
     return sum(flat[f"{way}_R@{k}"] for way in ("i2t", "t2i") for k in KS)
 
 
 def chance(picture: Tensor, pictures: int) -> dict[str, float]:
-    """Metrics of a random ranking: the keys of `metrics`, expected values, Med r the median of the expected ranks.
+    """Expected metrics of a random ranking, with the keys of `metrics`; Med r is the median of the expected ranks.
 
     Args:
         picture: (N,) the right picture of each sentence.
-        pictures: I.
+        pictures: I, the number of pictures.
     """
     sentences = len(picture)
     own = torch.bincount(picture, minlength=pictures)

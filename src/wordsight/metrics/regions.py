@@ -1,7 +1,7 @@
 """Region caption metrics, as in Karpathy & Fei-Fei 2015, table 3.
 
 A region is an annotated box of a phrase, given to the captioner. Its references are all phrases that name it, in any of
-the picture's sentences. A phrase for several things ("two dogs") is a reference of each of their boxes, though none
+the picture's sentences. A phrase for several things ("two dogs") is a reference of each of their boxes, though no box
 shows them all.
 """
 
@@ -83,19 +83,19 @@ def grouped(regions: Sequence[AnnotatedRegion]) -> tuple[list[str], list[list[Bo
 def views(
     encoder: RegionEncoder, pictures: Sequence[Source], boxes: Sequence[Sequence[Box]], wholes: Regions
 ) -> Regions:
-    """Input of a captioner of regions: each box, then the whole picture.
+    """Input of a region captioner: each box, then the whole picture.
 
     Args:
-        encoder: of regions.
-        pictures: I of them.
-        boxes: in each, at least one, `xyxy` fractions; S in all.
+        encoder: encodes regions.
+        pictures: I pictures.
+        boxes: at least one in each picture, `xyxy` fractions; S in all.
         wholes: (I, R, F) of the same encoder and pictures; the first region of each is the whole picture.
 
     Returns:
         Regions (S, 2, F), picture by picture.
 
     Raises:
-        InputError: a picture or box that cannot be used.
+        InputError: a picture or box cannot be used.
     """
     seen = encoder.encode(pictures, boxes)  # (I, most boxes, F)
     picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
@@ -106,19 +106,19 @@ def views(
 
 @torch.no_grad()
 def alone(model: Matcher, seen: Regions, rows: int = 256) -> list[Vectors]:
-    """Each region as a picture of its own, for `retrieval.best_sentences`.
+    """Encode each region as a picture of its own, for `retrieval.best_sentences`.
 
     Args:
         model: in evaluation mode.
         seen: (S, 2, F), as `views` gives them; models with context use the whole picture.
-        rows: regions encoded at once.
+        rows: the number of regions encoded at once.
 
     Returns:
         Vectors (rows, 1, D), S rows in all, without hubness.
     """
     device, found = next(model.parameters()).device, []
     for some in torch.arange(len(seen.mask)).split(rows):
-        parts = (part[some].flip(1) for part in (seen.features, seen.mask, seen.boxes))  # a matcher's whole comes first
+        parts = (part[some].flip(1) for part in (seen.features, seen.mask, seen.boxes))  # matchers take the whole first
         images = model.image_vectors(Regions(*parts).to(device))
         found.append(Vectors(images.values[:, -1:], images.mask[:, -1:], images.places[:, -1:]))
     return found

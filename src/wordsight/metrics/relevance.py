@@ -2,7 +2,7 @@
 
 A query may have any number R of relevant answers. R@K: one of them is among the first K. R-precision: the share of them
 among the first R. mAP@R: the mean over the first R places of the precision up to there, 0 where the answer is wrong.
-Queries without a relevant answer are not asked. The gallery is whole. Ties count against the model.
+Queries without a relevant answer are left out. The whole gallery is ranked. Ties count against the model.
 """
 
 import torch
@@ -13,7 +13,7 @@ from wordsight.metrics.ranking import KS
 
 
 def relevance_metrics(scores: Tensor, relevant: Relevant) -> dict[str, float]:
-    """Metrics both ways.
+    """Metrics in both directions.
 
     Args:
         scores: (I, N), greater fits better.
@@ -34,7 +34,7 @@ def relevance_metrics(scores: Tensor, relevant: Relevant) -> dict[str, float]:
 
 
 def _metrics(scores: Tensor, relevant: Tensor) -> dict[str, Tensor]:
-    """Metrics of each query: scores (Q, G) and what is relevant (Q, G), at least one -> (Q,)."""
+    """Metrics of each query (Q,) from scores (Q, G) and relevance (Q, G), with at least one relevant answer each."""
     wrong_first = relevant.int().argsort(dim=1, stable=True)
     order = scores.nan_to_num(torch.inf).gather(1, wrong_first).argsort(dim=1, descending=True, stable=True)
     right = relevant.gather(1, wrong_first.gather(1, order)).double()  # (Q, G), best first

@@ -8,12 +8,12 @@ BETA = 1.2  # weight of recall relative to precision
 def rouge_l(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
     """ROUGE-L of each caption; that of all is their mean.
 
-    F = (1 + beta^2) P R / (R + beta^2 P) of the best precision and the best recall over the references, which may come
-    from different ones.
+    F = (1 + beta^2) P R / (R + beta^2 P), from the best precision and the best recall over the references, which may
+    come from different references.
 
     Args:
         candidates: I captions, tokenised.
-        references: of each, at least one, tokenised.
+        references: for each caption at least one, tokenised.
 
     Returns:
         (I) scores, 0 to 1. As in coco-caption, a caption without words is one empty word: it scores 1 if a reference

@@ -1,6 +1,6 @@
 """Metrics of situation recognition, as the official script of imSitu counts them (Yatskar et al. 2016).
 
-A role is right if its noun equals that of any annotator, who may be another one for each role; the empty noun counts
+A role is right if its noun equals that of any annotator, who may differ from role to role; the empty noun counts
 as a noun. `value`: the share of right roles, where the verb is right; `all`: all roles right, where the verb is right.
 Nouns are those predicted for the true verb: columns `top1` and `top5` count them where that verb is the first, or among
 the first five; `gold` counts them always. `mean` is the mean of the eight columns. The official script takes the mean
@@ -32,10 +32,10 @@ def right_roles(nouns: Tensor, frames: Frames) -> Tensor:
 
 
 def terms(verbs: Tensor, nouns: Tensor, frames: Frames) -> Tensor:
-    """Each picture's terms of the eight columns.
+    """Each picture's terms in the eight columns.
 
     Args:
-        verbs: (I, K) predicted verbs, best first; of K only the first five count.
+        verbs: (I, K) predicted verbs, best first; only the first five count.
         nouns: (I, E) the nouns predicted for the true verb.
         frames: the truth; a verb of -1, which no model knows, is never right.
 
@@ -53,14 +53,14 @@ def terms(verbs: Tensor, nouns: Tensor, frames: Frames) -> Tensor:
 
 
 def per_verb(found: Tensor, verb: Tensor) -> Tensor:
-    """The mean of terms (I, 8) over the pictures of each verb, then over the verbs of (I,) that occur: (8,)."""
+    """The mean of terms (I, 8) over the pictures of each verb (I,), then over the verbs that occur: (8,)."""
     verbs, place = verb.unique(return_inverse=True)
     total = found.new_zeros(len(verbs), found.shape[1]).index_add(0, place, found)
     return (total / place.bincount()[:, None]).mean(0)
 
 
 def situation_metrics(found: Tensor, verb: Tensor) -> dict[str, float]:
-    """The metrics of terms (I, 8), the mean over verbs (I,) and, as `image_...`, over pictures."""
+    """The metrics from terms (I, 8): means over verbs (I,) and, as `image_...`, over pictures."""
     figures: dict[str, float] = {}
     for prefix, means in (("", per_verb(found, verb)), ("image_", found.mean(0))):
         values = (100 * means).tolist()

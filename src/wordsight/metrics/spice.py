@@ -1,6 +1,6 @@
 """SPICE (Anderson et al. 2016) by coco-caption's jar; needs the `metrics` extra, Java, and Stanford CoreNLP 3.6.0.
 
-The two jars of CoreNLP are not in the extra's package: they are put into its folder `spice/lib` by hand.
+The two jars of CoreNLP are not in the extra's package: put them into its folder `spice/lib` by hand.
 """
 
 import os
@@ -14,17 +14,17 @@ from pathlib import Path
 from wordsight.errors import InputError, install
 from wordsight.files import field, read_json, to_json
 
-START, EACH = 600.0, 10.0  # seconds that Java may take: to start, and for a caption
+START, EACH = 600.0, 10.0  # time limit for Java, seconds: to start, and for each caption
 PARSER = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 _OPEN = " ".join(f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("lang", "math", "util", "net", "text"))
 
 
 def spice(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
-    """SPICE of each caption, 0 to 1; that of a set is their mean. It takes up to 8 GB, and minutes.
+    """SPICE of each caption, 0 to 1; that of a set is their mean. It takes minutes and up to 8 GB.
 
     Args:
         candidates: I captions, tokenised.
-        references: of each, at least one, tokenised.
+        references: for each caption at least one, tokenised.
 
     Raises:
         InputError: it cannot run here, or Java failed or hung.
@@ -44,7 +44,7 @@ def spice(candidates: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
         given.write_text(to_json(told), encoding="utf-8")
         command = [java, "-Xmx8G", "-jar", str(folder / "spice-1.0.jar"), str(given)]
         command += ["-out", str(made), "-subset", "-silent"]
-        # Java 9 and newer read this variable, and refuse what the jar does without it; Java 8 does not know it.
+        # Java 9 and newer read this variable, and refuse what the jar does without it; Java 8 ignores it.
         environment = os.environ | {"JDK_JAVA_OPTIONS": _OPEN}
         try:
             subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True, timeout=limit)

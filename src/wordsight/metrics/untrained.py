@@ -23,15 +23,15 @@ def untrained(
 ) -> Predict:
     """Untrained baseline: the detection whose class name is nearest to a word of the phrase.
 
-    By the cosine of word vectors, with the detector's score to break ties; where no class is near enough, the whole
-    picture.
+    Nearness is the cosine of word vectors; a tenth of the detector's score is added to break ties. If no cosine is
+    `least` or more, the whole picture is taken.
 
     Args:
         look: gives the regions of pictures by name.
-        classes: which columns of the features are the detector's class scores, 0 to 1.
-        class_names: of those columns.
+        classes: the columns of the features with the detector's class scores, 0 to 1.
+        class_names: the names of those columns.
         words: word -> vector (E,).
-        least: the least cosine of a match, -1 to 1.
+        least: the minimum cosine of a match, -1 to 1.
     """
     near: dict[str, Tensor] = {}
     names = torch.stack([_vector(tokenise(name), words) for name in class_names])  # (C, E)
@@ -70,7 +70,7 @@ def _vector(parts: Sequence[str], words: Mapping[str, Tensor]) -> Tensor:
 
 
 def word_table(path: Path, phrases: Sequence[Phrase], class_names: Sequence[str]) -> dict[str, Tensor]:
-    """Vectors (E,) of the words of phrases and class names, where a file of word vectors has them.
+    """Vectors (E,) of the words in phrases' sentences and class names, as far as a file of word vectors has them.
 
     Raises:
         InputError: the file is not one of word vectors, or has none of the words.

@@ -30,9 +30,9 @@ def magnitudes(
     Args:
         model: in evaluation mode.
         vocabulary: the model's; unknown words are left out.
-        sentences: of a split.
-        least: least count of a word.
-        rows: sentences encoded at once.
+        sentences: the sentences of a split.
+        least: the minimum count of a word.
+        rows: the number of sentences encoded at once.
 
     Returns:
         The words, longest first.
@@ -45,7 +45,7 @@ def magnitudes(
 def magnitudes_of(
     vocabulary: Vocabulary, encoded: Iterable[tuple[Words, Vectors]], *, least: int = 5
 ) -> list[Magnitude]:
-    """The same of sentences that are encoded already: blocks of words (B, T) with their vectors (B, K, D)."""
+    """`magnitudes` of sentences that are already encoded: blocks of words (B, T) with their vectors (B, K, D)."""
     lengths, counts = torch.zeros(len(vocabulary)), torch.zeros(len(vocabulary))
     for words, texts in encoded:
         parts = texts.values.norm(dim=2, keepdim=True).float()  # (B, K, 1)
@@ -62,14 +62,14 @@ def magnitudes_of(
 
 
 def norm_ratio(found: Sequence[Magnitude], count: int = 40) -> float | None:
-    """How many times as long the longest words are as the shortest; 5 to 6 in the table of DVSA.
+    """Ratio of the mean norm of the longest words to that of the shortest; 5 to 6 in the table of DVSA.
 
     Args:
         found: words, longest first.
-        count: how many of either end, at most half of all.
+        count: the number of words at either end; at most half of all are taken.
 
     Returns:
-        The mean norm of the longest by that of the shortest; None for a model whose vectors all have one length.
+        The ratio; None if there are fewer than two words, or all vectors have one length.
     """
     some = min(count, len(found) // 2)
     if not some or found[0].length - found[-1].length < 1e-3 * found[0].length:

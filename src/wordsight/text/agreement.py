@@ -1,4 +1,4 @@
-"""Agreement in number: whether an English noun is a plural, and the form of a verb that goes with one."""
+"""Agreement in number: whether an English noun is a plural, and the form of a verb that agrees with one."""
 
 import re
 
@@ -22,7 +22,7 @@ def is_plural(noun: str) -> bool:
 
 
 def plural_verb(verb: str) -> str:
-    """The form of a verb in the third person singular that goes with a plural: "walks" -> "walk", "is" -> "are"."""
+    """The plural of a verb in the third person singular: "walks" -> "walk", "is" -> "are"."""
     if verb in _IRREGULAR:
         return _IRREGULAR[verb]
     if verb.endswith("ies") and len(verb) > 4:  # "carries", not "ties"

@@ -1,6 +1,6 @@
-"""Sentence encoders: words -> one vector a word. The paper's BRNN first, then alternatives.
+"""Sentence encoders: words -> one vector for each word. The paper's BRNN first, then alternatives.
 
-All take embedded words (N, T, E) with lengths (N,), longest sentences first or not, and return (N, T, H). None runs
+All take embedded words (N, T, E) with lengths (N,), in any order of length, and return (N, T, H). None runs
 through padding, in either direction: sequences are packed, so appending padding changes nothing.
 """
 
@@ -29,7 +29,7 @@ class BRNN(nn.Module):
                 nn.init.zeros_(weight)
             else:
                 nn.init.orthogonal_(weight, gain=0.5)
-        self.recurrence.bias_ih_l0.requires_grad_(False)  # one bias a direction, as b_f and b_b
+        self.recurrence.bias_ih_l0.requires_grad_(False)  # one bias for each direction, as b_f and b_b
         self.recurrence.bias_ih_l0_reverse.requires_grad_(False)
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from wordsight.batch import Words
 from wordsight.text.tokens import FUNCTION_WORDS, JOINING_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
-LEADS = 0.2  # share of a word's occurrences that end a name, below which it is a modifier; 0.1 to 0.4 are about equal
+LEADS = 0.2  # a word that ends a name in a smaller share of its occurrences is a modifier; 0.1 to 0.4 work alike
 _BESIDES = ("and", "or")  # no evidence about the word before: "a black and white dog", "a man and a dog"
 
 
@@ -38,7 +38,7 @@ class Roles:
             torch.tensor([word in some for word in vocabulary.words])
             for some in (FUNCTION_WORDS, JOINING_WORDS, _BESIDES)
         )
-        after = torch.nn.functional.pad((words.ids * words.mask)[:, 1:], (0, 1))  # (N, T), 0 behind the last word
+        after = torch.nn.functional.pad((words.ids * words.mask)[:, 1:], (0, 1))  # (N, T), 0 after the last word
         told = words.mask & ~besides[after]
         ends = told & (nothing[after] | (after == 0))
         seen, ended = (words.ids[some].bincount(minlength=len(nothing)) for some in (told, ends))
@@ -55,7 +55,7 @@ class Roles:
             spans: (first word, one past the last), contiguous.
 
         Returns:
-            As many spans; empty without a name.
+            One span for each; empty where there is no name.
         """
         found, start = [], spans[0][0]
         for _, end in spans:

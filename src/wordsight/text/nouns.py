@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 from wordsight.text.word_table import WordTable
 
-NEAR = (
-    0.62  # cosine from which two words are near-synonyms: "couch" and "sofa", "men" and "people", not "man" and "woman"
-)
+NEAR = 0.62  # minimum cosine of near-synonyms: "couch" and "sofa", "men" and "people", but not "man" and "woman"
 _VAGUE = (
     "group couple bunch pair lot lots kind type piece pieces slice slices set picture pictures photo photograph image "
     "view close front side sides top bottom back end edge middle center background foreground area air day time way "

@@ -1,6 +1,6 @@
 """Noun phrases of English sentences: "a black cat | in front of | a laptop".
 
-A chunker of rules over word lists (`word_classes.py`), not a parser: a noun phrase begins with a determiner, an
+A rule-based chunker over word lists (`word_classes.py`), not a parser: a noun phrase begins with a determiner, an
 adjective or a noun, and ends before a preposition, a conjunction, a verb or the next determiner. "Of" joins two ("a
 group of people") unless it ends a compound preposition ("in front of"); "and" joins adjectives ("a black and white
 dog"), not nouns. A sentence in another language has none.
@@ -26,7 +26,7 @@ class Reading:
     Attributes:
         words: T words, as `tokenise` gives them.
         phrases: the noun phrases in order; they do not overlap.
-        function_words: T times, whether it is a function word: "a", and in English "behind" and "in front of".
+        function_words: for each word, whether it is a function word: "a", and in English "behind" and "in front of".
     """
 
     words: tuple[str, ...]
@@ -58,7 +58,7 @@ def noun_phrases(words: Sequence[str], pauses: Collection[int] = ()) -> list[Spa
         pauses: the positions of words after a comma or the like.
 
     Returns:
-        Spans in order, each with a content word; none where the sentence is not English.
+        Spans in order, each with a content word; none if the sentence is not English.
     """
     if not classes.is_english(words):
         return []
@@ -167,7 +167,7 @@ class _Reader:
         )
 
     def _is_outside(self, at: int, start: int, headed: bool) -> bool:
-        """Whether a word is of a closed class, or an adverb, unless an adjective follows ("a very large dog")."""
+        """Whether a word is of a closed class, or an adverb, except one before an adjective ("a very large dog")."""
         if not self._is_manner(at):
             return self.words[at] in classes.CLOSED
         begins = at == 0 or self.words[at - 1] in classes.PREPOSITIONS  # "on freshly mowed grass"
@@ -194,7 +194,7 @@ class _Reader:
         return "verb" if acts else "noun"
 
     def _is_plural(self, start: int, noun: str) -> bool:
-        """Whether a noun is a plural; "a girls" is "a girl's"."""
+        """Whether a noun is a plural; "a girls" stands for "a girl's"."""
         ends = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
         return noun in classes.PLURALS or (ends and self.words[start] not in classes.SINGULAR_DETERMINERS)
 

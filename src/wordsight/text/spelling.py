@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _BUCKETS = 32
-_SHORT, _LONG = 4, 7  # letters from which one mistake, and two, are corrected
+_SHORT, _LONG = 4, 7  # minimum letters of a word to correct one mistake, and two
 
 
 class Spelling:
@@ -25,15 +25,15 @@ class Spelling:
         """The most likely correction of a word: one mistake, or two in a longer word.
 
         Insertion, deletion, substitution and transposition of neighbours are one mistake each. Of equally near words
-        the more frequent one is taken. With two mistakes the first letter must be right. The first query of an initial
-        is slower.
+        the more frequent one is taken. With two mistakes the first letter must be right. The first query for each
+        initial is slower.
 
         Args:
             word: as `tokenise` gives it.
 
         Returns:
-            The word itself where it is known; None where none is near, for fewer than four letters, far more than the
-            longest word's, or with digits.
+            The word itself if it is known; None if no word is near, or if it has fewer than four letters, over two
+            letters more than the longest word, or characters that are no letters.
         """
         if word in self._rows:
             return word
@@ -58,7 +58,7 @@ class Spelling:
 
 
 def _misspellings(word: str, letters: set[str]) -> set[str]:
-    """All strings at one mistake from a word, over these letters."""
+    """All strings one mistake away from a word, over these letters."""
     halves = [(word[:place], word[place:]) for place in range(len(word) + 1)]
     fewer = {left + right[1:] for left, right in halves}
     swapped = {left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1}

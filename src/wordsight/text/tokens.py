@@ -19,7 +19,7 @@ _UNSPACED = re.compile(
 )
 _APOSTROPHES = str.maketrans("", "", "\u02bb\u02bc\u02bd")  # Unicode calls these letters
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # variants of an emoji or a character
-_SYLLABLES_APART = str.maketrans("\u0f0b\u0f0c", "  ")  # as Tibetan writes it
+_SYLLABLES_APART = str.maketrans("\u0f0b\u0f0c", "  ")  # Tibetan's marks between syllables
 
 
 def tokenise(sentence: str) -> list[str]:
@@ -47,7 +47,7 @@ def tokenise(sentence: str) -> list[str]:
 
 
 def spaced(text: str) -> str:
-    """A text with spaces around each character, with its marks, of scripts without spaces."""
+    """Put spaces around each character, with its marks, of scripts without spaces."""
     text = text.translate(_SYLLABLES_APART)
     if not _UNSPACED.search(text):
         return text

@@ -1,8 +1,8 @@
 """Dependency trees of sentences, and right-branching chains where there is no parse.
 
-A tree is a row a word, (T, 2): the position of its head in the sentence, its own for the root, and the index of the
-relation in `RELATIONS`. Any parser can make them, with its own tokens (`data/parses.py`); here they are aligned with
-the words of `tokenise`. Without a parse a sentence is a chain: each word's head is the word before it.
+A tree has a row for each word, (T, 2): the position of its head in the sentence (its own for the root), and the index
+of the relation in `RELATIONS`. Any parser can make them, with its own tokens (`data/parses.py`); here they are aligned
+with the words of `tokenise`. Without a parse a sentence is a chain: each word's head is the word before it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _UNIVERSAL = (
     "acl advcl advmod amod appos aux case cc ccomp clf compound conj cop csubj dep det discourse dislocated expl fixed "
     "flat goeswith iobj list mark nmod nsubj nummod obj obl orphan parataxis punct reparandum root vocative xcomp"
 )
-RELATIONS = ("next", *_UNIVERSAL.split())  # of a chain, then the 37 of Universal Dependencies
+RELATIONS = ("next", *_UNIVERSAL.split())  # that of a chain, then the 37 of Universal Dependencies
 NUMBER = {name: number for number, name in enumerate(RELATIONS)}
 UNPARSED = 0.25  # share of training sentences read as chains, so that queries, which have no parse, work too
 
@@ -47,9 +47,9 @@ def letters(text: str) -> str:
 def on_words(tokens: Sequence[Token], words: Sequence[str]) -> list[tuple[int, int]]:
     """Align a parse with other words of the same letters in the same order.
 
-    A word has the tokens that begin in it ("man" and "'s" for "mans"), and the head of the highest of them; without
-    any, its head is the word before it. Tokens without letters are skipped: their dependents attach to their head. The
-    first root is the root; the head of others.
+    A word has the tokens that begin in it ("man" and "'s" for "mans"), and the head of the highest of them; if none
+    begins in it, its head is the word before it. Tokens without letters are skipped: their dependents attach to their
+    head. The first root stays the root, and becomes the head of the other roots.
 
     Args:
         tokens: of the parse, acyclic.
@@ -66,7 +66,7 @@ def on_words(tokens: Sequence[Token], words: Sequence[str]) -> list[tuple[int, i
     word = _words_of(tokens, words)
     ways = [_way_up(tokens, place) for place in range(len(tokens))]
     tree = [(place - 1, NUMBER["flat"]) for place in range(len(words))]
-    for place in sorted(range(len(tokens)), key=lambda place: -len(ways[place])):  # a word's highest comes last
+    for place in sorted(range(len(tokens)), key=lambda place: -len(ways[place])):  # a word's highest token comes last
         if tokens[place].letters:
             head = word[ways[place][0]] if ways[place] else -1
             tree[word[place]] = (head, tokens[place].relation)
@@ -118,7 +118,7 @@ def trees(words: Words, learning: bool = False) -> Tensor:
 
 
 def planted(words: Words, found: Iterable[Sequence[tuple[int, int]] | None]) -> Words:
-    """Add trees to sentences; chains where one is None."""
+    """Add trees to sentences; a sentence whose tree is None gets a chain."""
     tree = chains(words.mask).clone()
     for row, pairs in enumerate(found):
         if pairs is not None:

@@ -16,7 +16,7 @@ from wordsight.files import open_regular, reason
 from wordsight.text.tokens import tokenise
 from wordsight.text.vocabulary import SPECIAL, Vocabulary
 
-_LONGEST = 1 << 20  # most characters of a line
+_LONGEST = 1 << 20  # maximum characters of a line
 
 
 def load_vectors(path: Path, vocabulary: Vocabulary, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -103,7 +103,7 @@ def _npz(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _text(path: Path, vocabulary: Vocabulary) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the needed lines; the others are not parsed, as such files have millions."""
+    """Yield the entries that are needed; other lines are not parsed, as such files have millions."""
     size = 0
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="\n") as file:

@@ -23,26 +23,26 @@ from wordsight.text.word_table import word_table
 END = "<end>"
 UNKNOWN = "<unk>"
 SPECIAL = (END, UNKNOWN)
-LONGEST = 20  # most words of a caption, unless the training sentences have more
-COVERED = 0.99  # the share of the training sentences that a caption can be as long as
-MOST_WORDS = 1000  # of a caption, whatever a file says
+LONGEST = 20  # maximum words of a caption, unless the training sentences have more
+COVERED = 0.99  # share of the training sentences that are no longer than a caption can be
+MOST_WORDS = 1000  # upper limit of `longest`, also in files
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words a model has; word id i is `words[i]`.
+    """Vocabulary of a model; word id i is `words[i]`.
 
     Attributes:
         words: (V,) "<end>" (id 0, also the padding), "<unk>" (id 1: every unknown word), then the known words.
-        trained: how many of them, the first, are of the training split; 0 for all. The others of an open vocabulary are
-            of the word table (`text/word_table.py`), which also corrects spelling.
-        longest: most words of a caption.
+        trained: the number of words, from the first, that come from the training split; 0 for all. The others of an
+            open vocabulary come from the word table (`text/word_table.py`), which also corrects spelling.
+        longest: maximum words of a caption.
     """
 
     words: tuple[str, ...]
     trained: int = 0
     longest: int = LONGEST
-    open: ClassVar[bool] = False  # whether it has other words, too
+    open: ClassVar[bool] = False  # whether it has every word, also those not in `words`
 
     def __post_init__(self) -> None:
         if self.words[:2] != SPECIAL or len(set(self.words)) != len(self.words):
@@ -65,7 +65,7 @@ class Vocabulary:
         return cls((*SPECIAL, *known))
 
     def opened(self, table: Iterable[str]) -> Self:
-        """An open vocabulary: the words of a table after its own."""
+        """An open vocabulary: its own words, then the others of a table."""
         known = set(self.words)
         return type(self)((*self.words, *(word for word in table if word not in known)), len(self.words), self.longest)
 
@@ -87,7 +87,7 @@ class Vocabulary:
     def extended(self, sentences: Iterable[str], min_count: int) -> Self:
         """Add new words of at least `min_count` occurrences in the sentences, after the trained ones.
 
-        In an open vocabulary, untrained words of the table are new.
+        In an open vocabulary, untrained words of the table count as new.
         """
         known = set(self.closed().words)
         counts = Counter(word for sentence in sentences for word in tokenise(sentence) if word not in known)
@@ -105,7 +105,7 @@ class Vocabulary:
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word, as `tokenise` gives it, is known, if need be by spelling correction."""
+        """Whether a word, as `tokenise` gives it, is known, as it is or after spelling correction."""
         return word in self.number or (isinstance(word, str) and self.find(word) != 1)
 
     def tokens(self, sentence: str) -> list[str]:

@@ -44,8 +44,8 @@ OTHERS = _words(
     apart away outdoors indoors forward backward backwards upside nearby ahead where how why
     """
 )
-LINKS = AUXILIARIES | PRONOUNS | OTHERS  # neither in a noun phrase nor in front of one
-LINKING = PREPOSITIONS | LINKS  # function words, with `FUNCTION_WORDS`
+LINKS = AUXILIARIES | PRONOUNS | OTHERS  # neither in a noun phrase nor directly before one
+LINKING = PREPOSITIONS | LINKS  # function words, besides `FUNCTION_WORDS`
 CLOSED = DETERMINERS | NUMBERS | PREPOSITIONS | LINKS
 
 COLOURS = _words("red orange yellow green blue purple pink brown black white grey gray tan beige")
@@ -70,7 +70,7 @@ NO_ADVERBS = _words(
     elderly early july lovely lonely hilly holly trolley ply assembly anomaly ally rally doily potbelly
     supply reply
     """
-)  # adjectives in "ly"
+)  # words in "ly" that are no adverbs
 
 _VERBS = _words(
     """
@@ -187,7 +187,7 @@ def is_compound(word: str, following: str) -> bool:
 
 
 def _forms() -> dict[str, Form]:
-    """Every form of the verbs; of two with one spelling, the later of "ed", "base", "s" and "ing"."""
+    """Word -> form, for every form of the verbs; of two forms of one word, the later of "ed", "base", "s", "ing"."""
     found: dict[str, Form] = dict.fromkeys(_IRREGULAR, "ed")
     for verb in sorted(_VERBS):
         doubles = len(verb) > 2 and verb[-1] in "bdgmnpt" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"

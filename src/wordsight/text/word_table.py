@@ -24,7 +24,7 @@ from wordsight.text.tokens import tokenise
 
 PATH = Path(__file__).with_name("words.npz")
 NOUN, THING, FUNCTION = 1, 2, 4  # bits of a word's flags
-_ARRAYS = {"words": 1, "vectors": 2, "flags": 1, "centre": 1, "projection": 2}  # and their dimensions
+_ARRAYS = {"words": 1, "vectors": 2, "flags": 1, "centre": 1, "projection": 2}  # array -> its number of dimensions
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class WordTable:
         vectors: (V, D) float32, centred, of unit length: dot products are cosines.
         flags: (V,) uint8, NOUN for mostly a noun, THING for a concrete noun, and FUNCTION for "the", "mit" or "pour",
             which are ignored in names.
-        english: how many of the words are English.
+        english: the number of English words.
         phrases: names of several words with a vector (D,) of their own, as a "hot dog" is not a dog.
         centre: (E,) the mean of the encoder's vectors.
         projection: (E, D) principal axes of the centred vectors, with large variances reduced.
@@ -80,7 +80,7 @@ class WordTable:
         return row is not None and bool(self.flags[row] & flag)
 
     def of(self, names: Sequence[str]) -> Tensor:
-        """The vectors of names; one of several words has the mean of its known words, at unit length.
+        """The vectors of names; a name of several words has the mean of its known words, at unit length.
 
         Function words are ignored. `phrases` have their own vectors.
 
@@ -107,7 +107,7 @@ class WordTable:
         return [word for word in words if word in self and not self._flagged(word, FUNCTION)]
 
     def encode(self, texts: Sequence[str]) -> Tensor | None:
-        """The vectors of any words or phrases of 16 languages, by the table's encoder.
+        """The vectors of any words or phrases in 16 languages, by the table's encoder.
 
         Loading takes two seconds and 300 MB.
 
@@ -126,7 +126,7 @@ class WordTable:
         return functional.normalize(torch.from_numpy((vectors - self.centre) @ self.projection), dim=1)
 
     def nearest_spelling(self, word: str) -> str | None:
-        """The most likely correction of a word, by `Spelling`; a known word is its own."""
+        """The most likely correction of a word, by `Spelling`; a known word is its own correction."""
         return self._spelling.nearest(word)
 
     @cached_property
@@ -154,7 +154,7 @@ def _encoder() -> Any:
 
 
 def load(path: Path) -> WordTable:
-    """A table from its file.
+    """Load a table from its file.
 
     Raises:
         InputError: the file is missing or damaged.

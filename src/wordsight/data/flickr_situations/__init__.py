@@ -1,1 +1,1 @@
-"""Situations made of captions: verbs, roles and nouns read from five sentences about each picture, by rules."""
+"""Situations from captions: rules read verbs, roles and nouns from the five sentences about each picture."""

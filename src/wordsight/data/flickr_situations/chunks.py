@@ -1,4 +1,4 @@
-"""Sentences in chunks: noun phrases of known kinds (`entities.json`), and the words between them."""
+"""Chunked sentences: noun phrases of known kinds (`entities.json`), and the words between them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Chunk:
 
     Attributes:
         kind: "people", "animals", "scene", "vehicles", "instruments", "clothing", "bodyparts", "other", "notvisual".
-        head: its head noun, as of `head_of`; may be empty.
-        chain: of phrases about the same thing, also in other sentences; it has the boxes.
+        head: its head noun, from `head_of`; may be empty.
+        chain: id of the chain of phrases for the same thing, also in other sentences; boxes belong to chains.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What a sentence says is happening: verbs with the noun phrases in their roles, by rules over its chunks."""
+"""Events in a sentence: its verbs with the noun phrases in their roles, by rules over its chunks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _BESIDE = words("front next close back middle side top behind beside near by pas
 _ADVERBS = words("together outside away back forward alone high very fast just all also")
 _ACTORS = words("people animals")
 _THINGS = words("people animals vehicles instruments clothing other scene")
-_MOVERS = words("floating racing crashing landing skidding boating")  # things do this as well
+_MOVERS = words("floating racing crashing landing skidding boating")  # verbs whose subject may be a thing
 _OF_CLOTHES = words("carrying pulling tugging throwing catching putting biting chewing lifting")
-_ASIDE = words("tool container stage brush")  # roles that few sentences fill, and prepositions mislead
+_ASIDE = words("tool container stage brush")  # roles that few sentences fill, and for which prepositions mislead
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Event:
     """A verb in a sentence with its noun phrases.
 
     Attributes:
-        verb: of imSitu.
+        verb: a verb of imSitu.
         roles: role -> its phrase; without the place.
         places: phrases that may be the place, the likeliest first.
     """
@@ -42,11 +42,11 @@ class Reader:
     """Finds the events of sentences.
 
     Attributes:
-        words: what a word may mean, as of `verb_words.meanings`.
-        markers: verb -> role -> prepositions, as of `verb_words.markers`.
+        words: word -> its meaning, from `verb_words.meanings`.
+        markers: verb -> role -> prepositions, from `verb_words.markers`.
         places: head nouns that name a place.
-        usual: roles and nouns as imSitu's annotators fill them; tools, containers and the like take no other noun.
-        rare: head nouns that fill no role.
+        usual: (role, noun) pairs of imSitu's annotators; tools, containers and the like take no other noun.
+        rare: head nouns too rare to fill a role.
     """
 
     words: Mapping[str, Meaning]
@@ -65,7 +65,7 @@ class Reader:
                     yield event
 
     def _meaning(self, pieces: list[Piece], at: int, word: str) -> Meaning | None:
-        """What a word means where it stands: some verbs depend on their object."""
+        """What a word means in its context: the meaning of some verbs depends on their object."""
         following = pieces[at + 1] if at + 1 < len(pieces) else ""
         thing = following if isinstance(following, Chunk) else None
         meaning, light = self.words.get(word), LIGHT.get(word)
@@ -166,7 +166,7 @@ def _is_real(pieces: list[Piece], at: int) -> bool:
 
 
 def _marked(pieces: list[Piece], start: int) -> Iterator[tuple[str, Chunk]]:
-    """The phrases from a position on, each with the preposition before it; "-" for one directly at the position."""
+    """The phrases from a position on, with their prepositions: "-" directly at the position, "?" for none."""
     between = list[str]()
     for at in range(start, len(pieces)):
         piece = pieces[at]
@@ -190,7 +190,7 @@ def _marker(between: list[str]) -> str:
 
 
 def _subject(pieces: list[Piece], at: int, verb: str) -> Chunk | None:
-    """The phrase that a verb is about: the one directly before it, or the last that begins a clause."""
+    """The subject of a verb: the phrase directly before it, or the last one that begins a clause."""
     kinds = _ACTORS | {"vehicles", "other"} if verb in _MOVERS else _ACTORS
     finite = not str(pieces[at]).endswith("ing")
     while at and pieces[at - 1] in _AUXILIARIES:
@@ -206,7 +206,7 @@ def _subject(pieces: list[Piece], at: int, verb: str) -> Chunk | None:
 
 
 def _joined(pieces: list[Piece], at: int, last: Chunk) -> Chunk:
-    """A subject with the one joined to it by "and": "a man and a woman" are people."""
+    """A subject merged with the one that "and" joins to it: "a man and a woman" are people."""
     first = pieces[at - 2] if at > 1 and pieces[at - 1] in ("and", ",") else None
     if not isinstance(first, Chunk) or first.kind != last.kind or not _leads(pieces, at - 2):
         return last
@@ -215,5 +215,5 @@ def _joined(pieces: list[Piece], at: int, last: Chunk) -> Chunk:
 
 
 def _leads(pieces: list[Piece], at: int) -> bool:
-    """Whether a phrase begins a clause, so that it is no object."""
+    """Whether a phrase begins a clause, and so is no object."""
     return at == 0 or pieces[at - 1] in _CLAUSES or pieces[at - 1] in (",", "there", "where", "is", "are")

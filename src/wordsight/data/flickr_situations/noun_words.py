@@ -1,4 +1,4 @@
-"""Nouns in captions: the head of a noun phrase, folded to one word for a kind of thing, and nouns that name places."""
+"""Nouns in captions: the head of a noun phrase, with synonyms folded to one noun, and nouns that name places."""
 
 from wordsight.text import word_classes as classes
 from wordsight.text.nouns import VAGUE
@@ -25,7 +25,7 @@ _KINDS = {  # noun -> the nouns that are folded to it
     "dog": """puppy pup doggy greyhound retriever terrier collie shepherd poodle lab labrador pitbull doberman beagle
         dachshund bulldog sheepdog dalmatian dalmation hound spaniel corgi husky rottweiler rotweiler pug yorkie
         dane sheltie boxer canine daschund chihuahua schnauzer weimaraner setter mutt pet""",
-    "bike": "bmx",  # a bicycle or a motorcycle, as other sentences say
+    "bike": "bmx",  # a bicycle or a motorcycle: other sentences decide
     "motorcycle": "motorbike dirtbike",
     "cyclist": "bicyclist bicycler",
     "frisbee": "disc disk",
@@ -65,22 +65,22 @@ SURFACES = words(
     """grass floor ground rock ledge steps wall curb bench chair couch sand railing carpet rug log bed dirt platform
     dock boulder seat blanket snow"""
 )  # places that one sits or kneels on
-GROUNDS = words("grass field sand snow leaf dirt yard mud road path street sidewalk beach floor track")  # of a jump
+GROUNDS = words("grass field sand snow leaf dirt yard mud road path street sidewalk beach floor track")  # no obstacles
 PLACES = words(
     """sand slope court ice dirt indoors outdoors racetrack rink dune course forest leaf mud track carpet hay
     trampoline rapids cafe gym cave bathtub playpen deck"""
-)  # often not marked as scenes
+)  # nouns that are often not marked as scenes
 NO_PLACES = words(
     """fence sky spot night day midair sunset event view right left position medium bar tent seat open raft shadow dark
     sheet board target break range scene setting place point space horizon landscape post land corner edge hole puddle
     block crane stand people time weather"""
-)  # marked as scenes
+)  # nouns marked as scenes that name no place
 
 
 def head_of(phrase: list[str]) -> str:
     """The folded head of a noun phrase: "boy" of "a group of young boys".
 
-    It is "" for a phrase that names nothing in particular, as "the other side".
+    It is "" for a phrase that names nothing in particular, such as "the other side".
     """
     plain = [word for word in phrase if word.replace("-", "").replace("'", "").isalpha()]
     if "of" in plain[1:]:

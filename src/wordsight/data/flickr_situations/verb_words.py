@@ -1,4 +1,4 @@
-"""Verbs in captions: which word is a form of which of imSitu's verbs, and which prepositions lead to which role."""
+"""Verbs in captions: the words for each of imSitu's verbs, and the prepositions that introduce each role."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -13,9 +13,9 @@ class Meaning:
     """What a word of a caption means.
 
     Attributes:
-        verb: of imSitu.
-        role: a role that the word says as well; "" for most words.
-        noun: which fills it: "skateboarding" says the vehicle.
+        verb: a verb of imSitu.
+        role: a role that the word implies; "" for most words.
+        noun: the noun that fills it: "skateboarding" implies the vehicle.
     """
 
     verb: str
@@ -23,7 +23,7 @@ class Meaning:
     noun: str = ""
 
 
-_SYNONYMS = {  # base forms in captions, by the verb that is meant
+_SYNONYMS = {  # verb of imSitu -> base forms in captions that mean it
     "jumping": "leap hop bound",
     "running": "sprint jog gallop dash",
     "walking": "stroll",
@@ -48,9 +48,9 @@ _SYNONYMS = {  # base forms in captions, by the verb that is meant
     "stroking": "pet",
     "chasing": "pursue",
 }
-_SAID = {"seated": "sitting", "perched": "sitting", "asleep": "sleeping", "gathered": "gathering"}  # other words
+_SAID = {"seated": "sitting", "perched": "sitting", "asleep": "sleeping", "gathered": "gathering"}  # not present forms
 _IRREGULAR = {"lying": "lie", "laying": "lay"}
-IMPLIED = {  # words that say a role as well
+IMPLIED = {  # base forms that imply a role -> (role, noun)
     "skateboard": ("vehicle", "skateboard"),
     "kayak": ("vehicle", "kayak"),
     "canoe": ("vehicle", "canoe"),
@@ -77,7 +77,7 @@ _ALIKE = {  # prepositions of a template -> those of captions
     "of": "of",
     "off": "off",
 }
-_OVERRIDES = {  # verb -> role -> prepositions in captions, "" for the direct object; where templates mislead
+_OVERRIDES = {  # verb -> role -> prepositions in captions ("-": direct object, "": none), where templates mislead
     "jumping": {"source": "from off out", "obstacle": "over through across", "destination": "into onto"},
     "sitting": {"contact": "on atop in"},
     "kneeling": {"contact": "on"},
@@ -122,7 +122,7 @@ _OVERRIDES = {  # verb -> role -> prepositions in captions, "" for the direct ob
 _AFTER_ROLE = re.compile(r"[^A-Za-z]+")
 _ARTICLES = words("a an the its his her their")
 _NO_MARKERS = words("at in for by as and")
-LIGHT = {  # verbs whose meaning is in a noun after them
+LIGHT = {  # light verbs, whose meaning is in a noun after them: form -> base form
     word: light
     for light, forms in {
         "play": "play plays playing",
@@ -133,7 +133,7 @@ LIGHT = {  # verbs whose meaning is in a noun after them
     }.items()
     for word in forms.split()
 }
-WITH = {  # those, and "ride", with their noun
+WITH = {  # (light verb or "ride", noun) -> meaning
     **dict.fromkeys((("do", "skateboard"), ("ride", "skateboard")), Meaning("skating", "vehicle", "skateboard")),
     **dict.fromkeys((("ride", "wave"), ("ride", "surfboard")), Meaning("surfing")),
     **dict.fromkeys(((one, "swing") for one in ("play", "ride", "go")), Meaning("swinging", "carrier", "swing")),
@@ -142,11 +142,11 @@ WITH = {  # those, and "ride", with their noun
     **{("take", one): Meaning("photographing") for one in ("picture", "photo", "photograph")},
 }
 OTHER_SENSE = {("hang", "out"), ("hangs", "out"), ("hanging", "out")}
-BARE = words("swinging shooting")  # with an object, as in "swings a bat", they mean another verb
+BARE = words("swinging shooting")  # with an object ("swings a bat") they mean another verb
 
 
 def meanings(verbs: Collection[str]) -> dict[str, Meaning]:
-    """The words that mean one of these verbs: its present tense, and that of its synonyms."""
+    """Word -> meaning, for the present forms of these verbs and of their synonyms."""
     bases = {base: verb for verb in verbs if verb not in _HOMONYMS for base in bases_of(verb)}
     bases |= {base: verb for verb, some in _SYNONYMS.items() if verb in verbs for base in some.split()}
     found = {word: Meaning(verb, *IMPLIED.get(base, ())) for base, verb in bases.items() for word in _forms(base)}
@@ -164,7 +164,7 @@ def bases_of(gerund: str) -> list[str]:
 
 
 def _forms(base: str) -> Iterator[str]:
-    """A verb's forms in the present, and a few that are no words."""
+    """The present forms of a verb, and a few strings that are no words."""
     yield from (base, base + "es", base + "ing", base + base[-1] + "ing")
     yield base[:-1] + "ies" if base.endswith("y") and base[-2] not in "aeiou" else base + "s"
     if base.endswith("e") and base[-2:] not in ("ee", "oe", "ye"):
@@ -172,9 +172,9 @@ def _forms(base: str) -> Iterator[str]:
 
 
 def markers(verb: Verb) -> dict[str, frozenset[str]]:
-    """The prepositions that lead to each role of a verb but its place: "" for the subject, "-" for a direct object.
+    """The prepositions before each role of a verb except its place: "" for the subject, "-" for a direct object.
 
-    They are those of its template, with prepositions that mean the same; a table mends templates that mislead.
+    They are those of its template and their synonyms; a table replaces those of templates that mislead.
     """
     found: dict[str, frozenset[str]] = {}
     template = re.sub(r"[/()]", " ", verb.template).split()

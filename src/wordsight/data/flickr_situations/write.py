@@ -1,4 +1,4 @@
-"""Situations made of captions: five sentences about a picture are five annotators of its verb and roles.
+"""Situations from captions: the five sentences about a picture stand for five annotators of its verb and roles.
 
 The sentences' noun phrases and boxes are those of `entities.json`; the verbs, roles and templates are imSitu's.
 """
@@ -23,16 +23,16 @@ from wordsight.data.verbs import SPACE, Verb
 from wordsight.errors import InputError
 from wordsight.files import field, to_json
 
-LEAST = 20  # training pictures of a verb
-AGREEING = 2  # sentences that say a picture's verb
-OFTEN = 3  # training phrases with a noun: rarer ones are often misspelt
+LEAST = 20  # minimum training pictures of a verb
+AGREEING = 2  # minimum sentences that agree on a picture's verb
+OFTEN = 3  # minimum training phrases with a noun; rarer ones are often misspelt
 _FILES = {"val": "dev.json"}  # as imSitu names them
 _MOTORS = frozenset(("motorcycle", "motorcyclist", "motocross"))
 
 
 @dataclass(frozen=True)
 class _Told:
-    """A picture with its sentences in chunks, and the events in each."""
+    """A picture with its chunked sentences, and the events in each."""
 
     picture: Picture
     size: tuple[int, int]
@@ -41,7 +41,7 @@ class _Told:
     events: tuple[tuple[Event, ...], ...] = ()
 
     def votes(self) -> Counter[str]:
-        """How many sentences say each verb."""
+        """Verb -> number of sentences that say it."""
         return Counter(verb for some in self.events for verb in {event.verb for event in some})
 
 
@@ -50,15 +50,15 @@ def write_situations(
 ) -> dict[str, dict[str, int]]:
     """Write the situations of a dataset's pictures, in imSitu's layout with SWiG's boxes.
 
-    A picture's verb is one that at least two of its sentences say; of several, the one with the most votes, each
-    weighed by how rare the verb is. Each sentence that says it is a frame. A role that it leaves out is filled as the
-    others fill it. Pictures stay where they are: the files say where.
+    A picture's verb is one that at least two of its sentences say; of several, the one with the most votes, weighted
+    by the rarity of the verb. Each sentence that says it gives a frame; a role that the sentence leaves out is filled
+    as in the others. Pictures are not copied: the files hold their paths.
 
     Args:
         dataset: with an `entities.json` in its folder.
-        tables: imSitu's verbs, and its annotations, which tell the synset of a noun.
+        tables: imSitu's verbs, and its annotations, which give the synset of a noun.
         out: the folder to make; it appears only when complete.
-        progress: receives how many pictures are read, and of how many.
+        progress: receives the number of pictures read, and the total.
 
     Returns:
         For each split the numbers of "pictures", "verbs", "frames", "nouns" and "filled" roles.
@@ -68,7 +68,7 @@ def write_situations(
             empty or cannot be written.
     """
     with new_folder(Path(out)) as folder:
-        (folder / "images").rmdir()  # pictures stay where they are
+        (folder / "images").rmdir()  # pictures are not copied
         told = _told(list(_read(dataset, progress)), tables)
         verb_of = _verbs_of(told)
         if not verb_of:
@@ -100,7 +100,7 @@ def _read(dataset: Dataset, progress: Callable[[int, int], None]) -> Iterator[_T
 
 
 def _same_bikes(sentences: list[list[Piece]]) -> list[list[Piece]]:
-    """The sentences with each "bike" and "biker" as what the others call them; else a bicycle and a cyclist."""
+    """The sentences with "bike" as a motorcycle and "biker" as its rider if any says so, else bicycle and cyclist."""
     motors = bool(_MOTORS & {chunk.head for chunk in chunks(sentences)})
     means = {"bike": ("bicycle", "motorcycle")[motors], "biker": ("cyclist", "motorcyclist")[motors]}
     return [
@@ -111,7 +111,7 @@ def _same_bikes(sentences: list[list[Piece]]) -> list[list[Piece]]:
 
 def _told(read: list[_Told], tables: Situations) -> list[_Told]:
     """The pictures with the events of their sentences."""
-    kinds: dict[str, Counter[str]] = {}  # of each head noun in training
+    kinds: dict[str, Counter[str]] = {}  # head noun -> its kinds in training
     for one in read:
         for chunk in chunks(one.sentences):
             kinds.setdefault(chunk.head, Counter())[chunk.kind] += one.picture.split == "train"
@@ -128,7 +128,7 @@ def _told(read: list[_Told], tables: Situations) -> list[_Told]:
 
 
 def _verbs_of(told: list[_Told]) -> dict[str, str]:
-    """The verb of each picture that has one; verbs with too few training pictures give way to others."""
+    """The verb of each picture that has one; other verbs replace those with too few training pictures."""
     votes = {one.picture.name: one.votes() for one in told}
     training = [one.picture.name for one in told if one.picture.split == "train"]
     common = Counter(verb for name in training for verb in votes[name])
@@ -146,10 +146,10 @@ def _verbs_of(told: list[_Told]) -> dict[str, str]:
 
 
 def _synsets(tables: Situations) -> dict[str, str]:
-    """Word -> imSitu's noun with this gloss that fills most roles."""
+    """Word -> the noun of imSitu with this gloss that fills the most roles."""
     counts = Counter(noun for one in tables.situations for frame in one.frames for noun in frame.values())
     ranked = sorted(tables.nouns, key=lambda noun: (counts[noun], noun))
-    return {tables.nouns[noun]: noun for noun in ranked}  # the last of a word counts
+    return {tables.nouns[noun]: noun for noun in ranked}  # of several nouns for a word, the last is kept
 
 
 def _row(one: _Told, verb: Verb, synsets: dict[str, str]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _row(one: _Told, verb: Verb, synsets: dict[str, str]) -> dict[str, Any]:
 
 
 def _filled(one: _Told, verb: Verb) -> Iterator[dict[str, Chunk]]:
-    """The roles that each sentence with this verb fills, by its first event."""
+    """For each sentence with this verb, the roles that its first event with the verb fills."""
     for some in one.events:
         if event := next((event for event in some if event.verb == verb.name), None):
             place = {"place": event.places[0]} if event.places else {}
@@ -181,13 +181,13 @@ def _filled(one: _Told, verb: Verb) -> Iterator[dict[str, Chunk]]:
 
 
 def _most(some: Iterable[str]) -> str:
-    """The most frequent of them, the first of several; "" of none."""
+    """The most frequent string, the first of equals; "" without any."""
     counted = Counter(some)
     return max(counted, key=lambda one: counted[one]) if counted else ""
 
 
 def _around(boxes: tuple[Box, ...], width: int, height: int) -> list[int]:
-    """The box around all of them in pixels; -1 four times without any."""
+    """The bounding box of all boxes, in pixels; -1 four times without any."""
     if not boxes:
         return [-1] * 4
     left, top, right, bottom = zip(*boxes, strict=True)

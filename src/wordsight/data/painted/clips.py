@@ -1,7 +1,7 @@
-"""Painted clips: shapes that move, grow, appear and hide, and sentences that take their order in time to be true.
+"""Painted clips: shapes that move, grow, appear and hide, and sentences whose truth depends on the order in time.
 
-As the painted world (`world.py`), seeded and written as any dataset would be: animated WebPs and a Karpathy JSON. What
-happens in a clip is a `Story`; all sentences that are true of it are known, so that a caption can be judged exactly.
+Like the painted world (`world.py`), they are seeded and in standard formats: animated WebPs and a Karpathy JSON. A
+`Story` says what happens in a clip, and knows every true sentence about it, so that a caption can be judged exactly.
 """
 
 import random
@@ -19,7 +19,7 @@ from wordsight.data.painted.world import SPLITS
 from wordsight.errors import InputError
 
 FRAMES, SIDE, MILLISECONDS = 16, 112, 120
-ACROSS = (30, 38)  # pixels, before anything grows
+ACROSS = (30, 38)  # width of a shape in pixels, before it grows or shrinks
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
 COLOURS = ("red", "yellow", "green", "blue", "purple", "white")
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
@@ -36,8 +36,9 @@ class Story:
     Attributes:
         kind: `changes` (one thing does two things), `passes` (one moves behind or in front of another), or `order` (one
             appears or vanishes before another does).
-        things: colour and shape of each.
-        events: of `changes` two changes, of `passes` the way and "behind" or "in front of", of `order` what each does.
+        things: (colour, shape) of each thing.
+        events: for `changes`, the two changes; for `passes`, the direction, and "behind" or "in front of"; for `order`,
+            what each thing does.
     """
 
     kind: str
@@ -45,7 +46,7 @@ class Story:
     events: tuple[str, ...]
 
     def sentences(self) -> list[str]:
-        """Every sentence that is true of it."""
+        """Every sentence that is true of the clip."""
         names = [f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {shape}" for colour, shape in self.things]
         if self.kind == "changes":
             first, second = (CHANGES[event] for event in self.events)
@@ -62,7 +63,7 @@ class Story:
 
 
 def story(seed: int, number: int) -> Story:
-    """What happens in one clip."""
+    """The story of one clip, at random from the seed and the clip's number."""
     rng = random.Random(f"clip {seed} {number}")
     things = rng.sample([(colour, shape) for colour in COLOURS for shape in SHAPES], 2)
     kind = rng.choices(("changes", "passes", "order"), (0.45, 0.3, 0.25))[0]
@@ -82,7 +83,7 @@ def film(told: Story, seed: int, number: int) -> list[Image.Image]:
     rng = np.random.default_rng((seed % 2**32, number, 7))
     ground = draw.ground(SIDE, SIDE, rng)
     across = [float(rng.integers(*ACROSS)) for _ in told.things]
-    turns = [int(rng.integers(2**31)) for _ in told.things]  # the same paper shape in every frame
+    turns = [int(rng.integers(2**31)) for _ in told.things]  # seeds, so that a shape looks the same in every frame
     tracks = _tracks(told, across, rng)
     below = told.kind == "passes" and told.events[1] == "behind"
     order = (0, 1) if below else range(len(told.things))[::-1]
@@ -99,9 +100,7 @@ def film(told: Story, seed: int, number: int) -> list[Image.Image]:
     return pictures
 
 
-Track = list[
-    tuple[float, float, float]
-]  # of a thing in each frame: the middle x, y in pixels, and its size, 1 at first
+Track = list[tuple[float, float, float]]  # for each frame, a thing's centre x, y in pixels, and its scale (0: hidden)
 
 
 def _tracks(told: Story, across: Sequence[float], rng: np.random.Generator) -> list[Track]:
@@ -110,7 +109,7 @@ def _tracks(told: Story, across: Sequence[float], rng: np.random.Generator) -> l
         steps = rng.uniform(3.2, 4.2)
         begin = [half + float(rng.uniform(-8, 8)) for _ in range(2)]
         for event, count in zip(told.events, (cut, FRAMES - cut), strict=True):
-            for axis in range(2):  # what will move that way starts further from there
+            for axis in range(2):  # start further back from where it will move
                 begin[axis] -= WAYS.get(event, (0, 0))[axis] * steps * count / 2
         x, y, size = *begin, 1.0
         track = []
@@ -145,9 +144,9 @@ def paint_clips(
 
     Args:
         out: the folder to make; it appears only when complete.
-        clips: how many, at least 6.
+        clips: the number of clips, at least 6.
         seed: any integer.
-        progress: receives how many clips are done, and of how many.
+        progress: receives the number of clips done, and the total.
 
     Returns:
         The folder.

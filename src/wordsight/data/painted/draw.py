@@ -1,6 +1,6 @@
 """Drawing of coloured, textured shapes on a soft background, with a slight shadow.
 
-Drawn larger and reduced, for smooth edges, and from the given generator alone, so that a seed gives the same bytes.
+Shapes are drawn larger and reduced, for smooth edges. Only the given generator is used, so a seed gives the same bytes.
 """
 
 import math
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 Floats = NDArray[np.float32]
 Colour = tuple[int, int, int]
 
-COLOURS: dict[str, tuple[Colour, Colour]] = {  # name: the colour, and the second colour of its textures
+COLOURS: dict[str, tuple[Colour, Colour]] = {  # name -> the colour, and the second colour of its textures
     "red": ((212, 38, 44), (250, 238, 230)),
     "orange": ((243, 127, 24), (255, 240, 214)),
     "yellow": ((250, 208, 40), (139, 98, 8)),
@@ -127,7 +127,7 @@ def _mask(look: Look, rng: np.random.Generator) -> Image.Image:
 
 
 def _outline(look: Look) -> list[tuple[float, float]]:
-    """The corners of a shape within a circle of about 1 around the origin, y downwards."""
+    """The corners of a shape within a circle of radius about 1 around the origin, y downwards."""
     if look.shape == "square":
         return [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]
     if look.shape == "triangle":
@@ -187,7 +187,7 @@ def _texture(look: Look, size: int, rng: np.random.Generator) -> Floats:
 
 
 def apart(box: tuple[int, ...], others: list[tuple[int, ...]], gap: int) -> bool:
-    """Whether a box is at least `gap` pixels from every other one."""
+    """Whether a box is at least `gap` pixels from each of the others."""
     return all(
         box[0] - gap >= other[2] or other[0] - gap >= box[2] or box[1] - gap >= other[3] or other[1] - gap >= box[3]
         for other in others

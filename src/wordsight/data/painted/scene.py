@@ -40,18 +40,18 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and its things; the last of three or four is never named."""
+    """A picture and its things; sentences never name the last of three or four."""
 
     image: Image.Image
     things: tuple[Thing, ...]
 
     @property
     def named(self) -> tuple[Thing, ...]:
-        """The things that sentences may speak of."""
+        """The things that sentences may name."""
         return self.things[:-1] if len(self.things) > 2 else self.things
 
 
-Part = str | tuple[str, tuple[int, ...]]  # of a sentence: plain text, or a phrase and its things
+Part = str | tuple[str, tuple[int, ...]]  # part of a sentence: plain text, or a phrase and the indices of its things
 
 
 def paint_scene(seed: int, number: int) -> Scene:

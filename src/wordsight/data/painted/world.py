@@ -1,7 +1,7 @@
 """Painted world: a seeded dataset of coloured shapes with true sentences.
 
 Tests and the demo use it. It is written in standard formats (Karpathy JSON, phrase boxes as in Flickr30k Entities), so
-that all other code treats it as any dataset.
+all other code treats it like any other dataset.
 """
 
 import json
@@ -13,7 +13,7 @@ from wordsight.data.made import Records, new_folder
 from wordsight.data.painted.scene import Part, Scene, describe, paint_scene, spell
 from wordsight.errors import InputError
 
-SPLITS = ("train", "train", "val", "train", "train", "test")  # one picture after the other
+SPLITS = ("train", "train", "val", "train", "train", "test")  # given to the pictures in turn
 
 
 def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
@@ -23,7 +23,7 @@ def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
 
     Args:
         out: the folder to create; it appears only when complete.
-        pictures: how many, at least 6.
+        pictures: the number of pictures, at least 6.
         seed: any integer.
 
     Returns:
@@ -44,7 +44,7 @@ def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
 
 
 def _name(folder: Path) -> str:
-    """The name in a folder's dataset; empty without one."""
+    """The name of the dataset in a folder; "" without one."""
     try:
         return str(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["dataset"])
     except (OSError, ValueError, KeyError, TypeError):
