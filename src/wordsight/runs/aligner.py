@@ -75,7 +75,7 @@ class Aligner(OpenedRun):
             Vectors (I, R, D), whose places are boxes.
 
         Raises:
-            InputError: a picture cannot be opened, or something else was given.
+            InputError: a picture cannot be opened, or an item is not a picture.
         """
         return self.model.image_vectors(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
 
@@ -128,7 +128,7 @@ class Aligner(OpenedRun):
             the pictures are given as vectors.
 
         Raises:
-            InputError: a picture cannot be opened (`raise`), or something else than pictures or texts was given.
+            InputError: a picture cannot be opened (`raise`), or an item is not a picture or not text.
         """
         texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
         if isinstance(pictures, Vectors):

@@ -32,7 +32,7 @@ class Examples(Protocol):
 
     @property
     def table(self) -> Table:
-        """Features, a row a picture."""
+        """Features, one row per picture."""
 
     def __len__(self) -> int: ...
 
@@ -54,7 +54,7 @@ class Pairs:
     """Every sentence of a split with its picture.
 
     Attributes:
-        table: features, a row a picture.
+        table: features, one row per picture.
         words: (N, T), all sentences, encoded once.
         picture: (N,) int64, the table's row each sentence belongs to.
         without: how many of the sentences have no picture available; they are the last ones.

@@ -86,7 +86,7 @@ class SituationExamples:
     """The situations of a split with their pictures.
 
     Attributes:
-        table: features, a row a picture.
+        table: features, one row per picture.
         frames: of the same pictures.
     """
 
