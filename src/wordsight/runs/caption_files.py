@@ -19,7 +19,7 @@ from wordsight.vision.clips import still
 from wordsight.vision.shots import shots
 
 ROWS = 64  # pictures described at once
-LINES = 10  # most files that cannot be read are listed
+LINES = 10  # maximum number of unreadable files that are listed
 Pixels = tuple[float, float, float, float]  # left, top, width, height
 
 

@@ -43,7 +43,7 @@ class Captioner(OpenedRun):
     """A trained captioner with its vocabulary and region encoder.
 
     To describe a region, a captioner of pictures sees the region as if it were the whole picture; a captioner of
-    regions sees the region and, second, the whole picture. To describe the whole picture, it sees that twice.
+    regions sees the region and, second, the whole picture. The latter describes a whole picture by seeing it twice.
     """
 
     kind = "caption"

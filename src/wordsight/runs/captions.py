@@ -17,7 +17,7 @@ class Captions(list[list[Caption]]):
     """A list of captions for each picture, best first; empty for a picture that cannot be opened.
 
     Attributes:
-        names: of the pictures: the paths of their files.
+        names: of the pictures: their files, or "picture given in memory".
         skipped: position of a picture that cannot be opened -> why it cannot.
     """
 
