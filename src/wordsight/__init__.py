@@ -1,10 +1,9 @@
 """wordsight: align words with regions of pictures, search, and caption.
 
-`load(run)` gives a trained `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`. `load_captioner(run)`
-gives a trained `Captioner`: `.caption`, `.caption_regions`. Without a run both load the bundled model.
-`load_recogniser(run)` gives a trained `Recogniser` of situations: `.recognise`. `Index(folder)`
-is a searchable collection of pictures: `.build`, `.search`. Importing this is cheap; each name is loaded at its first
-use.
+`load(run)` returns a trained `Aligner`: `.encode_images`, `.encode_texts`, `.score`, `.align`. `load_captioner(run)`
+returns a trained `Captioner`: `.caption`, `.caption_regions`. Without a run, both load the bundled model.
+`load_recogniser(run)` returns a trained `Recogniser` of situations: `.recognise`. `Index(folder)` is a searchable
+collection of pictures: `.build`, `.search`. Importing this package is cheap; each name is loaded at its first use.
 """
 
 import warnings

@@ -1,8 +1,8 @@
-"""Batched tensors: `Regions` of pictures, `Words` of sentences, `Vectors` (either side, encoded), `Batch`; `Frames`.
+"""Batched tensors: `Regions` of pictures, `Words` of sentences, `Vectors` (either side, encoded), `Batch`, `Frames`.
 
 Shape letters, the same everywhere: `I` pictures, `N` sentences, `R` regions of a picture, `T` words of a
-sentence, `B` either of I and N, `K` parts of an encoded side (its regions or words), `D` embedding size,
-`F` feature size, `V` vocabulary; of situations `W` verbs, `E` roles of a verb at most, `A` annotators.
+sentence, `B` either I or N, `K` parts of an encoded side (its regions or words), `D` embedding size,
+`F` feature size, `V` vocabulary size; for situations `W` verbs, `E` the most roles of a verb, `A` annotators.
 """
 
 from dataclasses import dataclass, fields
@@ -26,7 +26,7 @@ class Regions(Tensors):
     """Regions of pictures.
 
     Attributes:
-        features: (I, R, F) float32, one row a region.
+        features: (I, R, F) float32, one row per region.
         mask: (I, R) bool, False where a picture has fewer regions than the others (padding).
         boxes: (I, R, 4) float32, `xyxy` as fractions of the picture's width and height, 0 to 1.
     """
@@ -37,7 +37,7 @@ class Regions(Tensors):
 
     @property
     def whole(self) -> Tensor:
-        """The features (I, F) of the whole pictures: in every encoder the first region."""
+        """The features (I, F) of the whole pictures: every encoder puts them first."""
         return self.features[:, 0]
 
 
@@ -49,7 +49,7 @@ class Words(Tensors):
         ids: (N, T) int64, ids of words in the vocabulary; 0 in the padding.
         mask: (N, T) bool, False in the padding, which is always at the end.
         tree: (N, T, 2) int64, each word's head and relation, see `text/trees.py`; None without parses.
-        spelling: (N, L) int32, code points of the sentences as written, 0 behind the end; None where a model reads ids
+        spelling: (N, L) int32, code points of the sentences as written, then zeros; None for models that read ids
             alone.
     """
 
@@ -79,9 +79,9 @@ class Vectors(Tensors):
     Attributes:
         values: (B, K, D) float32.
         mask: (B, K) bool, False in the padding.
-        places: of each part: (B, K, 4) boxes of a picture (`xyxy` fractions), or (B, K, 2) spans of a sentence's words
-            (first word, one past the last).
-        hubness: (B,) a share of which is subtracted from scores; None without correction. See
+        places: where each part is: (B, K, 4) boxes in a picture (`xyxy` fractions), or (B, K, 2) spans of a sentence's
+            words (first word, one past the last).
+        hubness: (B,), a fixed share of which is subtracted from scores; None without correction. See
             `matching/query_bank.py`.
     """
 
@@ -116,9 +116,9 @@ class Frames(Tensors):
     """Situations of pictures: a verb, and for each of its roles the noun that each annotator gave.
 
     Attributes:
-        verb: (I,) int64; -1 for a verb that is not known.
-        nouns: (I, A, E) int64, 0 where nothing fills the role; -1 where the verb has no such role, or there are fewer
-            annotators.
+        verb: (I,) int64; -1 for an unknown verb.
+        nouns: (I, A, E) int64, 0 where nothing fills the role; -1 where the verb has no such role, or the picture has
+            fewer annotators.
     """
 
     verb: Tensor
@@ -135,7 +135,7 @@ class SituationBatch(Tensors):
 
     Attributes:
         regions: of I pictures.
-        frames: of the same.
+        frames: of the same pictures.
     """
 
     regions: Regions
@@ -147,8 +147,8 @@ class LabelInfo:
     """The L labels of a detector.
 
     Attributes:
-        presence: (L,) bool, labels whose presence varies independently between pictures; body parts come with their
-            whole.
+        presence: (L,) bool, labels whose presence varies independently between pictures; False for heads, torsos and
+            legs, which come with every person.
         similarity: (L, V) cosine between the names of labels and words of the vocabulary, 0 where unknown; None without
             word vectors.
     """

@@ -1,7 +1,7 @@
-"""One thread for numpy's matrix products while workers are at pictures: each has a picture, and a core, of its own.
+"""BLAS limited to one thread, for numpy's matrix products in parallel workers, each with a core of its own.
 
-By default OpenBLAS shares every product, however small, among all cores. Workers side by side then wait for each
-other's shares, spinning: on two cores encoding takes half as long again.
+By default OpenBLAS splits every product, however small, among all cores. Parallel workers then wait for each other's
+shares, spinning: on two cores, encoding takes half as long again.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 
 class _OneThread:
-    """A context that holds the BLAS of the process to one thread until everyone who entered it has left."""
+    """Context manager that limits the process's BLAS to one thread until every thread that entered it has left."""
 
     def __init__(self) -> None:
         self._lock, self._inside = Lock(), 0
@@ -34,7 +34,7 @@ class _OneThread:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """Those that are loaded the first time, numpy's among them; to look for them takes a millisecond."""
+    """The BLAS libraries loaded at the first call, numpy's among them; finding them takes a millisecond."""
     return ThreadpoolController()
 
 

@@ -1,4 +1,4 @@
-"""The bundled model: part of the package, and the default where the user names no run.
+"""The bundled model: part of the package, and the default if the user names no run.
 
 bundled/align/           an aligner; its calibration.json calibrates the confidence of hits
 bundled/captions/        a captioner of pictures
@@ -44,7 +44,7 @@ def in_the_box(part: str) -> Path:
 
 
 def say_bundled() -> None:
-    """Say on stderr that the bundled model is used."""
+    """Print on stderr that the bundled model is used."""
     print(f"model: the small model that comes with wordsight ({BOX})", file=sys.stderr)
 
 

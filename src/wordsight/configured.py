@@ -1,4 +1,4 @@
-"""Modules that keep their constructor's keywords, to be built again."""
+"""Modules that keep their constructor's keywords, so that they can be rebuilt."""
 
 import inspect
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Configured(nn.Module):
         made = super().__new__(cls)
         try:
             bound = inspect.signature(cls).bind(*told, **keywords)
-        except TypeError:  # a copy, whose state follows; or wrong keywords, which the constructor rejects
+        except TypeError:  # copying, which restores the state later; or wrong keywords, which the constructor rejects
             return made
         bound.apply_defaults()
         made.config = dict(bound.arguments)

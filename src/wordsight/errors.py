@@ -28,11 +28,11 @@ class InputError(Exception):
 
 
 class WorkFailed(Exception):
-    """The work was asked for rightly and did not succeed: one sentence that says why; exit code 1 in the shell."""
+    """Work that failed on valid input: one sentence that says why; exit code 1 in the shell."""
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra's package, which works from a checkout and a wheel alike."""
+    """The command that installs an extra's package; it works from a checkout and from a wheel."""
     return f"{shlex.quote(sys.executable or 'python')} -m pip install '{EXTRAS[extra]}'"
 
 

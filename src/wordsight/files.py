@@ -2,7 +2,7 @@
 
 Errors name the file and the line or key.
 
-Content is flushed before the file is renamed into place, and the name before the call returns, where the drive can.
+A write flushes the content before it renames the file into place, and the name before it returns, if the drive can.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from wordsight.errors import InputError
 
 T = TypeVar("T")
 
-# Else opening a pipe would block, and Windows would translate line ends.
+# Without these flags, opening a pipe would block, and Windows would translate line ends.
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -80,7 +80,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def read_bytes(path: str | Path, most: int = sys.maxsize) -> bytes:
-    """The bytes of a regular file; an `OSError` as of `open_regular`, or where it has more than `most`."""
+    """The bytes of a regular file; raises `OSError` as `open_regular` does, or if there are more than `most`."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"expected at most {most:,} bytes", str(path))
@@ -88,7 +88,7 @@ def read_bytes(path: str | Path, most: int = sys.maxsize) -> bytes:
 
 
 def reason(error: OSError) -> str:
-    """The reason of a system error in plain words, with a remedy: of the disk, the drive or the file."""
+    """The reason for a system error, in plain words: the state of the disk, the drive or the file."""
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
@@ -112,7 +112,7 @@ def read_json(path: Path, *, strict: bool = False) -> Any:
     """The content of a JSON file.
 
     Raises:
-        InputError: the file cannot be read or is not JSON, as of `parse_json`; the message names the line.
+        InputError: the file cannot be read, or is not JSON (see `parse_json`); the message names the line.
     """
     return parse_json(read_text(path), str(path), strict=strict)
 
@@ -179,9 +179,9 @@ def to_json(value: object, indent: int | None = None, *, ascii_only: bool = Fals
     """A value as JSON that every parser reads: no NaN or Infinity (they become null), no half of a surrogate pair.
 
     Args:
-        value: of plain values.
-        indent: spaces a level; None for one line.
-        ascii_only: for a terminal of any encoding.
+        value: a plain value, or nested plain values.
+        indent: spaces per level; None for one line.
+        ascii_only: escape other characters, for a terminal of any encoding.
     """
     return json.dumps(_plain(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
@@ -267,7 +267,7 @@ def read_at(file: BinaryIO, start: int, into: memoryview) -> int:
 
 
 class _NotJson(ValueError):
-    """A value that Python reads but JSON forbids; says why."""
+    """A value that Python accepts but JSON forbids; the message says why."""
 
 
 def _refuse(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Inter-process locks: one process at a time may write; its lock ends with it, however it ends."""
+"""Inter-process locks: one process at a time may write; its lock ends with the process, however that ends."""
 
 import os
 import sqlite3
@@ -21,13 +21,13 @@ def locked(
     """Hold the lock of a folder: SQLite's lock on the file `lock` in it, which works on every system.
 
     Args:
-        folder: an existing one.
-        busy: clause of the message when another process has the lock, as "another process is training here".
+        folder: an existing folder.
+        busy: clause of the message if another process has the lock, such as "another process is training here".
         wait: seconds to wait for it.
         waiting: called once before waiting.
 
     Raises:
-        InputError: another process has it, the folder cannot be written, or its drive has no locks.
+        InputError: another process has the lock, the folder cannot be written, or its drive has no locks.
     """
     path = folder / "lock"
     if not os.access(path if path.exists() else folder, os.W_OK):  # SQLite would open it read-only, without a lock

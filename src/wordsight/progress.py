@@ -16,7 +16,7 @@ class Progress:
 
     Attributes:
         quiet: print nothing.
-        every: seconds between two lines where there is no terminal.
+        every: seconds between two lines if stderr is not a terminal.
     """
 
     def __init__(self, *, quiet: bool = False, every: float = 10.0) -> None:
@@ -73,7 +73,7 @@ def _bar(name: str) -> Iterator[Count]:
 
 
 def rate(speed: float) -> str:
-    """Parts a second as `12 a second`, `1.5 a second` or `20 a minute`."""
+    """A speed in parts per second as `12 a second`, `1.5 a second` or `20 a minute`."""
     if speed < 1:
         return f"{60 * speed:.0f} a minute"
     return f"{speed:.0f} a second" if speed >= 10 else f"{speed:.1f} a second"

@@ -2,9 +2,9 @@
 
 Efron 1979; for systems on the same test set Koehn 2004. Pictures of the split are resampled with replacement, and all
 systems are measured on the same samples. The p-value of a difference is twice the smaller share of samples on one side
-of zero, and at least 2^(1-n) of n pictures, as of a sign test in which all agree. Of many pairs some differ by chance
-alone, so p-values are corrected for the number of pairs (Holm 1979); a difference is significant where the corrected
-one is at most 5 %. This covers other pictures, not other seeds of a training, which are in the standard deviation.
+of zero, and at least 2^(1-n) for n pictures, as in a sign test in which all agree. Among many pairs some differ by
+chance alone, so p-values are corrected for the number of pairs (Holm 1979); a difference is significant if its
+corrected p-value is at most 5 %. This covers the choice of pictures; the standard deviation covers training seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def differences(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction: p-values of several tests, such that any false rejection is as rare as the level says.
+    """Holm's correction of the p-values of several tests: the chance of any false rejection is at most the level.
 
     The least of n p-values is multiplied by n, the next by n - 1, and so on; none falls below the one before (Holm
     1979, "A Simple Sequentially Rejective Multiple Test Procedure").
@@ -95,35 +95,35 @@ def _drawn(systems: Sequence[Floats], figure: Figure, draws: int, seed: int) -> 
 
 
 def _p_value(drawn: Floats) -> float:
-    """Two-sided: the chance to land on the other side of zero, of differences (draws,)."""
+    """Two-sided p-value of bootstrap differences (draws,): twice the share on the rarer side of zero."""
     side = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return float(min(1.0, 2 * (side + 1) / (len(drawn) + 1)))
 
 
 def recalls(sums: Floats) -> Floats:
-    """The sum of the six recalls, 0 to 600, of sums of `rows.hits`."""
+    """The sum of the six recalls, 0 to 600, from sums of `rows.hits`."""
     return 100 * (sums[:, :3] / sums[:, 6:7] + sums[:, 3:6] / sums[:, 7:8]).sum(axis=1)
 
 
 def mean(sums: Floats) -> Floats:
-    """A mean over pictures of sums (draws, 2): values, and 1 for each."""
+    """A mean over pictures, from sums (draws, 2) of values and of ones."""
     return sums[:, 0] / sums[:, 1]
 
 
 def by_verb(values: Floats, verbs: Sequence[int]) -> Floats:
-    """Terms of a mean of verbs' means: (I,) -> (I, 2 W), each value in its verb's column, and 1 for it."""
+    """Terms of a mean of verbs' means: (I,) -> (I, 2 W), each value in its verb's column, and a 1 to count it."""
     at = np.eye(max(verbs) + 1)[list(verbs)]  # (I, W)
     return np.concatenate([at * values[:, None], at], axis=1)
 
 
 def mean_of_verbs(sums: Floats) -> Floats:
-    """The mean over verbs of each one's mean, of sums of `by_verb`; verbs that a draw has not are left out."""
+    """The mean over verbs of each verb's mean, from sums of `by_verb`; verbs that a draw lacks are left out."""
     total, count = np.split(sums, 2, axis=1)
     return np.asarray((total / np.maximum(count, 1)).sum(1) / (count > 0).sum(1))
 
 
 def bleu_4(sums: Floats) -> Floats:
-    """BLEU-4, 0 to 1, of sums of `bleu.counts`; of several seeds side by side, (draws, 10 S), the mean of theirs."""
+    """BLEU-4, 0 to 1, from sums of `bleu.counts`; for S seeds side by side, (draws, 10 S), the mean of their BLEU-4."""
     each = sums.reshape(len(sums), -1, 2 * N + 2)  # (draws, S, 10)
     precision = (each[..., :N] + TINY) / (each[..., N : 2 * N] + SMALL)
     ratio = (each[..., -2] + TINY) / (each[..., -1] + SMALL)

@@ -100,16 +100,16 @@ def compare(
         data: a dataset; None for the first run's training dataset.
         split: its name.
         grounding: also compare where aligners put the phrases of the dataset, see `data/entities.py`.
-        query_bank: how many pictures of the training split correct the hubness of every aligner alike; 0 to score as
-            each run does by itself. See `hubness.py`.
-        folds: rank so many parts of the pictures, each by itself, and give the means: COCO's "1K" is 5.
+        query_bank: how many pictures of the training split correct the hubness of every aligner alike; 0 keeps each
+            run's own scores. See `hubness.py`.
+        folds: split the pictures into this many parts, rank each by itself, and give the means; COCO's "1K" is 5.
         beam: width of the beam of captioners.
         device: `auto`, `cpu`, `cuda` or `mps`.
         progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: no runs, a repeated run, a folder that is not a run, missing data, none for the query bank, runs of
-            different kinds of data, or another process at work in `out`.
+        InputError: no runs, a repeated run, a folder that is not a run, missing data, no pictures for the query bank,
+            runs of different kinds of data, or another process at work in `out`.
     """
     progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
     _check(runs)
@@ -130,7 +130,7 @@ def _compare(
     device: str,
     progress: Progress,
 ) -> Comparison:
-    """Evaluate what is not kept yet and write everything, in a locked folder."""
+    """Evaluate runs without a kept outcome, and write everything, in a locked folder."""
     members: list[Member] = []
     pictures: list[Picture] = []
     name = ""

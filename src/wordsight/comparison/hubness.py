@@ -1,7 +1,7 @@
 """Hubness correction on equal terms: the same query bank for every aligner, whatever its score.
 
-A query bank of its own (`matching/query_bank.py`) is worth many points of recall, and one run alone may have it. Here
-each run is given the same pictures of the training split and the same rule; one that has its own puts that aside.
+A run's own query bank (`matching/query_bank.py`) is worth many points of recall, and not every run has one. Here each
+run gets the same pictures of the training split and the same rule, and its own query bank is emptied.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ TEMPERATURE = 0.5  # tau, in standard deviations of the scores with the bank: a 
 
 
 def bank_of(pictures: Sequence[Picture], size: int, gallery: Sequence[Picture] = ()) -> list[Picture]:
-    """The query bank: so many pictures, or all, chosen by chance and always the same, with two sentences of each.
+    """Query bank: a fixed random sample of `size` pictures (or all), each with its first two sentences.
 
-    None of the gallery is in it: it would meet its own sentences there, and lose to all others.
+    It has no picture of the gallery: that would meet its own sentences in the bank, and lose to all other pictures.
     """
     ranked = {picture.path for picture in gallery}
     pictures = [picture for picture in pictures if picture.path not in ranked]
@@ -38,7 +38,7 @@ def corrected(
 
     Args:
         scores: (I, N).
-        model: whose scores they are, its own query bank empty.
+        model: the model of the scores, with its own query bank empty.
         images: I encoded pictures, in blocks.
         texts: N encoded sentences, in blocks.
         bank: pictures of the training split, none of them among the I, with sentences of each.

@@ -44,7 +44,7 @@ FORMAT = 4
 SHOWN = 3  # first sentences kept for each picture
 BLOCK = 50  # pictures captioned at once
 
-LEADING = {"ranking": "rsum", "captions": "CIDEr", "situations": "mean"}  # of 600, of 10, of 100
+LEADING = {"ranking": "rsum", "captions": "CIDEr", "situations": "mean"}  # at most 600, 10 and 100
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class Outcome:
 
     Attributes:
         kind: "ranking" of an aligner, "captions" of a captioner, "situations".
-        figures: flat metrics, as of `eval`; of an aligner also `rsum`.
-        speed: pictures a second of CPU time from cached features: encoded, captioned, or recognised.
+        figures: flat metrics, as `eval` prints them; of an aligner also `rsum`.
+        speed: pictures per second of CPU time from cached features: encoded, captioned, or recognised.
         images: (I) the rank of the first of each picture's own sentences, 1 is best.
         texts: (N) the rank of each sentence's picture.
-        found: (I, SHOWN) indices of the first sentences for each picture.
+        found: (I, SHOWN) indices of the first-ranked sentences for each picture.
         captions: (I) generated captions; situations in words.
         cider: (I) CIDEr-D of each.
         counts: (I, 10) counts of BLEU; see `bleu.counts`.
-        terms: (I, 8) terms of the figures of situations; see `metrics.situations.terms`.
+        terms: (I, 8) terms of the metrics of situations; see `metrics.situations.terms`.
         verbs: (I) the true verb of each, by number.
         phrases: (I, 3) of each picture, how many phrases are right by pointing, how many by IoU, and how many it has;
             empty where grounding was not measured.
-        measured: on which day, as in 2026-11-30; empty until it is kept.
+        measured: the day, as in 2026-11-30; empty until the outcome is kept.
     """
 
     kind: str
@@ -108,9 +108,9 @@ def outcome(
         beam: width of the beam of captioners.
         kept: a folder for outcomes.
         progress: receives updates.
-        phrases: with boxes, for an aligner to locate; none to leave grounding out.
-        bank: pictures of the training split, to correct the hubness of an aligner by; none to score as it does.
-        folds: an aligner ranks so many parts of the pictures, each by itself.
+        phrases: with boxes, for an aligner to locate; empty leaves grounding out.
+        bank: pictures of the training split that correct an aligner's hubness; empty keeps its own scores.
+        folds: the number of parts of the pictures that an aligner ranks, each by itself.
 
     Raises:
         InputError: a picture has no features, or the folder cannot be written.
@@ -148,9 +148,9 @@ def ranked(
     bank: Pairs | None = None,
     folds: int = 1,
 ) -> Outcome:
-    """The outcome of an aligner, with its hubness corrected by a bank where there is one; `beam` is not used.
+    """The outcome of an aligner, its hubness corrected by the bank if there is one; `beam` is not used.
 
-    Of several folds the figures are means, and every rank is in its own fold.
+    With several folds, the metrics are means over folds, and each rank is within its own fold.
     """
     known = pairs(pictures, rows, run.vocabulary, parses)
     if bank is not None:
@@ -176,7 +176,7 @@ def ranked(
 def with_grounding(
     found: Outcome, run: Aligner, pictures: Sequence[Picture], rows: FeatureTable, phrases: Sequence[Phrase]
 ) -> Outcome:
-    """An aligner's outcome with the figures of grounding, and each picture's phrases."""
+    """An aligner's outcome with the metrics of grounding, and each picture's phrases."""
     figures, located = ground(run, phrases, looking(pictures, rows))
     number = {picture.name: row for row, picture in enumerate(pictures)}
     each = torch.zeros(len(pictures), 3)
@@ -273,13 +273,13 @@ def _key(
 
 
 def _content(pictures: Sequence[Picture]) -> bytes:
-    """Equal for the same pictures by name and by their files, with the same sentences."""
+    """A description of pictures: equal for the same names, files and sentences."""
     keys = hashes([picture.path for picture in pictures])[0]
     return repr([(one.name, one.sentences, key) for one, key in zip(pictures, keys, strict=True)]).encode()
 
 
 def _checksum(kept: object) -> str:
-    """Of an outcome as it is kept."""
+    """Checksum of an outcome as plain values."""
     return hashlib.sha256(to_json(kept).encode()).hexdigest()
 
 

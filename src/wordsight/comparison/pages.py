@@ -1,4 +1,4 @@
-"""HTML pages of a comparison: an overview, and a page a picture with every system's output."""
+"""HTML pages of a comparison: an overview, and a page per picture with every system's output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

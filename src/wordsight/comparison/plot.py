@@ -18,7 +18,7 @@ class Axis:
     """Axis of a plot: maps values to positions, on a log scale with `ratio` where values are above 0.
 
     Args:
-        values: all there are.
+        values: all values on the axis.
         start: position of the least.
         end: position of the greatest.
         ratio: use a log scale.

@@ -19,8 +19,8 @@ class Published:
         system: its name.
         paper: authors and year.
         model: the model's name here.
-        keywords: of the model here that identify this system, and `rewarded`, whether it learned from tries of its own;
-            others are free.
+        keywords: keywords of the model here that identify this system, and `rewarded`, whether it learned from its own
+            captions; other keywords are free.
         recalls: R@1, 5, 10 of picture to text, then of text to picture, percent; empty where none are published.
         bleu: BLEU-1 to BLEU-4, 0 to 100, where published.
         flag: `F` or `R`, see above.
@@ -44,7 +44,7 @@ class Published:
 
 
 def _variants(model: str, name: str, paper: str) -> Iterator[Published]:
-    """What a recurrent captioner is where it is not the paper's: what it sees, when, and whether it was rewarded."""
+    """Variants of a recurrent captioner that the paper lacks: what it sees, when, and whether it was rewarded."""
     for image, when in (("first", "sees the picture first"), ("every", "sees the picture at every word")):
         for average, what in ((False, ""), (True, ", and the mean of its regions")):
             for rewarded, how in ((False, ""), (True, ", rewarded")):

@@ -42,8 +42,8 @@ class Member:
     """One run and its outcome.
 
     Attributes:
-        words: those that it learnt, which tell the data of its training.
-        differs: what it read that its paper's system did not: chains in the place of parses; empty for nothing.
+        words: its vocabulary, which tells training data apart.
+        differs: what it read unlike its paper's system: chains in place of parses; empty if nothing.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Member:
 
     @classmethod
     def of(cls, run: OpenedRun, outcome: Outcome, parsed: bool = False) -> "Member":
-        """From a loaded run; `parsed`, whether its outcome is of sentences with parses."""
+        """From a loaded run; `parsed` says whether its outcome is of sentences with parses."""
         checkpoint, differs = run.checkpoint, ""
         if getattr(run.model, "parsed", False) and not parsed:
             learnt = learnt_from_parses(checkpoint)
@@ -74,7 +74,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Row:
-    """Runs of one recipe, one a seed.
+    """Runs of one recipe, one per seed.
 
     Attributes:
         members: at least one.
@@ -89,12 +89,12 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """What they do, a key of `outcomes.LEADING`."""
+        """The kind of their outcomes, a key of `outcomes.LEADING`."""
         return self.members[0].outcome.kind
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """Keywords of the model, and `rewarded`, whether it learned from tries of its own."""
+        """Keywords of the model, and `rewarded`, whether it learned from its own captions."""
         first = self.members[0]
         config = first.config.get("members", [first.config])[0]
         return {**config, "rewarded": first.recipe.train.reward_epochs > 0}
@@ -142,7 +142,7 @@ class Row:
 
     @property
     def speed(self) -> float:
-        """Mean pictures a second."""
+        """Mean speed, pictures per second."""
         return float(np.mean([member.outcome.speed for member in self.members]))
 
     def has(self, key: str) -> bool:
@@ -186,10 +186,9 @@ class Row:
 
 
 def rows(members: Sequence[Member]) -> list[Row]:
-    """Members grouped by what they learnt from: aligners, then captioners, then situations; best first.
+    """Members grouped by recipe, vocabulary and use of parses: aligners, then captioners, then situations; best first.
 
-    Of one recipe with the same words, and with parses or without, each seed counts once: a second run of a seed is no
-    other draw, and begins a row of its own.
+    In a row each seed counts once: a second run of the same seed is not another draw, and begins a row of its own.
     """
     groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
@@ -211,7 +210,7 @@ def _recipe_without_seed(recipe: Recipe) -> str:
 def compared(some: Sequence[Row], pictures: Sequence[Picture], folds: int = 1) -> dict[str, list[list[Difference]]]:
     """Differences between rows of one kind, by the name of the metric; `folds` are those of the rankings.
 
-    A row of several seeds has the mean terms of its seeds; BLEU, which is no mean of terms, has all of them.
+    A row of several seeds has the mean terms of its seeds; BLEU, which is not a mean of terms, has the terms of all.
     """
     if some[0].kind == "situations":
         verbs = some[0].members[0].outcome.verbs

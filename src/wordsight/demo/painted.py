@@ -1,4 +1,4 @@
-"""Paint a world, learn it from pictures and sentences, describe it, and measure against the painter's truth."""
+"""Painted demo: paint a world, learn it from pictures and sentences, describe it, and measure by what was painted."""
 
 import random
 from io import StringIO
@@ -25,7 +25,7 @@ from wordsight.training.trainer import train
 
 PICTURES = 600
 REPORT = "report-test"
-ROWS = {  # prefix of the figures: what was described
+ROWS = {  # prefix of the metrics: what was described
     "captions_": "{pictures:,} pictures",
     "captions_lot_": "  random sentences",
     "regions_": "{regions:,} regions",
@@ -34,18 +34,18 @@ ROWS = {  # prefix of the figures: what was described
 
 
 def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) -> dict[str, float]:
-    """Paint, train, measure; the second time, what is there already is used.
+    """Paint, train and measure; a second call reuses the world and resumes the models in the folder.
 
     Args:
         out: the folder for the world (`world`), the models (`run`, which aligns, and `captions` and `regions`, which
             describe), a report in each of them (`report-test`), and an `index` of the world's test pictures.
-        progress: who is told how far it is.
-        pictures: how large a world.
+        progress: receives updates; None prints to stderr.
+        pictures: the number of pictures in the world.
 
     Returns:
-        Figures of the world's test split: those of `measure`, grounding with them; `captions_...` and `regions_...`,
-        `painted.FIGURES` of its pictures and of its annotated boxes, `regions` in number; `captions_lot_...` and
-        `regions_lot_...`, the same of sentences and phrases of the train split chosen at random.
+        Metrics on the world's test split: those of `measure`, with grounding; `captions_...` and `regions_...`, the
+        `painted.FIGURES` of its pictures and of its annotated boxes; `regions`, the number of boxes; `captions_lot_...`
+        and `regions_lot_...`, the same for sentences and phrases of the train split chosen at random.
 
     Raises:
         InputError: the folder holds something else, or cannot be written.
@@ -57,7 +57,7 @@ def demo(out: Path, progress: Progress | None = None, pictures: int = PICTURES) 
 
 
 def _demo(out: Path, progress: Progress, pictures: int) -> dict[str, float]:
-    """Every step, in a folder that is locked."""
+    """All steps, in a locked folder."""
     progress.say(f"painting {pictures} pictures in {out / 'world'}")
     world = paint_world(out / "world", pictures=pictures)
     progress.say("learning which words name which parts of them, from pictures and sentences alone")
@@ -76,7 +76,7 @@ def _demo(out: Path, progress: Progress, pictures: int) -> dict[str, float]:
 
 
 def _index(out: Path, world: Path, progress: Progress) -> None:
-    """An index of the world's test pictures, which knows how sure its hits are."""
+    """An index of the world's test pictures, calibrated to give its hits confidences."""
     index = Index.create(out / "index", out / "run")
     index.build([picture.path for picture in load_dataset(world).split("test")], progress=progress)
     index.calibrate(world, progress)
@@ -90,7 +90,7 @@ def _train(name: str, world: Path, folder: Path, progress: Progress, **data: Pat
 
 
 def _captions(out: Path, world: Path, progress: Progress) -> dict[str, float]:
-    """What the captioners say of the test split, judged by the painter; and random ones of the train split."""
+    """Metrics of the captioners on the test split, by what was painted; and of random train sentences and phrases."""
     lots, dataset = random.Random(0), load_dataset(world)
     known, test = dataset.split("train"), dataset.split("test")
     of_whole, of_parts = load_captioner(out / "captions"), load_captioner(out / "regions")
@@ -117,7 +117,7 @@ def _captions(out: Path, world: Path, progress: Progress) -> dict[str, float]:
 
 
 def story(figures: dict[str, float], out: Path) -> str:
-    """What came out, for a person, and where to look."""
+    """The results as text, and where to look."""
     recall, by_chance = figures["t2i_R@1"], figures["chance_t2i_R@1"]
     pointing, lots = figures["grounding_pointing"], figures["grounding_random_pointing"]
     reports = [out / run / REPORT / "report.html" for run in ("run", "captions", "regions")]

@@ -1,4 +1,4 @@
-"""The end of the demo: real photographs, seen by the bundled model."""
+"""Photographs demo: real photographs, seen by the bundled model."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -23,7 +23,7 @@ from wordsight.search.contact_sheet import sheet
 from wordsight.search.identity import discard, is_index
 from wordsight.search.index import Index
 
-SAMPLES = {  # photographs that come with scikit-image: what one would search for
+SAMPLES = {  # photographs that come with scikit-image: a sentence to search for
     "astronaut.png": "a woman in an orange suit",
     "camera.png": "a man with a camera",
     "chelsea.png": "a cat",
@@ -50,10 +50,10 @@ def photographs(folder: Path | None = None) -> dict[Path, str]:
         folder: whose pictures to take; None for those that come with scikit-image, where it is installed.
 
     Returns:
-        Files, each with what one would search for; without a sentence where that is not known.
+        Path -> a sentence to search for; empty if none is known.
 
     Raises:
-        InputError: the folder has no picture.
+        InputError: there is no such folder, or it has no picture.
     """
     if folder is not None:
         if not folder.exists():
@@ -68,13 +68,13 @@ def show_photographs(photos: Mapping[Path, str], out: Path, progress: Progress |
     """Describe, align, index and search photographs with the bundled model.
 
     Args:
-        photos: files, each with what to search for, or nothing for what the model says of it.
+        photos: path -> the sentence to search for; empty to search for the model's own caption.
         out: the folder for the page (`report.html`) and the `index`.
-        progress: who is told how far it is.
+        progress: receives updates; None prints to stderr.
 
     Returns:
-        What was said of them and where to look, for a person; nothing where there is no model in the box, or no
-        photograph, which is said.
+        The captions and where to look, as text; empty, with a message on stderr, if there is no bundled model or no
+        photograph.
 
     Raises:
         InputError: none of the files can be read, or the folder cannot be written.
@@ -130,7 +130,7 @@ def _page(examples: Sequence[Example], index: Index, queries: Sequence[str], out
 
 
 def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:
-    """An index of these photographs and no others, made anew."""
+    """A new index of these photographs alone; an old one in the folder is discarded."""
     if is_index(folder):
         discard(folder)
     index = Index.create(folder)

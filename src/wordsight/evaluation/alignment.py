@@ -26,7 +26,7 @@ from wordsight.runs.features import dataset_of, featured, learnt_from_parses, pa
 from wordsight.runs.grounding import ground, looking
 from wordsight.runs.pairs import Pairs, encode, pairs
 
-KIND = re.compile("grounding_.+_phrases")  # the key of how many phrases are of a type
+KIND = re.compile("grounding_.+_phrases")  # the key of the number of phrases of a type
 
 
 def measure(
@@ -53,9 +53,9 @@ def measure(
         progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat metrics, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, their sum `rsum`, `pictures`, `sentences`, chance
-        level as `chance_i2t_R@1` ..., the means of folds as `folds_i2t_R@1` ..., `relevant_...`, and `grounding_...`
-        with its baselines.
+        Flat metrics, percentages 0 to 100: `i2t_R@1` ... `t2i_medr`, the sum of the six recalls `rsum`, `pictures`,
+        `sentences`, chance level as `chance_i2t_R@1` ..., the means of folds as `folds_i2t_R@1` ..., `relevant_...`,
+        `word_norm_ratio` unless all norms are equal, and `grounding_...` with its baselines.
 
     Raises:
         InputError: data is missing or malformed.
@@ -94,7 +94,7 @@ def measure(
 
 
 def _retrieval(scores: Tensor, known: Pairs, folds: int | None, relevant: Relevant | None) -> dict[str, float]:
-    """Recalls, beside chance, of folds, and by relevance, of scores (I, N)."""
+    """Recalls of scores (I, N) and chance level; also means over folds, and metrics by relevance, if given."""
     figures = metrics(ranks(scores, known.picture), len(scores))
     figures |= {"rsum": round(rsum(figures), 4)}
     lots = chance(known.picture, len(scores))

@@ -1,4 +1,4 @@
-"""Evaluate captions that are in a file, of any system, as those of a run are."""
+"""Evaluate a file of captions by any system, with the metrics of a run's captions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +27,8 @@ def measure_caption_file(
 
     Args:
         captions: COCO results, NeuralTalk's `result_struct.json` or NeuralTalk2's `vis.json`.
-        data: a dataset in any known format, or a COCO captions file, whose ids are then those of the captions; None for
-            the references that a `result_struct.json` has itself.
+        data: a dataset in any known format, or a COCO captions file, whose ids then identify the captions' pictures;
+            None for the references in a `result_struct.json`.
         split: the split's name; a COCO captions file is used whole.
         meteor: also METEOR, where it can run.
         spice: also SPICE, where it can run.
@@ -37,7 +37,7 @@ def measure_caption_file(
         Flat metrics with coco-caption's names and ranges; see the guide.
 
     Raises:
-        InputError: a file is malformed, a caption is of no picture, or a picture of the split has no caption.
+        InputError: a file is malformed, a caption belongs to no picture, or a picture of the split has no caption.
     """
     path, progress = Path(captions), Progress()
     said, right = captions_and_references(path, data, split, progress)
@@ -54,7 +54,7 @@ def measure_caption_file(
 def captions_and_references(
     path: Path, data: str | Path | None, split: str, progress: Progress
 ) -> tuple[Mapping[Id, str], Mapping[Id, Sequence[str]]]:
-    """Captions of a file, and references of the same pictures; see `measure_caption_file`."""
+    """Captions in a file, and references of the same pictures; see `measure_caption_file`."""
     said = read_captions(path)
     if data is None:
         return _own(path, said)
@@ -102,6 +102,6 @@ def _coco_files(path: Path) -> dict[Id, str] | None:
 def measured(
     captions: Path, data: Path | None, split: str, *, meteor: bool, spice: bool = False
 ) -> tuple[Figures, str]:
-    """The figures of `measure_caption_file`, and their table."""
+    """The metrics of `measure_caption_file`, and their table."""
     figures = measure_caption_file(captions, data, split, meteor=meteor, spice=spice)
     return figures, table(figures)

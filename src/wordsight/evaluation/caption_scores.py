@@ -22,14 +22,14 @@ ROWS = 64  # pictures at once
 
 @torch.no_grad()
 def alignment_scores(run: Aligner, pairs: Sequence[tuple[Path, str]], progress: Progress | None = None) -> list[float]:
-    """The alignment score of each caption with its picture alone: no other picture or sentence counts.
+    """The alignment score of each caption with its picture; it depends on no other picture or sentence.
 
-    The score is the run's own, without hubness correction, so it has no fixed range: compare scores of one run.
+    The score is the run's own, without hubness correction. It has no fixed range: compare only scores of one run.
 
     Args:
         run: the aligner; its query bank is emptied.
-        pairs: path of a picture and a caption.
-        progress: who is told how far it is.
+        pairs: path of a picture, and a caption of it.
+        progress: receives updates; None prints to stderr.
 
     Raises:
         InputError: a picture cannot be opened.
@@ -57,7 +57,7 @@ def alignment_scores(run: Aligner, pairs: Sequence[tuple[Path, str]], progress: 
 
 
 def both(alignment: Sequence[float], cider: Sequence[float]) -> list[float]:
-    """The mean of two metrics of the same captions, each standardised over them: mean 0, deviation 1."""
+    """The mean of two metrics of the same captions, each standardised over them to mean 0, standard deviation 1."""
     standard = []
     for values in (alignment, cider):
         one = torch.tensor(values, dtype=torch.double)
@@ -81,15 +81,15 @@ def score_captions(
         captions: see `metrics.coco_results.read_captions`.
         data: a dataset with the pictures and their references; or
         pictures: their folder, without references.
-        progress: who is told how far it is.
+        progress: receives updates; None prints to stderr.
 
     Returns:
-        `captions`, of each `picture`, `caption`, `alignment` and, with references, `cider` (0 to 10, document
-        frequencies of these references) and `both`; the means `alignment` and `cider`; and `unknown`, how
-        many captions have no word that the run knows.
+        `captions`, for each its `picture`, `caption`, `alignment` and, with references, `cider` (0 to 10, document
+        frequencies of these references) and `both`; the means `alignment` and `cider`; and `unknown`, the number
+        of captions that have no word the run knows.
 
     Raises:
-        InputError: a file is malformed, a caption is of no picture, or a picture cannot be opened.
+        InputError: a file is malformed, a caption belongs to no picture, or a picture cannot be opened.
     """
     if (data is None) == (pictures is None):
         raise InputError("score-captions: expected --data, a dataset, or --pictures, a folder.")
@@ -134,7 +134,7 @@ def _of_folder(folder: str) -> tuple[Mapping[str, Path], Mapping[str, Sequence[s
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The scores as text: a line a caption, the means last."""
+    """The scores as text: a line per caption, then the means."""
     keys = [key for key in ("alignment", "cider", "both") if key in result["captions"][0]]
     lines = ["  ".join(f"{key:>9}" for key in keys)]
     for row in result["captions"]:

@@ -31,8 +31,8 @@ from wordsight.runs.features import dataset_of, featured, pictures_of
 from wordsight.runs.pairs import ROWS, RegionTable, pairs
 from wordsight.vision.regions import FeatureTable
 
-BLOCK = 50  # pictures whose annotated regions are captioned at once
-SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # of the report: pictures, captions of each, pictures with regions and words
+BLOCK = 50  # pictures captioned, or whose annotated regions are captioned, at once
+SHOWN, CANDIDATES, WITH_MORE = 24, 5, 9  # in the report: pictures, captions of each, pictures with regions and words
 Figures = dict[str, float | str]
 
 

@@ -42,8 +42,8 @@ def measure_likelihood(
         progress: receives updates; None prints to stderr.
 
     Returns:
-        Flat metrics, percentages 0 to 100: those of `metrics.likelihood.likelihood_metrics`, `strangers`, and chance
-        level as `chance_i2t_R@1` ...
+        Flat metrics, percentages 0 to 100: those of `metrics.likelihood.likelihood_metrics`, chance level as
+        `chance_i2t_R@1` ..., and `strangers`, the number of training pictures that estimate marginal probabilities.
 
     Raises:
         InputError: data is missing or malformed, the captioner is of regions or does not generate, or `most` is

@@ -47,14 +47,15 @@ def measure_situations(
         run: the model.
         data: situations in a known layout; None for the training data.
         split: its name.
-        aligner: also measure the boxes that it gives nouns, where the data has boxes; None to leave them out.
+        aligner: also measure its boxes of nouns, by the boxes of the data; None leaves them out.
         report: a folder for `report.html`; a failure to write only prints a warning.
         progress: receives updates; None prints to stderr.
 
     Returns:
         Flat metrics, percentages 0 to 100: those of `metrics.situations`; `frequent_verb_top1` and
-        `frequent_verb_top5`, those of the most frequent verbs of the training; `pictures`, `verbs`; and with an aligner
-        `grounded_roles`, the right nouns with a true box, and `grounded_iou`, how many of them are on it.
+        `frequent_verb_top5`, those of the most frequent training verbs, also as `frequent_image_...`; the numbers
+        `pictures` and `verbs`; and with an aligner `grounded_roles`, the number of right nouns with a true box, and
+        `grounded_iou`, how many percent of their boxes overlap it by an IoU of at least 0.5.
 
     Raises:
         InputError: data is missing or malformed, or has no boxes to measure an aligner by.
@@ -76,14 +77,14 @@ def measure_situations(
 
 
 def _verbs(pictures: Sequence[Situated]) -> Tensor:
-    """The verb of each picture by number, also of verbs that the run does not know: (I,)."""
+    """The verb of each picture as a number, also if the run does not know the verb: (I,)."""
     names = [one.situation.verb for one in pictures]
     number = {name: place for place, name in enumerate(dict.fromkeys(names))}
     return torch.tensor([number[name] for name in names])
 
 
 def _frequent(run: Recogniser, truth: Frames, verb: Tensor) -> dict[str, float]:
-    """The share of pictures whose verb is the most frequent one of the training, or of the five most frequent."""
+    """Percentages of pictures whose verb is the most frequent training verb, or one of the five most frequent."""
     best = run.model.counts.cpu().topk(min(5, len(run.model.counts))).indices.expand(len(verb), -1)
     found = situation_metrics(terms(best, torch.full((len(verb), truth.nouns.shape[2]), -2), truth), verb)
     keys = ("verb_top1", "verb_top5", "image_verb_top1", "image_verb_top5")
@@ -99,7 +100,7 @@ def _grounded(
     truth: Frames,
     progress: Progress,
 ) -> dict[str, float]:
-    """Of the roles of true verbs whose noun is right and has a true box: how many, and how many boxes are right."""
+    """Right nouns of true verbs that have a true box: their number, and the percentage whose box is right."""
     if all(one.situation.boxes is None for one in pictures):
         raise InputError("--grounding: these situations have no boxes; expected 'bb' in them, as SWiG's have.")
     right, same = right_roles(found.nouns, truth), aligner.checkpoint.fingerprint == run.checkpoint.fingerprint

@@ -22,7 +22,7 @@ class Attention:
         words: T words, in order.
         weights: (T, R), 0 to 1; every row sums to 1.
         boxes: (R, 4) `xyxy` fractions of the picture.
-        gates: (T,) how much each word comes from what was looked at, 0 to 1; None of a model that does not say so.
+        gates: (T,) how much each word depends on the attended regions, 0 to 1; None for a model without gates.
     """
 
     words: tuple[str, ...]
@@ -62,7 +62,7 @@ def lit(image: Image.Image, attention: Attention, width: int) -> Iterator[Image.
 
 
 def draw_attention(image: Image.Image, attention: Attention, *, width: int = 900) -> Image.Image:
-    """Draw the picture, then a panel a word: the attention before the word, and the word below.
+    """Draw the picture, then a panel per word: the attention before the word, and the word below.
 
     Args:
         image: the picture.

@@ -203,7 +203,7 @@ def words(examples: Sequence[Example]) -> str:
 
 
 def _panels(picture: Picture, attention: Attention) -> str:
-    """A panel a word."""
+    """A panel per word."""
     try:
         panels = lit(open_image(picture.path), attention, PANEL)
     except InputError:

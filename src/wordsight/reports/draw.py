@@ -78,7 +78,7 @@ def draw_regions(image: Image.Image, regions: Sequence[RegionCaption], *, width:
 def draw_marks(
     image: Image.Image, shown: Sequence[Mark], phrases: Sequence[Strong], *, width: int = 900
 ) -> Image.Image:
-    """Draw boxes, and below them the phrases that they are of, whose positions are the `words` of the marks.
+    """Draw boxes, and below the picture their phrases; the `words` of a mark are positions in `phrases`.
 
     Args:
         image: the picture.
@@ -104,12 +104,12 @@ def draw_glances(
     Args:
         image: the picture.
         words: of the sentence, T.
-        glances: one a step, at least one.
+        glances: one per step, at least one.
         width: of the result, pixels; at least 200.
 
     Returns:
-        A picture a step, one below the other, its number above it: the boxes of greatest attention with their shares in
-        percent, and below them the sentence, a bar below each word for its share, relative to the greatest of the step.
+        A picture per step, one below the other, each with its number above: the boxes of greatest attention with their
+        shares in percent, and below them the sentence, a bar below each word for its share relative to the greatest.
     """
     views = [_draw(image, _glanced(glance), words, shares(glance.words), width) for glance in glances]
     head = 2 * _font_size(width)

@@ -1,4 +1,4 @@
-"""What to show of a split: chosen at random, half of it right and half wrong, so that a page shows both honestly."""
+"""Examples of a split to show: chosen at random, half of them right and half wrong, so that a page is honest."""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -30,7 +30,7 @@ class Mark:
 
 
 def shares(strengths: Sequence[float]) -> list[float]:
-    """Strengths relative to the greatest, 0 to 1; all equal where none is above zero."""
+    """Strengths relative to the greatest, 0 to 1; all 0 if none is above zero."""
     top = max(strengths, default=0.0)
     return [max(strength / top, 0.0) if top > 0 else 0.0 for strength in strengths]
 
@@ -42,7 +42,7 @@ def marks(aligned: Aligned, *, least: float = 0.3, most: int = 6) -> list[Mark]:
         aligned: a picture and a sentence.
         least: least relative strength of a word; weaker words, and "a" and "of", are shown only with a neighbour on the
             same box.
-        most: how many boxes at most, those with the strongest words.
+        most: the maximum number of boxes; those with the strongest words are kept.
 
     Returns:
         The boxes, in the order of their first words; words on the same box share a mark.

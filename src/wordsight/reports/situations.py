@@ -12,7 +12,7 @@ from wordsight.reports.marks import COLOURS, labelled
 
 
 class Part(NamedTuple):
-    """What is said of a picture: a verb, or the noun of a role, its confidence (0 to 1), and where it is."""
+    """A part of a situation: the verb, or the noun of a role; its confidence (0 to 1), and its box if located."""
 
     word: str
     role: str
@@ -21,9 +21,9 @@ class Part(NamedTuple):
 
 
 def draw_situation(image: Image.Image, parts: Sequence[Part], *, width: int = 900) -> Image.Image:
-    """Draw a situation: the boxes of its parts, and below the parts with a bar for their confidence.
+    """Draw a situation: the boxes of its parts, and below the picture the parts, each with a bar for its confidence.
 
-    Nouns of one box share it: it is drawn once, with all their names.
+    A box that several nouns share is drawn once, with all their names.
 
     Args:
         image: the picture.
@@ -52,7 +52,7 @@ def draw_connections(
         roles: E of them.
         strengths: (1 + E, 1 + E), how much the row's node depends on the column's, 0 to 1; the verb's node is the
             first, and its own row is not drawn.
-        width: of the result, pixels, which is as high; at least 300.
+        width: of the square result, pixels; at least 300.
     """
     canvas = Image.new("RGB", (width, width), PAPER)
     pen, font, small = ImageDraw.Draw(canvas), ImageFont.load_default(width // 38), ImageFont.load_default(width // 52)
@@ -83,7 +83,7 @@ def _arrow(
     text: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> None:
-    """An arrow from node to node, a little to its right, so that both ways can be seen; its text nearer to its end."""
+    """An arrow between two nodes, moved to its right so that both directions are visible; its text is near its tip."""
     across, down = end[0] - start[0], end[1] - start[1]
     length = math.hypot(across, down)
     across, down = across / length, down / length

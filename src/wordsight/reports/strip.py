@@ -1,4 +1,4 @@
-"""A clip as a strip of frames, and below it, a row a word, which frames a captioner looked at before the word."""
+"""Drawing of a clip: a strip of frames, and below it a row per word with the attention to each frame."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from wordsight.reports.attention_maps import Attention
 from wordsight.reports.draw import FAINT, INK, PAPER
 from wordsight.vision.clips import Frame
 
-COLUMNS = 16  # frames beside each other at most
-ROW, HEAD, TIMES = 30, 210, 20  # pixels: a word's row, what is left of the frames, and the line of times below them
+COLUMNS = 16  # most frames side by side
+ROW, HEAD, TIMES = 30, 210, 20  # pixels: a word's row, the margin left of the frames, the line of times below them
 BETA, LONG = 118, 48  # pixels: where the bar of beta begins, and how long it is
 GAP = 24  # pixels between two drawings
 BLUE, ORANGE, FAINT_INK, LINE = "#2f6fde", "#e07b1a", "#6b6b6b", "#e4e6ea"
@@ -18,14 +18,14 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def draw_strip(frames: Sequence[Frame], attention: Attention, *, width: int = 1200) -> Image.Image:
-    """The frames of a clip, and below them a row a word.
+    """The frames of a clip, and below them a row per word.
 
-    A row shows the word, beta as an orange bar (how much the word comes from frames, where the model says so), and
-    below each frame a blue column: how much it was looked at, as a share of the most looked at one.
+    A row shows the word, beta as an orange bar (how much the word depends on frames, if the model has gates), and
+    below each frame a blue column: the attention to it, relative to the greatest in the row.
 
     Args:
         frames: n of them, in order.
-        attention: of a caption of the clip: its weights are of the whole clip and then of the n frames.
+        attention: of a caption of the clip; its weights are for the whole clip, then for the n frames.
         width: of the result, pixels; at least 400.
     """
     weights = attention.weights[:, 1:]  # (T, n)

@@ -30,7 +30,7 @@ Row = tuple[str, Mapping[str, float], str]  # its name, figures, and class in th
 
 
 def card(value: float, text: str, luck: float | None) -> str:
-    """A card of a metric, percent, with a bar and a line at chance level."""
+    """A card of a metric in percent, with a bar, and a line at chance level."""
     line = f'<u style="left:{luck:.1f}%"></u>' if luck is not None else ""
     note = f" · chance {luck:.1f}" if luck is not None else ""
     bar = f'<div class="bar"><i style="width:{value:.1f}%"></i>{line}</div>'
@@ -38,7 +38,7 @@ def card(value: float, text: str, luck: float | None) -> str:
 
 
 def retrieval(rows: Sequence[Row]) -> str:
-    """R@K and Med r of both directions, a row each."""
+    """R@K and Med r in both directions, one table row for each of `rows`."""
     heads = "".join(_head(name, name, name == "R@1") for name in ("R@1", "R@5", "R@10", "Med r") * 2)
     body = []
     for name, figures, kind in rows:
@@ -49,7 +49,7 @@ def retrieval(rows: Sequence[Row]) -> str:
 
 
 def grounding(figures: Mapping[str, float]) -> str:
-    """Grounding by kind of phrase, with baselines, pointing and IoU apart; empty if not measured."""
+    """Grounding by kind of phrase, with baselines, grouped by metric; empty if not measured."""
     if "grounding_phrases" not in figures:
         return ""
     names = [key.removeprefix("grounding_").removesuffix("phrases") for key in figures if key.endswith("_phrases")]
@@ -101,6 +101,6 @@ def _head(name: str, what: str, split: bool) -> str:
 
 
 def _cell(value: float | None, kind: str) -> str:
-    """A table cell; a model's metric lies on a bar of its size."""
+    """A table cell; behind a metric of the model is a bar of its size."""
     style = f' style="--v:{min(max(value, 0.0), 100.0):.1f}%"' if value is not None and "model" in kind else ""
     return f'<td class="{kind}"{style}>{"–" if value is None else f"{value:,.1f}"}</td>'

@@ -1,4 +1,4 @@
-"""What is peculiar to training models that align: how they are measured, chosen, summed up and described."""
+"""The aligners' part of training: validation, selection score, summary and model card."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,10 @@ CARD = {
 
 
 def validate(model: Matcher, data: Validation) -> dict[str, float]:
-    """Retrieval figures and their sum `rsum`, 0 to 600; with a start also `val_loss`. Leaves it in evaluation mode."""
+    """Retrieval metrics and `rsum`, the sum of recalls, 0 to 600; with a start also `val_loss`.
+
+    Leaves the model in evaluation mode.
+    """
     assert isinstance(data.pairs, Pairs)
     model.eval()
     if data.query_bank:
@@ -37,23 +40,23 @@ def validate(model: Matcher, data: Validation) -> dict[str, float]:
 
 @torch.no_grad()
 def _loss(model: Matcher, val: Pairs) -> float:
-    """The loss on a split, which tells more than ranks where pictures are few."""
+    """The mean loss on a split, a finer measure than ranks where pictures are few."""
     blocks, device = torch.arange(len(val)).split(ROWS), next(model.parameters()).device
     return sum(len(some) * float(model.loss(val.batch(some).to(device))) for some in blocks) / len(val)
 
 
 def selection_score(figures: Mapping[str, float]) -> float:
-    """The sum of recalls; with a start the loss, less which is better."""
+    """The sum of recalls; with a start, the negative validation loss."""
     return -figures["val_loss"] if "val_loss" in figures else figures["rsum"]
 
 
 def summary(figures: Mapping[str, float]) -> str:
-    """Recalls both ways."""
+    """Recalls in both directions."""
     ways = [("picture to text", "i2t"), ("text to picture", "t2i")]
     recalls = [(name, "/".join(f"{figures[f'{way}_R@{k}']:.1f}" for k in (1, 5, 10))) for name, way in ways]
     return ", ".join(f"{name} {recall}" for name, recall in recalls)
 
 
 def card(of_regions: bool) -> Mapping[str, str]:
-    """The passages of the model card."""
+    """Passages of the model card."""
     return CARD

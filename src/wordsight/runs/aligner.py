@@ -1,4 +1,4 @@
-"""A trained model, ready to use: the Python face of wordsight."""
+"""Aligner: a trained alignment model, ready to use from Python."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,61 +36,61 @@ from wordsight.text.vocabulary import SPECIAL
 from wordsight.vision.dual_source import find_dual, is_dual
 
 Box = tuple[float, ...]
-UNKNOWN = 1  # the number of the unknown word in a vocabulary
+UNKNOWN = 1  # id of the unknown word in a vocabulary
 
 
 class Scores(Tensor):
-    """How well N sentences fit I pictures, (I, N) on the CPU, a row of NaN for a picture that cannot be opened.
+    """Scores of I pictures with N sentences, (I, N) on the CPU; a picture that cannot be opened has a row of NaN.
 
     Attributes:
-        skipped: position of such a picture -> why.
+        skipped: position of such a picture -> why it cannot be opened.
     """
 
     skipped: dict[int, str]
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # what is computed from it is a plain tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # operations return plain tensors
 
     @classmethod
     def of(cls, scores: Tensor, skipped: dict[int, str]) -> "Scores":
-        """Scores, and the pictures that have none."""
+        """`Scores` from a tensor and the skipped pictures."""
         found = scores.as_subclass(cls)
         found.skipped = skipped
         return found
 
 
 class Aligner(OpenedRun):
-    """A trained model with its vocabulary and its way of seeing."""
+    """A trained aligner with its vocabulary and region encoder."""
 
     kind = "align"
     model: Matcher
 
     @torch.inference_mode()
     def encode_images(self, pictures: Pictures, boxes: Sequence[Tensor] | None = None) -> Vectors:
-        """Pictures as vectors, one a region.
+        """Encode pictures as vectors, one per region.
 
         Args:
             pictures: I paths, encoded files, PIL pictures or arrays of pixels; a single one counts as a list of one.
-            boxes: I tensors (R, 4) of `xyxy` fractions to look at; None for the proposals of the run's recipe.
+            boxes: I tensors (R, 4) of `xyxy` fractions, the regions; None for the proposals of the run's recipe.
 
         Returns:
-            Vectors (I, R, D), their places boxes.
+            Vectors (I, R, D), whose places are boxes.
 
         Raises:
-            InputError: a picture that cannot be opened, or something that is no picture.
+            InputError: a picture cannot be opened, or an item is not a picture.
         """
         return self.model.image_vectors(self.encoder.encode(pictures_of(pictures), boxes).to(self.device))
 
     @torch.inference_mode()
     def encode_texts(self, sentences: Sentences) -> Vectors:
-        """N sentences as vectors (N, T, D), one a word, their places spans of words.
+        """Encode N sentences as vectors (N, T, D), one per word, whose places are spans of words.
 
         Raises:
-            InputError: something that is no text.
+            InputError: a sentence is not text.
         """
         texts = sentences_of(sentences)
         found = self.model.text_vectors(self.vocabulary.encode(texts or [""]).to(self.device))
         return found if texts else found[:0]
 
-    @overload  # an array may be one picture or several, which only its axes tell
+    @overload  # an array is one picture or several, depending on its axes
     def score(  # type: ignore[overload-overlap]
         self, pictures: Picture, sentences: str, *, errors: Errors = ..., progress: Progress | None = ...
     ) -> float: ...
@@ -118,17 +118,17 @@ class Aligner(OpenedRun):
         """How well each sentence fits each picture.
 
         Args:
-            pictures: I, as for `encode_images`, or encoded already.
-            sentences: N texts, or encoded already; a single one counts as a list of one.
+            pictures: I pictures, as for `encode_images`, or their vectors.
+            sentences: N texts, or their vectors; a single text counts as a list of one.
             errors: `skip` gives a picture that cannot be opened a row of NaN, lists it in `.skipped`, and warns.
-            progress: who is told how far it is; None for stderr where there are many pictures.
+            progress: receives updates; None prints to stderr if there are more than 64 pictures.
 
         Returns:
-            A number for one picture and one sentence, neither in a list; else `Scores` (I, N), and a tensor (I, N)
-            where the pictures are encoded already.
+            A number for one picture and one sentence, neither in a list; else `Scores` (I, N), or a tensor (I, N) if
+            the pictures are given as vectors.
 
         Raises:
-            InputError: a picture that cannot be opened (`raise`), or something that is no picture or no text.
+            InputError: a picture cannot be opened (`raise`), or an item is not a picture or not text.
         """
         texts = sentences if isinstance(sentences, Vectors) else self.encode_texts(sentences)
         if isinstance(pictures, Vectors):
@@ -150,13 +150,13 @@ class Aligner(OpenedRun):
 
         Args:
             picture: a path, an encoded file, a PIL picture or an array of pixels.
-            sentence: any; unknown words are read as "<unk>".
+            sentence: any text; unknown words are read as "<unk>".
             boxes: (R, 4) `xyxy` fractions to choose from; None for the proposals of the run's recipe.
-            beta: how much neighbouring words hold together, >= 0 (`matching/segments.py`, whose `BETA` was chosen on a
-                val split); 0 gives each word its own best box.
+            beta: reward of two neighbouring words for sharing a region, >= 0 (`matching/segments.py`, whose `BETA` was
+                chosen on a val split); 0 gives each word its own best box.
 
         Raises:
-            InputError: a picture that cannot be opened, or a beta that is below 0 or not finite.
+            InputError: the picture cannot be opened, or beta is below 0 or not finite.
         """
         if not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
             raise InputError(f"beta: expected a finite number of at least 0, found {beta!r}.")
@@ -177,7 +177,7 @@ class Aligner(OpenedRun):
 
 
 def load(run: str | Path | None = None, device: str = "auto") -> Aligner:
-    """A trained model from the folder that `wordsight train -o` wrote, or a pretrained dual encoder of transformers.
+    """Load an aligner from the folder that `wordsight train -o` wrote, or a pretrained dual encoder of transformers.
 
     Args:
         run: the folder of either, or `hub:ID` of a dual encoder of the Hugging Face hub (CLIP, SigLIP, SigLIP 2); None
@@ -185,7 +185,7 @@ def load(run: str | Path | None = None, device: str = "auto") -> Aligner:
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: no model there, one of another format or kind, a damaged one, or one that cannot be fetched.
+        InputError: there is no model, or it is of another format or kind, damaged, or cannot be fetched.
     """
     where, folder = device_named(device), in_the_box("align") if run is None else path_of(run, "the folder of a run")
     if is_dual(folder):

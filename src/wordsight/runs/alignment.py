@@ -1,4 +1,4 @@
-"""Which box each word of a sentence went to: as plain values, a table, a drawing, and as a notebook shows it."""
+"""Alignment: the box of each word of a sentence, as plain values, a table, a drawing, and a notebook's view."""
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which box each word of a sentence went to.
+    """Alignment of a picture and a sentence: the box of each word.
 
     Attributes:
         words: T words, as the model reads them.
-        known: T times, whether the model knows the word.
+        known: for each word, whether the model knows it.
         boxes: T boxes, `xyxy` as fractions of the picture's width and height.
-        strengths: T products of word and region; greater is surer, and only comparable within one model.
-        score: how well the sentence fits the picture, each word on its own best box, less a share of the hubness of
-            both where the model has a query bank (`matching/query_bank.py`).
-        segments: the words that neighbour each other and share a box, in order.
-        beta: how much neighbouring words were held together; 0 where each word was given its own best box.
-        glances: where a model that looks several times looked each time; of others none.
-        picture: what was looked at, to show it in a notebook; None where that is not known.
+        strengths: T products of word and region; greater is surer; comparable only within one model.
+        score: how well the sentence fits the picture, with each word on its own best box, less a share of the hubness
+            of both if the model has a query bank (`matching/query_bank.py`).
+        segments: runs of neighbouring words that share a box, in order.
+        beta: the `beta` of `Aligner.align`; 0 if each word has its own best box.
+        glances: the attention steps of a model that attends several times; empty for other models.
+        picture: the picture, to show it in a notebook; None if unknown.
     """
 
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ class Alignment:
         return self.to_json()
 
     def to_pandas(self) -> "DataFrame":
-        """A table, a row a word: `word`, `known`, `strength`, and its box as fractions of the picture.
+        """A table with a row per word: `word`, `known`, `strength`, and its box as fractions of the picture.
 
         Raises:
             InputError: pandas is not installed.
@@ -91,19 +91,19 @@ class Alignment:
         return scene(image, boxes, " ".join(self.words), f"{words} (score {self.score:.3f})")
 
     def _repr_png_(self) -> bytes | None:
-        """The drawing of `draw`, for a notebook; None where the picture is not known, or cannot be opened any more."""
+        """The drawing of `draw`, for a notebook; None if the picture is unknown, or can no longer be opened."""
         from wordsight.vision.notebook import png
 
         image = None if self.picture is None else reopened(self.picture, 900)
         return None if image is None else png(self.drawn(image))
 
     def draw(self, picture: Picture, out: str | Path) -> None:
-        """Write the picture with its boxes and the sentence below, in the format that `out` ends in.
+        """Draw the picture with its boxes and the sentence below, in the format of `out`'s suffix.
 
-        Of a model that looks several times it is a picture a step, one below the other.
+        A model that attends several times gets one picture per step, one below the other.
 
         Raises:
-            InputError: a picture that cannot be opened, or a file that cannot be written.
+            InputError: the picture cannot be opened, or the file cannot be written.
         """
         from wordsight.reports.draw import save
 
@@ -111,13 +111,13 @@ class Alignment:
         save(self.drawn(image), out)
 
     def drawn(self, image: Image.Image) -> Image.Image:
-        """The picture with its boxes and the sentence below; of a model that looks several times, a picture a step."""
+        """The drawing that `draw` writes."""
         from wordsight.reports.draw import draw, draw_glances
 
         return draw_glances(image, self.words, self.glances) if self.glances else draw(image, self)
 
     def __str__(self) -> str:
-        """A line a segment, or a word: where it went, in percent of width and height, and how strongly."""
+        """A line per segment (per word if beta is 0): its strength, and its box in percent of width and height."""
         single = [(place, place + 1) for place in range(len(self.words))]
         spans = [(segment.start, segment.end) for segment in self.segments] if self.beta else single
         texts = [" ".join(self.words[start:end]) for start, end in spans]
@@ -133,7 +133,7 @@ class Alignment:
         return "\n".join(lines)
 
     def _glance(self, glance: Glance) -> str:
-        """The words that were read most, and the box that was looked at most."""
+        """The words and the box of greatest attention in one step."""
         most = sorted(zip(glance.words, self.words, strict=True), reverse=True)[:GLANCED]
         read = ", ".join(f"{word} {share:.2f}" for share, word in most)
         places = " ".join(f"{100 * edge:.0f}" for edge in glance.boxes[0])

@@ -1,4 +1,4 @@
-"""What callers of the Python functions may give: a picture or several, a sentence or several, a path."""
+"""Arguments of the Python API, checked: one picture or several, one sentence or several, a path."""
 
 import functools
 import os
@@ -24,10 +24,10 @@ R = TypeVar("R")
 
 
 def path_of(given: object, what: str) -> Path:
-    """A path that was given as text or as a path.
+    """A path, given as text or as a path object.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is something else; `what` names what was expected.
     """
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
@@ -37,7 +37,7 @@ def path_of(given: object, what: str) -> Path:
 
 
 def picture_of(given: object) -> Picture:
-    """A picture, and not several: what `images.open_image` takes.
+    """A single picture, as `images.open_image` takes it.
 
     Raises:
         InputError: it is something else.
@@ -57,18 +57,18 @@ def picture_of(given: object) -> Picture:
 
 
 def is_single(given: object) -> bool:
-    """Whether something is a single picture or sentence, and not several."""
+    """Whether something is a single picture or sentence rather than several."""
     single = str | bytes | bytearray | memoryview | os.PathLike | Image.Image | BufferedIOBase | RawIOBase
     return isinstance(given, single) or not isinstance(given, Iterable) or (_is_pixels(given) and given.ndim < 4)
 
 
 def _is_pixels(given: object) -> TypeGuard[NDArray[Any]]:
-    """Whether something is an array of numbers; one of texts or objects is a list of these."""
+    """Whether something is an array of numbers; an array of texts or objects counts as a list of them."""
     return isinstance(given, np.ndarray) and given.dtype.kind in "buifc"
 
 
 def pictures_of(given: object) -> list[Picture]:
-    """Pictures as a list; a single one is a list of one, and an array of four axes is several.
+    """Pictures as a list; a single one becomes a list of one, and an array of four axes is several.
 
     Raises:
         InputError: one of them is something else.
@@ -77,10 +77,10 @@ def pictures_of(given: object) -> list[Picture]:
 
 
 def sentences_of(given: object) -> list[str]:
-    """Sentences as a list; a single one is a list of one.
+    """Sentences as a list; a single one becomes a list of one.
 
     Raises:
-        InputError: one of them is no text.
+        InputError: one of them is not text.
     """
     found = []
     for one in [given] if is_single(given) else given:  # type: ignore[attr-defined]
@@ -91,12 +91,12 @@ def sentences_of(given: object) -> list[str]:
 
 
 def kind_of(value: object) -> str:
-    """What something is, for a message."""
+    """The type of a value, for a message."""
     return "nothing (None)" if value is None else type(value).__name__
 
 
 def formerly_on_broken(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose `errors` was called `on_broken`, which works until 0.3."""
+    """Decorator that accepts the former name `on_broken` of the argument `errors`, until 0.3."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Many pictures as the encoder sees them, a block at a time, those left out that cannot be read."""
+"""Regions of many pictures, encoded a block at a time; pictures that cannot be read raise an error or are left out."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ from wordsight.progress import Progress
 from wordsight.runs.arguments import Errors, Picture
 from wordsight.vision.regions import RegionEncoder, Row, as_regions
 
-ROWS = 64  # pictures in memory at once; of more, it is said how far the work is
+ROWS = 64  # pictures in memory at once; with more, progress is printed
 
 
 class Seeing:
-    """The regions of some pictures, to be gone through once.
+    """The regions of some pictures, to be iterated once.
 
     Attributes:
         skipped: position of a picture -> why it is left out.
@@ -23,7 +23,7 @@ class Seeing:
     def __init__(
         self, encoder: RegionEncoder, pictures: Sequence[Picture], errors: Errors, progress: Progress | None
     ) -> None:
-        """Take the pictures; nothing is opened yet.
+        """Take the pictures, without opening them yet.
 
         Raises:
             InputError: `errors` is neither `raise` nor `skip`.
@@ -35,13 +35,13 @@ class Seeing:
         self._progress = progress or (Progress() if len(pictures) > ROWS else None)
 
     def blocks(self, name: str) -> Iterator[tuple[list[int], Regions]]:
-        """The positions and the regions of pictures that can be read, in their order.
+        """The positions and the regions of the pictures that can be read, in order.
 
         Args:
-            name: of the work, for whoever is told how far it is.
+            name: of the task, for progress messages.
 
         Raises:
-            InputError: one cannot be read, where `errors` is `raise`.
+            InputError: a picture cannot be read, and `errors` is `raise`.
         """
         places: list[int] = []
         rows: list[Row] = []
@@ -67,7 +67,7 @@ class Seeing:
         self.skipped[place] = str(why)
 
     def warn(self) -> None:
-        """Warn of the pictures that were left out, where there are some, and say why the first was."""
+        """Warn if pictures were left out: how many, and why the first one was."""
         if self.skipped:
             first, more = next(iter(self.skipped.values())), len(self.skipped) - 1
             left_out = f"{len(self.skipped):,} of {len(self._pictures):,} pictures left out: {first}"

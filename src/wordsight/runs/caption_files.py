@@ -1,4 +1,4 @@
-"""Picture files and clips described, one or thousands: what `wordsight caption` does."""
+"""Captions of picture files and clips, one or thousands: the work of `wordsight caption`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from wordsight.vision.clips import still
 from wordsight.vision.shots import shots
 
 ROWS = 64  # pictures described at once
-LINES = 10  # things that cannot be read are listed, at most
+LINES = 10  # maximum number of unreadable files that are listed
 Pixels = tuple[float, float, float, float]  # left, top, width, height
 
 
@@ -39,18 +39,18 @@ def caption_files(
 
     Args:
         describer: the captioner.
-        paths: the files; what is seen of them is kept in the feature cache.
-        regions: describe regions: the run's own proposals, of which the surest are kept.
-        boxes: describe these regions instead, in each of the pictures: left, top, width and height in pixels.
-        by_shot: describe each shot of a clip (`shots.py`); their paths say which part each is.
-        progress: who is told how far it is.
-        **decoding: how words are chosen, see `Decoding`.
+        paths: the files; their features are kept in the feature cache, except with `boxes`.
+        regions: describe the run's own region proposals, of which the surest are kept.
+        boxes: describe these regions of each picture instead: left, top, width and height in pixels.
+        by_shot: describe each shot of a clip (`shots.py`); the path of each says which part it is.
+        progress: receives updates; None prints to stderr.
+        **decoding: decoding settings, see `Decoding`.
 
     Raises:
-        InputError: none of the pictures can be described, or a number is out of its range.
+        InputError: none of the pictures can be described, or a number is out of range.
     """
     progress = progress or Progress()
-    decoder(**decoding)  # a number out of its range is said before the work
+    decoder(**decoding)  # refuse a number out of range before the work
     regions = regions or bool(boxes)
     if regions and decoding.get("n_best", 1) != 1:
         raise InputError(f"n_best = {decoding['n_best']}: expected 1 for regions; each is given its best caption.")
@@ -68,13 +68,13 @@ def caption_files(
         for path, found in said:
             captions[path] = found
             count(len(captions), len(paths))
-    broken = {path: broken[path] for path in (*wanted, *paths) if path in broken} | unlisted  # in their order
+    broken = {path: broken[path] for path in (*wanted, *paths) if path in broken} | unlisted  # in the files' order
     say_left_out(broken, bool(captions), progress)
     return Described(describer, captions, broken, regions)
 
 
 def _by_shot(paths: Sequence[Path], progress: Progress) -> tuple[list[Path], dict[Path, str]]:
-    """The shots of clips, as parts of their files; and why some have none."""
+    """The paths of all shots of the clips; and clip -> why it cannot be read."""
     found: list[Path] = []
     broken: dict[Path, str] = {}
     for path in paths:
@@ -88,10 +88,10 @@ def _by_shot(paths: Sequence[Path], progress: Progress) -> tuple[list[Path], dic
 
 
 def say_left_out(broken: Mapping[Path, str], any_used: bool, progress: Progress) -> None:
-    """Say which pictures are left out, and why.
+    """Print which pictures are left out, and why.
 
     Raises:
-        InputError: none is left.
+        InputError: none of the pictures can be used.
     """
     if not any_used:
         first = next(iter(broken.values()))
@@ -103,7 +103,7 @@ def say_left_out(broken: Mapping[Path, str], any_used: bool, progress: Progress)
 
 
 def first_lines(reasons: Sequence[str], where: str) -> list[str]:
-    """Why things cannot be read, a line each, of the first ten; and where the others are."""
+    """Why files cannot be read, a line for each of the first `LINES`; then how many more there are, and `where`."""
     lines = [f"  {printable(why)}" for why in reasons[:LINES]]
     more = len(reasons) - LINES
     return [*lines, f"  and {more:,} more, {where}"] if more > 0 else lines
@@ -120,7 +120,7 @@ def _seen(
     decoding: Decoding,
     progress: Progress,
 ) -> SearchResults:
-    """Whole pictures or their proposals, from the cache or computed now."""
+    """Captions of whole pictures or of their proposals; features come from the cache or are computed."""
     with progress.task("features") as count:
         table = FeatureCache(default_cache(), describer.encoder).regions(paths, progress=count)
     broken.update(table.broken)
@@ -135,7 +135,7 @@ def _seen(
 def _boxed(
     describer: Captioner, paths: Sequence[Path], boxes: Sequence[Pixels], broken: dict[Path, str], decoding: Decoding
 ) -> SearchResults:
-    """The same boxes of each picture."""
+    """Captions of the same boxes in each picture."""
     for path in paths:
         try:
             image = still(path)
@@ -163,7 +163,7 @@ def fractions(boxes: Sequence[Pixels], image: Image.Image, name: str) -> list[li
     """Boxes in pixels, left, top, width and height, as `xyxy` fractions of a picture.
 
     Raises:
-        InputError: one that is not inside the picture.
+        InputError: a box is not inside the picture.
     """
     wide, high, found = image.width, image.height, []
     for left, top, width, height in boxes:

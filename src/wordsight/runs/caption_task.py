@@ -1,4 +1,4 @@
-"""What is peculiar to training captioners: how they are measured, chosen, summed up and described."""
+"""The captioners' part of training: validation, selection score, summary and model card."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,7 @@ CARD_OF_REGIONS = {
 
 
 def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
-    """`perplexity`, of a model that generates; for whole pictures the figures of greedy captions as coco-caption's.
+    """`perplexity`, if the model generates; for whole pictures also coco-caption's metrics of greedy captions.
 
     Leaves the model in evaluation mode.
     """
@@ -49,7 +49,7 @@ def validate(model: CaptionModel, data: Validation) -> dict[str, float]:
 
 
 def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> list[str]:
-    """The greedy caption of each picture, or the one that is looked up."""
+    """The greedy caption of each picture; if the model does not generate, the best one that it looks up."""
     rows, device = torch.arange(len(pairs.table)).split(ROWS), model.device
     if not model.generates:
         seen = (pairs.table.gather(some).to(device) for some in rows)
@@ -60,12 +60,12 @@ def captions_of(model: CaptionModel, pairs: Pairs, vocabulary: Vocabulary) -> li
 
 
 def selection_score(figures: Mapping[str, float]) -> float:
-    """CIDEr; of captioners of regions the perplexity, less of which is better."""
+    """CIDEr; for captioners of regions, the negative perplexity."""
     return figures["CIDEr"] if "CIDEr" in figures else -figures["perplexity"]
 
 
 def summary(figures: Mapping[str, float]) -> str:
-    """Perplexity, CIDEr and BLEU-4, those that there are."""
+    """Perplexity, CIDEr and BLEU-4, as far as measured."""
     perplexity = [f"perplexity {figures['perplexity']:.2f}"] if "perplexity" in figures else []
     named = [("CIDEr", "CIDEr"), ("BLEU-4", "Bleu_4")]
     parts = [f"{name} {100 * figures[key]:.1f}" for name, key in named if key in figures]
@@ -73,5 +73,5 @@ def summary(figures: Mapping[str, float]) -> str:
 
 
 def card(of_regions: bool) -> Mapping[str, str]:
-    """The passages of the model card."""
+    """Passages of the model card."""
     return CARD_OF_REGIONS if of_regions else CARD

@@ -1,4 +1,4 @@
-"""A trained captioner, ready to use: pictures and their regions in words."""
+"""Captioner: a trained caption model, ready to use, for pictures and their regions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -40,10 +40,10 @@ from wordsight.vision.classes import reads
 
 
 class Captioner(OpenedRun):
-    """A trained captioner with its vocabulary and its way of seeing.
+    """A trained captioner with its vocabulary and region encoder.
 
-    A captioner of pictures, asked for a region, sees the region as if it were the whole picture. A captioner of regions
-    sees the region and beside it the whole picture; asked for the whole picture, it sees that twice.
+    To describe a region, a captioner of pictures sees the region as if it were the whole picture; a captioner of
+    regions sees the region and, second, the whole picture. The latter describes a whole picture by seeing it twice.
     """
 
     kind = "caption"
@@ -72,16 +72,16 @@ class Captioner(OpenedRun):
         Args:
             pictures: I paths, encoded files, PIL pictures or arrays of pixels; a single one counts as a list of one.
             errors: `skip` gives a picture that cannot be opened no captions, lists it in `.skipped`, and warns.
-            progress: who is told how far it is; None for stderr where there are many pictures.
-            **decoding: how words are chosen, see `Decoding`.
+            progress: receives updates; None prints to stderr if there are more than 64 pictures.
+            **decoding: decoding settings, see `Decoding`.
 
         Returns:
-            For each picture `n_best` captions, best first; fewer where there are no more.
+            For each picture `n_best` captions, best first; fewer if there are no more.
 
         Raises:
-            InputError: a picture that cannot be opened (`raise`), or a number out of its range.
+            InputError: a picture cannot be opened (`raise`), or a number is out of range.
         """
-        self._choice(decoding)  # a number out of its range is said before the work
+        self._choice(decoding)  # refuse a number out of range before the work
         seeing = Seeing(self.encoder, wanted := pictures_of(pictures), errors, progress)
         found = Captions(wanted, seeing.skipped)
         places: list[int] = []
@@ -103,15 +103,15 @@ class Captioner(OpenedRun):
 
         Args:
             picture: a path, an encoded file, a PIL picture or an array of pixels.
-            boxes: (R, 4) `xyxy` fractions; None for the proposals of the run's recipe but the whole picture, of which
-                the surest and clearly different ones are kept (`said.distinct`).
-            **decoding: how words are chosen, see `Decoding`.
+            boxes: (R, 4) `xyxy` fractions; None for the proposals of the run's recipe except the whole picture, of
+                which the surest and clearly different ones are kept (`captions.distinct`).
+            **decoding: decoding settings, see `Decoding`.
 
         Returns:
-            A snippet for each box, in their order; or those kept, surest first.
+            A caption for each box, in order; without `boxes`, the captions kept, surest first.
 
         Raises:
-            InputError: a picture that cannot be opened, a region outside it, or a number out of its range.
+            InputError: the picture cannot be opened, a region is outside it, or a number is out of range.
         """
         picture = picture_of(picture)
         if boxes is None:
@@ -122,10 +122,10 @@ class Captioner(OpenedRun):
         return [replace(one, picture=picture) for one in said]
 
     def snippets(self, seen: Regions, **decoding: Unpack[Decoding]) -> list[RegionCaption]:
-        """The snippets worth showing of one picture's proposals (1, R, F), surest first.
+        """The region captions worth showing of one picture's proposals (1, R, F), surest first.
 
         Raises:
-            InputError: there are none but the whole picture.
+            InputError: the only proposal is the whole picture.
         """
         mask = seen.mask.clone()
         mask[:, 0] = False  # the whole picture
@@ -140,10 +140,10 @@ class Captioner(OpenedRun):
         Args:
             seen: (I, R, F), the regions.
             wholes: (I, ...), whose first regions are the whole pictures.
-            **decoding: how words are chosen, see `Decoding`; of `n_best` only the first is given.
+            **decoding: decoding settings, see `Decoding`; only the best of `n_best` is returned.
 
         Returns:
-            For each picture a snippet for each of its regions.
+            For each picture, a caption of each of its regions.
         """
         picture, place = seen.mask.nonzero(as_tuple=True)  # (S,) each
         views = at(seen, picture, place)
@@ -156,14 +156,14 @@ class Captioner(OpenedRun):
         return found
 
     def attention(self, picture: Picture, text: str) -> Attention:
-        """Where a captioner that attends looks before each word of a caption.
+        """Attention over regions before each word of a caption, of a captioner that attends.
 
         Args:
             picture: a path, an encoded file, a PIL picture or an array of pixels.
             text: the caption, of words that it knows.
 
         Raises:
-            InputError: a picture that cannot be opened, or a captioner that does not attend.
+            InputError: the picture cannot be opened, or the captioner does not attend.
         """
         if not self.model.attends:
             expected = f"expected a captioner that attends, such as 'attend_and_tell', not {self._name!r}."
@@ -172,7 +172,7 @@ class Captioner(OpenedRun):
         return self.attend(self.whole(self.encoder.encode([picture_of(picture)])), text)
 
     def attend(self, seen: Regions, text: str) -> Attention:
-        """The same of a picture as the model sees it, (1, R, F)."""
+        """As `attention`, for a picture as the model sees it, (1, R, F)."""
         seen, ids = seen.to(self.device), self.vocabulary.encode([text]).ids[0].to(self.device)
         weights, gates = self.model.attention(seen, ids), self.model.gates(seen, ids)
         words, there = tuple(self.vocabulary.tokens(text)), seen.mask[0]
@@ -180,7 +180,7 @@ class Captioner(OpenedRun):
         return Attention(words, plain, boxes, None if gates is None else gates.cpu().numpy())
 
     def whole(self, seen: Regions) -> Regions:
-        """Whole pictures as the model is to see them: (I, R, F), for a captioner of regions (I, 2, F)."""
+        """The model's input for whole pictures: (I, R, F), for a captioner of regions (I, 2, F)."""
         if not self.of_regions:
             return seen
         rows = torch.arange(len(seen.mask))
@@ -188,17 +188,17 @@ class Captioner(OpenedRun):
         return beside(first, first)
 
     def captions(self, blocks: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
-        """Captions of whole pictures, which know how sure they are where this run has learned that.
+        """Captions of whole pictures, rated by `judge` if the run is calibrated.
 
         Args:
-            blocks: (I, R, F), pictures as the encoder sees them; chance goes on from block to block.
+            blocks: (I, R, F), pictures as the encoder sees them; random draws continue from block to block.
             **decoding: see `Decoding`.
 
         Returns:
             For each picture `n_best` captions, best first.
 
         Raises:
-            InputError: a number out of its range, or what says how sure captions are is damaged.
+            InputError: a number is out of range, or the run's calibration is damaged.
         """
         choose, judge = self._choice(decoding), self.judge
         if not judge:
@@ -216,10 +216,10 @@ class Captioner(OpenedRun):
 
     @cached_property
     def judge(self) -> Judge | None:
-        """Says how sure captions are; None where this run has not learned it.
+        """Judges how sure captions are; None if the run is not calibrated, or its model does not generate.
 
         Raises:
-            InputError: what it learned is damaged, or needs other regions than the run sees.
+            InputError: the calibration is damaged, or needs other regions than the run's.
         """
         path, blocks = self.folder / CERTAIN, self.checkpoint.blocks
         if not path.exists() or not self.model.generates:
@@ -229,17 +229,17 @@ class Captioner(OpenedRun):
         return Judge(Calibration.read(path), blocks, self.encoder.detector.names if self.encoder.detector else ())
 
     def say(self, views: Iterable[Regions], **decoding: Unpack[Decoding]) -> Iterator[list[Caption]]:
-        """Words for what the model sees.
+        """Captions of the model's input.
 
         Args:
-            views: blocks of (I, R, F), as the model is to see them; chance goes on from block to block.
+            views: blocks of (I, R, F), the model's input; random draws continue from block to block.
             **decoding: see `Decoding`.
 
         Returns:
             For each picture `n_best` captions, best first.
 
         Raises:
-            InputError: a number out of its range, now or at the first block.
+            InputError: a number is out of range, now or at the first block.
         """
         choose = self._choice(decoding)
         if not self.model.generates:
@@ -256,7 +256,7 @@ class Captioner(OpenedRun):
                 yield [Caption(text, 0.0, confidence) for text, confidence in some]
 
     def require_likelihood(self, what: str) -> None:
-        """Make sure that the model says how probable words are, which `what` needs.
+        """Check that the model gives words probabilities, which `what` needs.
 
         Raises:
             InputError: it generates no captions.
@@ -266,7 +266,7 @@ class Captioner(OpenedRun):
             raise InputError(f"{self.folder}: {what}: {expected}")
 
     def _choice(self, decoding: Decoding) -> Decoder:
-        """The decoder of some keywords, whose names and types are checked."""
+        """A decoder from keywords, whose names and types are checked."""
         chosen = decoder(**keywords(decoder, decoding, "decoding", "captions"))
         if decoding.get("sample") or decoding.get("length_normalise"):
             self.require_likelihood("sample and length_normalise")
@@ -280,14 +280,14 @@ class Captioner(OpenedRun):
 
 
 def load_captioner(run: str | Path | None = None, device: str = "auto") -> Captioner:
-    """A trained captioner from the folder that `wordsight train -o` wrote.
+    """Load a captioner from the folder that `wordsight train -o` wrote.
 
     Args:
         run: the folder; None for the bundled model that describes pictures.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: no checkpoint there, one of another format, a damaged one, or one of a model that aligns.
+        InputError: there is no checkpoint, or it is of another format, damaged, or of another kind of model.
     """
     where, folder = device_named(device), in_the_box("captions") if run is None else path_of(run, "the folder of a run")
     return Captioner(folder, checkpoint.load(folder, where), where)

@@ -1,4 +1,4 @@
-"""The captions of several pictures: a list for each picture, and which pictures have none."""
+"""Captions of several pictures: a list for each picture, and which pictures have none."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Captions(list[list[Caption]]):
-    """For each picture its captions, best first; none for one that cannot be opened.
+    """A list of captions for each picture, best first; empty for a picture that cannot be opened.
 
     Attributes:
-        names: of the pictures: their files.
-        skipped: position of a picture that cannot be opened -> why.
+        names: of the pictures: their files, or "picture given in memory".
+        skipped: position of a picture that cannot be opened -> why it cannot.
     """
 
     def __init__(self, pictures: Sequence[Picture], skipped: dict[int, str]) -> None:
@@ -31,7 +31,7 @@ class Captions(list[list[Caption]]):
         return {"pictures": said, "broken": {self.names[place]: why for place, why in self.skipped.items()}}
 
     def to_pandas(self) -> "DataFrame":
-        """The same as a table, a row a caption.
+        """The same as a table, one row per caption.
 
         Raises:
             InputError: pandas is not installed.
@@ -40,7 +40,7 @@ class Captions(list[list[Caption]]):
         return frame([{"picture": name} | one.to_dict() for name, captions in named for one in captions])
 
     def _repr_html_(self) -> str:
-        """The pictures with their captions, for a notebook; of many the first."""
+        """The first `SHOWN` pictures with their captions, for a notebook."""
         return "".join(one._repr_html_() for captions in self[:SHOWN] for one in captions)
 
 
@@ -48,7 +48,7 @@ SHOWN = 20  # pictures in a notebook
 
 
 def picture_dict(name: str, said: Sequence[Caption]) -> dict[str, Any]:
-    """A picture's captions as plain values, with what is said of it all in all."""
+    """A picture's captions as plain values, with the answer, the certainty and the things of the best one."""
     best = said[0]
     return {
         "picture": name,

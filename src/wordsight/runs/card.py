@@ -1,4 +1,4 @@
-"""The model card: the README.md of a checkpoint, for whoever finds the folder."""
+"""Model card: the README.md of a checkpoint."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -60,7 +60,7 @@ def model_card(name: str, recipe: Recipe, metrics: Mapping[str, Any]) -> str:
 
 
 def _pretrained(recipe: Recipe) -> Iterator[str]:
-    """What was trained before, by other data: the supervision beside the run's own."""
+    """Pretrained parts, whose training on other data is supervision beside the run's own."""
     yield from (f"backbone `{backbone}`" for backbone in recipe.regions.backbones if backbone != "filters")
     if recipe.regions.detector not in ("", "blobs"):
         yield f"detector `{recipe.regions.detector}`" + (" with its class names" if recipe.regions.labels else "")

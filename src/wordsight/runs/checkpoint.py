@@ -1,14 +1,14 @@
-"""The only place that writes and reads trained models.
+"""Checkpoints: only this module writes and reads trained models, except those for sketches (`runs/sketcher.py`).
 
 A checkpoint is a folder that stands alone: `config.json`, `model.safetensors`, `vocabulary.json`, `recipe.toml`,
 `metrics.json` and `README.md`. `training_state.pt` beside them is only for resuming: using a model never unpickles,
-and executes nothing. What a folder of a stranger says of sizes is believed once its files are as large.
+and executes nothing. Sizes that an untrusted folder states are believed only once its files are as large.
 
-What is promised: each file is the old one or the new one, flushed before it takes its name, and `config.json` is
-written last. So a folder whose first checkpoint was interrupted is none yet. While a training goes on only weights,
-metrics and card change: after a power failure between these files the weights may be those of the newer checkpoint and
-the figures those of the older, and the model works; resuming looks at it again and writes both. Damage to the weights
-is noticed by their checksum (`runs/weights.py`).
+Guarantees: each file is the old one or the new one, flushed before it takes its name, and `config.json` is written
+last, so a folder whose first checkpoint was interrupted is not a checkpoint yet. During a training only weights,
+metrics and card change: after a power failure between these files, the weights may be those of the newer checkpoint
+and the metrics those of the older. The model still works, and resuming evaluates it again and writes both. A checksum
+detects damaged weights (`runs/weights.py`).
 """
 
 import io
@@ -37,22 +37,22 @@ STATE = "training_state.pt"
 WEIGHTS = "model.safetensors"
 MOST_MEMBERS = 100
 _LARGEST = {"config.json": 1 << 20, "recipe.toml": 1 << 20, "vocabulary.json": 16 << 20, "metrics.json": 16 << 20}
-_COUNTS = ("words", "parameters", "seconds")  # of the metrics
+_COUNTS = ("words", "parameters", "seconds")  # keys of the metrics whose values are numbers
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model and all that is needed to use it.
+    """A trained model and everything needed to use it.
 
     Attributes:
         model: in evaluation mode.
         vocabulary: the words it knows.
         regions: how pictures become regions.
-        blocks: which columns of a region's features come from what.
+        blocks: source of a region's features -> its columns.
         fingerprint: of the region encoder the model was trained with.
         recipe: the experiment it came from.
-        metrics: `best` (flat figures on the val split), `history` (a record per evaluation) and more.
-        revisions: of backbones from a hub, the commits whose weights were used.
+        metrics: `best` (flat metrics on the val split), `history` (a record per evaluation) and more.
+        revisions: backbone from a hub -> the commit whose weights were used.
     """
 
     model: Model
@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; each file is written beside and renamed.
+    """Write a checkpoint; each file is written under a temporary name and renamed.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full.
@@ -105,7 +105,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Read a checkpoint, its model ready to use.
 
     Raises:
-        InputError: no checkpoint, one of another format, or a file in it that is missing or damaged.
+        InputError: there is no checkpoint, it is of another format, or a file in it is missing or damaged.
     """
     folder = Path(folder)
     config = read_config(folder)
@@ -155,7 +155,7 @@ def _built(name: str, config: Mapping[str, Any], path: Path) -> Model:
 
 
 def _sizes(config: Mapping[str, Any], key: str) -> list[int]:
-    """What the members, or the single model, say of a size."""
+    """A size in the configs of the members, or of the single model."""
     return [one[key] for one in config.get("members", [config.get("config", {})])]
 
 
@@ -166,12 +166,12 @@ def _columns(ends: object) -> slice:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a checkpoint, of whatever format."""
+    """Whether a folder holds a checkpoint of any format."""
     return os.path.exists(folder / "config.json")  # unlike pathlib, no name is too long for it
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a checkpoint, its format checked, with the keys of this one."""
+    """`config.json` of a checkpoint, its format checked and its keys upgraded to the current format."""
     path = folder / "config.json"
     if is_dual(folder):
         raise InputError(f"{folder}: a model of transformers; expected a run here, the folder that `train -o` wrote.")
@@ -187,7 +187,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """`metrics.json` of a checkpoint; figures that are no finite numbers are left out of its records."""
+    """`metrics.json` of a checkpoint; values that are not numbers (null for NaN) are left out of its records."""
     path = folder / "metrics.json"
     metrics = _read_json(path)
     best, history = metrics.get("best", {}), metrics.get("history", [])
@@ -229,7 +229,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for a run, or say why not."""
+    """Make a folder for a run; raises `InputError` if it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -243,7 +243,7 @@ def _json(value: object) -> str:
 
 
 def _checked(path: Path) -> Path:
-    """A file of a checkpoint that is there, and not too large to be what it is called."""
+    """The path of a checkpoint's file, checked: it exists and is not larger than `_LARGEST`."""
     try:
         size = os.stat(path).st_size
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is said about picture files and clips: as JSON, as text, and drawn."""
+"""Captions of picture files and clips as JSON, text and drawings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from wordsight.runs.captions import picture_dict
 from wordsight.vision.clips import frames, length, still
 from wordsight.vision.fragments import fragment, is_video
 
-DRAWN = 20  # shots in one drawing, at most
+DRAWN = 20  # most shots in one drawing
 
 
 @dataclass(frozen=True)
 class Described:
-    """What is said about some picture files.
+    """Captions of some picture files.
 
     Attributes:
-        describer: who says it.
+        describer: the captioner.
         captions: path -> captions of the picture, of the clip or of a part of it (`clip.mp4#t=10,12`), best first; or
-            snippets of its regions.
-        broken: path -> why nothing is said.
-        regions: whether these are snippets.
+            captions of its regions.
+        broken: path -> why it has no captions.
+        regions: whether these are captions of regions.
     """
 
     describer: Captioner
@@ -41,7 +41,7 @@ class Described:
     regions: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values for `json.dumps`; of a clip or a part of one with its times in seconds."""
+        """The same as plain values for `json.dumps`; a clip or a part of one has `start` and `end` in seconds."""
         pictures = []
         for path, said in self.captions.items():
             name = str(fragment(path).file)
@@ -53,14 +53,14 @@ class Described:
         return {"pictures": pictures, "broken": {str(path): why for path, why in self.broken.items()}}
 
     def _times(self, path: Path) -> dict[str, float]:
-        """When a clip or a part of one begins and ends; nothing of a picture."""
+        """`start` and `end` of a clip or a part of one, in seconds; empty for a picture."""
         part = fragment(path)
         if part.whole and not is_video(path) and not self.describer.encoder.settings.frames:
             return {}
         return {"start": round(part.start, 3), "end": round(part.start + length(path), 3)}
 
     def __str__(self) -> str:
-        """Below each path a line a caption, with its confidence and its time in the clip or its place in percent."""
+        """Each path, then a line per caption: its confidence, and its times in the clip or its box in percent."""
         place = "  left top right bottom (%)" if self.regions else ""
         timed = any(not fragment(path).whole for path in self.captions)
         lines, before = [f"  confidence{'  start - end (s)' if timed else ''}{place}"], None
@@ -79,13 +79,13 @@ class Described:
         return "\n".join(lines)
 
     def save(self, out: str | Path, alignment: Aligner | None = None) -> None:
-        """Write the best captions as COCO results; or draw the only picture: its regions, or its best caption.
+        """Write the best captions as COCO results; or draw the only picture with its regions or its best caption.
 
-        A caption is drawn word by word: where an alignment puts the words, or else where the captioner looked. The
-        shots of one clip are drawn below each other.
+        A caption is drawn word by word, with the boxes of an alignment or else the captioner's attention. The shots of
+        one clip are drawn below each other.
 
         Raises:
-            InputError: it cannot be written, or `check_out` would refuse it.
+            InputError: `out` cannot be written, or `check_out` would refuse it.
         """
         words, out = self.describer.model.attends or alignment is not None, Path(out)
         check_out(out, len({fragment(path).file for path in self.captions}), regions=self.regions, words=words)
@@ -109,20 +109,20 @@ class Described:
         return draw_attention(still(path), attention)
 
 
-STRIP = 240  # pixels, the least side of frames that are drawn small
+STRIP = 240  # least side of the frames of a strip, pixels, before they are drawn small
 
 
 def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
-    """Whether `Described.save` will know what to do.
+    """Check that `Described.save` can write to a file.
 
     Args:
         out: where to write.
-        pictures: how many there are.
-        regions: whether they are described by regions.
-        words: whether it is known what each word of a caption is about.
+        pictures: the number of picture files.
+        regions: whether their regions are described.
+        words: whether each word of a caption has a box or attention.
 
     Raises:
-        InputError: a name of another ending than is expected, or several pictures to draw.
+        InputError: the name has the wrong suffix, or there is not exactly one picture to draw.
     """
     if not regions and out.suffix.lower() == ".json":
         return

@@ -1,4 +1,4 @@
-"""Where a model computes, and in which precision."""
+"""Device and precision of a model's computations."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,7 +8,7 @@ from wordsight.errors import InputError
 
 
 def device_named(name: str) -> torch.device:
-    """The device of that name; `auto` is the fastest there is.
+    """The device of that name; `auto` is the first of CUDA, MPS and CPU that this machine has.
 
     Raises:
         InputError: this machine has no such device.
@@ -24,7 +24,7 @@ def device_named(name: str) -> torch.device:
 
 
 def autocast(precision: str, where: torch.device) -> AbstractContextManager[object]:
-    """Compute in bf16 if asked, or with `auto` where that is fast: see `is_fast_at_bf16`."""
+    """A context that computes in bf16 if asked, or with `auto` where bf16 is fast (`is_fast_at_bf16`)."""
     if precision == "auto":
         precision = "bf16" if is_fast_at_bf16(where) else "float32"
     return torch.autocast(where.type, torch.bfloat16) if precision == "bf16" else nullcontext()
@@ -33,7 +33,7 @@ def autocast(precision: str, where: torch.device) -> AbstractContextManager[obje
 def is_fast_at_bf16(where: torch.device) -> bool:
     """Whether bf16 is known to be faster than float32 there: CUDA with bf16, CPUs with AMX, AMD's with AVX-512 BF16.
 
-    Intel's CPUs that have AVX-512 BF16 but no AMX are slower in it, others many times so.
+    Intel's CPUs with AVX-512 BF16 but without AMX are slower in bf16; other CPUs are many times slower.
     """
     if where.type == "cuda":
         return torch.cuda.is_bf16_supported()

@@ -1,4 +1,4 @@
-"""Region encoders: from a recipe or a trained run to what turns pictures into regions."""
+"""Region encoders of recipes and trained runs: they turn pictures into regions."""
 
 import os
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from wordsight.vision.regions import RegionEncoder, RegionSettings
 
 
 def region_encoder(settings: RegionSettings, revisions: Mapping[str, str] | None = None) -> RegionEncoder:
-    """The encoder, its weights found where weights are; of models of a hub those of some commits, or the newest.
+    """The encoder of some settings, with its weights; hub models use the given commits (`revisions`) or the newest.
 
     Raises:
-        InputError: weights that are nowhere.
+        InputError: weights are not found.
     """
     files = [name for name in (*settings.backbones, settings.detector) if name.endswith((".onnx", ".safetensors"))]
     absent = any(not os.path.isfile(name) for name in files)

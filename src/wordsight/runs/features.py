@@ -1,4 +1,4 @@
-"""From a run and a dataset to the features of a split's pictures: its encoder, its pictures, its parses."""
+"""A dataset's split as a run needs it: its pictures, their features, and the parses of their sentences."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from wordsight.runs.tasks import Model
 from wordsight.text.trees import letters
 from wordsight.vision.cache import FeatureCache, FeatureTable, RegionSource, default_cache
 
-NAMED = 10  # pictures left out that are named on stderr
+NAMED = 10  # most left-out pictures that are named on stderr
 
 
 def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Picture]:
-    """The pictures of a split. Where the data has no `val`, a share of `train` is it: the same pictures every time.
+    """The pictures of a split. If the data has no `val`, a share of `train` serves as one, always the same pictures.
 
     Raises:
         InputError: the split is missing or empty.
@@ -38,20 +38,20 @@ def parses_of(
     progress: Progress,
     learnt: bool | None = None,
 ) -> Parses:
-    """The parses beside a dataset's captions, where the model reads them; says how many sentences have one.
+    """The parses of a dataset's captions, if the model reads parses; prints how many sentences have one.
 
-    None of them where they are all of other sentences.
+    Empty if the model reads none, or no sentence has one.
 
     Args:
         folder: of the dataset.
-        model: that is to read them.
-        pictures: of which sentences.
-        progress: who is told how many have one.
-        learnt: whether the model learnt from parses; one that learnt from chains goes on reading chains. None where it
-            has yet to learn.
+        model: the model that is to read them.
+        pictures: whose sentences are meant.
+        progress: receives how many sentences have a parse.
+        learnt: whether the model learnt from parses; one that learnt from chains keeps reading chains. None before
+            its training.
 
     Raises:
-        InputError: the file is not as it should be.
+        InputError: the file of parses is malformed.
     """
     if not getattr(model, "parsed", False) or learnt is False:
         return {}
@@ -71,7 +71,7 @@ def parses_of(
 def learnt_from_parses(checkpoint: Checkpoint) -> bool:
     """Whether a model that reads parses learnt from some.
 
-    Of a run that did not note it: whether there are any beside its training data today.
+    If the run did not record that: whether its training data has parses today.
     """
     noted = checkpoint.metrics.get("parses")
     return bool(_has_parses(checkpoint.recipe.data.path) if noted is None else noted)
@@ -88,14 +88,14 @@ def _has_parses(data: str) -> bool:
 def featured(
     encoder: RegionSource, pictures: Sequence[Picture], progress: Progress, name: str, out: Path | None = None
 ) -> tuple[list[Picture], FeatureTable]:
-    """Features of some pictures, from the cache or made now; broken pictures are left out, and the first are named.
+    """Features of some pictures, from the cache or computed; unreadable ones are left out, and the first are named.
 
     Args:
         encoder: computes those that are not in the feature cache.
-        pictures: whose.
-        progress: who is told how far it is.
+        pictures: the pictures.
+        progress: receives updates.
         name: of their split.
-        out: a folder for the list of all that are left out, `left_out-NAME.txt`; None for no list.
+        out: a folder for the list of all pictures left out, `left_out-NAME.txt`; None for no list.
 
     Returns:
         The pictures that have features, and their table, in the same order.
@@ -115,7 +115,7 @@ def featured(
 
 
 def _tell_left_out(broken: Mapping[Path, str], pictures: int, progress: Progress, name: str, out: Path | None) -> None:
-    """How many pictures are left out, why the first of them are, and where all are listed."""
+    """Print how many pictures are left out, why the first ones are, and where all are listed."""
     why = [str(one) for one in broken.values()]
     progress.say(f"{name}: {len(broken):,} of {pictures:,} pictures left out:")
     for one in why[:NAMED]:
@@ -132,16 +132,16 @@ def _tell_left_out(broken: Mapping[Path, str], pictures: int, progress: Progress
 
 
 def gallery(trained: Checkpoint, folder: Path, data: str | Path | None, split: str) -> tuple[Dataset, list[Picture]]:
-    """A dataset (`dataset_of`), and the pictures of a split of it with their sentences (`pictures_of`)."""
+    """A dataset (`dataset_of`), and the pictures of one of its splits with their sentences (`pictures_of`)."""
     dataset = dataset_of(trained, folder, data)
     return dataset, pictures_of(dataset, split, trained.recipe.data)
 
 
 def dataset_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> Dataset:
-    """A dataset that is named, or else the one of a run's training.
+    """The dataset `data`, or by default the run's training dataset.
 
     Raises:
-        InputError: none is named, and the run has none of its own; or it cannot be used.
+        InputError: no dataset is named and the run has none of its own; or it cannot be used.
     """
     return load_dataset(find(data_of(trained, folder, data), "dataset"))
 

@@ -1,4 +1,4 @@
-"""Phrase grounding of a run: where it puts the phrases of a dataset, judged beside baselines."""
+"""Phrase grounding of a run: its boxes for the phrases of a dataset, measured beside baselines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ VECTORS = "glove_300d.npz"  # optional file beside the weights, for the untraine
 
 
 def ground(run: Aligner, phrases: Sequence[Phrase], look: Look) -> tuple[dict[str, float], Located]:
-    """Grounding accuracy of a run, as of `metrics.grounding.evaluate`, and where it puts the phrases.
+    """Grounding accuracy of a run, as `metrics.grounding.evaluate` measures it, and where it locates the phrases.
 
     Args:
         run: the model.
@@ -49,7 +49,7 @@ def _untrained(run: Aligner, phrases: Sequence[Phrase], look: Look) -> Predict |
     labels = blocks.get("labels")
     if labels is None or detector is None:
         return None
-    columns = slice(labels.start, labels.start + len(detector.names))  # of single things; groups follow
+    columns = slice(labels.start, labels.start + len(detector.names))  # single things; groups of them follow
     try:
         path = find(Path(run.checkpoint.regions.weights) / VECTORS, "word vectors")
     except InputError:

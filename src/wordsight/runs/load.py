@@ -1,4 +1,4 @@
-"""Open a run of any kind: what its checkpoint says it is."""
+"""Open a run of any kind; its checkpoint says which kind."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

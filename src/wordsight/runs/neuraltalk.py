@@ -1,4 +1,4 @@
-"""NeuralTalk's checkpoints as runs: Python 2 pickles of numpy arrays, read without running what is in them."""
+"""NeuralTalk's checkpoints as runs: Python 2 pickles of numpy arrays, read without executing code in them."""
 
 import io
 import pickle
@@ -21,24 +21,24 @@ from wordsight.text.vocabulary import SPECIAL, Vocabulary
 from wordsight.vision.regions import RegionSettings
 
 BACKBONE = "vgg16.onnx"
-NEVER = -30.0  # logit's bias of the unknown word, which NeuralTalk has not: it is never said
+NEVER = -30.0  # bias of the unknown word's logit: NeuralTalk lacks that word, so it is never generated
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-_NDARRAY = "numpy.ndarray"  # stands for the class, so that a pickle cannot call it and ask for any size
-_EMPTY, _SCALAR = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]  # of any numpy
+_NDARRAY = "numpy.ndarray"  # stands for the class, so that a pickle cannot call it to allocate any size
+_EMPTY, _SCALAR = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]  # whatever numpy's version calls them
 
 
 def _reconstruct(kind: object, *_: object) -> Any:
-    """An empty array, whose content follows in the pickle: none is larger than the file."""
+    """An empty array, whose content follows in the pickle: no array is larger than the file."""
     if kind != _NDARRAY:
         raise pickle.UnpicklingError("it asks for an array of another kind")
     return _EMPTY(np.ndarray, (0,), b"b")  # type: ignore[operator]
 
 
 def _from_buffer(content: bytes, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
-    """An array with its content, as protocol 5 has it."""
+    """An array from its bytes, as pickle protocol 5 stores it."""
     found: NDArray[Any] = np.frombuffer(content, dtype=kind).reshape(shape, order=order)
     return found
 
@@ -74,7 +74,7 @@ def read_pickle(path: Path) -> Any:
     """A pickle of arrays and plain values; anything else in it is refused, not run.
 
     Raises:
-        InputError: it cannot be read, is no pickle, or has something else in it.
+        InputError: it cannot be read, is not a pickle, or holds something else.
     """
     try:
         content = read_bytes(path, most=4 << 30)
@@ -88,14 +88,14 @@ def read_pickle(path: Path) -> Any:
 
 
 def import_neuraltalk(path: Path, out: Path) -> Checkpoint:
-    """Make a run of a NeuralTalk checkpoint.
+    """Convert a NeuralTalk checkpoint to a run.
 
     Args:
         path: the `.p` file.
         out: the folder to write; it must not hold a run.
 
     Returns:
-        What was written.
+        The checkpoint that was written.
 
     Raises:
         InputError: the file is not such a checkpoint, or the folder cannot be written.
@@ -159,7 +159,7 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
 
 
 def _numbers(key: str, value: object) -> NDArray[np.float32]:
-    """An array of finite float32; also of an array of Python's numbers."""
+    """A numpy array as float32, checked to be finite; it may hold Python floats."""
     array = np.asarray(value)
     if array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat):
         array = array.astype(np.float64)
@@ -183,7 +183,7 @@ def _word(name: object, number: int) -> str:
 
 
 def _tensors(weights: Arrays, lstm: bool) -> dict[str, Tensor]:
-    """The weights by our names; the unknown word, which NeuralTalk has not, comes second."""
+    """The weights under wordsight's names; the unknown word, which NeuralTalk lacks, is inserted second."""
 
     def tensor(value: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(value))

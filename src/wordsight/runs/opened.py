@@ -1,4 +1,4 @@
-"""A trained run, opened: what every kind of run has."""
+"""Opened run: what every kind of trained run has."""
 
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from wordsight.vision.regions import RegionEncoder
 
 
 class OpenedRun:
-    """A trained model with its vocabulary and its way of seeing.
+    """A trained model with its vocabulary and region encoder.
 
     Attributes:
         folder: the checkpoint's folder.

@@ -1,4 +1,4 @@
-"""Epochs of sentence-picture pairs, shuffled by a seed, as batches whose pictures are each there once."""
+"""Sentence-picture pairs: epochs shuffled by a seed, in batches that hold each of their pictures once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ ROWS = 256  # pictures or sentences that are encoded at once
 
 
 class Table(Protocol):
-    """Features of pictures by row number: what a feature cache gives."""
+    """Features of pictures by row number, as a feature cache gives them."""
 
     def __len__(self) -> int: ...
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
-        """Rows (I,) -> their regions, float32; those at some places (I, K) of each, where these are given."""
+        """Rows (I,) -> their regions, float32; with `places` (I, K), only those regions of each."""
 
 
 class Examples(Protocol):
-    """What a model learns from: sentences with their pictures (`Pairs`), or situations with theirs."""
+    """Training examples: sentences with their pictures (`Pairs`), or situations with theirs."""
 
     @property
     def table(self) -> Table:
-        """Features, a row a picture."""
+        """Features, one row per picture."""
 
     def __len__(self) -> int: ...
 
     def batch(self, chosen: Tensor) -> Any:
-        """Those numbered `chosen` (B,), as the model's `loss` takes them."""
+        """The examples numbered `chosen` (B,), as the model's `loss` takes them."""
 
     def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
         """The batches of one epoch, as numbers of examples: the same for the same seed and epoch."""
@@ -54,10 +54,10 @@ class Pairs:
     """Every sentence of a split with its picture.
 
     Attributes:
-        table: features, a row a picture.
+        table: features, one row per picture.
         words: (N, T), all sentences, encoded once.
         picture: (N,) int64, the table's row each sentence belongs to.
-        without: how many of the sentences, the last ones, have no picture at hand.
+        without: how many of the sentences have no picture available; they are the last ones.
     """
 
     table: Table
@@ -66,7 +66,7 @@ class Pairs:
     without: int = 0
 
     def __len__(self) -> int:
-        """N: how many pairs there are."""
+        """N, the number of pairs."""
         return len(self.picture)
 
     def batch(self, chosen: Tensor) -> Batch:
@@ -77,11 +77,11 @@ class Pairs:
     def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
         """The batches of one epoch, as numbers of pairs: the same for the same seed and epoch, whatever came before.
 
-        The pairs left over when `size` does not divide N are left out; each epoch leaves out others. Of sentences
-        without pictures each epoch has as many as of the others, at most.
+        The pairs left over when `size` does not divide their number are left out, different ones in each epoch. An
+        epoch has at most as many sentences without pictures as with.
 
         Returns:
-            N // size tensors (size,), or a single one of all N pairs where there are fewer.
+            `steps(size)` tensors (size,), or a single one of all pairs if there are fewer than `size`.
         """
         chance = torch.Generator().manual_seed(seed * 1_000_003 + number)
         order = torch.randperm(len(self), generator=chance)
@@ -98,7 +98,7 @@ class Pairs:
             yield Batch(self.table.gather(rows), self.words[chosen].trimmed(), self.picture[chosen] - rows[0])
 
     def query_bank(self, count: int, sentences: int = 2) -> Iterator[Batch]:
-        """`count` pictures, or all, chosen by chance and always the same, with the first sentences of each."""
+        """A fixed random sample of `count` pictures (or all), each with its first `sentences` sentences, in batches."""
         generator = torch.Generator().manual_seed(0)
         for rows in torch.randperm(len(self.table), generator=generator)[:count].split(100):
             first = torch.searchsorted(self.picture, rows)  # (rows,)
@@ -114,14 +114,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Validation:
-    """What a model in training is measured on.
+    """Validation data of a training.
 
     Attributes:
         pairs: of the val split; or its situations.
-        references: the sentences of each picture as they were written; none where only parts of them are learned.
+        references: the sentences of each picture as they were written; empty for captioners of regions and situations.
         vocabulary: of the pairs.
-        query_bank: gives so many pictures of the train split with some of their sentences, for the query bank; None to
-            leave the bank as it is.
+        query_bank: count -> that many pictures of the train split with some of their sentences, for the query bank;
+            None leaves the bank as it is.
     """
 
     pairs: Examples
@@ -131,7 +131,7 @@ class Validation:
 
 
 def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, parses: Parses | None = None) -> Pairs:
-    """The sentences of `pictures`, whose features are the table's rows in the same order, and their parses."""
+    """Pairs of `pictures` and their sentences, with parses if given; the table has the pictures' rows in order."""
     sentences = [sentence for picture in pictures for sentence in picture.sentences]
     words = vocabulary.encode(sentences)
     if parses:
@@ -141,13 +141,13 @@ def pairs(pictures: Sequence[Picture], table: Table, vocabulary: Vocabulary, par
 
 
 def extended(some: Pairs, table: Table, texts: Words, picture: Tensor) -> Pairs:
-    """Pairs, and behind them sentences (N', T') that have no pictures at hand.
+    """Pairs, followed by sentences (N', T') whose pictures are missing.
 
     Args:
         some: the pairs.
-        table: stands for both kinds of pictures, those of the pairs first.
+        table: of all pictures, those of the pairs first.
         texts: the sentences.
-        picture: (N',), which of the other pictures each tells of.
+        picture: (N',), the missing picture of each, from 0.
     """
     longest = max(some.words.ids.shape[1], texts.ids.shape[1])
     ids, mask = (
@@ -164,7 +164,7 @@ class RegionTable:
     Attributes:
         table: the pictures' features, the whole picture first.
         picture: (S,) the row of each region's picture.
-        region: (S,) its place in the picture.
+        region: (S,) its number in the picture.
     """
 
     table: Table
@@ -172,11 +172,11 @@ class RegionTable:
     region: Tensor
 
     def __len__(self) -> int:
-        """S: how many there are."""
+        """S, the number of regions."""
         return len(self.picture)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
-        """Rows (I,) -> (I, 2, F): the region, then the whole picture; `places` (I, K) of these where given."""
+        """Rows (I,) -> (I, 2, F): the region, then the whole picture; with `places` (I, K), only those of the two."""
         views = torch.stack([self.region[indices], torch.zeros_like(indices)], dim=1)  # (I, 2)
         return self.table.gather(self.picture[indices], views if places is None else views.gather(1, places))
 

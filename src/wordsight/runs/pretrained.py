@@ -1,4 +1,4 @@
-"""A pretrained dual encoder in the place of a model that was trained here."""
+"""Pretrained dual encoders in place of trained runs."""
 
 import torch
 
@@ -11,7 +11,7 @@ from wordsight.vision.dual_towers import DualTowers
 
 
 def pretrained(source: DualSource, device: torch.device) -> tuple[Checkpoint, DualRegions]:
-    """A dual encoder as a checkpoint without data of its own, and how it sees.
+    """A dual encoder as a checkpoint without data of its own, and its region encoder.
 
     Raises:
         InputError: transformers is not installed, or the model is damaged or incomplete.

@@ -1,4 +1,4 @@
-"""A recipe: one experiment in at most 25 lines of TOML, read into dataclasses whose defaults are the defaults.
+"""Recipe: one experiment in at most 25 lines of TOML, read into dataclasses that hold the default values.
 
 Every key has a type; an unknown key, a wrong type or an unknown name is an error that says what was expected.
 """
@@ -18,8 +18,8 @@ from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
 
-BOX = "box"  # as `train.start`: the aligner that comes with the package
-GIVEN = (  # the trainer tells these
+BOX = "box"  # as `train.start`: the bundled aligner
+GIVEN = (  # keywords that the trainer sets
     *("self", "vocabulary", "features", "labels", "meanings", "trained", "classes"),
     *("frames", "glosses", "triples"),
 )
@@ -32,18 +32,17 @@ class DataSettings:
     Attributes:
         path: the dataset's folder or file; any format `wordsight data check` reads.
         also: further datasets; their splits are joined to those of `path`.
-        sentences: a file of sentences whose pictures are not at hand, for the captioner `concepts`, which learns from
-            them too; see `data/sentences.py`. Empty for none.
+        sentences: a file of sentences without pictures, from which the captioner `concepts` learns too; see
+            `data/sentences.py`. Empty for none.
         train: the split that is learned from; the vocabulary comes from it alone.
         val: the split that chooses the best checkpoint.
         val_share: if the data has no `val` split, this share of `train` becomes it, between 0 and 1.
         min_count: words seen less often become unknown.
-        alignment: the folder of a trained matcher, for a captioner of regions: it learns from the words that went to
-            each region, and sees regions as the matcher does; empty for whole sentences.
-        beta: with `alignment`, what it is worth to two neighbouring words to go to one region, at least 0; see
+        alignment: the folder of a trained matcher, for a captioner of regions: it learns from the words aligned with
+            each region, and has the matcher's region encoder; empty for whole sentences.
+        beta: with `alignment`, the reward of two neighbouring words for sharing a region, at least 0; see
             `matching/segments.py`.
-        names: with `alignment`, learn the names of things rather than all that went to a region, as it is; see
-            `training/region_words.py`.
+        names: with `alignment`, learn the names in segments, not whole segments; see `training/region_words.py`.
     """
 
     path: str
@@ -60,13 +59,13 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class TextSettings:
-    """Where word vectors come from.
+    """Word vectors and vocabulary.
 
     Attributes:
         vectors: a file of word vectors (npz, GloVe or word2vec text) to start from; empty for random ones.
         freeze: keep the vectors as they are; only with `vectors`.
-        open: the vocabulary is open: beside the words of the training those of the package's word table; only for
-            models with `meaning`.
+        open: open vocabulary: the training's words and those of the package's word table; only for models that read
+            the table (`align`, `concepts`), with `regions.meaning`.
     """
 
     vectors: str = ""
@@ -76,27 +75,27 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to learn.
+    """Training settings.
 
     Attributes:
         epochs: how often every sentence is seen.
         batch: sentence-picture pairs in a step.
         optimiser: `adamw`, `sgd` with `momentum` (the paper's for alignment) or `rmsprop` (the paper's for captions).
-        lr: learning rate at its highest.
+        lr: the highest learning rate.
         schedule: `cosine` falls to zero at the end, `step` to a tenth after half the time, `constant` stays.
         warmup: steps during which the rate rises from zero.
-        clip_value: every gradient is cut to at most this size (the paper's is 5); 0 for not.
-        clip_norm: the gradient as a whole is shortened to this length; 0 for not.
-        evaluate_every: epochs between two looks at the val split.
-        patience: stop after this many looks without a better one; 0 for never.
+        clip_value: clip each number of the gradient to at most this size (5 in the paper); 0 for no clipping.
+        clip_norm: clip the global norm of the gradient to this; 0 for no clipping.
+        evaluate_every: epochs between two evaluations on the val split.
+        patience: stop after this many evaluations without a better one; 0 for never.
         seed: the same seed gives the same result on the same machine.
-        reward_epochs: so many of the epochs, the last ones, learn from captions of the model's own: see
-            `training/self_critical.py`; only for captioners of whole pictures.
-        start: begin with the weights, words and regions of a trained model: `box` for the one in the box, or the folder
-            of a run; empty for random weights. See `training/start.py`.
-        start_share: with `start`, how much of its weights stays in those that are looked at and kept, the rest being
-            what was learned (WiSE-FT, Wortsman et al. 2022): 0 for what was learned alone, at most 1.
-        members: models trained with seeds `seed`, `seed + 1`, ... that decide together.
+        reward_epochs: how many epochs, the last ones, learn from the model's own captions; only for captioners of whole
+            pictures. See `training/self_critical.py`.
+        start: begin with the weights, words and regions of a trained model: `box` for the bundled one, or the folder of
+            a run; empty for random weights. See `training/start.py`.
+        start_share: with `start`, the share of its weights in the model that is evaluated and saved; the rest are the
+            learned weights (WiSE-FT, Wortsman et al. 2022). 0 for the learned weights alone, at most 1.
+        members: number of models, trained with seeds `seed`, `seed + 1`, ..., that form an ensemble.
         precision: `auto` computes in bf16 where the hardware is fast at it.
         device: `auto`, `cpu`, `cuda` or `mps`.
     """
@@ -142,13 +141,13 @@ class Recipe:
 
 
 def recipe_path(name: str) -> Path:
-    """One of the recipes that the package brings along: in the installed package, or in the checkout's `recipes`."""
+    """The path of a recipe that comes with the package: in the installed package, or in the checkout's `recipes`."""
     installed = Path(__file__).parents[1] / f"{name}.toml"
     return installed if installed.exists() else Path(__file__).parents[3] / "recipes" / f"{name}.toml"
 
 
 def own(data: Path, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe for pictures of one's own, which starts from the bundled model, with a dataset for `data.path`."""
+    """The recipe for the user's own pictures, which starts from the bundled model; `data` is its `data.path`."""
     return read(recipe_path("own"), [f"data.path={toml(str(data))}", *settings])
 
 
@@ -158,10 +157,10 @@ def read(path: str | Path, settings: Sequence[str] = (), *, own: bool = False) -
     Args:
         path: the file.
         settings: each `table.key=value`.
-        own: whether wordsight wrote it: former names of keys are no news then.
+        own: whether wordsight wrote it: if so, former names of keys give no warning.
 
     Raises:
-        InputError: no such file, not TOML, or a key, type or name that is not right.
+        InputError: there is no such file, it is not TOML, or a key, type or name is wrong.
     """
     if not isinstance(path, str | Path):
         raise InputError(f"expected a recipe or its file, found {type(path).__name__}.")
@@ -204,7 +203,7 @@ def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
 
 
 def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
-    """The model's name and keywords, each of them one that its constructor has."""
+    """The model's name and keywords, checked against its constructor."""
     name = table.get("name", "align")
     check_known(str(name), MODELS, f"{source}: model.name ")
     told = {key: value for key, value in table.items() if key != "name"}
@@ -214,7 +213,7 @@ def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
 
 
 def _lay_over(tables: dict[str, Any], setting: str) -> None:
-    """Put one `table.key=value` into the tables; a value that is not TOML is a bare string."""
+    """Put one `table.key=value` into the tables; a value that is not TOML is taken as a string."""
     place, equals, value = setting.partition("=")
     table, dot, key = place.strip().partition(".")
     if not (equals and dot and key):
@@ -229,7 +228,7 @@ def _lay_over(tables: dict[str, Any], setting: str) -> None:
 
 
 def _check(recipe: Recipe, source: str) -> None:
-    """The ranges of numbers."""
+    """Check the ranges of numbers."""
     train = recipe.train
     for key, value, least in (
         ("train.epochs", train.epochs, 1),
@@ -246,7 +245,7 @@ def _check(recipe: Recipe, source: str) -> None:
         ("train.clip_norm", train.clip_norm, 0),
         ("data.min_count", recipe.data.min_count, 1),
     ):
-        if not value >= least:  # nor is what is no number
+        if not value >= least:  # also refuses NaN
             raise InputError(f"{source}: {key} = {value}: expected at least {least}.")
     if train.seed >= 2**32:
         raise InputError(f"{source}: train.seed = {train.seed}: expected less than 2**32.")
@@ -261,7 +260,7 @@ def _check(recipe: Recipe, source: str) -> None:
 
 
 def _check_together(recipe: Recipe, source: str) -> None:
-    """Settings that do not go together."""
+    """Check for settings that do not go together."""
     train, text, name = recipe.train, recipe.text, str(recipe.model["name"])
     if train.members > 1 and getattr(model_class(name), "rule", None) is None:
         why = "only models that give words and regions vectors can decide together"
@@ -291,7 +290,7 @@ def _check_together(recipe: Recipe, source: str) -> None:
 
 
 def _check_required(recipe: Recipe, source: str) -> None:
-    """What a model requires of the other tables."""
+    """Check what a model requires of the other tables."""
     name = str(recipe.model["name"])
     required: Mapping[str, object] = getattr(model_class(name), "requires", {})
     for key, expected in required.items():

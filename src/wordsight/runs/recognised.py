@@ -1,4 +1,4 @@
-"""A recognised situation: a verb, and who or what fills each role; as plain values, text and a drawing."""
+"""Recognised situation: a verb, and who or what fills each role; as plain values, text and a drawing."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ class Role:
     Attributes:
         role: its name.
         noun: the id of what fills it; "" for nothing.
-        word: what that is called.
+        word: its name.
         confidence: its probability, given the verb; 0 to 1.
-        sure: whether of answers about as probable 60 % are right at least.
-        box: where it is, `xyxy` fractions; None where nobody looked.
+        sure: whether at least 60 % of answers that are about as probable are right.
+        box: where it is, `xyxy` fractions; None if it was not located.
     """
 
     role: str
@@ -44,16 +44,16 @@ class Role:
 
 @dataclass(frozen=True)
 class Recognised:
-    """A situation of a picture.
+    """The situation of a picture.
 
     Attributes:
         verb: what is done.
         confidence: its probability, 0 to 1.
-        sure: whether of answers about as probable 60 % are right at least.
+        sure: whether at least 60 % of answers that are about as probable are right.
         roles: of the verb, in order.
         template: a sentence with the roles in capitals; may be empty.
         others: the next likely verbs with their probabilities.
-        picture: what was looked at; None where that is not known.
+        picture: the picture; None if unknown.
     """
 
     verb: str
@@ -70,7 +70,7 @@ class Recognised:
         return filled(self.template, self.verb, {one.role: one.word for one in self.roles})[0]
 
     def spans(self) -> list[tuple[int, int]]:
-        """Which words of `tokenise(sentence)` name each role: first, one past the last; equal where none does."""
+        """The span of each role's words in `tokenise(sentence)`: first, one past the last; 0, 0 if nothing fills it."""
         found = filled(self.template, self.verb, {one.role: one.word for one in self.roles})[1]
         return [found.get(one.role, (0, 0)) for one in self.roles]
 
@@ -91,7 +91,7 @@ class Recognised:
         }
 
     def __str__(self) -> str:
-        """The verb, then a line a role; where nothing is sure that is said first."""
+        """The verb, then a line per role; if the verb is not sure, the first line says so."""
         width = max(len(one.role) for one in self.roles)
         verb = f"{self.verb} ({100 * self.confidence:.0f} %)"
         others = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in self.others)
@@ -106,12 +106,12 @@ class Recognised:
         """Write the picture with a box for each noun that is sure, and the situation below.
 
         Raises:
-            InputError: the picture cannot be opened any more, or the file cannot be written.
+            InputError: the picture can no longer be opened, or the file cannot be written.
         """
         from wordsight.reports.draw import save
         from wordsight.reports.situations import Part, draw_situation
 
-        assert self.picture is not None  # whoever recognises tells it
+        assert self.picture is not None  # every recogniser sets it
         parts = [Part(f"{'' if self.sure else 'not sure: '}{self.verb}", "", self.confidence, None)]
         for one in self.roles:
             if one.word:
@@ -123,12 +123,13 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
     """A template with words in place of its roles.
 
     Args:
-        template: the roles in capitals: "the AGENT jumps over an OBSTACLE."; where it is empty, the verb and the words.
+        template: with the roles in capitals: "the AGENT jumps over an OBSTACLE."; if empty, the first role, the verb,
+            then the other roles.
         verb: its name.
         words: role -> word, "" for nothing.
 
     Returns:
-        The sentence, and which of its words (`tokenise`) stand for each role that something fills.
+        The sentence, and for each role that something fills the span of its words (`tokenise`).
     """
     template = re.sub(r"\s*\([^)]*\)", "", template)
     if not template:
@@ -138,7 +139,7 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
     names = "|".join(sorted(map(re.escape, of_name), key=len, reverse=True))
     said = ""
     spans: dict[str, tuple[int, int]] = {}
-    plural: bool | None = None  # whether the subject is one; None before it
+    plural: bool | None = None  # whether the subject is plural; None before it
     for text, name in re.findall(rf"(.*?)(?:\b({names})\b|$)", template, re.DOTALL):
         role = of_name.get(name, "")
         word = words.get(role, "")
@@ -158,7 +159,7 @@ def filled(template: str, verb: str, words: Mapping[str, str]) -> tuple[str, dic
 
 
 def _unfilled(before: str) -> str:
-    """What is said of a role that nothing fills: "over an OBSTACLE" is left out, "cleans a SOURCE" has an object.
+    """The text for a role that nothing fills: none for "over an OBSTACLE", "cleans something" for "cleans a SOURCE".
 
     A clause of its own, "and will end up at a DESTINATION", is left out whole.
     """
@@ -173,13 +174,13 @@ def _unfilled(before: str) -> str:
 
 
 def _verbs_of_plural(text: str, *, next_to_it: bool) -> str:
-    """What follows a plural subject, with its verb, and one that "and" joins, as they must be: "people walk"."""
+    """The text after a plural subject, its verb and any verb joined by "and" made plural: "people walk"."""
     verbs = r"(^\s+|\band )(\w+s)\b" if next_to_it else r"(\band )(\w+s)\b"
     return re.sub(verbs, lambda found: found[1] + plural_verb(found[2]), text)
 
 
 def _agreeing(before: str, word: str) -> str:
-    """What is said before a word, with the article at its end, "a", "an" or none, as it must be before that word."""
+    """The text before a word, a final article made to agree with the word: "a", "an", or none before a plural."""
     if is_plural(word):
         return re.sub(r"\ban?\s+$", "", before)
     return re.sub(r"\ban?\s+$", f"{article(word)} ", before)

@@ -1,4 +1,4 @@
-"""A trained model of situations, ready to use: what is done in a picture, by whom, with what and where."""
+"""Recogniser: a trained situation model, ready to use: what is done in a picture, by whom, with what and where."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from wordsight.situations.situation_model import VERBS, Predicted, SituationMode
 
 
 class Recogniser(OpenedRun):
-    """A trained model of situations with its verbs, nouns and way of seeing."""
+    """A trained situation model with its verbs, nouns and region encoder."""
 
     kind = "situation"
     model: SituationModel
@@ -41,10 +41,10 @@ class Recogniser(OpenedRun):
         Args:
             picture: a path, an encoded file, a PIL picture or an array of pixels.
             verb: fill the roles of this verb; None for the likeliest.
-            aligner: gives the nouns that are sure their boxes; None for no boxes.
+            aligner: locates the nouns that are sure; None for no boxes.
 
         Raises:
-            InputError: a picture that cannot be opened, or a verb that the run does not know.
+            InputError: the picture cannot be opened, or the run does not know the verb.
         """
         picture = picture_of(picture)
         number = None if verb is None else self.number(verb)
@@ -57,12 +57,12 @@ class Recogniser(OpenedRun):
     def found(
         self, picture: Picture, regions: Regions, verb: int | None, aligner: Aligner | None, aligned: Regions
     ) -> Recognised:
-        """The situation of a picture whose regions are known: as this run sees it, and as the aligner does."""
+        """The situation of a picture with known regions: `regions` of this run, and `aligned` of the aligner."""
         found = replace(self.look(regions.to(self.device), verb), picture=picture)
         return found if aligner is None else found.boxed(boxes(aligner, aligned, found))
 
     def look(self, regions: Regions, verb: int | None = None) -> Recognised:
-        """The situation of one picture as the model sees it, (1, R, F), of the likeliest verb or of that number."""
+        """The situation of one picture's regions (1, R, F), for the likeliest verb or the one numbered `verb`."""
         every = self.model.predict(regions, len(self.model.verbs) if verb is not None else VERBS)
         if verb is None:
             return self.named(every)[0]
@@ -81,7 +81,7 @@ class Recogniser(OpenedRun):
         return found
 
     def roles(self, verb: int, nouns: Sequence[int], shares: Sequence[float]) -> tuple[Role, ...]:
-        """The roles of a verb, filled with nouns (E,) of some probability; those that the verb lacks are the last."""
+        """The roles of a verb, filled with nouns (E,) of given probabilities; surplus nouns at the end are ignored."""
         sure = self.checkpoint.metrics.get("best", {}).get("sure_noun", 1.0)
         return tuple(
             Role(role, self.vocabulary.words[noun] if noun else "", self.lexicon.glosses[noun], share, share >= sure)
@@ -100,7 +100,7 @@ class Recogniser(OpenedRun):
 
 
 def boxes(aligner: Aligner, regions: Regions, found: Recognised, *, doubtful: bool = False) -> list[Box | None]:
-    """Where an aligner sees each noun of a situation that is sure, or with `doubtful` every noun; None for the others.
+    """The boxes of a situation's nouns by an aligner: of the sure ones, or with `doubtful` of all; None for the others.
 
     The nouns are phrases of the situation's sentence, each on the region of the greatest sum of its words' evidence.
 
@@ -108,7 +108,7 @@ def boxes(aligner: Aligner, regions: Regions, found: Recognised, *, doubtful: bo
         aligner: any that scores words and regions.
         regions: of one picture (1, R, F), as the aligner sees it.
         found: its situation.
-        doubtful: locate also nouns that are not sure.
+        doubtful: also locate nouns that are not sure.
     """
     said, spans = found.sentence, found.spans()
     places = [n for n, one in enumerate(found.roles) if any(spans[n]) and (one.sure or doubtful)]
@@ -121,14 +121,14 @@ def boxes(aligner: Aligner, regions: Regions, found: Recognised, *, doubtful: bo
 
 
 def load_recogniser(run: str | Path, device: str = "auto") -> Recogniser:
-    """A trained model of situations from the folder that `wordsight train -o` wrote.
+    """Load a situation model from the folder that `wordsight train -o` wrote.
 
     Args:
         run: the folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: no checkpoint there, one of another format, a damaged one, or one of another kind.
+        InputError: there is no checkpoint, or it is of another format, damaged, or of another kind of model.
     """
     where, folder = device_named(device), path_of(run, "the folder of a run")
     return Recogniser(folder, checkpoint.load(folder, where), where)

@@ -17,7 +17,7 @@ from wordsight.runs.situations import gallery
 from wordsight.situations.graph_net import GraphNet
 from wordsight.situations.situation_model import Seen, known_only
 
-MOST = 200  # pictures that are looked at
+MOST = 200  # most pictures that are used
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Connections:
     Attributes:
         verb: its name.
         roles: E of them.
-        strengths: (1 + E, 1 + E): how much the noun of the row's role changes without the messages of the column's
-            node, the first of which is the verb's own: the total variation of its probabilities, 0 to 1, mean over
-            pictures. 0 where two nodes are not joined, and in the verb's row.
-        pictures: how many pictures of the verb were looked at.
+        strengths: (1 + E, 1 + E): how much the noun of the row's node changes without the messages of the column's
+            node: the total variation of its probabilities, 0 to 1, mean over pictures. The first node is the verb. 0
+            where two nodes are not joined, and in the verb's row.
+        pictures: how many pictures of the verb were used.
     """
 
     verb: str
@@ -50,7 +50,7 @@ class Connections:
         return {"verb": self.verb, "pictures": self.pictures, "connections": found}
 
     def __str__(self) -> str:
-        """A line a connection, the strongest first."""
+        """A line per connection, the strongest first."""
         found = sorted(self.to_json()["connections"], key=lambda one: -one["strength"])
         lines = [f"{100 * one['strength']:5.1f} %  {one['from']} -> {one['to']}" for one in found if one["strength"]]
         head = f"{self.verb}, {self.pictures} pictures: how much a role's noun changes without the message"
@@ -74,7 +74,7 @@ def connections(
     """The learned connections between the roles of a verb.
 
     Args:
-        run: with a graph whose nodes tell each other something.
+        run: of a graph network with messages.
         verb: one that it knows.
         data: situations, with pictures of that verb; None for the training data.
         split: its name.

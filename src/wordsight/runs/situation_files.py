@@ -1,4 +1,4 @@
-"""What is done in picture files, one or thousands: what `wordsight situation` does."""
+"""Situations of picture files, one or thousands: the work of `wordsight situation`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Situations:
 
     Attributes:
         found: path -> its situation.
-        broken: path -> why there is none.
+        broken: path -> why it has none.
     """
 
     found: Mapping[Path, Recognised]
@@ -36,24 +36,24 @@ class Situations:
         return {"pictures": found, "broken": {str(path): why for path, why in self.broken.items()}}
 
     def __str__(self) -> str:
-        """Below each path its situation."""
+        """Each path, and below it its situation."""
         return "\n".join(f"{printable(path)}\n{one}" for path, one in self.found.items())
 
     def draw(self, out: str | Path) -> None:
-        """Draw the only one.
+        """Draw the only picture.
 
         Raises:
-            InputError: it cannot be written, or `check_drawing` would refuse it.
+            InputError: `out` cannot be written, or `check_drawing` would refuse it.
         """
         check_drawing(Path(out), len(self.found))
         next(iter(self.found.values())).draw(out)
 
 
 def check_drawing(out: Path, pictures: int) -> None:
-    """Whether `Situations.draw` will know what to do.
+    """Check that `Situations.draw` can write to a file.
 
     Raises:
-        InputError: a name that does not end as a picture's, or several pictures.
+        InputError: the name does not have a picture's suffix, or there is not exactly one picture.
     """
     picture_format(out)
     if pictures != 1:
@@ -72,14 +72,14 @@ def situation_files(
     """The situations of picture files; those that cannot be read are left out and listed.
 
     Args:
-        recogniser: finds them.
-        paths: the files, of videos the frame in the middle counts; what is seen of them is kept in the feature cache.
+        recogniser: finds the situations.
+        paths: the files; a video counts as its middle frame. Their features are kept in the feature cache.
         verb: fill the roles of this verb; None for the likeliest.
-        aligner: gives the nouns that are sure their boxes; None for no boxes.
-        progress: who is told how far it is.
+        aligner: locates the nouns that are sure; None for no boxes.
+        progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: none of the pictures can be used, or a verb that the run does not know.
+        InputError: none of the pictures can be used, or the run does not know the verb.
     """
     progress = progress or Progress()
     number = None if verb is None else recogniser.number(verb)

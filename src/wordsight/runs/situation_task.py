@@ -1,4 +1,4 @@
-"""What is peculiar to training models of situations: how they are measured, chosen, summed up and described."""
+"""The situation models' part of training: validation, selection score, summary and model card."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from wordsight.runs.pairs import ROWS, Validation
 from wordsight.runs.situations import SituationExamples
 from wordsight.situations.situation_model import SituationModel
 
-SURE = 0.6  # of answers about as probable, so many are right at least, for one that is called sure
+SURE = 0.6  # an answer is sure if at least this share of answers about as probable are right
 CARD = {
     "what": "Says what is done in a picture, and who or what fills each role of that verb: its situation. It learned\n"
     "that from pictures with a verb and nouns, without any boxes.",
@@ -44,7 +44,7 @@ class Answers:
 
 
 def validate(model: SituationModel, data: Validation) -> dict[str, float]:
-    """The metrics, and from which probability on answers are sure.
+    """The metrics, and the least probabilities of sure answers, `sure_verb` and `sure_noun`.
 
     Leaves the model in evaluation mode.
     """
@@ -75,7 +75,7 @@ def answers(model: SituationModel, examples: SituationExamples) -> Answers:
 def sure(shares: Tensor, right: Tensor) -> float:
     """The least probability at which `SURE` of answers (B,) are right, by isotonic regression; 1 if there is none."""
     order = shares.argsort(stable=True)
-    blocks: list[tuple[int, int, float]] = []  # answers, how many are right, the least probability; rising shares
+    blocks: list[tuple[int, int, float]] = []  # answers, right ones, least probability; shares rise
     for share, hit in zip(shares[order].tolist(), right[order].tolist(), strict=True):
         count, hits, least = 1, int(hit), share
         while blocks and blocks[-1][1] * count >= hits * blocks[-1][0]:
@@ -100,5 +100,5 @@ def summary(figures: Mapping[str, float]) -> str:
 
 
 def card(of_regions: bool) -> Mapping[str, str]:
-    """The passages of the model card."""
+    """Passages of the model card."""
     return CARD

@@ -1,4 +1,4 @@
-"""Situations as tensors: the verbs and nouns that a model is to know, frames as their numbers, epochs of pictures."""
+"""Situations as tensors: a model's verbs and nouns, frames as their ids, and epochs of pictures."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from wordsight.text.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 
 @dataclass(frozen=True)
 class Situated(Picture):
-    """A picture whose sentences say what each annotator's frame says.
+    """A picture with a situation; its sentences are the annotators' frames in words.
 
     Attributes:
         situation: its verb and frames.
@@ -37,7 +37,7 @@ class Lexicon:
     Attributes:
         frames: of each verb its name, its template and its roles, in order.
         vocabulary: the ids of the nouns.
-        glosses: what each of these is called; "" for the empty noun, "something" for an unknown one.
+        glosses: the name of each noun; "" for the empty noun, "something" for an unknown one.
     """
 
     frames: tuple[tuple[str, ...], ...]
@@ -46,7 +46,7 @@ class Lexicon:
 
     @classmethod
     def of(cls, data: Situations, situations: Sequence[Situation], min_count: int) -> "Lexicon":
-        """Of training data: its verbs, and the nouns that fill `min_count` roles at least, most frequent first.
+        """From training data: its verbs, and the nouns that fill at least `min_count` roles, most frequent first.
 
         Raises:
             InputError: no noun is that frequent.
@@ -62,7 +62,7 @@ class Lexicon:
         return cls(frames, Vocabulary((*SPECIAL, *known)), ("", "something", *(data.nouns[noun] for noun in known)))
 
     def encode(self, situations: Sequence[Situation]) -> Frames:
-        """Situations as numbers: verbs and nouns that are not known are -1 and 1."""
+        """Situations as ids; an unknown verb is -1, an unknown noun 1."""
         verbs = {frame[0]: place for place, frame in enumerate(self.frames)}
         annotators = max((len(one.frames) for one in situations), default=1)
         most = max(map(len, self.frames)) - 2
@@ -86,7 +86,7 @@ class SituationExamples:
     """The situations of a split with their pictures.
 
     Attributes:
-        table: features, a row a picture.
+        table: features, one row per picture.
         frames: of the same pictures.
     """
 
@@ -94,7 +94,7 @@ class SituationExamples:
     frames: Frames
 
     def __len__(self) -> int:
-        """I: how many pictures there are."""
+        """I, the number of pictures."""
         return len(self.frames.verb)
 
     def batch(self, chosen: Tensor) -> SituationBatch:
@@ -104,7 +104,7 @@ class SituationExamples:
     def epoch(self, number: int, size: int, seed: int) -> list[Tensor]:
         """The batches of one epoch, as numbers of pictures: the same for the same seed and epoch.
 
-        The pictures left over when `size` does not divide I are left out; each epoch leaves out others.
+        The pictures left over when `size` does not divide I are left out, different ones in each epoch.
         """
         chance = torch.Generator().manual_seed(seed * 1_000_003 + number)
         return list(torch.randperm(len(self), generator=chance)[: self.steps(size) * size].split(size))
@@ -119,7 +119,7 @@ class SituationExamples:
 
 
 def situated(data: Situations, split: str) -> list[Situated]:
-    """The pictures of a split, their frames in words as sentences.
+    """The pictures of a split, with their frames in words as sentences.
 
     Raises:
         InputError: there is no such split.
@@ -151,10 +151,10 @@ def frame_text(verb: str, filled: Sequence[tuple[str, str]]) -> str:
 def gallery(
     trained: Checkpoint, folder: Path, data: str | Path | None, split: str
 ) -> tuple[Situations, list[Situated]]:
-    """A set of situations that is named, or else the one of a run's training, and the pictures of a split of it.
+    """The situations `data`, or by default those of the run's training, and the pictures of one of their splits.
 
     Raises:
-        InputError: none is named, and the run has none of its own; or it cannot be used.
+        InputError: none are named and the run has none of its own; or they cannot be used.
     """
     found = load_situations(find(data_of(trained, folder, data), "situations"))
     return found, situated(found, split)

@@ -15,7 +15,7 @@ from wordsight.runs.sketcher import Sketcher, save
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.sketch_views import Kind, SketchViews
 
-LEAST = 10  # photos with sketches
+LEAST = 10  # least number of photos with sketches
 
 
 class Features(NamedTuple):

@@ -1,12 +1,12 @@
-"""A run that finds photos by sketch: its folder, and how it encodes photos and drawings.
+"""Sketch runs, which find photos by a drawing: their folder, and how they encode photos and drawings.
 
-config.json        the model's keywords, the columns of the views, and of which views it was trained
+config.json        the model's keywords, the columns of the views, and the fingerprint of the views
 model.safetensors  the projections
 metrics.json       which views were kept, with which share, and how well sketches found photos left out of the training
-views.svg          the same, drawn
+views.svg          the views that were kept, drawn
 README.md          the model card
 
-Without a run, drawings and photos are compared in views that nothing was learned for.
+Without a run, drawings and photos are compared by some of the views as they are.
 """
 
 from collections.abc import Mapping
@@ -47,16 +47,16 @@ class Sketcher:
     """Encodes photos and drawings as vectors whose inner product says how well they fit.
 
     Attributes:
-        folder: of the run; None where nothing is learned.
+        folder: of the run; None without a run.
         size: D, of a vector.
         fingerprint: equal for sketchers that give the same vectors.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Open a run, or the views that nothing was learned for.
+        """Open a run; None compares the views `UNLEARNED` as they are.
 
         Raises:
-            InputError: it is no such run, or damaged; or scikit-image is not installed.
+            InputError: it is not a sketch run, or damaged; or scikit-image is not installed.
         """
         self.folder, self._photos = folder, SketchViews("photo")
         views, self._model = self._photos.blocks, None
@@ -70,7 +70,7 @@ class Sketcher:
 
     @property
     def learned(self) -> bool:
-        """Whether it is a run."""
+        """Whether it is a trained run."""
         return self._model is not None
 
     @cached_property
@@ -120,10 +120,10 @@ def save(folder: Path, model: CoupledSubspaces, views: Mapping[str, slice], fit:
 
 
 def load(folder: Path, source: SketchViews) -> tuple[CoupledSubspaces, str]:
-    """The model of a run, and what tells it from others.
+    """The model of a run, and a fingerprint of its weights.
 
     Raises:
-        InputError: it is no run for sketches, or it is damaged or of other views.
+        InputError: it is not a sketch run, or it is damaged or of other views.
     """
     path = folder / CONFIG
     if not path.is_file():

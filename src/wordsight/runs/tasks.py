@@ -1,7 +1,7 @@
-"""Kinds of models: the one table that knows what is peculiar to aligning, to captioning and to situations.
+"""Tasks: the one table of what differs between aligning, captioning and finding situations.
 
-Whoever trains, opens, measures, compares or describes a run asks its task, and never what class its model is of. A new
-kind of model is one more `Task` here, with the functions that it names.
+Code that trains, opens, evaluates, compares or describes a run asks its task, never the class of its model. A new kind
+of model is one more `Task` here, with the functions that it names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,21 +23,21 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Task:
-    """A kind of models.
+    """A kind of model.
 
     Attributes:
         does: what its runs do, as in "this run aligns words and regions".
         command: the command that its runs are for.
         models: name in a recipe -> `module:Class`.
         prepare: `module:function` that reads the training data of a recipe.
-        gallery: `module:function` that reads the pictures of a split, and what is true of them.
+        gallery: `module:function` that reads a dataset and the pictures of a split, with their ground truth.
         home: the module of `validate`, `selection_score`, `summary` and `card`.
-        rewarded: whether it can learn from tries of its own (`train.reward_epochs`).
+        rewarded: whether its models can learn from their own captions (`train.reward_epochs`).
         opened: `module:Class` of a run that is ready to use.
-        measure: `module:function` that measures such a run on a dataset, for `wordsight eval`: the figures, and a table
-            of them for a person.
-        options: of `wordsight eval`, those of its own.
-        outcome: `module:function` that measures such a run for `wordsight compare`.
+        measure: `module:function` that evaluates such a run on a dataset, for `wordsight eval`: the metrics, and a text
+            table of them.
+        options: the options of `wordsight eval` for this task.
+        outcome: `module:function` that evaluates such a run for `wordsight compare`.
     """
 
     does: str
@@ -53,19 +53,19 @@ class Task:
     outcome: str
 
     def validate(self, model: Any, data: "Validation") -> dict[str, float]:
-        """A model's figures on the val split; leaves it in evaluation mode."""
+        """A model's metrics on the val split; leaves it in evaluation mode."""
         return dict(self._part("validate")(model, data))
 
     def selection_score(self, figures: Figures) -> float:
-        """What a checkpoint is chosen by; greater is better."""
+        """The score that chooses the best checkpoint; greater is better."""
         return float(self._part("selection_score")(figures))
 
     def summary(self, figures: Figures) -> str:
-        """The figures that matter, in a line."""
+        """The main metrics, in a line."""
         return str(self._part("summary")(figures))
 
     def card(self, regions: bool) -> Mapping[str, str]:
-        """The passages of the model card, of whole pictures or of regions."""
+        """Passages of the model card, for whole pictures or for regions."""
         passages: Mapping[str, str] = self._part("card")(regions)
         return passages
 
@@ -129,6 +129,6 @@ def model_class(name: str) -> type[Model]:
 
 
 def part(where: str) -> Any:
-    """What stands at `module:name`, imported when it is asked for."""
+    """The object at `module:name`, imported when called."""
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""Tables of plain values, from TOML or JSON, as typed settings: errors name the key and what was expected."""
+"""Typed settings from tables of plain values (TOML or JSON): errors name the key and what was expected."""
 
 import difflib
 import inspect
@@ -14,13 +14,13 @@ Settings = TypeVar("Settings")
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """An end for an error about an unknown name: the nearest right one, or all of them."""
+    """The end of an error about an unknown name: the nearest known name, or all of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
 
 
 def fill(kind: type[Settings], table: Mapping[str, Any], name: str, source: str) -> Settings:
-    """A table as the dataclass `kind`, every key and type checked; errors speak of `source: name.key`."""
+    """A table as the dataclass `kind`, every key and type checked; errors name `source: name.key`."""
     hints = get_type_hints(kind)
     values = {}
     for key, value in table.items():
@@ -40,9 +40,9 @@ def keywords(
     *,
     hidden: Collection[str] = ("self",),
 ) -> dict[str, Any]:
-    """A table as keywords of a function, every key and type checked; errors speak of `source: name.key`.
+    """A table as keywords of a function, every key and type checked; errors name `source: name.key`.
 
-    Keywords that are `hidden` are no keys.
+    Keywords that are `hidden` are not accepted as keys.
     """
     hints = get_type_hints(function)
     parameters = inspect.signature(function).parameters.keys() - set(hidden)
@@ -54,13 +54,13 @@ def keywords(
 
 
 def check_known(name: str, known: Collection[str], where: str) -> None:
-    """Raise InputError for a name that is none of those known; it names the nearest."""
+    """Raise InputError for an unknown name; the message names the nearest known one, or all."""
     if name not in known:
         raise InputError(f"{where if where.endswith('.') else where + ' '}{name} is not known; {nearest(name, known)}")
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """The value as the type its key has: whole numbers pass for real ones, arrays become tuples."""
+    """The value, checked and converted to its key's type: whole numbers become floats, arrays become tuples."""
     origin = get_origin(hint)
     if origin is Literal:
         if value not in get_args(hint):

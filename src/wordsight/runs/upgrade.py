@@ -1,4 +1,4 @@
-"""Checkpoints and recipes of former formats, read as if they were of this one.
+"""Upgrades: checkpoints and recipes of former formats, read as if they were of the current one.
 
 Format 2 renamed keys and tensors to the literature's terms; nothing else differs from format 1.
 """
@@ -31,7 +31,7 @@ _TENSORS = {
 
 
 def upgrade_1_to_2(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A `config.json` of format 1 with the keys of format 2; it still says which format its files are of."""
+    """A `config.json` of format 1 with the keys of format 2; its `format` stays 1, the format of the other files."""
     told: dict[str, Any] = {
         key: _renamed("model", config[key]) for key in ("config",) if isinstance(config.get(key), dict)
     }
@@ -54,12 +54,12 @@ def current_keys(tables: dict[str, Any], source: str, *, warn: bool) -> None:
     """Rename former keys in the tables of a recipe, in place.
 
     Args:
-        tables: as TOML has them.
+        tables: the recipe's tables, from TOML.
         source: where they are from, for messages.
-        warn: say so; not for what wordsight itself wrote.
+        warn: warn about each former key; False for recipes that wordsight itself wrote.
 
     Raises:
-        InputError: a key is there under both names.
+        InputError: a key is given under both names.
     """
     for name, former in KEYS.items():
         table = tables.get(name)

@@ -1,4 +1,4 @@
-"""The regions that a captioner is shown, picked and put together."""
+"""Selection and concatenation of the regions that a captioner sees."""
 
 import torch
 from torch import Tensor
@@ -7,12 +7,12 @@ from wordsight.batch import Regions
 
 
 def at(seen: Regions, picture: Tensor, place: Tensor) -> Regions:
-    """Some regions, each as a picture of its own: rows (S,) and places (S,) -> (S, 1, F)."""
+    """Single regions, each as a picture of its own: pictures (S,) and places in them (S,) -> (S, 1, F)."""
     return Regions(*(part[picture, place][:, None] for part in (seen.features, seen.mask, seen.boxes)))
 
 
 def beside(first: Regions, second: Regions) -> Regions:
-    """The regions of the first, then those of the second."""
+    """The regions of `first`, then those of `second`, for each picture."""
     features, mask, boxes = (
         torch.cat(parts, dim=1)
         for parts in zip(

@@ -1,7 +1,7 @@
-"""A model's weights in a safetensors file: nothing is executed, and nothing is taken in before it is known to fit.
+"""A model's weights in a safetensors file: nothing is executed, and nothing is loaded before it is known to fit.
 
-The file's header says how large each tensor is, so a file or a configuration of absurd sizes is refused before room is
-made for it. A checksum of all tensors stands in the header's metadata; files without one, of older versions, load too.
+The file's header says how large each tensor is, so a file or a configuration of absurd sizes is refused before memory
+is allocated for it. The header's metadata holds a checksum of all tensors; older files without one load too.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from wordsight.files import field, open_regular, parse_json, reason
 Built = TypeVar("Built")
 SUM = "sha256"  # its key in the metadata
 _LENGTH = 8  # bytes that say how long the header is
-_LONGEST = 16 << 20  # bytes of a header; ours have some thousands
+_LONGEST = 16 << 20  # most bytes of a header; wordsight's have a few thousand
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
@@ -42,11 +42,11 @@ def unfit(tensors: Mapping[str, Tensor]) -> str:
     return next((name for name, value in sums.items() if not math.isfinite(value)), "")
 
 
-DRAWN = ("normal_", "uniform_", "random_", "bernoulli_")  # ways in which a tensor is filled by chance
+DRAWN = ("normal_", "uniform_", "random_", "bernoulli_")  # methods that fill a tensor at random
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves weights as they are that would be drawn by chance: torch takes seconds to learn that for `meta`."""
+    """Skips the random initialisation of weights, which costs torch seconds of preparation on the device `meta`."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -57,13 +57,13 @@ class _Unfilled(TorchFunctionMode):
 
 
 def skeleton(build: Callable[[], Built]) -> Built:
-    """What `build` builds, without room for its weights: they are to be loaded."""
+    """What `build` builds, without memory for its weights, which are to be loaded."""
     with torch.device("meta"), _Unfilled():
         return build()
 
 
 def load(path: Path, model: nn.Module, renamed: Callable[[str], str] = str) -> None:
-    """Read weights into a `skeleton`, in the precision that it has.
+    """Read weights into a `skeleton`, in the skeleton's precision.
 
     Args:
         path: a safetensors file.
@@ -71,7 +71,7 @@ def load(path: Path, model: nn.Module, renamed: Callable[[str], str] = str) -> N
         renamed: the name of a tensor in the file -> its name in the model.
 
     Raises:
-        InputError: the file is missing, damaged, no safetensors file, not of this model, or holds what is no number.
+        InputError: the file is missing, damaged, not a safetensors file, not of this model, or holds NaN or infinity.
     """
     expected = model.state_dict()
     _check_shapes(path, {renamed(name): entry for name, entry in _header(path).items()}, expected)
@@ -95,7 +95,7 @@ def load(path: Path, model: nn.Module, renamed: Callable[[str], str] = str) -> N
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file whose tensors are all there, without its metadata."""
+    """The header of a complete safetensors file, without its metadata."""
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -119,7 +119,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def _span(entry: object, name: str, path: Path) -> int:
-    """Where a tensor ends, in bytes behind the header."""
+    """Where a tensor ends, in bytes after the header."""
     where = f"{path}, '{name}'"
     shape, offsets = field(entry, "shape", list, where), field(entry, "data_offsets", list, where)
     if not all(isinstance(number, int) and number >= 0 for number in (*shape, *offsets)) or len(offsets) != 2:
@@ -128,7 +128,7 @@ def _span(entry: object, name: str, path: Path) -> int:
 
 
 def _check_shapes(path: Path, header: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
-    """Whether the tensors in a file are those of a model; a tensor that is empty in the model may be of any size."""
+    """Check that a file's tensors are those of a model; one that is empty in the model may have any size."""
     if header.keys() != expected.keys():
         name = min(header.keys() ^ expected.keys())
         what = f"without '{name}'" if name in expected else f"with '{name}', which it has not"
@@ -140,7 +140,7 @@ def _check_shapes(path: Path, header: Mapping[str, Any], expected: Mapping[str, 
 
 
 def _checksum(content: bytes) -> str:
-    """Of all tensors of a safetensors file: their names, kinds, sizes and values."""
+    """SHA-256 of a safetensors file's tensors: their names, types, shapes and values."""
     header = json.loads(content[_LENGTH : _end(content)])
     header.pop("__metadata__", None)
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())

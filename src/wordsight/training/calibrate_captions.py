@@ -52,7 +52,7 @@ class Example:
         boxes: (R, 4).
         words: of the caption.
         log_probs: of each word.
-        sentences: of people; none for a picture that shows nothing.
+        sentences: by people; empty for a picture that shows nothing.
     """
 
     features: Rows
@@ -66,8 +66,8 @@ def calibrate(examples: Sequence[Example], judge: Judge) -> tuple[Calibration, d
     """Calibrate on pictures with sentences.
 
     Args:
-        examples: of all pictures.
-        judge: with any calibration; gives the kinds of things and the word table.
+        examples: one per picture.
+        judge: with any calibration; provides the kinds of things and the word table.
 
     Returns:
         The calibration, and cross-validated metrics.
@@ -131,7 +131,7 @@ class _Lesson:
 
         Returns:
             Each seen thing's confidence and whether people mention it (T, 2); for each caption how likely its main
-            noun is right and whether it is (I, 2), and how likely its least likely noun is (I,).
+            noun is right and whether it is (I, 2), and how likely its least likely noun is right (I,).
         """
         things, mains, lowest = [], [], []
         for row in np.flatnonzero(chosen).tolist():
@@ -216,7 +216,7 @@ def _weights(inputs: Numbers, right: NDArray[np.bool_], rising: int) -> list[flo
 
 
 def _line(mains: Numbers) -> float:
-    """The least threshold at which captions reach the precision `RIGHT` and the share `GIVEN`; at least `EVEN`."""
+    """The least threshold of precision `RIGHT`, or a lower one that gives the share `GIVEN`; at least `EVEN`."""
     order = np.argsort(-mains[:, 0], kind="stable")
     right = mains[order, 1].cumsum() / np.arange(1, len(order) + 1)
     least = int(np.ceil(GIVEN * len(order)))

@@ -22,7 +22,7 @@ RARE, NEAR = -4.0, 1.0  # initial biases: no thing; edges exp(1) cells away
 
 
 class HeadNet(nn.Module):
-    """The net: maps `middle` (B, 120, h, w) and `last` (B, 352, h/2, w/2) to `things` and `edges`."""
+    """Proposal head: maps `middle` (B, 120, h, w) and `last` (B, 352, h/2, w/2) to `things` and `edges`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,9 +104,9 @@ def losses(things: Tensor, edges: Tensor, boxes: Tensor, classes: Tensor) -> dic
 
 
 def owners(boxes: Tensor, scores: Tensor, height: int, width: int) -> Tensor:
-    """Assign things to cells: (B, h, w), -1 for none; of several, the smallest in relation to its score.
+    """Assign things to cells: (B, h, w), -1 for none; of several, the one of least area divided by score.
 
-    A thing's cells are those near its centre; for a small one the cell of its centre.
+    A thing's cells are those near its centre; for a small thing, the cell of its centre.
 
     Args:
         boxes: (B, M, 4) `xyxy`, in cells.

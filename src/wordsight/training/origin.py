@@ -1,4 +1,4 @@
-"""What a training is of: it resumes only with the same recipe, and with the same data by its checksums."""
+"""Origin of a training: its recipe and checksums of its data, which must be the same when it resumes."""
 
 import hashlib
 import os
@@ -61,10 +61,10 @@ def check_origin(before: object, now: Origin, folder: Path, progress: Progress) 
     """Check that a run resumes with the data it began with; its location may change.
 
     Args:
-        before: from the training state; a state of an older version has none.
+        before: from the training state; None for a state of an older version.
         now: of the current data.
         folder: of the run.
-        progress: receives a warning where it cannot be checked.
+        progress: receives a warning if there is nothing to check against.
 
     Raises:
         InputError: naming what differs.

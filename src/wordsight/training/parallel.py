@@ -30,18 +30,18 @@ class Team:
 
     Attributes:
         rank: number of this process; 0 leads.
-        size: how many there are.
+        size: number of processes.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def part(self, count: int) -> slice:
-        """The share of this process in so many rows."""
+        """The rows of this process, out of `count` rows."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def send(self, message: Any) -> None:
-        """Send a message to the others, if this process leads; see `receive`."""
+        """Send a message from the leader to the other processes; see `receive`."""
         dist.broadcast_object_list([message])
 
     def receive(self) -> Any:
@@ -65,7 +65,7 @@ class Team:
         return self._of_captioner(model, pairs, chosen, device)
 
     def add_up(self, model: "Model", loss: Tensor) -> Tensor:
-        """Replace each gradient by the sum of all processes' ones; returns the sum of the losses."""
+        """Replace each gradient by its sum over all processes; returns the sum of the losses."""
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         known = torch.tensor([weight.grad is not None for weight in weights], device=loss.device)
         grads = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
@@ -74,7 +74,7 @@ class Team:
         total, known, summed = flat.split([1, len(weights), len(flat) - 1 - len(weights)])
         shares = summed.split([weight.numel() for weight in weights])
         for weight, any_, share in zip(weights, known.tolist(), shares, strict=True):
-            weight.grad = share.view_as(weight) if any_ else None  # one that no process has stays out of the step
+            weight.grad = share.view_as(weight) if any_ else None  # None, and so out of the step, if no process has it
         return total[0]
 
     def _of_matcher(self, model: Matcher, pairs: Pairs, chosen: Tensor, device: torch.device) -> Tensor:
@@ -90,8 +90,8 @@ class Team:
         return model.loss_of_scores(scores, picture.to(device)) / self.size
 
     def _of_captioner(self, model: CaptionModel, pairs: Pairs, chosen: Tensor, device: torch.device) -> Tensor:
-        """The mean over words, of the own words alone, and weighted by how many of all these are."""
-        if self.rank:  # other dropout than for the leader's sentences
+        """The mean loss over this process's own words, weighted by their share of all words in the batch."""
+        if self.rank:  # different dropout from the leader's
             torch.manual_seed(int(torch.randint(2**62, ())) + self.rank)
         own = chosen[self.part(len(chosen))]
         batch: Batch = pairs.batch(own).to(device)
@@ -99,7 +99,7 @@ class Team:
         return model.loss(batch) * (targets / all_targets)
 
     def gather(self, own: Tensor, part: slice, count: int) -> Tensor:
-        """The rows of all processes, with gradient: this one's, and which of the `count` these are."""
+        """All `count` rows, with gradient; `own` are this process's rows, and `part` their positions."""
         gathered: Tensor = _Gather.apply(own, part, count)
         return gathered
 
@@ -107,7 +107,7 @@ class Team:
 def divides(kind: "type[Model]") -> bool:
     """Whether several processes can train such a model together.
 
-    A matcher if its loss is one of scores, a captioner if it is a mean over words.
+    They can if a matcher's loss is a function of its scores, or a captioner's loss is a mean over words.
     """
     if issubclass(kind, Matcher):
         return kind.loss is Matcher.loss and kind.loss_of_scores is not Matcher.loss_of_scores
@@ -115,7 +115,7 @@ def divides(kind: "type[Model]") -> bool:
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of all processes; the gradient of a row is the sum over what all processes made of it."""
+    """Gathers the rows of all processes; the gradient of a row is the sum of its gradients in all processes."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, part: slice, count: int) -> Tensor:
@@ -123,7 +123,7 @@ class _Gather(torch.autograd.Function):
         wide = torch.uint8 if own.dtype == torch.bool else own.dtype
         whole = torch.zeros(count, *own.shape[1:], dtype=wide, device=own.device)
         whole[part] = own
-        dist.all_reduce(whole)  # the others have zeros there
+        dist.all_reduce(whole)  # the other processes have zeros there
         return whole.to(own.dtype)
 
     @staticmethod
@@ -137,8 +137,8 @@ class _DrawsOfBatch(TorchFunctionMode):
     """Random draws for some rows of a batch, as if for all: dropout and `torch.rand` give what one process would.
 
     Args:
-        part: the rows at hand.
-        count: how many rows there are.
+        part: the rows of this process.
+        count: the number of rows of the batch.
     """
 
     def __init__(self, part: slice, count: int) -> None:

@@ -147,7 +147,7 @@ def _vectors(path: Path, vocabulary: Vocabulary, seed: int, progress: Progress) 
 
 
 def _labels(classes: Sequence[str], path: Path | None, vocabulary: Vocabulary) -> LabelInfo:
-    """What is known of a detector's labels; the similarity of their names to words takes a file of word vectors."""
+    """A detector's labels; the similarity of their names to words needs a file of word vectors."""
     similarity = label_similarity(path, label_names(classes), vocabulary) if path else None
     return LabelInfo(torch.from_numpy(countable(len(classes))), similarity)
 
@@ -169,7 +169,7 @@ def _told(settings: DataSettings) -> list[list[str]]:
 
 
 def _texts(told: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Texts | None:
-    """The same as word ids, grouped by picture, without those longer than a caption."""
+    """Sentences without pictures as word ids, grouped by picture, without those longer than a caption."""
     every = ((row, sentence) for row, some in enumerate(told) for sentence in some)
     kept = [(row, sentence) for row, sentence in every if len(tokenise(sentence)) <= vocabulary.longest]
     if not kept:

@@ -16,7 +16,7 @@ from wordsight.training.prepare import TrainingData
 
 
 def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> TrainingData:
-    """Read situations, extract features or read them from the cache, number verbs and nouns.
+    """Read situations, extract features or read them from the cache, give verbs and nouns ids.
 
     Args:
         recipe: the experiment.
@@ -72,7 +72,7 @@ def _check_recipe(recipe: Recipe) -> None:
 
 
 def _triples(train: SituationExamples) -> int:
-    """How many different (verb, role, noun) a training split has."""
+    """The number of different triples (verb, role, noun) in a training split."""
     verb, nouns = train.frames.verb, train.frames.nouns
     good = (nouns >= 0) & (nouns != UNKNOWN)
     _, _, role = good.nonzero(as_tuple=True)

@@ -26,12 +26,12 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
         model: an aligner in evaluation mode; it needs no query bank, and is faster without.
         vocabulary: of the pairs.
         pairs: pictures and sentences.
-        beta: how much neighbouring words hold together, as in `matching/segments.py`.
-        names: only the name in each segment (see `text/names.py`), where it has no unknown word and its region is not
-            the whole picture; else all segments with a content word, unchanged.
+        beta: reward of two neighbouring words for sharing a region, see `matching/segments.py`.
+        names: keep only the name in each segment (see `text/names.py`), if it has no unknown word and its region is not
+            the whole picture; False keeps all segments with a content word, unchanged.
 
     Raises:
-        InputError: there are none.
+        InputError: there are no region captions.
     """
     pictures, regions, said = [], [], []
     device, first = next(model.parameters()).device, 0
@@ -39,7 +39,7 @@ def snippets(model: Matcher, vocabulary: Vocabulary, pairs: Pairs, *, beta: floa
     trained = vocabulary.trained or len(vocabulary)
     for batch in pairs.by_picture(ROWS):
         images, words = model.image_vectors(batch.regions.to(device)), batch.words.to(device)
-        grouping = Grouping(function_word_mask(words, vocabulary), torch.zeros_like(words.ids))  # by the chain alone
+        grouping = Grouping(function_word_mask(words, vocabulary), torch.zeros_like(words.ids))  # without noun phrases
         texts = model.text_vectors(words)
         found = segments(images[batch.picture.to(device)], texts, beta, grouping, model.evidence)
         for row, padded, mask, phrases in zip(

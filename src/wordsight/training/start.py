@@ -78,7 +78,7 @@ def check_choice(pictures: Sequence[Picture], split: str) -> None:
     """Check that a split has enough pictures to compare a model with its start.
 
     Raises:
-        InputError: it has only one, which every model finds.
+        InputError: it has only one picture, which every model finds.
     """
     if len(pictures) < 2:
         raise InputError(
@@ -94,7 +94,7 @@ def rows(trained: Vocabulary, vocabulary: Vocabulary) -> Tensor:
 
 
 def added(start: str, trained: Vocabulary, vocabulary: Vocabulary, sentences: Iterable[str]) -> str:
-    """One line on which words of the sentences the start has."""
+    """One line on how many of the sentences' words the start has, and how many are new."""
     new = len(vocabulary.closed()) - len(trained.closed())
     return (
         f"start: {start}, which knows {trained.coverage(sentences):.0%} of the words of the sentences; "

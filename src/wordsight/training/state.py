@@ -76,9 +76,9 @@ class TrainState:
     def __init__(
         self, recipe: Recipe, data: TrainingData, seed: int, *, fit: bool = True, team: Team | None = None
     ) -> None:
-        """Build the model and its optimiser from the seed; `fit=False` where `restore` follows.
+        """Build the model and its optimiser from the seed; `fit=False` if `restore` follows.
 
-        With a team all its processes take each step together.
+        With a team, all its processes take each step together.
         """
         self.recipe, self.data, self.seed, self.team, self._followed = recipe, data, seed, team, False
         self.device = device_named(recipe.train.device)
@@ -142,7 +142,7 @@ class TrainState:
         position.position += 1
 
     def _lead(self, team: Team, chosen: Tensor) -> None:
-        """Have the others take the same step: first they get this state as it is, then what a step depends on.
+        """Lead the other processes through a step: send them the whole state once, then what each step depends on.
 
         Raises:
             InputError: there are more processes than sentences.
@@ -216,7 +216,7 @@ class TrainState:
             ) from None
 
     def stand(self, state: Mapping[str, Any]) -> None:
-        """Take over `state`, which is known to be of this training."""
+        """Load `state`, which is known to be of this training."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.position = Position(**{**state["place"], "loss": state["place"]["loss"].to(self.device)})

@@ -1,7 +1,7 @@
-"""The training loop: one for every model.
+"""The training loop of all models.
 
-Each epoch sees every sentence once, then evaluates on val and keeps the best checkpoint. An interrupted run resumes
-exactly where it stopped, with bit-identical weights.
+Every `evaluate_every` epochs it evaluates on val, and it keeps the best checkpoint. An interrupted run resumes exactly
+where it stopped, with bit-identical weights.
 """
 
 import contextlib
@@ -115,7 +115,7 @@ def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check that `out` is new, or may be resumed with this recipe.
 
     Raises:
-        InputError: it is no folder, or holds another run.
+        InputError: it is not a folder, or holds another run.
     """
     if os.path.exists(out) and not out.is_dir():
         raise InputError(f"{out}: expected a folder for the run, but this is a file.")
@@ -223,7 +223,7 @@ def _look(learner: TrainState, folder: Path, progress: Progress) -> None:
 
 
 def _check_finite(learner: TrainState, folder: Path, figures: Mapping[str, float]) -> None:
-    """Stop a diverged training, before anything is saved.
+    """Stop a diverged training before its model or state is saved; only the metrics are.
 
     Raises:
         WorkFailed: a metric or a weight is NaN or infinite.
