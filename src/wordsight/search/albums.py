@@ -1,4 +1,4 @@
-"""Albums: pictures that the user has put together, kept in the catalogue; the files are never touched."""
+"""Albums: pictures that the user has put together. The catalogue keeps them; no file is touched."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from wordsight.search import origins
 from wordsight.search.catalog import Catalog, Entry
 from wordsight.search.frames import split
 
-LONGEST = 200  # characters of a name
+LONGEST = 200  # characters of the longest name
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Album:
     """An album.
 
     Attributes:
-        id: what the catalogue calls it; it keeps that for good.
-        name: what the user calls it.
-        made: when, ISO, UTC.
-        count: its pictures.
-        cover: the number of the newest of them; None where it is empty.
+        id: its number in the catalogue, which never changes.
+        name: the user's name for it.
+        made: when it was made; ISO, UTC.
+        count: the number of its pictures.
+        cover: the number of the picture taken last; None if the album is empty.
     """
 
     id: int
@@ -38,10 +38,10 @@ class Album:
 
 
 def albums(catalog: Catalog) -> list[Album]:
-    """Every album, by name.
+    """All albums, sorted by name.
 
     Raises:
-        InputError: one of their rows is damaged.
+        InputError: the row of an album is damaged.
     """
     inside = "FROM album_pictures JOIN pictures ON number = picture WHERE album = ?"
     found = []
@@ -57,15 +57,15 @@ def albums(catalog: Catalog) -> list[Album]:
 
 
 def get(catalog: Catalog, album: int) -> Album | None:
-    """An album by its id."""
+    """The album with this id; None if there is none."""
     return next((one for one in albums(catalog) if one.id == album), None)
 
 
 def create(catalog: Catalog, name: str, numbers: Iterable[int]) -> int:
-    """Make an album of some pictures; gives its id. To be called within `Catalog.change`.
+    """Make an album of some pictures, and return its id. Call it within `Catalog.change`.
 
     Raises:
-        InputError: the name is none or taken, or there is no such picture.
+        InputError: the name is invalid or taken, or a picture does not exist.
     """
     name = _free_name(catalog, name)
     made = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")[:19]
@@ -78,10 +78,10 @@ def create(catalog: Catalog, name: str, numbers: Iterable[int]) -> int:
 def change(
     catalog: Catalog, album: int, name: str | None = None, add: Iterable[int] = (), remove: Iterable[int] = ()
 ) -> None:
-    """Give an album another name, put pictures into it or take some out. To be called within `Catalog.change`.
+    """Rename an album, add pictures to it or remove some. Call it within `Catalog.change`.
 
     Raises:
-        InputError: the name is none or taken, or there is no such picture.
+        InputError: the name is invalid or taken, or a picture does not exist.
     """
     if name is not None:
         ((_, _, _, made),) = catalog.rows("albums", "id = ?", (album,))
@@ -96,16 +96,16 @@ def change(
 
 
 def delete(catalog: Catalog, album: int) -> None:
-    """Forget an album; its pictures stay. To be called within `Catalog.change`."""
+    """Delete an album; its pictures stay. Call it within `Catalog.change`."""
     catalog.db.execute("DELETE FROM album_pictures WHERE album = ?", (album,))
     catalog.db.execute("DELETE FROM albums WHERE id = ?", (album,))
 
 
 def pictures(catalog: Catalog, album: int) -> list[tuple[int, Entry]]:
-    """The pictures in an album with their numbers, oldest first.
+    """The pictures of an album with their numbers, oldest first.
 
     Raises:
-        InputError: the row of one is damaged.
+        InputError: the row of a picture is damaged.
     """
     query = "SELECT number FROM album_pictures JOIN pictures ON number = picture WHERE album = ? ORDER BY taken, number"
     numbers = [number for (number,) in catalog.db.execute(query, (album,))]
@@ -113,10 +113,10 @@ def pictures(catalog: Catalog, album: int) -> list[tuple[int, Entry]]:
 
 
 def rows(catalog: Catalog, album: int, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What is known of the pictures in an album, called by these names; each as plain values.
+    """The pictures of an album as plain values, each with its path from `names` (in the order of `pictures`).
 
     Raises:
-        InputError: the row of one is damaged.
+        InputError: the row of a picture is damaged.
     """
     found = []
     for (number, entry), name in zip(pictures(catalog, album), names, strict=True):
@@ -128,7 +128,7 @@ def rows(catalog: Catalog, album: int, names: Sequence[str]) -> list[dict[str, A
 
 
 def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    """The same as CSV, with a column for each name in the metadata."""
+    """The result of `rows` as CSV, with one more column for each other key in the metadata."""
     own = ("path", "time", "number", "taken", "taken_from", "camera", "width", "height")
     more = list(dict.fromkeys(name for row in found for name in row["meta"] if name not in own))
     out = io.StringIO(newline="")
@@ -144,7 +144,7 @@ def _cell(value: object) -> object:
 
 
 def _free_name(catalog: Catalog, name: str, own: int = 0) -> str:
-    """A name as it is kept."""
+    """The name of an album as the catalogue keeps it, if it is valid and no other album has it."""
     name = " ".join(name.split())
     if not name or len(name) > LONGEST or any(unicodedata.category(one) in ("Cc", "Cs") for one in name):
         raise InputError(f"{name[:40]!r}: expected a name of 1 to {LONGEST} letters for the album.")

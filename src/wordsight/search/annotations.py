@@ -1,6 +1,6 @@
-"""What the user knows of pictures, from a CSV or JSON file: any columns beside one that names the picture.
+"""Metadata of pictures from the user's CSV or JSON file: one column names the picture, all others are free.
 
-What is taken can be written as JSON, and found again by a filter; anything else is refused.
+Every accepted value can be kept as JSON and found by a filter; any other is refused.
 """
 
 import csv
@@ -18,22 +18,22 @@ from wordsight.files import describe, parse_json, read_json, read_text
 from wordsight.search.filters import COLUMNS
 from wordsight.search.paths import Paths
 
-_DEEPEST = 20  # lists and objects within each other
+_DEEPEST = 20  # greatest depth of nested lists and objects
 _GREATEST = 2**63  # whole numbers below it are kept exactly
 _WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0")
 _FRACTION = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def read_meta(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Each picture as it is named there, and its other columns.
+    """Read the user's metadata: each picture's name in the file, and its other columns.
 
     Args:
-        path: CSV (comma, semicolon or tab) with a header, or JSON: a list of objects, or (`.jsonl`) one a line. A
-            column `path`, `file` or another of the usual names says which picture a row is about. What looks like a
-            number in a CSV is one, but not "007" or "1_000", which would be written otherwise.
+        path: CSV (comma, semicolon or tab) with a header; JSON, a list of objects; or `.jsonl`, one object a line. A
+            column `path`, `file` or another of `PICTURE_COLUMNS` names the picture. What looks like a number in a CSV
+            becomes one, but not "007" or "1_000", which are not the usual form of a number.
 
     Raises:
-        InputError: it cannot be read, no column names pictures, or something could not be kept or found again.
+        InputError: the file cannot be read, no column names pictures, or a value could not be kept or found again.
     """
     readers = {".json": _json, ".jsonl": _json_lines}
     found = []
@@ -56,16 +56,17 @@ def read_meta(path: Path) -> list[tuple[str, dict[str, Any]]]:
 def matched(
     named: Iterable[tuple[str, dict[str, Any]]], folder: Path, keys: Iterable[str], paths: Paths
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """The metadata of pictures in an index.
+    """Match metadata to the pictures of an index.
 
     Args:
-        named: as `read_meta` gives it.
-        folder: what names are relative to; a name that leads nowhere is taken for that of the only file called so.
-        keys: the pictures of the index.
-        paths: what they are called.
+        named: the result of `read_meta`.
+        folder: names are relative to it. A name that leads to no picture stands for the only picture with that file
+            name.
+        keys: names of the pictures in the index.
+        paths: converts files to such names.
 
     Returns:
-        By picture, and the names that no picture has.
+        The metadata by picture, and the names that match no picture.
     """
     of_file: dict[str, list[str]] = {}
     for key in keys:
@@ -118,7 +119,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _value(text: str) -> str | int | float:
-    """A number where a text is the usual way to write it, else the text; a NaN stays text."""
+    """The number, if the text is the usual form of one, else the text; NaN stays text."""
     if _WHOLE.fullmatch(text):
         return int(text) if abs(int(text)) < _GREATEST else text
     if _FRACTION.fullmatch(text) and not text.lstrip("-").isdecimal():
@@ -127,7 +128,7 @@ def _value(text: str) -> str | int | float:
 
 
 def _require_name(name: str, where: str) -> None:
-    """A column can be named in a filter."""
+    """Require that a filter can name a column."""
     if not name.strip():
         raise InputError(f"{where}: a column has no name; give it one.")
     if name in COLUMNS:
@@ -137,7 +138,7 @@ def _require_name(name: str, where: str) -> None:
 
 
 def _require_value(value: object, where: str, depth: int = 0) -> None:
-    """A value can be kept as JSON, and compares as what it is."""
+    """Require that JSON can keep a value unchanged, so that filters compare it correctly."""
     if depth > _DEEPEST:
         raise InputError(f"{where}: nested too deep; expected at most {_DEEPEST} lists and objects within each other.")
     if isinstance(value, int) and abs(value) >= _GREATEST:
@@ -152,6 +153,6 @@ def _require_value(value: object, where: str, depth: int = 0) -> None:
 
 
 def _plain(text: str, *, lines: bool = False) -> bool:
-    """Whether a text has no half of a surrogate pair and no zero byte, nor (but in `lines`) other controls."""
+    """Whether a text has no lone surrogate and no zero byte and, unless `lines` is set, no other control character."""
     unwanted = ("Cs",) if lines else ("Cs", "Cc")
     return "\0" not in text and not any(unicodedata.category(one) in unwanted for one in text)

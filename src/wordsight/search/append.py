@@ -1,4 +1,4 @@
-"""Vectors of pictures onto the disk, and where they are into their entries."""
+"""Append vectors of pictures to the files on disk, and write their location into the entries."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,13 +18,13 @@ from wordsight.search.vectors import Segments
 def append(
     index: Opened, catalog: Catalog, encoded: Sequence[Entry], images: Vectors
 ) -> tuple[Batch | None, list[Entry]]:
-    """Write encoded pictures onto the disk: their batch, None of no pictures, and each with where its rows are.
+    """Write encoded pictures to disk; returns their batch (None without pictures), and entries that locate their rows.
 
     Args:
-        index: where to.
-        catalog: of the index.
-        encoded: I pictures, without rows.
-        images: (I, R, D).
+        index: the index to write to.
+        catalog: its catalogue.
+        encoded: entries of I pictures, without rows.
+        images: (I, R, D) their vectors.
     """
     if not encoded:
         return None, []
@@ -42,7 +42,7 @@ def append(
 
 
 def like(new: Entry, same: Entry) -> Entry:
-    """A picture with the rows of another of the same content."""
+    """The entry of a picture with the rows of another picture of the same content."""
     places = {name: getattr(same, name) for name in ("segment", "first", "rows", "hubness", "length", "blur")}
     return new._replace(**places)
 
@@ -54,16 +54,16 @@ def copy_rows(
     segments: Segments,
     committed: Mapping[int, int],
 ) -> tuple[Batch, list[Entry]]:
-    """Write rows that are elsewhere already: their batch, and the pictures with where they are now.
+    """Copy rows from other segments; returns their batch, and the entries with the new location of their rows.
 
-    Those that share rows there share them here.
+    Pictures that share rows still share them afterwards.
 
     Args:
-        vectors: of each segment that they are in.
-        boxes: likewise.
+        vectors: the vectors of each source segment.
+        boxes: the boxes of each source segment.
         entries: pictures with rows.
-        segments: where to.
-        committed: the rows of each segment there that hold.
+        segments: the segments to write to.
+        committed: the number of committed rows of each of these segments.
     """
     shared = list(dict.fromkeys((one.segment, one.first, one.rows) for one in entries))
     values, places = (
@@ -84,9 +84,9 @@ def copy_rows(
 def _written(
     segments: Segments, committed: Mapping[int, int], values: Floats, places: Floats, counts: Ints
 ) -> tuple[Batch, Floats, Floats]:
-    """Write rows as this index keeps them: their batch, each picture's longest vector and its blur.
+    """Write rows in the index's format; returns their batch, and each picture's greatest vector length and blur.
 
-    A compact index has no exact vectors that a blur could be the distance to; it is 0 there.
+    A compact index keeps no exact vectors from which a blur could be measured; there it is 0.
     """
     if segments.codebook is not None:
         length = np.maximum.reduceat(np.linalg.norm(values, axis=1), np.cumsum(counts) - counts)

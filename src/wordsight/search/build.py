@@ -1,4 +1,4 @@
-"""Pictures into an index: what is new or changed is encoded, in batches that are committed every few seconds."""
+"""Build an index: encode new and changed pictures, in batches that are committed every few seconds."""
 
 import os
 import time
@@ -26,12 +26,12 @@ from wordsight.vision.fragments import is_video
 from wordsight.vision.images import Source
 from wordsight.vision.regions import Row, as_regions
 
-BATCH = 64  # pictures that are encoded and committed together, at most
-SECONDS = 5.0  # after so long they are committed, however few
+BATCH = 64  # maximum number of pictures that are encoded and committed together
+SECONDS = 5.0  # after this time a smaller batch is committed too
 
 
 class _Coming(NamedTuple):
-    """A file that is being encoded, and others of the same content; or a frame of a video."""
+    """A file that is being encoded, with other files of the same content; or a frame of a video."""
 
     entry: Entry
     path: Path
@@ -41,7 +41,7 @@ class _Coming(NamedTuple):
 
 @dataclass
 class _Changes:
-    """What is written into the catalogue together."""
+    """Changes that are written into the catalogue together."""
 
     encoded: list[tuple[_Coming, Row]] = field(default_factory=list)
     copies: list[Entry] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _Changes:
 
 
 class Builder:
-    """Adds pictures to an index that this process may write."""
+    """Adds pictures to an index; this process must hold the index's lock."""
 
     def __init__(self, catalog: Catalog, index: Opened) -> None:
         self.catalog, self.index, self.run = catalog, index, index.run
@@ -59,7 +59,7 @@ class Builder:
         self._broken = set(catalog.broken())
         pictures = (entry for entry in catalog.entries() if entry.rows and split(entry.path)[1] is None)
         self._known, self._videos = Known(pictures, index.paths), VideoBuilder(catalog, index.paths)
-        self._left: set[str] = set()  # names of pictures that were moved
+        self._left: set[str] = set()  # former names of pictures that were moved
         self._coming: dict[bytes, _Coming] = {}
         self._next = _Changes()
         self._since = time.monotonic()
@@ -68,13 +68,13 @@ class Builder:
         """Bring the index up to date with some files.
 
         Args:
-            paths: they are encoded if they are new or have changed.
-            damaged: names of pictures that are encoded whatever is known of them.
-            count: told how many files are done, and how many there are.
+            paths: the files; new and changed ones are encoded.
+            damaged: names of pictures that are encoded in any case.
+            count: receives the number of files done and the total.
 
         Raises:
             InputError: the index cannot be written; what was committed is kept.
-            KeyboardInterrupt: likewise.
+            KeyboardInterrupt: the user stopped the build; what was committed is kept.
         """
         force = dict.fromkeys(map(file_of, damaged))
         for key in force.keys() & self._known.entries.keys():
@@ -95,7 +95,7 @@ class Builder:
         return self.built
 
     def _named(self, paths: Iterable[Path]) -> dict[str, Path]:
-        """Each picture once, by its name; one that is known and reached by a link, by the name that it has."""
+        """Each file once, by its name in the index; a known file that is reached by a link keeps its name."""
         work: dict[str, Path] = {}
         for path in paths:
             try:
@@ -112,11 +112,11 @@ class Builder:
         return work
 
     def _permute(self, work: dict[str, Path]) -> None:
-        """Let pictures keep what is known of them that were given the names of other pictures; these are done then."""
+        """Move the entries of pictures whose files took the names of other pictures; their files are then done."""
         now: dict[str, Entry] = {}
         for key in work.keys() & self._known.entries.keys():
             was = self._known.entries[key]
-            with suppress(OSError):  # it is said when its turn comes
+            with suppress(OSError):  # it is reported when the file's turn comes
                 found = os.stat(work[key])
                 if (found.st_size, found.st_mtime_ns) != (was.bytes, was.mtime_ns):
                     now[key] = look(key, work[key])
@@ -132,7 +132,7 @@ class Builder:
             name: self._known.entries[name]._replace(path=new, bytes=now[new].bytes, mtime_ns=now[new].mtime_ns)
             for name, new in pairs.items()
         }
-        # a name whose file has other content now shows its old content until that is encoded
+        # a name whose file has new content keeps its old rows until that content is encoded
         stale = [
             self._known.entries[name]._replace(meta="{}") for name in pairs.keys() & now.keys() - {*pairs.values()}
         ]
@@ -149,7 +149,7 @@ class Builder:
             del work[entry.path]
 
     def _wanted(self, work: Mapping[str, Path], force: Container[str], waiting: deque[_Coming]) -> Iterator[Source]:
-        """The files and frames that must be encoded; what is known of each is put into `waiting`."""
+        """Yield the files and frames to encode, and append an item for each to `waiting`."""
         for key, path in work.items():
             if time.monotonic() - self._since > SECONDS:
                 self._commit()
@@ -166,7 +166,7 @@ class Builder:
                     continue
                 new = look(key, path)
             except OSError as error:
-                if old and is_gone(error):  # until it is pruned
+                if old and is_gone(error):  # it stays until it is pruned
                     self.built.unchanged += 1
                 else:
                     self._refuse(key, f"{path}: {why(error)}", lost=key in force)
@@ -178,7 +178,7 @@ class Builder:
                 yield path
 
     def _frames(self, key: str, path: Path, forced: bool, waiting: deque[_Coming]) -> Iterator[Source]:
-        """The frames of a video that must be encoded."""
+        """Yield the frames of a video that must be encoded."""
         sampling = None
         try:
             self._commit()
@@ -195,7 +195,7 @@ class Builder:
             else:
                 self._count(key)
         except OSError as error:
-            if key in self._names and is_gone(error):  # until it is pruned
+            if key in self._names and is_gone(error):  # it stays until it is pruned
                 self.built.unchanged += 1
             else:
                 self._refuse(key, f"{path}: {why(error)}")
@@ -205,7 +205,7 @@ class Builder:
             self._refuse(key, str(error))
 
     def _is_at_hand(self, old: Entry | None, new: Entry, path: Path) -> bool:
-        """Whether nothing need be encoded for a file, as its content is known, or is being encoded."""
+        """Whether the content of a file is known or being encoded; if so, the file is recorded as done or a copy."""
         if old and old.hash == new.hash:
             self._change(old, old._replace(bytes=new.bytes, mtime_ns=new.mtime_ns))
             self.built.unchanged += 1
@@ -235,7 +235,7 @@ class Builder:
         self._names.add(key)
 
     def _refuse(self, key: str, reason: str, *, lost: bool = False) -> None:
-        """A picture cannot be read; of one whose rows are lost too, none are left."""
+        """Record that a picture cannot be read; if its rows are `lost` too, its entry keeps none."""
         self.built.broken[key] = reason
         if lost and key in self._names:
             self._next.changed.append((key, {"segment": 0, "first": 0, "rows": 0}))
@@ -259,7 +259,7 @@ class Builder:
 
     @torch.inference_mode()
     def _commit(self) -> None:
-        """Encode what is ready; first onto the disk, then into the catalogue."""
+        """Encode what is ready; write the vectors to disk first, then commit the catalogue."""
         now, self._next, self._since = self._next, _Changes(), time.monotonic()
         ended = any(one.is_done for one in self._videos.open)
         if not (now.encoded or now.copies or now.changed or now.refused or ended):
@@ -287,7 +287,7 @@ class Builder:
             self._count(video.entry.path)
 
     def _append(self, ready: Sequence[tuple[_Coming, Row]]) -> tuple[Batch | None, list[Entry]]:
-        """Encoded pictures and frames onto the disk, those that are kept; see `append`."""
+        """Write pictures, and the video frames that are kept, to disk; see `append`."""
         rows = as_regions([row for _, row in ready], self.run.encoder.size).to(self.run.device)
         images = self.run.model.image_vectors(rows).to("cpu")
         kept = self._videos.distinct([(coming.video, coming.entry) for coming, _ in ready], images)

@@ -1,20 +1,20 @@
-"""What a build of an index did."""
+"""Result of a build of an index."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Built:
-    """What a build did, in names of pictures and videos.
+    """Result of a build: the names of pictures and videos, by what was done with them.
 
     Attributes:
-        added: they were new.
-        refreshed: their content had changed, or their rows were damaged.
-        moved: their files are called otherwise than before; these are the new names.
-        unchanged: how many were as the index knew them.
-        broken: they cannot be read, and why; what the index knows of them stays.
-        forgotten: they were gone.
-        unread: why the text of some was not read, where the text of pictures is.
+        added: new ones.
+        refreshed: those whose content had changed or whose rows were damaged.
+        moved: those whose files were moved or renamed, by their new names.
+        unchanged: the number of those that were up to date.
+        broken: those that cannot be read, with the reasons; what the index knows of them stays.
+        forgotten: those that were pruned because their files are gone.
+        unread: the reasons why the text of some was not read, if the index reads text.
     """
 
     added: list[str] = field(default_factory=list)
@@ -27,11 +27,11 @@ class Built:
 
     @property
     def done(self) -> int:
-        """How many pictures and videos are in the index as they should be."""
+        """The number of pictures and videos that are up to date in the index."""
         return len(self.added) + len(self.refreshed) + len(self.moved) + self.unchanged
 
     def take_over(self, first: "Built") -> None:
-        """Count what a part of the same files was built with before, which is unchanged by now."""
+        """Add the result of an earlier build of some of the same files, which this build counted as unchanged."""
         for name in ("added", "refreshed", "moved"):
             getattr(self, name)[:0] = getattr(first, name)
         self.unchanged -= len(first.added) + len(first.refreshed) + len(first.moved)

@@ -1,7 +1,7 @@
-"""The exact scores of a few pictures for each of many queries, in few and large products.
+"""Exact scores of candidates: a few pictures for each of many queries, in few and large products.
 
-Each query has its own candidates and its own words. They are padded, queries are taken together, and one batched
-product serves them: candidate by candidate the calls would take longer than the arithmetic.
+Each query has its own candidates and its own words. Both are padded, so that one batched product scores several
+queries: one candidate at a time, the calls would take longer than the arithmetic.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +14,22 @@ from wordsight.matching.score import Rule
 from wordsight.search.rows import Ints, Readable
 from wordsight.search.scan import EncodedQuery, Spans, scan
 
-NUMBERS = 2**22  # of vectors that are held at once: 16 MB
+NUMBERS = 2**22  # most numbers of padded vectors in memory at once: 16 MB
 
 
 def candidate_scores(
     segments: Mapping[int, Readable], spans: Spans, candidates: Sequence[Ints], encoded_query: EncodedQuery
 ) -> Iterator[Tensor]:
-    """The scores of equation 8, as `scan` gives them, of some pictures with each query.
+    """Scores of each query with its candidates, by equation 8, as `scan` gives them.
 
     Args:
-        segments: the rows of each file, (rows, D) float32.
+        segments: the rows of each segment, (rows, D) float32.
         spans: I pictures.
-        candidates: of each of Q queries, the places of its pictures.
+        candidates: for each of Q queries, the indices of its pictures in `spans`.
         encoded_query: Q queries.
 
     Yields:
-        (candidates,) of each query.
+        (candidates,) scores of each query in turn.
     """
     words, shares = _own_words(encoded_query)  # (Q, W, D) and (Q, W)
     sizes = np.array([len(places) for places in candidates])
@@ -39,7 +39,7 @@ def candidate_scores(
         longest, most = np.maximum.accumulate(sizes[start:]), np.maximum.accumulate(rows[start:])
         many = (np.arange(len(longest)) + 1) * longest * most * words.shape[2] <= NUMBERS
         stop = start + int(many.sum())
-        if stop == start:  # too many pictures even for one query: block by block
+        if stop == start:  # even one query has too many candidates: block by block
             yield scan(segments, spans[candidates[start]], encoded_query.only(start), Rule())[:, 0]
             stop += 1
         else:
@@ -48,7 +48,7 @@ def candidate_scores(
 
 
 def _own_words(encoded_query: EncodedQuery) -> tuple[Tensor, Tensor]:
-    """The words of each query, padded with words that count nothing: (Q, W, D) and (Q, W)."""
+    """The words of each query and their weights, padded with words of weight 0: (Q, W, D) and (Q, W)."""
     query, word = encoded_query.shares.T.nonzero().unbind(dim=1)
     sizes = torch.bincount(query, minlength=encoded_query.shares.shape[1])
     place = torch.arange(len(query)) - (sizes.cumsum(dim=0) - sizes)[query]
@@ -69,7 +69,7 @@ def _together(
     shares: Tensor,
     encoded_query: EncodedQuery,
 ) -> Iterator[Tensor]:
-    """The same of a few queries, the first of which is number `first`."""
+    """The scores of a few queries with their candidates; `first` is the number of the first query."""
     count = max(1, *map(len, candidates))
     padded = np.stack([np.resize(places, count) if len(places) else np.zeros(count, np.int64) for places in candidates])
     rows = _rows(segments, spans, padded.reshape(-1)).view(len(candidates), -1, words.shape[2])  # (q, count x R, D)
@@ -82,7 +82,7 @@ def _together(
 
 
 def _rows(segments: Mapping[int, Readable], spans: Spans, places: Ints) -> Tensor:
-    """The vectors of some pictures, padded by those of the same picture: (places, R, D)."""
+    """The vectors of some pictures, each padded by repeating its last one: (places, R, D)."""
     segment, start, count = spans.segment[places], spans.first[places], spans.count[places]
     at = start[:, None] + np.minimum(np.arange(count.max(initial=1)), count[:, None] - 1)  # (places, R)
     numbers = np.unique(segment)

@@ -1,6 +1,6 @@
-"""The catalogue of an index: what it knows of its pictures, as of one moment while another process writes.
+"""Catalogue of an index: what it knows of its pictures. A reader sees one state of it while another process writes.
 
-The catalogue is what holds: vectors that it does not name were never there.
+The catalogue decides what is in the index: vectors that it does not name do not count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,38 +23,38 @@ _UPSERT = (
 
 
 class Catalog(CheckedFile):
-    """An open catalogue: its pictures, their batches and segments, and those that are broken."""
+    """An open catalogue: its pictures, their batches and segments, and the pictures that cannot be read."""
 
     def segments(self) -> dict[int, int]:
-        """The number of each segment, and how many rows of it hold.
+        """The count of committed rows in each segment, by the segment's number.
 
         Raises:
-            InputError: that is damaged.
+            InputError: one of these rows of the catalogue is damaged.
         """
         return dict(self.sound_rows("segments"))
 
     def batches(self) -> list[Batch]:
-        """Every batch, in the order of the files.
+        """All batches, in the order of the files.
 
         Raises:
-            InputError: one of their rows is damaged.
+            InputError: the row of a batch is damaged.
         """
         return [Batch(*row) for row in self.sound_rows("batches")]
 
     def put(self, batch: Batch, entries: Iterable[Entry]) -> None:
-        """Pictures with the batch that their rows are in; those already there keep their number and metadata."""
+        """Write a batch and the pictures whose rows are in it; known pictures keep their number and metadata."""
         self.put_rows("batches", [tuple(map(int, batch))])
         self.put_rows("segments", [(int(batch.segment), int(batch.first + batch.rows))])
         self.set_entries(entries)
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
-        """Pictures whose rows are there already; those known keep their number and metadata."""
+        """Write pictures whose rows are in a batch already; known pictures keep their number and metadata."""
         entries = [entry.typed() for entry in entries]
         self.db.executemany(_UPSERT, [(*entry, *entry.checksums()) for entry in entries])
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(entry.path,) for entry in entries])
 
     def change_entry(self, key: str, /, **values: Any) -> None:
-        """Other values for some columns of a picture; it can be read then.
+        """Change some columns of a picture, which then no longer counts as broken.
 
         Raises:
             InputError: its row is damaged.
@@ -64,10 +64,10 @@ class Catalog(CheckedFile):
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(key,), (values.get("path", key),)])
 
     def replace(self, pictures: Mapping[str, Entry]) -> None:
-        """Other rows for some pictures at once, by the names they had; they can be read then.
+        """Replace the entries of several pictures at once, by their former names; they no longer count as broken.
 
         Raises:
-            InputError: the row of one is damaged.
+            InputError: the row of a picture is damaged.
         """
         found = [(number, one) for key, one in pictures.items() for number, _ in self._entries("path = ?", (key,))]
         self.set_numbered((number, entry.typed()) for number, entry in found)
@@ -75,28 +75,28 @@ class Catalog(CheckedFile):
         self.db.executemany("DELETE FROM broken WHERE path = ?", [(name,) for name in names])
 
     def forget(self, paths: Iterable[str]) -> int:
-        """Leave pictures out; gives how many there were. Their rows stay behind, and nobody looks at them."""
+        """Remove pictures, and return how many there were. Their vectors stay in the files, unused."""
         gone = [(path,) for path in paths]
         self.db.executemany("DELETE FROM broken WHERE path = ?", gone)
         for table in ("origins", "album_pictures", "texts"):
             query = f"DELETE FROM {table} WHERE picture = (SELECT number FROM pictures WHERE path = ?)"
             self.db.executemany(query, gone)
-        videos = {(path.rpartition("#t=")[0],) for (path,) in gone}  # a video lacks a frame: it is not complete
+        videos = {(path.rpartition("#t=")[0],) for (path,) in gone}  # a video that lacks a frame is not complete
         self.db.executemany("DELETE FROM videos WHERE path = ?", videos)
         return self.db.executemany("DELETE FROM pictures WHERE path = ?", gone).rowcount if gone else 0
 
     def break_(self, reasons: Iterable[tuple[str, str]]) -> None:
-        """Pictures that cannot be read, and why; what is known of them stays."""
+        """Record pictures that cannot be read, with the reasons; what is known of them stays."""
         self.put_rows("broken", list(reasons))
 
     def annotate(self, meta: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """What the user knows of pictures, in place of what was there."""
+        """Replace the user's metadata of pictures."""
         rows = [(path, to_json(values)) for path, values in meta]
         query = "UPDATE pictures SET meta = ?, meta_checksum = ? WHERE path = ?"
         self.db.executemany(query, [(text, checksum(path, text), path) for path, text in rows])
 
     def broken(self) -> dict[str, str]:
-        """Pictures that could not be read, and why.
+        """The pictures that could not be read, with the reasons.
 
         Raises:
             InputError: one of these rows is damaged.
@@ -104,15 +104,15 @@ class Catalog(CheckedFile):
         return dict(self.sound_rows("broken"))
 
     def entries(self) -> Iterator[Entry]:
-        """Every picture, in the order of the catalogue.
+        """All pictures, in the order of their numbers.
 
         Raises:
-            InputError: the row of one is damaged.
+            InputError: the row of a picture is damaged.
         """
         return (entry for _, entry in self._entries())
 
     def paths(self, where: str = "1") -> list[str]:
-        """The names of the pictures that can be found, and no more of them: at once, as to read rows takes longer."""
+        """The names of the pictures that have rows, read as one value: reading row by row takes longer."""
         query = (
             f"SELECT group_concat(path, char(0)) FROM pictures WHERE rows != 0 AND {where}"  # no name has a zero byte
         )
@@ -120,10 +120,10 @@ class Catalog(CheckedFile):
         return joined.split("\0") if joined else []
 
     def numbered(self, numbers: Sequence[int], *, known: bool = False) -> list[Entry]:
-        """The pictures of some numbers, in their order, without those that there are not.
+        """The pictures with the given numbers, in that order; numbers without a picture are skipped.
 
         Raises:
-            InputError: the row of one is damaged, or not there though it is `known` to be.
+            InputError: the row of a picture is damaged, or missing although all are `known` to exist.
         """
         found = [entry for number in numbers for _, entry in self._entries("number = ?", (number,))]
         if known and len(found) < len(numbers):
@@ -131,7 +131,7 @@ class Catalog(CheckedFile):
         return found
 
     def pictures(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, Entry, bool, bool]]:
-        """The number and row of each picture, and whether the row and its metadata are as they were written."""
+        """Each picture's number and entry, and whether its row and its metadata are as they were written."""
         check = ", row_checksum, meta_checksum" if self.version >= CHECKED else ""
         query = f"SELECT number, {_COLUMNS}{check} FROM pictures WHERE {where} ORDER BY number"
         for number, *row in self.db.execute(query, values):
@@ -148,13 +148,13 @@ class Catalog(CheckedFile):
             yield number, entry
 
     def restore(self, batches: Iterable[Batch], segments: Mapping[int, int], broken: Iterable[tuple[str, str]]) -> None:
-        """Rows that were found to be sound, into empty tables."""
+        """Fill empty tables with rows that were found to be sound."""
         self.put_rows("batches", batches)
         self.put_rows("segments", segments.items())
         self.put_rows("broken", broken)
 
     def set_numbered(self, pictures: Iterable[tuple[int, Entry]]) -> None:
-        """Pictures with their numbers, in place of what is there of these."""
+        """Write pictures under the given numbers, in place of the rows with these numbers."""
         names = ("number", *Entry._fields, "row_checksum", "meta_checksum")
         query = f"INSERT OR REPLACE INTO pictures ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         self.db.executemany(query, [(number, *entry, *entry.checksums()) for number, entry in pictures])

@@ -1,7 +1,7 @@
-"""The SQLite file of an index: what is written holds whole or not at all, and each row carries a checksum.
+"""The SQLite file of an index: each change is atomic, and each row carries a checksum.
 
-It is in WAL mode, so that readers see the state of their first look until they are done, whatever is committed
-meanwhile. A row that does not agree with its checksum is never shown.
+It is in WAL mode, so that a reader sees the state of its first read until it is done, whatever is committed meanwhile.
+A row that does not agree with its checksum is never shown.
 """
 
 import sqlite3
@@ -31,23 +31,23 @@ from wordsight.search.seal import Seal, leave_alone
 
 
 class CheckedFile:
-    """An open file; as a context it closes at the end, and says SQLite's errors as `InputError`.
+    """An open SQLite file; as a context manager it closes at the end and turns SQLite's errors into `InputError`.
 
     Attributes:
         db: the connection; a reader's sees one state.
-        path: of the file.
-        version: of its tables.
+        path: the path of the file.
+        version: the version of its tables.
     """
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
-        """Open it; a reader is in one transaction, and sees one state until it is closed.
+        """Open the file; a reader stays in one transaction, and sees one state until it closes the file.
 
         Args:
-            folder: of the index.
-            write: make it if there is none, and bring one of an older version up to date.
+            folder: the folder of the index.
+            write: make the file if there is none, and migrate one of an older version.
 
         Raises:
-            InputError: there is none, it is of a newer version, damaged, or cannot be opened.
+            InputError: the file is missing, of a newer version or damaged, or cannot be opened.
         """
         self.path = folder / FILE
         if not write and not is_there(self.path):
@@ -55,7 +55,7 @@ class CheckedFile:
         with self._said():
             try:
                 self._open(connect(self.path, write, patience=30 if write else 0), write)
-            except sqlite3.OperationalError:  # taken by another process, or a drive that has no locks
+            except sqlite3.OperationalError:  # another process holds the lock, or the drive has no locks
                 if write:
                     raise
                 self._open(connect(self.path, write, as_it_is=is_readable_without_locks(self.path)), write)
@@ -70,7 +70,7 @@ class CheckedFile:
 
     @classmethod
     def of(cls, db: sqlite3.Connection, path: Path, version: int) -> Self:
-        """One that is open already, whatever is in it."""
+        """Wrap a connection that is open already, whatever the file holds."""
         found = cls.__new__(cls)
         found.db, found.path, found.version = db, path, version
         return found
@@ -85,7 +85,7 @@ class CheckedFile:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All of what is written inside, or nothing; readers notice by the fact `generation`.
+        """Commit everything that is written inside, or nothing; the fact `generation` tells readers of it.
 
         Raises:
             InputError: it cannot be written.
@@ -103,11 +103,11 @@ class CheckedFile:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
-        with suppress(InputError):  # it is committed; an older seal says nothing about this
+        with suppress(InputError):  # the change is committed; an older seal says nothing about it
             seal.write(self.path.parent)
 
     def seal(self) -> Seal:
-        """What it holds now."""
+        """The seal of what the file holds now."""
         sums = {name: "sum(row_checksum)" for name in tables_of(self.version)} | {
             "pictures": "sum(row_checksum + meta_checksum)"
         }
@@ -119,7 +119,7 @@ class CheckedFile:
         return Seal(whole(facts.get("generation", "")), facts, {name: list(found) for name, found in rows.items()})
 
     def rows(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table but that of the pictures, each with whether it agrees with its checksum in front."""
+        """The rows of any table except `pictures`, each preceded by whether it agrees with its checksum."""
         names = ", ".join(TABLES[table])
         check = ", row_checksum" if self.version >= CHECKED else ""
         for row in self.db.execute(f"SELECT {names}{check} FROM {table} WHERE {where} ORDER BY 1, 2", values):
@@ -127,30 +127,30 @@ class CheckedFile:
             yield (not check or row[-1] == checksum(*own), *own)
 
     def fact(self, name: str, default: str = "") -> str:
-        """Something about the whole index.
+        """A fact about the whole index; `default` if it is missing.
 
         Raises:
-            InputError: it is damaged.
+            InputError: its row is damaged.
         """
         for _, value in self.sound_rows("facts", "name = ?", (name,)):
             return str(value)
         return default
 
     def set_fact(self, name: str, value: str) -> None:
-        """Write something about the whole index."""
+        """Write a fact about the whole index."""
         self.put_rows("facts", [(name, value)])
 
     def put_rows(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows into a table but that of the pictures, in place of those with the same key."""
+        """Write rows into any table except `pictures`, in place of those with the same key."""
         names = (*TABLES[table], "row_checksum")
         query = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         self.db.executemany(query, [(*row, checksum(*row)) for row in rows])
 
     def sound_rows(self, table: str, where: str = "1", values: Sequence[object] = ()) -> Iterator[Any]:
-        """The rows of a table but that of the pictures.
+        """The rows of any table except `pictures`.
 
         Raises:
-            InputError: one of them is damaged.
+            InputError: a row is damaged.
         """
         for sound, *row in self.rows(table, where, values):
             if not sound:
@@ -158,11 +158,11 @@ class CheckedFile:
             yield row
 
     def damage(self, what: str) -> InputError:
-        """What to say of something that is not as it was written."""
+        """The error for a part of the file, `what`, that is not as it was written."""
         return InputError(f"{self.path}: {what} is damaged; `wordsight index build` repairs what can be.")
 
     def _ready(self, write: bool) -> int:
-        """Its version, when it can be used."""
+        """Prepare the connection for use; returns the version of the tables."""
         if write:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = FULL")

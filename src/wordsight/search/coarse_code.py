@@ -1,7 +1,8 @@
-"""The coarse code of a compact index: each half byte rounds one number of a region to 16 steps, or rounds it again.
+"""Coarse code of a compact index: each half byte rounds one number of a region to 16 steps, or rounds it again.
 
-It goes to the number of which most is left unsaid, so that the greatest are rounded twice. A region's error counts as
-often as the region wins for a word: the others are hardly ever seen, as a picture's score is that of its best regions.
+A half byte goes to the number with the greatest remaining error, so that the greatest are rounded twice. A region's
+error is weighted by how often the region wins for a word: the others hardly matter, as a picture's score is that of its
+best regions.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
-STEPS = 16  # of half a byte
-REACHES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0)  # of these, in deviations; the best is taken
-TOGETHER = 64  # pictures whose winners are looked for at once
+STEPS = 16  # values of half a byte
+REACHES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0)  # half ranges to try, in standard deviations
+TOGETHER = 64  # pictures whose winning regions are found at once
 
 
 def encode(numbers: Floats, of: Ints, steps: Floats) -> tuple[Bytes, Floats]:
@@ -24,11 +25,11 @@ def encode(numbers: Floats, of: Ints, steps: Floats) -> tuple[Bytes, Floats]:
 
     Args:
         numbers: y of `codebook.py`.
-        of: (C,) which number each half byte rounds.
-        steps: (C,) how long its steps are.
+        of: (C,) the number that each half byte rounds.
+        steps: (C,) the length of its steps.
 
     Returns:
-        (rows, C / 2) two half bytes each, and what is left of the numbers.
+        (rows, C / 2) codes of two half bytes each, and (rows, K) what is left of the numbers.
     """
     left, codes = numbers.copy(), np.empty((len(numbers), len(of)), np.uint8)
     for some in _turns(of):
@@ -39,33 +40,33 @@ def encode(numbers: Floats, of: Ints, steps: Floats) -> tuple[Bytes, Floats]:
 
 
 def add(numbers: Floats, coarse: Bytes, of: Ints, steps: Floats) -> None:
-    """Add what codes stand for to numbers (rows, K)."""
+    """Add the decoded values of codes to numbers (rows, K)."""
     said = middles(unpacked(coarse), steps)
     for some in _turns(of):
         numbers[:, of[some]] += said[:, some]
 
 
 def unpacked(coarse: Bytes) -> Bytes:
-    """The half bytes of codes, (rows, C) of 0 to 15."""
+    """The half bytes of codes: (rows, C), 0 to 15."""
     return np.concatenate([coarse & 15, coarse >> 4], axis=1)
 
 
 def middles(codes: Bytes, steps: Floats | np.float32) -> Floats:
-    """What half bytes (rows, C) stand for."""
+    """The decoded values of half bytes (rows, C): the middles of their steps."""
     found: Floats = (codes - np.float32((STEPS - 1) / 2)) * steps
     return found
 
 
 def fit(numbers: Floats, weights: Floats, count: int) -> tuple[Ints, Floats]:
-    """Which numbers to round, and by how long steps.
+    """Choose the numbers to round, and the lengths of their steps.
 
     Args:
         numbers: (rows, K) of some pictures.
-        weights: (rows,) how much the error of each row counts.
-        count: C.
+        weights: (rows,) the weight of each row's error.
+        count: C, the number of half bytes.
 
     Returns:
-        (C,) and (C,), as `encode` takes them.
+        (C,) `of` and (C,) `steps`, as `encode` takes them.
     """
     left, of, steps = numbers.T.copy(), list[int](), list[np.float32]()  # (K, rows)
     error = left**2 @ weights
@@ -84,7 +85,7 @@ def wins(numbers: Floats, counts: Ints, words: Floats) -> Floats:
 
     Args:
         numbers: (rows, K) of whole pictures.
-        counts: (I,) how many rows each has.
+        counts: (I,) the number of rows of each.
         words: (W, K).
     """
     found, first = np.zeros(len(numbers), np.float32), 0
@@ -100,13 +101,13 @@ def wins(numbers: Floats, counts: Ints, words: Floats) -> Floats:
 
 
 def _turns(of: Ints) -> Iterator[Ints]:
-    """The places of half bytes that may be taken at once: in none is a number rounded twice."""
+    """The half bytes in turns, as indices: within a turn no number is rounded twice."""
     turn = np.array([(of[:place] == one).sum() for place, one in enumerate(of)])
     yield from (np.flatnonzero(turn == number) for number in range(turn.max(initial=-1) + 1))
 
 
 def _best_step(numbers: Floats, weights: Floats) -> np.float32:
-    """How long steps leave least of numbers (rows,)."""
+    """The step length that leaves the least weighted squared error of numbers (rows,)."""
     deviation = np.sqrt(max(float(numbers**2 @ weights) / len(numbers), 1e-24))
     tried = [np.float32(2 * reach * deviation / STEPS) for reach in REACHES]
     left = [(numbers - middles(_rounded(numbers, step), step)) ** 2 @ weights for step in tried]

@@ -1,15 +1,15 @@
-"""Pictures in a few bytes a region, for an index of a million: a coarse code that is scanned, and a fine one behind it.
+"""Codebook: a few bytes a region, for an index of a million pictures; a coarse code is scanned, a fine one refines it.
 
-Transform coding. What must be kept is products with words, so directions are counted by what they add to these: with
+Transform coding. The codes must preserve products with words, so directions are ranked by what they add to these: with
 M = L L^T the second moment of words and C the covariance of regions, the eigenvectors U of L^T C L give
 
     v . s = mean . s + y . t,    y = (L U)^T (v - mean),    t = (L U)^-1 s
 
-and the numbers of y matter less and less: with one step for all of them no other rounding keeps scores better in as few
-bits (reverse water-filling, Cover and Thomas 2006, section 10.3). The greatest are in the coarse code
-(`coarse_code.py`). What it leaves of all numbers is rounded to whole steps, with what the regions of a picture share
-set apart, and packed by DEFLATE: nothing is clamped, as the regions that win for a word are those that stand out. Each
-picture takes the shortest step with which it fits into its place of fixed size.
+and each number of y matters less than the one before. With one step for all of them, no other rounding keeps scores
+better in as few bits (reverse water-filling, Cover and Thomas 2006, section 10.3). The greatest numbers are in the
+coarse code (`coarse_code.py`). What it leaves of all numbers is rounded to whole steps, with what the regions of a
+picture share stored apart, and packed by DEFLATE. Nothing is clamped, as the regions that win for a word are those that
+stand out. Each picture takes the shortest step with which it fits into its fixed number of bytes.
 """
 
 import io
@@ -32,27 +32,27 @@ from wordsight.search.threads import in_threads
 
 FILE = "codebook.npz"
 COARSE = 48  # half bytes in the coarse code
-TRIED = 1024  # words that tell which regions win
-MOST = 512  # numbers of a region that are kept, at most
-RIDGE = 1e-5  # share of M's mean that is added to its diagonal: directions that no known word has
-HEAD = 6  # bytes in front of a packed picture: how many bytes follow, how many regions, which step
-GREATEST = 2**13  # number of steps
-PER_OCTAVE = 2.0  # what part of its bytes a picture loses, inverted, where the step is twice as long; roughly
-LADDER, OCTAVE, RUNGS = 2.0**-20, 8, 256  # the shortest step, as a share of the first number's deviation; how they grow
+TRIED = 1024  # about how many words decide which regions win
+MOST = 512  # maximum K, the numbers that are kept of a region
+RIDGE = 1e-5  # share of the mean of M's diagonal that is added to it, for directions that no known word has
+HEAD = 6  # bytes before a packed picture: its length in bytes, its number of regions, its rung
+GREATEST = 2**13  # greatest size of a number, in steps
+PER_OCTAVE = 2.0  # a step twice as long saves roughly 1 / PER_OCTAVE of a picture's bytes
+LADDER, OCTAVE, RUNGS = 2.0**-20, 8, 256  # shortest step / the first number's deviation; rungs per doubling, and in all
 
 
 @dataclass(frozen=True)
 class Codebook:
-    """How the vectors of one index are coded; fitted once, and kept with it.
+    """Codebook of one index: how its vectors are coded. It is fitted once, and kept with the index.
 
     Attributes:
-        mean: (D,).
-        turn: (D, K) from vectors, less the mean, to K numbers in the order in which they matter.
-        back: (K, D) from numbers to vectors; words take it the other way.
+        mean: (D,) the mean vector.
+        turn: (D, K) maps vectors, less the mean, to K numbers, those that matter most first.
+        back: (K, D) maps numbers to vectors; its transpose maps words to numbers.
         of: (COARSE,) the number that each half byte of the coarse code rounds.
-        steps: (COARSE,) how long its steps are.
+        steps: (COARSE,) the length of its steps.
         unit: () the shortest step of the fine code.
-        fine_width: () bytes of a region's share of its picture's fine code.
+        fine_width: () bytes of a picture's fine code for each of its regions.
     """
 
     mean: Floats
@@ -69,14 +69,14 @@ class Codebook:
         return len(self.steps) // 2
 
     def encode(self, vectors: Floats, counts: Ints) -> tuple[Bytes, Bytes]:
-        """Code some pictures.
+        """Encode some pictures.
 
         Args:
-            vectors: (rows, D), those of a picture one after the other.
-            counts: (I,) how many each has, at least 1.
+            vectors: (rows, D), picture by picture.
+            counts: (I,) the number of rows of each picture, at least 1.
 
         Returns:
-            (rows, coarse_width) and (rows, fine_width).
+            (rows, coarse_width) coarse codes and (rows, fine_width) fine codes.
         """
         numbers = ((vectors - self.mean) @ self.turn).astype(np.float32)
         coarse, numbers = coarse_code.encode(numbers, self.of, self.steps)
@@ -89,7 +89,7 @@ class Codebook:
         return coarse, fine
 
     def _packed(self, numbers: Floats, rung: int) -> tuple[bytes, int]:
-        """One picture with the shortest step with which it fits, near the one that is tried first."""
+        """Pack one picture with the shortest step with which it fits; the search starts at `rung`."""
         room = min(len(numbers) * int(self.fine_width) - HEAD, 2**16 - 1)
         tried: dict[int, bytes] = {}
 
@@ -99,7 +99,7 @@ class Codebook:
                 tried[one] = b"" if np.abs(whole).max() > GREATEST else _deflated(whole.astype(np.int16))
             return len(tried[one]) or room + 1
 
-        rung += round(PER_OCTAVE * OCTAVE * (size(rung) / room - 1))  # near to where it will end
+        rung += round(PER_OCTAVE * OCTAVE * (size(rung) / room - 1))  # a guess near the final rung
         rung = min(max(rung, 0), RUNGS - 1)
         while rung < RUNGS - 1 and size(rung) > room:
             rung += 1
@@ -113,15 +113,15 @@ class Codebook:
         return np.float32(self.unit * 2.0 ** (rung / OCTAVE))
 
     def decode(self, coarse: Bytes, fine: Bytes, counts: Ints) -> Floats:
-        """What the codes of some pictures stand for: vectors (rows, D).
+        """Decode some pictures: vectors (rows, D).
 
         Args:
-            coarse: (rows, coarse_width) of these.
+            coarse: (rows, coarse_width).
             fine: (rows, fine_width).
-            counts: (I,) how many rows each has.
+            counts: (I,) the number of rows of each picture.
 
         Raises:
-            ValueError: they are no codes.
+            ValueError: the codes are invalid.
         """
         numbers = np.empty((len(coarse), len(self.back)), np.float32)
 
@@ -136,12 +136,12 @@ class Codebook:
         return found
 
     def products(self, coarse: Bytes, fine: Bytes, counts: Ints, words: Floats) -> Floats:
-        """The products of the numbers y with words (W, K), as `decode` takes the rest: (rows, W).
+        """Products of the numbers y with words (W, K): (rows, W); the other arguments are those of `decode`.
 
-        Quicker than decoding: nothing but the products is put into the order of regions.
+        This is quicker than decoding: only the products are put into the order of regions.
 
         Raises:
-            ValueError: they are no codes.
+            ValueError: the codes are invalid.
         """
         with one_thread:
             found: Floats = coarse_code.middles(coarse_code.unpacked(coarse), self.steps) @ words[:, self.of].T
@@ -154,7 +154,7 @@ class Codebook:
         return found
 
     def _inflated(self, fine: Bytes, counts: Ints, work: Callable[[slice, Floats, np.float32], None]) -> None:
-        """Do some work, in threads, with the rows, the unpacked (K, R + 1) and the step of each picture."""
+        """Call `work`, in threads, with the rows, the unpacked numbers (K, R + 1) and the step of each picture."""
         ends, size = np.cumsum(counts), len(self.back)
 
         def some(part: slice) -> None:
@@ -170,7 +170,7 @@ class Codebook:
             in_threads(some, counts)
 
     def save(self, folder: Path) -> None:
-        """Put it into a folder, whole or not at all.
+        """Write the codebook into a folder, whole or not at all.
 
         Raises:
             InputError: it cannot be written.
@@ -182,10 +182,10 @@ class Codebook:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The one in a folder, each of whose parts is checked.
+        """Read the codebook of a folder, and check each part.
 
         Raises:
-            InputError: it is not there, or damaged.
+            InputError: it is missing or damaged.
         """
         path = folder / FILE
         try:
@@ -193,7 +193,7 @@ class Codebook:
                 return cls(**{name: file[name].astype(kind, casting="equiv") for name, kind in _KINDS.items()})
         except OSError as error:
             said = f"cannot be read ({reason(error)})"
-        except Exception:  # of damaged files zipfile and numpy's reader of headers raise nearly anything
+        except Exception:  # on damaged files zipfile and numpy's reader of headers raise nearly anything
             said = "damaged"
         raise InputError(f"{path}: {said}; `wordsight index build` encodes the pictures again.")
 
@@ -205,13 +205,13 @@ def fit(rows: Floats, counts: Ints, words: Floats, width: int) -> Codebook:
     """Fit a codebook to an index.
 
     Args:
-        rows: (rows, D), some of its pictures.
-        counts: (I,) how many rows each has.
-        words: (W, D) that stand for what will be asked.
+        rows: (rows, D) vectors of some of its pictures.
+        counts: (I,) the number of rows of each.
+        words: (W, D) that stand for those of future queries.
         width: bytes a region, coarse and fine code together.
 
     Raises:
-        InputError: so few bytes hold nothing.
+        InputError: `width` is too small for any code.
     """
     mean = rows.mean(axis=0)
     turn, back = _directions(rows - mean, words)
@@ -234,24 +234,24 @@ def fit(rows: Floats, counts: Ints, words: Floats, width: int) -> Codebook:
 
 
 def regions_of(fine: Bytes) -> Ints:
-    """How many regions the picture has whose fine code begins in each row (rows, fine_width): (rows,)."""
+    """The number of regions of the picture whose fine code begins in each row (rows, fine_width): (rows,)."""
     found: Ints = fine[:, 2:4].copy().view("<u2")[:, 0].astype(np.int64)
     return found
 
 
 def _deflated(whole: NDArray[np.int16]) -> bytes:
-    """The numbers of a picture (R, K) packed: what its regions share in front, their bytes in two planes."""
+    """Pack the numbers of a picture (R, K): first what its regions share, the median; bytes are in two planes."""
     shared = np.partition(whole, len(whole) // 2, axis=0)[len(whole) // 2]
-    rest = np.concatenate([shared[None], whole - shared]).T  # number by number: neighbours are alike
+    rest = np.concatenate([shared[None], whole - shared]).T  # number by number, as neighbours are alike
     high = (rest + 128) >> 8
-    planes = [rest - (high << 8)] + [high] * bool(high.any())  # of nearly all pictures no number is so great
-    # smallest here, and quickest; at a memory level of 6 the first numbers, which are greater, have codes of their own
+    planes = [rest - (high << 8)] + [high] * bool(high.any())  # hardly any picture has such great numbers
+    # the smallest and quickest setting here; memory level 6 gives the first numbers, which are greater, their own codes
     packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 6, zlib.Z_RLE)
     return packer.compress(np.stack(planes).astype(np.int8).tobytes()) + packer.flush()
 
 
 def _inflate(packed: bytes, size: int, regions: int) -> Floats:
-    """What `_deflated` packed, in steps, what the regions share first: (K, R + 1)."""
+    """Unpack what `_deflated` packed: (K, R + 1) in steps, what the regions share first."""
     try:
         planes = np.frombuffer(zlib.decompress(packed, -zlib.MAX_WBITS), np.int8).reshape(-1, size, regions + 1)
     except zlib.error as error:
@@ -264,7 +264,7 @@ def _inflate(packed: bytes, size: int, regions: int) -> Floats:
 
 
 def _directions(rows: Floats, words: Floats) -> tuple[Floats, Floats]:
-    """L U and its inverse, see above: (D, K) and (K, D)."""
+    """L U and its inverse, see the module's docstring: (D, K) and (K, D)."""
     moment = (words.T @ words / len(words)).astype(np.float64)
     moment += np.eye(len(moment)) * RIDGE * max(np.trace(moment) / len(moment), 1e-12)
     root = np.linalg.cholesky(moment)

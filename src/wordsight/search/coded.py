@@ -1,4 +1,4 @@
-"""The rows of a compact segment: codes on disk, vectors when they are looked at (`codebook.py`)."""
+"""Rows of a compact segment: codes on disk, decoded to vectors when they are read (`codebook.py`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from wordsight.search.codebook import Codebook, regions_of
 from wordsight.search.rows import Ints, Rows
 from wordsight.search.scan import Spans, places
 
-EDGES = 255  # steps of a box's edges, from 0 to 1
+EDGES = 255  # steps of a box's coordinates, from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Coded:
     """The rows of a compact segment.
 
     Attributes:
-        coarse: (rows, bytes), half a byte a number.
-        fine: (rows, bytes), a region's share of what its picture was packed into.
+        coarse: (rows, bytes), coarse codes of half a byte a number.
+        fine: (rows, bytes), equal parts of the fine code of each picture.
         places: (rows, 4), boxes in steps of 1 / 255.
-        codebook: what these stand for.
+        codebook: decodes the codes.
     """
 
     coarse: Rows[np.uint8]
@@ -36,32 +36,32 @@ class Coded:
 
     @property
     def vectors(self) -> "Decoded":
-        """What the codes stand for: (rows, D)."""
+        """The decoded vectors: (rows, D)."""
         return Decoded(self)
 
     @property
     def boxes(self) -> "Boxes":
-        """(rows, 4)."""
+        """The decoded boxes: (rows, 4)."""
         return Boxes(self.places)
 
     def products(self, some: Spans, words: Tensor) -> Tensor:
-        """What the codes of some pictures make of words (W, K) in the codebook's numbers: (rows, W).
+        """Products of some pictures with words (W, K), given in the codebook's numbers: (rows, W).
 
         Raises:
-            InputError: they are no codes, or cannot be read.
+            InputError: the codes are invalid or cannot be read.
         """
         return torch.from_numpy(self.of_wholes(places(some), partial(self.codebook.products, words=words.numpy())))
 
     def of_wholes(self, at: Ints, work: Callable[[Bytes, Bytes, Ints], Floats]) -> Floats:
-        """What work makes of some rows (n,): it is given whole pictures, also those whose first rows alone are wanted.
+        """Apply `work` to some rows (n,). It gets whole pictures, even if only the first rows of a picture are wanted.
 
         Raises:
-            InputError: they are no codes, or cannot be read.
+            InputError: the codes are invalid or cannot be read.
         """
         fine = self.fine[at]
         ends = np.append(np.flatnonzero(np.diff(at) != 1) + 1, len(at))
-        end = np.repeat(ends, np.diff(ends, prepend=0)).tolist()  # of the neighbours of each row
-        heads = regions_of(fine).tolist()  # what each row says if a picture begins there
+        end = np.repeat(ends, np.diff(ends, prepend=0)).tolist()  # the end of the neighbours of each row
+        heads = regions_of(fine).tolist()  # the picture's number of regions, if it begins at the row
         first, sizes, wanted, place = list[int](), list[int](), list[int](), 0
         while place < len(at):
             first.append(place)
@@ -86,7 +86,7 @@ class Coded:
 
 
 class Decoded:
-    """Decoded rows, looked at as an array is, a whole picture or several at a time.
+    """Decoded vectors, indexed like an array, one or several whole pictures at a time.
 
     Attributes:
         shape: (rows, D).
@@ -100,10 +100,10 @@ class Decoded:
         return self.shape[0]
 
     def __getitem__(self, at: slice | int | np.integer | Ints) -> Floats:
-        """The rows of whole pictures, or only the first rows of some.
+        """The vectors of whole pictures, or only of the first rows of some.
 
         Raises:
-            InputError: they are no codes, or cannot be read.
+            InputError: the codes are invalid or cannot be read.
         """
         if isinstance(at, int | np.integer):
             return self[np.array([at])][0]
@@ -112,7 +112,7 @@ class Decoded:
 
 
 class Boxes:
-    """The boxes of a compact segment, looked at as an array is: (rows, 4)."""
+    """The boxes of a compact segment, indexed like an array: (rows, 4)."""
 
     def __init__(self, places: Rows[np.uint8]) -> None:
         self._places, self.shape = places, places.shape
@@ -126,5 +126,5 @@ class Boxes:
 
 
 def coded_boxes(boxes: Floats) -> NDArray[np.uint8]:
-    """Boxes (rows, 4), `xyxy` fractions, in steps of 1 / 255."""
+    """Round boxes (rows, 4), `xyxy` fractions, to steps of 1 / 255."""
     return np.clip(np.rint(boxes * EDGES), 0, EDGES).astype(np.uint8)

@@ -1,9 +1,9 @@
-"""An index of a few KB a picture: a codebook is fitted to it, and its exact vectors give way to codes.
+"""Compact index of a few KB a picture: a codebook is fitted to it, and codes replace its exact vectors.
 
-Asked for once, it is a fact of the catalogue: `compact`, with how many bytes a region takes. Pictures are kept exactly
-until there are enough to fit a codebook to; then they are written anew in codes, as those of an older wordsight are in
-8 bits (`recoded.py`), and what is added later goes into codes at once. Interrupted, some pictures are here and some
-there, which readers take as it is; the next build goes on.
+The catalogue keeps the request as the fact `compact`, the number of bytes a region. Pictures are kept exactly until
+there are enough to fit a codebook to. Then they are rewritten in codes, as `recoded.py` rewrites those of an older
+wordsight in 8 bits, and later pictures are coded at once. After an interruption some pictures are in codes and some are
+not; readers handle both, and the next build continues.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ from wordsight.search.recoded import move
 FACT = "compact"
 REGION_BYTES = 112  # coarse and fine code of a region; its box takes 4 more
 LEAST_BYTES, MOST_BYTES = 64, 1024
-LEAST, MOST_PICTURES = 256, 2048  # pictures that a codebook is fitted to
-WORDS = 4096  # that stand for what will be asked
+LEAST, MOST_PICTURES = 256, 2048  # minimum and maximum number of pictures that a codebook is fitted to
+WORDS = 4096  # about how many words stand for those of future queries
 
 
 def ask_for(catalog: Catalog, index: Opened, region_bytes: int | None) -> None:
-    """Note that an index is to be compact, with None as it is already, or else with `REGION_BYTES`.
+    """Note that an index is to be compact; None stands for its present number of bytes, or else `REGION_BYTES`.
 
     Raises:
-        InputError: it is already, with another number of bytes; or they are too few, or too many to save anything.
+        InputError: it is compact already with another number of bytes, or they are too few or too many.
     """
     known = catalog.fact(FACT)
     if region_bytes is None:
@@ -50,7 +50,7 @@ def ask_for(catalog: Catalog, index: Opened, region_bytes: int | None) -> None:
 
 
 def begin(catalog: Catalog, index: Opened, files: Sequence[Path], progress: Progress) -> Built:
-    """Of many files for an index that is to be compact, add as many as a codebook is fitted to, and fit it.
+    """Before many files go into an index that is to be compact, add the first of them and fit its codebook.
 
     Raises:
         InputError: the index cannot be written; what was committed is kept.
@@ -64,15 +64,15 @@ def begin(catalog: Catalog, index: Opened, files: Sequence[Path], progress: Prog
 
 
 def bring_up(catalog: Catalog, index: Opened, progress: Progress) -> int:
-    """Write in codes what is kept exactly, where the index is to be compact and has enough pictures.
+    """Rewrite exact vectors as codes, if the index is to be compact and has enough pictures.
 
     Args:
-        catalog: of the index, open for writing.
-        index: which one.
+        catalog: the catalogue of the index, open for writing.
+        index: the index.
         progress: receives updates.
 
     Returns:
-        How many pictures were written anew.
+        The number of pictures rewritten.
 
     Raises:
         InputError: vectors cannot be read or written; what was committed is kept.
@@ -89,13 +89,13 @@ def bring_up(catalog: Catalog, index: Opened, progress: Progress) -> int:
 
 
 def _has(catalog: Catalog, least: int) -> bool:
-    """Whether there are so many pictures; equal ones share their rows and count once."""
+    """Whether the index has at least `least` pictures; equal ones share their rows and count once."""
     query = f"SELECT DISTINCT segment, first FROM pictures WHERE rows != 0 LIMIT {least}"
     return len(catalog.db.execute(query).fetchall()) >= least
 
 
 def _sample(catalog: Catalog, index: Opened) -> tuple[Floats, Ints]:
-    """Pictures from all over the index: (rows, D), and how many rows each has."""
+    """The vectors of pictures from all over the index: (rows, D), and the number of rows of each picture."""
     snapshot = index.snapshot(catalog)
     places = np.unique(np.linspace(0, len(snapshot.spans) - 1, MOST_PICTURES).astype(np.int64))
     some = snapshot.spans[places]
@@ -106,7 +106,7 @@ def _sample(catalog: Catalog, index: Opened) -> tuple[Floats, Ints]:
 
 @torch.inference_mode()
 def _words(run: Aligner) -> Floats:
-    """Words that stand for what will be asked, (W, D): of the sentences that the model has kept, or its vocabulary."""
+    """Words that stand for those of future queries, (W, D): from the model's query bank, or else its vocabulary."""
     bank = getattr(run.model, "query_bank", None)
     if bank is not None and len(bank.sentences):
         ids = bank.sentences.long().to(run.device)

@@ -11,15 +11,15 @@ from wordsight.reports.marks import COLOURS
 from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.text.tokens import FUNCTION_WORDS
 
-SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; tiles in a row at most
+SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; maximum number of tiles in a row
 INK, MISSING = "#20242b", "#d5d8de"
 
 
 def write_sheet(found: SearchResults, out: str | Path) -> None:
-    """Draw a page of hits in the format that `out` ends in; a picture that is gone is an empty tile.
+    """Draw a page of hits in the format of the suffix of `out`; a picture that is gone gives an empty tile.
 
     Raises:
-        InputError: there is nothing to draw, or the file cannot be written.
+        InputError: there are no hits, or the file cannot be written.
     """
     if not found.hits:
         raise InputError(f"{out}: nothing was found, so there is nothing to draw.")
@@ -41,7 +41,7 @@ def sheet(found: SearchResults) -> Image.Image:
 
 
 def colours_of(hits: Sequence[Hit]) -> dict[str, str]:
-    """A colour for each word of the query, the same in all pictures; phrases have that of their last word."""
+    """A colour for the last word of each phrase, the same in all pictures; function words have none."""
     words = dict.fromkeys(phrase.text.split()[-1] for hit in hits for phrase in hit.phrases)
     naming = [word for word in words if word not in FUNCTION_WORDS]
     return {word: COLOURS[number % len(COLOURS)] for number, word in enumerate(naming)}
@@ -75,7 +75,7 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
 
 
 def shortened(text: str, end: str, font: Font) -> str:
-    """A text and what stands behind it, the text cut so that both find room below a tile."""
+    """A text followed by `end`, the text cut so that both fit below a tile."""
     if font.getlength(text + end) <= SIDE:
         return text + end
     while text and font.getlength(f"{text}…{end}") > SIDE:

@@ -1,4 +1,4 @@
-"""A new index: its mark first, then its model, and the facts that make it whole at the end."""
+"""Create an index: first its mark, then its model, and at the end the facts that complete it."""
 
 import contextlib
 import os
@@ -17,21 +17,21 @@ BUSY = "another process is writing to this index"
 
 
 def create(folder: Path, run: Path | None, device: str) -> None:
-    """Make an index without pictures, or finish one that was begun; on failure a new folder is as it was.
+    """Make an index without pictures, or finish one that was begun; after a failure a new folder is as it was.
 
     Args:
-        folder: new, empty or begun.
-        run: the folder of a model that aligns, or a dual encoder; None for the bundled one.
-        device: where to try it.
+        folder: a new or empty folder, or that of an index that was begun.
+        run: the folder of an alignment model, or a dual encoder; None for the bundled model.
+        device: the device on which to try the model.
 
     Raises:
-        InputError: the model cannot be indexed or its nets cannot be loaded, the folder holds something else, or it
+        InputError: an index cannot use the model or its nets cannot be loaded, the folder holds something else, or it
             cannot be written.
     """
     check_free(folder)
     opened = load(run, device)
     size = size_of(opened)
-    _ = opened.encoder  # its nets can be loaded, or nothing is made
+    _ = opened.encoder  # fails here, before anything is made, if its nets cannot be loaded
     new, begun = not folder.exists(), False
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def create(folder: Path, run: Path | None, device: str) -> None:
         begun = set(os.listdir(folder)) <= {MARK}
         mark(folder)
         with locked(folder, BUSY):
-            if not is_index(folder):  # another process may have been quicker
+            if not is_index(folder):  # another process may have finished it
                 _fill(folder, run, size)
     except (OSError, InputError) as error:
         if begun:
@@ -69,7 +69,7 @@ def _fill(folder: Path, run: Path | None, size: int) -> None:
 
 
 def _take_back(folder: Path, new: bool) -> None:
-    """Leave no half-made index behind."""
+    """Delete a half-made index."""
     with contextlib.suppress(OSError):
         discard(folder)
         if not new:

@@ -1,8 +1,8 @@
-"""What of an index is not as it was written, and what can be done: `verify` looks, `build` repairs.
+"""Damage of an index, where something is not as it was written: `verify` finds it, `build` repairs it.
 
-Each row of the catalogue has the checksum of what was meant to be written, each batch of vectors too, and the whole
-catalogue a seal (`seal.py`). A picture whose row or vectors are damaged keeps its name and metadata, and is encoded
-again. What SQLite itself cannot read any more is the matter of `salvage.py`.
+Each row of the catalogue and each batch of vectors has the checksum of what was meant to be written, and the whole
+catalogue has a seal (`seal.py`). A picture whose row or vectors are damaged keeps its name and metadata, and is encoded
+again. A catalogue that SQLite cannot read is a matter for `salvage.py`.
 """
 
 from bisect import bisect_right
@@ -18,18 +18,18 @@ from wordsight.search.schema import ADDED, CHECKED, tables_of
 from wordsight.search.seal import Seal
 from wordsight.search.vectors import Segments
 
-NEEDED = ("size", "model", "made", "home")  # facts without which nothing can be made of an index
+NEEDED = ("size", "model", "made", "home")  # facts without which an index cannot be used
 REBUILD = "it is beyond repair: move the index away and build it again"
 
 
 @dataclass
 class Damage:
-    """What was found.
+    """Damage that was found in an index.
 
     Attributes:
-        pictures: the names of those that must be encoded again.
-        others: what else is wrong in the catalogue, each a noun with where it is.
-        batches: those whose vectors are as they were written.
+        pictures: the names of the pictures that must be encoded again.
+        others: other damage in the catalogue, each a noun phrase that says where it is.
+        batches: the batches whose vectors are as they were written.
     """
 
     pictures: list[str] = field(default_factory=list)
@@ -38,12 +38,12 @@ class Damage:
 
 
 def find(catalog: Catalog, segments: Segments, seal: Seal | None) -> Damage:
-    """Look at everything.
+    """Check the whole index for damage.
 
     Args:
-        catalog: of the index.
+        catalog: the catalogue of the index.
         segments: its vectors.
-        seal: read before the catalogue was opened, or it may be of a later commit.
+        seal: its seal, read before the catalogue was opened; read afterwards, it may be of a later commit.
 
     Raises:
         InputError: SQLite cannot read the catalogue.
@@ -67,7 +67,7 @@ def find(catalog: Catalog, segments: Segments, seal: Seal | None) -> Damage:
 
 
 def _batches(catalog: Catalog, sizes: dict[int, int]) -> Iterator[Batch]:
-    """The batches whose rows in the catalogue are sound, and lead to rows that hold."""
+    """The batches whose rows in the catalogue are sound and lead to committed rows of vectors."""
     for sound, *row in catalog.rows("batches"):
         one = Batch(*row)
         if (
@@ -81,19 +81,19 @@ def _batches(catalog: Catalog, sizes: dict[int, int]) -> Iterator[Batch]:
 
 
 def _sizes(catalog: Catalog) -> dict[int, int]:
-    """How many rows of each segment hold, where that is sound."""
+    """The number of committed rows of each segment whose own row in the catalogue is sound."""
     return {number: rows for sound, number, rows in catalog.rows("segments") if sound and isinstance(rows, int)}
 
 
 def _unsealed(catalog: Catalog, seal: Seal | None) -> Iterator[str]:
-    """What does not agree with the seal."""
+    """What in the catalogue does not agree with the seal."""
     if seal is None:
         return
     if catalog.version < max(CHECKED, *(ADDED.get(name, 0) for name in seal.rows)):
         yield "the number of its version"
         return
     now = catalog.seal()
-    now = replace(now, rows={name: rows for name, rows in now.rows.items() if name in seal.rows})  # of the last commit
+    now = replace(now, rows={name: rows for name, rows in now.rows.items() if name in seal.rows})  # as in the seal
     if now.generation < seal.generation:
         yield f"its end (commits {now.generation + 1} to {seal.generation} are lost): it"
     elif now.generation == seal.generation and now != seal:
@@ -102,7 +102,7 @@ def _unsealed(catalog: Catalog, seal: Seal | None) -> Iterator[str]:
 
 
 class _Inside:
-    """Which pictures have all their rows in one sound batch."""
+    """Sound batches; `holds` says whether one of them has all rows of a picture."""
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches = sorted(batches)
@@ -117,15 +117,15 @@ class _Inside:
 
 
 def repair(catalog: Catalog, segments: Segments, is_gone: Callable[[str], bool]) -> list[str]:
-    """Make the catalogue sound; gives the names of the pictures that must be encoded again.
+    """Make the catalogue sound; returns the names of the pictures that must be encoded again.
 
     Args:
-        catalog: of the index.
+        catalog: the catalogue of the index.
         segments: its vectors.
-        is_gone: whether there is no file of a name: such a name, of which nothing else is sound, was damaged itself.
+        is_gone: whether no file has a name; if so, and nothing else of its row is sound, the name itself is damaged.
 
     Raises:
-        InputError: it is beyond repair, or cannot be written.
+        InputError: the catalogue is beyond repair, or cannot be written.
     """
     seal = Seal.read(catalog.path.parent)
     found = find(catalog, segments, seal)
@@ -148,7 +148,7 @@ def repair(catalog: Catalog, segments: Segments, is_gone: Callable[[str], bool])
 
 
 def _repair_tables(catalog: Catalog, batches: list[Batch]) -> None:
-    """Batches whose vectors are sound, the segments that they fill, and the reasons that are legible."""
+    """Rewrite the tables other than `facts` and `pictures` from the sound batches and rows."""
     broken = [(path, why) for sound, path, why in catalog.rows("broken") if sound]
     sizes = _sizes(catalog)
     for one in batches:
@@ -163,10 +163,10 @@ def _repair_tables(catalog: Catalog, batches: list[Batch]) -> None:
 
 
 def later_rows(read: Callable[[str], Iterable[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
-    """The sound rows of the tables that came later; of an album whose name is lost its number is left.
+    """The sound rows of the tables in `ADDED`; an album whose name is lost is called by its number.
 
     Args:
-        read: the rows of a table, each with whether it is sound in front.
+        read: returns the rows of a table, each preceded by whether it is sound.
     """
     found = {table: [tuple(row) for sound, *row in read(table) if sound] for table in ADDED}
     named = {row[0] for row in found["albums"]}
@@ -176,15 +176,15 @@ def later_rows(read: Callable[[str], Iterable[tuple[Any, ...]]]) -> dict[str, li
 
 
 def _facts(catalog: Catalog) -> dict[str, str]:
-    """The facts that are legible."""
+    """The facts whose rows are sound."""
     return {name: value for sound, name, value in catalog.rows("facts") if sound and isinstance(value, str)}
 
 
 def restored(facts: Mapping[str, str], seal: Seal | None, path: Path) -> dict[str, str]:
-    """All facts, from the later of those that are legible and those of the seal.
+    """All facts: those that are legible and those of the seal; where they differ, the later ones count.
 
     Raises:
-        InputError: one is missing without which the index cannot be used.
+        InputError: a fact is missing without which the index cannot be used.
     """
     sealed = seal.facts if seal else {}
     later = seal is not None and whole(facts.get("generation", "")) <= seal.generation

@@ -1,4 +1,4 @@
-"""Evidence of a hit: which words of a query went to which boxes of a picture."""
+"""Evidence of a hit: which words of a query belong to which boxes of a picture."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from wordsight.search.query import QueryTerm
 from wordsight.search.results import Phrase, Word
 
 HitEvidence = tuple[tuple[Word, ...], tuple[Phrase, ...]]
-REGIONS = 3  # of a picture that is asked for, so many of its regions are shown where they went
+REGIONS = 3  # for a query by picture, the maximum number of matched boxes that are shown
 
 
 def evidence(terms: Sequence[QueryTerm], images: Vectors, look: Evidence = word_regions) -> list[HitEvidence]:
-    """Which words of a query went to which boxes.
+    """Find the boxes of pictures that the words of a query belong to.
 
     Args:
-        terms: of the query.
+        terms: the terms of the query.
         images: (I, R, D), their places boxes.
         look: `Matcher.evidence` of the model that encoded them.
 
@@ -54,7 +54,7 @@ def _parts(term: QueryTerm) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def _regions(images: Vectors, texts: Vectors, weight: float, look: Evidence) -> list[list[Phrase]]:
-    """Where the regions that were asked for went: the strongest, each box once."""
+    """The boxes of each picture that the regions of a query match most strongly, each box once."""
     found = []
     for row in segments(images, texts, 0.0, evidence=look):
         pairs = sorted(((max(one.strengths), one.box) for one in row), reverse=True)

@@ -1,4 +1,4 @@
-"""The syntax of expressions that choose pictures, such as `width >= 800 and place = "the lake"`."""
+"""Syntax of expressions that filter pictures, such as `width >= 800 and place = "the lake"`."""
 
 import re
 from typing import NamedTuple
@@ -18,10 +18,10 @@ class Condition(NamedTuple):
 
 
 def parse(text: str) -> list[Condition]:
-    """The conditions of an expression, which all must hold.
+    """Parse an expression to its conditions, all of which must hold.
 
     Raises:
-        InputError: it is none; the message says where it went wrong.
+        InputError: the text is no expression; the message says where it went wrong.
     """
     tokens = _tokens(text)
     found = []

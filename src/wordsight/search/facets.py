@@ -1,4 +1,4 @@
-"""What the pictures of an index can be chosen by, with how many there are of each: for menus beside a search."""
+"""Facets: what the pictures of an index can be filtered by, with counts; for menus beside a search."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,20 +7,20 @@ from wordsight.search.catalog import Catalog
 from wordsight.search.filters import KIND, META, ORIENTATION, SIZE
 from wordsight.search.frames import once
 
-VALUES = 50  # of a column, at most
+VALUES = 50  # maximum number of values listed for a column
 ONE = once()
 
 
 @dataclass(frozen=True)
 class Column:
-    """What the user knows of pictures under one name.
+    """One column of the user's metadata.
 
     Attributes:
-        name: the name.
-        kind: whether all values are numbers.
-        least: the smallest number; None of texts.
-        most: the greatest.
-        values: the most frequent values, and how many pictures have each.
+        name: its name.
+        kind: "number" if all values are numbers, else "text".
+        least: the smallest number; None for text.
+        most: the greatest number; None for text.
+        values: the most frequent values, with the number of pictures that have each.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Facets:
-    """What pictures can be chosen by.
+    """Facets of an index: what its pictures can be filtered by.
 
     Attributes:
-        first: the earliest day on which one was taken; empty where none has a date.
-        last: the latest.
-        cameras: each with how many pictures it took, most first; those without a camera are left out.
-        orientations: how many there are of each.
-        sizes: likewise.
-        kinds: how many photos and videos there are.
-        columns: by name.
+        first: the earliest day on which a picture was taken; empty if none has a date.
+        last: the latest such day.
+        cameras: each camera with its number of pictures, most first; pictures without a camera are left out.
+        orientations: the number of pictures of each orientation.
+        sizes: the number of pictures of each size.
+        kinds: the numbers of photos and of videos.
+        columns: the columns of the user's metadata, sorted by name.
     """
 
     first: str
@@ -54,7 +54,7 @@ class Facets:
 
 
 def facets(catalog: Catalog) -> Facets:
-    """What the pictures in a catalogue can be chosen by."""
+    """The facets of the pictures in a catalogue."""
     dated = "SELECT ifnull(min(taken), ''), ifnull(max(taken), '') FROM pictures WHERE rows != 0 AND taken != ''"
     first, last = (str(day)[:10] for day in catalog.db.execute(dated).fetchone())
     shapes, sizes, kinds = (_counts(catalog, what) for what in (ORIENTATION, SIZE, KIND))
@@ -75,7 +75,7 @@ def _counts(catalog: Catalog, what: str) -> dict[str, int]:
 
 
 def _columns(catalog: Catalog) -> list[Column]:
-    """What the user knows: plain values, of lists and objects none."""
+    """The columns of the user's metadata, by their plain values; lists and objects are left out."""
     plain = (
         f"FROM pictures, {META} WHERE meta != '{{}}' AND {ONE} AND type IN ('integer', 'real', 'text', 'true', 'false')"
     )

@@ -1,8 +1,8 @@
-"""Which pictures a search may find, compiled to SQL: by date, camera, album and so on, or by an expression.
+"""Filters of a search, compiled to SQL: by date, camera, album and so on, or by an expression.
 
-An expression is such as `width >= 800 and date > 2024-05 and place = "the lake"`.
+An example of an expression is `width >= 800 and date > 2024-05 and place = "the lake"`.
 
-Nothing that is typed becomes SQL: names of columns come from a table here, everything else is a parameter.
+Nothing that the user types becomes SQL: names of columns come from a table here, everything else is a parameter.
 """
 
 import os
@@ -30,7 +30,7 @@ ORIENTATION = (
     "CASE WHEN width > height THEN 'landscape' WHEN width < height THEN 'portrait' "
     "WHEN width > 0 THEN 'square' ELSE '' END"
 )
-SMALL, LARGE = 1_000_000, 8_000_000  # pixels: fewer are small, so many are large
+SMALL, LARGE = 1_000_000, 8_000_000  # pixels: pictures below SMALL are small, from LARGE on they are large
 SIZE = f"CASE WHEN width * height < {SMALL} THEN 'small' WHEN width * height < {LARGE} THEN 'medium' ELSE 'large' END"
 KIND = f"CASE WHEN {FRAME} THEN 'video' ELSE 'photo' END"
 TEXTS = {"kind": KIND, "camera": f"ifnull((SELECT camera {OF_PICTURE}), '')", "orientation": ORIENTATION}
@@ -41,19 +41,19 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which pictures may be found; all that is given must hold.
+    """Filter of a search; a picture must meet all conditions that are given.
 
     Attributes:
         since: taken on this day or later, YYYY-MM-DD.
         until: taken on this day or earlier.
-        under: in this folder and below.
-        camera: taken by one of these, as `Hit.camera` names them; or by the only one that is given.
-        orientation: wider than high, higher than wide, or neither.
-        size: of less than 1 megapixel, of 8 and more, or in between.
-        kind: photos, or frames of videos.
+        under: in this folder or below it.
+        camera: taken by this camera, or by one of these, named as in `Hit.camera`.
+        orientation: "landscape" (wider than high), "portrait" (higher than wide) or "square".
+        size: "small" (less than 1 megapixel), "large" (8 or more) or "medium".
+        kind: "photo", or "video" for frames of videos.
         album: in this album, by its id or its name.
-        columns: of these values in what the user knows of them, by name.
-        where: an expression of `filters.py`.
+        columns: with these values in the user's metadata, by column.
+        where: meets this expression, see `condition_of`.
     """
 
     since: str = ""
@@ -69,14 +69,14 @@ class Filter:
 
     @property
     def filtered(self) -> bool:
-        """Whether not all pictures may be found."""
+        """Whether any condition is given."""
         return any(getattr(self, part.name) not in (None, "", (), [], {}) for part in fields(Filter))
 
     def checked(self) -> "Filter":
-        """The same.
+        """The same filter, if its values are valid.
 
         Raises:
-            InputError: a date is none, or a word is not one of those that are known.
+            InputError: a date is invalid, or a word is not one of those that are known.
         """
         for name in ("since", "until"):
             require_day(getattr(self, name), name)
@@ -88,7 +88,7 @@ class Filter:
 
 
 class FilterKeywords(TypedDict, total=False):
-    """The same as keywords of `Index.search`."""
+    """The attributes of `Filter`, as keywords of `Index.search`."""
 
     since: str
     until: str
@@ -103,10 +103,10 @@ class FilterKeywords(TypedDict, total=False):
 
 
 def require_day(text: str, name: str) -> None:
-    """That a text is empty or a day.
+    """Require that a text is empty or a day.
 
     Raises:
-        InputError: it is not.
+        InputError: it is neither.
     """
     try:
         good = not text or date.fromisoformat(text).isoformat() == text
@@ -117,29 +117,30 @@ def require_day(text: str, name: str) -> None:
 
 
 def numbers(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> list[int]:
-    """The numbers of the pictures in the catalogue that a filter lets through.
+    """The numbers of the pictures in the catalogue that pass a filter.
 
     Raises:
-        InputError: as of `condition_of`.
+        InputError: see `condition_of`.
     """
     where, values = condition_of(db, paths, wanted)
     return [row[0] for row in db.execute(f"SELECT number FROM pictures WHERE {where}", values)]
 
 
 def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[str, list[str | float]]:
-    """A filter as a condition of SQL on the table of the pictures, and its parameters.
+    """Compile a filter to an SQL condition on the table `pictures`, and its parameters.
 
-    In an expression, a value that is a number is compared as one with columns and metadata that are numbers. Dates
-    compare as far as they are given: `date <= 2024-05` takes all of May, `date = 2024` the whole year. `~` compares
-    text with a pattern of `*`, `?` and `[...]`.
+    In an expression, a value that is a number is compared as a number with columns and metadata that are numbers. Dates
+    are compared as far as they are given: `date <= 2024-05` includes all of May, `date = 2024` the whole year. `~`
+    compares text with a pattern of `*`, `?` and `[...]`.
 
     Args:
         db: the catalogue.
-        paths: where its pictures are.
+        paths: converts names of pictures to files.
         wanted: the filter.
 
     Raises:
-        InputError: no such expression, day or album, an unknown name, or a value that is no number where one is needed.
+        InputError: the expression or a day is invalid, an album or a name is unknown, or a value must be a number and
+            is not.
     """
     db.create_function("place", 1, paths.full, deterministic=True)
     wheres, values = ["1"], list[str | float]()
@@ -177,12 +178,12 @@ def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[
 
 
 def album_id(db: sqlite3.Connection, album: int | str) -> int:
-    """The id of an album, by its id or its name.
+    """The id of an album that is given by its id or its name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such album.
     """
-    named = dict(db.execute("SELECT name, id FROM albums ORDER BY id DESC"))  # of several of a name, the oldest
+    named = dict(db.execute("SELECT name, id FROM albums ORDER BY id DESC"))  # of several with one name, the oldest
     if isinstance(album, str) and album in named:
         return int(named[album])
     if str(album) in map(str, named.values()):
@@ -192,10 +193,10 @@ def album_id(db: sqlite3.Connection, album: int | str) -> int:
 
 
 def known_name(name: str, there: Sequence[str]) -> str:
-    """The same name.
+    """The name itself, if it is one of `there`.
 
     Raises:
-        InputError: nothing is called so.
+        InputError: it is not.
     """
     if name not in there:
         raise InputError(f"{name[:100]!r} is no name that a filter knows; {nearest(name, there)}")
@@ -216,13 +217,13 @@ def _sql(db: sqlite3.Connection, condition: Condition) -> tuple[str, list[str | 
     if name == "path":
         return f"place(path) {operator_sql} ?", [value]
     own = meta_names(db)
-    if name in TEXTS and name not in own:  # what the user calls so goes first
+    if name in TEXTS and name not in own:  # the user's own column of this name takes precedence
         return f"{TEXTS[name]} {operator_sql} ?", [value]
     return _of_meta(known_name(name, [*COLUMNS, *TEXTS, *own]), operator, value)
 
 
 def _of_meta(name: str, operator: str, value: str) -> tuple[str, list[str | float]]:
-    """A condition on what the user knows; a number that is typed is compared with numbers, and is equal to its text."""
+    """An SQL condition on the user's metadata; a number is compared with numbers, and by = and != with its text too."""
     number = _as_number(value)
     values: list[str | float] = [value]
     if number is None or operator == "~":
@@ -236,12 +237,12 @@ def _of_meta(name: str, operator: str, value: str) -> tuple[str, list[str | floa
 
 
 def columns(db: sqlite3.Connection) -> list[str]:
-    """The names that pictures can be chosen by: those that all have, and those of what the user knows of some."""
+    """The names that a filter knows: those that all pictures have, and the columns of the user's metadata."""
     return list(dict.fromkeys([*COLUMNS, *TEXTS, *meta_names(db)]))
 
 
 def meta_names(db: sqlite3.Connection) -> list[str]:
-    """The names of what the user knows of some pictures."""
+    """The names of the columns of the user's metadata."""
     return [row[0] for row in db.execute(f"SELECT DISTINCT key FROM pictures, {META} WHERE meta != '{{}}'")]
 
 
@@ -253,7 +254,7 @@ def _number(value: str, name: str) -> float:
 
 
 def _as_number(value: str) -> float | None:
-    """A number as typed; a whole one of at most 64 bits exactly."""
+    """The number that a text is, whole numbers of at most 64 bits exactly; None if it is no finite number."""
     if not _NUMBER.fullmatch(value):
         return None
     if value.lstrip("+-").isdecimal() and len(value) <= 20 and abs(int(value)) < 2**63:

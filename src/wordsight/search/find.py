@@ -1,4 +1,4 @@
-"""The walk of a search: what is asked, encoded; every picture scored; the best of them with their evidence."""
+"""Search: encode the queries, score every picture, and return the best of them with their evidence."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -41,33 +41,33 @@ from wordsight.search.text_matches import TextMatches
 from wordsight.search.text_search import MOST_SCORED
 from wordsight.search.two_passes import all_scores, best_of_all
 
-SAMPLE = 2048  # pictures whose scores tell the mean and the deviation of all
-TEXT_WEIGHT = 3.0  # standard deviations of the sentence's scores that words count which are surely written (measured)
+SAMPLE = 2048  # about how many pictures give the mean and the deviation of all scores
+TEXT_WEIGHT = 3.0  # weight of surely written words, in standard deviations of the sentence's scores (measured)
 Found = TypeVar("Found")
 AddEvidence = Callable[[HitEvidence, int], HitEvidence]
-TOGETHER = 128  # queries scanned for at once
-MOMENTS = 24  # other frames of a video that come with its best, at most
+TOGETHER = 128  # queries scanned together
+MOMENTS = 24  # maximum number of other frames that a video's hit lists
 
 
 def find(open_now: Callable[[], Opened], asks: Sequence[Ask], wanted: SearchOptions) -> list[SearchResults]:
-    """The pictures that fit some queries best, exactly: as if every picture were scored in memory.
+    """Find the best pictures for some queries: exactly, as if all were scored in memory, unless the index is compact.
 
     Args:
-        open_now: the index as it stands now; it may be replaced while it is searched.
+        open_now: opens the index as it stands now; it may be replaced while it is searched.
         asks: Q queries, which are scored together.
-        wanted: which hits of each.
+        wanted: the hits to return for each.
 
     Raises:
-        InputError: nothing is asked, a query cannot be used, or the index is damaged.
+        InputError: a query is empty or cannot be used, or the index is damaged.
     """
     return looked(open_now, wanted, partial(_find, asks=asks))
 
 
 def looked(open_now: Callable[[], Opened], wanted: SearchOptions, look: Callable[["Search"], Found]) -> Found:
-    """What a look at an index finds; repeated where it was replaced meanwhile, or changed and the look failed.
+    """Run `look` on an index, and repeat it if the index was replaced meanwhile, or was changed and `look` failed.
 
     Raises:
-        InputError: the options cannot be used, the look says so, or the index is damaged.
+        InputError: the options cannot be used, `look` raises it, or the index is damaged or keeps being replaced.
     """
     if wanted.top < 1 or wanted.page < 1:
         raise InputError(f"top = {wanted.top}, page = {wanted.page}: expected at least 1.")
@@ -77,13 +77,13 @@ def looked(open_now: Callable[[], Opened], wanted: SearchOptions, look: Callable
             with Catalog(opened.folder) as catalog:
                 generation = catalog.fact("generation")
                 found = look(Search(opened, catalog, wanted))
-        except InputError:  # as where an index was made compact, and files deleted that were about to be read
+        except InputError:  # the index may have been made compact, and files deleted that `look` was about to read
             if opened.is_current() and (not left or generation == opened.generation()):
                 raise
         else:
             if opened.is_current():
                 return found
-        opened.forget()  # it was replaced meanwhile: what was read may be of both
+        opened.forget()  # the index was replaced or changed: what was read may be of both states
     raise InputError(f"{opened.folder}: another process keeps replacing this index; try again once it is done.")
 
 
@@ -102,7 +102,7 @@ def _find(search: "Search", asks: Sequence[Ask]) -> list[SearchResults]:
 
 
 class Search:
-    """One look at an index: everything in it is of the same moment."""
+    """One search of an index, which sees a single state of it."""
 
     def __init__(self, index: Opened, catalog: Catalog, wanted: SearchOptions) -> None:
         self.index, self.catalog, self.wanted = index, catalog, wanted
@@ -113,7 +113,7 @@ class Search:
         self.adds: AddEvidence | None = None
 
     def _chosen(self) -> Ints:
-        """The places in the snapshot of the pictures that may be found."""
+        """The indices in the snapshot of the pictures that may be found."""
         numbers = self.snapshot.numbers
         if not self.wanted.filtered:
             return np.arange(len(numbers))
@@ -121,7 +121,7 @@ class Search:
         return np.flatnonzero(np.isin(numbers, np.array(found, np.int64)))
 
     def scores(self, queries: Sequence[Sequence[QueryTerm]]) -> Tensor:
-        """The score of each chosen picture with each query, exact for all that can be shown: (Q, I)."""
+        """The scores of each query with each chosen picture: (Q, I), exact for all that can be shown."""
         now, rule, ask = self.snapshot, self.index.rule, encoded_query(queries, self.index.rule)
         spans = self._spans(self.chosen)
         if self.is_quick:
@@ -134,20 +134,20 @@ class Search:
         """Whether only the best of the chosen are scored exactly."""
         few = self.wanted.min_score is None and self.wanted.min_confidence is None
         quick = few and is_quick(self.snapshot.rough, self._spans(self.chosen), self.index.rule)
-        return quick or bool(self.snapshot.coded)  # to look at all fine codes would take minutes
+        return quick or bool(self.snapshot.coded)  # reading all fine codes would take minutes
 
     def _spans(self, places: Ints) -> Spans:
-        """Where the rows are that are scored, of some places in the snapshot."""
+        """The rows to score of the pictures at some indices in the snapshot."""
         every = self.snapshot.spans
         whole = len(places) == len(every) and bool((places[:-1] < places[1:]).all())
         spans = every if whole else every[places]
         return replace(spans, count=np.ones_like(spans.count)) if self.index.rule.whole else spans
 
     def with_text(self, query: Sequence[QueryTerm], words: Sequence[Sequence[WrittenWord]]) -> SearchResults:
-        """A page of hits in which words are written, the likeliest first; with a sentence, those that fit both best."""
+        """A page of hits in which words are written, the likeliest first; with a sentence, the best fits of both."""
         numbers = self.snapshot.numbers
         few = not query and len(words) == 1 and not self.folds
-        count = self.wanted.count + 1 if few else MOST_SCORED  # one more: is there a page behind this one?
+        count = self.wanted.count + 1 if few else MOST_SCORED  # one more shows whether a next page exists
         found = TextMatches.find(self.index.texts(self.catalog), self.catalog, words, numbers[self.chosen], count)
         scores = torch.tensor(list(found.likelihood.values()))
         places = np.searchsorted(numbers, np.array(list(found.likelihood), np.int64))
@@ -161,17 +161,17 @@ class Search:
         """A page of hits whose scores are not those of the vectors alone.
 
         Args:
-            places: (I,) in the snapshot, of those that may be found.
-            scores: (I,) of these.
-            adds: gives the evidence of a picture, by its number, with that of such scores.
-            query: what the vectors are asked, where they are.
+            places: (I,) indices in the snapshot of the pictures that may be found.
+            scores: (I,) their scores.
+            adds: adds the evidence for these scores to that of a picture, given by its number.
+            query: the part of the query that the vectors answer, if any.
         """
         order, narrow = np.argsort(places), copy(self)
         narrow.chosen, narrow.adds = places[order], adds
         return narrow.answer(query, scores[torch.from_numpy(order)])
 
     def _standard(self, query: Sequence[QueryTerm], places: Ints) -> Tensor:
-        """The scores of some pictures with a query, in standard deviations above the mean of all that may be found."""
+        """Standardised scores of some pictures: in standard deviations above the mean of all that may be found."""
         every = self.chosen[:: max(1, len(self.chosen) // SAMPLE)]
         now, rule = self.snapshot, self.index.rule
         ask = encoded_query([query], rule)
@@ -179,7 +179,7 @@ class Search:
         return (own - sample.mean()) / sample.std(correction=0).clamp(min=1e-6)
 
     def answer(self, query: Sequence[QueryTerm], scores: Tensor) -> SearchResults:
-        """A page of hits: scores (I,) of the chosen pictures."""
+        """A page of hits, from the scores (I,) of the chosen pictures."""
         normalised = scores / (divisor(query, self.index.rule) if query and not self.adds else 1)
         curve = self._curve(query)
         confidence = None if curve is None else curve.confidence(normalised)
@@ -201,7 +201,7 @@ class Search:
         return SearchResults(tuple(hits), total, start + 1, unknown, curve is not None and curve.doubts(confidence))
 
     def _score_moments(self, query: Sequence[QueryTerm], page: Sequence[int], files: Files, scores: Tensor) -> None:
-        """Put the best moments of the videos on a page in order, by scores (I,) that become exact."""
+        """Sort the best moments of the videos on a page by exact scores, which replace those in `scores` (I,)."""
         now, rule, ask = self.snapshot, self.index.rule, encoded_query([query], self.index.rule)
         for best in page:
             if best in files.frames:
@@ -211,13 +211,13 @@ class Search:
                 files.frames[best][1:] = rest[top(own, len(rest))]
 
     def _curve(self, query: Sequence[QueryTerm]) -> Curve | None:
-        """What tells how sure pictures are, where the query is a sentence and nothing else."""
+        """The curve that gives hits their confidence; None unless the query is a single sentence."""
         if self.calibration and not self.adds and len(query) == 1 and query[0].words and query[0].weight > 0:
             return self.calibration.curve(int((~query[0].grouping.function_words).sum()))
         return None
 
     def _fits(self, scores: Tensor, confidence: Tensor | None) -> Tensor:
-        """Which pictures are good enough: (I,) bool."""
+        """Whether each picture has the minimum score and confidence: (I,) bool."""
         fits = torch.ones(len(scores), dtype=torch.bool)
         if self.wanted.min_score is not None:
             fits &= scores >= self.wanted.min_score
@@ -240,7 +240,7 @@ class Search:
         normalised: Tensor,
         confidence: Tensor | None,
     ) -> Iterator[Hit]:
-        """The first of each group of places among the chosen, with the others beside it."""
+        """The first picture of each group of indices among the chosen, with the others as its near-duplicates."""
         places = [int(self.chosen[group[0]]) for group in page]
         shown: list[HitEvidence] = [((), ()) for _ in places]
         hubness = torch.zeros(len(places))
@@ -288,12 +288,12 @@ class Search:
             )
 
     def _moments(self, places: Ints, scores: Tensor) -> Iterator[Moment]:
-        """Other frames of a video, by their places among the chosen."""
+        """Other frames of a video, by their indices among the chosen."""
         numbers = self.snapshot.numbers[self.chosen[places]].tolist()
         for place, number, entry in zip(places, numbers, self.catalog.numbered(numbers, known=True), strict=True):
             yield Moment(number, split(entry.path)[1] or 0, float(scores[place]))
 
     @cached_property
     def videos(self) -> dict[str, float]:
-        """How long each video is, by name."""
+        """The duration of each video in seconds, by name."""
         return {name: video.seconds for name, video in videos(self.catalog).items()}

@@ -1,4 +1,4 @@
-"""Hits by file: a video is one hit, by the best of its frames."""
+"""Hits by file: a video is one hit, with the score of its best frame."""
 
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ class Files(NamedTuple):
     """Hits by file.
 
     Attributes:
-        best: the best of each file, ascending places among the chosen.
-        frames: for each such place of which the file has several, all of them, best first.
+        best: the best picture of each file, as ascending indices among the chosen.
+        frames: for each such index whose file has several pictures, the indices of all of them, best first.
     """
 
     best: Ints
@@ -21,11 +21,11 @@ class Files(NamedTuple):
 
 
 def by_file(files: Ints, left: Ints, scores: Tensor) -> Files:
-    """The best frame of each video in place of all its frames.
+    """Put the best frame of each video in place of all its frames.
 
     Args:
         files: (I,) a number for the file of each picture, which frames of a video share.
-        left: the places of those that are good enough, ascending.
+        left: the indices of the pictures that are good enough, ascending.
         scores: (I,).
     """
     if not len(left):

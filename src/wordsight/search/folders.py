@@ -1,7 +1,7 @@
-"""The folders of an index as a tree, by names that say nothing of where on this machine they are.
+"""Folder tree of an index, with names that do not reveal where the folders are on this machine.
 
 Pictures below the folder that holds the index are in the folders of their names. Pictures elsewhere are named by whole
-paths: of these, what they have in common is left out but for its last folder.
+paths: what these have in common is left out, except its last folder.
 """
 
 import os
@@ -19,10 +19,10 @@ class Folder:
     """A folder with its pictures.
 
     Attributes:
-        name: of the folder alone.
-        path: from the top of the tree, as `Folders.path` takes it.
-        count: pictures in it and below.
-        folders: those inside, by name.
+        name: the name of the folder alone.
+        path: its path from the top of the tree, as `Folders.path` takes it.
+        count: the number of pictures in it and below.
+        folders: the folders in it, by name.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Folders:
     """The folders of some pictures.
 
     Args:
-        counts: how many pictures are in each folder, by the names of pictures in the index without their last part.
+        counts: the number of pictures in each folder; a folder is a picture's name in the index without its last part.
         root: the folder that holds the index.
     """
 
@@ -45,11 +45,11 @@ class Folders:
 
     @classmethod
     def read(cls, catalog: Catalog, root: str) -> "Folders":
-        """Those of a catalogue."""
+        """The folders of the pictures in a catalogue."""
         return cls(Counter(map(_folder, catalog.paths(once()))), root)
 
     def _elsewhere(self) -> dict[str, str]:
-        """What is common to the pictures elsewhere, on each drive or main folder: its name in the tree -> its path."""
+        """The common folder of the pictures elsewhere, for each drive or main folder: name in the tree -> path."""
         groups: dict[tuple[str, ...], list[str]] = {}
         for folder in self._counts:
             if os.path.isabs(folder):
@@ -66,7 +66,7 @@ class Folders:
         return tops
 
     def of(self, key: str) -> str:
-        """The folder of a picture, from the top of the tree; empty at the top."""
+        """The folder of a picture, as a path from the top of the tree; empty at the top."""
         return self._named(_folder(key)) if os.path.isabs(key) else _folder(key)
 
     def _named(self, folder: str) -> str:
@@ -76,12 +76,12 @@ class Folders:
         return os.path.basename(folder)
 
     def path(self, name: str) -> str:
-        """The whole path of a folder that is named from the top of the tree, whether there is one or not."""
+        """The whole path of a folder given by its path from the top of the tree, whether it exists or not."""
         first, _, rest = name.partition("/")
         return os.path.join(self._tops[first], rest) if first in self._tops else os.path.join(self._root, name)
 
     def tree(self) -> list[Folder]:
-        """The folders at the top, with those inside, in the order of the alphabet."""
+        """The folders at the top of the tree, with those in them, in alphabetical order."""
         top = Folder("", "")
         for folder, count in sorted(
             (self._named(name) if os.path.isabs(name) else name, n) for name, n in self._counts.items()

@@ -1,4 +1,4 @@
-"""Former names of what a search gives. They work until 0.3: attributes with a warning, JSON beside the present keys."""
+"""Former names in search results. They work until 0.3: attributes with a warning, JSON keys beside the present ones."""
 
 import warnings
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ def with_former(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 class FormerNames:
-    """A class whose attributes are also found by their former names."""
+    """Mixin for a class whose attributes are also found by their former names."""
 
-    if not TYPE_CHECKING:  # a checker of types knows the present names only
+    if not TYPE_CHECKING:  # a type checker knows the present names only
 
         def __getattr__(self, name: str) -> Any:
-            """Only asked for what is not there."""
+            """Look up a former name; Python calls this only for missing attributes."""
             now = FORMER.get(name, "")
             if now not in dir(type(self)) and now not in vars(self):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -34,7 +34,7 @@ class FormerNames:
 
 
 def keywords(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of a search by their present names."""
+    """Keywords of a search under their present names; a former one gives a warning."""
     for name in told.keys() & {"min_sure"}:
         warnings.warn(
             f"{name} is now called {FORMER[name]}; the former name works until 0.3.", FutureWarning, stacklevel=3

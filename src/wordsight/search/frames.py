@@ -1,7 +1,7 @@
-"""Frames of videos in an index: each is an entry of its own, called by its video and its time: `clips/lake.mp4#t=7`.
+"""Frames of videos in an index: each is an entry of its own, named by its video and its time, `clips/lake.mp4#t=7`.
 
-The name is a media fragment (W3C). What belongs to the video as a whole, above all how far it is indexed, is a row of
-the table `videos`.
+The name is a media fragment (W3C). Facts about the video as a whole, above all how far it is indexed, are a row of the
+table `videos`.
 """
 
 from collections.abc import Collection
@@ -12,20 +12,20 @@ from wordsight.search.catalog import Catalog, Entry
 from wordsight.vision.fragments import times_in
 
 _FILE = "rtrim(pictures.path, '0123456789')"
-FRAME = f"({_FILE} GLOB '*#t=' AND pictures.path NOT GLOB '*#t=')"  # SQL, of a row of pictures: whether it is a frame
-VIDEO = f"substr({_FILE}, 1, length({_FILE}) - 3)"  # and the name of its video
-TIME = f"CAST(substr(pictures.path, length({_FILE}) + 1) AS INTEGER)"  # and its time, seconds
+FRAME = f"({_FILE} GLOB '*#t=' AND pictures.path NOT GLOB '*#t=')"  # SQL on a row of `pictures`: whether it is a frame
+VIDEO = f"substr({_FILE}, 1, length({_FILE}) - 3)"  # the name of its video
+TIME = f"CAST(substr(pictures.path, length({_FILE}) + 1) AS INTEGER)"  # its time in seconds
 
 
 class Video(NamedTuple):
     """A video of an index.
 
     Attributes:
-        path: what it is called in the index.
-        hash: of its file's content, BLAKE2b of 16 bytes.
-        seconds: how long it is.
-        until: its frames before this time are in the index, whole seconds; all are once it is not before the end.
-        frames: how many these are.
+        path: its name in the index.
+        hash: BLAKE2b of its file's content, 16 bytes.
+        seconds: its duration.
+        until: whole seconds; the frames before this time are in the index, and all of them once it reaches `seconds`.
+        frames: the number of these frames.
     """
 
     path: str
@@ -41,10 +41,10 @@ class Video(NamedTuple):
 
 
 def once(where: str = "1") -> str:
-    """A condition of SQL on the table of the pictures that lets of each video one frame through: the middle one.
+    """An SQL condition on the table `pictures` that passes photos, and of each video only the middle frame.
 
     Args:
-        where: of the frames that pass this condition.
+        where: a condition on frames; the middle frame is that of the frames that meet it.
     """
     place = f"row_number() OVER (PARTITION BY {VIDEO} ORDER BY {TIME})"
     middle = f"(count(*) OVER (PARTITION BY {VIDEO}) + 1) / 2"
@@ -53,7 +53,7 @@ def once(where: str = "1") -> str:
 
 
 def frame_key(video: str, time: int) -> str:
-    """What a frame is called.
+    """The name of a frame.
 
     Args:
         video: the name of its video.
@@ -63,34 +63,34 @@ def frame_key(video: str, time: int) -> str:
 
 
 def split(key: str) -> tuple[str, int | None]:
-    """The name of the file, and the time of a frame; None of what is no frame."""
+    """Split a name into the name of the file and the time of the frame, which is None for a picture."""
     file, start, _ = times_in(key)
     frame = start is not None and key == frame_key(file, int(start))
     return (file, int(start)) if frame and start is not None else (key, None)
 
 
 def file_of(key: str) -> str:
-    """The name of the file that an entry is of: of a frame, its video."""
+    """The name of an entry's file; for a frame, its video."""
     return split(key)[0]
 
 
 def frame_hash(video: bytes, time: int) -> bytes:
-    """The hash of a frame, from that of its video's content and its time."""
+    """The hash of a frame, from the hash of its video's content and its time."""
     return blake2b(b"%b#t=%d" % (video, time), digest_size=16).digest()
 
 
 def clock(seconds: float) -> str:
-    """A time for people: 0:07, 1:02:30."""
+    """Format a time for people: 0:07, 1:02:30."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def videos(catalog: Catalog) -> dict[str, Video]:
-    """Every video, by name.
+    """All videos, by name.
 
     Raises:
-        InputError: one of their rows is damaged.
+        InputError: the row of a video is damaged.
     """
     found = {}
     for sound, *row in catalog.rows("videos"):
@@ -101,10 +101,10 @@ def videos(catalog: Catalog) -> dict[str, Video]:
 
 
 def frames(catalog: Catalog, video: str) -> dict[int, Entry]:
-    """The frames of a video that are there, by time; those too that wait to be encoded again.
+    """The frames of a video in the index, by time, including those that wait to be encoded again.
 
     Raises:
-        InputError: the row of one is damaged.
+        InputError: the row of a frame is damaged.
     """
     found = {}
     for _, entry, sound, told in catalog.pictures("path > ? AND path < ?", (f"{video}#t=", f"{video}#t>")):
@@ -117,12 +117,12 @@ def frames(catalog: Catalog, video: str) -> dict[int, Entry]:
 
 
 def put(catalog: Catalog, video: Video, times: Collection[int]) -> None:
-    """Write how far a video is. Of one that is complete all other frames go, and it can be read.
+    """Write how far a video is indexed. If it is complete, only these frames stay, and it no longer counts as broken.
 
     Args:
         catalog: open for writing, within `Catalog.change`.
-        video: how far it is.
-        times: of its frames.
+        video: its row.
+        times: the times of its frames.
     """
     if video.is_complete:
         there = frames(catalog, video.path)
@@ -132,7 +132,7 @@ def put(catalog: Catalog, video: Video, times: Collection[int]) -> None:
 
 
 def rename(catalog: Catalog, video: Video, new: Entry) -> None:
-    """Call a video and its frames otherwise; or the same, of a file that was touched."""
+    """Rename a video and its frames; or note the new modification time of a file that was touched."""
     there = frames(catalog, video.path)
     for time, entry in there.items():
         changed = {"path": frame_key(new.path, time), "bytes": new.bytes, "mtime_ns": new.mtime_ns}

@@ -1,13 +1,13 @@
-"""Products of 8-bit rows and words, each picture's best and its scores, in one pass over memory; compiled by numba.
+"""Fused scan: products of 8-bit rows and words, each picture's best and its scores in one pass; compiled by numba.
 
-No product is written to memory but those of 32 rows, which stay in the nearest cache, so that a query takes little
-longer than reading the rows. Numba has no names for the processor's instructions for whole numbers, so they are written
-as LLVM knows them: AMX multiplies 16 rows with 16 words at once (TDPBUSD), AVX-512 VNNI adds up four products in each
-of 16 lanes (VPDPBUSD). Both give the same whole numbers. Imports numba: only where `instructions.py` finds it.
+Only the products of 32 rows are kept at a time, and these stay in the nearest cache, so a query takes little longer
+than reading the rows. Numba has no names for the processor's integer instructions, so they are called by their LLVM
+names: AMX multiplies 16 rows with 16 words at once (TDPBUSD), AVX-512 VNNI adds up four products in each of 16 lanes
+(VPDPBUSD). Both give the same integers. This file imports numba: import it only where `instructions.py` finds numba.
 """
 
 # mypy: disable-error-code="call-arg, arg-type"
-# An intrinsic is called without its first argument, which numba gives it; its types do not know that.
+# Callers leave out the first argument of an intrinsic, which numba passes; its types do not know that.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 from wordsight.search.codes import CHUNK, GROUP, ROWS
 
 LEAST = -(2**31)
-AHEAD = 2**15  # bytes: what is read from memory while the rows before it are multiplied
+AHEAD = 2**15  # bytes: how far ahead of the multiplied rows memory is read
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES, _LANES = _I8.as_pointer(), ir.VectorType(_I32, 16)
 
@@ -33,7 +33,7 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
-    """Where the item `at` of an array begins, as a pointer to bytes."""
+    """A pointer to bytes, at the beginning of the item `at` of an array."""
     return builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [at]), _BYTES)
 
 
@@ -43,7 +43,7 @@ def _whole(value: int) -> Any:
 
 @intrinsic
 def _begin(typing: Any, config: Any) -> Any:
-    """Give the tiles of AMX their shape; of VNNI, which has none, `config` is None."""
+    """Configure the tiles of AMX; for VNNI, which has no tiles, `config` is None."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not isinstance(config, types.NoneType):
@@ -56,7 +56,7 @@ def _begin(typing: Any, config: Any) -> Any:
 
 @intrinsic
 def _end(typing: Any, config: Any) -> Any:
-    """Let the tiles go."""
+    """Release the tiles of AMX."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not isinstance(config, types.NoneType):
@@ -70,11 +70,11 @@ def _end(typing: Any, config: Any) -> Any:
 def _products(
     typing: Any, config: Any, rows: Any, at: Any, size: Any, planes: Any, words: Any, group: Any, count: Any, found: Any
 ) -> Any:
-    """The products of 32 rows and 16 words, into found[512 x group :].
+    """Write the products of 32 rows and 16 words into found[512 x group :].
 
-    The first row begins at the byte `at`, the next `size` further; what else belongs to each row is in a plane behind
-    all 32 of them, or in none. Of the `count` words, as `packed` gives them, those of the `group` are taken, by VNNI
-    where `config` is None.
+    The first row begins at the byte `at`, each next one `size` bytes further. If there are two planes, the second part
+    of each row is in the plane behind all 32 rows. Of the `count` words, as `packed` gives them, those of the `group`
+    are taken. VNNI does this if `config` is None, else AMX.
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -97,7 +97,7 @@ def _products(
 
 @contextmanager
 def _chunks(builder: Any, size: Any, of: tuple[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    """A loop over the chunks of each plane: how far a chunk is behind that of the first, and which it is."""
+    """Loop over the chunks of each plane; yields how far a chunk is behind the first one, and its number."""
     planes, steps = of
     with cgutils.for_range(builder, planes) as plane, cgutils.for_range(builder, steps) as step:
         apart = builder.mul(plane.index, builder.mul(size, _whole(ROWS)))
@@ -106,7 +106,7 @@ def _chunks(builder: Any, size: Any, of: tuple[Any, Any]) -> Iterator[tuple[Any,
 
 
 def _with_amx(builder: Any, row: Any, size: Any, of: tuple[Any, Any], word: Any, out: Any) -> None:
-    """Tiles 0 and 1 add up the products of rows, 2 and 3, with words, 4."""
+    """Multiply with AMX: tiles 0 and 1 add up the products of the rows in tiles 2 and 3 with the words in tile 4."""
     below = builder.gep(row, [builder.mul(size, _whole(16))])
 
     def tile(name: str, number: int, *others: Any) -> None:
@@ -125,7 +125,7 @@ def _with_amx(builder: Any, row: Any, size: Any, of: tuple[Any, Any], word: Any,
 
 
 def _with_vnni(builder: Any, row: Any, size: Any, of: tuple[Any, Any], word: Any, eights: Any, out: Any) -> None:
-    """Two rows with eight words, `eights` times: 16 registers of 16 sums each, which `_added` makes 16 sums."""
+    """Multiply two rows with eight words, `eights` times; `_added` turns 16 registers of 16 sums each into 16 sums."""
     of_word = builder.mul(builder.mul(*of), _whole(CHUNK))
     sums = [cgutils.alloca_once(builder, _LANES) for _ in range(16)]
     with cgutils.for_range(builder, _whole(ROWS // 2)) as pair, cgutils.for_range(builder, eights) as half:
@@ -159,10 +159,10 @@ def _load(builder: Any, where: Any) -> Any:
 
 
 def _added(builder: Any, vectors: list[Any]) -> Any:
-    """The sums of 16 vectors of 16 lanes, in the lanes of one: each step adds the halves of two, and keeps both."""
+    """The sums of 16 vectors of 16 lanes, in the lanes of one: each step adds the halves of two vectors into one."""
     while len(vectors) > 1:
         half = len(vectors) // 2
-        kept = [lane if not lane & half else 16 + lane for lane in range(16)]  # of each half its own
+        kept = [lane if not lane & half else 16 + lane for lane in range(16)]  # each half's own lanes
         others = [lane ^ half if not lane & half else 16 + (lane ^ half) for lane in range(16)]
         vectors = [
             builder.add(*(builder.shuffle_vector(a, b, ir.Constant(_LANES, lanes)) for lanes in (kept, others)))
@@ -173,7 +173,7 @@ def _added(builder: Any, vectors: list[Any]) -> Any:
 
 @intrinsic
 def _greatest(typing: Any, found: Any, start: Any, stop: Any, best: Any, group: Any) -> Any:
-    """The greatest products of some rows, of `start` to `stop`, and of what is in best[16 x group] already."""
+    """Raise best[16 x group :] to the greatest products of the rows from `start` to `stop`, where these are greater."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         of = builder.mul(arguments[4], _whole(GROUP))
@@ -191,7 +191,7 @@ def _greatest(typing: Any, found: Any, start: Any, stop: Any, best: Any, group: 
 
 @intrinsic
 def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
-    """Ask for lines of 64 bytes, into the second cache."""
+    """Prefetch lines of 64 bytes into the second-level cache."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         where = builder.ptrtoint(_pointer(context, builder, rows, arguments[0], _whole(0)), _I64)
@@ -206,7 +206,7 @@ def _fetch(typing: Any, rows: Any, at: Any, lines: Any) -> Any:
 
 @intrinsic
 def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) -> Any:
-    """The lower and the upper halves of 64 bytes at rows[at :], into found[low :] and found[high :]."""
+    """Write the lower and the upper halves of 64 bytes at rows[at :] into found[low :] and found[high :]."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rows_, at_, found_, low_, high_ = arguments
@@ -222,7 +222,7 @@ def _halves(typing: Any, rows: Any, at: Any, found: Any, low: Any, high: Any) ->
 
 @njit(nogil=True, cache=True)
 def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
-    """32 rows of half bytes, from the byte `at`, as whole bytes: the lower halves of all, then the upper ones."""
+    """Unpack 32 rows of half bytes, from the byte `at`, to whole bytes: all lower halves, then the upper ones."""
     high = ROWS * size
     whole = min(high, len(rows) - at) // CHUNK * CHUNK
     for number in range(0, whole, CHUNK):
@@ -236,22 +236,22 @@ def _spread(rows, at, size, found):  # type: ignore[no-untyped-def]
 def score(  # type: ignore[no-untyped-def]
     config, halves, rows, size, first, count, words, ends, weights, middle, steps, buffers, out
 ):
-    """The rough scores of some pictures with some queries.
+    """Compute the rough scores of some pictures with some queries.
 
     Args:
-        config: the shape of AMX's tiles; None for VNNI.
-        halves: None, or room for 32 rows of D bytes: each byte of `rows` is then two numbers, of half a byte.
-        rows: (rows x size,) uint8, of a file.
+        config: the configuration of AMX's tiles; None for VNNI.
+        halves: None, or a buffer for 32 rows of D bytes: each byte of `rows` then holds two numbers of half a byte.
+        rows: (rows x size,) uint8, of a segment.
         size: bytes of a row, D or D / 2.
-        first: (I,) the first row of each picture, ascending as is best.
-        count: (I,) how many, at least 1.
+        first: (I,) the first row of each picture; fastest if ascending.
+        count: (I,) the number of rows of each picture, at least 1.
         words: as `packed` gives them.
         ends: (Q + 1,) where the words of each query begin and end.
-        weights: (W,) how much each counts.
-        middle: (W,) what is taken from each word's products.
-        steps: (I,) how long a step of each picture is.
-        buffers: (a row of products for each group of words, 32 rows of D + 64 bytes, a best for each word).
-        out: (Q, I) float32.
+        weights: (W,) the weight of each word.
+        middle: (W,) what is subtracted from each word's products.
+        steps: (I,) the step length of each picture.
+        buffers: (32 rows of products for each group of words, 32 rows of `size` bytes + 64, a best for each word).
+        out: (Q, I) float32, receives the scores.
     """
     products, tail, best = buffers
     groups, planes, base = len(best) // GROUP, 1 if halves is None else 2, -ROWS
@@ -267,7 +267,7 @@ def score(  # type: ignore[no-untyped-def]
                 if halves is not None:
                     _spread(rows, at, size, halves)
                 _fetch(rows, at + AHEAD, ROWS * size // 64)
-                if halves is None and left < ROWS * size + CHUNK:  # never read behind the end
+                if halves is None and left < ROWS * size + CHUNK:  # never read past the end
                     tail[: min(left, len(tail))] = rows[at : at + len(tail)]
                 for group in range(groups):
                     if halves is not None:

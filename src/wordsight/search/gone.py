@@ -1,7 +1,7 @@
-"""Pictures whose files are gone: they are forgotten when the user says so, and where they are surely gone.
+"""Pictures whose files are gone: the user can prune those that are surely gone, and must confirm the others.
 
-A drive that is not mounted looks like a folder that is gone or empty. So pictures are surely gone only where another
-picture of the index is still in the same folder; of all others the user must say that they are.
+A drive that is not mounted looks like a folder that is gone or empty. So a picture is surely gone only if another
+picture of the index is still in the same folder; for all others the user must say so.
 """
 
 import os
@@ -13,10 +13,10 @@ from wordsight.search.paths import Paths
 
 
 class Gone:
-    """What can be pruned from an index.
+    """Pictures that can be pruned from an index.
 
     Attributes:
-        deleted: names of pictures that are gone, from folders where others are still there.
+        deleted: names of gone pictures from folders where others still exist, and gone files that were never indexed.
         unreachable: names of pictures that are gone with all others in their folder.
     """
 
@@ -31,13 +31,13 @@ class Gone:
         self._folder = os.path.dirname(str(paths.path(self.unreachable[0]))) if self.unreachable else ""
 
     def forget(self, force: bool | Callable[[str], bool]) -> list[str]:
-        """Leave them out; gives their names.
+        """Remove these pictures from the index; returns their names.
 
         Args:
-            force: the doubtful ones too; or who is asked.
+            force: True to remove the unreachable ones too; or a function that asks the user.
 
         Raises:
-            InputError: they may not be left out; none is then.
+            InputError: unreachable pictures may not be removed; none is removed then.
         """
         if self.unreachable and force is not True:
             what = f"{self._folder}: no picture is left there; its drive may not be mounted"

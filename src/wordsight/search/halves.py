@@ -1,8 +1,8 @@
-"""Vectors in half the bytes: float16 numbers of each vector as shares of its own scale.
+"""float16 vectors, in half the bytes: the numbers of each vector as fractions of its own scale.
 
 A scale is the least power of two that no number of its vector exceeds, so numbers are from -1 to 1, and none is too
-large or too small for float16, whatever the model's. Rounding moves a number by at most 2^-12 of the scale. What comes
-back is exact in float32: written again, it is the same bytes.
+large or too small for float16, whatever the model. Rounding moves a number by at most 2^-12 of the scale. Decoded
+numbers are exact in float32: written again, they give the same bytes.
 """
 
 from typing import NamedTuple, Self
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 class Halved(NamedTuple):
-    """Vectors as they are written.
+    """float16 vectors and their scales, as they are written.
 
     Attributes:
         numbers: (rows, D) float16, -1 to 1.
@@ -29,7 +29,7 @@ class Halved(NamedTuple):
 
     @classmethod
     def of(cls, vectors: Floats) -> Self:
-        """Round vectors (rows, D); of what is no number, something that is none."""
+        """Round vectors (rows, D); NaN and infinity do not become finite numbers."""
         longest = np.abs(vectors).max(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
             scales = np.exp2(np.ceil(np.log2(np.where(longest > 0, longest, 1)))).clip(2.0**-126, 2.0**127)
@@ -38,13 +38,13 @@ class Halved(NamedTuple):
 
     @property
     def vectors(self) -> Floats:
-        """What they stand for: (rows, D)."""
+        """The decoded vectors: (rows, D)."""
         found: Floats = torch.from_numpy(self.numbers).float().mul_(torch.from_numpy(self.scales)).numpy()
         return found
 
 
 class Halves(Kept[np.float32]):
-    """Such vectors in files, looked at as an array of float32 is, and held as one."""
+    """float16 vectors in files, indexed like an array of float32, and held in memory as one."""
 
     def __init__(self, numbers: Rows[np.float16], scales: Rows[np.float32]) -> None:
         super().__init__(numbers.shape, 2 * numbers.width)

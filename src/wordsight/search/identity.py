@@ -1,8 +1,8 @@
-"""An index's folder: whether it is one, the model that travels in it, and who may write.
+"""Identity of an index: whether a folder is one, and the model that travels in it.
 
-An index is known by its mark, the file `index.id` with a random id, which is written before anything else. Names such
-as `catalog.sqlite` or `model` prove nothing: what stands in a folder without the mark is never changed. An index that
-was made before there were marks is known by the tables and facts of its catalogue, and is marked when it is written to.
+An index is recognised by its mark, the file `index.id` with a random id, which is written before anything else. Names
+such as `catalog.sqlite` or `model` prove nothing: a folder without the mark is never changed. An index that was made
+before there were marks is recognised by the tables and facts of its catalogue, and is marked when it is written to.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from wordsight.vision.dual_source import content_of, find_dual, is_dual
 
 MARK = "index.id"
 MODEL = ("config.json", "model.safetensors", "vocabulary.json", "recipe.toml", "metrics.json", "README.md")
-KNOWN_BY = MODEL[:3]  # the files that say which model it is
+KNOWN_BY = MODEL[:3]  # the files that identify a model
 _MARKED = re.compile(rb"wordsight index ([0-9a-f]{32})\n")
 _TABLES = {"facts", "segments", "batches", "pictures", "broken"}
 _FACTS = {"size", "model", "made", "home"}
 
 
 def read_id(folder: Path) -> str:
-    """The id in an index's mark; empty where there is no mark.
+    """The id in an index's mark; empty if there is no mark.
 
     Raises:
-        InputError: the drive does not say.
+        InputError: the mark cannot be read.
     """
     try:
         with open_regular(folder / MARK) as file:
@@ -46,10 +46,10 @@ def read_id(folder: Path) -> str:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder is an index, finished or not; nothing in it is changed to find out.
+    """Whether a folder is an index, finished or not; the check changes nothing in it.
 
     Raises:
-        InputError: the drive does not say.
+        InputError: the mark cannot be read.
     """
     return bool(read_id(folder)) or _is_unmarked(folder / FILE)
 
@@ -60,7 +60,7 @@ def _is_unmarked(path: Path) -> bool:
         with open_regular(path) as file:
             if file.read(16) != b"SQLite format 3\0":
                 return False
-        uri = f"{path.absolute().as_uri()}?immutable=1"  # or SQLite would put files of its own beside it
+        uri = f"{path.absolute().as_uri()}?immutable=1"  # else SQLite would put files of its own beside it
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             facts = dict(db.execute("SELECT name, value FROM facts")) if tables >= _TABLES else {}
@@ -70,10 +70,10 @@ def _is_unmarked(path: Path) -> bool:
 
 
 def is_index(folder: Path) -> bool:
-    """Whether an index was made here, to its end.
+    """Whether a folder is a finished index.
 
     Raises:
-        InputError: the drive does not say, or the index is damaged.
+        InputError: the folder cannot be read, or the index is damaged.
     """
     if not is_ours(folder) or not os.path.lexists(folder / FILE):
         return False
@@ -82,14 +82,14 @@ def is_index(folder: Path) -> bool:
 
 
 def check_free(folder: Path) -> None:
-    """Whether an index may be made here.
+    """Require that an index may be made in a folder.
 
     Raises:
-        InputError: there is something else, or the drive does not say.
+        InputError: the folder holds something else, or cannot be read.
     """
     try:
         there = os.listdir(folder)
-        begun = there == [MARK] and (folder / MARK).stat().st_size == 0  # stopped before it could be marked
+        begun = there == [MARK] and (folder / MARK).stat().st_size == 0  # stopped while the mark was written
     except FileNotFoundError:
         if not os.path.lexists(folder):
             return
@@ -107,7 +107,7 @@ def check_free(folder: Path) -> None:
 
 
 def mark(folder: Path) -> None:
-    """Write the mark of an index, if there is none: into a folder that is free, or an index without one.
+    """Write the mark of an index, if there is none, into a free folder or an index without one.
 
     Raises:
         OSError: it cannot be written.
@@ -124,10 +124,10 @@ def mark(folder: Path) -> None:
 
 
 def copy_model(run: Path, folder: Path) -> None:
-    """Put a model into a marked index, without what only training needs: beside its place, then there.
+    """Copy a model into a marked index, without what only training needs; the copy is moved into place when complete.
 
     Raises:
-        InputError: another model is there, of an index that was never finished.
+        InputError: another model is there, from an index that was never finished.
         OSError: it cannot be written.
     """
     home, part = folder / "model", _part(folder)
@@ -150,7 +150,7 @@ def copy_model(run: Path, folder: Path) -> None:
 
 
 def _part(folder: Path) -> Path:
-    """Where a model is put together; nobody else knows the name."""
+    """The folder in which a model is put together; no other process uses this name."""
     return folder / f".model.{read_id(folder)}.part"
 
 
@@ -158,7 +158,7 @@ def discard(folder: Path) -> None:
     """Delete an index: the files that wordsight writes, and its folders if nothing else is in them.
 
     Raises:
-        OSError: one cannot be deleted.
+        OSError: a file cannot be deleted.
     """
     shutil.rmtree(_part(folder), ignore_errors=True)
     kinds = re.compile(r"\d+\.(halves|scales|boxes|codes|steps|vectors|rough|fine|coarse|places)|codebook\.npz")
@@ -173,10 +173,10 @@ def discard(folder: Path) -> None:
 
 
 def fingerprint(run: Path) -> str:
-    """What a model is known by: its weights, vocabulary and hyper-parameters, wherever it is.
+    """Fingerprint of a model: a hash of its weights, vocabulary and hyper-parameters, wherever it is.
 
     Raises:
-        InputError: one of them is missing.
+        InputError: the file of one of them is missing or cannot be read.
     """
     if is_dual(run):
         return content_of(find_dual(run))
@@ -190,10 +190,10 @@ def fingerprint(run: Path) -> str:
 
 
 def size_of(run: Aligner) -> int:
-    """D of a model's vectors.
+    """D, the size of a model's vectors.
 
     Raises:
-        InputError: its scores are no sum over words of the best region.
+        InputError: its scores are not sums over words of the best region.
     """
     if run.model.rule is None:
         raise InputError(f"{run.folder}: a model that looks at pictures and sentences together cannot be indexed.")

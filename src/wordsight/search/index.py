@@ -1,15 +1,15 @@
-"""A folder of pictures, ready to be asked: `Index.create`, `build`, `search`.
+"""Index: a folder that makes a collection of pictures searchable: `Index.create`, `build`, `search`.
 
-INDEX/index.id          says that it is an index, and which (`identity.py`)
+INDEX/index.id          the mark: says that it is an index, and which (`identity.py`)
 INDEX/catalog.sqlite    what is known of each picture (`catalog.py`)
 INDEX/seal.json         what the catalogue must hold (`seal.py`)
 INDEX/vectors/          its regions as vectors, and their boxes (`vectors.py`)
-INDEX/model/            the model that made them, and encodes what is asked; none where it is the one in the box, or
-                        a dual encoder, which stays where it is
+INDEX/model/            the model that made them, and encodes queries; absent if it is the bundled model, or a dual
+                        encoder, which stays where it is
 INDEX/lock              held by the one process that writes
-INDEX/thumbs/           small pictures for a browser, made when they are first looked at (`thumbnails.py`)
-INDEX/broken.txt        the pictures that cannot be read, where there are some
-INDEX/sketch/           what photos are compared with drawings by, where it was asked for (`sketch_view.py`)
+INDEX/thumbs/           small pictures for a browser, made when they are first viewed (`thumbnails.py`)
+INDEX/broken.txt        the pictures that cannot be read, if there are any
+INDEX/sketch/           the sketch view, for comparing photos with drawings, if it was made (`sketch_view.py`)
 """
 
 from collections.abc import Callable, Sequence
@@ -53,22 +53,22 @@ from wordsight.vision.ocr import is_installed, text_reader
 
 
 class Index(IndexFolder, FormerNames):
-    """An index in a folder, as pictures are put in, taken out and asked for."""
+    """An index in a folder: add pictures, remove them, and search."""
 
     _sketch: SketchView | None = None
 
     @classmethod
     def create(cls, folder: str | Path, run: str | Path | None = None, device: str = "auto") -> "Index":
-        """An index without pictures, or the one that is there, if it is of the same model.
+        """Make an index without pictures, or open the one that is there, if it is of the same model.
 
         Args:
-            folder: where to make it: new, or empty.
-            run: the folder of a model that aligns, which is copied into the index; or a dual encoder, which stays where
+            folder: a new or empty folder, or that of an index.
+            run: the folder of an alignment model, which is copied into the index; or a dual encoder, which stays where
                 it is (a folder, or `hub:ID`); None for the bundled model, or for that of the index there.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            InputError: the model cannot be indexed, or the folder holds something else or cannot be written.
+            InputError: the index cannot use the model or has another, or the folder is unusable or cannot be written.
         """
         folder = Path(folder)
         if is_ours(folder) and (said := mend(folder, BUSY)):
@@ -81,7 +81,7 @@ class Index(IndexFolder, FormerNames):
         if run is not None and is_dual(run) and (home := find_dual(run).home) != index.facts["home"]:
             with index.writing() as catalog, catalog.change():
                 catalog.set_fact("home", home)
-            index._opened = None  # it was moved
+            index._opened = None  # the dual encoder was moved
         return index
 
     def build(
@@ -97,28 +97,27 @@ class Index(IndexFolder, FormerNames):
         """Bring the index up to date with files of pictures and videos.
 
         Args:
-            pictures: files, folders or patterns, or one of them; those that are new are added, those whose content has
-                changed are refreshed, those that were moved keep their number.
-            prune: forget pictures whose files are gone.
-            force: forget them too where a drive may be missing; or who is asked, see `Gone`.
-            repair: look for damaged rows, and make them anew.
-            text: read the text in pictures (extra `ocr`); an index whose text was read once reads that of new pictures
-                as well.
-            progress: who is told how far it is.
+            pictures: files, folders or patterns, or one of them. New pictures are added, those with changed content are
+                refreshed, and those that were moved keep their number.
+            prune: remove pictures whose files are gone from the index.
+            force: remove them even if a drive may be missing; or a function that asks the user, see `Gone`.
+            repair: find damaged rows, and make them anew.
+            text: read the text in pictures (extra `ocr`); later builds then read that of new pictures as well.
+            progress: receives the progress.
 
         Raises:
-            InputError: nothing that is named is there, another process is writing, the index cannot be written, or
-                `prune` is refused; what was added before is kept.
+            InputError: no file is found, another process is writing, the index cannot be written, or `prune` is
+                refused; what was added before is kept.
         """
         listing = listed_files(pictures)
         progress = progress or Progress()
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
         if text:
-            text_reader()  # or nothing is begun
+            text_reader()  # fails here, before anything is begun, if it is not installed
         with self.writing() as catalog, progress.task("index") as count:
             damaged = damage.repair(catalog, self.segments, self.paths.is_gone) if repair else []
-            if repair:  # only what is known to be sound is copied
+            if repair:  # recoding copies only what is known to be sound
                 recode(catalog, self.segments, progress)
             first = compact.begin(catalog, self.opened, listing, progress)
             builder = Builder(catalog, self.opened)
@@ -139,18 +138,18 @@ class Index(IndexFolder, FormerNames):
 
     @property
     def sketched(self) -> bool:
-        """Whether it can be searched by drawing."""
+        """Whether the index can be searched by drawing."""
         return any(sketch_view.stamp(self.folder))
 
     def sketch(self, run: str | Path | None = None, progress: Progress | None = None) -> dict[str, int]:
         """Make the index searchable by drawing; `build` keeps it so.
 
         Args:
-            run: a run of `wordsight sketch train`; None for the one that is there, or for views without learning.
+            run: a run of `wordsight sketch train`; None for the one that the index has, or for a view without learning.
             progress: receives updates.
 
         Returns:
-            How many pictures were `added`, how many `pictures` have a sketch view now, and how many are `broken`.
+            The numbers of pictures `added`, of `pictures` that have a sketch view now, and of those that are `broken`.
 
         Raises:
             InputError: the run cannot be used, or the index cannot be written.
@@ -158,11 +157,11 @@ class Index(IndexFolder, FormerNames):
         return sketch_view.make(self.opened, None if run is None else Path(run), progress or Progress())
 
     def search_sketch(self, sketch: Source, **wanted: Unpack[SearchKeywords]) -> SearchResults:
-        """The photos that fit a drawing best.
+        """Search by drawing: the photos that fit a drawing best.
 
         Args:
             sketch: a drawing of lines on plain paper: a file, its bytes, a picture or its pixels.
-            **wanted: which hits, and how many, see `find.SearchOptions`.
+            **wanted: which hits to return, and how many, see `options.SearchOptions`.
 
         Raises:
             InputError: the index has no sketch view, or the drawing is empty, or a photograph.
@@ -171,7 +170,7 @@ class Index(IndexFolder, FormerNames):
         return search_sketch(lambda: self.opened, self._sketch, sketch, SearchOptions(**keywords(wanted)))
 
     def _read_text(self, catalog: Catalog, progress: Progress, must: bool) -> list[str]:
-        """Read the text of the pictures that it is not known of; gives why some could not be read."""
+        """Read the text of the pictures whose text is not known; returns why that of some could not be read."""
         try:
             with progress.task("text") as count:
                 return texts.fill(catalog, self.paths, count)
@@ -189,16 +188,16 @@ class Index(IndexFolder, FormerNames):
         rerank_top: int = AMONG,
         **wanted: Unpack[SearchKeywords],
     ) -> SearchResults:
-        """The pictures that fit a query best.
+        """Search: the pictures that fit a query best.
 
         Args:
             ask: a sentence, a picture (a `Path`, not text), a `Sentence` or `Like`, or a list of these, whose weighted
-                scores are added up. Words in double quotes are words written in pictures, where the text is known.
-            text: what is written in pictures, or several such texts, all of which must be there; words are looked for
-                in their order, in any spelling, and `lond*` is the beginning of a word.
-            reranker: looks again at the first pictures, see `rerank.py`; then `ask` is a single sentence.
-            rerank_top: how many of the first.
-            **wanted: which hits, and how many, see `find.SearchOptions`.
+                scores are added up. Words in double quotes are text in the pictures, if the index has read it.
+            text: text that is written in the pictures, or several such texts, all of which must be there; words are
+                found in their order and in any spelling, and `lond*` is the beginning of a word.
+            reranker: scores the first pictures again, see `rerank.py`; `ask` must then be a single sentence.
+            rerank_top: the number of first pictures to score again.
+            **wanted: which hits to return, and how many, see `options.SearchOptions`.
 
         Raises:
             InputError: the query cannot be used, or the index is damaged.
@@ -209,14 +208,14 @@ class Index(IndexFolder, FormerNames):
         return find(lambda: self.opened, [ask], SearchOptions(**keywords(wanted)))[0]
 
     def search_many(self, asks: Sequence[Ask], **wanted: Unpack[SearchKeywords]) -> list[SearchResults]:
-        """The same for many queries, which is faster for each of them."""
+        """Search with many queries at once, which is faster for each of them; see `search`."""
         return find(lambda: self.opened, asks, SearchOptions(**keywords(wanted))) if asks else []
 
     def annotate(self, table: str | Path) -> list[str]:
-        """Take what the user knows of pictures and videos from a CSV or JSON file, in place of what was known of them.
+        """Read the user's metadata of pictures and videos from a CSV or JSON file, in place of what they had.
 
         Returns:
-            The names in it that no picture of the index has.
+            The names in the file that no picture of the index has.
 
         Raises:
             InputError: the file cannot be used, or the index cannot be written.
@@ -231,11 +230,11 @@ class Index(IndexFolder, FormerNames):
         return lost
 
     def calibrate(self, data: str | Path | None = None, progress: Progress | None = None) -> Calibration:
-        """Learn how sure hits are, see `calibrate.py`, and keep it.
+        """Learn the calibration of scores, see `calibrate.py`, and keep it in the index.
 
         Args:
             data: a dataset with a split `val`; None for the data that the model was trained on.
-            progress: who is told how far it is.
+            progress: receives the progress.
 
         Raises:
             InputError: the dataset cannot be used, or the index cannot be written.
@@ -249,10 +248,10 @@ class Index(IndexFolder, FormerNames):
         """Add the pictures of another index of the same model, see `merge.py`.
 
         Returns:
-            How many pictures were added, and how many were there already.
+            The number of pictures added, and of those that were there already.
 
         Raises:
-            InputError: the indexes do not go together, or this one cannot be written.
+            InputError: the indexes cannot be merged, or this one cannot be written.
         """
         source = Opened(Path(other), self.device) if isinstance(other, str | Path) else other.opened
         check_match(self.opened, source)
@@ -263,7 +262,7 @@ class Index(IndexFolder, FormerNames):
         return counts
 
     def remove(self, pictures: Names) -> int:
-        """Leave pictures out, by file or folder, whether these still exist or not; gives how many there were.
+        """Remove pictures, by file or folder, whether these still exist or not; returns how many there were.
 
         Raises:
             InputError: one of the names stands for no picture in the index, or the index cannot be written.
@@ -282,16 +281,16 @@ class Index(IndexFolder, FormerNames):
             return len(set(map(file_of, gone)) & set(map(file_of, keys)))
 
     def info(self) -> dict[str, Any]:
-        """What is in it, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
+        """Summary of the index, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
         return info(self.opened)
 
     def verify(self) -> list[Path]:
-        """The pictures of which something is not as it was written; `build` makes them anew.
+        """Check the index: the pictures whose data are not as they were written; `build` makes them anew.
 
         Raises:
             InputError: something else in the catalogue is damaged; `build` repairs what can be.
         """
-        seal = Seal.read(self.folder)  # before the catalogue: it may not be of a later commit
+        seal = Seal.read(self.folder)  # read before the catalogue, lest it be of a later commit
         with Catalog(self.folder) as catalog:
             found = damage.find(catalog, self.segments, seal)
             if found.others:

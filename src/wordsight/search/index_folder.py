@@ -1,4 +1,4 @@
-"""The folder of an index: what stands in it now, and who may write to it."""
+"""Folder of an index: gives access to the index in it, and lets one process write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ from wordsight.search.vectors import Segments
 
 
 class IndexFolder:
-    """The folder of an index, and whatever index stands there, if it is replaced.
+    """Folder of an index; if the index in it is replaced, this follows.
 
     Attributes:
-        folder: where it is.
-        device: where pictures and sentences are encoded.
+        folder: its path.
+        device: the device on which pictures and sentences are encoded.
     """
 
     def __init__(self, folder: str | Path, device: str = "auto") -> None:
@@ -43,7 +43,7 @@ class IndexFolder:
         """The index that stands in the folder now.
 
         Raises:
-            InputError: there is none, or it is damaged or of a newer version.
+            InputError: there is none, it is damaged or of a newer version, or it keeps being replaced.
         """
         last = self._opened
         for _ in range(TRIES):
@@ -54,17 +54,17 @@ class IndexFolder:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What is written about the whole index."""
+        """The facts about the whole index."""
         return self.opened.facts
 
     @property
     def paths(self) -> Paths:
-        """What its pictures are called."""
+        """Converts between files and the names of pictures."""
         return self.opened.paths
 
     @property
     def segments(self) -> Segments:
-        """Their vectors."""
+        """The vectors of its pictures."""
         return self.opened.segments
 
     @property
@@ -77,17 +77,17 @@ class IndexFolder:
         """The model of the index.
 
         Raises:
-            InputError: it is missing, damaged or another than the vectors are of.
+            InputError: it is missing or damaged, or did not make the vectors.
         """
         return self.opened.run
 
     @property
     def rule(self) -> Rule:
-        """How words make a score."""
+        """The rule by which the words of a query make a score."""
         return self.opened.rule
 
     def snapshot(self, catalog: Catalog) -> Snapshot:
-        """The index as a reading catalogue sees it; kept until it changes.
+        """The snapshot of the index that an open catalogue sees; kept until the index changes.
 
         Raises:
             InputError: a file of vectors is cut short.
@@ -96,15 +96,15 @@ class IndexFolder:
 
     @contextmanager
     def writing(self, wait: float = 0.0) -> Iterator[Catalog]:
-        """The catalogue, for the only process that writes.
+        """Hold the lock of the index, and open its catalogue for writing.
 
         Args:
-            wait: seconds that are waited for another one to end.
+            wait: seconds to wait for another process that holds the lock.
 
         Raises:
             InputError: another process is writing, or the folder cannot be written.
         """
-        _ = self.opened  # or a lock would be put into what is no index
+        _ = self.opened  # else a lock would be put into a folder that is no index
         with locked(self.folder, BUSY, wait=wait):
             try:
                 mark(self.folder)
@@ -114,20 +114,20 @@ class IndexFolder:
                 yield catalog
 
     def compact(self, region_bytes: int | None = None, progress: Progress | None = None) -> int:
-        """Keep codes of a few bytes a region in place of exact vectors, from now on; see `compact.py`.
+        """Make the index compact: codes of a few bytes a region replace its exact vectors; see `compact.py`.
 
-        There is no way back but building the index anew. An index of few pictures stays exact until it has more.
+        The only way back is to build the index anew. An index of few pictures stays exact until it has more.
 
         Args:
-            region_bytes: of the codes of a region; more of them find more of the true best pictures. None for those
-                that it has already, or else 112.
-            progress: who is told how far it is.
+            region_bytes: bytes of a region's codes; larger codes find more of the true best pictures. None for the
+                number that the index has already, or else 112.
+            progress: receives the progress.
 
         Returns:
-            How many pictures were written anew.
+            The number of pictures rewritten.
 
         Raises:
-            InputError: it is compact already with another number of bytes, or cannot be written.
+            InputError: the number is out of range or not that of the compact index, or the index cannot be written.
         """
         with self.writing() as catalog:
             compact.ask_for(catalog, self.opened, region_bytes)

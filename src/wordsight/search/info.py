@@ -1,4 +1,4 @@
-"""What there is in an index, and the list of what cannot be read."""
+"""Summary of an index, and the list of what cannot be read."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _HEAD = "# Pictures and folders that could not be read when this index was last 
 
 
 def info(index: Opened) -> dict[str, Any]:
-    """What is in an index, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
+    """Summary of an index, as plain values: counts, sizes, the model, and the pictures that cannot be read."""
     with Catalog(index.folder) as catalog:
         (every,) = catalog.db.execute("SELECT count(*) FROM pictures").fetchone()
         of_videos = f"SELECT count(*), count(DISTINCT {VIDEO}) FROM pictures WHERE {FRAME}"
@@ -52,13 +52,13 @@ def info(index: Opened) -> dict[str, Any]:
 
 
 def _bytes(path: Path) -> int:
-    with contextlib.suppress(OSError):  # a writer may just have taken it away
+    with contextlib.suppress(OSError):  # a writer may just have deleted it
         return path.lstat().st_size if path.is_file() else 0
     return 0
 
 
 def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -> None:
-    """List what cannot be read in a file of the index, a line each; no file where there is nothing.
+    """Write what cannot be read to `broken.txt`, a line each; if there is nothing, delete that file.
 
     Raises:
         InputError: it cannot be written.
@@ -76,7 +76,7 @@ def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a list of what is broken was written here, and not by the user."""
+    """Whether this `broken.txt` was written by wordsight, and not by the user."""
     try:
         return read_bytes(path).startswith(_HEAD.encode())
     except OSError:

@@ -1,4 +1,4 @@
-"""The fused scan where numba and the processor allow it: which instructions there are, and what they need to run."""
+"""Instructions of the fused scan: which ones numba and the processor allow, and what they need to run."""
 
 import ctypes
 import platform
@@ -18,13 +18,13 @@ from wordsight.search.threads import in_threads
 
 Instructions = Literal["amx", "vnni"]
 HALF = 7.5  # the middle of half a byte
-MOST_VNNI = 64  # words; for more ONNX Runtime, which multiplies larger blocks, is as fast
+MOST_VNNI = 64  # words; with more, ONNX Runtime is as fast, as it multiplies larger blocks
 _ARCH_PRCTL, _REQUEST, _TILES = 158, 0x1023, 18  # of Linux on x86-64: a process must ask for AMX's registers
 
 
 @cache
 def instructions() -> tuple[Instructions, ...]:
-    """The ways of `fused.py` that work here, the fastest first; none without numba (the extra `fast`)."""
+    """The instructions that `fused.py` can use here, the fastest first; none without numba (the extra `fast`)."""
     if find_spec("numba") is None or platform.machine() not in ("x86_64", "AMD64"):
         return ()
     from llvmlite import binding
@@ -39,7 +39,7 @@ def instructions() -> tuple[Instructions, ...]:
 
 
 def chosen(words: int) -> Instructions | None:
-    """The fastest way for so many words; None where ONNX Runtime is to multiply."""
+    """The fastest instructions for `words` words; None if ONNX Runtime is to multiply."""
     for way in instructions():
         if way == "amx" or words <= MOST_VNNI:
             return way
@@ -57,22 +57,22 @@ def fused_scores(
     *,
     halves: bool = False,
 ) -> NDArray[np.float32]:
-    """What the rounded vectors of I pictures score with Q queries, by torch's number of threads.
+    """Scores of the rounded vectors of I pictures with Q queries, computed in torch's number of threads.
 
     Args:
         way: one of `instructions()`.
-        rows: (rows, D) of a file, in memory.
+        rows: (rows, D) of a segment, in memory.
         first: (I,) each picture's first row, ascending.
-        count: (I,) how many rows.
-        steps: (I,) how long a step of each is.
+        count: (I,) the number of rows of each.
+        steps: (I,) the step length of each.
         words: W words.
-        shares: (W, Q) how much each counts in each query.
-        halves: whether a number has half a byte, so that `rows` is (rows, D / 2), and 7.5 stands for 0.
+        shares: (W, Q) the weight of each word in each query.
+        halves: whether a number takes half a byte, so that `rows` is (rows, D / 2), and 7.5 stands for 0.
 
     Returns:
         (Q, I) float32.
     """
-    owned = [np.flatnonzero(column) for column in shares.numpy().T]  # of each query its own words
+    owned = [np.flatnonzero(column) for column in shares.numpy().T]  # the words of each query
     order, ends = np.concatenate(owned), np.cumsum([0, *map(len, owned)])
     query = np.repeat(np.arange(len(owned)), np.diff(ends))
     values = words.values[order]
@@ -96,9 +96,9 @@ def fused_scores(
 
 
 def packed(words: NDArray[np.int8], way: Instructions, planes: int = 1) -> NDArray[np.int8]:
-    """Words (W, D) as they are multiplied, in groups of 16 and steps of 64 bytes of each plane, padded with 0.
+    """Pack words (W, D) for multiplication, in groups of 16 and steps of 64 bytes of each plane, padded with 0.
 
-    VNNI takes word after word; AMX of each step 4 bytes of each word in turn.
+    VNNI takes word after word; AMX takes, of each step, 4 bytes of each word in turn.
     """
     size = words.shape[1] // planes
     groups, steps = -(-len(words) // GROUP), -(-size // CHUNK)
@@ -113,7 +113,7 @@ def packed(words: NDArray[np.int8], way: Instructions, planes: int = 1) -> NDArr
 
 @cache
 def _shape(way: Instructions) -> NDArray[np.uint8] | None:
-    """What tells AMX that its tiles have 16 rows of 64 bytes (palette 1 of Intel's manual)."""
+    """Configuration of AMX's tiles, 16 rows of 64 bytes each (palette 1 of Intel's manual); None for VNNI."""
     if way == "vnni":
         return None
     told = np.zeros(64, np.uint8)
@@ -134,7 +134,7 @@ def _buffers(words: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.uint8
 
 
 def _may_use_tiles() -> bool:
-    """Ask the system for AMX's registers, for all threads of this process."""
+    """Ask the system for AMX's registers, for all threads of this process; returns whether it grants them."""
     if not sys.platform.startswith("linux"):
         return False
     return ctypes.CDLL(None, use_errno=True).syscall(_ARCH_PRCTL, _REQUEST, _TILES) == 0

@@ -1,4 +1,4 @@
-"""Which pictures of an index have the same content as a file: it was moved, is the same by another name, or a copy."""
+"""Pictures of an index with the same content as a file, which was moved, has another name too, or is a copy."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,23 @@ from wordsight.search.paths import Paths
 
 
 class Known:
-    """The pictures of an index whose rows hold, by name and by content.
+    """The pictures of an index that have rows, by name and by content.
 
     Attributes:
-        entries: by name.
+        entries: their entries, by name.
     """
 
     def __init__(self, entries: Iterable[Entry], paths: Paths) -> None:
         self.entries: dict[str, Entry] = {}
         self._paths = paths
         self._same: dict[bytes, dict[str, Entry]] = {}  # content -> name -> entry
-        self._gone: dict[bytes, dict[str, Entry]] = {}  # those of a content whose files are gone, once looked at
-        self._real: dict[bytes, dict[str, Entry]] = {}  # and by the paths that no link is in
+        self._gone: dict[bytes, dict[str, Entry]] = {}  # likewise, if its file is gone; filled on demand
+        self._real: dict[bytes, dict[str, Entry]] = {}  # content -> path without links -> entry; filled on demand
         for entry in entries:
             self.put(entry)
 
     def put(self, entry: Entry) -> None:
-        """A picture, new or as it is now."""
+        """Add a picture, or replace its entry."""
         old = self.entries.get(entry.path)
         if old:
             self.drop(old)
@@ -33,20 +33,20 @@ class Known:
         self._same.setdefault(entry.hash, {})[entry.path] = entry
 
     def drop(self, entry: Entry) -> None:
-        """A picture is not called so any more, or has other content."""
+        """Remove a picture that has another name or other content now."""
         self.entries.pop(entry.path, None)
         for found in (self._same, self._gone):
             found.get(entry.hash, {}).pop(entry.path, None)
 
     def copy_of(self, content: bytes) -> Entry | None:
-        """A picture of this content."""
+        """A picture of this content; None if there is none."""
         return next(iter(self._same.get(content, {}).values()), None)
 
     def permuted(self, now: Mapping[str, Entry]) -> dict[str, str]:
-        """Which pictures have the names of others now, whose own pictures are elsewhere too: old name -> new name.
+        """The pictures that now have the names of others, which have moved as well: old name -> new name.
 
         Args:
-            now: by name, files that are new or whose content may be another.
+            now: by name, the files that are new or whose content may have changed.
         """
         left = {key for key, new in now.items() if key in self.entries and self.entries[key].hash != new.hash}
         sources: dict[bytes, list[str]] = {}
@@ -56,19 +56,19 @@ class Known:
         for new in sorted(left | (now.keys() - self.entries.keys())):
             if same := sources.get(now[new].hash):
                 pairs[same.pop(0)] = new
-        for new in sorted(left & pairs.keys() - set(pairs.values())):  # the first of a chain: its own name is gone
+        for new in sorted(left & pairs.keys() - set(pairs.values())):  # the first of a chain: its name has no file now
             known = self._same.get(now[new].hash, {})
             if gone := [key for key in known if key not in pairs and self._paths.is_gone(key)]:
                 pairs[gone[0]] = new
         while over := [old for old, new in pairs.items() if new in self.entries and new not in pairs]:
-            for old in over:  # what had the name is no more: the name's picture has changed
+            for old in over:  # the picture that had the new name is nowhere else: its content has changed
                 del pairs[old]
         return pairs
 
     def moved_to(self, new: Entry, path: Path) -> Entry | None:
-        """The picture that a file has been until it was moved: of the same content, and its file is gone.
+        """The picture that a file was before it was moved: one of the same content whose file is gone.
 
-        It is also what was known by a link to this file.
+        If there is none, it is the picture that was known by a link to this file.
         """
         if new.hash not in self._same:
             return None

@@ -1,4 +1,4 @@
-"""Files that go into an index: pictures, and videos where they can be read."""
+"""Files that go into an index: pictures, and videos if they can be read."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,14 @@ from wordsight.vision.video_frames import reads_videos
 def listed_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
     """Resolve names to files of pictures and videos.
 
-    Without the extra `video` the videos are left out together, in one sentence.
+    Without the extra `video` all videos are left out, with one sentence that says so.
 
     Args:
-        names: as of `picture_files`.
-        listed: likewise.
+        names: see `picture_files`.
+        listed: see `picture_files`.
 
     Raises:
-        InputError: there is none at all.
+        InputError: there is no file at all.
     """
     if isinstance(names, Listing):
         return names

@@ -1,4 +1,4 @@
-"""What can be known of a picture's file without decoding it."""
+"""Entries of files: what is known of a picture or a video without decoding it."""
 
 import errno
 import hashlib
@@ -13,19 +13,19 @@ from wordsight.search.paths import is_gone
 from wordsight.vision.headers import read_header
 from wordsight.vision.video_frames import VideoHeader, read_video_header
 
-MOST = 2**31  # bytes; no picture is larger
+MOST = 2**31  # maximum size of a picture, in bytes
 BLOCK = 2**20  # bytes of a video that are read at a time
 
 
 def look(key: str, path: Path) -> Entry:
-    """A picture's file as an entry that has no rows yet.
+    """The entry of a picture's file, without rows yet.
 
     Args:
-        key: what it is called in the index.
+        key: its name in the index.
         path: the file.
 
     Raises:
-        OSError: it is no regular file, or cannot be read.
+        OSError: it is no regular file, is too large, or cannot be read.
     """
     with open_regular(path) as file:
         found = os.fstat(file.fileno())
@@ -38,7 +38,7 @@ def look(key: str, path: Path) -> Entry:
 
 
 def look_at_video(key: str, path: Path) -> tuple[Entry, VideoHeader]:
-    """A video's file as an entry of the whole, without width and height; and what its header says.
+    """The entry of a video as a whole, without width and height; and the header of its file.
 
     Raises:
         OSError: it is no regular file, or cannot be read.
@@ -75,7 +75,7 @@ def _entry(
 
 
 def why(error: OSError) -> str:
-    """Why a file is no picture that can be read."""
+    """The reason why a picture's file cannot be read."""
     if is_gone(error):
         return "no such picture"
     if isinstance(error, IsADirectoryError):
@@ -84,7 +84,7 @@ def why(error: OSError) -> str:
 
 
 def state(path: Path) -> tuple[bool, str]:
-    """Whether a picture's file is gone, and why it cannot be read; empty where it can."""
+    """Whether a picture's file is gone, and why it cannot be read: empty if it can be, or is gone."""
     try:
         with open_regular(path):
             return False, ""
@@ -93,7 +93,7 @@ def state(path: Path) -> tuple[bool, str]:
 
 
 def _date(seconds: float) -> datetime:
-    """When a file was changed, local time; 1970 for what no calendar has."""
+    """The modification time of a file, local time; 1970 if the calendar has no such date."""
     try:
         return datetime.fromtimestamp(seconds)
     except (OverflowError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One index into another: rows are copied as they are, nothing is computed again."""
+"""Merge one index into another: rows are copied, and no picture is encoded again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +15,7 @@ PICTURES = 256  # committed together
 
 
 def check_match(mine: Opened, source: Opened) -> None:
-    """That one index can be merged into another.
+    """Require that one index can be merged into another.
 
     Raises:
         InputError: they are of different models, or the same index.
@@ -29,25 +29,25 @@ def check_match(mine: Opened, source: Opened) -> None:
 def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
     """Add the pictures and videos of another index, with what is known of them.
 
-    Those that are in both stay as they are. Interrupted, what was committed is kept, and the same call goes on.
+    Those in both indexes stay as they are. After an interruption, the same call continues from what was committed.
 
     Args:
-        mine: the index that is added to.
+        mine: the index to add to.
         catalog: its catalogue, open for writing.
         source: the other index.
 
     Returns:
-        How many pictures and videos were added, and how many were there already.
+        The number of pictures and videos added, and of those that were there already.
 
     Raises:
         InputError: files are damaged or cannot be written.
     """
-    seal = Seal.read(source.folder)  # before the catalogue: it may not be of a later commit
+    seal = Seal.read(source.folder)  # read before the catalogue, lest it be of a later commit
     with Catalog(source.folder) as theirs:
         _require_sound(theirs, source, seal)
         snapshot = source.snapshot(theirs)
         source.check()
-        # a video is known once all of it is: of one whose merge was interrupted frames are there already
+        # a video counts as known once it has a row: an interrupted merge leaves frames of one without a row
         known = {entry.path for entry in catalog.entries()} | frames.videos(catalog).keys()
         every = [(entry, _name(entry, source, mine)) for entry in theirs.entries() if entry.rows]
         new = [(entry, key) for entry, key in every if not known & {file_of(key), key}]
@@ -62,7 +62,7 @@ def merge(mine: Opened, catalog: Catalog, source: Opened) -> tuple[int, int]:
 
 
 def unknown(index: Opened) -> list[str]:
-    """What is known of some pictures of an index and not of others, each in a sentence.
+    """What is known of only some pictures of an index (text, sketch view), each in a sentence.
 
     Raises:
         InputError: the index is damaged.
@@ -77,14 +77,14 @@ def unknown(index: Opened) -> list[str]:
 
 
 def _name(entry: Entry, source: Opened, mine: Opened) -> str:
-    """What a picture or frame of another index is called here."""
+    """The name in this index of a picture or frame of another."""
     file, time = split(entry.path)
     key = mine.paths.key(source.paths.path(file))
     return key if time is None else frame_key(key, time)
 
 
 def _copy_videos(theirs: Catalog, catalog: Catalog, names: Mapping[str, str]) -> None:
-    """How far videos are, by their names there and here, once all their frames are here."""
+    """Copy how far videos are indexed, once all their frames are here; `names` are those there -> those here."""
     rows = [(one._replace(path=names[name]), name) for name, one in frames.videos(theirs).items() if name in names]
     if rows:
         with catalog.change():
@@ -93,10 +93,10 @@ def _copy_videos(theirs: Catalog, catalog: Catalog, names: Mapping[str, str]) ->
 
 
 def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:
-    """That nothing damaged is taken over: its checksum here would be that of the damage.
+    """Require that nothing damaged is copied: its checksum here would be that of the damaged data.
 
     Raises:
-        InputError: something is damaged; pictures that wait to be encoded again are not, they are left out.
+        InputError: something is damaged, except pictures that wait to be encoded again, which are left out.
     """
     found = damage.find(theirs, source.segments, seal)
     if found.others:
@@ -112,13 +112,13 @@ def _require_sound(theirs: Catalog, source: Opened, seal: Seal | None) -> None:
 def _copy(
     part: Sequence[tuple[Entry, str]], snapshot: Snapshot, theirs: Catalog, catalog: Catalog, into: Opened
 ) -> None:
-    """Entries of another index under new names, with their rows; those that share rows there share them here."""
+    """Copy entries of another index under new names, with their rows; those that share rows there share them here."""
     batch, copied = copy_rows(
         snapshot.vectors, snapshot.boxes, [entry for entry, _ in part], into.segments, catalog.segments()
     )
     moved = [entry._replace(path=key) for entry, (_, key) in zip(copied, part, strict=True)]
     with catalog.change():
-        catalog.put(batch, moved)  # what cameras took them, the next build reads
+        catalog.put(batch, moved)  # the next build reads which cameras took them
         texts.copy(theirs, catalog, {entry.path: key for entry, key in part})
 
 
