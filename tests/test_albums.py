@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from wordsight.search.albums import as_csv
 from wordsight.search.catalog import Catalog
 from wordsight.search.index import Index
 from wordsight.web import reveal
@@ -69,6 +70,12 @@ def test_an_album_is_made_changed_found_by_and_forgotten(web: TestClient, index:
     assert web.get(f"{API}/info").json()["albums"] == 1
     assert web.delete(f"{API}/albums/{album['id']}").status_code == 204
     assert web.get(f"{API}/albums").json() == [] and index.verify() == []
+
+
+def test_metadata_named_as_a_column_of_the_export_is_kept() -> None:
+    row = dict.fromkeys(("path", "time", "number", "taken", "taken_from", "camera", "width", "height"), "")
+    (found,) = csv.DictReader(io.StringIO(as_csv([row | {"meta": {"camera": "Leica", "place": "lake"}}])))
+    assert (found["camera"], found["meta:camera"], found["place"]) == ("", "Leica", "lake")
 
 
 def test_an_album_is_exported(web: TestClient, index: Index) -> None:

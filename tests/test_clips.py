@@ -391,5 +391,9 @@ def test_captions_of_videos_and_their_shots(tmp_path: Path) -> None:
     assert "cannot be read as a video" in each["broken"][str(gone)]
     text = say(path, "--shots").stdout.splitlines()
     assert text[1] == str(path) and [line.split()[1:4] for line in text[2:]][1] == ["1.0", "-", "2.0"]
+    grey(100).save(tmp_path / "still.png")
+    both = say(path, tmp_path / "still.png", "--shots").stdout.splitlines()
+    assert both[-2] == str(tmp_path / "still.png")
+    assert not both[-1][12:31].strip() and both[-1][31] != " "  # a picture has no times
     failed = say(gone)
     assert failed.exit_code == 2 and failed.stderr.count("\n") == 1 and "broken.mp4" in failed.stderr

@@ -212,6 +212,16 @@ def test_training_and_validation_have_the_trees(parsed: Path, recipe_file: Path)
         assert 0 < there < len(said)
 
 
+def test_parses_of_further_datasets_are_read_too(parsed: Path, world: Path, recipe_file: Path, tmp_path: Path) -> None:
+    shutil.copytree(world, tmp_path / "first")
+    (tmp_path / "first" / NAME).write_text(ROW)
+    recipe = read_recipe(recipe_file)
+    data = replace(recipe.data, path=str(tmp_path / "first"), also=(str(parsed),))
+    made = prepare(replace(recipe, model={"name": "defrag"}, data=data), Told())
+    tree = made.train.words.tree
+    assert tree is not None and not torch.equal(tree, chains(made.train.words.mask))
+
+
 def test_models_that_read_no_trees_read_no_parses(parsed: Path, recipe_file: Path, tmp_path: Path) -> None:
     copied = tmp_path / "world"
     shutil.copytree(parsed, copied)

@@ -116,6 +116,13 @@ def test_relevance_is_as_counted_by_hand() -> None:
     assert found["relevant_t2i_queries"] == 4 and found["relevant_t2i_R@1"] == 75
 
 
+def test_a_score_that_is_no_number_counts_against_the_model() -> None:
+    right = torch.tensor([[True, False], [False, True]])
+    scores = torch.tensor([[torch.nan, 0.0], [torch.nan, 0.0]])  # of a right answer, and of a wrong one
+    found = relevance_metrics(scores, Relevant(right, right))
+    assert found["relevant_i2t_R@1"] == 0 and found["relevant_i2t_R@5"] == 100
+
+
 def test_relevance_of_one_right_answer_each_is_recall() -> None:
     random = torch.Generator().manual_seed(1)
     scores = torch.randn(30, 30, generator=random)

@@ -309,7 +309,7 @@ def test_a_template_is_filled(
         ("walks", "walk"), ("sits", "sit"), ("is", "are"), ("has", "have"), ("uses", "use"), ("carries", "carry"),
         ("ties", "tie"), ("pushes", "push"), ("catches", "catch"), ("attaches", "attach"), ("aches", "ache"),
         ("presses", "press"), ("fixes", "fix"), ("squeezes", "squeeze"), ("goes", "go"), ("sat", "sat"),
-        ("press", "press"),
+        ("press", "press"), ("focuses", "focus"), ("pauses", "pause"),
     ],
 )  # fmt: skip
 def test_a_verb_agrees_with_a_plural(verb: str, form: str) -> None:
@@ -339,6 +339,7 @@ def test_plural_nouns_are_known() -> None:
         "outdoors",
         "gas",
         "specimen",
+        "ramen",
         "",
         "gymnastics",
     ]

@@ -185,7 +185,7 @@ def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -
     """
     if len(asked) != 1 or not isinstance(asked[0], Like):
         raise InputError(f"--captions {file}: expected one --picture, and no sentence.")
-    lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(file).split("\n") if line.strip()]
     if not lines:
         raise InputError(f"{file}: expected a caption a line, found none.")
     found = best_sentences(index.run, asked[0], lines, count)

@@ -152,7 +152,7 @@ def _compare(
                 )
         if run.task.gallery != gallery:
             raise InputError(f"{folder}: this run {run.task.does}, the first does not; compare runs of the same data.")
-        parses = parses_of(dataset.root, run.model, pictures, progress, learnt_from_parses(run.checkpoint))
+        parses = parses_of([dataset.root], run.model, pictures, progress, learnt_from_parses(run.checkpoint))
         found = outcome(run, pictures, parses, beam, out / "outcomes", progress, phrases, bank, folds)
         members.append(Member.of(run, found, bool(parses)))
         progress.say(f"{number + 1} of {len(folders)}: {folder.name}, {_in_short(members[-1])}")

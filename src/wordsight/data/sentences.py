@@ -20,7 +20,7 @@ def load_sentences(path: Path) -> list[list[str]]:
     Raises:
         InputError: the file cannot be read, is malformed (the message names the line), or has no sentence.
     """
-    lines = _text(path).splitlines()
+    lines = _text(path).split("\n")
     if ".jsonl" in path.suffixes[-2:]:
         found = [_captions(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
     else:

@@ -69,7 +69,7 @@ def measure(
         relevant_pairs(Path(relevance), wanted)  # refuse a bad file before the work
     every = load_phrases(dataset.root, [picture.name for picture in wanted], boxed=False) if grounding else []
     pictures, rows = featured(run.encoder, wanted, progress, split, run.folder if report else None)
-    parses = parses_of(dataset.root, run.model, pictures, progress, learnt_from_parses(run.checkpoint))
+    parses = parses_of([dataset.root], run.model, pictures, progress, learnt_from_parses(run.checkpoint))
     known = pairs(pictures, rows, run.vocabulary, parses)
     images, texts = encode(run.model, known)
     scores = score_matrix(run.model, images, texts)

@@ -36,7 +36,9 @@ def relevance_metrics(scores: Tensor, relevant: Relevant) -> dict[str, float]:
 def _metrics(scores: Tensor, relevant: Tensor) -> dict[str, Tensor]:
     """Metrics of each query (Q,) from scores (Q, G) and relevance (Q, G), with at least one relevant answer each."""
     wrong_first = relevant.int().argsort(dim=1, stable=True)
-    order = scores.nan_to_num(torch.inf).gather(1, wrong_first).argsort(dim=1, descending=True, stable=True)
+    worst = torch.where(relevant, -torch.inf, torch.inf)  # NaN, too, counts against the model
+    known = torch.where(scores.isnan(), worst, scores)
+    order = known.gather(1, wrong_first).argsort(dim=1, descending=True, stable=True)
     right = relevant.gather(1, wrong_first.gather(1, order)).double()  # (Q, G), best first
     places = torch.arange(1, right.shape[1] + 1)
     count = right.sum(1, keepdim=True)  # (Q, 1)

@@ -69,7 +69,8 @@ class Described:
             if part.file != before:
                 lines.append(printable(part.file))
             before = part.file
-            when = f"  {part.start:6.1f} - {part.end:6.1f}" if timed else ""
+            times = self._times(path) if timed else {}
+            when = f"  {times['start']:6.1f} - {times['end']:6.1f}" if times else " " * 17 * timed
             for one in said:
                 box = "".join(f"{100 * edge:5.0f}" for edge in one.box) if isinstance(one, RegionCaption) else ""
                 if one.certain is not False:

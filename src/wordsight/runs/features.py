@@ -32,18 +32,18 @@ def pictures_of(dataset: Dataset, split: str, settings: DataSettings) -> list[Pi
 
 
 def parses_of(
-    folder: Path,
+    folders: Sequence[Path],
     model: "Model | type[Model]",
     pictures: Sequence[Picture],
     progress: Progress,
     learnt: bool | None = None,
 ) -> Parses:
-    """The parses of a dataset's captions, if the model reads parses; prints how many sentences have one.
+    """The parses of captions, if the model reads parses; prints how many sentences have one.
 
     Empty if the model reads none, or no sentence has one.
 
     Args:
-        folder: of the dataset.
+        folders: of the datasets; if two have a parse of a sentence, the first counts.
         model: the model that is to read them.
         pictures: whose sentences are meant.
         progress: receives how many sentences have a parse.
@@ -55,14 +55,14 @@ def parses_of(
     """
     if not getattr(model, "parsed", False) or learnt is False:
         return {}
-    parses = load_parses(folder)
+    parses = {key: tokens for folder in reversed(folders) for key, tokens in load_parses(folder).items()}
     said = [letters(sentence) in parses for picture in pictures for sentence in picture.sentences]
     if any(said):
         progress.say(f"parses: {sum(said):,} of {len(said):,} sentences have one; the others are read as chains")
         return parses
     if learnt:
         progress.say(
-            f"{folder}: no sentence has a parse, so all are read as chains, though the model learnt from parses; "
+            f"{folders[0]}: no sentence has a parse, so all are read as chains, though the model learnt from parses; "
             "`wordsight data parse` makes them"
         )
     return {}
@@ -74,7 +74,8 @@ def learnt_from_parses(checkpoint: Checkpoint) -> bool:
     If the run did not record that: whether its training data has parses today.
     """
     noted = checkpoint.metrics.get("parses")
-    return bool(_has_parses(checkpoint.recipe.data.path) if noted is None else noted)
+    data = checkpoint.recipe.data
+    return any(map(_has_parses, (data.path, *data.also))) if noted is None else bool(noted)
 
 
 def _has_parses(data: str) -> bool:

@@ -128,12 +128,12 @@ def rows(catalog: Catalog, album: int, names: Sequence[str]) -> list[dict[str, A
 
 
 def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    """The result of `rows` as CSV, with one more column for each other key in the metadata."""
+    """The result of `rows` as CSV, with a column for each key of the metadata: `meta:KEY` if there is a column KEY."""
     own = ("path", "time", "number", "taken", "taken_from", "camera", "width", "height")
-    more = list(dict.fromkeys(name for row in found for name in row["meta"] if name not in own))
+    more = list(dict.fromkeys(name for row in found for name in row["meta"]))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow([*own, *more])
+    writer.writerow([*own, *(f"meta:{name}" if name in own else name for name in more)])
     for row in found:
         writer.writerow([*(row[name] for name in own), *(_cell(row["meta"].get(name, "")) for name in more)])
     return out.getvalue()

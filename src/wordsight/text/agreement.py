@@ -5,7 +5,8 @@ import re
 _PLURALS = {"people", "men", "women", "children", "police", "geese", "mice", "feet", "teeth", "skis", "taxis"}
 _SINGULARS = {"gas", "canvas", "christmas", "atlas", "pancreas", "chaos", "cosmos", "rhinoceros", "thermos"}
 _SINGULARS |= {"outdoors", "indoors", "upstairs", "downstairs", "lens", "news", "series", "species"}
-_IRREGULAR = {"is": "are", "was": "were", "has": "have", "does": "do", "goes": "go"}
+_MEN = {"abdomen", "acumen", "amen", "cyclamen", "omen", "ramen", "regimen", "semen", "specimen", "stamen"}
+_IRREGULAR = {"is": "are", "was": "were", "has": "have", "does": "do", "goes": "go", "focuses": "focus"}
 
 
 def is_plural(noun: str) -> bool:
@@ -14,7 +15,7 @@ def is_plural(noun: str) -> bool:
     Decided by the ending "s" and lists of exceptions; the head is the last word, or the last before "of".
     """
     head = noun.lower().partition(" of ")[0].rpartition(" ")[2]
-    if head.endswith(("men", "people", "children")) and head not in ("specimen", "abdomen", "omen", "stamen", "semen"):
+    if head.endswith(("men", "people", "children")) and head not in _MEN:
         return True
     return head in _PLURALS or (
         len(head) > 2 and head.endswith("s") and not head.endswith(("ss", "us", "is", "ics")) and head not in _SINGULARS

@@ -117,7 +117,8 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
     seen = [featured(encoder, pictures, progress, name, out) for pictures, name in splits]
     if start:
         check_choice(seen[1][0], recipe.data.val)
-    parses = parses_of(datasets[0].root, model_class(str(recipe.model["name"])), train, progress)
+    folders = [dataset.root for dataset in datasets]
+    parses = parses_of(folders, model_class(str(recipe.model["name"])), train, progress)
     made = [pairs(*one, vocabulary, parses) for one in seen]
     references = [picture.sentences for picture in seen[1][0]]
     if aligned:

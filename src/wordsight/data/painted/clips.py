@@ -72,7 +72,7 @@ def story(seed: int, number: int) -> Story:
         second = rng.choice([one for one in CHANGES if one not in (first, OPPOSITE.get(first))])
         if {first, second} == {"grows", "shrinks"}:
             second = "stops"
-        return Story(kind, (things[0],), (first, "stops" if second == "stops" and first in WAYS else second))
+        return Story(kind, (things[0],), (first, second))
     if kind == "passes":
         return Story(kind, tuple(things), (rng.choice(list(WAYS)), rng.choice(("behind", "in front of"))))
     return Story(kind, tuple(things), (rng.choice(("appears", "vanishes")), rng.choice(("appears", "vanishes"))))
