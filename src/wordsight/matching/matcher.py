@@ -124,7 +124,7 @@ class Matcher(Configured):
         return score.word_regions(images, texts)
 
     def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
-        """Attention steps of a model that attends several times, one pair a row; by default none."""
+        """Attention steps of a model that attends several times, one pair per row; by default none."""
         return []
 
     def loss(self, batch: Batch) -> Tensor:

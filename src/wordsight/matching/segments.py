@@ -226,7 +226,7 @@ def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
     """Viterbi decoding: the assignment a that maximises E(a) exactly, equations 10 to 12.
 
     Args:
-        scores: (B, T, R), minus infinity at padded regions; at least one real region a row.
+        scores: (B, T, R), minus infinity at padded regions; at least one real region per row.
         mask: (B, T) bool.
         beta: (B,) >= 0, in units of the scores.
 
