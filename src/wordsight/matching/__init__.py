@@ -1,4 +1,4 @@
-"""Image-sentence matching: does this sentence fit this picture? One model a file; `MODELS` lists them."""
+"""Image-sentence matching: does this sentence fit this picture? Each model has one file; `MODELS` lists them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ MODELS = {
 
 
 def model_class(name: str) -> type["Matcher"]:
-    """The class behind a model's name; a KeyError for a name that is not in `MODELS`."""
+    """The class of a model by its name; raises KeyError for a name that is not in `MODELS`."""
     module, _, attribute = MODELS[name].partition(":")
     found: type[Matcher] = getattr(import_module(module), attribute)
     return found

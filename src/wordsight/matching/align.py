@@ -1,9 +1,9 @@
-"""DVSA: word-region alignment learned from pictures and sentences, without boxes of words. Open this file first.
+"""DVSA: word-region alignment learned from pictures and sentences, without annotated boxes. Read this file first.
 
 Karpathy & Fei-Fei 2015, "Deep Visual-Semantic Alignments for Generating Image Descriptions", equations 1 to 9. A
-picture is a bag of regions, a sentence a row of words, both mapped into one space. Their dot product says how well a
-word names a region; a picture fits a sentence if every word finds its region there. Training only asks that a
-sentence's own picture fits better than the others: the word-region alignment is latent, and emerges.
+picture is a bag of regions and a sentence is a row of words, both embedded in one space. The dot product of a word and
+a region says how well the word names the region; a picture fits a sentence if every word finds its region there.
+Training only asks that a sentence's own picture fits better than the others: the alignment itself is latent.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,40 +22,40 @@ from wordsight.matching.query_bank import QueryBank
 from wordsight.text.encoders import ENCODERS
 from wordsight.vision.standardise import mean_and_scale, of_regions
 
-STRANGE = 0.1  # share of the words of a training sentence that are read as if untrained
+STRANGE = 0.1  # share of a training sentence's words that are read as the unknown word; see `_read`
 
 
 class Align(Matcher):
     """The DVSA alignment model.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, size of the space where words and regions meet (h in the paper: 1000 to 1600).
+        embedding: D, size of the joint embedding space (h in the paper: 1000 to 1600).
         words: E, size of a word vector (the paper's are 300).
         hidden: H, size of the recurrent state (300 to 600 in the paper).
-        encoder: `brnn` (equations 2-6), `gru`, or `bag`: words without context.
-        loss: `ranking` (equation 9), `hardest` (its worst violation only, VSE++) or `contrastive` (InfoNCE).
+        encoder: `brnn` (equations 2-6), `gru`, or `bag` (words without context).
+        loss: `ranking` (equation 9), `hardest` (only its worst violation, VSE++) or `contrastive` (InfoNCE).
         margin: of the ranking losses.
         temperature: of the contrastive loss.
         normalise: scale vectors of both sides to length 1; the paper does not.
-        mean: the score is a mean over words in place of equation 8's sum.
-        thresholded_sum: equation 7 in place of 8.
-        dropout: on the sentence's side, everywhere but on recurrent links, 0 to 1.
-        region_dropout: on feature columns, the same ones in all regions of a picture.
-        context: add the first region, the whole picture, to every region through a linear map of its own; what all
-            regions share does not change any word's best region, so ranking uses it without blurring the evidence.
-        sampled_regions: regions of each picture in a training step, the first and others at random; 0 for all.
-        lexicon_weight: weight of the closed-form tables of `lexicon.py`; 0 for none. Halved while training, which
-            would cancel part of them.
-        query_bank: pictures in the query bank (`query_bank.py`), with two sentences each, of the training split; 0 for
+        mean: score by the mean over words instead of equation 8's sum.
+        thresholded_sum: score by equation 7 instead of 8.
+        dropout: on the sentence's side, everywhere except on recurrent links, 0 to 1.
+        region_dropout: dropout of feature columns, the same ones in all regions of a picture.
+        context: add a separate linear map of the first region, the whole picture, to every region. What all regions
+            share does not change any word's best region, so it helps ranking without blurring the evidence.
+        sampled_regions: regions of each picture in a training step: the first, and others at random; 0 for all.
+        lexicon_weight: weight of the closed-form tables of `lexicon.py`; 0 for none. Halved in training, as the learned
+            weights would otherwise cancel part of them.
+        query_bank: pictures of the training split in the query bank (`query_bank.py`), with two sentences each; 0 for
             none. tau is twice the temperature; only with the contrastive loss.
-        query_bank_regions: how many regions of each of these pictures are kept, the first; 0 for all.
-        meaning_weight: weight of the classifier's evidence of `meaning.py`; halved while training.
-        labels: L, how many of the last feature columns are detector labels.
-        meanings: M, how many of the columns before these are the region's word vector; 0 for a closed vocabulary.
-        trained: how many words of the vocabulary, the first, are in the training split; 0 for all. The others have
-            only a word vector.
+        query_bank_regions: number of regions kept of each of these pictures, the first ones; 0 for all.
+        meaning_weight: weight of the classifier's evidence of `meaning.py`; halved in training.
+        labels: L, number of detector labels, the last feature columns.
+        meanings: M, number of columns before these that hold the region's word vector; 0 for a closed vocabulary.
+        trained: number of words in the training split, the first of the vocabulary; 0 for all. The others have only a
+            word vector.
     """
 
     mean: Tensor
@@ -103,7 +103,7 @@ class Align(Matcher):
             raise ValueError(f"query_bank = {query_bank}: expected loss = 'contrastive', whose temperature it takes")
         self.trained = trained or vocabulary
         self.words = nn.Embedding(self.trained, words)  # W_w, equation 2
-        columns = slice(features - labels - meanings, features - labels)  # where a region's word vector is
+        columns = slice(features - labels - meanings, features - labels)  # of a region's word vector
         self.meaning = Meaning(vocabulary, columns, meaning_weight) if meanings else None
         self.read = nn.Linear(meanings, words, bias=False) if meanings else None
         self.sentence = ENCODERS[encoder](words, hidden, embedding, dropout)
@@ -119,7 +119,7 @@ class Align(Matcher):
         self.objective, self.margin, self.temperature = loss, margin, temperature
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D), with closed-form evidence."""
+        """Equation 1, v = W_m CNN(I_b) + b_m: regions (I, R, F) -> vectors (I, R, D), plus closed-form evidence."""
         features = self._drop((regions.features - self.mean) * self.scale)
         values = self.region(features)  # (I, R, D)
         if self.context is not None:
@@ -128,7 +128,7 @@ class Align(Matcher):
         return Vectors(torch.cat([self._finish(values), *known], dim=-1), regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D), with closed-form evidence."""
+        """s_t, equations 2 to 6: words (N, T) -> vectors (N, T, D), plus closed-form evidence."""
         embedded = self.dropout(self._read(words.ids))  # (N, T, E)
         values = self._finish(self.sentence(embedded, words.mask.sum(dim=1)))
         known = [part.encode_texts(words) for part in self._evidence]
@@ -136,11 +136,11 @@ class Align(Matcher):
 
     @property
     def _evidence(self) -> list[Lexicon | Meaning]:
-        """Closed-form evidence about words and regions, as more columns of their vectors."""
+        """Closed-form evidence about words and regions, which adds columns to their vectors."""
         return [part for part in (self.lexicon, self.meaning) if part is not None]
 
     def glimpse(self, regions: Regions) -> Regions:
-        """In training the first region and others at random, `sampled_regions` in all, where that is not 0."""
+        """In training, `sampled_regions` regions if not 0: the first, and others at random; else all regions."""
         return some(regions, self.sampled_regions) if self.training and self.sampled_regions else regions
 
     def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
@@ -156,18 +156,18 @@ class Align(Matcher):
             self.lexicon.fit(batches(), labels)
 
     def read_word_table(self, meanings: Tensor, silent: Tensor) -> None:
-        """Take the word table's vectors (V, M) of the vocabulary, and which words (V,) are function words."""
+        """Store the vocabulary's vectors (V, M) from the word table, and its mask (V,) of function words."""
         if self.meaning is not None:
             self.meaning.set(meanings, silent)
 
     def _drop(self, features: Tensor) -> Tensor:
-        """Dropout of the same columns in all regions of a picture: (I, R, F) -> (I, R, F)."""
+        """Drop the same feature columns in all regions of a picture: (I, R, F) -> (I, R, F)."""
         return features * self.region_dropout(torch.ones_like(features[:, :1]))
 
     def _read(self, ids: Tensor) -> Tensor:
         """Word vectors (N, T, E): trained embeddings plus mapped vectors of the word table.
 
-        In training some words are read as unknown, so that the table's vector suffices for untrained ones.
+        Training reads some words as unknown, so that the table's vector alone suffices for untrained words.
         """
         if self.meaning is None or self.read is None:
             return self.words(ids)
@@ -181,7 +181,7 @@ class Align(Matcher):
 
 
 def some(regions: Regions, count: int) -> Regions:
-    """Sample `count` regions, the same ones in every picture: the first, and others at random."""
+    """Sample `count` regions, the same for every picture: the first, and others at random."""
     others = torch.randperm(regions.mask.shape[1] - 1)[: count - 1] + 1
     chosen = torch.cat([torch.zeros(1, dtype=torch.long), others]).to(regions.mask.device)
     return Regions(regions.features[:, chosen], regions.mask[:, chosen], regions.boxes[:, chosen])

@@ -12,11 +12,11 @@ from wordsight.matching.segments import Grouping, Segment, segments
 from wordsight.text.vocabulary import Vocabulary
 
 Box = tuple[float, ...]  # `xyxy` fractions of a picture's width and height
-GLANCED = 3  # boxes shown of a glance
+GLANCED = 3  # most boxes kept of an attention step
 
 
 class Aligned(Protocol):
-    """The box of each of T words."""
+    """Word-region alignment: the box of each of T words."""
 
     @property
     def words(self) -> Sequence[str]:
@@ -37,7 +37,7 @@ class Glance:
 
     Attributes:
         words: T attention weights of the words, which sum to 1.
-        boxes: at most `GLANCED` with the greatest weights, greatest first; `xyxy` fractions.
+        boxes: at most `GLANCED` boxes of greatest weight, greatest first; `xyxy` fractions.
         shares: attention weights of these boxes, 0 to 1.
     """
 
@@ -48,7 +48,7 @@ class Glance:
 
 @dataclass(frozen=True)
 class Evidence:
-    """An `Aligned` as plain values, with its segments (if any), the score of the sentence, and attention steps."""
+    """An `Aligned` as plain values, with its segments (if any), the sentence's score, and attention steps."""
 
     words: tuple[str, ...]
     boxes: tuple[Box, ...]
@@ -66,8 +66,8 @@ def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: st
         model: in evaluation mode.
         vocabulary: the model's.
         regions: of one picture.
-        sentence: any.
-        beta: how much neighbouring words hold together (`matching/segments.py`); 0 gives each word its best region.
+        sentence: any text.
+        beta: reward of neighbouring words for sharing a region (`matching/segments.py`); 0 gives each its best region.
     """
     device = next(model.parameters()).device
     images = model.image_vectors(regions.to(device))
@@ -82,7 +82,7 @@ def align(model: Matcher, vocabulary: Vocabulary, regions: Regions, sentence: st
 
 
 def _glance(step: Step, images: Vectors) -> Glance:
-    """An attention step of one picture and one sentence as plain values."""
+    """Convert an attention step of one picture and one sentence to plain values."""
     shares, regions = step.regions[0].topk(min(GLANCED, int(images.mask.sum())))
     boxes = tuple(tuple(box) for box in images.places[0, regions].tolist())
     return Glance(tuple(step.words[0].tolist()), boxes, tuple(shares.tolist()))

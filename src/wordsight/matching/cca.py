@@ -1,8 +1,8 @@
 """Canonical correlation analysis: the directions in which pictures and their sentences vary together.
 
 Hotelling 1936; Hodosh et al. 2013 rank Flickr8K by it; Gong et al. 2014, "A Multi-View Embedding Space for Modeling
-Internet Images, Tags, and Their Semantics", weigh each direction by its correlation and compare by the cosine. There is
-no gradient descent: covariances are summed once over the training pairs, and the rest is linear algebra.
+Internet Images, Tags, and Their Semantics", weight each direction by its correlation and compare by cosine. There is no
+gradient descent: covariances are summed once over the training pairs, and the rest is linear algebra.
 """
 
 import math
@@ -25,17 +25,17 @@ class CCA(Matcher):
     """Regularised linear CCA of pooled features and the words of a sentence, in closed form.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, how many directions are kept, the most correlated.
+        embedding: D, number of directions kept, the most correlated ones.
         words: E, size of a word vector.
-        sentence: a sentence is its `tfidf` counts (V, and their covariance is V x V), or the sum of its word `vectors`,
-            weighed by these (E).
+        sentence: what represents a sentence: `tfidf`, its tf-idf counts (V; their covariance is V x V), or `vectors`,
+            the sum of its word vectors weighted by these counts (E).
         ridge: added to every variance before whitening, in units of each side's mean variance.
-        power: directions are weighted by their correlation to this power; 0 for all alike.
-        kernel: how many random Fourier features replace the picture's features, which approximates CCA with a Gaussian
-            kernel (Rahimi & Recht 2007); 0 for the features themselves.
-        pool: image features: of the `whole` picture, or the `mean` over its regions.
+        power: directions are weighted by their correlation to this power; 0 weights all equally.
+        kernel: number of random Fourier features that replace the picture's features, which approximates CCA with a
+            Gaussian kernel (Rahimi & Recht 2007); 0 for the features themselves.
+        pool: image features: those of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -82,7 +82,7 @@ class CCA(Matcher):
         whole = (pooled.pooled(batch.regions, self.pool) for batch in batches())
         self.mean, self.scale = mean_and_scale(whole)
         self.counts.fit(batch.words for batch in batches())
-        if self.waves is not None:  # of a Gaussian as wide as pictures are apart: their mean squared distance is 2
+        if self.waves is not None:  # a Gaussian kernel of variance 2, the pictures' mean squared distance
             nn.init.normal_(self.waves.weight, std=math.sqrt(0.5))
             nn.init.uniform_(self.waves.bias, 0, 2 * math.pi)
         pairs = ((self._seen(batch.regions), self._said(batch.words), batch.picture) for batch in batches())
@@ -108,7 +108,7 @@ class Canonical(NamedTuple):
     Attributes:
         seen: (P,) the mean of x.
         said: (Q,) the mean of y.
-        a: (P, D) directions of x; on the training pairs a' (x - seen) has variances of at most 1 and no covariances.
+        a: (P, D) directions of x; on the training pairs, a' (x - seen) has variances of at most 1 and no covariances.
         b: (Q, D) directions of y, likewise.
         correlations: (D,) of the two in each direction, 0 to 1, greatest first.
     """
@@ -137,15 +137,15 @@ def canonical(pairs: Iterable[tuple[Tensor, Tensor, Tensor]], size: int, ridge: 
     whose singular values are the correlations. (The symmetric roots Sxx^-1/2 and Syy^-1/2 give the same a and b.)
 
     Args:
-        pairs: of some pictures x (I, P), their sentences y (N, Q), and the picture (N,) of each sentence; they are
-            read once, and their moments summed in float64.
+        pairs: blocks of pictures x (I, P), their sentences y (N, Q), and the picture (N,) of each sentence; read once,
+            with moments summed in float64.
         size: D, at most the smaller of P and Q.
         ridge: added to every variance, in units of the mean variance of its side; > 0.
     """
     count, (seen, said, xx, xy, yy) = 0, torch.zeros(5, 1, dtype=torch.float64)
     for some in pairs:
         x, y, picture = some[0].cpu().double(), some[1].cpu().double(), some[2].cpu()
-        often = torch.bincount(picture, minlength=len(x)).double()  # (I,): sentences of each
+        often = torch.bincount(picture, minlength=len(x)).double()  # (I,): number of sentences of each picture
         sums = y.new_zeros(len(x), y.shape[1]).index_add(0, picture, y)  # (I, Q)
         count, seen, said = count + len(y), seen + often @ x, said + y.sum(dim=0)
         xx, xy, yy = xx + (x * often[:, None]).T @ x, xy + x.T @ sums, yy + y.T @ y
@@ -162,7 +162,7 @@ def root(covariance: Tensor, ridge: float) -> Tensor:
     """The Cholesky factor (P, P), lower, of a covariance with a ridge in units of its mean variance.
 
     Raises:
-        InputError: there is none: the ridge is too small, or the covariance is not finite.
+        InputError: no factor exists: the ridge is too small, or the covariance is not finite.
     """
     variance = covariance.diagonal().mean().clamp(min=1e-12)
     try:

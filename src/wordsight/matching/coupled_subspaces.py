@@ -1,24 +1,24 @@
-"""Coupled subspaces: projections of sketches and of photos into one space, learned from pairs, with selection of views.
+"""Coupled subspaces: projections of sketches and photos into one space, learned from pairs, with view selection.
 
-A variant of our own in the family of Xu et al. 2016, "Instance-Level Coupled Subspace Learning for Fine-Grained
-Sketch-Based Image Retrieval", whose objective we have not seen: it is LCFS (Wang et al. 2013) with the identity of the
-photo as the target of both sides, and a norm over groups of whole views in place of single columns.
+Our own variant in the family of Xu et al. 2016, "Instance-Level Coupled Subspace Learning for Fine-Grained Sketch-Based
+Image Retrieval", whose objective we have not seen. It is LCFS (Wang et al. 2013) with the identity of the photo as the
+target of both sides, and a group norm over whole views instead of a norm over single columns.
 
 Photos X_p and sketches X_s, with each view centred on its side and scaled, are projected by W_p = U + V_p and
-W_s = U + V_s: a part that both share, since a view means the same on both sides, and a part of each side's own. With
-Y the centred identity of each row's photo, the learned parts minimise
+W_s = U + V_s: U is shared, since a view means the same on both sides, and V_p and V_s are each side's own. With Y the
+centred identity of each row's photo, the learned parts minimise
 
     |X_p W_p - Y|^2 + |X_s W_s - Y|^2 + penalty (sum over views v of c_v |U_v| + d_v |V_v|)^2        (1)
 
-(Frobenius norms; V_v is the view's own part of both sides). The sum of norms leaves few views. Alternating solution:
-with shares b of the norms, (sum c |U|)^2 = min over b of sum c^2 |U|^2 / b, so for fixed shares (1) is ridge regression
-with the kernel sum over blocks of b / c^2 K, and for fixed projections the best shares are in proportion to c |U|:
+(Frobenius norms; V_v is the view's part of V_p and V_s). The sum of norms keeps few views. Alternating solution: with
+shares b of the norms, (sum c |U|)^2 = min over b of sum c^2 |U|^2 / b. So for fixed shares, (1) is ridge regression
+with the kernel sum over blocks of b / c^2 K; for fixed projections, the best shares are proportional to c |U|. This is
 iteratively reweighted least squares. It stops when no share changes by more than `TOLERANCE`, or after `ROUNDS`.
 
-The weights c are those of an adaptive group norm (Wang & Leng 2008): 1 / agreement^power, where the agreement of a
-block is the mean reciprocal rank of sketches' own photos by this block alone, everything that belongs to the photo left
-out of the training (in closed form). At last the projections are brought to a low rank: the singular values of
-[X_p W_p; X_s W_s] are shrunk (the proximal step of its trace norm), and the first `rank` directions are kept.
+The weights c are those of an adaptive group norm (Wang & Leng 2008): 1 / agreement^power. The agreement of a block is
+the mean reciprocal rank of each sketch's own photo by this block alone, with all rows of that photo left out of the
+training (in closed form). Finally the projections are reduced in rank: the singular values of [X_p W_p; X_s W_s] are
+shrunk (the proximal step of its trace norm), and the first `rank` directions are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,23 +31,23 @@ from torch.nn.functional import normalize
 from wordsight.configured import Configured
 
 TOLERANCE, ROUNDS = 2e-3, 20
-BOTH = (True, False)  # kinds of blocks: of the shared part, and of each side's own
-KEPT = 1e-2  # share of the weights, below which a block is dropped
+BOTH = (True, False)  # kinds of blocks: the shared part, and each side's own part
+KEPT = 1e-2  # blocks with a smaller share of the kernel are dropped
 PENALTIES = (1.0, 2.0, 4.0)
-SAMPLED = 2  # sketches of each photo, by which views are selected
+SAMPLED = 2  # sketches of each photo used to select views
 
 
 class Fit(NamedTuple):
-    """What training found.
+    """Result of training: the selected views and the penalty.
 
     Attributes:
-        shared: view -> its share of the kernel through the part that both sides share; 0 where it was dropped.
-        own: view -> likewise through the parts of each side's own; all shares add up to 1.
-        agreement: view -> mean reciprocal rank by the view alone, photos left out of training; 0 where all are kept.
-        rounds: of reweighting.
-        change: the largest change of a share in the last of them.
-        penalty: that was taken, the one with the best agreement.
-        score: mean reciprocal rank of all kept views, likewise.
+        shared: view -> its share of the kernel in the part that both sides share; 0 if it was dropped.
+        own: view -> likewise in each side's own part; all shares add up to 1.
+        agreement: view -> mean reciprocal rank by the view alone, photos left out of training; 0 without selection.
+        rounds: number of reweightings.
+        change: the largest change of a share in the last round.
+        penalty: the one with the best agreement.
+        score: mean reciprocal rank with all kept views, photos left out of training.
     """
 
     shared: dict[str, float]
@@ -60,15 +60,15 @@ class Fit(NamedTuple):
 
 
 class CoupledSubspaces(Configured):
-    """The projections; see the module.
+    """Coupled subspaces of sketches and photos; see the module.
 
     Args:
-        size: F, columns of all views.
-        rank: D, of the common space.
-        power: of the agreement in the weights of the group norm; 0 for a plain group norm.
-        select: whether views are selected; else all have the same share.
-        shared: whether the sides share a part.
-        trace: by how much the singular values are shrunk, as a share of the greatest.
+        size: F, columns of all views together.
+        rank: D, size of the common space.
+        power: exponent of the agreement in the weights of the group norm; 0 for a plain group norm.
+        select: select views; else all have the same share.
+        shared: both sides share a part.
+        trace: amount by which singular values are shrunk, as a fraction of the greatest.
     """
 
     means: Tensor
@@ -94,11 +94,11 @@ class CoupledSubspaces(Configured):
         self.register_buffer("sketch", torch.zeros(size, rank))
 
     def encode_photos(self, views: Tensor) -> Tensor:
-        """Views of photos (P, F) -> (P, D), of length 1."""
+        """Views of photos (P, F) -> vectors (P, D) of length 1."""
         return normalize(((views - self.means[0]) * self.scales[0]) @ self.photo, dim=-1)
 
     def encode_sketches(self, views: Tensor) -> Tensor:
-        """Views of sketches (N, F) -> (N, D), of length 1."""
+        """Views of sketches (N, F) -> vectors (N, D) of length 1."""
         return normalize(((views - self.means[1]) * self.scales[1]) @ self.sketch, dim=-1)
 
     @torch.no_grad()
@@ -124,7 +124,7 @@ class CoupledSubspaces(Configured):
         return found
 
     def _selected(self, grams: Sequence["Gram"], photo: Tensor, names: Sequence[str]) -> Fit:
-        """The shares of views, and the penalty."""
+        """Select views: their shares, and the penalty."""
         kinds = BOTH if self.shared else BOTH[1:]
         blocks = [(gram, kind) for kind in kinds for gram in grams]
         rounds, change, middle = 0, 0.0, PENALTIES[len(PENALTIES) // 2]
@@ -144,7 +144,7 @@ class CoupledSubspaces(Configured):
         return Fit(parts[0], parts[1], agreements, rounds, change, best, scores[best])
 
     def _solve(self, x_p: Tensor, x_s: Tensor, photo: Tensor, views: Mapping[str, slice], found: Fit) -> None:
-        """Ridge regression with the shares found, brought to a low rank."""
+        """Solve the ridge regression with the selected shares, and reduce its rank."""
         count, x = len(x_p), torch.cat((x_p, x_s))
         kernel = torch.zeros(len(x), len(x))
         for name, block in views.items():
@@ -164,7 +164,7 @@ class CoupledSubspaces(Configured):
 
 
 class Gram(NamedTuple):
-    """Inner products of the rows of a view: photos first, then sketches.
+    """Gram matrix of a view: inner products of its rows, photos first, then sketches.
 
     Attributes:
         whole: (P + N, P + N).
@@ -176,11 +176,11 @@ class Gram(NamedTuple):
 
     @classmethod
     def of(cls, rows: Tensor, photos: int) -> "Gram":
-        """Of some rows."""
+        """The Gram matrix of rows (P + N, columns)."""
         return cls(rows @ rows.T, photos)
 
     def kernel(self, shared: bool) -> Tensor:
-        """The kernel of a part that both sides share, or of parts of their own, where sides have nothing in common."""
+        """The kernel of the shared part, or of each side's own part, which is 0 between photos and sketches."""
         if shared:
             return self.whole
         own = self.whole.clone()
@@ -188,15 +188,15 @@ class Gram(NamedTuple):
         return own
 
 
-Blocks = Sequence[tuple[Gram, bool]]  # a view's inner products, and whether they are of the shared part
+Blocks = Sequence[tuple[Gram, bool]]  # a view's Gram matrix, and whether the block is of the shared part
 
 
 def reweighted(blocks: Blocks, photo: Tensor, weights: Tensor, penalty: float) -> tuple[Tensor, int, float]:
-    """The shares (B,) of blocks in the kernel by (1), the rounds that it took, and the last change."""
+    """Minimise (1): the shares (B,) of blocks in the kernel, the number of rounds, and the last change."""
     goal = targets(blocks[0][0].photos, photo)
     norms, rounds, change = torch.full((len(blocks),), 1 / len(blocks)), 0, 1.0
     while rounds < ROUNDS and change > TOLERANCE:
-        scale = norms / weights**2  # of each block in the kernel
+        scale = norms / weights**2  # factor of each block in the kernel
         dual = ridge(mixed(blocks, scale), goal, penalty)
         squares = torch.tensor([(dual * (gram.kernel(kind) @ dual)).sum() for gram, kind in blocks])
         now = weights * scale * squares.clamp(min=0).sqrt()  # c |U|
@@ -207,7 +207,7 @@ def reweighted(blocks: Blocks, photo: Tensor, weights: Tensor, penalty: float) -
 
 
 def mixed(blocks: Blocks, shares: Tensor) -> Tensor:
-    """The sum of kernels, each times its share."""
+    """The sum of the blocks' kernels, weighted by their shares."""
     kernel = torch.zeros_like(blocks[0][0].whole)
     for (gram, kind), share in zip(blocks, shares.tolist(), strict=True):
         if share:
@@ -216,7 +216,7 @@ def mixed(blocks: Blocks, shares: Tensor) -> Tensor:
 
 
 def targets(count: int, photo: Tensor) -> Tensor:
-    """Y (P + N, P): which photo each row is of, centred."""
+    """Y (P + N, P): the photo of each row, one-hot and centred."""
     one = torch.eye(count) - 1 / count
     return torch.cat((one, one[photo]))
 
@@ -227,9 +227,9 @@ def ridge(kernel: Tensor, goal: Tensor, penalty: float) -> Tensor:
 
 
 def agreement(kernel: Tensor, photo: Tensor, penalty: float) -> float:
-    """Mean reciprocal rank of each sketch's photo among all, with all rows of that photo left out of the training.
+    """Mean reciprocal rank of each sketch's photo among all photos, all rows of that photo left out of training.
 
-    Leaving rows g out of ridge regression with G = (K + penalty)^-1 predicts Y_g - G_gg^-1 (G Y)_g.
+    Ridge regression without the rows g predicts Y_g - G_gg^-1 (G Y)_g for them, with G = (K + penalty)^-1.
     """
     count = kernel.shape[0] - len(photo)
     goal, rows = targets(count, photo), torch.cat((torch.arange(count), photo))
@@ -245,7 +245,7 @@ def agreement(kernel: Tensor, photo: Tensor, penalty: float) -> float:
 
 
 def sampled(photo: Tensor) -> Tensor:
-    """The places of at most `SAMPLED` sketches of each photo, the first."""
+    """Indices of the first sketches of each photo, at most `SAMPLED` of each."""
     seen: dict[int, int] = {}
     kept = []
     for place, one in enumerate(photo.tolist()):

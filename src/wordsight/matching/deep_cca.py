@@ -1,7 +1,7 @@
-"""Deep CCA: two networks trained so that the outputs have the greatest canonical correlations.
+"""Deep CCA: two networks trained to maximise the canonical correlations of their outputs.
 
 Andrew et al. 2013, "Deep Canonical Correlation Analysis"; for pictures and sentences Yan & Mikolajczyk 2015. The
-objective is of a whole batch and not of pairs, so batches have to be large: several times the size of the outputs.
+objective depends on the whole batch, not on single pairs, so batches must be large: several times the output size.
 """
 
 import sys
@@ -20,18 +20,18 @@ from wordsight.vision.standardise import mean_and_scale
 
 
 class DeepCCA(Matcher):
-    """A network on the pooled features of a picture, one on the tf-idf counts of a sentence, and linear CCA on both.
+    """Deep CCA: one network on a picture's pooled features, one on a sentence's tf-idf counts, and linear CCA on both.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
         embedding: D, size of both networks' outputs.
-        hidden: H, size of their hidden layer.
-        top: how many of the greatest correlations the objective sums; 0 for all.
+        hidden: H, size of their hidden layers.
+        top: number of greatest correlations that the objective sums; 0 for all.
         ridge: added to every variance before whitening, in units of each side's mean variance.
-        power: directions of the linear CCA are weighted by their correlation to this power; 0 for all alike.
+        power: directions of the linear CCA are weighted by their correlation to this power; 0 weights all equally.
         dropout: on inputs and hidden layers of both networks, 0 to 1.
-        pool: image features: of the `whole` picture, or the `mean` over its regions.
+        pool: image features: those of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -61,7 +61,7 @@ class DeepCCA(Matcher):
             network(features, hidden, embedding, dropout),
             network(vocabulary, hidden, embedding, dropout),
         )
-        self.a, self.b = (nn.Linear(embedding, embedding).requires_grad_(False) for _ in range(2))  # see `meet`
+        self.a, self.b = (nn.Linear(embedding, embedding).requires_grad_(False) for _ in range(2))  # see `refresh`
         for linear in (self.a, self.b):
             nn.init.eye_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -76,7 +76,7 @@ class DeepCCA(Matcher):
         return pooled.of_sentences(normalize(self.b(self.sentence(self.counts(words))), dim=-1), words)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Minus the sum of the correlations of f(x) and g(y), in full precision whatever the training's."""
+        """Minus the sum of the correlations of f(x) and g(y), always computed in full precision."""
         with torch.autocast(self.mean.device.type, enabled=False):
             x, y = self._seen(batch.regions)[batch.picture], self.sentence(self.counts(batch.words))  # (N, D) each
             return -correlations(x, y, self.ridge)[: self.top or None].sum()
@@ -89,7 +89,7 @@ class DeepCCA(Matcher):
 
     @torch.no_grad()
     def refresh(self, pictures: Callable[[int], Iterable[Batch]]) -> None:
-        """Linear CCA of the networks' current outputs, over the training split; in evaluation mode."""
+        """Fit the linear CCA to the networks' current outputs on the training split; in evaluation mode."""
         here = (batch.to(self.mean.device) for batch in pictures(sys.maxsize))
         pairs = ((self._seen(one.regions), self.sentence(self.counts(one.words)), one.picture) for one in here)
         canonical(pairs, self.a.out_features, self.ridge).onto(self.a, self.b, self.power)
@@ -100,17 +100,17 @@ class DeepCCA(Matcher):
 
 
 def network(told: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
-    """One hidden layer of rectified units: (B, told) -> (B, out)."""
+    """A network with one hidden layer of rectified linear units: (B, told) -> (B, out)."""
     first = nn.Linear(told, hidden)
-    nn.init.zeros_(first.bias)  # else, inputs being of length 1, it alone would decide which units are on at first
+    nn.init.zeros_(first.bias)  # inputs have length 1: else the bias would decide which units are active at first
     return nn.Sequential(nn.Dropout(dropout), first, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out))
 
 
 def correlations(x: Tensor, y: Tensor, ridge: float) -> Tensor:
-    """The canonical correlations of pairs x, y (N, D) each -> (D,), 0 to 1, greatest first; with gradients.
+    """Canonical correlations of pairs x, y, (N, D) each -> (D,), 0 to 1, greatest first; differentiable.
 
-    In float64 on the CPU, as not every device has it. By Cholesky factors and singular values alone: unlike those of
-    eigenvectors, their gradients do not divide by gaps between eigenvalues, and so stay finite where some are equal.
+    In float64 on the CPU, as not every device has float64. It uses only Cholesky factors and singular values: unlike
+    eigenvectors, their gradients do not divide by gaps between eigenvalues, so they stay finite where some are equal.
 
     Args:
         x: (N, D).

@@ -1,8 +1,8 @@
 """DeFrag: a sentence is a bag of dependency triplets (relation, word, word), a picture a bag of regions.
 
-Karpathy, Joulin & Fei-Fei 2014, "Deep Fragment Embeddings for Bidirectional Image Sentence Mapping". It is what DVSA
-came from. Beside ranking it has a fragment objective: the region that a pair of words belongs to is inferred by
-multiple-instance learning, in turns with the weights.
+Karpathy, Joulin & Fei-Fei 2014, "Deep Fragment Embeddings for Bidirectional Image Sentence Mapping", the predecessor
+of DVSA. Besides the ranking objective it has a fragment objective: multiple-instance learning infers which region a
+pair of words belongs to, alternating with updates of the weights.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,16 +22,16 @@ class DeFrag(Matcher):
     """Deep fragment embeddings.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, size of the space where fragments meet.
+        embedding: D, size of the joint embedding space of fragments.
         words: E, size of a word vector (200 in the paper, and fixed: `text.freeze`).
-        beta: weight of the global objective beside that of fragments; 0 for none.
+        beta: weight of the global objective relative to the fragment objective; 0 for none.
         margin: Delta of the global objective, in units of the normalised score.
-        smoothing: n, added to every sentence's length, or short ones would score higher.
-        infer_regions: which region a fragment belongs to is inferred; if not, it belongs to all regions of its picture.
-        dropout: on word vectors, 0 to 1.
-        region_dropout: on feature columns, the same ones in all regions of a picture.
+        smoothing: n, added to every sentence's length; without it short sentences would score higher.
+        infer_regions: infer which regions a fragment belongs to; else it belongs to all regions of its picture.
+        dropout: of word vectors, 0 to 1.
+        region_dropout: dropout of feature columns, the same ones in all regions of a picture.
     """
 
     rule = score.Rule(thresholded_sum=True)
@@ -61,7 +61,7 @@ class DeFrag(Matcher):
         self.beta, self.margin, self.smoothing, self.infer_regions = beta, margin, smoothing, infer_regions
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Divided by the number of regions, v / |g_k|: regions (I, R, F) -> vectors (I, R, D).
+        """Fragments divided by the number of regions, v / |g_k|: regions (I, R, F) -> vectors (I, R, D).
 
         Dividing the vectors divides the score, as max(0, v . s) / c = max(0, v / c . s) for every c > 0.
         """
@@ -69,9 +69,9 @@ class DeFrag(Matcher):
         return Vectors(values, regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """Divided by the smoothed number of pairs, s / (|g_l| + n): words (N, T) -> vectors (N, T, D), a pair a word.
+        """Fragments divided by the smoothed number of pairs, s / (|g_l| + n): words (N, T) -> vectors (N, T, D).
 
-        The span of a pair runs from one of its words to the other.
+        Each word stands for one pair, whose span runs from one of its words to the other.
         """
         said, heads = self.said(words)
         here = torch.arange(words.ids.shape[1], device=heads.device)
@@ -104,10 +104,10 @@ class DeFrag(Matcher):
         return words.mask.sum(dim=1) + self.smoothing
 
     def loss(self, batch: Batch) -> Tensor:
-        """C_F + beta C_G, from the products v . s that both share; C_F wants them as they are, not yet divided."""
+        """C_F + beta C_G, both from the same products v . s; C_F takes them undivided."""
         said, _ = self.said(batch.words)
         products = (self.seen(batch.regions) @ said.T).float()  # (I, R, W)
-        sentence = batch.words.mask.nonzero()[:, 0]  # (W,): whose pair it is
+        sentence = batch.words.mask.nonzero()[:, 0]  # (W,): the sentence of each pair
         loss = self.fragments(products, batch.regions.mask, batch.picture[sentence])
         if self.beta:
             sums = products.relu().masked_fill(~batch.regions.mask[:, :, None], 0).sum(dim=1)  # (I, W)
@@ -119,12 +119,12 @@ class DeFrag(Matcher):
     def fragments(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
         """The fragment alignment objective C_F: sum over regions i and pairs of words j of max(0, 1 - y_ij v_i . s_j).
 
-        Negatives outnumber positives by hundreds, so each kind has its mean in place of its sum.
+        Negatives outnumber positives by hundreds, so the mean of each kind replaces its sum.
 
         Args:
-            products: (I, R, W) of regions with pairs of words.
-            mask: (I, R) which regions are real.
-            picture: (W,) the right picture of each pair of words.
+            products: (I, R, W) v . s of regions with pairs of words.
+            mask: (I, R) bool, real regions.
+            picture: (W,) the matching picture of each pair of words.
         """
         right, real = self.belongs(products.detach(), mask, picture), mask[:, :, None]
         hinges = (1 - torch.where(right, products, -products)).relu()
@@ -134,11 +134,11 @@ class DeFrag(Matcher):
     def belongs(self, products: Tensor, mask: Tensor, picture: Tensor) -> Tensor:
         """Where y_ij is 1: (I, R, W) bool; elsewhere it is -1. Arguments as in `fragments`.
 
-        With `infer_regions`, a turn of mi-SVM (Andrews et al. 2003): of the regions of its own picture those are right
-        whose product is above zero, and that of the greatest product always.
+        With `infer_regions`, one step of mi-SVM (Andrews et al. 2003): in a pair's own picture, y is 1 for regions with
+        a product above zero, and always for the region with the greatest product.
         """
         words = torch.arange(len(picture), device=picture.device)
-        own = products[picture, :, words]  # (W, R): with the regions of the right picture
+        own = products[picture, :, words]  # (W, R): products with the regions of the matching picture
         right = mask[picture]
         if self.infer_regions:
             best = own.masked_fill(~right, -torch.inf).argmax(dim=1, keepdim=True)

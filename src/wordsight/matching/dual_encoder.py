@@ -1,7 +1,7 @@
-"""A pretrained dual encoder (CLIP and its kind) as a matcher: ranks by one vector a picture and one a sentence.
+"""Pretrained dual encoder (CLIP and the like) as a matcher: ranks by one vector per picture and one per sentence.
 
-The score is the cosine of the two. The other vectors serve as evidence: the regions of the picture, which
-`vision/dual_towers.py` tells apart, and the words of the sentence, each by itself in a template such as "a photo of a".
+The score is the cosine of the two. The other vectors serve as evidence: those of the picture's regions, from
+`vision/dual_towers.py`, and those of the sentence's words, each by itself in a template such as "a photo of a".
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ from wordsight.vision.dual_towers import DualTowers
 from wordsight.vision.proposals import COCO_NAMES
 
 TEMPLATES = {"clip": "a photo of a {}.", "siglip": "This is a photo of {}.", "siglip2": "This is a photo of {}."}
-_KEPT = 20_000  # words whose vectors are kept
+_KEPT = 20_000  # words whose vectors are cached; then the cache is emptied
 
 
 class DualEncoder(Matcher):
     """A dual encoder of the transformers library.
 
     Args:
-        towers: of the model.
-        kind: one of `TEMPLATES`.
+        towers: the model's two encoders.
+        kind: a key of `TEMPLATES`.
     """
 
     rule = score.Rule(mean=True, whole=True)
@@ -44,9 +44,9 @@ class DualEncoder(Matcher):
         return Vectors(regions.features, regions.mask, regions.boxes)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """Sentences (N, T) -> vectors (N, 1 + T, D): the whole sentence as it was written, then each of its words.
+        """Sentences (N, T) -> vectors (N, 1 + T, D): the whole sentence as written, then each of its words.
 
-        Function words have a vector of zeros.
+        Function words have zero vectors.
         """
         if words.spelling is None:
             raise TypeError("a dual encoder reads sentences as they were written: Words.spelling")
@@ -68,7 +68,7 @@ class DualEncoder(Matcher):
         return images.values[:, 0] @ texts.values[:, 0].T
 
     def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
-        """The cosine of each word with each region, without the vector of the whole picture: (B, T, R)."""
+        """The cosine of each word with each region: (B, T, R); minus infinity for the first, the whole picture."""
         found = score.word_regions(images, texts)
         found[:, :, 0] = -torch.inf
         return found
@@ -83,7 +83,7 @@ class DualEncoder(Matcher):
 
 
 class EveryWord(Vocabulary):
-    """An open vocabulary, for a model that reads letters: it has every word, and ids for function words alone."""
+    """Open vocabulary, for a model that reads letters: every word; ids only for function words and COCO names."""
 
     open: ClassVar[bool] = True
 
@@ -91,17 +91,17 @@ class EveryWord(Vocabulary):
         super().__init__((*SPECIAL, *sorted(FUNCTION_WORDS), *(name for name in COCO_NAMES if name.isalpha())))
 
     def __contains__(self, word: object) -> bool:
-        """Whether it is a word."""
+        """Whether it is a word, that is, not a special entry."""
         return word not in SPECIAL
 
     def encode(self, sentences: Sequence[str]) -> Words:
-        """See `Vocabulary.encode`; with the sentences as they were written."""
+        """See `Vocabulary.encode`; adds the sentences as written."""
         words = super().encode(sentences)
         return Words(words.ids, words.mask, spelling=spelling(sentences))
 
 
 def spelling(sentences: Sequence[str]) -> Tensor:
-    """Sentences as code points: (N, L) int32, 0 behind the end."""
+    """Sentences as code points: (N, L) int32, padded with 0."""
     rows = [torch.tensor([ord(letter) for letter in text], dtype=torch.int32) for text in sentences]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True) if rows else torch.zeros(0, 0, dtype=torch.int32)
 

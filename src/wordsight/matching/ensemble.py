@@ -1,4 +1,4 @@
-"""Ensemble: matchers that score together."""
+"""Ensemble: several matchers used as one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,13 +10,13 @@ from wordsight.matching.matcher import Matcher
 
 
 class Ensemble(Matcher):
-    """Members trained apart, with concatenated vectors: the score of a word and a region is the sum of the members'.
+    """Ensemble of separately trained matchers: a word-region score is the sum of the members' scores.
 
-    So all members choose a word's region together, and an ensemble is searched and explained like a single model.
-    Its `rule` is the first member's; its hubness is the sum of the members'.
+    The members' vectors are concatenated. So all members choose a word's region together, and an ensemble is searched
+    and explained like a single model. Its `rule` is the first member's; its hubness is the sum of the members'.
 
     Args:
-        members: of the same vocabulary and features, trained; at least one.
+        members: at least one trained matcher; all of the same vocabulary and features.
     """
 
     def __init__(self, members: Sequence[Matcher]) -> None:
@@ -27,7 +27,7 @@ class Ensemble(Matcher):
         self.parsed = any(member.parsed for member in members)
 
     def clear_query_bank(self) -> None:
-        """Clear every member's."""
+        """Empty every member's query bank."""
         for member in self._all():
             member.clear_query_bank()
 
@@ -40,11 +40,11 @@ class Ensemble(Matcher):
         return _joined([member.encode_texts(words) for member in self._all()])
 
     def image_vectors(self, regions: Regions) -> Vectors:
-        """With the sum of the members' hubness, where they have query banks."""
+        """Encode, with the sum of the members' hubness if they have query banks."""
         return _joined([member.image_vectors(regions) for member in self._all()])
 
     def text_vectors(self, words: Words) -> Vectors:
-        """With the sum of the members' hubness, where they have query banks."""
+        """Encode, with the sum of the members' hubness if they have query banks."""
         return _joined([member.text_vectors(words) for member in self._all()])
 
     def loss(self, batch: Batch) -> Tensor:

@@ -1,13 +1,13 @@
-"""Word-region lexicon: two tables in closed form, counted before any training.
+"""Word-region lexicon: two tables in closed form, fitted before training.
 
 Labels to words. A detector says "person", "several persons", "dog"; sentences say "man", "men", "puppy". Which goes
-with which is a translation problem, and IBM model 1 solves it (Brown et al. 1993): each word is aligned with one label
-of the picture; that alignment is latent, and expectation-maximisation infers it from many pairs.
+with which is a translation problem, solved by IBM model 1 (Brown et al. 1993): each word is aligned with one label of
+the picture; the alignment is latent, and expectation-maximisation infers it from many pairs.
 
 Features to words. Ridge regression from a whole picture's features to the words of its sentences. Pooling is linear,
-so the same weights on a region say how much of the word is *there* (class activation maps, Zhou et al. 2016).
+so the same weights applied to a region measure the word *there* (class activation maps, Zhou et al. 2016).
 
-Pictures and sentences suffice. A ranking loss does not say *which* region a word should take; these tables do.
+Both need only pictures and sentences. A ranking loss does not say *which* region a word should take; the tables do.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,22 +18,22 @@ from torch import Tensor, nn
 from wordsight.batch import Batch, LabelInfo, Regions, Words
 
 SMOOTHING = 200.0  # pseudo-counts: words of the average sentence added to every label
-NEAR, NAMED = 0.35, 8.0  # cosine from which a word is near a label's name, and the weight of that
-RIDGE, SEEN = 3.0, 2.0  # penalty of the regression, and its weight beside the labels
+NEAR, NAMED = 0.35, 8.0  # least cosine of a word near a label's name, and the weight of the excess
+RIDGE, SEEN = 3.0, 2.0  # penalty of the regression, and its weight relative to the labels
 
 
 class Lexicon(nn.Module):
-    """Both tables, as more columns of each region's and each word's vector.
+    """Word-region lexicon: both tables, as extra columns of each region's and each word's vector.
 
-    Their product is a log-odds of the word at the region, so scores, evidence and any index work as before. One more
-    number prefers large boxes near the middle, where nothing else decides.
+    The product of these columns is the log-odds of the word at the region, so scores, evidence and indexes work as
+    before. One extra number prefers large boxes near the middle, where nothing else decides.
 
     Args:
-        features: F, of which the last `labels` columns say how much a region holds of each label.
-        labels: L, 0 where there is no detector that knows classes.
+        features: F, of which the last `labels` columns are a region's label values.
+        labels: L, 0 without a detector that knows classes.
         vocabulary: V.
-        weight: of the tables; halved while training, which would cancel part of them.
-        rank: K, how many directions of the regression are kept.
+        weight: of the tables; halved in training, as the learned weights would otherwise cancel part of them.
+        rank: K, number of directions kept of the regression.
     """
 
     named: Tensor  # (L, V), log-odds of words under labels, >= 0
@@ -58,7 +58,7 @@ class Lexicon(nn.Module):
         return weight * torch.cat(columns, dim=-1)
 
     def encode_texts(self, words: Words) -> Tensor:
-        """Words (N, T) -> (N, T, L + K + 1); 0 for words beyond the table."""
+        """Words (N, T) -> (N, T, L + K + 1); 0 for words beyond the table, except the last column."""
         columns = torch.cat([self.named, self.said])  # (L + K, V)
         known = words.ids < columns.shape[1]
         told = columns.T[words.ids * known] * known[..., None]
@@ -69,7 +69,7 @@ class Lexicon(nn.Module):
 
         Args:
             batches: every picture of the training split, first region the whole picture, with all its sentences.
-            labels: words are counted under labels whose presence varies independently; None for all, without names.
+            labels: words are counted only under its labels of independent presence; None for all, without similarities.
         """
         looks, held, ids, spoken = [], [], [], []
         for batch in batches:
@@ -96,8 +96,8 @@ class Lexicon(nn.Module):
         self.named.copy_(odds.clamp(min=0))
 
     def _regress(self, looks: Tensor, ids: Sequence[Tensor], spoken: Sequence[int]) -> None:
-        """Ridge regression of standardised word counts, kept to its strongest directions."""
-        said = torch.zeros(len(looks), self.said.shape[1])  # (I, V): the share of the sentences with the word
+        """Ridge regression of standardised word counts, truncated to its strongest directions."""
+        said = torch.zeros(len(looks), self.said.shape[1])  # (I, V): share of a picture's sentences that have the word
         sentences = torch.bincount(torch.tensor(spoken), minlength=len(looks)).clamp(min=1)
         for row, words in zip(spoken, ids, strict=True):
             said[row, words.unique()] += 1 / sentences[row]
@@ -107,21 +107,21 @@ class Lexicon(nn.Module):
         looks = looks - self.mean
         gram = looks.T @ looks + RIDGE * torch.eye(self.looks)
         weights = torch.linalg.solve(gram, looks.T @ said)  # (F - L, V)
-        rank = min(len(self.said), len(often))  # a small vocabulary leaves the others 0
+        rank = min(len(self.said), len(often))  # with a small vocabulary the other columns stay 0
         left, strength, right = torch.svd_lowrank(weights, q=rank, niter=4)
         self.seen[:, :rank] = SEEN * left * strength.sqrt()
         self.said[:rank] = strength.sqrt()[:, None] * right.T
 
 
 def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocabulary: int, rounds: int = 8) -> Tensor:
-    """IBM model 1: expected counts of (label, word) after rounds of expectation-maximisation.
+    """IBM model 1: expected counts of (label, word) pairs after expectation-maximisation.
 
     Args:
-        labels: for each sentence, how much its picture holds of each label (L,), >= 0.
+        labels: for each sentence, its picture's label values (L,), >= 0.
         ids: the words (T,) of each sentence.
         kinds: L.
         vocabulary: V.
-        rounds: of expectation and maximisation.
+        rounds: number of EM iterations.
 
     Returns:
         (L, V), >= 0.
@@ -140,7 +140,7 @@ def translate(labels: Sequence[Tensor], ids: Sequence[Tensor], kinds: int, vocab
 
 
 def _blocks(labels: Sequence[Tensor], ids: Sequence[Tensor], size: int = 100) -> Iterator[tuple[Tensor, Tensor]]:
-    """The words (W,) of `size` sentences at a time, and how much the picture of each holds of each label (L, W)."""
+    """The words (W,) of `size` sentences at a time, and the label values (L, W) of each word's picture."""
     for first in range(0, len(ids), size):
         some = ids[first : first + size]
         lengths = torch.tensor([len(words) for words in some])
@@ -151,7 +151,7 @@ def _blocks(labels: Sequence[Tensor], ids: Sequence[Tensor], size: int = 100) ->
 
 
 def prominence(boxes: Tensor) -> Tensor:
-    """How prominent boxes (..., 4) are -> (...): large ones near the middle most, the whole picture 0."""
+    """Prominence of boxes (..., 4) -> (...): greatest for large boxes near the middle, 0 for the whole picture."""
     area = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
     off = ((boxes[..., :2] + boxes[..., 2:]) / 2 - 0.5).abs().sum(dim=-1)
     return 0.045 * (area + 1e-3).log() - 0.15 * off

@@ -1,24 +1,24 @@
 """Phrase localisation: phrase scores -> one box and one point, by a vote of all regions.
 
-The box: regions that cover the same thing overlap, and a score is noisy; so each region is supported by those that fit
-and overlap it (as detectors vote for boxes, Gidaris & Komodakis 2015). The point: the middle of a box is a poor one for
-what it holds when that is several things ("two dogs"), or spread around others ("the grass"). So it is where, inside
-the box, the regions that fit lie over each other, each with a softmax weight.
+The box: scores are noisy, but regions that cover the same thing overlap. So each region is supported by overlapping
+regions that fit the phrase (as in box voting, Gidaris & Komodakis 2015). The point: the middle of a box is a poor point
+if the box holds several things ("two dogs") or surrounds others ("the grass"). So the point lies where, inside the box,
+most of the regions that fit overlap, each weighted by a softmax.
 
-`SUPPORT` and `TEMPERATURE` were chosen on Flickr8K val, where half and twice of them are within half a point.
+`SUPPORT` and `TEMPERATURE` were chosen on Flickr8K val, where half or twice their values are within half a point.
 """
 
 import torch
 from torch import Tensor
 
-CELLS = 16  # columns and rows of the grid on which the point is sought
-SUPPORT = 0.3  # of overlapping regions, as a share of their scores above the mean
+CELLS = 16  # columns and rows of the grid that is searched for the point
+SUPPORT = 0.3  # weight of overlapping regions' scores above the mean
 TEMPERATURE = 0.3  # of the softmax over regions, in standard deviations of their scores
-SUPPRESSED = 0.5  # overlap by which a box goes whose better is kept, as in Flickr30k Entities' evaluation
+SUPPRESSED = 0.5  # IoU with a better box above which a box is dropped, as in Flickr30k Entities' evaluation
 
 
 def supported(scores: Tensor, boxes: Tensor) -> Tensor:
-    """Region scores with the support of overlapping regions.
+    """Region scores plus the support of overlapping regions.
 
     s'_r = s_r + SUPPORT * sum over q of IoU(r, q) * max(s_q - mean(s), 0)
 
@@ -27,7 +27,7 @@ def supported(scores: Tensor, boxes: Tensor) -> Tensor:
         boxes: (P, R, 4) `xyxy` fractions.
 
     Returns:
-        The same shape, minus infinity where it was.
+        The same shape; minus infinity stays.
     """
     real = scores.isfinite()
     known = scores.masked_fill(~real, 0)
@@ -38,12 +38,12 @@ def supported(scores: Tensor, boxes: Tensor) -> Tensor:
 
 
 def locate(scores: Tensor, boxes: Tensor, best: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The box and the point of phrases.
+    """Locate phrases: the box and the point of each.
 
     Args:
         scores: (P, R) how well each region fits the phrase; minus infinity for padding.
         boxes: (P, R, 4) `xyxy` fractions.
-        best: (P,) the region of each phrase; None takes that of the greatest score.
+        best: (P,) the region of each phrase; None takes the one with the greatest score.
 
     Returns:
         (P, 4) boxes and (P, 2) points, x and y, as fractions.
@@ -65,21 +65,21 @@ def locate(scores: Tensor, boxes: Tensor, best: Tensor | None = None) -> tuple[T
     weights = top / top.sum(dim=(1, 2), keepdim=True).clamp(min=1)
     chosen = boxes[rows, best]
     point = torch.stack([(weights.sum(1) * cells).sum(1), (weights.sum(2) * cells).sum(1)], dim=1)  # (P, 2)
-    tiny = inside[rows, best].sum(dim=(1, 2)) == 0  # smaller than a cell: its middle will do
+    tiny = inside[rows, best].sum(dim=(1, 2)) == 0  # boxes that contain no cell's centre: use their middle
     return chosen, torch.where(tiny[:, None], (chosen[:, :2] + chosen[:, 2:]) / 2, point)
 
 
 def ranked(scores: Tensor, boxes: Tensor, count: int, best: Tensor | None = None) -> Tensor:
-    """The first boxes of phrases by score, without those that overlap a better one (non-maximum suppression).
+    """The best boxes of each phrase, after non-maximum suppression: boxes that overlap a better one are dropped.
 
     Args:
         scores: (P, R) how well each region fits the phrase; minus infinity for padding.
         boxes: (P, R, 4) `xyxy` fractions.
-        count: K, how many.
-        best: (P,) the region that comes first; None for the order of the scores alone.
+        count: K, number of boxes.
+        best: (P,) the region that comes first; None orders by score alone.
 
     Returns:
-        (P, K, 4), best first; where fewer are left, the last one again.
+        (P, K, 4), best first; if fewer are left, the last one is repeated.
     """
     left = scores.clone()
     if best is not None:
@@ -96,12 +96,12 @@ def ranked(scores: Tensor, boxes: Tensor, count: int, best: Tensor | None = None
 
 
 def covers(sides: Tensor, cells: Tensor) -> Tensor:
-    """Which cells (C,) of an axis lie between two ends (..., 2): (..., C) of 0 and 1."""
+    """Which cell centres (C,) of an axis lie in intervals (..., 2): (..., C) of 0 and 1."""
     return ((cells >= sides[..., :1]) & (cells <= sides[..., 1:])).to(sides.dtype)
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes (..., 4) with boxes that broadcast to the same shape -> (...), 0 to 1."""
+    """Intersection over union of boxes (..., 4), which broadcast -> (...), 0 to 1."""
     sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
     shared = sides.clamp(min=0).prod(-1)
     areas = sum(((box[..., 2:] - box[..., :2]).clamp(min=0).prod(-1) for box in (a, b)), torch.zeros(()))

@@ -28,8 +28,8 @@ def ranking(scores: Tensor, picture: Tensor, *, margin: float = 1.0, hardest: bo
     Args:
         scores: (I, N).
         picture: (N,) the right picture of each sentence.
-        margin: by how much the right pair must win.
-        hardest: count only the worst violation on either side (VSE++, equation 6) in place of their sum.
+        margin: by how much the right pair must score higher.
+        hardest: count only the worst violation on either side (VSE++, equation 6) instead of their sum.
 
     Returns:
         The loss, a scalar >= 0.
@@ -44,7 +44,7 @@ def ranking(scores: Tensor, picture: Tensor, *, margin: float = 1.0, hardest: bo
 
 
 def contrastive(scores: Tensor, picture: Tensor, *, temperature: float = 1.0) -> Tensor:
-    """Cross-entropy of the right pair among all pairs of the batch, both ways (InfoNCE; van den Oord et al. 2018).
+    """Contrastive loss (InfoNCE; van den Oord et al. 2018): cross-entropy of the right pair in the batch, both ways.
 
     Args:
         scores: (I, N).
@@ -57,6 +57,6 @@ def contrastive(scores: Tensor, picture: Tensor, *, temperature: float = 1.0) ->
     scores = scores / temperature
     right, wrong = positives(scores, picture)
     images = functional.cross_entropy(scores.T, picture)
-    candidates = scores[picture].masked_fill(~wrong[picture], -torch.inf)  # (N, N), its own sentences taken out
+    candidates = scores[picture].masked_fill(~wrong[picture], -torch.inf)  # (N, N), without its own sentences
     sentences = torch.logaddexp(candidates.logsumexp(1), right) - right
     return images + sentences.mean()

@@ -1,9 +1,9 @@
-"""ConSE: a region as the mixture of its classes' names, for words without training (Norouzi et al. 2014).
+"""ConSE: a region as the mixture of its classes' names, for words never seen in training (Norouzi et al. 2014).
 
-A classifier says how likely a region is each of its classes; the classes' names have word vectors; so the region gets
-the vector sum over classes c of p(c | region) s(c), of length 1. A word w fits it by the cosine with s(w), whether any
-training sentence has the word or not: "zebra" finds the class zebra, and "pony" the class sorrel.
-Word vectors are the package's own (`text/word_table.py`); those of regions are columns of their features.
+A classifier gives a region's class probabilities p, and the classes' names have word vectors s. So the region's vector
+is the sum over classes c of p(c | region) s(c), scaled to length 1. A word w fits it by the cosine with s(w), whether
+or not a training sentence has the word: "zebra" finds the class zebra, and "pony" the class sorrel.
+Word vectors come with the package (`text/word_table.py`); those of regions are columns of their features.
 """
 
 import torch
@@ -15,15 +15,15 @@ BYTE = 127
 
 
 class Meaning(nn.Module):
-    """Word vectors of an open vocabulary; regions have theirs as features.
+    """Word vectors of an open vocabulary; those of regions are among their features.
 
     Args:
-        vocabulary: V, all words, those of the training first.
-        columns: of a region's features, the M that are its word vector.
-        weight: of the cosine; halved while training.
+        vocabulary: V, number of words; those of the training split come first.
+        columns: the M columns of a region's features that hold its word vector.
+        weight: of the cosine; halved in training.
     """
 
-    vectors: Tensor  # (V, M) int8, in units of 1 / 127: length 1, or 0 for a word without a vector
+    vectors: Tensor  # (V, M) int8, in units of 1 / 127; of length 1, or 0 for a word without a vector
     silent: Tensor  # (V,) bool, function words, such as "of"
 
     def __init__(self, vocabulary: int, columns: slice, weight: float = 1.0) -> None:
@@ -33,7 +33,7 @@ class Meaning(nn.Module):
         self.register_buffer("silent", torch.zeros(vocabulary, dtype=torch.bool))
 
     def set(self, vectors: Tensor, silent: Tensor) -> None:
-        """Take the words' vectors (V, M), of length 1 or 0, and which words (V,) are function words."""
+        """Store the words' vectors (V, M), of length 1 or 0, and the mask (V,) of function words."""
         self.vectors.copy_((vectors * BYTE).round())
         self.silent.copy_(silent)
 

@@ -1,9 +1,9 @@
 """Querybank normalisation: correct the scores of hubs, pictures and sentences that score high with everything.
 
 In a space of many dimensions some points are near to all others (Radovanovic et al. 2010). A picture's scores with
-sentences of other pictures measure its hubness, which is subtracted from its scores; sentences likewise. The others are
-a query bank: pictures and sentences of the training split, so that a score does not depend on the gallery and can be
-indexed. (A picture in the bank meets its own sentences there, so its scores are lowered a little too much: search
+sentences of other pictures measure its hubness, which is subtracted from its scores; sentences likewise. The others
+form a query bank: pictures and sentences of the training split, so a score does not depend on the gallery and can be
+indexed. (A picture in the bank is scored with its own sentences too, which lowers its scores a little too much: search
 among training pictures suffers.) This follows Bogolin et al. 2022 and CSLS (Conneau et al. 2018), for both sides:
 
     S'(k, l) = S(k, l) - a (h(k) + h(l)),    h(k) = tau log mean over sentences q of the bank of exp(S(k, q) / tau)
@@ -23,24 +23,24 @@ from wordsight.batch import Vectors, Words
 
 Score = Callable[[Vectors, Vectors], Tensor]  # I pictures and N sentences -> (I, N)
 Encode = Callable[[Words], Vectors]
-ROWS = 64  # queries scored at once: their scores are reduced while still in the processor's cache
+ROWS = 64  # bank entries scored at once, so that their scores stay in the processor's cache
 SHARE = 0.6  # a: share of the hubness that is subtracted
-LONGEST = 16  # words kept of a sentence in the bank: enough for most
+LONGEST = 16  # words used of a sentence in the bank: enough for most
 
 
 class QueryBank(nn.Module):
     """Query bank: pictures and sentences of the training split, kept with the model.
 
-    Pictures are kept encoded, a byte a number. Sentences are kept as word ids, and encoded at the first use.
+    Pictures are kept encoded, one byte per number. Sentences are kept as word ids, and encoded at first use.
 
     Args:
-        size: how many pictures, with two sentences each.
-        temperature: tau, in units of the score; the smaller, the more the greatest scores dominate. > 0.
-        regions: how many regions of a picture are kept, the first; 0 for all.
+        size: number of pictures, with two sentences each.
+        temperature: tau > 0, in units of the score; the smaller, the more the greatest scores dominate.
+        regions: number of regions kept of a picture, the first ones; 0 for all.
     """
 
-    image_codes: Tensor  # (I, R, D) int8, each region's numbers in units of
-    scale: Tensor  # (I, R, 1) float16; 0 where there is no region
+    image_codes: Tensor  # (I, R, D) int8, in units of `scale`
+    scale: Tensor  # (I, R, 1) float16, of each region; 0 where there is no region
     sentences: Tensor  # (N, T) int32, word ids; 0 in the padding
 
     def __init__(self, size: int, temperature: float, regions: int = 0) -> None:
@@ -57,7 +57,7 @@ class QueryBank(nn.Module):
         self._encoded: list[Vectors] = []
 
     def fill(self, images: Sequence[Vectors], texts: Sequence[Words]) -> None:
-        """Replace the bank's contents; every picture has as many regions, sentences any length."""
+        """Replace the bank's contents; all pictures have the same number of regions, sentences any length."""
         values = torch.cat([(some.values * some.mask[..., None])[:, : self.regions] for some in images])  # (I, R, D)
         self.scale = (values.abs().amax(2, keepdim=True) / 127).half()
         self.image_codes = (values / self.scale.float().clamp(min=1e-6)).round().clamp(-127, 127).to(torch.int8)
@@ -74,11 +74,11 @@ class QueryBank(nn.Module):
 
         Args:
             images: without hubness.
-            score: pictures with sentences.
-            encode: sentences, without their hubness.
+            score: scores pictures with sentences.
+            encode: encodes sentences, without hubness.
         """
         if not self._encoded or self._encoded[0].values.device != self.sentences.device:
-            with torch.inference_mode(mode=False), torch.no_grad():  # kept for pictures that come later
+            with torch.inference_mode(mode=False), torch.no_grad():  # cached for later pictures
                 sentences = [encode(Words(some, some != 0)) for some in self.sentences.long().split(ROWS) if len(some)]
             self._encoded = [_standing_nowhere(some.values[:, :LONGEST], some.mask[:, :LONGEST]) for some in sentences]
         return self._with_hubness(images, [score(images, some) for some in self._encoded])
@@ -90,7 +90,7 @@ class QueryBank(nn.Module):
         return self._with_hubness(texts, [score(some, texts).T for some in seen])
 
     def _with_hubness(self, some: Vectors, scores: list[Tensor]) -> Vectors:
-        """Add the hubness computed from scores (B, bank), given in blocks of the bank."""
+        """Add the hubness computed from scores (B, bank), given block by block of the bank."""
         if not scores:
             return some
         return Vectors(some.values, some.mask, some.places, hubness(torch.cat(scores, dim=1), self.temperature))
@@ -105,11 +105,11 @@ class QueryBank(nn.Module):
 
 
 def hubness(scores: Tensor, temperature: float) -> Tensor:
-    """The hubness of pictures, or sentences: h, from their scores with a query bank, (B, bank) -> (B,)."""
+    """Hubness h of pictures or sentences, from their scores with a query bank: (B, bank) -> (B,)."""
     met = scores / temperature
     return temperature * (met.logsumexp(dim=1) - math.log(met.shape[1]))
 
 
 def _standing_nowhere(values: Tensor, mask: Tensor) -> Vectors:
-    """Entries of the bank, without boxes or spans."""
+    """Entries of the bank as vectors; their `places` are a placeholder, without boxes or spans."""
     return Vectors(values, mask, mask)

@@ -1,4 +1,4 @@
-"""Layers with weights of their own for each relation of a dependency tree."""
+"""Layers with separate weights for each relation of a dependency tree."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from torch import Tensor
 def by_relation(values: Tensor, relations: Tensor, layer: Callable[[Tensor, int], Tensor]) -> Tensor:
     """Map each row by the layer of its relation.
 
-    Weights of all relations in one tensor are to be taken apart once (`unbind`): by an index each use would have a
-    gradient as large as all of them.
+    If one tensor holds the weights of all relations, split it once with `unbind`: indexing would give each use a
+    gradient as large as the whole tensor.
 
     Args:
         values: (W, E).

@@ -1,14 +1,14 @@
-"""Scene text retrieval: how well a written word fits the text lines of pictures, by the recogniser's probabilities.
+"""Scene text retrieval: how well a word fits the text lines of pictures, by the recogniser's probabilities.
 
 Jaderberg et al. 2016 score a picture by the most probable of its word boxes: max over b of p(word | b). Here p is that
-of a CTC recogniser, so that a word of any spelling can be asked for, and one that was misread is still found: "coffee"
-where the reading is "COFFFE". The cost of a word on a line is minus the log-probability of its best CTC path over any
-span of the line's steps, relative to the best path there is over the same span:
+of a CTC recogniser, so any spelling can be searched for, and a misread word is still found: "coffee" where the reading
+is "COFFFE". The cost of a word on a line is minus the log-probability of its best CTC path over any span of the line's
+steps, relative to the best path of any text over the same span:
 
     cost = min over spans, paths of  sum over steps t of  [-log y_t(path_t)] - (1 - CONFIDENCE) [-log max_k y_t(k)]
 
-plus `MIDDLE` for each end of the span that is inside a longer word, or `PART` for one that is inside a line. Every step
-is capped at `CAP`, so that a character that the recogniser never thought of costs about as much as an edit.
+plus `MIDDLE` for each end of the span inside a longer word, or `PART` for each end inside a line. The cost of a step is
+capped at `CAP`, so a character missing from the recogniser's alternatives costs about as much as an edit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,26 +20,26 @@ from numpy.typing import NDArray
 
 from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
 
-CONFIDENCE = 0.5  # share of the recogniser's own doubt that counts
-CAP = 5.0  # nats, of a step at most
+CONFIDENCE = 0.5  # share of the best path's own cost, the recogniser's doubt, that counts
+CAP = 5.0  # nats, greatest cost of a step
 MIDDLE = 4.0  # nats, for an end inside a longer word
-PART = 0.3  # nats, for an end inside a line: what is all of a line comes before what is a part of one
-INSIDE = 0.5  # nats, for a separator inside the word that is asked for: "62-03" is 6203
+PART = 0.3  # nats, for an end inside a line: a word that is a whole line ranks before a part of a line
+INSIDE = 0.5  # nats, for a separator inside the searched word: "62-03" is 6203
 MISSING = 5.0  # nats, for a character of the word that is not on the line
 TOGETHER = 512  # lines scored at once
-NO_SPACES = 0x2E80  # from this code point on scripts write words without spaces between them
+NO_SPACES = 0x2E80  # scripts from this code point on write no spaces between words
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Emissions:
-    """What lines make of the symbols of a word: (N, T) costs, padded with steps of no character at no cost.
+    """Costs of a word's symbols at the T steps of N lines, in nats; padding steps are blanks of cost 0.
 
     Attributes:
-        symbols: (N, T, S) of each distinct symbol.
-        blank: (N, T) of no character, or of a separator inside the word.
-        separator: (N, T) of a separator.
+        symbols: (N, T, S) cost of each distinct symbol.
+        blank: (N, T) cost of a blank, or of a separator inside the word.
+        separator: (N, T) cost of a separator.
     """
 
     symbols: Floats
@@ -48,7 +48,7 @@ class Emissions:
 
 
 def emissions(lines: TextLines, wanted: Sequence[int]) -> Emissions:
-    """The costs of some symbols at each step of N lines.
+    """Compute the costs of some symbols at each step of N lines.
 
     Args:
         lines: of any number of pictures.
@@ -74,12 +74,12 @@ def emissions(lines: TextLines, wanted: Sequence[int]) -> Emissions:
 
 
 def word_costs(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -> Floats:
-    """The cost of a word on each of N lines: 0 where it is exactly what is written, and there is no doubt.
+    """The cost of a word on each of N lines: 0 if the line is exactly that word, and the recogniser certain.
 
     Args:
         lines: of any number of pictures.
         word: folded symbols without separators; at least one.
-        prefix: the word may go on.
+        prefix: the word may be the beginning of a longer one.
 
     Returns:
         (N,) nats.
@@ -93,9 +93,9 @@ def word_costs(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -
 
 
 def word_spans(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -> tuple[Floats, Ints, Ints]:
-    """The cost of a word on each of N lines as in `word_costs`, and the steps of its first and last character.
+    """The cost of a word on each of N lines as in `word_costs`, its first step, and the step behind its last.
 
-    The first is found by the same search from the end of the lines to their start.
+    The same search over the reversed lines finds the first step.
     """
     costs, starts, ends = (
         np.empty(len(lines), np.float32),
@@ -109,21 +109,21 @@ def word_spans(lines: TextLines, word: Sequence[int], *, prefix: bool = False) -
         costs[rows], ends[rows] = _best_paths(seen, word, enter, leave)
         steps = lines.steps[rows].astype(np.int64)
         back = Emissions(*(_turned(part, steps) for part in (seen.symbols, seen.blank, seen.separator)))
-        # the columns of symbols stay those of the word as it is, so the word is given backwards by its places
+        # the columns of symbols keep the order of the unreversed word, so only the word itself is reversed
         turned = _turned(leave, steps + 1), _turned(enter, steps + 1)
         starts[rows] = steps - _best_paths(back, word[::-1], *turned, order=order)[1]
     return costs, np.minimum(starts, np.maximum(ends - 1, 0)), ends
 
 
 def _turned(table: Floats, sizes: Ints) -> Floats:
-    """A table (N, T, ...) with the first of each row's places in the opposite order; its padding stays behind."""
+    """A table (N, T, ...) with the first `sizes` (N,) entries of each row reversed; padding stays at the end."""
     place = np.arange(table.shape[1])
     from_ = np.where(place < sizes[:, None], sizes[:, None] - 1 - place, place)
     return table[np.arange(len(table))[:, None], from_]
 
 
 def _alike(lines: TextLines) -> Iterator[Ints]:
-    """The places of lines of about the same length, for each of which there is a table of all their steps."""
+    """Indices of lines in blocks of similar length, at most `TOGETHER` each, to save padding."""
     order = np.argsort(lines.steps, kind="stable")
     return (order[first : first + TOGETHER] for first in range(0, len(order), TOGETHER))
 
@@ -131,14 +131,14 @@ def _alike(lines: TextLines) -> Iterator[Ints]:
 def _best_paths(
     seen: Emissions, word: Sequence[int], enter: Floats, leave: Floats, order: Sequence[int] | None = None
 ) -> tuple[Floats, Ints]:
-    """The cost of the best path of a word on each line, and the step behind its last character: (N,) each."""
+    """The cost of a word's best path on each line, and the step behind its last character: (N,) each."""
     order = order or list(dict.fromkeys(word))
     column = [order.index(symbol) for symbol in word]
     count, longest, _ = seen.symbols.shape
     size, infinite = len(word), np.float32(np.inf)
     at_step = np.ascontiguousarray(seen.symbols.transpose(1, 2, 0))  # (T, S, N)
     blank, enter, leave = (np.ascontiguousarray(part.T) for part in (seen.blank, enter, leave))  # (T, N)
-    on, after = np.full((size, count), infinite), np.full((size, count), infinite)  # at a character; blanks behind it
+    on, after = np.full((size, count), infinite), np.full((size, count), infinite)  # at a character; at blanks after it
     before = np.empty_like(on)
     twice = np.array([[infinite if one == other else 0] for one, other in pairwise(word)], np.float32)
     best, ends = np.full(count, infinite), np.zeros(count, np.int64)
@@ -159,7 +159,7 @@ def _best_paths(
 
 
 def _boundaries(seen: Emissions, word: Sequence[int], prefix: bool) -> tuple[Floats, Floats]:
-    """What it costs that a word begins before each step, and ends before it: (N, T + 1) each."""
+    """The costs of a word's beginning and of its end before each step: (N, T + 1) each."""
     none = np.zeros((len(seen.blank), seen.blank.shape[1] + 1), np.float32)
     enter = _apart(seen.blank, seen.separator) if word[0] < NO_SPACES else none
     if word[-1] >= NO_SPACES or prefix:
@@ -168,8 +168,8 @@ def _boundaries(seen: Emissions, word: Sequence[int], prefix: bool) -> tuple[Flo
 
 
 def _apart(blank: Floats, separator: Floats) -> Floats:
-    """What it costs, before each step, that a line begins or a separator is there, and blanks behind it: (N, T + 1)."""
+    """The cost, before each step, of a line's beginning or a separator, then only blanks: (N, T + 1)."""
     zero = np.zeros((len(blank), 1))
-    passed = np.concatenate([zero, np.cumsum(blank, axis=1, dtype=np.float64)], axis=1)  # exact: a few binary places
+    passed = np.concatenate([zero, np.cumsum(blank, axis=1, dtype=np.float64)], axis=1)  # exact: few binary places
     since = np.concatenate([zero, separator + np.float32(PART) - passed[:, 1:]], axis=1)
     return np.minimum(passed + np.minimum.accumulate(since, axis=1), MIDDLE).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The image-sentence score: sum over words of the best region (equation 8), without touching a padded word.
+"""Image-sentence score: the sum over words of the best region (equation 8), without work on padded words.
 
-The words of all sentences are packed end to end, so one matrix product scores every region with every real word:
-no (I, N, R, T) intermediate, no work on padding.
+The words of all sentences are packed end to end, so one matrix product scores every region with every real word,
+without an (I, N, R, T) intermediate.
 """
 
 from typing import Any, NamedTuple
@@ -14,16 +14,16 @@ from wordsight.batch import Vectors
 from wordsight.matching.query_bank import SHARE
 
 _MANY = 8  # regions; with fewer, a dense backward is as fast as a sparse one
-_COLUMNS = 64  # of vectors that are looked up at a time
+_COLUMNS = 64  # columns of vectors looked up at a time
 
 
 class Rule(NamedTuple):
-    """How words make a score, by default equation 8; see `sum_of_max`.
+    """Rule by which words make a score, by default equation 8; see `sum_of_max`.
 
     Attributes:
         mean: divide by the number of words.
         thresholded_sum: equation 7 instead of 8.
-        whole: score by the first vector of a picture and of a sentence, each of the whole; the others are evidence.
+        whole: score by the first vectors, those of the whole picture and the whole sentence; the others are evidence.
     """
 
     mean: bool = False
@@ -37,19 +37,19 @@ def sum_of_max(images: Vectors, texts: Vectors, *, mean: bool = False, threshold
     S_kl = sum over words t of sentence l of max over regions i of picture k of v_i . s_t      (DVSA, equation 8)
     S_kl = sum over t of sum over i of max(0, v_i . s_t)                     (DVSA, equation 7; `thresholded_sum`)
 
-    minus a share of the hubness of either side, where known (`query_bank.py`).
+    minus a share of each side's hubness, if known (`query_bank.py`).
 
     Args:
         images: values (I, R, D).
         texts: values (N, T, D).
-        mean: divide by the number of words, so that length does not raise a score.
+        mean: divide by the number of words, so that longer sentences do not score higher.
         thresholded_sum: equation 7 instead of 8.
 
     Returns:
         (I, N) float32 scores, unbounded.
     """
     words = texts.values[texts.mask]  # (W, D): every real word of every sentence, in order
-    sentence = texts.mask.nonzero()[:, 0]  # (W,): whose word it is
+    sentence = texts.mask.nonzero()[:, 0]  # (W,): the sentence of each word
     if thresholded_sum:
         products = (images.values @ words.T).float()  # (I, R, W)
         best = products.relu().masked_fill(~images.mask[:, :, None], 0).sum(dim=1)  # (I, W)
@@ -70,7 +70,7 @@ def best_region(regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
 
 
 class _BestRegion(torch.autograd.Function):
-    """`best_region` with a backward of its own: only a word's best region gets a gradient, of equals one of them."""
+    """`best_region` with its own backward: only a word's best region gets a gradient, one of them in a tie."""
 
     @staticmethod
     def forward(ctx: Any, regions: Tensor, words: Tensor, mask: Tensor) -> Tensor:
@@ -92,9 +92,9 @@ class _BestRegion(torch.autograd.Function):
             flow = flow.scatter_(1, chosen[:, None], share[:, None].to(words.dtype)).flatten(0, 1)  # (I * R, W)
             return (flow @ words).view(regions.shape), flow.T @ flat, None
         share = share.T.to(words.dtype)  # (W, I)
-        some = share != 0  # a pair that is ranked well has no gradient
+        some = share != 0  # well-ranked pairs have no gradient
         rows = (chosen + count * torch.arange(pictures)[:, None]).T.int()  # (W, I)
-        weight, row = share[some], rows[some]  # (K,) each, a word's after the other's
+        weight, row = share[some], rows[some]  # (K,) each, word by word
         word = torch.arange(len(words), dtype=torch.int32).repeat_interleave(some.sum(dim=1))
         order = row.argsort(stable=True)
         to_regions = _sums(words, word[order], row[order], weight[order], len(flat))
@@ -102,21 +102,21 @@ class _BestRegion(torch.autograd.Function):
 
 
 def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: int) -> Tensor:
-    """Weighted sums of rows: weight_k x row source_k, added up by target_k.
+    """Weighted sums of rows: weight_k x row source_k, summed per target_k.
 
     Args:
         rows: (S, D).
         source: (K,), from 0 to S - 1.
         target: (K,), from 0 to `count` - 1, ascending.
         weight: (K,).
-        count: how many sums.
+        count: number of sums.
 
     Returns:
         (count, D).
     """
     ends = torch.bincount(target, minlength=count).cumsum(0, dtype=source.dtype)
     starts = functional.pad(ends[:-1], (1, 0))
-    blocks = [  # as many columns as stay in the cache while rows are looked up
+    blocks = [  # blocks of columns that stay in the cache while rows are looked up
         functional.embedding_bag(source, part.contiguous(), starts, mode="sum", per_sample_weights=weight)
         for part in rows.split(_COLUMNS, dim=1)
     ]
@@ -126,22 +126,22 @@ def _sums(rows: Tensor, source: Tensor, target: Tensor, weight: Tensor, count: i
 def word_regions(images: Vectors, texts: Vectors) -> Tensor:
     """Word-region scores of each picture with the sentence in the same row.
 
-    v_i . s_t where each vector is of one word. A vector that spans several words shares its products equally:
-    a word's row is the sum over the vectors that cover it, and the sum over words equals that over vectors.
+    v_i . s_t if each vector stands for one word. A vector that spans several words shares its products equally among
+    them: a word's row sums over the vectors that cover it, and the sum over words equals that over vectors.
 
     Args:
         images: values (B, R, D).
-        texts: values (B, K, D), their places spans.
+        texts: values (B, K, D), with spans as places.
 
     Returns:
-        (B, T, R), T the words of the longest sentence; minus infinity at padded regions, 0 in the rows of padded words.
+        (B, T, R), T words of the longest sentence; minus infinity at padded regions, 0 in the rows of padded words.
     """
     products = texts.values @ images.values.transpose(1, 2)  # (B, K, R)
     return (word_shares(texts).to(products.dtype) @ products).masked_fill(~images.mask[:, None, :], -torch.inf)
 
 
 def word_shares(texts: Vectors) -> Tensor:
-    """Each word's share of each vector: (B, T, K), one over the words in its span where it covers the word, else 0."""
+    """Each word's share of each vector: (B, T, K), 1 / words in its span if the span covers the word, else 0."""
     first, last = texts.places[:, None].unbind(dim=-1)  # (B, 1, K) each
     word = torch.arange(word_mask(texts).shape[1], device=first.device)[:, None]  # (T, 1)
     covers = (first <= word) & (word < last) & texts.mask[:, None]  # (B, T, K)
@@ -149,13 +149,13 @@ def word_shares(texts: Vectors) -> Tensor:
 
 
 def word_mask(texts: Vectors) -> Tensor:
-    """Mask of real words: (B, T) bool, up to the last that a span covers."""
+    """Mask of real words: (B, T) bool, up to the last word covered by a span."""
     ends = (texts.places[..., 1] * texts.mask).amax(dim=1)  # (B,)
     return torch.arange(int(ends.max()), device=ends.device) < ends[:, None]
 
 
 def spans(mask: Tensor, whole: bool = False) -> Tensor:
-    """The places of words: (N, T) -> (N, T, 2) spans [t, t + 1); that of the `whole`, which comes first, is empty."""
+    """Spans of words, (N, T) -> (N, T, 2): [t, t + 1); with `whole`, the first is the whole sentence's and empty."""
     starts = mask.long().cumsum(dim=1) - 1  # (N, T)
     places = torch.stack([starts, starts + 1], dim=-1)
     return (places - 1).clamp(min=0) if whole else places

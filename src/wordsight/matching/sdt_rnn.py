@@ -17,22 +17,22 @@ from wordsight.matching.relations import by_relation
 from wordsight.text.trees import RELATIONS, trees
 from wordsight.vision.standardise import Standardise, of_whole_pictures
 
-REACH = 4  # with `matrices = "position"`, this many nearest children on either side have matrices of their own
+REACH = 4  # with `matrices = "position"`, number of nearest children on either side with their own matrices
 
 
 class SDTRNN(Matcher):
-    """The semantic dependency tree RNN, and the DT-RNN.
+    """Semantic dependency tree RNN (SDT-RNN), and the DT-RNN.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
         embedding: D, size of a sentence's vector and of all tree nodes.
         words: E, size of a word vector.
         matrices: what selects a child's matrix: its `relation` to its head (SDT-RNN), or its `position` among the
             children on its side (DT-RNN).
         margin: Delta of the ranking objective.
-        dropout: on word vectors, 0 to 1.
-        region_dropout: on the columns of a picture's features.
+        dropout: of word vectors, 0 to 1.
+        region_dropout: dropout of the columns of a picture's features.
     """
 
     parsed = True
@@ -53,7 +53,7 @@ class SDTRNN(Matcher):
         self.words = nn.Embedding(vocabulary, words)  # x
         self.word = nn.Linear(words, embedding, bias=False)  # W_v
         kinds = len(RELATIONS) if matrices == "relation" else 2 * REACH
-        self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: at first a mean of all words
+        self.child = nn.Parameter(torch.eye(embedding).repeat(kinds, 1, 1))  # W_rel: initially, all words are averaged
         self.centred = Standardise(features, region_dropout, columns=True)
         self.picture = nn.Linear(features, embedding)  # W_I
         self.dropout = nn.Dropout(dropout)
@@ -64,10 +64,10 @@ class SDTRNN(Matcher):
         return pooled.of_pictures(self.picture(self.centred(regions.whole[:, None]))[:, 0], regions)
 
     def encode_texts(self, words: Words) -> Vectors:
-        """The root's vector, words (N, T) -> vectors (N, 1, D).
+        """The root's vector: words (N, T) -> vectors (N, 1, D).
 
-        h_i = tanh((W_v x_i + sum over children j of l(j) W_rel(i,j) h_j) / l(i)), l(i) the size of the subtree of word
-        i: from the deepest words up, all words of one depth at once.
+        h_i = tanh((W_v x_i + sum over children j of l(j) W_rel(i,j) h_j) / l(i)), with l(i) the size of the subtree of
+        word i. Computed from the deepest words up, all words of one depth at once.
         """
         tree = trees(words, self.training)
         heads = tree[..., 0] + torch.arange(len(tree), device=tree.device)[:, None] * tree.shape[1]  # among all N T
@@ -76,8 +76,8 @@ class SDTRNN(Matcher):
         depth = depths(heads).masked_fill(~mask, -1)  # (N T,)
         own = self.word(self.dropout(self.words(words.ids))).flatten(0, 1)  # (N T, D): W_v x
         children = self.child.unbind()
-        level = (depth == depth.max()).nonzero()[:, 0]  # the lowest words, in order
-        given, sizes = torch.zeros_like(own[level]), torch.ones_like(own[level, :1])  # what children give, l
+        level = (depth == depth.max()).nonzero()[:, 0]  # the deepest words, in order
+        given, sizes = torch.zeros_like(own[level]), torch.ones_like(own[level, :1])  # sums over children, and l
         while True:
             states = torch.tanh((own[level] + given) / sizes)  # (words of the level, D): h
             if depth[level[0]] == 0:
@@ -100,7 +100,7 @@ class SDTRNN(Matcher):
 
 
 def depths(heads: Tensor) -> Tensor:
-    """Depths of words in their trees: heads (W,) among the same words, a root its own -> (W,)."""
+    """Depths of words in their trees: heads (W,), as indices of words, a root being its own head -> (W,)."""
     depth, here = torch.zeros_like(heads), heads
     place = torch.arange(len(heads), device=heads.device)
     while (rising := here != place).any():
@@ -109,17 +109,17 @@ def depths(heads: Tensor) -> Tensor:
 
 
 def positions(heads: Tensor, mask: Tensor) -> Tensor:
-    """Which child of its head each word is: 0 for the nearest on the left, 1 for the next, ... `REACH` on the right.
+    """Each word's position among its head's children: from 0, the nearest, on the left; from `REACH` on the right.
 
     Args:
-        heads: (N, T) places in the sentence.
+        heads: (N, T) indices of words in the sentence.
         mask: (N, T) bool.
 
     Returns:
-        (N, T) int64, 0 to 2 REACH - 1; children out of reach count as the last in reach.
+        (N, T) int64, 0 to 2 REACH - 1; farther children count as the last within `REACH`.
     """
     place = torch.arange(heads.shape[1], device=heads.device)
-    sister = (heads[:, :, None] == heads[:, None]) & mask[:, None]  # (N, T, T): of the word in the row
+    sister = (heads[:, :, None] == heads[:, None]) & mask[:, None]  # (N, T, T): has the same head as the row's word
     between = (place - place[:, None]) * torch.where(place < heads, 1, -1)[:, :, None] > 0  # nearer to the head
     side = (place < heads)[:, :, None] == (place < heads)[:, None]
     order = (sister & between & side & (place != heads)[:, None]).sum(dim=2).clamp(max=REACH - 1)  # (N, T)

@@ -2,20 +2,20 @@
 
 Karpathy & Fei-Fei 2015, equations 10 to 12: a sentence of N words is a chain, word j sits on one of M regions a_j, and
 
-    E(a) = sum over j of v_a_j . s_j + beta * how often a_j = a_j+1
+    E(a) = sum over j of v_a_j . s_j + beta * (number of j with a_j = a_j+1)
 
 is maximised. (The paper says "minimise", but its potentials are greater where the fit is better.)
-Viterbi's max-sum along the chain finds the best of all M^N choices. Two neighbours either agree or not, so the best way
-to a region either stays there or comes from the best region of all: O(N M), not O(N M^2).
+Viterbi's max-sum along the chain finds the best of all M^N choices. Two neighbours either agree or not, so the best
+path to a region either stays there or comes from the best region of all: O(N M), not O(N M^2).
 
-The size of v . s is each model's own, so beta is in units of the spread of the pair's scores over its regions.
+The scale of v . s depends on the model, so beta is in units of the spread of the pair's scores over its regions.
 
 The words of a noun phrase (`text/phrases.py`) take the one region of their greatest sum, whatever the chain prefers.
-Beta does not hold one noun phrase to another: "a cat" and "a laptop" each go where they fit best. The chain decides
-the words between them, and all words of a sentence without noun phrases, such as one in another language.
+Beta does not tie noun phrases together: "a cat" and "a laptop" each go where they fit best. The chain decides the words
+between them, and all words of a sentence without noun phrases, such as one in another language.
 
-Function words ("a", "of") are visible nowhere, yet each has a best region; with vectors of length 1 they would count as
-much as the others. They are left out of the chain and follow their neighbours: the next one where the neighbours
+Function words ("a", "of") name nothing visible, yet each has a best region; with vectors of length 1 they would count
+as much as other words. They do not count in the chain and follow their neighbours: the next word if the neighbours
 differ, since "on a beach" is a phrase and "dog on a" is not.
 """
 
@@ -33,7 +33,7 @@ from wordsight.text.phrases import read
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.text.vocabulary import Vocabulary
 
-Evidence = Callable[[Vectors, Vectors], Tensor]  # pictures and sentences, a pair a row -> (B, T, R)
+Evidence = Callable[[Vectors, Vectors], Tensor]  # pictures and sentences, one pair per row -> (B, T, R)
 BETA = 0.5  # chosen by `benchmarks/segments.py` on Flickr8K val, where 0.25 to 1 are within half a point
 
 
@@ -43,7 +43,7 @@ class Grouping:
 
     Attributes:
         function_words: (N, T) bool.
-        phrases: (N, T) int64, the noun phrase of each word, from 1; 0 for none.
+        phrases: (N, T) int64, number of each word's noun phrase, from 1; 0 for none.
     """
 
     function_words: Tensor
@@ -51,7 +51,7 @@ class Grouping:
 
     @classmethod
     def of(cls, sentences: Sequence[str]) -> "Grouping":
-        """The grouping of sentences, as `Vocabulary.encode` splits and pads them."""
+        """The grouping of sentences, split and padded as by `Vocabulary.encode`."""
         readings = [read(sentence) for sentence in sentences]
         longest = max((len(one.words) for one in readings), default=0)
         function_words = torch.zeros(len(readings), max(1, longest), dtype=torch.bool)
@@ -76,7 +76,7 @@ class Segment:
     """Neighbouring words of a sentence that share a region, with at most one noun phrase.
 
     Attributes:
-        start: its first word.
+        start: index of its first word.
         end: one past its last word.
         region: the number of the region in its picture.
         box: of the region, `xyxy` fractions.
@@ -106,11 +106,11 @@ def segments(
     """Segments of each sentence, with their boxes in the picture of the same row.
 
     Args:
-        images: values (B, R, D), their places boxes; at least one region a picture.
-        texts: values (B, K, D), their places spans of the T words.
+        images: values (B, R, D), with boxes as places; at least one region per picture.
+        texts: values (B, K, D), with spans of the T words as places.
         beta: as in `assign`.
         grouping: as in `assign`.
-        evidence: `Matcher.evidence` of the model that encoded them.
+        evidence: `Matcher.evidence` of the model that encoded both.
 
     Returns:
         B lists; the segments of a sentence are contiguous.
@@ -138,15 +138,15 @@ def segments(
 
 
 def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None = None) -> Tensor:
-    """The region of each word.
+    """Assign a region to each word.
 
     Args:
-        scores: (B, T, R) as `Matcher.evidence` gives them, minus infinity at padded regions.
+        scores: (B, T, R) from `Matcher.evidence`, minus infinity at padded regions.
         mask: (B, T) bool, False in the padding, which is at the end.
         beta: reward of two neighbouring words for sharing a region, in units of `spread`; 0 gives each word its own
-            best region; greater makes longer segments.
-        grouping: used where beta is above 0: function words are ignored where the sentence has others, and the words
-            of a noun phrase take one region. None counts all words, and only the chain groups them.
+            best region, greater values make longer segments.
+        grouping: used if beta is above 0: function words are ignored if the sentence has other words, and the words of
+            a noun phrase take one region. None counts all words, and only the chain groups them.
 
     Returns:
         (B, T) int64, 0 in the padding.
@@ -164,7 +164,7 @@ def assign(scores: Tensor, mask: Tensor, beta: float, grouping: Grouping | None 
 
 
 def _pinned(scores: Tensor, phrases: Tensor) -> Tensor:
-    """Scores (B, T, R) that allow the words of a noun phrase only the region of their greatest sum."""
+    """Restrict the words of each noun phrase to the region of their greatest sum: scores (B, T, R)."""
     member = phrases[:, None] == torch.arange(1, int(phrases.max()) + 1, device=phrases.device)[:, None]  # (B, P, T)
     real = scores.isfinite()
     sums = member.to(scores.dtype) @ scores.masked_fill(~real, 0)  # (B, P, R)
@@ -175,12 +175,12 @@ def _pinned(scores: Tensor, phrases: Tensor) -> Tensor:
 
 
 def _parts(region: Sequence[int], phrases: Sequence[int], function_words: Sequence[bool]) -> list[tuple[int, int]]:
-    """The spans of a sentence's segments: neighbours on one region, cut where one would hold two noun phrases.
+    """The spans of a sentence's segments: neighbours on one region, cut between two noun phrases.
 
     Args:
         region: of each of its T words.
         phrases: at least T numbers, as in `Grouping`.
-        function_words: as many; the cut is before the function words in front of the second noun phrase.
+        function_words: likewise; the cut is before the function words that precede the second noun phrase.
     """
     parts = [0] * len(region)
     named = [(start, end) for start, end in spans_of_equals(phrases[: len(region)]) if phrases[start]]
@@ -206,7 +206,7 @@ def function_words(vocabulary: Vocabulary) -> Tensor:
 def spread(scores: Tensor, mask: Tensor) -> Tensor:
     """Root mean square of word-region scores within each pair, centred for each word.
 
-    Each word's mean over the regions is subtracted first: what all regions share changes no assignment.
+    Each word's mean over the regions is subtracted first, as what all regions share changes no assignment.
 
     Args:
         scores: (B, T, R), minus infinity at padded regions.
@@ -223,22 +223,22 @@ def spread(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def viterbi(scores: Tensor, mask: Tensor, beta: Tensor) -> Tensor:
-    """Viterbi decoding: the a that maximises E(a), equations 10 to 12, exactly.
+    """Viterbi decoding: the assignment a that maximises E(a) exactly, equations 10 to 12.
 
     Args:
-        scores: (B, T, R), minus infinity at padded regions; at least one real region a row.
+        scores: (B, T, R), minus infinity at padded regions; at least one real region per row.
         mask: (B, T) bool.
         beta: (B,) >= 0, in units of the scores.
 
     Returns:
-        (B, T) int64, 0 in the padding. Ties: a chain that changes regions early; where beta is 0 the first of a word's
-        best regions.
+        (B, T) int64, 0 in the padding. In a tie, the chain that changes regions earlier; if beta is 0, the first of a
+        word's best regions.
     """
     beta, here = beta[:, None], torch.arange(scores.shape[2], device=scores.device)  # (B, 1), (R,)
     behind = scores.new_zeros(len(scores), scores.shape[2])  # (B, R): E so far, minus that of the best region
     sources = []
     for word, real in zip(scores.unbind(1), mask[:, :, None].unbind(1), strict=True):  # (B, R), (B, 1)
-        # Penalise a change rather than reward agreement: the same chain, without rounding errors for a large beta.
+        # Penalise a change instead of rewarding agreement: the same chain, without rounding errors for a large beta.
         stay = ((behind >= -beta) & (beta > 0)) | ~real
         sources.append(torch.where(stay, here, behind.argmax(dim=1, keepdim=True)))
         energy = word + behind.maximum(-beta)

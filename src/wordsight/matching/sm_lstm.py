@@ -1,4 +1,4 @@
-"""Selective multimodal LSTM (sm-LSTM): attends to a picture and a sentence in several steps with memory.
+"""Selective multimodal LSTM (sm-LSTM): attends to a picture and a sentence in several steps, with memory.
 
 Huang, Wang and Wang 2017, "Instance-aware Image and Sentence Matching with Selective Multimodal LSTM". Instances are
 regions a_i and words w_j; m and n, the whole picture and the whole sentence, are the context. At each step t
@@ -8,17 +8,17 @@ regions a_i and words w_j; m and n, the whole picture and the whole sentence, ar
     a'_t = m + sum over i of p_i a_i,   w'_t = n + sum over j of q_j w_j
     s_t  = fit(a'_t, w'_t),         h_t = LSTM(s_t, h_{t-1}),         S = MLP(h_T) + mean over t of mean(s_t)
 
-with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, elementwise: their mean is a cosine. (The
-paper's is a perceptron on both sides, which would first have to learn to compare them; for the same
-reason the mean of these cosines is added to the score, which is MLP(h_T) alone in the paper.)
+with fit(a', w') = H (a' U + c) / |a' U + c| * (w' V + d) / |w' V + d|, elementwise, whose mean is a cosine. (The paper
+uses a perceptron on both sides, which would first have to learn to compare them. For the same reason the mean of these
+cosines is added to the score, which is MLP(h_T) alone in the paper.)
 
-The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A softmax over i does not change when all its terms do,
-so m and h, which are the same for all i, would drop out, and every step would look at the same. They modulate only
-inside one sigma, as here; h by a product, elementwise, which moves the weights between steps more than a sum does.
+The paper prints f . (sigma(m M) + sigma(a_i A) + sigma(h H)). A constant added to all terms does not change a softmax,
+so m and h, the same for all i, would drop out, and every step would attend alike. They matter only inside one sigma, as
+here; h by an elementwise product, which moves the weights between steps more than a sum does.
 
-m has a standardisation and a projection of its own: around the mean of all regions, whole pictures are nearly alike.
+m has its own standardisation and projection: relative to the mean of all regions, whole pictures are nearly alike.
 
-h depends on picture and sentence, so every pair is computed by itself and cannot be indexed. Only the first step is
+h depends on picture and sentence, so every pair is computed separately and cannot be indexed. Only the first step is
 the same for all pairs, as h_0 = 0.
 """
 
@@ -36,18 +36,18 @@ from wordsight.matching.score import spans, word_shares
 from wordsight.text.encoders import run_packed
 from wordsight.vision.standardise import Standardise, of_regions, of_whole_pictures
 
-TOGETHER = 2**17  # regions of pairs that are walked through at once: A numbers of each fit the processor's cache
+TOGETHER = 2**17  # regions of pairs processed at once: A numbers of each fit the processor's cache
 
 Shares = Callable[[Tensor], Tensor]  # states (I, N, H), or (1, 1, H) of the first step -> weights (I, N, K)
 
 
 class Walk(NamedTuple):
-    """All steps of I pictures and N sentences.
+    """All attention steps of I pictures and N sentences.
 
     Attributes:
         scores: (I, N).
-        regions: of each step p, (I, N, R), or (I, 1, R) where it is the same for all sentences.
-        words: of each step q, (I, N, T) or (1, N, T).
+        regions: p of each step, (I, N, R), or (I, 1, R) if it is the same for all sentences.
+        words: q of each step, (I, N, T), or (1, N, T) if it is the same for all pictures.
     """
 
     scores: Tensor
@@ -64,10 +64,10 @@ class Attention(nn.Module):
         self.context = nn.Linear(size, hidden, bias=False) if context else None  # M
         self.state = nn.Linear(state, hidden, bias=False)  # H
         self.vote = nn.Linear(hidden, 1, bias=False)  # f
-        nn.init.normal_(self.vote.weight)  # by default votes are so small that all parts get the same share
+        nn.init.normal_(self.vote.weight)  # the default is so small that all parts get nearly equal weights
 
     def known(self, parts: Tensor, context: Tensor) -> Tensor:
-        """The terms without the state, once for all steps: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
+        """The terms that do not depend on the state: parts (B, K, D) and their context (B, D) -> (B, K, A)."""
         with torch.autocast(parts.device.type, enabled=False):
             kind = self.vote.weight.dtype
             known = self.part(parts.to(kind))
@@ -75,7 +75,7 @@ class Attention(nn.Module):
 
     def forward(self, known: Tensor, state: Tensor, mask: Tensor) -> Tensor:
         """`known` (..., K, A), states (..., H) and a mask (..., K), which broadcast -> weights (..., K) float32."""
-        with torch.autocast(known.device.type, enabled=False):  # in bf16 few of these values differ
+        with torch.autocast(known.device.type, enabled=False):  # in bfloat16 few of these values would differ
             kind = self.vote.weight.dtype
             known, state = known.to(kind), self.state(state.to(kind))[..., None, :]
             votes = self.vote(torch.sigmoid(known * (1 + state)))[..., 0]
@@ -83,27 +83,27 @@ class Attention(nn.Module):
 
 
 class SMLSTM(Matcher):
-    """The sm-LSTM matcher.
+    """Selective multimodal LSTM (sm-LSTM).
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, size of a region's vector and of a word's (both directions of an LSTM end to end); even.
+        embedding: D, size of a region's vector and of a word's (both LSTM directions concatenated); even.
         words: E, size of a word vector.
         hidden: H, size of the LSTM's state and of s_t (1024 in the paper).
-        attention: A, size of the layer inside sigma.
+        attention: A, size of the attention's hidden layer, inside sigma.
         steps: attention steps, at least 1 (3 is the paper's best).
-        variant: `full`; `att`, attention without m and n; `ctx`, m and n alone in place of attention; `mean`, the mean
-            of the regions and of the words.
+        variant: `full`; `att`, attention without m and n; `ctx`, only m and n, without attention; `mean`, the mean of
+            the regions and of the words.
         penalty: lambda, at least 0: weight of the coverage penalty, sum over i of (1 - sum over steps of p_i)^2 and the
-            same of q; of positive pairs, mean over the sentences.
-        cosine: add the mean of the cosines to the score; without, it is MLP(h_T) alone, as in the paper.
+            same for q, averaged over the positive pairs.
+        cosine: add the mean of the cosines to the score; else it is MLP(h_T) alone, as in the paper.
         loss: `ranking`, the sum of violations, as in the paper; or `hardest`, the worst on either side.
-        warmup: batches trained on the sum of violations before `hardest` takes the worst alone; an untrained model
+        warmup: number of batches trained on the sum of violations before switching to `hardest`; an untrained model
             collapses under hardest negatives (Chen et al. 2021, VSE-infinity).
         margin: of either loss.
-        dropout: on word vectors and on the words' states, 0 to 1.
-        region_dropout: on feature columns, the same ones in all regions of a picture.
+        dropout: of word vectors and of the words' states, 0 to 1.
+        region_dropout: dropout of feature columns, the same ones in all regions of a picture.
     """
 
     rule = None
@@ -149,11 +149,11 @@ class SMLSTM(Matcher):
         self.only_context, self.whole_too = variant == "ctx", variant == "full"
         self.hardest, self.warmup, self.margin = loss == "hardest", warmup, margin
         for layer in (self.region, self.picture, self.seen, self.said):
-            nn.init.zeros_(layer.bias)  # by default as large as what differs between pictures
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # seen in training so far
+            nn.init.zeros_(layer.bias)  # the default is as large as the differences between pictures
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # number of batches trained on so far
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Standardise the features, those of whole pictures by themselves."""
+        """Standardise the features, those of whole pictures separately."""
         self.regions.fit(of_regions(batches()))
         self.whole.fit(of_whole_pictures(batches()))
 
@@ -174,7 +174,7 @@ class SMLSTM(Matcher):
         return pooled.of_sentences(_whole(values, words.mask), words)
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
-        """Every picture with every sentence -> (I, N), unbounded."""
+        """Score every picture with every sentence: (I, N), unbounded."""
         return torch.cat([walk.scores for walk in self._walks(images, texts)])
 
     def loss(self, batch: Batch) -> Tensor:
@@ -188,13 +188,13 @@ class SMLSTM(Matcher):
             return loss
         right = batch.picture, torch.arange(len(batch.picture), device=batch.picture.device)
         for kind, mask in (("regions", _parts(batch.regions.mask)[batch.picture]), ("words", batch.words.mask)):
-            looks = (sum(getattr(walk, kind)).expand(*walk.scores.shape, -1) for walk in walks)  # of all steps
+            looks = (sum(getattr(walk, kind)).expand(*walk.scores.shape, -1) for walk in walks)  # sum over all steps
             total = torch.cat(list(looks))[right]  # (N, K)
             loss = loss + self.penalty * ((1 - total).square() * mask).sum(dim=1).mean()
         return loss
 
     def steps(self, images: Vectors, texts: Vectors) -> list[Step]:
-        """Attention weights p and q of every step, one pair a row; q is shared out to words."""
+        """Attention weights p and q of every step, one pair per row; q is distributed over words."""
         rows = [slice(row, row + 1) for row in range(len(images.mask))]
         walks = [self._walk(images[row], texts[row]) for row in rows]
         return [
@@ -216,14 +216,14 @@ class SMLSTM(Matcher):
         return together.masked_fill(~images.mask[:, None], -torch.inf)
 
     def _walks(self, images: Vectors, texts: Vectors) -> Iterator[Walk]:
-        """The walks of some pictures at a time with every sentence."""
+        """The steps of a block of pictures at a time with every sentence."""
         some = max(1, TOGETHER // max(1, images.mask.shape[1] * len(texts.mask)))
         return (self._walk(images[first : first + some], texts) for first in range(0, len(images.mask), some))
 
     def _walk(self, images: Vectors, texts: Vectors) -> Walk:
         """All steps of every picture with every sentence."""
         look, read = self._looking(images), self._reading(texts)
-        state = cell = images.values.new_zeros(1, 1, self.aggregate.hidden_size)  # h_0 and its cell: of all pairs
+        state = cell = images.values.new_zeros(1, 1, self.aggregate.hidden_size)  # h_0 and its cell, for all pairs
         regions, words, fits = [], [], []
         for _ in range(self.count):
             regions.append(look(state))  # (I, N or 1, R)
@@ -252,31 +252,31 @@ class SMLSTM(Matcher):
         return lambda state: read(known, state, texts.mask)
 
     def _fit(self, seen: Tensor, said: Tensor) -> Tensor:
-        """s_t, how a' and w' fit in each of H ways: (I, N or 1, D) and (I or 1, N, D) -> (I, N, H)."""
+        """s_t = fit(a', w'): (I, N or 1, D) and (I or 1, N, D) -> (I, N, H)."""
         sides = (functional.normalize(side, dim=-1) for side in (self.seen(seen), self.said(said)))
         return next(sides) * next(sides) * self.aggregate.hidden_size
 
     def _step(self, fit: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """The LSTM on s_t (I, N, H): state and cell, (I, N, H) each."""
+        """One LSTM step on s_t (I, N, H): new state and cell, (I, N, H) each."""
         flat = [part.expand_as(fit).flatten(0, 1) for part in (fit, state, cell)]
         state, cell = self.aggregate(flat[0].to(state.dtype), (flat[1], flat[2]))
         return state.unflatten(0, fit.shape[:2]), cell.unflatten(0, fit.shape[:2])
 
 
 def _whole(values: Tensor, mask: Tensor) -> Tensor:
-    """The last states of both directions: words (N, T, D) -> n (N, D)."""
+    """The last states of both directions: word states (N, T, D) -> n (N, D)."""
     last = mask.sum(dim=1) - 1  # (N,)
     forward, backward = values.chunk(2, dim=2)
     return torch.cat([forward[torch.arange(len(last), device=last.device), last], backward[:, 0]], dim=1)
 
 
 def _parts(mask: Tensor) -> Tensor:
-    """Which regions are instances (I, R): all but the whole picture, which is m, where there are others."""
+    """Mask of the regions that are instances (I, R): all except the whole picture, m, unless it is the only one."""
     parts = mask.clone()
     parts[:, 0] = ~mask[:, 1:].any(dim=1)
     return parts
 
 
 def _equal(mask: Tensor) -> Tensor:
-    """Equal weights of the real parts: (B, K)."""
+    """Equal weights for the real parts: (B, K)."""
     return mask / mask.sum(dim=1, keepdim=True)

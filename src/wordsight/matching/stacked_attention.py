@@ -1,9 +1,9 @@
 """Stacked cross attention (SCAN): each word attends to all regions, and is compared with the attended vector.
 
 Lee et al. 2018, "Stacked Cross Attention for Image-Text Matching" (SCAN), text to image. DVSA gives each word its best
-region; here a word has a share in every region, and the mean of the regions so weighted takes the place of the best:
+region; here each word attends to all regions, and their weighted mean takes the place of the best one:
 
-    c_it = max(0, cos(v_i, s_t)) / |max(0, cos(v_i, s_.))|     thresholded, of length 1 over the words of the sentence
+    c_it = max(0, cos(v_i, s_t)) / |max(0, cos(v_i, s_.))|     thresholded, of length 1 over the sentence's words
     a_ti = softmax over regions i of lambda_1 c_it
     u_t  = sum over i of a_ti v_i
     S    = mean over words of cos(s_t, u_t),    or 1 / lambda_2 log sum over words of exp(lambda_2 cos(s_t, u_t))
@@ -25,25 +25,25 @@ from wordsight.matching.score import spans
 from wordsight.text.encoders import BiGRU
 from wordsight.vision.standardise import Standardise, of_regions
 
-TINY = 1e-12  # a squared length is at least this: nothing is divided by 0, and roots have a slope
+TINY = 1e-12  # least squared length, so that divisions and gradients of roots stay finite
 
 
 class StackedAttention(Matcher):
-    """SCAN, text to image.
+    """Stacked cross attention (SCAN), text to image.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, size of the space where words and regions meet (1024 in the paper).
-        words: E, size of a word vector (300).
-        hidden: H, size of the GRU's state, either way; both ways are averaged, then mapped to D (the paper: H = D).
-        sharpness: lambda_1, above 0; greater concentrates a word's attention on fewer regions.
-        pooling: how words make a score: their `mean`, or `lse`, LogSumExp.
+        embedding: D, size of the joint embedding space (1024 in the paper).
+        words: E, size of a word vector (300 in the paper).
+        hidden: H, size of the GRU's state in each direction; both are averaged, then mapped to D (the paper: H = D).
+        sharpness: lambda_1, above 0; greater values concentrate a word's attention on fewer regions.
+        pooling: how words make a score: their `mean`, or `lse` (LogSumExp).
         pooling_sharpness: lambda_2 of `lse`, above 0; the greater, the more the best word dominates.
         loss: `hardest`, the worst violation on either side, as in the paper; or `ranking`, their sum.
         margin: of either loss.
-        dropout: on the sentence's side, everywhere but on recurrent links, 0 to 1.
-        region_dropout: on feature columns, the same ones in all regions of a picture.
+        dropout: on the sentence's side, everywhere except on recurrent links, 0 to 1.
+        region_dropout: dropout of feature columns, the same ones in all regions of a picture.
     """
 
     rule = None
@@ -91,14 +91,14 @@ class StackedAttention(Matcher):
         return Vectors(values, words.mask, spans(words.mask))
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
-        """Every picture with every sentence -> (I, N), -1 to 1 with the pooling `mean`."""
+        """Score every picture with every sentence: (I, N), -1 to 1 with the pooling `mean`."""
         attention, cosines = self._attend(images, texts)  # (W, I, R)
-        # No vector u of its own for each word and picture: s . u = sum of a_i (s . v_i), and |u|^2 = a' V V' a.
+        # Without computing u for each word and picture: s . u = sum of a_i (s . v_i), and |u|^2 = a' V V' a.
         gram = images.values @ images.values.transpose(1, 2)  # (I, R, R)
         looks = attention.transpose(0, 1)  # (I, W, R)
         squared = (looks @ gram * looks).sum(dim=2).float().T  # (W, I)
         found = (attention * cosines).sum(dim=2).float() * squared.clamp(min=TINY).rsqrt()  # (W, I): cos(s_t, u_t)
-        sentence = texts.mask.nonzero()[:, 0]  # (W,): whose word it is
+        sentence = texts.mask.nonzero()[:, 0]  # (W,): the sentence of each word
         pooled = found.new_zeros(len(texts.mask), len(images.mask))  # (N, I)
         if self.pooling == "mean":
             return (pooled.index_add(0, sentence, found) / texts.mask.sum(dim=1, keepdim=True)).T
@@ -106,7 +106,7 @@ class StackedAttention(Matcher):
         return pooled.index_add(0, sentence, exps).log().T / self.pooling_sharpness
 
     def evidence(self, images: Vectors, texts: Vectors) -> Tensor:
-        """a_ti of each picture with the sentence in the same row, 0 to 1.
+        """Attention a_ti of each picture with the sentence in the same row, 0 to 1.
 
         Returns:
             (B, T, R); minus infinity at padded regions, 0 in the rows of padded words.
@@ -122,7 +122,7 @@ class StackedAttention(Matcher):
         return losses.ranking(scores, picture, margin=self.margin, hardest=self.hardest)
 
     def _attend(self, images: Vectors, texts: Vectors) -> tuple[Tensor, Tensor]:
-        """Attention a of every real word, W in all, on every picture, and cos(v, s): (W, I, R) both."""
+        """Attention a of all W real words on every picture, and cos(v, s): (W, I, R) each."""
         words, sentence = texts.values[texts.mask], texts.mask.nonzero()[:, 0]  # (W, D), (W,)
         cosines = (words @ images.values.flatten(0, 1).T).unflatten(1, images.mask.shape)  # (W, I, R)
         seen = cosines.relu()

@@ -1,9 +1,9 @@
 """Lower bounds of the costs of words on text lines, for a first pass over very many lines.
 
-A row of 80 bytes a line: the least cost of each letter and digit anywhere on the line (other characters share
-buckets), and a bit for each hashed pair of characters that may stand side by side at a cost below `PAIR`; the end of a
-word, on either side, is a character here. No line costs less than the bound says, so that scoring lines in the order of
-their bounds finds the same as scoring all.
+Each line has a row of 80 bytes: the least cost of each letter and digit anywhere on the line (other characters share
+buckets), and a bit for each hashed pair of characters that may be adjacent at a cost below `PAIR`. A word's boundary
+counts as a character here. No line costs less than its bound, so scoring lines in the order of their bounds finds the
+same as scoring all lines.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from wordsight.vision.text_lines import BLANK, SCALE, SEPARATOR, TextLines
 LETTERS, OTHERS, BYTES = 36, 12, 32  # buckets of one character, shared buckets, bytes of pairs
 BUCKETS, WIDTH = LETTERS + OTHERS, LETTERS + OTHERS + BYTES
 PAIR = 4.0  # nats
-VERSION = f"bounds 2, {CONFIDENCE} {CAP} {INSIDE} {PART}"  # rows of others are computed again
+VERSION = f"bounds 2, {CONFIDENCE} {CAP} {INSIDE} {PART}"  # rows of other versions are computed again
 _CAP, _INSIDE, _PART = int(CAP * SCALE), int(INSIDE * SCALE), int(PART * SCALE)
 _PAIR, _MISSING = int(PAIR * SCALE), int(MISSING * SCALE)
-_END = BLANK  # of a word, as a character of a pair
+_END = BLANK  # boundary of a word, as a character of a pair
 assert PAIR <= MIDDLE <= MISSING
 Rows = NDArray[np.uint8]
 
@@ -49,19 +49,19 @@ def rows_of(lines: TextLines) -> Rows:
 
 
 def bucket(symbols: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """The column of each symbol."""
+    """The bucket (column of a row) of each symbol."""
     found = symbols.astype(np.int64)
     digits, letters = (found >= 48) & (found < 58), (found >= 97) & (found < 123)
     return np.where(digits, found - 48, np.where(letters, found - 87, LETTERS + found % OTHERS))
 
 
 def lower_bounds(columns: Rows, word: Sequence[int], *, prefix: bool = False) -> NDArray[np.uint16]:
-    """No line has the word at a lower cost: (L,), in nats x `SCALE`.
+    """Lower bound of a word's cost on each line: (L,), in nats x `SCALE`.
 
     Args:
-        columns: (80, L), the rows of L lines turned.
+        columns: (80, L), the transposed rows of L lines.
         word: folded symbols, without separators.
-        prefix: the word may go on.
+        prefix: the word may be the beginning of a longer one.
     """
     chain = [_END] * (word[0] < NO_SPACES) + [*word] + [_END] * (word[-1] < NO_SPACES and not prefix)
     single = [
@@ -76,7 +76,7 @@ def lower_bounds(columns: Rows, word: Sequence[int], *, prefix: bool = False) ->
         absent = (columns[BUCKETS + (bit >> 3)] & (1 << (bit & 7))) == 0
         both.append(np.maximum(single[at] + single[at + 1], absent * np.uint8(_PAIR)))  # at most 160
     totals = []
-    for start in (0, 1):  # the pairs from the first character on, and from the second
+    for start in (0, 1):  # disjoint pairs from the first character on, and from the second
         pairs = range(start, len(chain) - 1, 2)
         alone = set(range(len(chain))) - {at + more for at in pairs for more in (0, 1)}
         total = np.zeros(columns.shape[1], np.uint16)
@@ -87,9 +87,9 @@ def lower_bounds(columns: Rows, word: Sequence[int], *, prefix: bool = False) ->
 
 
 def _pairs(steps: list[list[tuple[int, int]]]) -> set[int]:
-    """The bits of the pairs of characters that may stand side by side on a line, and of those at the ends of words."""
+    """The bits of the pairs of characters that may be adjacent on a line, boundaries of words included."""
     bits: set[int] = set()
-    before = {_END: 0}  # cost so far of a character that was emitted, with blanks behind it
+    before = {_END: 0}  # cost so far of an emitted character and the blanks behind it
     for entries in steps:
         costs = dict(entries)
         now = _passed(before, costs)
@@ -108,7 +108,7 @@ def _pairs(steps: list[list[tuple[int, int]]]) -> set[int]:
 
 
 def _passed(before: dict[int, int], costs: dict[int, int]) -> dict[int, int]:
-    """What characters have cost behind a step of no character, and the end of a word, which may also be at the step."""
+    """Costs of emitted characters after a blank step, and of a word's boundary, which may be at this step too."""
     apart = costs.get(SEPARATOR, _CAP)
     blank = min(costs.get(BLANK, _CAP), apart + _INSIDE)
     now = {symbol: cost + blank for symbol, cost in before.items() if cost + blank < _PAIR}

@@ -1,8 +1,8 @@
-"""VSE and VSE++: one vector a picture and one a sentence, trained with a triplet loss.
+"""VSE and VSE++: one vector per picture and one per sentence, trained with a triplet loss.
 
-Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models" (the LSTM, the sum over
-all negatives: UVSE); Faghri et al. 2018, "VSE++: Improving Visual-Semantic Embeddings with Hard Negatives" (the GRU,
-the hardest negative only).
+Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models" (UVSE: an LSTM, the sum
+over all negatives); Faghri et al. 2018, "VSE++: Improving Visual-Semantic Embeddings with Hard Negatives" (a GRU, only
+the hardest negative).
 """
 
 from collections.abc import Callable, Iterable
@@ -22,17 +22,17 @@ NETWORKS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class VSE(Matcher):
-    """The visual-semantic embedding.
+    """Visual-semantic embedding (VSE, VSE++).
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        embedding: D, size of the common space, and of the recurrent state (the papers: 1024).
+        embedding: D, size of the joint embedding space and of the recurrent state (the papers: 1024).
         words: E, size of a word vector (the papers: 300).
         encoder: `gru` (VSE, VSE++) or `lstm` (UVSE).
         loss: `ranking`, the sum over all wrong pairs of the batch, or `hardest`, the worst one on either side (VSE++).
         margin: alpha.
-        pool: image features: of the `whole` picture, or the `mean` over its regions.
+        pool: image features: those of the `whole` picture, or the `mean` over its regions.
     """
 
     mean: Tensor
@@ -57,11 +57,11 @@ class VSE(Matcher):
         self.register_buffer("scale", torch.ones(()))
         self.picture = nn.Linear(features, embedding)  # W_I
         nn.init.xavier_uniform_(self.picture.weight)
-        nn.init.zeros_(self.picture.bias)  # else it would be most of every picture at first, and all pictures alike
+        nn.init.zeros_(self.picture.bias)  # else the bias would dominate at first, and all pictures would be alike
         self.objective, self.margin, self.pool = loss, margin, pool
 
     def encode_images(self, regions: Regions) -> Vectors:
-        """Pictures as x = W_I q + b at length 1, q their features: regions (I, R, F) -> vectors (I, 1, D)."""
+        """Pictures as x = W_I q + b at length 1, with features q: regions (I, R, F) -> vectors (I, 1, D)."""
         features = (pooled.pooled(regions, self.pool) - self.mean) * self.scale
         return pooled.of_pictures(normalize(self.picture(features), dim=-1), regions)
 
@@ -75,7 +75,7 @@ class VSE(Matcher):
     def loss_of_scores(self, scores: Tensor, picture: Tensor) -> Tensor:
         """Sum of max(0, alpha - s(x, v) + s(x, v')) over wrong sentences v', and the same over wrong pictures.
 
-        s is the cosine. `hardest` takes the greatest term on either side in place of the sum (VSE++, equation 6).
+        s is the cosine. `hardest` takes the greatest term on either side instead of the sum (VSE++, equation 6).
         """
         return losses.ranking(scores, picture, margin=self.margin, hardest=self.objective == "hardest")
 

@@ -1,7 +1,7 @@
-"""Words written in one picture: which lines they are on, where on these, and in which order.
+"""Match of a query's words with the text lines of one picture: on which lines, where on them, and in which order.
 
-The words of a query are asked for in their order, each as near behind the one before as in a sentence: further on the
-same line, on the next box to its right, or at the start of the line below. A word that is elsewhere costs `APART` more.
+Each word of the query is expected right after the word before it, as in a sentence: further on the same line, on the
+next box to the right, or at the start of the line below. A word elsewhere costs `APART` more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,21 +16,21 @@ from wordsight.matching.scene_text import word_spans
 from wordsight.vision.text_lines import SEPARATOR, TextLines, fold
 
 APART = 4.0  # nats, for a word that does not follow the one before
-ROW, GAP, BELOW = 0.5, 1.5, 1.0  # in heights of a word: overlap within a row, distance in it, distance to the next row
-ASPECT = 4 / 3  # of a picture, in which distances are compared
-MOST_WORDS, LONGEST = 16, 64  # words of a query, characters of a word
-PAIRS = 1 << 18  # of lines that are compared at once
+ROW, GAP, BELOW = 0.5, 1.5, 1.0  # in heights of a word: greatest offset in a row, gap in it, gap to the row below
+ASPECT = 4 / 3  # aspect ratio that is assumed of pictures to compare distances
+MOST_WORDS, LONGEST = 16, 64  # most words of a query, most characters of a word
+PAIRS = 1 << 18  # pairs of lines compared at once
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
 class WrittenWord(NamedTuple):
-    """A word that is asked for.
+    """A word of a query.
 
     Attributes:
-        text: as it was given.
+        text: as given.
         symbols: folded, without separators.
-        prefix: whether it may go on, as `lond*`.
+        prefix: whether it may be the beginning of a longer word, as `lond*`.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Placed(NamedTuple):
     """A word of the query on a line of a picture.
 
     Attributes:
-        line: which.
+        line: number of the line.
         corners: (4, 2) of the word, as `TextLines.corners`.
         cost: nats.
     """
@@ -53,14 +53,14 @@ class Placed(NamedTuple):
 
 
 class Match(NamedTuple):
-    """How words fit a picture: the cost of all, with that of their order, and where each is."""
+    """Match of words with a picture: the total cost, including that of their order, and each word's place."""
 
     cost: float
     words: tuple[Placed, ...]
 
 
 class Spans(NamedTuple):
-    """Where a word is on each of L lines, at the least cost.
+    """The cheapest span of a word on each of L lines.
 
     Attributes:
         costs: (L,) nats.
@@ -76,16 +76,16 @@ class Spans(NamedTuple):
 
     @classmethod
     def of(cls, lines: TextLines, word: WrittenWord) -> Self:
-        """Those of lines of any number of pictures."""
+        """The spans of a word on lines of any number of pictures."""
         costs, begins, ends = word_spans(lines, word.symbols, prefix=word.prefix)
         return cls(costs, begins, ends, part_of(lines, begins, ends))
 
 
 def written_words(text: str) -> tuple[WrittenWord, ...]:
-    """The words of a query: any spelling; `*` at the end of a word stands for more characters.
+    """Parse the words of a query, of any spelling; `*` at the end of a word stands for any further characters.
 
     Raises:
-        InputError: there is no letter or digit in it, or far too many.
+        InputError: it has no letter or digit, or too many words or letters.
     """
     found = []
     for part in text.split():
@@ -100,12 +100,12 @@ def written_words(text: str) -> tuple[WrittenWord, ...]:
 
 
 def likelihood(cost: float, words: Sequence[WrittenWord]) -> float:
-    """A cost as a figure from 0 to 1 that can be compared between words: the mean probability of a character."""
+    """Convert a cost to a figure from 0 to 1, comparable between queries: the mean probability of a character."""
     return float(np.exp(-cost / sum(len(word.symbols) for word in words)))
 
 
 def match(lines: TextLines, words: Sequence[WrittenWord]) -> Match | None:
-    """The words of a query in a picture, at the least cost; None where it has no text.
+    """The cheapest match of a query's words with a picture; None if it has no text.
 
     Args:
         lines: of the picture.
@@ -115,7 +115,7 @@ def match(lines: TextLines, words: Sequence[WrittenWord]) -> Match | None:
 
 
 def in_order(words: Sequence[Spans]) -> Match:
-    """The words of a query on the lines of one picture, at least one, at the least cost."""
+    """The cheapest match of a query's words, at least one, with the lines of one picture."""
     total, back = words[0].costs, []
     count = len(total)
     rows, columns = np.divmod(np.arange(count * count), count)
@@ -134,15 +134,15 @@ def in_order(words: Sequence[Spans]) -> Match:
 
 
 def ordered_costs(words: Sequence[Spans], lines: Sequence[Ints], owners: Ints) -> Floats:
-    """The costs of `in_order` of many pictures at once, each word on some of the lines alone.
+    """The costs of `in_order` for many pictures at once, with each word matched on some of the lines only.
 
     Args:
-        words: of a query, at least one, each on some lines.
-        lines: which lines these are, ascending.
-        owners: (L,) the picture of each line there is, ascending.
+        words: of a query, at least one, each matched on some lines.
+        lines: for each word, the numbers of these lines, ascending.
+        owners: (L,) the picture of each of all L lines, ascending.
 
     Returns:
-        (P,) of the pictures up to the last owner; infinite where a word is on none of a picture's lines.
+        (P,) of the pictures up to the last owner; infinite if a word is on none of a picture's lines.
     """
     total, pictures = words[0].costs, [owners[some] for some in lines]
     for at, (before, after) in enumerate(pairwise(words)):
@@ -161,20 +161,20 @@ def ordered_costs(words: Sequence[Spans], lines: Sequence[Ints], owners: Ints) -
 
 
 def _slices(sizes: Ints) -> Iterator[slice]:
-    """Slices of about as many pairs as are compared at once."""
+    """Slices of sizes that sum to about `PAIRS` each."""
     blocks = np.cumsum(sizes) // PAIRS
     starts = np.flatnonzero(np.diff(blocks, prepend=-1))
     return (slice(int(start), int(stop)) for start, stop in pairwise([*starts, len(sizes)]))
 
 
 def _steps(before: Spans, after: Spans, row: Ints, column: Ints, same: NDArray[np.bool_]) -> Floats:
-    """What it costs that one word is behind another, of pairs of their spans: (N,); `same` if on the same line."""
+    """The cost of one word following another, for pairs of their spans: (N,); `same` marks pairs on one line."""
     beside = _follows(before.corners[row], after.corners[column])
     return np.where(np.where(same, after.begins[column] >= before.ends[row] - 1, beside), 0, np.float32(APART))
 
 
 def part_of(lines: TextLines, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The corners of a part of each line, from one step to another: (L, 4, 2)."""
+    """The corners of a part of each line, between two steps: (L, 4, 2)."""
     steps = np.maximum(lines.steps, 1).astype(np.float32)
     first = np.clip((begins - 0.5) / steps, 0, 1)[:, None]
     last = np.clip((ends + 0.5) / steps, 0, 1)[:, None]
@@ -185,7 +185,7 @@ def part_of(lines: TextLines, begins: NDArray[np.int64], ends: NDArray[np.int64]
 
 
 def _follows(before: Floats, after: Floats) -> NDArray[np.bool_]:
-    """Whether one word is read next behind another: (N,), of the corners (N, 4, 2) of each."""
+    """Whether one word is read right after another: (N,), from the corners (N, 4, 2) of each."""
     scale = np.array([ASPECT, 1], np.float32)
     start, following = before * scale, after * scale
     along, down = start[:, 1] - start[:, 0], start[:, 3] - start[:, 0]

@@ -1,4 +1,4 @@
-"""Situation recognition: what is done in a picture, and who or what fills each role. One model a file."""
+"""Situation recognition: what is done in a picture, and who or what fills each role. Each model has one file."""
 
 MODELS = {
     "graph_net": "wordsight.situations.graph_net:GraphNet",

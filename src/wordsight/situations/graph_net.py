@@ -1,8 +1,8 @@
-"""Graph network of a situation: the verb and its roles are nodes that tell each other what they hold (Li et al. 2017).
+"""Graph network of a situation: the verb and its roles are nodes that exchange messages (Li et al. 2017).
 
 "Situation Recognition with Graph Neural Networks", ICCV 2017. Nodes: one for the verb, one for each of its roles. With
-`full` every two nodes are joined; with `tree` every role is joined with the verb alone; with `chain` the verb, then
-the roles in their order, each is joined with the one before and the one behind; with `none` no two are.
+`full` all pairs of nodes are joined; with `tree` each role is joined only with the verb; with `chain` the verb and the
+roles, in their order, are each joined with the next; with `none` no nodes are joined.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,20 +22,20 @@ class GraphNet(SituationModel):
     """Gated graph network over a verb and its roles.
 
     Args:
-        vocabulary: V, how many nouns there are.
+        vocabulary: V, number of nouns.
         features: F, size of a region's features.
         frames: the verbs with their roles.
-        glosses: what each noun is called.
-        average: see the mean of all regions beside the whole picture.
+        glosses: name of each noun.
+        average: also use the mean of all regions, besides the whole picture.
         graph: which nodes are joined: `full`, `tree`, `chain` or `none`.
-        updates: T, how often every node reads its neighbours; 0 for no messages.
+        updates: T, number of rounds in which every node reads its neighbours; 0 for no messages.
         hidden: H, size of a node's state.
-        attend: every role also looks at the regions, with weights of its own.
-        noun_weight: weight of the noun classifier's loss: which nouns any annotator named, in whatever role.
-        dropout: 0 to 1.
+        attend: every role also attends to the regions, with its own attention weights.
+        noun_weight: weight of the noun classifier's loss: which nouns any annotator named, in any role.
+        dropout: dropout rate, 0 to 1.
     """
 
-    prior: Tensor  # (W, E, V), log of how often a noun fills a role, see `fit`
+    prior: Tensor  # (W, E, V), log frequency of a noun in a role, see `fit`
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class GraphNet(SituationModel):
         self.noun_classifier = nn.Linear(hidden, vocabulary) if noun_weight else None
         self.verb = nn.Embedding(len(frames), hidden)  # W_v
         self.role = nn.Embedding(len(self.role_names), hidden)  # W_e
-        for words in (self.verb, self.role):  # a product of small random numbers would say nothing of the picture
+        for words in (self.verb, self.role):  # else products of small random numbers would hide the picture
             nn.init.normal_(words.weight, 1.0, 0.5)
         self.attention = Attention(features, hidden) if attend else None
         self.message = nn.Linear(hidden, hidden) if updates and graph != "none" else None  # W_p, b_p
@@ -72,25 +72,25 @@ class GraphNet(SituationModel):
         self.register_buffer("prior", torch.zeros(*self.roles.shape, vocabulary))
 
     def verb_logits(self, seen: Seen) -> Tensor:
-        """I pictures -> (I, W)."""
+        """Verb scores of I pictures: (I, W)."""
         logits: Tensor = self.verb_classifier(self.dropout(self.verb_features(seen.picture).relu()))
         return logits
 
     def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
-        """For the roles of given verbs (I,) -> (I, E, V)."""
+        """Noun scores for the roles of given verbs (I,): (I, E, V)."""
         return self.read(seen, verb, self.joined(verb))
 
     def read(self, seen: Seen, verb: Tensor, joined: Tensor) -> Tensor:
-        """The same over any graph (I, E + 1, E + 1), so that a connection can be left out."""
+        """`noun_logits` over any graph (I, 1 + E, 1 + E), so that connections can be left out."""
         nodes = self.start(seen, verb)  # (I, 1 + E, H)
         for _ in range(self.updates):
             nodes = self.update(nodes, joined)
         return self.prior[verb] + self.output(self.dropout(nodes[:, 1:]))
 
     def start(self, seen: Seen, verb: Tensor) -> Tensor:
-        """The nodes' first states: (I, 1 + E, H), the verb first.
+        """Initial states of the nodes: (I, 1 + E, H), the verb first.
 
-        h_v = g(phi_v W_v v);  h_e = g(phi_n W_e e W_v v), element by element (Li et al. 2017, section 3.2).
+        h_v = g(phi_v W_v v);  h_e = g(phi_n W_e e W_v v), elementwise (Li et al. 2017, section 3.2).
         """
         words = self.verb(verb)[:, None]  # (I, 1, H)
         roles = self.role(self.roles[verb].clamp(min=0)) * words  # (I, E, H)
@@ -101,9 +101,9 @@ class GraphNet(SituationModel):
         return torch.cat([self.dropout(verb_node), self.dropout(nouns * roles)], 1).tanh()
 
     def update(self, nodes: Tensor, joined: Tensor) -> Tensor:
-        """Every node reads its neighbours: x_a = sum over neighbours of (W_p h + b_p); a GRU takes x_a in.
+        """Every node reads its neighbours: x_a = sum over neighbours of (W_p h + b_p) is the input of its GRU.
 
-        The sum leaves absent roles out with their bias. Isolated nodes take in zeros.
+        The sum excludes absent roles, including their bias. Isolated nodes read zeros.
         """
         told = torch.zeros_like(nodes)
         if self.message is not None:
@@ -113,7 +113,7 @@ class GraphNet(SituationModel):
         return state.view_as(nodes)
 
     def joined(self, verb: Tensor) -> Tensor:
-        """Which nodes read which, for verbs (B,): (B, 1 + E, 1 + E) bool, symmetric."""
+        """Adjacency of the nodes for verbs (B,): (B, 1 + E, 1 + E) bool, symmetric."""
         there = functional.pad(self.there(verb), (1, 0), value=True)  # (B, 1 + E)
         place = torch.arange(there.shape[1], device=there.device)
         apart = (place[:, None] - place).abs()
@@ -126,11 +126,11 @@ class GraphNet(SituationModel):
         return pattern & there[:, None] & there[:, :, None]
 
     def standardised(self, regions: Regions) -> Tensor:
-        """Features of regions, standardised as those of whole pictures: (I, R, F)."""
+        """Features of regions, standardised like those of whole pictures: (I, R, F)."""
         return (regions.features - self.mean[: regions.features.shape[2]]) * self.scale
 
     def loss(self, batch: SituationBatch) -> Tensor:
-        """The loss of verb and roles, and the noun classifier's binary cross-entropy."""
+        """The loss of verb and roles, plus the noun classifier's binary cross-entropy."""
         seen = self.look(batch.regions)
         loss = self.structured_loss(seen, batch.frames)
         if self.noun_classifier is None:
@@ -141,9 +141,9 @@ class GraphNet(SituationModel):
         return loss + self.noun_weight * each.sum(1).mean() / named.sum(1).mean().clamp(min=1)
 
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
-        """Standardise features, and let the classifiers begin with how often verbs and nouns are.
+        """Standardise features, and initialise the classifiers with the frequencies of verbs and nouns.
 
-        A noun's frequency in a role of a verb is smoothed by `SMOOTHING` occurrences of its frequency in all roles.
+        A noun's frequency in a role of a verb is smoothed by `SMOOTHING` pseudo-counts of its frequency in all roles.
         """
         super().fit(batches, labels)
         count, named, filled = 0, torch.zeros(self.vocabulary), torch.zeros_like(self.prior)
@@ -157,13 +157,13 @@ class GraphNet(SituationModel):
         self.prior.copy_(((filled + SMOOTHING * every) / (filled.sum(2, keepdim=True) + SMOOTHING)).log())
         with torch.no_grad():
             self.output.bias.zero_()
-            self.output.weight.mul_(0.1)  # at first the frequencies decide
+            self.output.weight.mul_(0.1)  # so that initially the frequencies decide
             self.verb_classifier.bias.copy_((self.counts + 1).log())
             if self.noun_classifier is not None:
                 self.noun_classifier.bias.copy_(((named + 1) / (count + 2)).logit())
 
     def named(self, nouns: Tensor) -> Tensor:
-        """Which known nouns any annotator named, in whatever role: (I, A, E) -> (I, V) of 0 and 1."""
+        """Known nouns that any annotator named, in any role: (I, A, E) -> (I, V) of 0 and 1, without the empty noun."""
         found = torch.zeros(len(nouns), self.vocabulary, device=nouns.device)
         found.scatter_(1, nouns.flatten(1).clamp(min=0), 1.0)
         found[:, : UNKNOWN + 1] = 0.0
@@ -171,7 +171,7 @@ class GraphNet(SituationModel):
 
 
 class Attention(nn.Module):
-    """Regions attended by role: softmax over regions of (W_q role) . (W_k region), and the mean of W_r region."""
+    """Attention of roles to regions: softmax over regions of (W_q role) . (W_k region), averaging W_r region."""
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()

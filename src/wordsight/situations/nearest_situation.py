@@ -1,4 +1,4 @@
-"""Nearest situation: the frame of the most similar training picture. Nothing is learned."""
+"""Nearest situation: the frame of the most similar training picture, without training."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,17 +11,17 @@ from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
 
 class NearestSituation(SituationModel):
-    """Copies the verb and the nouns of the nearest of M training pictures, by the cosine of centred features.
+    """Nearest situation: copies the verb and nouns of the nearest of M training pictures, by centred features' cosine.
 
-    Verbs are ordered by their nearest picture, and the nouns of a verb are those of its nearest picture: the noun that
-    most annotators gave, the first of equals.
+    Verbs are ranked by their nearest picture, and the nouns of a verb are those of its nearest picture: for each role
+    the noun that most annotators gave, the first in a tie.
 
     Args:
-        vocabulary: V, how many nouns there are.
+        vocabulary: V, number of nouns.
         features: F, size of a region's features.
         frames: the verbs with their roles.
-        glosses: what each noun is called.
-        average: see the mean of all regions beside the whole picture.
+        glosses: name of each noun.
+        average: also use the mean of all regions, besides the whole picture.
     """
 
     pictures: Tensor  # (M, S) in half precision, of length 1
@@ -52,13 +52,13 @@ class NearestSituation(SituationModel):
         self.pictures, self.verb, self.nouns = (torch.cat(part) for part in zip(*kept, strict=True))
 
     def verb_logits(self, seen: Seen) -> Tensor:
-        """The greatest cosine, times 20, with a training picture of each verb: (I, W); verbs without one come last."""
+        """20 x the greatest cosine with a training picture of each verb: (I, W); verbs without pictures come last."""
         like = self._likeness(seen)  # (I, M)
         lowest = like.new_full((len(like), len(self.verbs)), -1.0)
         return 20 * lowest.scatter_reduce(1, self.verb.expand_as(like), like, "amax")
 
     def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
-        """The nouns of the nearest training picture of given verbs (I,): (I, E, V), far above all others."""
+        """The nouns of the nearest training picture of given verbs (I,): (I, E, V), 20 for these nouns, else 0."""
         like = self._likeness(seen).masked_fill(self.verb != verb[:, None], -2.0)
         nouns = self.nouns[like.argmax(1)].clamp(min=0)  # (I, E)
         return 20.0 * functional.one_hot(nouns, self.vocabulary)
@@ -77,9 +77,9 @@ class NearestSituation(SituationModel):
 
 
 def _agreed(batch: SituationBatch) -> Tensor:
-    """The noun that most annotators gave each role, unknown ones aside: (I, E); the first of equals, 0 for none."""
+    """The known noun that most annotators gave each role: (I, E); the first in a tie, 0 for none."""
     nouns = batch.frames.nouns  # (I, A, E)
     good = (nouns >= 0) & (nouns != UNKNOWN)
-    same = ((nouns[:, :, None] == nouns[:, None]) & good[:, None]).sum(2)  # (I, A, E) how many say the same
-    best = same.masked_fill(~good, -1).argmax(1, keepdim=True)  # argmax gives the first of equals
+    same = ((nouns[:, :, None] == nouns[:, None]) & good[:, None]).sum(2)  # (I, A, E): number of annotators who agree
+    best = same.masked_fill(~good, -1).argmax(1, keepdim=True)  # argmax gives the first in a tie
     return nouns.gather(1, best)[:, 0].masked_fill(~good.any(1), 0)

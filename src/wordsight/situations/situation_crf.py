@@ -1,11 +1,11 @@
-"""Conditional random field of a situation: a score for the verb and one for each verb, role and noun together.
+"""Conditional random field of a situation: a score for each verb, and one for each (verb, role, noun) triple.
 
 Yatskar, Zettlemoyer & Farhadi, "Situation Recognition: Visual Semantic Role Labeling for Image Understanding", CVPR
 2016. The probability of a situation S = (v, n_1 .. n_E) is
 
     log p(S) = phi_v + sum_e phi_{v,e,n_e} - log sum_v' exp(phi_v' + sum_e log sum_n exp phi_{v',e,n}),
 
-every phi linear in the picture's features. A noun that no annotator put in that role of that verb is impossible.
+every phi linear in hidden features of the picture. A noun that no annotator gave for a verb's role is impossible there.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,25 +16,25 @@ from torch import Tensor, nn
 from wordsight.batch import LabelInfo, SituationBatch
 from wordsight.situations.situation_model import UNKNOWN, Seen, SituationModel
 
-NEVER = -1e4  # the score of what is impossible
+NEVER = -1e4  # score of impossible nouns
 
 
 class SituationCRF(SituationModel):
     """Conditional random field over a verb and the nouns of its roles.
 
     Args:
-        vocabulary: V, how many nouns there are.
+        vocabulary: V, number of nouns.
         features: F, size of a region's features.
         frames: the verbs with their roles.
-        glosses: what each noun is called.
-        triples: P, how many different (verb, role, noun) the training has.
-        average: see the mean of all regions beside the whole picture.
-        hidden: H, size of the layer that the scores are linear in.
-        dropout: 0 to 1.
+        glosses: name of each noun.
+        triples: P, number of distinct (verb, role, noun) triples in the training split.
+        average: also use the mean of all regions, besides the whole picture.
+        hidden: H, size of the layer in which the scores are linear.
+        dropout: dropout rate, 0 to 1.
     """
 
-    place: Tensor  # (W, E, V) int64, which score each (verb, role, noun) has; P for none
-    slot: Tensor  # (P,) int64, the role of each score, as verb * E + role
+    place: Tensor  # (W, E, V) int64, the triple of each (verb, role, noun); P for none
+    slot: Tensor  # (P,) int64, the verb and role of each triple, as verb * E + role
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class SituationCRF(SituationModel):
         self.register_buffer("slot", torch.zeros(triples, dtype=torch.long))
 
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
-        """Standardise features, and number the triples of the training."""
+        """Standardise features, and number the triples of the training split."""
         super().fit(batches, labels)
         seen = torch.zeros_like(self.place, dtype=torch.bool)
         for batch in batches():
@@ -70,20 +70,20 @@ class SituationCRF(SituationModel):
         self.slot.copy_(found[:, 0] * seen.shape[1] + found[:, 1])
 
     def verb_logits(self, seen: Seen) -> Tensor:
-        """The verbs' marginals: phi_v + sum_e log sum_n exp phi_{v,e,n}, (I, W)."""
+        """Log marginals of verbs, unnormalised: phi_v + sum_e log sum_n exp phi_{v,e,n}, (I, W)."""
         return self.marginals(*self.scores(seen))
 
     def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
-        """For the roles of given verbs (I,): phi_{v,e,n}, (I, E, V)."""
+        """Noun scores for the roles of given verbs (I,): phi_{v,e,n}, (I, E, V)."""
         return self.of_verb(self.scores(seen)[1], verb)
 
     def scores(self, seen: Seen) -> tuple[Tensor, Tensor]:
-        """I pictures -> phi of verbs (I, W), and of triples (I, P)."""
+        """Scores phi of I pictures: of verbs (I, W), and of triples (I, P)."""
         hidden = self.dropout(self.hidden(seen.picture).relu())
         return self.verb_scores(hidden).float(), self.noun_scores(hidden).float()
 
     def marginals(self, verbs: Tensor, triples: Tensor) -> Tensor:
-        """Scores (I, W) and (I, P) -> (I, W), the nouns summed out."""
+        """Sum the nouns out: scores (I, W) and (I, P) -> (I, W)."""
         slot = self.slot.expand_as(triples)
         shape = (len(triples), self.roles.numel())
         top = triples.new_full(shape, NEVER).scatter_reduce(1, slot, triples.detach(), "amax")  # (I, W * E)
@@ -92,13 +92,13 @@ class SituationCRF(SituationModel):
         return verbs + each.view(-1, *self.roles.shape).sum(2)
 
     def of_verb(self, triples: Tensor, verb: Tensor) -> Tensor:
-        """Scores (I, P) as (I, E, V) for the roles of verbs (I,)."""
+        """Scores of triples (I, P) as (I, E, V), for the roles of verbs (I,)."""
         padded = torch.cat([triples, triples.new_full((len(triples), 1), NEVER)], 1)
         place = self.place[verb]  # (I, E, V)
         return padded.gather(1, place.flatten(1)).view(place.shape)
 
     def loss(self, batch: SituationBatch) -> Tensor:
-        """Minus log of the probability that at least one annotator's situation is right, mean over pictures."""
+        """Minus the log probability that at least one annotator's situation is right, averaged over pictures."""
         verb, nouns = batch.frames.verb, batch.frames.nouns
         verbs, triples = self.scores(self.look(batch.regions))
         verb_log = self.marginals(verbs, triples).log_softmax(1).gather(1, verb[:, None])  # (I, 1)
@@ -110,9 +110,9 @@ class SituationCRF(SituationModel):
 
 
 def any_of(log_probs: Tensor) -> Tensor:
-    """The logarithm of 1 - prod_j (1 - p_j), of log p (I, A) -> (I,); of -inf p is 0.
+    """Logarithm of 1 - prod_j (1 - p_j), from log p (I, A) -> (I,); log p = -inf stands for p = 0.
 
-    Where all p are tiny it is that of their sum, which float32 can tell from 0.
+    If all p are tiny it is the logarithm of their sum, which float32 can distinguish from 0.
     """
     tiny = log_probs.amax(1) < -12
     usual = log_probs.masked_fill(tiny[:, None], -1.0).clamp(max=-1e-6)

@@ -1,7 +1,7 @@
 """Base class of situation models: a verb for the picture, and for each role of a verb a distribution over nouns.
 
-Id 0 of the nouns is the empty noun, "", which says that nothing fills the role: it is a class like any other. Id 1 is
-every noun that is not known; nobody learns it, and it is never predicted.
+Noun id 0 is the empty noun, "", for a role that nothing fills: a class like any other. Noun id 1 stands for all unknown
+nouns; it is neither learned nor predicted.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,15 +15,15 @@ from wordsight.batch import Frames, LabelInfo, Regions, SituationBatch
 from wordsight.configured import Configured
 
 EMPTY, UNKNOWN = 0, 1  # the same in every vocabulary of nouns
-VERBS = 5  # predicted verbs that are kept
+VERBS = 5  # number of predicted verbs
 
 
 class Seen(NamedTuple):
-    """What a model sees of I pictures.
+    """Input of a model for I pictures.
 
     Attributes:
-        picture: (I, S), the whole picture and perhaps the mean of all regions, standardised.
-        regions: (I, R, F), as they are.
+        picture: (I, S), standardised features of the whole picture and, with `average`, the mean of all regions.
+        regions: (I, R, F), not standardised.
     """
 
     picture: Tensor
@@ -31,12 +31,12 @@ class Seen(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """What a model says of I pictures.
+    """Predictions of a model for I pictures.
 
     Attributes:
         verbs: (I, K) int64, the likeliest verbs, best first.
         verb_shares: (I, K) their probabilities.
-        nouns: (I, K, E) int64, for each of these verbs the noun of each role.
+        nouns: (I, K, E) int64, for each of these verbs the likeliest noun of each role.
         noun_shares: (I, K, E) their probabilities.
     """
 
@@ -49,18 +49,18 @@ class Predicted(NamedTuple):
 class SituationModel(Configured):
     """Base class of structured models of a verb and its roles.
 
-    A subclass writes `verb_logits` and `noun_logits`, and inherits the rest. Its constructor's plain keywords are its
+    A subclass defines `verb_logits` and `noun_logits`, and inherits the rest. Its constructor's plain keywords are its
     hyper-parameters, which `config` holds.
 
     Args:
-        vocabulary: V, how many nouns there are, the empty and the unknown one among them.
+        vocabulary: V, number of nouns, including the empty and the unknown one.
         features: F, size of a region's features.
-        frames: of each of the W verbs its name, its template, and the names of its roles in the template's order.
-        glosses: (V) what each noun is called.
-        average: see the mean of all regions beside the whole picture.
+        frames: for each of the W verbs its name, its template, and the names of its roles in the template's order.
+        glosses: (V) name of each noun.
+        average: also use the mean of all regions, besides the whole picture.
     """
 
-    task = "situation"  # its kind, a key of `runs.tasks.TASKS`
+    task = "situation"  # a key of `runs.tasks.TASKS`
     roles: Tensor
     mean: Tensor
     scale: Tensor
@@ -86,17 +86,17 @@ class SituationModel(Configured):
         number = {role: place for place, role in enumerate(self.role_names)}
         most = max(map(len, frames)) - 2
         rows = [[number[role] for role in frame[2:]] + [-1] * (most + 2 - len(frame)) for frame in frames]
-        self.register_buffer("roles", torch.tensor(rows))  # (W, E) names of roles, by number; -1 for none
+        self.register_buffer("roles", torch.tensor(rows))  # (W, E) indices into `role_names`; -1 for none
         self.register_buffer("mean", torch.zeros(self.seen))  # see `fit`
         self.register_buffer("scale", torch.ones(()))
-        self.register_buffer("counts", torch.zeros(len(frames)))  # of each verb in training
+        self.register_buffer("counts", torch.zeros(len(frames)))  # occurrences of each verb in the training split
 
     def verb_logits(self, seen: Seen) -> Tensor:
-        """I pictures -> (I, W), greater is likelier."""
+        """Verb scores of I pictures: (I, W), greater is likelier."""
         raise TypeError(f"{type(self).__name__} has no verb_logits")
 
     def noun_logits(self, seen: Seen, verb: Tensor) -> Tensor:
-        """For the roles of a given verb of each picture (I,) -> (I, E, V); rows of absent roles mean nothing."""
+        """Noun scores for the roles of given verbs (I,): (I, E, V); rows of absent roles are meaningless."""
         raise TypeError(f"{type(self).__name__} has no noun_logits")
 
     def loss(self, batch: SituationBatch) -> Tensor:
@@ -104,17 +104,17 @@ class SituationModel(Configured):
         return self.structured_loss(self.look(batch.regions), batch.frames)
 
     def structured_loss(self, seen: Seen, frames: Frames) -> Tensor:
-        """Minus log p(v) + 1/|E| sum_e log p(n_e | v), averaged over the annotators (Li et al. 2017), then pictures."""
+        """-[log p(v) + 1/|E| sum_e log p(n_e | v)], averaged over annotators, then pictures (Li et al. 2017)."""
         verb = functional.cross_entropy(self.verb_logits(seen).float(), frames.verb)
         return verb + noun_loss(self.noun_logits(seen, frames.verb), frames.nouns)
 
     def fit(self, batches: Callable[[], Iterable[SituationBatch]], labels: LabelInfo | None = None) -> None:
         """Standardise features and count verbs, once, before the first step of training.
 
-        Features get mean 0 and, over all columns together, variance 1.
+        Features get mean 0 and a variance of 1, averaged over all columns.
 
         Args:
-            batches: gives every picture of the training split, whenever it is called.
+            batches: each call gives every picture of the training split.
             labels: not used here.
         """
         count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)
@@ -128,7 +128,7 @@ class SituationModel(Configured):
         self.counts.copy_(verbs)
 
     def look(self, regions: Regions) -> Seen:
-        """Regions (I, R, F), and the standardised view of each picture."""
+        """Prepare a model's input from regions (I, R, F)."""
         return Seen((self._view(regions) - self.mean) * self.scale, regions)
 
     @torch.no_grad()
@@ -152,16 +152,16 @@ class SituationModel(Configured):
         return nouns, shares
 
     def there(self, verb: Tensor) -> Tensor:
-        """Which roles verbs (B,) have: (B, E) bool."""
+        """Mask of the roles that verbs (B,) have: (B, E) bool."""
         return self.roles[verb] >= 0
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The model's device."""
         return self.mean.device
 
     def _view(self, regions: Regions) -> Tensor:
-        """Regions (I, R, F) -> the whole picture and the mean of all regions (I, S), not standardised."""
+        """Regions (I, R, F) -> whole picture and, with `average`, mean of all regions: (I, S), not standardised."""
         if not self.average:
             return regions.whole
         weights = regions.mask / regions.mask.sum(1, keepdim=True).clamp(min=1)  # (I, R)
@@ -170,7 +170,7 @@ class SituationModel(Configured):
 
 
 def known_only(logits: Tensor) -> Tensor:
-    """Logits (..., V) in float32 with the unknown noun out of the question."""
+    """Logits (..., V) in float32, minus infinity for the unknown noun."""
     logits = logits.float()
     return torch.cat(
         [logits[..., :UNKNOWN], torch.full_like(logits[..., :1], -torch.inf), logits[..., UNKNOWN + 1 :]], -1
@@ -178,7 +178,7 @@ def known_only(logits: Tensor) -> Tensor:
 
 
 def noun_loss(logits: Tensor, nouns: Tensor) -> Tensor:
-    """The cross-entropy of nouns: of each picture the mean over its annotators' roles, then the mean over pictures.
+    """Cross-entropy of nouns: the mean over all roles of a picture's annotators, then the mean over pictures.
 
     Args:
         logits: (I, E, V).

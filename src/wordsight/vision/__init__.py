@@ -1,1 +1,1 @@
-"""Vision: pictures to regions. Open a picture, propose boxes, compute a feature vector for each."""
+"""Vision: pictures to regions. Open a picture, propose boxes, compute a feature vector for each box."""

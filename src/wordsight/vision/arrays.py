@@ -1,4 +1,4 @@
-"""Arrays of numbers as pictures, for callers that hold pixels and no file."""
+"""Arrays as pictures, for callers that have pixels but no file."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from PIL import Image
 from wordsight.errors import InputError
 
 EXPECTED = "an array (H, W, 3), (H, W, 4) or grey (H, W), of uint8, or of floats from 0 to 1"
-_ROUNDING = 1e-3  # floats beyond 0 to 1 by this much come from resampling
+_ROUNDING = 1e-3  # floats may exceed 0 to 1 by this much, as after resampling
 
 
 def from_array(values: NDArray[Any]) -> Image.Image:
-    """A picture from its pixels.
+    """Convert an array of pixels to a picture.
 
     Args:
         values: (H, W, 3) RGB, (H, W, 4) RGB with opacity, (H, W) or (H, W, 1) grey; uint8, or floats from 0 to 1.
@@ -22,7 +22,7 @@ def from_array(values: NDArray[Any]) -> Image.Image:
         A picture of mode RGB, RGBA or L.
 
     Raises:
-        InputError: another shape or type, or floats that are not from 0 to 1.
+        InputError: another shape or type, or floats outside 0 to 1.
     """
     found, shape = f"found {values.dtype} {values.shape}", values.shape
     if values.ndim not in (2, 3) or 0 in shape or (values.ndim == 3 and shape[2] not in (1, 3, 4)):
@@ -36,7 +36,7 @@ def from_array(values: NDArray[Any]) -> Image.Image:
 
 
 def _from_floats(values: NDArray[Any], found: str) -> NDArray[np.uint8]:
-    """Floats from 0 to 1 as 0 to 255, to the nearest."""
+    """Scale floats from 0 to 1 to 0 to 255, rounded to the nearest."""
     least, most = float(values.min()), float(values.max())
     if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):  # NaN is refused as well
         hint = "; divide by 255" if least >= 0 and 1 < most <= 255 else ""

@@ -20,7 +20,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # as in
 
 
 class OnnxBackbone:
-    """A net in an ONNX file: input float32 NCHW RGB 0 to 255, output `feature_map` (B, F, h, w)."""
+    """Backbone in an ONNX file: input float32 NCHW RGB 0 to 255, output `feature_map` (B, F, h, w)."""
 
     batch = 1
 
@@ -57,12 +57,12 @@ def backbone(name: str, weights: str | Path = "", revision: str = "", compute: C
     Args:
         name: `filters`, which has no weights; `efficientnet-lite2`, which installs with the package; an ONNX file; or a
             transformers model, by local folder or hub id such as `facebook/dinov2-small` (needs the extra `hf`).
-        weights: the folder in which files are found by name.
-        revision: of a hub model, the commit to use; else the newest.
-        compute: the type that EfficientNet-Lite2 and ONNX files are run in; others are run in float32.
+        weights: the folder in which names are looked up.
+        revision: commit of a hub model; if empty, the cached one or else the newest.
+        compute: the type that EfficientNet-Lite2 and ONNX files are run in; others run in float32.
 
     Raises:
-        InputError: there is none; suggests the nearest name.
+        InputError: there is no such backbone; suggests the nearest name.
     """
     if name == "filters":
         from wordsight.vision.filters import FilterBackbone
@@ -89,7 +89,7 @@ def check_foreign(settings: RegionSettings, where: str) -> None:
     """Check that the nets of a run, which may be untrusted, need no network.
 
     Raises:
-        InputError: a name leads to another machine, and $WORDSIGHT_HUB does not allow that.
+        InputError: a name refers to another machine, and $WORDSIGHT_HUB does not allow that.
     """
     if hub_allowed():
         return
@@ -109,7 +109,7 @@ def check_foreign(settings: RegionSettings, where: str) -> None:
 
 
 def hub_allowed() -> bool:
-    """Whether nets that a run names may be downloaded."""
+    """Whether nets named by a run may be downloaded."""
     return os.environ.get("WORDSIGHT_HUB", "") not in ("", "0")
 
 
@@ -118,10 +118,10 @@ def _is_file_name(name: str) -> bool:
 
 
 def find_weights(name: str, weights: str | Path) -> Path:
-    """The file of that name, as given or in the folder of weights.
+    """Find a weights file by name, as given or in the folder of weights.
 
     Raises:
-        InputError: it is in neither; suggests the nearest name.
+        InputError: it is in neither place; suggests the nearest name.
     """
     for path in (Path(name), Path(weights) / name):
         if os.path.isfile(path):

@@ -8,15 +8,15 @@ from wordsight.vision.boxes import Boxes, area, nms
 from wordsight.vision.proposals import Kind, Proposals
 
 _SIDE = 160  # pixels of the longer side at which outlines are computed
-_STEPS = (70.0, 35.0)  # thresholds of change at an outline: first strong ones, then fainter
-_LEAST = 0.002  # of the picture's area
+_STEPS = (70.0, 35.0)  # gradient thresholds of outlines: strong ones first, then fainter ones
+_LEAST = 0.002  # least area of a box, as a share of the picture's
 _OVERLAP = 0.8
 
 
 class Blobs:
-    """Boxes around closed or dense outlines, the strongest first, without classes.
+    """Blob detector: boxes around closed or dense outlines, the strongest first, without classes.
 
-    For things on a plain or softly patterned background: painted shapes, goods, specimens. On photographs of scenes a
+    For things on a plain or softly patterned background: painted shapes, goods, specimens. On photographs of scenes, a
     trained detector is better.
     """
 
@@ -38,7 +38,7 @@ class Blobs:
 
 
 def outlines(image: Image.Image) -> NDArray[np.float32]:
-    """(h, w): gradient magnitude at each pixel, the greatest of the colour channels, 0 to 255 and more."""
+    """Gradient magnitude at each pixel (h, w), the greatest of the colour channels, 0 to above 255."""
     values = np.asarray(image.filter(ImageFilter.GaussianBlur(0.6)), np.float32)  # (h, w, 3)
     padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
     across = padded[1:-1, 2:] - padded[1:-1, :-2]
@@ -47,7 +47,7 @@ def outlines(image: Image.Image) -> NDArray[np.float32]:
 
 
 def pieces(mask: NDArray[np.bool_]) -> Boxes:
-    """Boxes (R, 4) in pixels of a mask's connected components; gaps of a pixel are bridged."""
+    """Boxes (R, 4) of a mask's connected components, in pixels; gaps of one pixel are bridged."""
     waiting = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     near = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
     boxes = []

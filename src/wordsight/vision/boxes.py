@@ -9,8 +9,8 @@ Boxes = NDArray[np.float32]
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
-# Grids of windows: width, height (fractions of the picture), columns, rows. The most useful first, so that any number
-# of first ones is a sensible choice.
+# Grids of windows: width, height (fractions of the picture), columns, rows. The most useful come first, so that the
+# first windows are a sensible choice, however many.
 _GRIDS = (
     (0.6, 0.6, 2, 2),
     (0.6, 0.6, 1, 1),
@@ -48,7 +48,7 @@ def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float32]:
 
 
 def area(boxes: ArrayLike) -> NDArray[np.float32]:
-    """(N,) areas of (N, 4) boxes; 0 for a box turned inside out."""
+    """Areas (N,) of boxes (N, 4); 0 for an inverted box."""
     boxes = _as_boxes(boxes)
     return np.asarray(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1), np.float32)
 
@@ -80,8 +80,8 @@ def grid(width: float, height: float, columns: int, rows: int) -> Boxes:
     Args:
         width: of each window, as a fraction of the picture's.
         height: likewise.
-        columns: how many side by side; a single one stands in the middle.
-        rows: how many above each other.
+        columns: number of windows side by side; a single one is centred.
+        rows: number of windows above each other; likewise.
 
     Returns:
         (columns x rows, 4) `xyxy` fractions.
@@ -95,13 +95,13 @@ def grid(width: float, height: float, columns: int, rows: int) -> Boxes:
 
 
 def windows(count: int) -> Boxes:
-    """The first windows of one fixed list that goes from large to small.
+    """The first windows of a fixed list, roughly from large to small.
 
     Args:
-        count: how many.
+        count: number of windows.
 
     Returns:
-        (count, 4) `xyxy` fractions; fewer where the list is shorter.
+        (count, 4) `xyxy` fractions; fewer if the list is shorter.
     """
     return _windows()[: max(count, 0)].copy()
 
@@ -112,13 +112,13 @@ def _windows() -> Boxes:
 
 
 def to_xywh(boxes: ArrayLike) -> Boxes:
-    """`xyxy` (N, 4) to left, top, width, height, in the same unit."""
+    """Convert `xyxy` boxes (N, 4) to left, top, width, height, in the same unit."""
     boxes = _as_boxes(boxes)
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
 
 
 def from_xywh(boxes: ArrayLike) -> Boxes:
-    """Left, top, width, height (N, 4) to `xyxy`, in the same unit."""
+    """Convert boxes (N, 4) of left, top, width, height to `xyxy`, in the same unit."""
     boxes = _as_boxes(boxes)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
 

@@ -1,9 +1,9 @@
-"""Feature cache on disk: features are computed once for a picture's content.
+"""Feature cache on disk: features are computed once per content of a picture's file.
 
-features.bin     a record a picture: boxes, kinds, features
-checksums.bin    CRC-32 of the key and the record; 0 where an older wordsight wrote them
-index.bin        the key of each record, the SHA-256 of the picture's file; written last, so it decides
-lock             held by a process while it appends; several may compute at a time
+features.bin     one record per picture: boxes, kinds, features
+checksums.bin    CRC-32 of each key and record; 0 if an older wordsight wrote the record
+index.bin        the key of each record, the SHA-256 of the picture's file; written last, so it is decisive
+lock             held by a process while it appends; several may compute at the same time
 
 A record is verified before use; a damaged or lost one is computed again, and appended.
 """
@@ -28,18 +28,18 @@ from wordsight.vision.stored import ELSEWHERE, Records, checksum_of, content_of,
 
 FORMAT = 1
 _KEY = 32  # bytes of a SHA-256
-_FLUSH = 64  # pictures written at a time; at most these are lost by an interruption
+_FLUSH = 64  # pictures written at a time; a crash loses at most these
 _WAIT = 3600.0  # seconds to wait for another process
 _BUSY = "another process is adding features here"
 
 
 def default_cache() -> Path:
-    """$WORDSIGHT_CACHE, or `~/.cache/wordsight`."""
+    """The default cache folder: $WORDSIGHT_CACHE, or `~/.cache/wordsight`."""
     return Path(os.environ.get("WORDSIGHT_CACHE") or "~/.cache/wordsight").expanduser()
 
 
 class Row(NamedTuple):
-    """One picture: features (R, F) float32, boxes (R, 4) `xyxy` fractions, kinds (R,) int8."""
+    """Regions of one picture: features (R, F) float32, boxes (R, 4) `xyxy` fractions, kinds (R,) int8."""
 
     features: NDArray[np.float32]
     boxes: Boxes
@@ -47,11 +47,11 @@ class Row(NamedTuple):
 
 
 class RegionSource(Protocol):
-    """Computes the features of pictures, such as a `RegionEncoder`.
+    """Source of the features of pictures, such as a `RegionEncoder`.
 
     Attributes:
-        size: F, features a region.
-        rows: R, regions a picture at most.
+        size: F, features per region.
+        rows: R, most regions per picture.
         precision: numpy type of stored features.
         fingerprint: equal for sources that give the same values.
     """
@@ -63,21 +63,21 @@ class RegionSource(Protocol):
 
     @property
     def compute(self) -> str:
-        """The type that they are computed in."""
+        """The type that features are computed in."""
 
     def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
-        """A row for each picture, in order; for a broken picture, the error as a value."""
+        """Yield a row for each picture, in order; for a broken picture, the error as a value."""
 
 
 class FeatureCache:
-    """A folder of features, one folder in it for each encoder.
+    """Feature cache: a folder with one subfolder per encoder.
 
-    Keys are hashes of file content, so that datasets share pictures and moved files stay cached. Data is written before
-    the index, so that after any interruption the next run continues behind the last complete picture.
+    Keys are hashes of file content, so datasets share pictures and moved files stay cached. Data is written before the
+    index, so after any interruption the next run continues behind the last complete picture.
     """
 
     def __init__(self, folder: Path, encoder: RegionSource) -> None:
-        """Open the folder of this encoder, or make it.
+        """Open or create the folder of this encoder.
 
         Raises:
             InputError: the folder was written by a newer wordsight, or cannot be read or written.
@@ -99,7 +99,7 @@ class FeatureCache:
         self._known = self._read_index()
 
     def __len__(self) -> int:
-        """Pictures in the cache."""
+        """Number of pictures in the cache."""
         return len(self._known)
 
     def regions(
@@ -112,17 +112,17 @@ class FeatureCache:
 
         Args:
             pictures: files; content may repeat.
-            progress: called with how many pictures are done, and the total.
-            on_broken: leave pictures out that cannot be read, or raise.
+            progress: receives the number of pictures done, and the total.
+            on_broken: `skip` leaves out pictures that cannot be read, `raise` raises the first error.
 
         Raises:
-            InputError: a picture cannot be read (`raise`), or the cache cannot be written (disk full).
+            InputError: a picture cannot be read (`raise`), or the cache cannot be written (such as a full disk).
         """
         keys, broken = hashes(pictures)
         failed: dict[bytes, str] = {}
         self._leave_damaged(keys)
         if missing := self._missing(pictures, keys):
-            with self._writing():  # what cannot be written is said before anything is computed
+            with self._writing():  # an unwritable folder fails before anything is computed
                 self._leave_damaged(keys)
                 missing = self._missing(pictures, keys)
             failed = self._compute(missing, len(pictures), progress)
@@ -138,13 +138,13 @@ class FeatureCache:
         return FeatureTable(kept, broken, Records(self._data, self._record), rows)
 
     def _missing(self, pictures: Sequence[Path], keys: Sequence[bytes]) -> dict[bytes, Path]:
-        """One file for each content that has no row yet."""
+        """One file for each content that is not cached yet."""
         return {key: path for path, key in zip(pictures, keys, strict=True) if key and key not in self._known}
 
     def _compute(
         self, missing: dict[bytes, Path], total: int, progress: Callable[[int, int], None] | None
     ) -> dict[bytes, str]:
-        """Encode and append; returns the errors of broken pictures by key. Finished ones survive an interruption."""
+        """Encode and append, keeping finished pictures if interrupted; returns broken pictures' errors by key."""
         failed: dict[bytes, str] = {}
         keys, records = [], []
         try:
@@ -175,7 +175,7 @@ class FeatureCache:
         return record
 
     def _append(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
-        """Append what no other process has appended meanwhile."""
+        """Append the records that no other process has appended meanwhile."""
         with self._writing():
             self._leave_damaged(keys)
             new = [row for row, key in enumerate(keys) if key not in self._known]
@@ -183,7 +183,7 @@ class FeatureCache:
                 self._write([keys[row] for row in new], [records[row] for row in new])
 
     def _write(self, keys: list[bytes], records: list[NDArray[Any]]) -> None:
-        """Append data first, then the index, each behind its last complete entry."""
+        """Append the data, then the index, each behind its last complete entry."""
         start = self._count
         contents = [record.tobytes() for record in records]
         sums = np.array([checksum_of(key, content) for key, content in zip(keys, contents, strict=True)], "<u4")
@@ -200,7 +200,7 @@ class FeatureCache:
         self._known.update(zip(keys, range(start, start + len(keys)), strict=True))
 
     def _leave_damaged(self, keys: Sequence[bytes]) -> None:
-        """Remove damaged records of these keys from the index."""
+        """Drop damaged records of these keys from the index in memory."""
         content = content_of(self._sums)[: 4 * self._count]
         sums = np.frombuffer(content[: len(content) // 4 * 4], "<u4")
         records = Records(self._data, self._record)
@@ -215,7 +215,7 @@ class FeatureCache:
                 self._sound.add((key, row))
 
     def _check_header(self) -> None:
-        """Check that the folder is of this encoder; verify the records if its header is damaged."""
+        """Check the header; if damaged or another encoder's, renew it, and drop the records if none has a checksum."""
         path = self.folder / "header.json"
         header = {"format": FORMAT, "encoder": self._encoder.fingerprint, "size": self._encoder.size}
         try:
@@ -228,12 +228,12 @@ class FeatureCache:
         if header.items() <= known.items():
             return
         if found is not None and np.count_nonzero(np.frombuffer(content_of(self._sums), "u1")) == 0:
-            for file in (self._index, self._sums):  # not verifiable
+            for file in (self._index, self._sums):  # without checksums, records cannot be verified
                 file.unlink(missing_ok=True)
         write_text(path, json.dumps(header | {"regions": self._encoder.rows}, indent=1))
 
     def _read_index(self) -> dict[bytes, int]:
-        """Row numbers by key, of complete records; the last one of a repeated key."""
+        """Row numbers of complete records by key; the last one if a key is repeated."""
         index = content_of(self._index)
         there = self._data.stat().st_size if self._data.exists() else 0
         self._count = min(len(index) // _KEY, there // self._record.itemsize)
@@ -245,7 +245,7 @@ class FeatureCache:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Lock for writing; other processes wait, then read the new index."""
+        """Lock the folder for writing, after waiting for other processes, and read an index that has changed."""
 
         def say() -> None:
             print(f"{self.folder}: {_BUSY}; waiting until it is done.", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """Class probabilities of regions, recovered from their feature columns.
 
-A region's columns hold its pooled map at length 1, but the length decides how confident the classifier is. The
-`meaning` columns were made from its probabilities, so the length is the one at which both agree.
+A region's columns hold its pooled map at length 1, but the map's true length decides how confident the classifier is.
+The `meaning` columns were computed from the true probabilities, so the length at which both agree best is chosen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,24 @@ from wordsight.vision.labels import label_titles
 from wordsight.vision.lite2 import LITE2, best_of, class_names, classifier, softmax
 from wordsight.vision.meanings import Meanings
 
-LENGTHS = np.geomspace(20, 1000, 12, dtype=np.float32)  # range of the sums of a pooled map
+LENGTHS = np.geomspace(20, 1000, 12, dtype=np.float32)  # sums of a pooled map that are tried
 Rows = NDArray[np.float32]
 
 
 class Classes:
-    """The classifier, for encoded regions.
+    """Classifier of encoded regions.
 
     Attributes:
         names: of its C classes.
-        labels: the names of the detector's classes.
+        labels: names of the detector's classes.
     """
 
     def __init__(self, blocks: Mapping[str, slice], labels: Sequence[str]) -> None:
         """Read the classifier.
 
         Args:
-            blocks: columns by name, with those that `reads` needs.
-            labels: the names of the detector's classes.
+            blocks: columns by name, including those that `reads` requires.
+            labels: names of the detector's classes.
 
         Raises:
             InputError: the package of the classifier, or the word table, is missing or damaged.
@@ -40,7 +40,7 @@ class Classes:
         self._meanings = Meanings(self.names, label_titles(labels))
 
     def likely(self, features: Rows) -> Rows:
-        """How likely each class is in each region: features (R, F) -> (R, C), all but the ten best 0."""
+        """Class probabilities of regions: features (R, F) -> (R, C), 0 for all but the ten best."""
         squares = features[:, self._blocks[LITE2]] ** 2  # proportional to the pooled map, which is >= 0
         logits = squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-9) @ self._slope.T
         found, meaning = features[:, self._blocks["labels"]], features[:, self._blocks["meaning"]]
@@ -49,7 +49,7 @@ class Classes:
         return np.stack(tries)[np.argmax(agree, axis=0), np.arange(len(features))]
 
     def found(self, features: Rows) -> Rows:
-        """Detector scores of each class in each region: (R, F) -> (R, L), 0 to 1."""
+        """Detector scores of regions for each class: features (R, F) -> (R, L), 0 to 1."""
         return np.asarray(features[:, self._blocks["labels"]][:, : len(self.labels)] ** 4)
 
 

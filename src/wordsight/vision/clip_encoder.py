@@ -1,8 +1,8 @@
-"""Clips to `Regions`: frames are regions with time.
+"""Clip encoder: clips to `Regions`, whose regions are frames.
 
-The first region is the whole clip, the mean of its frames, as of a picture it is the whole picture; the frames follow
-in order. A frame's features are those of the whole frame or, with `cells`, of its cells side by side, so that a model
-can tell where something is and which way it moves.
+The first region is the whole clip, the mean of its frames (of a picture it is the whole picture); the frames follow in
+order. A frame's features are those of the whole frame or, with `cells`, those of its cells, concatenated, so that a
+model can see where something is and which way it moves.
 """
 
 from collections import deque
@@ -26,11 +26,11 @@ from wordsight.vision.regions import RegionEncoder
 
 
 class ClipEncoder(RegionEncoder):
-    """Turns clips into regions, one for the whole clip and one a frame.
+    """Encodes clips as regions: one for the whole clip, and one per frame.
 
     Attributes:
         rows: R, one more than `settings.frames`.
-        size: F, features a frame: those of `RegionEncoder`, `settings.cells` squared times.
+        size: F, features per frame: `settings.cells` squared times those of `RegionEncoder`.
     """
 
     def __init__(self, *args: object, **keywords: object) -> None:
@@ -42,21 +42,21 @@ class ClipEncoder(RegionEncoder):
         self.blocks = {"frame": slice(0, self.size)}
 
     def encode(self, images: Sequence[Source], boxes: Sequence[ArrayLike] | None = None) -> Regions:
-        """The frames of some clips; boxes are for pictures.
+        """Encode clips; `boxes`, which are for pictures, must be None.
 
         Raises:
-            InputError: boxes are given, or a clip cannot be read; the message names it.
+            InputError: boxes are given, or a clip cannot be read; the message names the clip.
         """
         if boxes is not None:
             raise InputError("boxes: this run describes clips; expected none.")
         return super().encode(images)
 
     def stream(self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None) -> Iterator[Row | InputError]:
-        """The rows of clips, in order; for a broken clip, the error as a value.
+        """Yield a row for each clip, in order; for a broken clip, the error as a value.
 
-        Frames are described while the next clip is decoded. One that is shown several times is described once.
+        Frames are encoded while the next clip is decoded. A frame that is shown several times is encoded once.
         """
-        clips: deque[list[int] | InputError] = deque()  # which of its different frames are shown, or why none is
+        clips: deque[list[int] | InputError] = deque()  # the numbers of the distinct frames shown, or an error
 
         def different() -> Iterator[Source]:
             for found in self._decoded(images):
@@ -75,10 +75,10 @@ class ClipEncoder(RegionEncoder):
             rows.append(row)
             while clips and (isinstance(first := clips[0], InputError) or len(rows) > max(first)):
                 yield self._described(clips.popleft(), rows)
-        yield from (self._described(clip, rows) for clip in clips)  # broken ones at the end
+        yield from (self._described(clip, rows) for clip in clips)  # broken clips at the end
 
     def _decoded(self, sources: Iterable[Source]) -> Iterator[list[Frame] | InputError]:
-        """The frames of each clip, or why there are none; the next clip is decoded while one is used."""
+        """Yield the frames of each clip, or its error; the next clip is decoded while one is used."""
 
         def decode(source: Source) -> list[Frame] | InputError:
             try:
@@ -100,7 +100,7 @@ class ClipEncoder(RegionEncoder):
         return super()._look(source, self._cells)
 
     def _described(self, clip: list[int] | InputError, rows: list[Row]) -> Row | InputError:
-        """The row of a clip, whose frames' rows are taken from the first of some."""
+        """Build the row of a clip from the first of `rows`, those of its frames, and remove them from `rows`."""
         if isinstance(clip, InputError):
             return clip
         row = self._row([rows[place] for place in clip])
@@ -108,7 +108,7 @@ class ClipEncoder(RegionEncoder):
         return row
 
     def _row(self, rows: Sequence[Row]) -> Row:
-        """Frames one after the other, behind their mean."""
+        """The mean of the frames, then the frames in order."""
         described = np.stack([row.features.reshape(-1) for row in rows])  # (n, cells x F)
         features = np.concatenate([described.mean(0, keepdims=True), described])
         boxes = np.tile(np.array([WHOLE], np.float32), (len(features), 1))

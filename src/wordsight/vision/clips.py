@@ -1,10 +1,10 @@
-"""Clips: a video file, an animated picture or a still one -> frames sampled evenly over its time.
+"""Clips: a video file, an animated or a still picture -> frames sampled evenly over its time.
 
-Videos are decoded by PyAV (`video.py`), animated GIF, WebP, APNG and AVIF by Pillow. Frames are those shown at the
-middle of `count` equal spans of time, by their time stamps, so variable frame rates come out right; one that is shown
-for long is taken several times.
+Videos are decoded by PyAV (`video.py`), animated GIF, WebP, APNG and AVIF by Pillow. The frames are those shown at the
+middles of `count` equal spans of time, by their time stamps, so variable frame rates come out right. A frame that is
+shown for long is taken several times.
 
-Parts of clips are named as in `fragments.py`.
+`fragments.py` defines the names of parts of clips.
 """
 
 import math
@@ -21,7 +21,7 @@ from wordsight.vision import video
 from wordsight.vision.fragments import Fragment, fragment, is_video
 from wordsight.vision.images import Source, open_image
 
-MOST_FRAMES = 20_000  # of an animated picture
+MOST_FRAMES = 20_000  # most frames of an animated picture
 
 
 class Frame(NamedTuple):
@@ -29,8 +29,8 @@ class Frame(NamedTuple):
 
     Attributes:
         image: upright RGB.
-        start: where the span of time that it stands for begins, seconds.
-        end: and where it ends.
+        start: beginning of the span of time that it stands for, in seconds.
+        end: end of this span.
     """
 
     image: Image.Image
@@ -39,18 +39,18 @@ class Frame(NamedTuple):
 
 
 def frames(path: str | Path, count: int, at_least: int = 0) -> list[Frame]:
-    """Frames of a clip or of a part of one, evenly over its time.
+    """Sample frames of a clip or of a part of one, evenly over its time.
 
     Args:
         path: a video, an animated picture, or a still one, which is a clip of one frame; or a part, `clip.mp4#t=10,12`.
-        count: how many, at least 1; a still picture gives one.
-        at_least: a large frame may be made smaller, as long as both sides keep this many pixels; 0 for never.
+        count: number of frames, at least 1; a still picture gives one.
+        at_least: large frames may be reduced, as long as both sides keep this many pixels; 0 for never.
 
     Returns:
-        The frames in order, with their times in the whole clip. One that is taken several times is the same picture.
+        The frames in order, with their times in the whole clip. A frame taken several times is the same `Image` object.
 
     Raises:
-        InputError: the file is missing, damaged or no clip, or has no such part; the message names it.
+        InputError: the file is missing, damaged or not a clip, or has no such part; the message names it.
     """
     if count < 1:
         raise InputError(f"frames = {count}: expected at least 1.")
@@ -63,15 +63,15 @@ def frames(path: str | Path, count: int, at_least: int = 0) -> list[Frame]:
 
 
 def sampled(path: str | Path, step: float, at_least: int = 0) -> Iterator[tuple[float, Image.Image]]:
-    """The frame shown every `step` seconds and its time, from 0 on; one at a time, whatever the length.
+    """Yield the time and frame at every `step` seconds, from 0 on; one frame is in memory at a time.
 
     Args:
         path: a video, an animated picture or a still one.
-        step: seconds from one to the next, above 0.
-        at_least: as of `frames`.
+        step: seconds between frames, above 0.
+        at_least: as in `frames`.
 
     Raises:
-        InputError: as of `frames`.
+        InputError: as in `frames`.
     """
     file = Path(path)
     if is_video(file):
@@ -83,10 +83,10 @@ def sampled(path: str | Path, step: float, at_least: int = 0) -> Iterator[tuple[
 
 
 def length(path: str | Path) -> float:
-    """How long a clip or a part of one is, in seconds; 0 for a still picture.
+    """Length of a clip or of a part of one, in seconds; 0 for a still picture.
 
     Raises:
-        InputError: as of `frames`.
+        InputError: as in `frames`.
     """
     part = fragment(path)
     total = video.length(part.file) if is_video(part.file) else _shown(part.file)[1]
@@ -95,10 +95,10 @@ def length(path: str | Path) -> float:
 
 
 def still(source: Source, at_least: int = 0) -> Image.Image:
-    """A picture as `open_image` does; of a video or of a part of a clip, the frame in the middle of its time.
+    """Open a picture like `open_image`; of a video or a part of a clip, the frame in the middle of its time.
 
     Raises:
-        InputError: as of `open_image` and `frames`.
+        InputError: as in `open_image` and `frames`.
     """
     if isinstance(source, str | Path) and (is_video(source) or not fragment(source).whole):
         return frames(source, 1, at_least)[0].image
@@ -106,7 +106,7 @@ def still(source: Source, at_least: int = 0) -> Image.Image:
 
 
 def _spans(part: Fragment, length: float, count: int) -> list[tuple[float, float]]:
-    """A part of a clip in `count` equal spans of time.
+    """Split a part of a clip into `count` equal spans of time.
 
     Raises:
         InputError: the clip has no such part.
@@ -120,7 +120,7 @@ def _spans(part: Fragment, length: float, count: int) -> list[tuple[float, float
 
 
 def _animation(part: Fragment, count: int, at_least: int) -> list[Frame]:
-    """Of a picture with one frame or more, each shown for its own time."""
+    """Sample frames of a picture with one or more frames, each shown for its own time."""
     starts, length = _shown(part.file)
     if len(starts) == 1:
         return [Frame(open_image(part.file, at_least=at_least), 0.0, 0.0)]
@@ -130,17 +130,17 @@ def _animation(part: Fragment, count: int, at_least: int) -> list[Frame]:
 
 
 def _number(starts: Sequence[float], time: float) -> int:
-    """Which frame is shown at a time."""
+    """Number of the frame shown at a time."""
     return max(bisect_right(starts, time) - 1, 0)
 
 
 def _shown(path: Path) -> tuple[list[float], float]:
-    """When each frame of an animated picture begins, and how long it is, in seconds; (0,) and 0 of a still one.
+    """Start of each frame of an animated picture, and its total length, in seconds; [0] and 0 for a still one.
 
     Raises:
-        InputError: it is no picture, too large, damaged, or has too many frames.
+        InputError: it is not a picture, too large, damaged, or has too many frames.
     """
-    open_image(path)  # what is no picture, or too large, is refused here
+    open_image(path)  # raises if it is not a picture, or too large
     try:
         with Image.open(path) as image:
             total = getattr(image, "n_frames", 1)
@@ -151,18 +151,18 @@ def _shown(path: Path) -> tuple[list[float], float]:
             starts, at = [], 0.0
             for number in range(total):
                 image.seek(number)
-                image.load()  # only now it is known how long a WebP frame is shown
+                image.load()  # the duration of a WebP frame is known only now
                 starts.append(at)
                 at += max(float(image.info.get("duration", 100) or 100), 10.0) / 1000
             return starts, at
     except InputError:
         raise
-    except Exception:  # decoders of damaged files raise nearly anything
+    except Exception:  # decoders of damaged files raise almost any error
         raise _damaged(path) from None
 
 
 def _taken(path: Path, numbers: Sequence[int], at_least: int) -> Iterator[Image.Image]:
-    """Some frames of an animated picture, by ascending numbers; one that repeats is opened once."""
+    """Yield frames of an animated picture, by ascending numbers; a repeated one is decoded once."""
     try:
         with Image.open(path) as image:
             last, shown = -1, open_image(path, at_least=at_least) if numbers == [0] else image
@@ -182,6 +182,6 @@ def _damaged(path: Path) -> InputError:
 
 
 def _smaller(image: Image.Image, at_least: int) -> Image.Image:
-    """A frame at a fraction of its size, if both sides keep `at_least` pixels."""
+    """Reduce a frame, if both sides keep `at_least` pixels."""
     factor = min(image.size) // at_least if at_least else 1
     return image.reduce(factor) if factor > 1 else image

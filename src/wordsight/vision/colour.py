@@ -12,7 +12,7 @@ from wordsight.vision.limits import rawmode
 
 STRIP = 2_000_000  # pixels converted at a time
 _BITS = (8, 10, 12, 14, 16)  # depths of cameras and scanners; files have 8, 16 or 32
-_OVERSHOOT = 4.0  # greatest value of floats of range 0 to 1: highlights and resampling exceed 1
+_OVERSHOOT = 4.0  # greatest value of floats that count as 0 to 1: highlights and resampling exceed 1
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 Strip = Callable[[Image.Image], Image.Image]
@@ -20,12 +20,12 @@ Values = NDArray[Any]
 
 
 def to_rgb(image: Image.Image, low: Image.Image | None = None, significant: int = 0) -> Image.Image:
-    """A decoded picture as RGB, composited on white where transparent.
+    """Convert a decoded picture to RGB, composited on white where transparent.
 
     Args:
         image: of any mode.
-        low: the lower 8 bits of a picture of 16 bits a colour, whose upper 8 are `image`.
-        significant: significant bits of each value, where the file has the number; else 0.
+        low: the lower 8 bits of a picture of 16 bits per colour, whose upper 8 bits are `image`.
+        significant: significant bits of each value, if the file states them; else 0.
     """
     if low is not None:
         return _from_halves(image, low, significant)
@@ -41,7 +41,7 @@ def to_rgb(image: Image.Image, low: Image.Image | None = None, significant: int 
 
 
 def lower_halves(image: Image.Image) -> Image.Image | None:
-    """The lower 8 bits of an opened picture of 16 bits a colour, which Pillow decodes to the upper 8.
+    """The lower 8 bits of an opened picture of 16 bits per colour; Pillow decodes only the upper 8.
 
     Returns:
         A picture of the same mode; None for formats whose lower bits are not accessible.
@@ -56,7 +56,7 @@ def lower_halves(image: Image.Image) -> Image.Image | None:
         image.load()
     except (AttributeError, ValueError):
         return None
-    if here == "LA;16B":  # four bytes a pixel: two of grey, two of alpha
+    if here == "LA;16B":  # four bytes per pixel: two of grey, two of alpha
         _, grey, _, cover = image.split()
         return Image.merge("RGBA", (grey, grey, grey, cover))
     return image
@@ -67,7 +67,7 @@ def mend_transparency(image: Image.Image, halves: bool) -> None:
 
     Args:
         image: opened, not decoded.
-        halves: whether the lower halves of 16 bits are decoded too, which need the unscaled colour.
+        halves: whether the lower 8 of 16 bits are decoded too, which requires the unscaled colour.
     """
     factor, hole = {"L;2": 85, "L;4": 17}.get(rawmode(image)), image.info.get("transparency")
     if factor and isinstance(hole, int):
@@ -77,7 +77,7 @@ def mend_transparency(image: Image.Image, halves: bool) -> None:
 
 
 def significant_bits(image: Image.Image, file: BinaryIO) -> int:
-    """Significant bits of each value of a PNG or TIFF, from its metadata; 0 where missing."""
+    """Significant bits of each value of a PNG or TIFF, from its metadata; 0 if missing."""
     if image.format == "PNG":
         file.seek(0)
         head = file.read(4096)
@@ -113,16 +113,16 @@ def _from_lab() -> Strip:
 
     def convert(strip: Image.Image) -> Image.Image:
         made = ImageCms.applyTransform(strip, turn)
-        assert made is not None  # it is not made in place
+        assert made is not None  # it is not converted in place
         return made
 
     return convert
 
 
 def _from_grey(image: Image.Image, significant: int) -> Image.Image:
-    """Grey of 16 or 32 bits or floats; Pillow's own conversion would clip it."""
+    """Convert grey of 16 or 32 bits or floats, which Pillow's own conversion would clip."""
     tags = getattr(image, "tag_v2", {})
-    dark = image.format == "TIFF" and tags.get(262) == 0  # 0 is white
+    dark = image.format == "TIFF" and tags.get(262) == 0  # 0 means white
     hole = image.info.get("transparency")
     full = _white_of(image, significant)
 
@@ -158,17 +158,17 @@ def _white_of(image: Image.Image, significant: int) -> float:
 
 
 def _white(most: int, significant: int) -> float:
-    """The white level of integers: of the file's significant bits, or the fewest bits that hold all values."""
+    """The white level of integers: that of the file's significant bits, or of the fewest bits that hold all values."""
     if most > 65535:
         return float(most)
     if significant >= 16 or (significant and most >= 1 << significant):
-        return 65535.0  # scaled to 16 bits, as PNG asks for
+        return 65535.0  # scaled to 16 bits, as PNG requires
     bits = significant or next(bits for bits in _BITS if most < 1 << bits)
     return float((1 << bits) - 1)
 
 
 def _float_white(values: Values) -> float:
-    """The white level of floats, of range 0 to 1 or integers: by a high percentile, as some values exceed it."""
+    """The white level of floats, which may range from 0 to 1 or like integers: by a percentile, as some exceed it."""
     finite = values[np.isfinite(values)]
     most = float(np.percentile(finite, 99.9, method="higher")) if finite.size else 0.0
     if most <= _OVERSHOOT:
@@ -177,7 +177,7 @@ def _float_white(values: Values) -> float:
 
 
 def _from_halves(high: Image.Image, low: Image.Image, significant: int) -> Image.Image:
-    """RGB of 16 bits, of which fewer may be significant."""
+    """Convert RGB of 16 bits per colour, of which fewer may be significant."""
     hole = high.info.get("transparency")
     high.info.pop("transparency", None)
     low.info.pop("transparency", None)

@@ -1,6 +1,6 @@
-"""Line drawings: the strokes of a sketch, and the edge map of a photo, which is its nearest likeness to a sketch.
+"""Line drawings: the strokes of a sketch, and the edge map of a photo, which is what a sketch resembles most.
 
-Both are ink maps: (256, 256) float32, 1 where there is a line.
+Both are ink maps: (256, 256) float32, 1 on lines.
 """
 
 from functools import cache
@@ -15,19 +15,19 @@ from wordsight.vision.images import Source, name_of, open_image
 
 Floats = NDArray[np.float32]
 
-SIDE = 256  # pixels, of every ink map
-DARKER = 0.25  # than the paper, so much a stroke is at least, of 1
-LEAST = 20  # pixels of ink in a drawing
-PAPER = 0.7  # of a drawing, at least so much is paper
-SOLID = 0.2  # of what is no paper, at most so much is inside of areas wider than 13 pixels
-THIN = 0.17  # lines of which erosion leaves less are drawn thicker
-STRONGEST = 0.97  # quantile of a photo's gradients that its edges are measured by
+SIDE = 256  # side of every ink map, in pixels
+DARKER = 0.25  # least difference in brightness between a stroke and the paper, 0 to 1
+LEAST = 20  # least number of ink pixels in a drawing
+PAPER = 0.7  # least share of a drawing that is paper
+SOLID = 0.2  # greatest share of what is not paper inside areas wider than 13 pixels
+THIN = 0.17  # lines are thickened if erosion leaves a smaller share of them
+STRONGEST = 0.97  # quantile of a photo's gradients to which its edge thresholds are relative
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 
 
 @cache
 def images() -> Any:
-    """`scipy.ndimage`, which comes with scikit-image; both are for sketches alone.
+    """`scipy.ndimage`, which comes with scikit-image; only sketches need either.
 
     Raises:
         InputError: scikit-image is not installed.
@@ -50,10 +50,10 @@ def square(source: Source) -> Image.Image:
 
 
 def strokes(source: Source) -> Floats:
-    """The ink of a drawing, dark on light or light on dark.
+    """The ink map of a drawing, dark on light or light on dark.
 
     Raises:
-        InputError: it cannot be opened, is empty, or is a photograph.
+        InputError: it cannot be opened, is empty, or is a photograph; or scikit-image is not installed.
     """
     name, grey = name_of(source), _grey(square(source))
     paper = float(np.median(grey))
@@ -68,7 +68,7 @@ def strokes(source: Source) -> Floats:
 
 
 def edges(image: Image.Image) -> Floats:
-    """The edge map of a photo of 256 x 256 pixels: Canny's edges above thresholds of its own gradients, 3 pixels wide.
+    """The edge map of a photo of 256 x 256 pixels: Canny edges, thresholded by its own gradients, 3 pixels wide.
 
     Raises:
         InputError: scikit-image is not installed.
@@ -85,14 +85,14 @@ def edges(image: Image.Image) -> Floats:
 
 
 def thickened(ink: Floats) -> Floats:
-    """Ink as a net is shown it: thin lines are drawn thicker."""
+    """Thicken thin lines of an ink map, as input of a net."""
     lines = ink > 0
     left = images().binary_erosion(lines, np.ones((3, 3))).sum() / max(int(lines.sum()), 1)
     return np.asarray(images().binary_dilation(lines, CROSS), np.float32) if left < THIN else ink
 
 
 def content_box(ink: Floats, margin: float = 0.06) -> tuple[float, float, float]:
-    """The square around nearly all ink: its left, top and side in pixels; it may reach beyond the map."""
+    """Square around nearly all ink: its left, top and side in pixels; it may extend beyond the map."""
     ys, xs = np.nonzero(ink)
     if len(ys) < LEAST:
         return 0.0, 0.0, float(SIDE)
@@ -117,7 +117,7 @@ def _grey(image: Image.Image) -> Floats:
 
 
 def _solid(other: NDArray[np.bool_]) -> float:
-    """The share of what is no paper that lies inside of broad areas."""
+    """The share of what is not paper inside areas wider than 13 pixels."""
     eroded = images().binary_erosion
-    inside = eroded(eroded(other, np.ones((13, 1))), np.ones((1, 13)))  # as by 13 x 13, but much faster
+    inside = eroded(eroded(other, np.ones((13, 1))), np.ones((1, 13)))  # the same as 13 x 13, but much faster
     return float(inside.sum() / max(int(other.sum()), 1))

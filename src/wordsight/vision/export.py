@@ -1,13 +1,13 @@
 """ONNX export of the vision net, for programs without torch.
 
-It reads `image` (B, 3, H, W), float32 RGB from 0 to 255, its sides multiples of 32, and gives
+Its input is `image` (B, 3, H, W), float32 RGB from 0 to 255, with sides that are multiples of 32. Its outputs are
 
     feature_map (B, F, H / 32, W / 32)
-    things      (B, 1 + C, h, w)        h = H / 16, w = W / 16; logits: whether a thing's middle is near, and which of
-                                        the 80 COCO classes it is; a class's score is the product of both sigmoids
-    edges       (B, 4, h, w)            in cells, how far its left, top, right and bottom edges are
+    things      (B, 1 + C, h, w)        h = H / 16, w = W / 16; logits of objectness (a thing's centre is near) and of
+                                        the 80 COCO classes; a class's score is the product of both sigmoids
+    edges       (B, 4, h, w)            distances of the thing's left, top, right and bottom edges, in cells
 
-so wordsight itself reads the file as a backbone.
+so wordsight itself can read the file as a backbone.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def export(out: Path) -> None:
         out: the file to write.
 
     Raises:
-        InputError: the net cannot be read, or the file has another suffix than .onnx or cannot be written.
+        InputError: the net cannot be read, or the file has a suffix other than .onnx or cannot be written.
     """
     if out.suffix.lower() != ".onnx":
         raise InputError(f"{out}: expected a file name that ends in .onnx.")

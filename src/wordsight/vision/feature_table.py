@@ -1,4 +1,4 @@
-"""A table of features: those of some pictures in a cache, by row number."""
+"""Feature table: the features of some pictures in a cache, by row number."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,27 +16,27 @@ EMPTY = -1  # kind of a row that is padding
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features of pictures, by row number; on disk until gathered.
+    """Feature table of pictures, by row number; on disk until gathered.
 
     Attributes:
         kept: positions (0 .. n-1) of the requested pictures that have a row, in order.
-        broken: why the others have none.
+        broken: errors of the other pictures, by file.
     """
 
     kept: list[int]
     broken: dict[Path, str]
     _records: Records = field(repr=False)
-    _rows: NDArray[np.int64] = field(repr=False)  # (len(kept),) places in `_records`
+    _rows: NDArray[np.int64] = field(repr=False)  # (len(kept),) row numbers in `_records`
 
     def __len__(self) -> int:
-        """Pictures that have a row."""
+        """Number of pictures that have a row."""
         return len(self._rows)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Regions:
         """Rows (I,) int64 -> regions (I, R, F) float32, or those at `places` (I, K) of each: (I, K, F).
 
         Raises:
-            InputError: the file was truncated since, or cannot be read.
+            InputError: the file has been truncated, or cannot be read.
         """
         rows = self._rows[np.asarray(indices)]
         found = [self._records.read(part, rows) for part in ("features", "kinds", "boxes")]
@@ -46,5 +46,5 @@ class FeatureTable:
         return Regions(features.float(), kinds != EMPTY, boxes)
 
     def kinds(self, indices: Tensor) -> Tensor:
-        """Rows (I,) int64 -> (I, R) int8, the kind of each box (`proposals.Kind`), -1 in the padding."""
+        """Rows (I,) int64 -> (I, R) int8, the kind of each box (`proposals.Kind`); -1 in the padding."""
         return torch.from_numpy(self._records.read("kinds", self._rows[np.asarray(indices)]))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Colour names (RGB, 0 to 255); pixels are softly assigned to the nearest in hue, saturation and lightness.
+# Colour names (RGB, 0 to 255); pixels are softly assigned to the nearest in opponent colours (`_opponent`).
 _COLOURS = {
     "red": (214, 40, 40),
     "orange": (244, 140, 30),
@@ -31,12 +31,12 @@ _STRIDE = 8
 
 
 class FilterBackbone:
-    """Colour names and Gabor energies, averaged over cells of 8 x 8 pixels.
+    """Filter-bank backbone: colour names and Gabor energies, averaged over cells of 8 x 8 pixels.
 
-    Each colour gives its share of the cell's pixels. Each orientation and wavelength gives the energy of a
-    quadrature pair of Gabor filters on brightness (how strongly edges or stripes of that direction are there),
-    and the same blurred over a neighbourhood twice as wide. Enough to distinguish painted shapes; on photographs a
-    complement to a trained net.
+    Each colour gives its share of the cell's pixels. Each orientation and wavelength gives the energy of a quadrature
+    pair of Gabor filters on brightness (the strength of edges or stripes in that direction): its mean and spread in the
+    cell, and its mean over 3 x 3 cells. Four more features are the mean and spread of brightness, and the sum and
+    maximum of colour changes. Enough to distinguish painted shapes; on photographs it complements a trained net.
     """
 
     name = "filters"
@@ -44,7 +44,7 @@ class FilterBackbone:
     batch = 1
 
     def __init__(self) -> None:
-        """Build the filters; there is nothing to load."""
+        """Build the filters; no weights are loaded."""
         self._palette = _opponent(torch.tensor(list(_COLOURS.values()), dtype=torch.float32)[:, :, None, None])
         self._bank = _gabor_bank()  # (2 x angles x wavelengths, 1, k, k)
         self.size = len(_COLOURS) + 3 * _ANGLES * len(_WAVELENGTHS) + 4
@@ -67,13 +67,13 @@ class FilterBackbone:
         return torch.cat([colours, mean, spread, wide, extra, change], 1).numpy()
 
     def _colours(self, picture: Tensor) -> Tensor:
-        """(B, C, H, W): soft assignment of each pixel to colours; sums to 1 over the colours."""
+        """Soft assignment of each pixel to colours (B, C, H, W); sums to 1 over colours."""
         there = _opponent(picture)  # (B, 3, H, W)
         distance = torch.stack([((there - colour) ** 2).sum(1) for colour in self._palette], 1)
         return torch.softmax(-distance / 0.02, 1)
 
     def _energies(self, picture: Tensor) -> Tensor:
-        """(B, A x L, H, W): square root of the energy of each quadrature pair."""
+        """Square root of the energy of each quadrature pair (B, A x L, H, W)."""
         light = picture.mean(1, keepdim=True) / 255  # (B, 1, H, W)
         reach = self._bank.shape[-1] // 2
         response = F.conv2d(F.pad(light, (reach,) * 4, mode="replicate"), self._bank)
@@ -86,14 +86,14 @@ def _pool(maps: Tensor) -> Tensor:
 
 
 def _opponent(rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB 0 to 255 to brightness, red-green, yellow-blue (opponent colours); hues spread by saturation."""
+    """RGB (N, 3, H, W), 0 to 255, to opponent colours (brightness, red-green, yellow-blue); saturation spreads hues."""
     red, green, blue = (rgb / 255).unbind(1)
     light = 0.3 * red + 0.6 * green + 0.1 * blue
     return torch.stack([0.6 * light, red - green, 0.5 * (red + green) - blue], 1)
 
 
 def _gabor_bank() -> Tensor:
-    """(2 x A x L, 1, k, k): all even filters, then all odd ones; each of mean 0 and length 1."""
+    """Gabor filters (2 x A x L, 1, k, k): all even ones, then all odd ones; each of mean 0 and length 1."""
     reach = 8
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")

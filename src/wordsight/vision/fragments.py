@@ -1,7 +1,7 @@
-"""Names of clips and of parts of them, as in W3C Media Fragments; nothing is opened.
+"""Names of clips and of their parts, as in W3C Media Fragments; no file is opened.
 
-`clip.mp4#t=10,12.5` is what is shown from second 10 to 12.5, `clip.mp4#t=7` what is shown at second 7. Such a name
-stands wherever that of a file does.
+`clip.mp4#t=10,12.5` is the part from second 10 to 12.5, `clip.mp4#t=7` the frame at second 7. Such a name may stand
+wherever a file's name may.
 """
 
 import math
@@ -17,12 +17,12 @@ _NAME = re.compile(r"(?as)(.+\.\w+)#t=(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?")
 
 
 class Times(NamedTuple):
-    """A name and the times in it.
+    """A name, split into a file and times.
 
     Attributes:
         file: the name of the whole clip.
-        start: in seconds; None where the name has no times.
-        end: likewise; None where it has one time or none.
+        start: in seconds; None if the name has no times.
+        end: in seconds; None if the name has one time or none.
     """
 
     file: str
@@ -35,8 +35,8 @@ class Fragment(NamedTuple):
 
     Attributes:
         file: of the whole clip.
-        start: where the part begins, seconds.
-        end: and where it ends; infinite for the end of the clip.
+        start: beginning of the part, in seconds.
+        end: end of the part, in seconds; infinite for the end of the clip.
     """
 
     file: Path
@@ -50,19 +50,19 @@ class Fragment(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The name of the part, `FILE#t=START,END`; of the whole clip that of its file."""
+        """The name of the part, `FILE#t=START,END`; for the whole clip, its file."""
         if self.whole:
             return self.file
         return self.file.with_name(f"{self.file.name}#t={self.times}")
 
     @property
     def times(self) -> str:
-        """When it begins and ends, to the millisecond: `START,END`."""
+        """Its beginning and end, to the millisecond: `START,END`."""
         return ",".join(f"{time:.3f}".rstrip("0").rstrip(".") for time in (self.start, self.end))
 
 
 def times_in(name: str) -> Times:
-    """The file and the times that a name says."""
+    """Split a name into its file and times."""
     found = _NAME.fullmatch(name) if name[-1:].isdecimal() else None
     if not found:
         return Times(name)
@@ -70,11 +70,11 @@ def times_in(name: str) -> Times:
 
 
 def fragment(path: str | Path) -> Fragment:
-    """The clip or the part of one that a name with two times, or with none, is of."""
+    """Parse the name of a part, which has two times; any other name is taken as a whole clip's."""
     file, start, end = times_in(str(path))
     return Fragment(Path(path)) if start is None or end is None else Fragment(Path(file), start, end)
 
 
 def is_video(name: str | Path) -> bool:
-    """Whether a name is a video's, or of a part of one, by its ending, in capitals or not."""
+    """Whether a name is that of a video or a part of one, by its suffix, case-insensitively."""
     return fragment(name).file.suffix.lower() in VIDEO_SUFFIXES

@@ -1,8 +1,8 @@
 """Proposal head (FCOS): boxes and the 80 COCO labels, from the frozen maps of EfficientNet-Lite2.
 
-Its input is the backbone's map at a 16th of the picture's side, to which the coarser last one is added (Lin et al.
-2017). Every cell predicts whether a thing's centre is near, its class, and the distances of its edges, as in FCOS (Tian
-et al. 2019). The head is part of the backbone's ONNX graph, so that one pass does both.
+Its input is the backbone's map of stride 16, to which the coarser last map is added (Lin et al. 2017). Every cell
+predicts whether a thing's centre is near, its class, and the distances of its edges, as in FCOS (Tian et al. 2019). The
+head is part of the backbone's ONNX graph, so one pass computes both.
 `python tools/train_head.py` distils it from a larger detector.
 """
 
@@ -24,7 +24,7 @@ CLASSES = len(COCO_NAMES)
 WIDTH, NARROW = 96, 48  # channels of the head's map, and within a block
 TRUNK, BRANCHES = ("trunk.0", "trunk.1"), {"things": 1 + CLASSES, "edges": 4}
 BLOCKS = (*TRUNK, *(f"{name}.look" for name in BRANCHES))
-FAR = (-6.0, 6.0)  # the logarithm of the distance of an edge, in cells
+FAR = (-6.0, 6.0)  # range of the logarithm of an edge's distance in cells
 SMALLEST = 1e-3  # least side of a box, as a fraction of the picture's
 
 SHAPES: dict[str, tuple[int, int, int, int]] = {"fine": (WIDTH, MIDDLE, 1, 1), "coarse": (WIDTH, LAST, 1, 1)}
@@ -42,11 +42,11 @@ def add_head(graph: Graph, weights: Weights) -> dict[str, int]:
 
     Args:
         graph: to add it to.
-        weights: of the head, as `read` gives them.
+        weights: of the head, from `read`.
 
     Returns:
-        Its outputs and their channels, for `Graph.model`: `things` (B, 1 + C, h, w) logits, whether a thing's centre is
-        near and its class; `edges` (B, 4, h, w), how far its left, top, right and bottom edges are, in cells.
+        Its outputs and their channels, for `Graph.model`: `things` (B, 1 + C, h, w), logits of objectness (a thing's
+        centre is near) and classes; `edges` (B, 4, h, w), distances of left, top, right and bottom edges, in cells.
     """
 
     def conv(x: str, name: str) -> str:
@@ -79,7 +79,7 @@ def found(
     Args:
         things: (1 + C, h, w) logits.
         edges: (4, h, w), in cells.
-        threshold: the least score, objectness x class probability.
+        threshold: least score, objectness x class probability.
         overlap: IoU of non-maximum suppression.
     """
     height, width = things.shape[1:]
@@ -101,16 +101,16 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def save(weights: Weights) -> bytes:
-    """A head's weights as the bytes of a safetensors file, in half precision."""
+    """Serialise a head's weights as the bytes of a safetensors file, in half precision."""
     halves = {name: np.ascontiguousarray(weight, np.float16) for name, weight in weights.items()}
     return tensor_bytes(halves, {"format": FORMAT})
 
 
 def read(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The weights that `save` wrote, by the names in `SHAPES`, each `.weight` and `.bias`.
+    """Read the weights that `save` wrote: `.weight` and `.bias` of each name in `SHAPES`.
 
     Raises:
-        InputError: missing, damaged, or something else.
+        InputError: the file is missing, damaged, or not a proposal head.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected the weights of a proposal head (safetensors).")

@@ -25,22 +25,22 @@ PATIENCE = 5.0  # timeout in seconds of the hub's first answer
 
 
 class TransformersBackbone:
-    """The last feature map of a vision model.
+    """Backbone from the transformers library: the last feature map of a vision model.
 
     Convolutional nets give their map; patch tokens of vision transformers are laid out as a map, without class and
-    register tokens; of CLIP and SigLIP the vision tower is used. Pixels are normalised as in the model's
+    register tokens; CLIP and SigLIP contribute their vision towers. Pixels are normalised as in the model's
     `preprocessor_config.json`.
     """
 
     batch = 8
-    revision: str  # of a model of the hub, its commit; else empty
+    revision: str  # commit of a hub model; else empty
 
     def __init__(self, name: str, revision: str = "") -> None:
         """Load the model, from safetensors alone: nothing is unpickled, and no code of the model is run.
 
         Args:
             name: a folder, or the id of a model on the hub.
-            revision: of a hub model, the commit to use; else the one in the local hub cache, or the newest.
+            revision: commit of a hub model; if empty, the one in the local hub cache, or else the newest.
 
         Raises:
             InputError: transformers is not installed, or the model is not local and cannot be downloaded.
@@ -86,7 +86,7 @@ class TransformersBackbone:
         return (out if out.ndim == 4 else self._as_map(out, batch.shape[2], batch.shape[3])).numpy()
 
     def _as_map(self, tokens: Tensor, height: int, width: int) -> Tensor:
-        """(B, T, F) tokens, the patches last, row by row, to (B, F, h, w)."""
+        """Tokens (B, T, F), with the patches last, row by row, to a map (B, F, h, w)."""
         cell = self._patch
         while (height // cell) * (width // cell) > tokens.shape[1]:  # nets that merge patches
             cell *= 2
@@ -104,16 +104,16 @@ class TransformersBackbone:
 
 
 def fetched(name: str, revision: str, files: Sequence[str] = FILES, needed: Sequence[str] = NEEDED) -> str:
-    """The folder of a hub model in the local hub cache, downloaded if missing; its name is the commit.
+    """The folder of a hub model in the local hub cache, downloaded if missing; the folder's name is the commit.
 
     Args:
         name: the model's id.
-        revision: a commit, branch or tag; empty for the one in the cache, or else the newest.
+        revision: a commit, branch or tag; empty for the cached one, or else the newest.
         files: patterns of the files to download.
         needed: patterns; unless each matches a cached file, the model is downloaded.
 
     Raises:
-        Exception: of many kinds, from the library; within seconds without a network.
+        Exception: any of the library's errors; without a network, within seconds.
     """
     import huggingface_hub
 
@@ -130,7 +130,7 @@ def cached(name: str, revision: str, needed: Sequence[str] = NEEDED) -> str:
     """The folder of a hub model in the local hub cache, if complete; else empty."""
     import huggingface_hub
 
-    with contextlib.suppress(Exception):  # not in the cache
+    with contextlib.suppress(Exception):  # it is not cached
         folder = huggingface_hub.snapshot_download(name, revision=revision or None, local_files_only=True)
         there = os.listdir(folder)
         if all(any(fnmatch(one, pattern) for one in there) for pattern in needed):
@@ -143,7 +143,7 @@ def _in_time(call: Callable[[], T], seconds: float) -> T:
 
     Raises:
         TimeoutError: it takes longer.
-        Exception: what the call raises.
+        Exception: any error of the call.
     """
     found: list[T] = []
     failed: list[Exception] = []
@@ -170,12 +170,12 @@ def _vision_tower(model: Any) -> Any:
 
 
 def _number(size: Any) -> int:
-    """A size in a model's settings, which may be a pair, or missing (0)."""
+    """A size in a model's settings, which may be a pair, or missing (then 0)."""
     return int(size[0] if isinstance(size, list | tuple) else size or 0)
 
 
 def _normalisation(settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of pixels of 0 to 255: each (3, 1, 1)."""
+    """Mean and standard deviation of pixels of 0 to 255, (3, 1, 1) each."""
     unit = settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0
     mean, deviation = [0.0] * 3, [1.0] * 3
     if settings.get("do_normalize", True):

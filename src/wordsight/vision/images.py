@@ -1,4 +1,4 @@
-"""Image decoding: open any picture safely, as upright 8-bit RGB, and convert it to arrays."""
+"""Image decoding: open any picture safely as upright 8-bit RGB, and convert it to arrays."""
 
 import io
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ from wordsight.vision.raw import is_raw, preview
 
 Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 ORIENTATION = 0x0112  # number of an EXIF tag
-_LARGE = 4_000_000  # pixels; below, a picture that may be smaller is kept as it is, but for a JPEG
-_LONG = 16  # the longer side is kept at most so many times as long as is asked for
+_LARGE = 4_000_000  # pixels; smaller pictures are reduced only by decoders (JPEG, JPEG 2000)
+_LONG = 16  # a picture may also be reduced while its longer side keeps this many times `at_least` pixels
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,22 +45,21 @@ _TURNS = {
 
 
 class BadPicture(InputError):
-    """A file that cannot be read, or is not a picture."""
+    """A picture that cannot be read, or a file that is not a picture."""
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Image.Image:
     """Open a picture as upright RGB.
 
     Grey, palette, CMYK, Lab, 16-bit and float pictures are converted, transparency is composited on white, EXIF
-    orientation is applied, and the first frame of an animation is taken. Of a RAW photo the preview
-    is opened (`raw.py`). Threads decode at the same time only while their memory together stays below a limit
-    (`limits.py`).
+    orientation is applied, and the first frame of an animation is taken. Of a RAW photo, the preview is opened
+    (`raw.py`). Threads decode at the same time only while their memory together stays below a limit (`limits.py`).
 
     Args:
-        source: a file by name or open, its bytes, a picture already open, or its pixels (`arrays.py`).
+        source: a file by name or open, its bytes, a picture already open, or an array of its pixels (`arrays.py`).
         max_pixels: the largest width x height that will be decoded; a guard against decompression bombs.
-        at_least: when above 0, a large picture may be given at 1/2, 1/4, ... of its size, as long as both sides
-            keep this many pixels, and a long one at most 16 times as many. Much faster for large photographs.
+        at_least: if above 0, large pictures may be reduced to 1/2, 1/4, ... of their size, as long as both sides keep
+            this many pixels, or the longer side 16 times as many. Much faster for large photographs.
 
     Returns:
         A picture of mode RGB.
@@ -68,7 +67,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
     Raises:
         TooManyPixels: decoding it would take too much memory.
         BadPicture: the file is missing, cut short or not a picture. Both messages name it.
-        InputError: pixels of another shape, type or range than is expected.
+        InputError: the array has another shape, type or range than expected.
     """
     name = name_of(source)
     if isinstance(source, np.ndarray):
@@ -93,9 +92,9 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS, at_least: int = 0) 
 
 
 def reopened(source: Source, side: int = 480) -> Image.Image | None:
-    """A picture that was used before, at most `side` pixels wide and high; None where it cannot be opened any more."""
+    """Open a picture again, at most `side` pixels wide and high; None if it can no longer be opened."""
     try:
-        image = open_image(source, at_least=side).copy()  # a picture already open is the caller's
+        image = open_image(source, at_least=side).copy()  # a picture already open belongs to the caller
     except InputError:
         return None
     image.thumbnail((side, side))
@@ -103,7 +102,7 @@ def reopened(source: Source, side: int = 480) -> Image.Image | None:
 
 
 def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Image.Image:
-    """The pixels of an opened picture, as upright RGB."""
+    """Decode an opened picture as upright RGB."""
     check_exif(image)
     scale = _shrink(image, file, at_least)
     need, pixels = check_need(image, file, name, scale), image.width * image.height
@@ -118,7 +117,7 @@ def _decoded(image: Image.Image, file: BinaryIO, name: str, at_least: int) -> Im
 
 
 def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
-    """Let the decoder reduce the picture where its format can; returns the factor."""
+    """Let the decoder reduce the picture if its format allows; returns the factor."""
     if not at_least:
         return 1
     before = image.width
@@ -128,7 +127,7 @@ def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
     if image.format == "JPEG2000":
         file.seek(0)
         head = file.read(2**16)
-        at = head.find(b"\xff\x52")  # the marker COD, with the number of smaller sizes
+        at = head.find(b"\xff\x52")  # the marker COD, which has the number of reduced sizes
         levels = head[at + 9] if 0 <= at < len(head) - 9 else 0
         steps = min(_factor(image, at_least).bit_length() - 1, levels, 5)
         image.reduce = steps  # type: ignore[method-assign,assignment]
@@ -137,20 +136,20 @@ def _shrink(image: Image.Image, file: BinaryIO, at_least: int) -> int:
 
 
 def _factor(image: Image.Image, at_least: int) -> int:
-    """The greatest power of two by which a picture's sides may be divided."""
+    """The greatest power of two by which a picture's sides may be divided, see `open_image`."""
     least, most = min(image.size) // at_least, max(image.size) // (_LONG * at_least)
     return 1 << max(least, most, 1).bit_length() - 1
 
 
 def _smaller(image: Image.Image, at_least: int) -> Image.Image:
-    """Reduce a large picture, where allowed."""
+    """Reduce a large picture, if allowed."""
     if not at_least or image.width * image.height <= _LARGE:
         return image
     return image.reduce(_factor(image, at_least))
 
 
 def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
-    """The lower 8 bits of a decoded picture of 16 bits a colour, where needed: if it looks black, or has a hole."""
+    """The lower 8 bits of a decoded 16-bit picture, if needed: it looks black, or has a transparent colour."""
     dark = max(most for _, most in image.getextrema()[:3]) < 64  # type: ignore[misc]
     if not dark and not isinstance(image.info.get("transparency"), tuple):
         return None
@@ -159,7 +158,7 @@ def _low(image: Image.Image, file: BinaryIO) -> Image.Image | None:
 
 
 def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A picture as an array, stretched to a size.
+    """Convert a picture to an array, stretched to a size.
 
     Args:
         image: of mode RGB.
@@ -177,7 +176,7 @@ def pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def name_of(source: Source) -> str:
-    """What a picture is called in messages: its file, where it has one."""
+    """The name of a picture in messages: its file, if it has one."""
     if isinstance(source, str | Path):
         return str(source)
     return str(getattr(source, "filename", "") or "picture given in memory")
@@ -191,7 +190,7 @@ def _opened(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bin
 
 @cache
 def formats() -> tuple[str, ...]:
-    """What Pillow may read, with the HEIC of phones."""
+    """The formats that Pillow may read, including HEIC."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -208,7 +207,7 @@ def _unreadable(name: str) -> Iterator[None]:
         raise TooManyPixels(f"{name}: too many pixels ({error})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(f"{name}: too many pixels ({error})") from None
-    except Exception as error:  # decoders of damaged files raise nearly anything
+    except Exception as error:  # decoders of damaged files raise almost any error
         if isinstance(error, OSError) and error.errno:
             raise
         # UnidentifiedImageError contains a memory address
@@ -223,7 +222,7 @@ def _damage(name: str) -> Iterator[None]:
         yield
     except TooManyPixels:
         raise
-    except Exception as error:  # decoders of damaged files raise nearly anything
+    except Exception as error:  # decoders of damaged files raise almost any error
         if isinstance(error, OSError) and error.errno:
             raise
         raise BadPicture(f"{name}: the picture is damaged or cut short ({error})") from None

@@ -1,7 +1,6 @@
 """Region labels: the detector's class, a group of that class, a part of a person, or the whole picture.
 
-With C classes there are 2 C + 4 labels: the classes, groups of each class, head, torso, legs, whole picture. Windows
-have none.
+C classes give 2 C + 4 labels: the classes, groups of each class, head, torso, legs, whole picture. Windows have none.
 """
 
 from collections.abc import Sequence
@@ -21,19 +20,19 @@ _EXTRA = {Kind.HEAD: 0, Kind.TORSO: 1, Kind.LEGS: 2, Kind.WHOLE: 3}
 
 
 def label_names(classes: Sequence[str]) -> list[tuple[str, ...]]:
-    """The words of each label, for a detector of these classes: 2 C + 4 tuples of words."""
+    """The words of each label for a detector of these classes: 2 C + 4 tuples."""
     single = [_PERSON if name == "person" else tuple(name.split()) for name in classes]
     several = [_PEOPLE if name == "person" else tuple(f"{word}s" for word in name.split()) for name in classes]
     return [*single, *several, _HEAD, _TORSO, _LEGS, _WHOLE]
 
 
 def label_titles(classes: Sequence[str]) -> list[str]:
-    """The names of labels for word vectors: 2 C + 4, empty for parts of a person and the whole picture."""
+    """Names of labels for word vectors: 2 C + 4, empty for parts of a person and the whole picture."""
     return [*classes, *classes, "", "", "", ""]
 
 
 def countable(classes: int) -> NDArray[np.bool_]:
-    """(2 C + 4,) which labels vary independently between pictures; heads, torsos and legs come with every person."""
+    """Mask (2 C + 4,) of labels whose presence varies independently; head, torso and legs come with a person."""
     counts = np.ones(2 * classes + 4, bool)
     counts[2 * classes : 2 * classes + 3] = False
     return counts
@@ -42,7 +41,7 @@ def countable(classes: int) -> NDArray[np.bool_]:
 def held(proposals: Proposals) -> NDArray[np.float32]:
     """Label values of each region: (R, 2 C + 4), 0 to 1.
 
-    The fourth root of the detector's score, which is underconfident where the detector was trained on few classes.
+    They are the fourth root of the detector's score, which is too low if the detector was trained on few classes.
     """
     classes = proposals.classes.shape[1]
     rows = np.zeros((len(proposals), 2 * classes + 4), np.float32)

@@ -1,4 +1,4 @@
-"""Memory limits of image decoding: checks before decoding, and the memory that threads share."""
+"""Memory limits of image decoding: checks before decoding, and a budget that threads share."""
 
 import re
 import struct
@@ -12,18 +12,18 @@ from PIL import Image
 from wordsight.errors import InputError
 
 MAX_PIXELS = 80_000_000  # below Pillow's own limit; a photograph of a large camera has 50 to 60 million
-MEMORY = 800_000_000  # bytes that all pictures being decoded may take together
+MEMORY = 800_000_000  # most bytes that all pictures being decoded may take together
 # Formats of photographs; JPEG includes MPO. EPS would run another program; IPTC and FITS contain files of other
-# formats; Pillow's other formats are textures, animations and instruments' data.
+# formats; Pillow's remaining formats are textures, animations and data of instruments.
 _PHOTOGRAPHS = "JPEG PNG WEBP GIF BMP DIB TIFF HEIF AVIF ICO ICNS JPEG2000 TGA PPM PSD PCX PCD QOI SGI SUN"
 FORMATS = tuple(_PHOTOGRAPHS.split())
-_WHOLE_FILE = 200_000_000  # most bytes of a file of a format that is read as a whole
-_ICON = 4_000_000  # pixels of a picture inside an icon
+_WHOLE_FILE = 200_000_000  # most bytes of a file, for formats that are read as a whole
+_ICON = 4_000_000  # most pixels of a picture inside an icon
 _SCANS = 100  # most scans of a progressive JPEG; each is a pass over the whole picture
-_DIRECTORY = 2**20  # bytes of EXIF data
-_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes a pixel; of all others 4
-_DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 10}  # bytes a pixel that a decoder needs beside the picture
-_SLOW = {"QOI": 10_000_000}  # pixels, where the decoder is written in Python
+_DIRECTORY = 2**20  # most bytes of EXIF data
+_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes per pixel; 4 for all others
+_DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 10}  # bytes per pixel that a decoder needs besides the picture
+_SLOW = {"QOI": 10_000_000}  # most pixels, as the decoder is written in Python
 
 
 class TooManyPixels(InputError):
@@ -31,7 +31,7 @@ class TooManyPixels(InputError):
 
 
 class Room:
-    """Memory budget shared by threads: a request for more than is left waits, first come, first served.
+    """Memory budget shared by threads: requests that exceed what is left wait, first come, first served.
 
     Attributes:
         size: bytes.
@@ -63,7 +63,7 @@ def check_file(file: BinaryIO) -> int:
     """Check that a file may be opened, as opening decodes some formats; returns the bytes needed.
 
     Raises:
-        TooManyPixels: a file that is read as a whole is too large, or a picture in an icon is.
+        TooManyPixels: a file that is read as a whole, or a picture in an icon, is too large.
     """
     head, size = file.read(16), file.seek(0, 2)
     icon = head[:4] == b"\0\0\1\0" or head[:4] == b"icns"
@@ -77,7 +77,7 @@ def check_file(file: BinaryIO) -> int:
 
 
 def _check_icon(content: bytes) -> None:
-    """Check the real size of every picture in an icon, whatever its directory says."""
+    """Check the real size of every picture in an icon, not the size in its directory."""
     sizes = [struct.unpack(">II", found[1]) for found in re.finditer(rb"\x89PNG\r\n\x1a\n.{8}(.{8})", content, re.S)]
     for found in re.finditer(rb"\xff\x4f\xff\x51.{4}(.{16})", content, re.S):
         right, bottom, left, top = struct.unpack(">IIII", found[1])
@@ -111,11 +111,11 @@ def check_need(image: Image.Image, file: BinaryIO, name: str, scale: int) -> int
         image: opened, not decoded.
         file: of the picture.
         name: for the message.
-        scale: the decoder divides its sides by this.
+        scale: the decoder divides the picture's sides by this.
 
     Raises:
-        TooManyPixels: they exceed the limit.
-        ValueError: its directory or its scans would take too long.
+        TooManyPixels: the bytes exceed the limit.
+        ValueError: its directories or its scans would take too long.
     """
     pixels = image.width * image.height
     out = pixels // scale**2
@@ -149,14 +149,14 @@ def rawmode(image: Image.Image) -> str:
 
 
 def check_exif(image: Image.Image) -> None:
-    """Drop EXIF data larger than any camera writes: reading takes many times its size."""
+    """Drop EXIF data larger than any camera writes, as reading it takes many times its size."""
     for key in ("exif", "Raw profile type exif"):
         if len(image.info.get(key) or b"") > _DIRECTORY:
             del image.info[key]
 
 
 def _copies(image: Image.Image) -> int:
-    """Bytes a pixel of a picture's copies: RGB, and rotated RGB."""
+    """Bytes per pixel of a picture's copies: RGB, and rotated RGB."""
     hole = "transparency" in image.info
     try:
         tags = getattr(image, "tag_v2", None) or (image.getexif() if "exif" in image.info else {})  # else PNGs load
@@ -172,7 +172,7 @@ def _decoder(image: Image.Image) -> str:
 
 
 def _strip(image: Image.Image) -> int:
-    """The bytes of a compressed TIFF's strips or tiles: they may be larger than the picture."""
+    """The bytes of one strip or tile of a compressed TIFF, which may be larger than the picture."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if _decoder(image) == "raw":
         return 0
@@ -182,7 +182,7 @@ def _strip(image: Image.Image) -> int:
 
 
 def check_directories(image: Image.Image, file: BinaryIO) -> None:
-    """Check that the other directories of a TIFF that Pillow reads are no larger than cameras write."""
+    """Check that a TIFF's EXIF, GPS and interoperability directories are no larger than cameras write."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     order = "<" if tags.prefix == b"II" else ">"
     for key in (34665, 34853, 40965):

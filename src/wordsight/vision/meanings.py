@@ -4,8 +4,8 @@ Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embed
 
     m(region) = sum over classes c of p(c | region) s(c) + sum over labels l of d(l | region) s(l),   to length 1
 
-with s the vectors of names in the package's word table, minus the mean of all classes, p of a classifier (its
-ten best classes), d of a detector.
+where s are the vectors of names in the package's word table, minus the mean of all classes; p comes from a classifier
+(its ten best classes), d from a detector.
 """
 
 import hashlib
@@ -22,19 +22,19 @@ Rows = NDArray[np.float32]
 
 
 class Meanings:
-    """Names of classes and labels as vectors.
+    """Region word vectors from the names of classes and labels.
 
     Attributes:
-        size: M, of a vector.
+        size: M, size of a vector.
         content: a hash of all the vectors.
     """
 
     def __init__(self, classes: Sequence[str], labels: Sequence[str]) -> None:
-        """Look names up.
+        """Look the names up in the word table.
 
         Args:
-            classes: of the classifier, C of them.
-            labels: of the detector, L of them.
+            classes: names of the classifier's C classes.
+            labels: names of the detector's L labels.
 
         Raises:
             InputError: the word table is damaged.
@@ -46,10 +46,10 @@ class Meanings:
         self.content = hashlib.sha256(self._classes.tobytes() + self._labels.tobytes()).hexdigest()
 
     def of(self, likely: Rows, found: Rows) -> Rows:
-        """The vectors of regions.
+        """The word vectors of regions.
 
         Args:
-            likely: (R, C) how likely each class is, 0 for all but the best.
+            likely: (R, C) class probabilities, 0 for all but the best.
             found: (R, L) values of the detector's labels, 0 to 1.
 
         Returns:
@@ -61,6 +61,6 @@ class Meanings:
 
 
 def _centred(vectors: Tensor, middle: Tensor) -> Rows:
-    """Vectors (n, M) minus the mean of class names, to length 1; zero vectors stay zero."""
+    """Subtract the mean of class names from vectors (n, M), and scale to length 1; zero vectors stay zero."""
     known = vectors.any(dim=1, keepdim=True)
     return normalize((vectors - middle) * known, dim=1).numpy()

@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook: a picture with boxes as HTML, and a table of pandas."""
+"""Notebook display of results: a picture with boxes as HTML, and a pandas table."""
 
 import base64
 import io
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL import Image
 
-COLOUR = "#e6194b"  # of a box that is alone
-ROW = 5  # pictures beside each other
+COLOUR = "#e6194b"  # of a single box
+ROW = 5  # pictures per row
 EDGES = ("left", "top", "right", "bottom")  # of boxes in tables
 
 
 class Shown(NamedTuple):
-    """A box to show: `xyxy` fractions of its picture, its colour as `#rrggbb`, and what it is called."""
+    """A box to show: `xyxy` fractions of its picture, its colour as `#rrggbb`, and its label."""
 
     box: tuple[float, ...]
     colour: str
@@ -26,13 +26,13 @@ class Shown(NamedTuple):
 
 
 def scene(image: "Image.Image | None", boxes: Sequence[Shown], text: str, words: str = "") -> str:
-    """A picture under its boxes as HTML that needs nothing else, scripts and files included.
+    """A picture with boxes as self-contained HTML, without scripts or other files.
 
     Args:
-        image: the picture, of the size to show; None for the text alone.
+        image: the picture, in the size to show; None shows only the text.
         boxes: to draw.
-        text: stands below the picture.
-        words: HTML to put there instead, such as that of `coloured`.
+        text: caption below the picture.
+        words: HTML to show instead of `text`, such as that of `coloured`.
     """
     below = f'<figcaption style="color:inherit">{words or escape(text)}</figcaption>'
     margin = '<figure style="display:inline-block;vertical-align:top;margin:4px 12px 12px 0;max-width:480px">'
@@ -47,14 +47,14 @@ def scene(image: "Image.Image | None", boxes: Sequence[Shown], text: str, words:
 
 
 def coloured(words: Sequence[tuple[str, str]]) -> str:
-    """Words as HTML, each with its colour; the empty one for none."""
+    """Words as HTML, each in its colour; an empty colour for none."""
     return " ".join(
         f'<b style="color:{colour}">{escape(word)}</b>' if colour else escape(word) for word, colour in words
     )
 
 
 def outlined(image: "Image.Image", boxes: Sequence[Shown]) -> "Image.Image":
-    """A picture with the outlines of boxes drawn into it."""
+    """Draw the outlines of boxes into a picture, and return it."""
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(image)
@@ -70,7 +70,7 @@ def outlined(image: "Image.Image", boxes: Sequence[Shown]) -> "Image.Image":
 
 
 def side_by_side(images: "Sequence[Image.Image]") -> "Image.Image":
-    """Pictures of one width as one picture, in rows of `ROW`."""
+    """Join pictures of equal width into one picture, in rows of `ROW`."""
     from PIL import Image
 
     wide, high = images[0].width, max(image.height for image in images)
@@ -82,14 +82,14 @@ def side_by_side(images: "Sequence[Image.Image]") -> "Image.Image":
 
 
 def png(image: "Image.Image") -> bytes:
-    """A picture as a PNG file."""
+    """A picture as the bytes of a PNG file."""
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> "DataFrame":
-    """A table of pandas.
+    """Rows as a pandas table.
 
     Raises:
         InputError: pandas is not installed.
@@ -108,7 +108,7 @@ def _data(image: "Image.Image") -> str:
 
 
 def _rect(one: Shown, wide: int, high: int) -> str:
-    """A box, kept a little inside so that its whole line is seen."""
+    """A box as SVG, kept a little inside the picture so that its whole outline is visible."""
     left, right = (min(max(edge * wide, 1.5), wide - 1.5) for edge in one.box[::2])
     top, bottom = (min(max(edge * high, 1.5), high - 1.5) for edge in one.box[1::2])
     place = f'x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 1):.1f}" height="{max(bottom - top, 1):.1f}"'

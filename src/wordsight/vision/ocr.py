@@ -1,8 +1,8 @@
-"""Text recognition: the text lines of a picture with all that the recogniser thought of, by the models of RapidOCR.
+"""Text recognition (OCR): the text lines of a picture with the recogniser's probabilities, by the models of RapidOCR.
 
-A detector (DB) finds quadrangles around lines, at any angle; each is cut out, turned upright by a classifier, and read
-by a CTC recogniser, alone: in a batch it would be padded to the widest, which changes what is read. RapidOCR itself
-gives the best reading only; here its probabilities are kept (`text_lines.py`).
+A detector (DB) finds quadrangles around lines, at any angle. Each is cut out, turned upright with the help of a
+classifier, and read by a CTC recogniser, one at a time: in a batch it would be padded to the widest line, which changes
+the reading. RapidOCR itself returns only the best reading; here the probabilities are kept (`text_lines.py`).
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from wordsight.errors import InputError, install
 from wordsight.vision.images import Source, open_image
 from wordsight.vision.text_lines import BLANK, SEPARATOR, TextLines, compact, fold_character
 
-SIDE = 736  # pixels, the least shorter side that the detector sees
-LONGEST = 2000  # pixels, its greatest longer side
-MOST_LINES = 500  # lines of a picture that are read: those that the detector is surest of
-LEAST_SCORE = LEAST_PIXEL = 0.12  # of a box and of its pixels, far lower than usual: ranking needs no certainty
-UNCLIP = 1.6  # how far boxes are grown
-HOLE = 16  # so many times smaller than a box around it is a hole in what the detector marked, and no line
-TALL = 1.5  # height / width of a crop that is read as turned
-TURNED = 0.5  # probability by which a line stands on its head
+SIDE = 736  # least shorter side of the detector's input, in pixels
+LONGEST = 2000  # greatest longer side of the detector's input, in pixels
+MOST_LINES = 500  # most lines read of a picture, those of highest detector score
+LEAST_SCORE = LEAST_PIXEL = 0.12  # least scores of boxes and pixels, far lower than usual: ranking needs no certainty
+UNCLIP = 1.6  # ratio by which boxes are expanded
+HOLE = 16  # a box inside another of more than this many times its area is a hole in the detector's mask, not a line
+TALL = 1.5  # height / width from which RapidOCR turns a crop by 90 degrees
+TURNED = 0.5  # classifier probability from which a line is also read upside down
 READER = "rapidocr-3.10 PP-OCRv6 small"
 Pixels = NDArray[np.uint8]
 _LOCK = Lock()
 
 
 class TextReader:
-    """Reads the text lines of pictures.
+    """Text reader: reads the text lines of pictures.
 
     Attributes:
         fingerprint: equal for readers that give the same lines.
@@ -44,7 +44,7 @@ class TextReader:
         """Load the models, which come with RapidOCR.
 
         Args:
-            threads: of one picture.
+            threads: number of threads per picture.
 
         Raises:
             InputError: RapidOCR is not installed.
@@ -59,11 +59,11 @@ class TextReader:
                 "Global.log_level": "error",
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                "Det.limit_side_len": 1,  # it is given the size that it is to see
+                "Det.limit_side_len": 1,  # pictures are already of the right size
                 "Det.thresh": LEAST_PIXEL,
                 "Det.box_thresh": LEAST_SCORE,
                 "Det.unclip_ratio": UNCLIP,
-                "Det.use_dilation": False,  # it joins lines that stand one above the other
+                "Det.use_dilation": False,  # it would join lines above each other
             }
         )
         self._detector, self._recogniser = engine._load_det_model(), engine._load_rec_model()
@@ -71,13 +71,13 @@ class TextReader:
         self._symbols = symbols_of(self._recogniser.postprocess_op.character)
 
     def read(self, picture: Source) -> TextLines:
-        """The text lines of a picture; none where there is no text.
+        """Read the text lines of a picture; none if there is no text.
 
         Raises:
             InputError: the picture cannot be opened.
         """
         image = np.ascontiguousarray(np.asarray(sized(open_image(picture, at_least=LONGEST)))[:, :, ::-1])  # BGR
-        with _LOCK:  # the classes of RapidOCR keep state
+        with _LOCK:  # RapidOCR's classes keep state
             found = self._detector(image)
         if found.boxes is None or not len(found.boxes):
             return TextLines.none()
@@ -88,17 +88,17 @@ class TextReader:
         return TextLines.join([line for line in lines if line is not None])
 
     def read_crop(self, crop: Image.Image) -> TextLines:
-        """A picture that is one line of text, read as it is."""
+        """Read a picture that is one line of text, without detection or turning."""
         image = np.ascontiguousarray(np.asarray(crop.convert("RGB"))[:, :, ::-1])
         return self._read(image, np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32))
 
     def _line(self, image: Pixels, corners: NDArray[np.float32], size: NDArray[np.float32]) -> TextLines | None:
-        """One line, in the direction that the recogniser reads it best."""
+        """Read one line, in the direction of highest confidence; None if it is tiny or blank."""
         crop = self._cut(image, corners)
         if min(crop.shape[:2]) < 2:
             return None
         wide, high = (float(np.linalg.norm(corners[at] - corners[0])) for at in (1, 3))
-        turned = high / max(wide, 1.0) >= TALL  # then it was turned by a quarter, against the clock
+        turned = high / max(wide, 1.0) >= TALL  # then the crop was turned by 90 degrees, counter-clockwise
         corners = np.roll(corners / size, -1 if turned else 0, axis=0)
         label, probability = self._classifier([np.ascontiguousarray(crop)]).cls_res[0]
         head = label == "180" and probability >= TURNED
@@ -119,13 +119,13 @@ class TextReader:
 
 
 def is_installed() -> bool:
-    """Whether RapidOCR is."""
+    """Whether RapidOCR is installed."""
     return find_spec("rapidocr") is not None
 
 
 @cache
 def text_reader(threads: int = 1) -> TextReader:
-    """The text reader of this process.
+    """The shared text reader of this process.
 
     Raises:
         InputError: RapidOCR is not installed.
@@ -134,7 +134,7 @@ def text_reader(threads: int = 1) -> TextReader:
 
 
 def sized(image: Image.Image) -> Image.Image:
-    """A picture as the detector is to see it: both sides in its range, and multiples of 32 at the end."""
+    """Scale a picture for the detector: sides within its range, then rounded to multiples of 32."""
     scale = max(1.0, SIDE / min(image.size))
     scale = min(scale, LONGEST / max(image.size))
     sides = [max(32, round(side * scale / 32) * 32) for side in image.size]
@@ -142,11 +142,11 @@ def sized(image: Image.Image) -> Image.Image:
 
 
 def outer(corners: NDArray[np.float32], scores: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Boxes without those of holes in the mark of a line, which the detector gives as boxes of their own.
+    """Remove the boxes of holes in the detector's mask of a line.
 
     Args:
         corners: (B, 4, 2) of boxes.
-        scores: (B,) of these.
+        scores: (B,) of boxes.
     """
     least, most = corners.min(axis=1), corners.max(axis=1)
     area = (most - least).prod(axis=1)
@@ -156,12 +156,12 @@ def outer(corners: NDArray[np.float32], scores: NDArray[np.float64]) -> tuple[ND
 
 
 def symbols_of(classes: Sequence[str]) -> NDArray[np.uint16]:
-    """The folded symbol of each class of a recogniser, the first of which is the blank."""
+    """The folded symbol of each class of a recogniser; the first class is the blank."""
     return np.array([BLANK, *(fold_character(one) if len(one) == 1 else SEPARATOR for one in classes[1:])], np.uint16)
 
 
 def reading(probabilities: NDArray[np.float32], classes: Sequence[str]) -> tuple[str, float]:
-    """The most probable characters of (T, C) probabilities, and the mean of their probabilities."""
+    """Greedy CTC reading of probabilities (T, C): the text, and the mean probability of its characters."""
     best = probabilities.argmax(axis=1)
     new = (best != 0) & np.r_[True, best[1:] != best[:-1]]
     text = "".join(classes[one] for one in best[new])

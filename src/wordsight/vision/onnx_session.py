@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: one thread a run, any number of runs at once."""
+"""ONNX Runtime sessions: one thread per run, any number of runs at once."""
 
 import os
 import tempfile
@@ -19,11 +19,11 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of a protocol buf
 
 
 class OnnxNet:
-    """A net in an ONNX file with one picture input, NCHW.
+    """A net from an ONNX file, with one picture input, NCHW.
 
     Attributes:
         input: name of the input.
-        shape: of the input; free sizes are names.
+        shape: of the input; free dimensions are names.
         outputs: names of the outputs.
     """
 
@@ -32,10 +32,10 @@ class OnnxNet:
 
         Args:
             source: the file, or its bytes.
-            compute: the type that it is run in; `bfloat16` by OpenVINO.
+            compute: the type that it is run in; `bfloat16` runs in OpenVINO.
 
         Raises:
-            InputError: missing, or not an ONNX file; or `bfloat16` is not possible here.
+            InputError: missing, or not an ONNX file; or `bfloat16` is not available here.
         """
         self._low = openvino_core() if compute == "bfloat16" else None
         path = "graph" if isinstance(source, bytes) else source
@@ -55,22 +55,22 @@ class OnnxNet:
         self._lock = threading.Lock()
 
     def run(self, batch: NDArray[np.float32], output: str) -> NDArray[np.float32]:
-        """One output for a batch (B, 3, H, W), picture by picture. Threads may call this at the same time."""
+        """Compute one output for a batch (B, 3, H, W), picture by picture. Thread-safe."""
         return self.run_all(batch, [output])[0]
 
     def run_all(self, batch: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Several outputs of the same pass; see `run`."""
+        """Compute several outputs in the same pass; see `run`."""
         session = self._session(batch.shape[2], batch.shape[3])
         rows = [session.run(list(outputs), {self.input: one[None]}) for one in batch]
         return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def probe(self, height: int, width: int, output: str) -> tuple[int, ...]:
-        """The shape of an output for one picture of a size."""
+        """The shape of an output for one picture of this size."""
         blank = np.zeros((1, 3, height, width), np.float32)
         return tuple(self._any_size.run([output], {self.input: blank})[0].shape)
 
     def _session(self, height: int, width: int) -> Any:
-        """A cached session for one picture of one size: size-dependent constants are folded once."""
+        """The cached session for one picture of this size: size-dependent constants are folded once."""
         with self._lock:
             if (height, width) not in self._sessions:
                 self._sessions[height, width] = self._opened((1, 3, height, width))
@@ -84,12 +84,12 @@ class OnnxNet:
 
 
 def cores() -> int:
-    """The cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, int] | None = None, out: str = "") -> Any:
-    import onnxruntime  # late: searching an index runs no net
+    import onnxruntime  # imported late, as searching an index runs no net
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -103,7 +103,7 @@ def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, in
 
 
 def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
-    """The model with all constants folded that follow from the picture's size, such as paddings."""
+    """Fold the constants that follow from the picture's size, such as paddings."""
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "model.onnx")
         _open(model, "ORT_ENABLE_BASIC", sizes, out)
@@ -113,12 +113,12 @@ def _for_size(model: bytes, sizes: dict[str, int]) -> bytes:
 def integer_products(
     right: NDArray[np.int8], threads: int, count: int = 1
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.int32]]:
-    """What multiplies rows (n, D) uint8 with a matrix (D, W) int8 in whole numbers, exactly: (n / count, W) int32.
+    """Integer matrix product: a function from rows (n, D) uint8 to their exact products (n / count, W) int32.
 
     Args:
-        right: the matrix, between -63 and 63: processors without VNNI add pairs of products in 16 bits.
-        threads: to compute with.
-        count: so many rows after each other give one: the greatest of their products.
+        right: the matrix (D, W), from -63 to 63, as processors without VNNI add pairs of products in 16 bits.
+        threads: number of threads.
+        count: each `count` consecutive rows give one row, the maximum of their products.
     """
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
@@ -143,16 +143,16 @@ def integer_products(
 
 
 def without_empty_inputs(model: bytes) -> bytes:
-    """An ONNX model without empty names for omitted optional inputs at the end.
+    """Remove trailing empty input names, which stand for omitted optional inputs, from an ONNX model.
 
-    ONNX allows both, but ONNX Runtime 1.x merges a `Pad` into the convolution
-    behind it only if it has no empty third input, as some exporters write it. It is worth 15 % on such nets.
+    ONNX allows both forms, but ONNX Runtime 1.x merges a `Pad` into the convolution behind it only if the `Pad` has no
+    empty third input, as some exporters write it. It is worth 15 % on such nets.
 
     Args:
         model: the bytes of an ONNX file.
 
     Returns:
-        The same model. Bytes that are no ONNX model come back changed or raise ValueError.
+        The same model. Bytes that are not an ONNX model come back changed or raise ValueError.
     """
     return _rewrite(model, _MODEL_GRAPH, lambda graph: _rewrite(graph, _GRAPH_NODE, _trim_node))
 
@@ -161,13 +161,13 @@ def _trim_node(node: bytes) -> bytes:
     fields = list(_fields(node))
     inputs = [i for i, (number, *_) in enumerate(fields) if number == _NODE_INPUT]
     empty = set()
-    while inputs and fields[inputs[-1]][2] == fields[inputs[-1]][3]:  # no bytes of text
+    while inputs and fields[inputs[-1]][2] == fields[inputs[-1]][3]:  # an empty name
         empty.add(inputs.pop())
     return b"".join(node[start:end] for i, (_, start, _, end) in enumerate(fields) if i not in empty) if empty else node
 
 
 def _rewrite(message: bytes, number: int, change: Any) -> bytes:
-    """A protocol buffer message with `change` applied to every field of one number that holds bytes."""
+    """Apply `change` to every field of a protocol buffer message with this number, which holds bytes."""
     parts: list[bytes] = []
     for field, start, content, end in _fields(message):
         if field != number:
@@ -179,7 +179,7 @@ def _rewrite(message: bytes, number: int, change: Any) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """(number, start, start of content, end) of each field."""
+    """Yield (number, start, start of content, end) of each field."""
     at = 0
     while at < len(message):
         start = at

@@ -1,7 +1,7 @@
 """OpenVINO sessions: nets in bfloat16, for processors that have instructions for it.
 
-Half the time of a core that float32 takes in ONNX Runtime where there is AMX. Values differ by what 8 bits of a
-significand leave; `benchmarks/precision.py` measures what that changes.
+With AMX, a core needs half the time of float32 in ONNX Runtime. Values differ by rounding to a significand of 8 bits;
+`benchmarks/precision.py` measures the effect.
 """
 
 import os
@@ -22,7 +22,7 @@ def compute_type() -> Compute:
     """The type that nets compute in: $WORDSIGHT_COMPUTE, or float32.
 
     Raises:
-        InputError: neither of both.
+        InputError: the variable has another value.
     """
     told = os.environ.get(VARIABLE) or "float32"
     for one in get_args(Compute):
@@ -32,19 +32,19 @@ def compute_type() -> Compute:
 
 
 class OpenVinoSession:
-    """A net for inputs of one shape, in bfloat16, with the `run` of a session of ONNX Runtime.
+    """A net for inputs of one shape, in bfloat16, with the `run` of an ONNX Runtime session.
 
-    As many runs at once as there are cores, each on one.
+    As many runs at once as there are cores, each on one core.
     """
 
     def __init__(self, core: Any, model: bytes, shape: Sequence[int], cores: int) -> None:
         """Compile the net.
 
         Args:
-            core: of OpenVINO.
+            core: OpenVINO's `Core`.
             model: the bytes of an ONNX file.
             shape: of its input.
-            cores: threads that may call `run` at the same time.
+            cores: number of threads that may call `run` at the same time.
         """
         net = core.read_model(model)
         net.reshape(list(shape))
@@ -55,10 +55,10 @@ class OpenVinoSession:
             "ENABLE_CPU_PINNING": False,
         }
         self._net = core.compile_model(net, "CPU", wanted)
-        self._own = threading.local()  # a request of each thread
+        self._own = threading.local()  # each thread's request
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Some outputs by name."""
+        """Run the net; returns the named outputs."""
         if not hasattr(self._own, "request"):
             self._own.request = self._net.create_infer_request()
         found = self._own.request.infer(dict(inputs))
@@ -66,7 +66,7 @@ class OpenVinoSession:
 
 
 def openvino_core() -> Any:
-    """OpenVINO, where it can compute in bfloat16.
+    """OpenVINO's `Core`, if it can compute in bfloat16.
 
     Raises:
         InputError: it is not installed, or the processor has no instructions for bfloat16.

@@ -1,4 +1,4 @@
-"""Region pooling: a feature vector a box, from one map of the picture (`roi`) or a map of each box (`crop`)."""
+"""Region pooling: a feature vector per box, from one map of the picture (`roi`) or a map of each box (`crop`)."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,13 +14,13 @@ Features = NDArray[np.float32]
 
 
 class Backbone(Protocol):
-    """Maps pixels to a feature map.
+    """Backbone: maps pixels to a feature map.
 
     Attributes:
-        name: of its columns.
-        size: F, features a cell.
+        name: of its feature columns.
+        size: F, features per cell.
         stride: the input's sides must be multiples of this.
-        batch: the best number of pictures a call.
+        batch: best number of pictures per call.
         content: a hash of its weights and everything else that affects its values.
     """
 
@@ -31,7 +31,7 @@ class Backbone(Protocol):
     content: str
 
     def feature_map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, 3, H, W) float32 RGB, 0 to 255, to (B, F, h, w) float32. Threads may call this at the same time."""
+        """Pictures (B, 3, H, W) float32 RGB, 0 to 255, to maps (B, F, h, w) float32. Thread-safe."""
 
 
 Pool = Callable[[Backbone, Sequence[Image.Image], Sequence[Boxes], int, bool], list[Features]]
@@ -40,13 +40,13 @@ Pool = Callable[[Backbone, Sequence[Image.Image], Sequence[Boxes], int, bool], l
 def roi(
     net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
 ) -> list[Features]:
-    """One pass over each picture; the map is averaged over each box.
+    """Pool every box from one feature map of the whole picture.
 
     Args:
         net: the backbone.
         images: RGB.
         boxes: (R, 4) `xyxy` fractions of each picture.
-        side: in pixels, to which pictures are stretched; rounded to the net's stride.
+        side: side in pixels to which pictures are stretched; rounded to the net's stride.
         flip: average with the mirrored picture.
 
     Returns:
@@ -65,9 +65,9 @@ def roi(
 def crop(
     net: Backbone, images: Sequence[Image.Image], boxes: Sequence[Boxes], side: int, flip: bool = False
 ) -> list[Features]:
-    """Every box stretched to a square and passed through the net by itself; its map is averaged (R-CNN).
+    """Stretch every box to a square, pass it through the net by itself, and average its map (R-CNN).
 
-    Arguments and result are those of `roi`.
+    Arguments and result are those of `roi`; `side` is that of the squares.
     """
     side = fit(side, net.stride)
     pooled = []
@@ -86,14 +86,14 @@ def crop(
 def roi_align(feature_map: Features, boxes: Boxes) -> Features:
     """The mean of a feature map over each box.
 
-    The map is read as a continuous picture by bilinear interpolation between the middles of its cells, flat
-    beyond the outermost middles, with no rounding of boxes ("aligned", He et al. 2017); and instead of a few
-    samples a box, the mean is the exact integral. It is separable: each box has one weight a row and one a
-    column of the map, so that all boxes together are a single matrix product.
+    The map is read as a continuous picture by bilinear interpolation between the centres of its cells, constant beyond
+    the outermost centres, without rounding of boxes ("aligned", He et al. 2017). Instead of a few samples per box, the
+    mean is the exact integral. It is separable: each box has one weight per row and one per column of the map, so all
+    boxes together are a single matrix product.
 
     Args:
         feature_map: (F, h, w).
-        boxes: (R, 4) `xyxy` fractions, 0 to 1. A box without area is read at its middle.
+        boxes: (R, 4) `xyxy` fractions, 0 to 1. A box without area is read at its centre.
 
     Returns:
         (R, F) float32.
@@ -111,7 +111,7 @@ def axis_weights(low: NDArray[np.float32], high: NDArray[np.float32], cells: int
     Args:
         low: (R,) starts, as fractions of the axis.
         high: (R,) ends.
-        cells: how many cells the axis has.
+        cells: number of cells of the axis.
 
     Returns:
         (R, cells) float32; every row sums to 1.
@@ -124,12 +124,12 @@ def axis_weights(low: NDArray[np.float32], high: NDArray[np.float32], cells: int
 
 
 def _integral(to: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """(R, cells): the integral of each cell's hat function from far left up to a point, in cells.
+    """Integral of each cell's hat function up to a point, in cells: (R,) -> (R, cells).
 
-    The hat of cell j rises from 0 at j - 1 to 1 at j and falls to 0 at j + 1; the first stays 1 to the left,
-    the last to the right. Hats sum to 1 everywhere.
+    The hat of cell j rises from 0 at j - 1 to 1 at j and falls to 0 at j + 1; the first stays 1 to the left, the last
+    to the right. Hats sum to 1 everywhere.
     """
-    t = to[:, None] - np.arange(cells)  # (R, cells): how far the point is right of each middle
+    t = to[:, None] - np.arange(cells)  # (R, cells): distance of the point to the right of each centre
     rise, fall = np.clip(t + 1, 0, 1), np.clip(t, 0, 1)
     area = rise**2 / 2 + fall - fall**2 / 2
     area[:, 0] = np.where(t[:, 0] < 0, t[:, 0] + 0.5, area[:, 0])  # flat on the left, measured from -1/2
@@ -138,7 +138,7 @@ def _integral(to: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
 
 
 def _inside(edges: Features, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """A box in pixels, at least one pixel wide and high, inside the picture."""
+    """Clip a box in pixels to the picture, and make it at least one pixel wide and high."""
     left, top = (min(max(float(edges[k]), 0.0), size[k] - 1.0) for k in (0, 1))
     right, bottom = (min(max(float(edges[k + 2]), low + 1.0), size[k]) for k, low in ((0, left), (1, top)))
     return left, top, right, bottom
@@ -150,6 +150,6 @@ def fit(side: int, stride: int) -> int:
 
 
 def even(values: Features) -> Features:
-    """Signed square root, then length 1 a row, so that a few large features do not dominate."""
+    """Signed square root, then length 1 per row, so that a few large features do not dominate."""
     roots = np.sign(values) * np.sqrt(np.abs(values))
     return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6), np.float32)

@@ -1,4 +1,4 @@
-"""Region proposals: the whole picture, a grid, detections, their parts and groups, windows, given boxes."""
+"""Region proposals: the whole picture, a grid, detections, their groups and parts, windows, given boxes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ COCO_NAMES = (
 
 
 class Kind(IntEnum):
-    """Origin of a box; features have a column for each number; 3 is unused."""
+    """Kind of a box: its origin. `place` features have a column for each number; 3 is unused."""
 
     WHOLE = 0
     DETECTION = 1
@@ -43,14 +43,14 @@ class Kind(IntEnum):
     GROUP = 7
 
 
-_BODY = {  # left, top, right, bottom of each part of a person, as fractions of the person's box
+_BODY = {  # left, top, right, bottom of each part, as fractions of the person's box
     Kind.HEAD: (0.2, 0.0, 0.8, 0.3),
     Kind.TORSO: (0.0, 0.15, 1.0, 0.65),
     Kind.LEGS: (0.0, 0.5, 1.0, 1.0),
 }
-_PERSONS, _GROUPS = 4, 3  # most persons with parts, and most groups
-_SURE = 0.15  # least score of a group's members
-_SAME = 0.5  # IoU above which two boxes are of the same thing
+_PERSONS, _GROUPS = 4, 3  # most persons that get parts, and most groups
+_SURE = 0.15  # score above which a detection may join a group
+_SAME = 0.5  # IoU above which two boxes count as the same thing
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Proposals:
     Attributes:
         boxes: (R, 4) `xyxy` fractions, 0 to 1.
         kinds: (R,) int8, values of `Kind`.
-        classes: (R, C) score of each of the detector's classes, 0 to 1; a part has those of its person, windows and the
-            whole picture have zeros.
+        classes: (R, C) score of each of the detector's classes, 0 to 1; parts have those of their person, windows and
+            the whole picture have zeros.
     """
 
     boxes: Boxes
@@ -70,32 +70,32 @@ class Proposals:
 
     @classmethod
     def of(cls, kind: Kind, boxes: ArrayLike, classes: ArrayLike | int) -> Self:
-        """Boxes of one kind; `classes` (R, C), or just C for zeros."""
+        """Make boxes of one kind; `classes` is (R, C), or the number C for zeros."""
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         scores = np.zeros((len(boxes), classes)) if isinstance(classes, int) else classes
         return cls(boxes, np.full(len(boxes), kind, np.int8), np.asarray(scores, np.float32))
 
     @classmethod
     def join(cls, several: Sequence[Self]) -> Self:
-        """Concatenate several."""
+        """Concatenate several proposals."""
         return cls(*(np.concatenate([getattr(one, name) for one in several]) for name in ("boxes", "kinds", "classes")))
 
     def first(self, count: int) -> Self:
-        """The first `count`."""
+        """The first `count` boxes."""
         return type(self)(self.boxes[:count], self.kinds[:count], self.classes[:count])
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """(R,) the best class's score; 0 where there are none."""
+        """(R,) the best class's score; 0 without classes."""
         return self.classes.max(1, initial=0.0)
 
     def __len__(self) -> int:
-        """R."""
+        """R, the number of boxes."""
         return len(self.boxes)
 
 
 class Detector(Protocol):
-    """Finds objects.
+    """Detector: finds objects.
 
     Attributes:
         names: of its C classes.
@@ -119,7 +119,7 @@ class Yolox:
 
         Args:
             path: of the ONNX file; one input (1, 3, S, S), one output (1, cells, 85).
-            threshold: the least score (objectness x best class) of a detection, 0 to 1.
+            threshold: least score (objectness x best class) of a detection, 0 to 1.
             overlap: IoU of non-maximum suppression.
             compute: the type that the net is run in.
 
@@ -152,7 +152,7 @@ class Yolox:
 
 
 def letterbox(image: Image.Image, side: int) -> tuple[NDArray[np.float32], float]:
-    """A picture scaled into the upper left of a grey square, as YOLOX expects.
+    """Scale a picture into the upper left of a grey square, as YOLOX expects.
 
     Returns:
         (1, 3, side, side) float32 BGR, 0 to 255, 114 outside the picture; and the scale.
@@ -186,11 +186,11 @@ def given(boxes: ArrayLike, proposals: Proposals) -> Proposals:
 
     Args:
         boxes: (R, 4) `xyxy` fractions.
-        proposals: of the picture. Each box gets the kind and classes of the one of greatest IoU, if above 0.5; else it
-            is a window.
+        proposals: of the picture. Each box gets the kind and classes of the proposal of greatest IoU, if above 0.5;
+            else it is a window.
 
     Raises:
-        InputError: not of this shape, outside the picture, or inverted.
+        InputError: the boxes have another shape, are outside the picture, or inverted.
     """
     try:
         checked = np.asarray(boxes, np.float32)
@@ -212,14 +212,14 @@ def grid_windows(count: int, classes: int = 0) -> Proposals:
 
 
 def parts_of(objects: Proposals, person: int) -> Proposals:
-    """Head, torso and legs of the first persons, for clothes and faces.
+    """Head, torso and legs of the first four persons, for clothes and faces.
 
     Args:
         objects: detections, best first.
         person: the index of the class person.
 
     Returns:
-        Three boxes a person, with the person's classes.
+        Three boxes per person, with the person's classes.
     """
     persons = [i for i, classes in enumerate(objects.classes) if classes.argmax() == person][:_PERSONS]
     found = [objects.first(0)]
@@ -232,13 +232,13 @@ def parts_of(objects: Proposals, person: int) -> Proposals:
 
 
 def groups_of(objects: Proposals) -> Proposals:
-    """One box around all things of a class, for each class with several: "two dogs", "people".
+    """One box around all things of a class, for each class with several things: "two dogs", "people".
 
     Args:
         objects: detections, best first.
 
     Returns:
-        At most three boxes, with the least score of each class among the members.
+        At most three boxes; each has the least score of its members for their class, and 0 for other classes.
     """
     found = [objects.first(0)]
     best, sure = objects.classes.argmax(1), objects.scores > _SURE
@@ -256,15 +256,15 @@ def groups_of(objects: Proposals) -> Proposals:
 def propose(
     image: Image.Image, detector: Detector | None, regions: int, detections: int, parts: bool, cells: int = 0
 ) -> Proposals:
-    """Propose regions: the whole picture, a grid, the best detections, their parts and groups, then windows.
+    """Propose regions: the whole picture, a grid, the best detections, their groups and parts, then windows.
 
     The paper's recipe is 20 regions of which 19 are detections (Karpathy & Fei-Fei 2015, section 3.1.1).
 
     Args:
         image: RGB.
-        detector: or None for windows only.
-        regions: how many boxes at most, at least 1.
-        detections: how many may be detections.
+        detector: None for windows only.
+        regions: number of boxes, at least 1.
+        detections: most detections among them.
         parts: add groups of things of one class, and heads, torsos and legs of persons, after the detections.
         cells: n of an n x n grid of cells, as in a feature map; 0 for none.
 

@@ -1,4 +1,4 @@
-"""RAW photos of cameras: the preview that the camera put into the file, as a JPEG; read by LibRaw (extra `raw`)."""
+"""RAW photos: the preview that the camera stored in the file, as a JPEG; read by LibRaw (extra `raw`)."""
 
 import io
 import struct
@@ -8,21 +8,21 @@ from PIL import Image
 
 from wordsight.errors import install
 
-MOST = 200_000_000  # bytes of a file, which is read as a whole
-_MAGIC = (  # where what is written at the beginning
+MOST = 200_000_000  # most bytes of a file, which is read as a whole
+_MAGIC = (  # offset and bytes of marks at the beginning
     *((0, b"FUJIFILMCCD-RAW"), (4, b"ftypcrx "), (8, b"CR\2"), (6, b"HEAPCCDR"), (0, b"FOVb"), (0, b"\0MRM")),
     *((0, b"IIRO"), (0, b"IIRS"), (0, b"MMOR"), (0, b"IIU\0")),
 )
 _PHOTOMETRIC, _SUB, _DNG = 262, 330, 50706  # TIFF tags
-_SENSOR = (32803, 34892)  # the values of the first that stand for what a sensor saw
-_ENTRIES, _DIRECTORIES = 512, 8  # of a directory, and of a file, that are looked at
-_TURNS = {0: 1, 3: 3, 5: 8, 6: 6}  # LibRaw's flip -> orientation of EXIF
+_SENSOR = (32803, 34892)  # values of `_PHOTOMETRIC` for sensor data
+_ENTRIES, _DIRECTORIES = 512, 8  # most entries read of a directory, most directories read of a file
+_TURNS = {0: 1, 3: 3, 5: 8, 6: 6}  # LibRaw's flip -> EXIF orientation
 
 
 def is_raw(file: BinaryIO) -> bool:
-    """Whether a file, open at its beginning, is a RAW photo by its content; it stands at its beginning again after.
+    """Whether a file, open at its beginning, is a RAW photo by its content; the file is rewound.
 
-    DNG, NEF, ARW and others are TIFF files: those with a directory of what a sensor saw.
+    DNG, NEF, ARW and others are TIFF files with a directory of sensor data.
     """
     head = file.read(16)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
@@ -36,7 +36,7 @@ def is_raw(file: BinaryIO) -> bool:
 
 
 def _saw(file: BinaryIO, order: str, first: int) -> bool:
-    """Whether a directory of a TIFF file, or one below the first, is of what a sensor saw."""
+    """Whether the first directory of a TIFF file, or one of its subdirectories, is of sensor data."""
     todo = [first]
     for number in range(_DIRECTORIES):
         if number == len(todo):
@@ -64,8 +64,8 @@ def preview(file: BinaryIO) -> BinaryIO:
     """The preview in a RAW photo: a JPEG with date, camera and orientation in its EXIF data.
 
     Raises:
-        ValueError: there is none, the file is too large, or the extra `raw` is not installed.
-        Exception: whatever LibRaw raises of damaged files.
+        ValueError: there is no preview, the file is too large, or the extra `raw` is not installed.
+        Exception: whatever LibRaw raises for damaged files.
     """
     try:
         import rawpy
@@ -84,12 +84,12 @@ def preview(file: BinaryIO) -> BinaryIO:
 
 
 def _is_turned(jpeg: bytes) -> bool:
-    """Whether a JPEG says how it is to be turned."""
+    """Whether a JPEG has an EXIF orientation."""
     return 0x0112 in Image.open(io.BytesIO(jpeg), formats=("JPEG",)).getexif()
 
 
 def _jpeg(thumb: Any, orientation: int) -> bytes:
-    """A preview that does not say how it is to be turned, with that in front of the rest."""
+    """A preview as a JPEG with this EXIF orientation, which is put in front of the other data."""
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = orientation
     if not isinstance(thumb.data, bytes):

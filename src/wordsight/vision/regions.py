@@ -1,4 +1,4 @@
-"""Region encoder: proposes boxes, and computes pooled features, geometry and labels of each."""
+"""Region encoder: proposes boxes, and computes pooled features, geometry and labels of each box."""
 
 import hashlib
 import json
@@ -35,19 +35,19 @@ from wordsight.vision.settings import RegionSettings
 __all__ = ["FeatureCache", "FeatureTable", "RegionEncoder", "RegionSettings", "default_cache"]
 
 _FORMAT = 1  # version of the values: a new one recomputes every cached feature
-_DETAIL = 2048  # least pixels of both sides of a reduced picture for `crop`: several wait in memory
+_DETAIL = 2048  # pixels that both sides keep of a picture reduced for `crop`, as several wait in memory
 _PLACE = max(Kind) + 1 + 8
 
 
 class RegionEncoder:
-    """Encodes pictures as regions.
+    """Region encoder: encodes pictures as regions.
 
     Attributes:
         settings: as given.
-        size: F, features a region.
-        rows: R, regions a picture at most.
-        blocks: columns by name: a backbone's (with ` crop` appended for crops beside `roi`), `place`, `meaning`,
-            `labels`. Each backbone's columns are, per region, square-rooted and of length 1.
+        size: F, features per region.
+        rows: R, most regions per picture.
+        blocks: columns by name: a backbone's (with ` crop` appended for crops besides `roi`), `place`, `meaning`,
+            `labels`. For each region, a backbone's columns are square-rooted and of length 1.
         fingerprint: equal for encoders that give the same values, wherever their files are.
         revisions: commits of backbones from a hub.
         precision: numpy type of features in the cache.
@@ -70,9 +70,9 @@ class RegionEncoder:
         Args:
             settings: of regions.
             weights: the folder of weights, if not the one in the settings.
-            threads: pictures encoded at a time; by default the number of cores.
-            revisions: commits of backbones from a hub; else the newest.
-            compute: the type that nets in ONNX are run in; by default $WORDSIGHT_COMPUTE, or float32.
+            threads: number of threads that encode pictures; by default the number of cores.
+            revisions: commits of backbones from a hub; by default the cached or else the newest ones.
+            compute: the type that ONNX nets are run in; by default $WORDSIGHT_COMPUTE, or float32.
 
         Raises:
             InputError: a net is missing or malformed, or settings conflict.
@@ -93,17 +93,17 @@ class RegionEncoder:
         self.fingerprint = _fingerprint(settings, self._nets, self._meanings, self.detector)
 
     def encode(self, images: Sequence[Source], boxes: Sequence[ArrayLike] | None = None) -> Regions:
-        """The regions of some pictures.
+        """Encode pictures as regions.
 
         Args:
             images: whatever `open_image` takes.
-            boxes: for each picture, the boxes (R, 4) `xyxy` fractions to describe instead of proposing some.
+            boxes: for each picture, the boxes (R, 4) `xyxy` fractions to encode instead of proposals.
 
         Returns:
             `Regions` of (I, R, F), padded to the most regions.
 
         Raises:
-            InputError: a picture or box that cannot be used; the message names it.
+            InputError: a picture or box cannot be used; the message names it.
         """
         if boxes is not None and (
             not isinstance(boxes, Sequence | torch.Tensor | np.ndarray) or len(boxes) != len(images)
@@ -119,7 +119,7 @@ class RegionEncoder:
     def stream(
         self, images: Iterable[Source], boxes: Sequence[ArrayLike] | None = None
     ) -> Iterator["Row | InputError"]:
-        """The rows of pictures, in order, several computed at a time; for a broken picture, the error as a value."""
+        """Yield a row for each picture, in order, several computed at a time; for a broken one its error as a value."""
         work = enumerate(images)
         waiting: deque[Future[list[Row | InputError]]] = deque()
         with one_thread, ThreadPoolExecutor(self._threads) as pool:
@@ -135,7 +135,7 @@ class RegionEncoder:
                 pool.shutdown(cancel_futures=True)
 
     def _net(self, name: str, folder: Path, revision: str) -> Backbone:
-        """A backbone; the detector itself where that is one."""
+        """The backbone of this name; the detector itself if it is the same net."""
         same = isinstance(self.detector, Lite2) and name == self.settings.detector
         return self.detector if same else backbone(name, folder, revision, self.compute)  # type: ignore[return-value]
 
@@ -151,7 +151,7 @@ class RegionEncoder:
         return [look if isinstance(look, InputError) else next(rows) for look in looks]
 
     def _look(self, source: Source, boxes: ArrayLike | None) -> tuple[Image.Image, Proposals, Features | None]:
-        """A picture (of a video the frame in its middle), its boxes, and the detector's feature map, if it has one."""
+        """Open a picture (of a video, its middle frame); its boxes, and the detector's feature map, if it has one."""
         settings = self.settings
         cut = 0 if settings.pooling == "roi" else max(_DETAIL, settings.crop)
         image = still(source, at_least=max(settings.size, cut))
@@ -163,12 +163,12 @@ class RegionEncoder:
     def _describe(
         self, images: Sequence[Image.Image], proposals: Sequence[Proposals], maps: Sequence[Features | None]
     ) -> list[Row]:
-        """Every block of columns for a batch of pictures, in half precision as in the cache."""
+        """Compute all columns for a batch of pictures, rounded to half precision as in the cache."""
         pooled: list[list[NDArray[np.float32]]] = [[] for _ in images]  # per picture, (R, F of the block) each
         likely: Sequence[NDArray[np.float32]] = []  # per picture, (R, classes)
         boxes = [proposal.boxes for proposal in proposals]
         for net, pool, side in _poolings(self.settings, self._nets):
-            if net is self.detector and pool is roi and not self.settings.flip:  # the map came with the boxes
+            if net is self.detector and pool is roi and not self.settings.flip:  # the detector's map is reused
                 found = [roi_align(seen, wanted) for seen, wanted in zip(maps, boxes, strict=True) if seen is not None]
             else:
                 found = pool(net, images, boxes, side, self.settings.flip)
@@ -191,7 +191,7 @@ class RegionEncoder:
 
 
 def as_regions(rows: Sequence[Row], size: int) -> Regions:
-    """Rows as one `Regions`, padded to the longest."""
+    """Join rows into one `Regions`, padded to the longest."""
     longest = max((len(row.boxes) for row in rows), default=0)
     features = np.zeros((len(rows), longest, size), np.float32)
     boxes = np.zeros((len(rows), longest, 4), np.float32)
@@ -203,7 +203,7 @@ def as_regions(rows: Sequence[Row], size: int) -> Regions:
 
 
 def _place(proposal: Proposals) -> NDArray[np.float32]:
-    """(R, 16): kind of box (8, one-hot), left, top, right, bottom, width, height, area, detector score."""
+    """Geometry (R, 16): kind of box (8, one-hot), left, top, right, bottom, width, height, area, detector score."""
     kinds = np.eye(max(Kind) + 1, dtype=np.float32)[proposal.kinds]
     sides = to_xywh(proposal.boxes)[:, 2:]
     last = np.stack([area(proposal.boxes), proposal.scores], 1)
@@ -214,7 +214,7 @@ def _detector(settings: RegionSettings, weights: Path, compute: Compute) -> Dete
     """The detector of the settings.
 
     Raises:
-        InputError: there is none of that name, or it lacks the classes that settings need.
+        InputError: there is no detector of that name, or it lacks the classes that the settings need.
     """
     found: Detector | None = None
     if settings.detector == "blobs":
@@ -229,7 +229,7 @@ def _detector(settings: RegionSettings, weights: Path, compute: Compute) -> Dete
 
 
 def _meanings(settings: RegionSettings, namer: Lite2 | None, detector: Detector | None) -> Meanings | None:
-    """Word vectors of regions, where the settings have them.
+    """Word vectors of regions, if the settings ask for them.
 
     Raises:
         InputError: no backbone has classes.
@@ -281,7 +281,7 @@ def _fingerprint(
         "detector": detector.content if detector else "",
         "meaning": meanings.content if meanings else "",
     }
-    for key, without in (("grid", 0), ("meaning", ""), ("frames", 0), ("cells", 1)):  # as before there were such
+    for key, without in (("grid", 0), ("meaning", ""), ("frames", 0), ("cells", 1)):  # as before they existed
         if plain[key] == without:
             del plain[key]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Region settings."""
+"""Region settings: how pictures become regions, as in a recipe."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,18 +10,18 @@ LITE2 = "efficientnet-lite2"  # the backbone and detector that install with the 
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """How pictures become regions.
+    """Region settings: how pictures become regions.
 
     Attributes:
-        backbones: one or several, side by side: `filters`, `efficientnet-lite2` (it installs with the package), an ONNX
+        backbones: one or several, concatenated: `filters`, `efficientnet-lite2` (installs with the package), an ONNX
             file, a transformers model's folder or hub id.
         weights: the folder in which files are found by name.
         detector: `efficientnet-lite2` (its proposal head); a YOLOX ONNX file; `blobs`, which needs no weights and finds
             things on a plain background; empty for windows only.
-        regions: boxes a picture, including the whole picture.
+        regions: boxes per picture, including the whole picture.
         grid: n adds an n x n grid of cells that tile the picture, within `regions`; 0 for none.
-        detections: how many may be detections.
-        threshold: the least score of a detection, 0 to 1.
+        detections: most detections among them.
+        threshold: least score of a detection, 0 to 1.
         overlap: IoU of non-maximum suppression.
         person_parts: add heads, torsos and legs of persons, and groups: one box around all things of a class.
         pooling: `roi` pools from one map of the picture; `crop` passes every box through the net by itself (R-CNN);
@@ -29,12 +29,12 @@ class RegionSettings:
         size: side in pixels to which `roi` stretches pictures.
         crop: side in pixels to which `crop` stretches boxes.
         flip: average over the picture and its mirror image.
-        geometry: add what kind of box it is, where, how large, and its score.
-        labels: add what each region is called by the detector (`labels`).
-        frames: of clips, how many frames are regions, evenly over the time; 0 for pictures.
-        cells: of clips, a frame is described by so many cells across and down, side by side.
-        meaning: add a word vector of what each region is called by the classifier and the detector (`meaning`); needs
-            the backbone `efficientnet-lite2`.
+        geometry: add each box's kind, position, size and score (`place`).
+        labels: add the detector's labels of each region (`labels`).
+        meaning: add a word vector of each region's classes and labels, by the classifier and the detector (`meaning`);
+            needs the backbone `efficientnet-lite2`.
+        frames: number of frames of a clip that become regions, spread evenly over its time; 0 for pictures.
+        cells: n describes each frame of a clip by n x n cells, concatenated.
     """
 
     backbones: tuple[str, ...] = ("filters",)

@@ -1,7 +1,8 @@
-"""Shots of a clip, by a simple rule: one ends where the colours of the picture change at once.
+"""Shot detection in clips, by a simple rule: a shot ends where the colours of the picture change suddenly.
 
-Ten frames a second are looked at. Two that follow one another are of different shots where their colour histograms
-differ by more than `CHANGE`; a shot lasts at least `SHORTEST` seconds. Fades, which change slowly, are not found.
+Ten frames per second are compared. Two consecutive frames are of different shots if their colour histograms differ by
+more than `CHANGE`, and their pixels by more than `LEAST`. A shot, except the last, lasts at least `SHORTEST` seconds.
+Slow fades are not found.
 """
 
 import math
@@ -16,22 +17,22 @@ from PIL import Image
 from wordsight.vision.clips import length, sampled
 from wordsight.vision.fragments import Fragment, fragment
 
-STEP = 0.1  # seconds between two frames
+STEP = 0.1  # seconds between frames
 CHANGE = 0.35  # half the sum of differences, 0 for equal histograms and 1 for those that share no colour
-LEAST = 8.0  # levels of 256 by which pixels change too; a plain picture that fades changes all its colours slowly
-SHORTEST = 0.4  # seconds
-_SIDE, _LEVELS = 64, 8  # pixels of a frame that is looked at; levels of red, green and blue
+LEAST = 8.0  # least mean change of pixels, in levels of 256: a plain picture that fades changes all its colours slowly
+SHORTEST = 0.4  # seconds, least length of a shot
+_SIDE, _LEVELS = 64, 8  # side of compared frames in pixels; levels of red, green and blue
 
 
 def shots(path: Path, progress: Callable[[int, int], None] | None = None) -> list[Fragment]:
-    """The shots of a clip, in order; together they are the whole of it.
+    """The shots of a clip, in order; together they cover the whole clip.
 
     Args:
         path: a video, an animated picture, a part of one, or a still picture, which is one shot.
-        progress: receives how many seconds are done, and of how many.
+        progress: receives the number of seconds done, and the total.
 
     Raises:
-        InputError: it cannot be read; the message names it.
+        InputError: the clip cannot be read; the message names it.
     """
     part = fragment(path)
     end = part.start + length(path)
@@ -55,7 +56,7 @@ def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 
 def histogram(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(512,), the share of the pixels that have each colour, by eight levels of red, green and blue each."""
+    """Colour histogram (512,): shares of pixels, in eight levels each of red, green and blue."""
     levels = frame.astype(np.int64) * _LEVELS // 256
     cells = (levels * np.array([_LEVELS**2, _LEVELS, 1])).sum(axis=2)
     return np.bincount(cells.reshape(-1), minlength=_LEVELS**3) / cells.size

@@ -1,6 +1,6 @@
-"""Views of photos and of sketches: several descriptions of each, by a pretrained net and by oriented gradients.
+"""Views of photos and sketches: several descriptions of each, by a pretrained net and by oriented gradients (HOG).
 
-A view is a block of columns that means the same on both sides, so that a sketch and a photo can be compared in it:
+A view is a block of columns that means the same on both sides, so it can compare a sketch with a photo:
 
 | view | photo | sketch |
 |---|---|---|
@@ -10,7 +10,7 @@ A view is a block of columns that means the same on both sides, so that a sketch
 | `hog16`, `hog8`, `hog4` | oriented gradients of the edge map's content in 16, 8, 4 cells a side | of the ink |
 | `hog8_frame` | the same of the whole edge map in 8 x 8 cells | of the whole drawing |
 
-Each view is of length 1 (square-rooted before, where its values are energies).
+Each view is scaled to length 1 (after a square root, for `map`, `map_edges` and gradients).
 """
 
 import hashlib
@@ -33,10 +33,10 @@ from wordsight.vision.onnx_session import OnnxNet
 Kind = Literal["photo", "sketch"]
 
 BINS = 9  # orientations of a gradient, without its sign
-SMOOTH, REACH = 1.5, 8  # pixels: of ink before its gradients are taken, and how far that reaches at most
-CELLS = 16  # across and down, of the finest gradients
-FORMAT = 1  # changes with the values of views
-MAPS = {"map": 2, "late": 4, "middle": 4}  # views of the net -> cells across and down
+SMOOTH, REACH = 1.5, 8  # pixels: sigma of the smoothing before gradients are taken, and its greatest reach
+CELLS = 16  # columns and rows of the finest grid of gradients
+FORMAT = 1  # version of the values of views
+MAPS = {"map": 2, "late": 4, "middle": 4}  # views of the net -> columns and rows of cells
 HOGS = {"hog16": 16, "hog8": 8, "hog4": 4, "hog8_frame": 8}
 
 
@@ -45,11 +45,11 @@ class SketchViews:
 
     Attributes:
         kind: whether pictures are photos or sketches.
-        size: F, columns of all views.
-        rows: 1.
-        precision: of stored views.
-        compute: the type that they are computed in.
-        fingerprint: equal for sources of the same values.
+        size: F, columns of all views together.
+        rows: 1, the whole picture.
+        precision: numpy type of stored views.
+        compute: the type that views are computed in.
+        fingerprint: equal for sources that give the same values.
     """
 
     rows, precision, compute = 1, "<f2", "float32"
@@ -58,7 +58,7 @@ class SketchViews:
         """Load the net.
 
         Raises:
-            InputError: its weights are missing, or damaged.
+            InputError: its weights are missing or damaged.
         """
         self.kind: Kind = kind
         self._net, sizes, content = _net()
@@ -67,7 +67,7 @@ class SketchViews:
         self.fingerprint = hashlib.sha256(f"sketch views {FORMAT} {kind} {content}".encode()).hexdigest()
 
     def stream(self, images: Iterable[Path]) -> Iterator[Row | InputError]:
-        """A row for each picture, in order; for a broken picture, the error as a value."""
+        """Yield a row for each picture, in order; for a broken picture, the error as a value."""
         for path in images:
             try:
                 views, _ = self.views(path)
@@ -78,10 +78,10 @@ class SketchViews:
                 yield Row(views[None], box, np.zeros(1, np.int8))
 
     def views(self, source: Source) -> tuple[Floats, Floats]:
-        """All views of a picture (F,), and its ink map.
+        """Compute all views of a picture (F,), and its ink map.
 
         Raises:
-            InputError: it cannot be opened; or a sketch is empty, or a photograph.
+            InputError: it cannot be opened, or a sketch is empty or a photograph; or scikit-image is not installed.
         """
         if self.kind == "sketch":
             ink = strokes(source)
@@ -117,11 +117,11 @@ def blocks(sizes: dict[str, int]) -> dict[str, slice]:
 
 
 def orientations(ink: Floats, count: int = CELLS) -> Floats:
-    """Energies of gradients of smoothed ink by orientation, (BINS, count, count); each goes to its two nearest bins."""
+    """Gradient energies of smoothed ink by orientation, (BINS, count, count); each goes to its two nearest bins."""
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return np.zeros((BINS, count, count), np.float32)
-    top, left = max(rows[0] - REACH, 0), max(columns[0] - REACH, 0)  # all else has no gradient
+    top, left = max(rows[0] - REACH, 0), max(columns[0] - REACH, 0)  # there is no gradient outside
     part = ink[top : rows[-1] + REACH + 1, left : columns[-1] + REACH + 1]
     dy, dx = np.gradient(images().gaussian_filter(part, SMOOTH))
     energy = np.hypot(dx, dy)
@@ -136,7 +136,7 @@ def orientations(ink: Floats, count: int = CELLS) -> Floats:
 
 
 def gradients(ink: Floats) -> dict[str, Floats]:
-    """Views of oriented gradients, smoothed over neighbouring cells, as square roots."""
+    """Views of oriented gradients: square roots of energies, smoothed over neighbouring cells."""
     content, frame = orientations(cropped(ink)), orientations(ink)
     found = {}
     for name, count in HOGS.items():
@@ -148,7 +148,7 @@ def gradients(ink: Floats) -> dict[str, Floats]:
 
 @cache
 def _net() -> tuple[OnnxNet, dict[str, int], str]:
-    """EfficientNet-Lite2 up to its last map, the channels of its maps, and the checksum of its weights."""
+    """EfficientNet-Lite2 up to its last map, the number of channels of its maps, and its weights' checksum."""
     values, content = weights()
     sizes = {"map": FEATURES}
     for name, block in (("late", LAST), ("middle", MIDDLE)):
@@ -160,12 +160,12 @@ def _net() -> tuple[OnnxNet, dict[str, int], str]:
 
 
 def _drawn(ink: Floats) -> Floats:
-    """Ink as a picture of dark lines on white, (3, 256, 256)."""
+    """Draw ink as a picture of dark lines on white, (3, 256, 256)."""
     return np.repeat(255 * (1 - ink)[None], 3, axis=0)
 
 
 def _cells(found: Floats, count: int) -> Floats:
-    """Means of a map (C, n, n) over cells, (C * count * count,)."""
+    """Means of a map (C, n, n) over count x count cells: (C * count * count,)."""
     channels, side, _ = found.shape
     step = side // count
     return found.reshape(channels, count, step, count, step).mean(axis=(2, 4)).ravel()

@@ -1,4 +1,4 @@
-"""Standardisation of features, whatever their net: mean 0, and length 1 on average or variance 1 in every column."""
+"""Standardisation of features of any net: mean 0, and a mean squared length of 1 or a variance of 1 per column."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wordsight.batch import Batch
 
-FLAT = 1e-3  # of the mean variance
+FLAT = 1e-3  # least variance of a column, as a share of the mean variance
 
 
 def mean_and_scale(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -28,7 +28,7 @@ def of_regions(batches: Iterable[Batch]) -> Iterable[Tensor]:
 def mean_and_scales(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """The mean (F,) of all rows, and the factors (F,) that make the variance of each column 1.
 
-    A column that hardly varies is not blown up: its variance counts as `FLAT` of the mean one at least.
+    A nearly constant column is not amplified: its variance counts as at least `FLAT` times the mean variance.
 
     Args:
         rows: blocks (N, F) of features, at least one row in all.
@@ -38,7 +38,7 @@ def mean_and_scales(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _moments(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """The mean and the variance of each column: (F,) each."""
+    """Mean and variance of each column: (F,) each."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for block in rows:
         count, total, squares = count + len(block), total + block.sum(0), squares + block.square().sum(0)
@@ -56,8 +56,8 @@ class Standardise(nn.Module):
 
     Args:
         features: F, size of a region's features.
-        dropout: on columns, the same ones in all regions of a picture.
-        columns: scale every column by itself, to a variance of 1.
+        dropout: of feature columns, the same ones in all regions of a picture.
+        columns: scale every column separately, to a variance of 1.
     """
 
     mean: Tensor
@@ -71,9 +71,9 @@ class Standardise(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def fit(self, rows: Iterable[Tensor]) -> None:
-        """Fit both on features of the training split, in blocks (N, F)."""
+        """Fit mean and scale to features of the training split, in blocks (N, F)."""
         self.mean, self.scale = (mean_and_scales if self.columns else mean_and_scale)(rows)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(I, R, F) -> (I, R, F)."""
+        """Features (I, R, F) -> (I, R, F)."""
         return (features - self.mean) * self.scale * self.dropout(torch.ones_like(features[:, :1]))

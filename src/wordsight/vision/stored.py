@@ -1,4 +1,4 @@
-"""The records of a feature cache on disk, their checksums, and the hashes of pictures that are their keys."""
+"""Records of a feature cache on disk, their checksums, and the hashes of pictures that serve as keys."""
 
 import hashlib
 import zlib
@@ -14,11 +14,11 @@ from wordsight.files import open_regular, read_at, read_bytes, reason
 from wordsight.vision.fragments import fragment, is_video
 
 ELSEWHERE = "$WORDSIGHT_CACHE chooses another folder"
-_LARGEST = 1 << 30  # bytes of a picture's file
+_LARGEST = 1 << 30  # most bytes of a picture's file
 
 
 class Records:
-    """The records in a file, read rather than memory-mapped: it may be truncated at any time."""
+    """Records in a file, read rather than memory-mapped, as the file may be truncated at any time."""
 
     def __init__(self, path: Path, record: np.dtype[Any]) -> None:
         self.path, self.record = path, record
@@ -30,7 +30,7 @@ class Records:
                 raise InputError(f"{path}: cannot be read ({reason(error)}); {ELSEWHERE}.") from None
 
     def read(self, part: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """One part of some records: (rows, ...).
+        """Read one part of some records: (rows, ...).
 
         Raises:
             InputError: the file was truncated, or cannot be read.
@@ -63,7 +63,7 @@ def checksum_of(key: bytes, record: bytes) -> int:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file; empty where there is none."""
+    """The bytes of a file; empty if there is none."""
     try:
         return read_bytes(path)
     except FileNotFoundError:
@@ -73,8 +73,8 @@ def content_of(path: Path) -> bytes:
 
 
 def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
-    """The hash of each file's bytes, and of the times of a part of one; empty for unreadable ones, and their errors."""
-    known: dict[Path, bytes | str] = {}  # of each file, or why it cannot be read
+    """The key of each picture, a hash of its file and, for a part, its times; empty if unreadable. And the errors."""
+    known: dict[Path, bytes | str] = {}  # the hash of each file, or why it cannot be read
     keys, broken = [], {}
     for path in pictures:
         part = fragment(path)

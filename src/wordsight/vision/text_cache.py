@@ -1,6 +1,6 @@
-"""Cache of text lines on disk: the text in a picture is read once for the content of its file.
+"""Cache of text lines on disk: the text in a picture is read once per content of its file.
 
-One SQLite file a reader: its records differ in length, unlike those of `cache.py`. A damaged record is read again.
+Each reader has one SQLite file, as records differ in length, unlike those of `cache.py`. A damaged one is read again.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ _TABLE = "CREATE TABLE IF NOT EXISTS lines (key BLOB PRIMARY KEY, content BLOB, 
 
 
 class TextCache:
-    """Text lines by the content of files.
+    """Cache of text lines by the content of files.
 
     Attributes:
-        path: the file.
+        path: the SQLite file.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Of one reader.
+        """Name the file of one reader.
 
         Args:
             folder: of all caches.
@@ -34,7 +34,7 @@ class TextCache:
         self.path = folder / f"text-{hashlib.sha256(fingerprint.encode()).hexdigest()[:16]}.sqlite"
 
     def lines(self, content: bytes, read: Callable[[], TextLines]) -> TextLines:
-        """The text lines of a file's content; computed where not cached.
+        """The text lines of a file's content, read by `read` if not cached.
 
         Raises:
             InputError: the cache cannot be written, or what `read` raises.
@@ -55,7 +55,7 @@ class TextCache:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise self._sentence(error) from None
-            self.path.unlink(missing_ok=True)  # it is no database any more
+            self.path.unlink(missing_ok=True)  # it is no longer a database
         except (ValueError, TypeError):
             pass
         return None

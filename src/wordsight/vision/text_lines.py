@@ -1,7 +1,7 @@
-"""Text lines of a picture: their boxes, their readings, and the probabilities that the recogniser gave every character.
+"""Text lines of a picture: their boxes, their readings, and the recogniser's probabilities of characters.
 
-Characters are folded: case and the accents of Latin, Greek and Cyrillic letters do not count, and the probabilities of
-characters that fold to the same one are added up. Everything that is neither letter nor digit is one separator.
+Characters are folded: case and the accents of Latin, Greek and Cyrillic letters are ignored, and the probabilities of
+characters that fold to the same symbol are added. Everything that is neither letter nor digit becomes one separator.
 """
 
 import json
@@ -19,7 +19,7 @@ from wordsight.vision.boxes import Boxes
 
 BLANK, SEPARATOR = 0, 1  # folded symbols; all others are code points
 SCALE = 16.0  # a stored cost is -log(probability) x SCALE, at most 255
-KEPT, LEAST = 6, 1e-3  # symbols of a step that are kept, and their least probability
+KEPT, LEAST = 6, 1e-3  # most symbols kept of a step, and their least probability
 FORMAT = 1
 _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
 Ints = NDArray[np.int64]
@@ -34,8 +34,8 @@ class TextLines:
         confidence: (L,) float32, the mean probability of its characters.
         corners: (L, 4, 2) float32, fractions of width and height: top left, top right, bottom right and bottom left of
             the line as it is read, so that a turned line has turned corners.
-        steps: (L,) int32, steps of the recogniser along each line.
-        counts: (sum of steps,) uint8, symbols kept at each step; at least 1.
+        steps: (L,) int32, number of the recogniser's steps along each line.
+        counts: (sum of steps,) uint8, number of symbols kept at each step; at least 1.
         symbols: (sum of counts,) uint16, folded; most probable first.
         costs: (sum of counts,) uint8, -log(probability) x `SCALE`.
     """
@@ -61,12 +61,12 @@ class TextLines:
 
     @classmethod
     def none(cls) -> Self:
-        """Of a picture without text."""
+        """The lines of a picture without text."""
         return cls((), *(np.zeros(shape, kind) for shape, kind in zip(_shapes(0, 0, 0), _KINDS, strict=True)))
 
     @classmethod
     def join(cls, parts: "Sequence[TextLines]") -> "TextLines":
-        """The lines of several pictures, one after the other."""
+        """Concatenate the lines of several pictures."""
         if not parts:
             return cls.none()
         texts = tuple(text for part in parts for text in part.texts)
@@ -74,7 +74,7 @@ class TextLines:
         return TextLines(texts, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def take(self, rows: Ints) -> "TextLines":
-        """Some of the lines."""
+        """Select lines by number."""
         steps = _ranges(self._first_step, self.steps, rows)
         entries = _ranges(self._first_entry, self.counts, steps)
         texts = tuple(self.texts[row] for row in rows)
@@ -83,11 +83,11 @@ class TextLines:
 
     @classmethod
     def of_texts(cls, texts: Sequence[str], corners: NDArray[np.float32], confidence: NDArray[np.float32]) -> Self:
-        """Lines of a recogniser that gives readings without probabilities.
+        """Make the lines of a recogniser that gives readings without probabilities.
 
-        Each character is a step of its own with a blank behind it, as probable as the reading is confident; all others
-        are as improbable as can be. A CTC cost on this is a weighted edit distance: a character that is another one, is
-        missing or is too many costs the cap of a step.
+        Each character is a separate step followed by a blank, as probable as the reading is confident; other characters
+        are as improbable as possible. A CTC cost on this is a weighted edit distance: each substituted, missing or
+        extra character costs the cap of a step.
         """
         symbols = [[part for one in text for part in (fold_character(one), BLANK)] or [BLANK] for text in texts]
         steps = np.array([len(one) for one in symbols], np.int32)
@@ -97,11 +97,11 @@ class TextLines:
         return cls(tuple(texts), confidence, corners, steps, np.ones(len(flat), np.uint8), flat, costs)
 
     def boxes(self) -> Boxes:
-        """(L, 4) `xyxy` fractions."""
+        """The upright boxes of the lines: (L, 4) `xyxy` fractions."""
         return np.concatenate([self.corners.min(axis=1), self.corners.max(axis=1)], axis=1).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        """A compact form, about 100 bytes a word."""
+        """Serialise to a compact form, about 100 bytes per word."""
         sizes = [len(self.steps), len(self.counts), len(self.symbols)]
         head = json.dumps([FORMAT, sizes, self.texts], ensure_ascii=False).encode("utf-8", "surrogatepass")
         arrays = [getattr(self, field.name) for field in fields(self)][1:]
@@ -112,10 +112,10 @@ class TextLines:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """The same from its compact form.
+        """Read lines from their compact form.
 
         Raises:
-            ValueError: it is damaged, or of a newer version.
+            ValueError: it is damaged, or of another format.
         """
         try:
             plain = zlib.decompress(content)
@@ -137,7 +137,7 @@ def _shapes(lines: int, steps: int, entries: int) -> list[tuple[int, ...]]:
 
 
 def _ranges(first: NDArray[Any], count: NDArray[Any], rows: Ints) -> Ints:
-    """All places of some rows, each of which has `count` from `first` on."""
+    """Indices of all entries of some rows, each of which has `count` entries from `first` on."""
     some = count[rows].astype(np.int64)
     begins = np.cumsum(some) - some
     return np.repeat(first[rows] - begins, some) + np.arange(some.sum())
@@ -148,7 +148,7 @@ _KINDS = tuple(map(np.dtype, ("<f4", "<f4", "<i4", "u1", "<u2", "u1")))
 
 @lru_cache(maxsize=1 << 16)
 def fold_character(character: str) -> int:
-    """A character as a folded symbol: a code point, or `SEPARATOR` for what is neither letter nor digit."""
+    """Fold a character to a symbol: a code point, or `SEPARATOR` if it is neither letter nor digit."""
     base = "".join(one for one in unicodedata.normalize("NFKD", character) if not unicodedata.combining(one))
     if len(base) == 1 and unicodedata.name(base, "").startswith((*_ALPHABETS, "DIGIT")):
         character = base
@@ -159,7 +159,7 @@ def fold_character(character: str) -> int:
 
 
 def fold(text: str) -> list[int]:
-    """A text as folded symbols, with separators neither repeated nor at its ends."""
+    """Fold a text to symbols, with separators neither repeated nor at its ends."""
     symbols: list[int] = []
     for character in unicodedata.normalize("NFC", text):
         symbol = fold_character(character)
@@ -169,7 +169,7 @@ def fold(text: str) -> list[int]:
 
 
 def compact(probabilities: NDArray[np.float32], symbols: NDArray[np.uint16]) -> tuple[NDArray[Any], ...]:
-    """What is kept of the probabilities of a line.
+    """Compact the probabilities of a line: keep the most probable symbols of each step.
 
     Args:
         probabilities: (T, C) of the recogniser's classes at each step; each row sums to 1.

@@ -1,8 +1,8 @@
-"""Videos by PyAV (extra `video`): the frames shown at given times, decoded from the keyframe before each.
+"""Video decoding by PyAV (extra `video`): the frames shown at given times, decoded from the keyframe before each.
 
-Time is counted from the first frame, by time stamps, so variable frame rates come out right. What lies between two
-wanted frames is skipped where a keyframe allows it; one frame at a time is in memory, beside those given away. Damaged
-packets are passed over. No other file is opened, whatever a video says.
+Time is counted from the first frame, by time stamps, so variable frame rates come out right. Frames between two wanted
+ones are skipped if a keyframe allows it. Apart from frames already returned, one frame at a time is in memory. Damaged
+packets are skipped. No other file is opened, even if a video refers to one.
 """
 
 import math
@@ -21,21 +21,21 @@ from PIL import Image
 from wordsight.errors import InputError, install
 from wordsight.files import open_regular, reason
 
-LONGEST = 24 * 3600.0  # seconds
+LONGEST = 24 * 3600.0  # seconds of a video
 MOST_PIXELS = 8192 * 8192  # of a frame
-_SKIP = 0.5  # seconds; less is decoded through
-_LARGE = 2560 * 1440  # pixels; frames above are decoded one at a time, for the sake of memory
-# FFmpeg's names of the formats that may be opened: files of their own, none that name other files or addresses.
+_SKIP = 0.5  # seconds; shorter gaps are decoded instead of skipped
+_LARGE = 2560 * 1440  # pixels; larger frames are decoded one at a time, to save memory
+# FFmpeg's names of the formats that may be opened: self-contained ones, none that name other files or addresses.
 _FORMATS = "mov,matroska,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,m4v,h264,hevc,ivf,mxf,dv,rm,nut,wtv,av1,obu"
 
 
 class Track(NamedTuple):
-    """When the pictures of a video are shown.
+    """Times at which the frames of a video are shown.
 
     Attributes:
-        begin: time stamp of the first, seconds.
+        begin: time stamp of the first frame, seconds.
         length: of the video, seconds.
-        keys: when each keyframe is shown, ascending, seconds after the first; none where the file does not say.
+        keys: time of each keyframe, ascending, seconds after the first frame; empty if time stamps are incomplete.
     """
 
     begin: float
@@ -44,14 +44,14 @@ class Track(NamedTuple):
 
 
 class Video(NamedTuple):
-    """A video that is open.
+    """An open video.
 
     Attributes:
         path: its name.
         file: its content.
-        container: PyAV's.
-        stream: the first stream of pictures in it.
-        track: when they are shown.
+        container: PyAV's container.
+        stream: the container's first video stream.
+        track: when the stream's frames are shown.
     """
 
     path: Path
@@ -62,38 +62,38 @@ class Video(NamedTuple):
 
 
 def length(path: Path) -> float:
-    """How long a video is, in seconds.
+    """Length of a video, in seconds.
 
     Raises:
-        InputError: as of `opened`.
+        InputError: as in `opened`.
     """
     with opened(path) as video:
         return video.track.length
 
 
 def at(path: Path, times: Sequence[float], at_least: int = 0) -> list[Image.Image]:
-    """The frames shown at some times.
+    """The frames shown at given times.
 
     Args:
         path: the video.
-        times: ascending, seconds after the first frame; behind the end the last frame is shown.
-        at_least: a large frame may be made smaller, as long as both sides keep this many pixels; 0 for never.
+        times: ascending, seconds after the first frame; times behind the end give the last frame.
+        at_least: large frames may be reduced, as long as both sides keep this many pixels; 0 for never.
 
     Returns:
-        Upright RGB, a picture for each time; the same one where the same frame is shown.
+        Upright RGB pictures, one per time; the same `Image` object if the same frame is shown.
 
     Raises:
-        InputError: as of `opened` and `shown`.
+        InputError: as in `opened` and `shown`.
     """
     with opened(path) as video:
         return list(_pictures(video, times, at_least))
 
 
 def every(path: Path, step: float, at_least: int = 0) -> Iterator[tuple[float, Image.Image]]:
-    """The frame shown every `step` seconds and its time, in order, one at a time.
+    """Yield the time and frame at every `step` seconds, in order; one frame is in memory at a time.
 
     Raises:
-        InputError: as of `at`.
+        InputError: as in `at`.
     """
     with opened(path) as video:
         count = max(1, math.ceil(video.track.length / step - 1e-9))
@@ -103,14 +103,14 @@ def every(path: Path, step: float, at_least: int = 0) -> Iterator[tuple[float, I
 
 @contextmanager
 def opened(path: Path, file: BinaryIO | None = None) -> Iterator[Video]:
-    """A video, to be decoded from its beginning.
+    """Open a video at its beginning.
 
     Args:
         path: its file.
-        file: it, if it is open already; it stays open.
+        file: the same file, if it is open already; it stays open.
 
     Raises:
-        InputError: PyAV is missing; or the file is missing or no video, has no pictures, or too large or too many.
+        InputError: PyAV is missing; or the file is missing or not a video, has no pictures, or is too long or large.
     """
     try:
         with open_regular(path) if file is None else nullcontext(file) as content:
@@ -126,11 +126,11 @@ def opened(path: Path, file: BinaryIO | None = None) -> Iterator[Video]:
 
 
 def shown(video: Video, times: Iterable[float]) -> Iterator[Any]:
-    """The frame of PyAV that is shown at each time; the same one where it is shown for long.
+    """Yield the PyAV frame that is shown at each time; the same object if the same frame is shown.
 
     Args:
-        video: as `opened` gives it.
-        times: ascending, seconds after the first frame; behind the end the last frame is shown.
+        video: from `opened`.
+        times: ascending, seconds after the first frame; times behind the end give the last frame.
 
     Raises:
         InputError: no frame can be decoded.
@@ -142,7 +142,7 @@ def shown(video: Video, times: Iterable[float]) -> Iterator[Any]:
         if place >= 0 and keys[place] > (ahead[0] if ahead else math.inf) + _SKIP:
             reading, last = _sought(video, keys[place]), None
             ahead = next(reading, None)
-            if ahead is None or ahead[0] > time + 1e-6:  # behind the wanted frame, as some files' indexes lead
+            if ahead is None or ahead[0] > time + 1e-6:  # behind the wanted frame, as some files' indexes are wrong
                 keys, reading = array("d"), _afresh(video)
                 ahead = next(reading, None)
         while ahead and (last is None or ahead[0] <= time):
@@ -153,7 +153,7 @@ def shown(video: Video, times: Iterable[float]) -> Iterator[Any]:
 
 
 def picture(frame: Any, at_least: int = 0) -> Image.Image:
-    """A decoded frame as upright RGB, at a fraction of its size if both sides keep `at_least` pixels."""
+    """Convert a decoded frame to upright RGB, reduced if both sides keep `at_least` pixels."""
     factor = min(frame.width, frame.height) // at_least if at_least else 1
     if factor > 1:
         size = {"width": frame.width // factor, "height": frame.height // factor}
@@ -165,7 +165,7 @@ def picture(frame: Any, at_least: int = 0) -> Image.Image:
 
 
 def turned(frame: Any) -> int:
-    """By how many degrees, counter-clockwise, a decoded frame must be turned to be upright."""
+    """Degrees, counter-clockwise, by which a decoded frame must be rotated to be upright."""
     return int(getattr(frame, "rotation", 0) or 0)
 
 
@@ -179,7 +179,7 @@ def _pictures(video: Video, times: Iterable[float], at_least: int) -> Iterator[I
 
 @dataclass(frozen=True)
 class _Version:
-    """A file as it is now; equal to others by what tells that its content is the same."""
+    """Version of a file; equal versions have the same device, inode, size and modification time."""
 
     same: tuple[int, int, int, int]
     path: Path = field(compare=False)
@@ -188,15 +188,15 @@ class _Version:
 
 @lru_cache(maxsize=8)
 def _track(version: _Version) -> Track:
-    """Of a video, by the times of its packets: nothing is decoded; remembered as long as the file is the same.
+    """The track of a video, from its packets' time stamps, without decoding; cached while the file is unchanged.
 
     Raises:
-        InputError: as of `opened`.
+        InputError: as in `opened`.
     """
     keys, begin, end, stamped = array("d"), math.inf, -math.inf, True
     with _container(version.path, version.file) as (container, stream), suppress(_library(version.path).FFmpegError):
         unit = float(stream.time_base or 0)  # seconds
-        for packet in container.demux(stream):  # if cut short: what there is
+        for packet in container.demux(stream):  # of a file cut short, the packets that are left
             stamp = packet.pts
             if stamp is None:
                 if packet.dts is None:
@@ -228,10 +228,10 @@ def _library(path: Path) -> Any:
 
 @contextmanager
 def _container(path: Path, file: BinaryIO) -> Iterator[tuple[Any, Any]]:
-    """The container in an open file and its first stream of pictures.
+    """Open the container in a file; yields it and its first video stream.
 
     Raises:
-        InputError: as of `opened`.
+        InputError: as in `opened`.
     """
     av = _library(path)
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
@@ -252,7 +252,7 @@ def _container(path: Path, file: BinaryIO) -> Iterator[tuple[Any, Any]]:
 
 
 def _sought(video: Video, time: float) -> Iterator[tuple[float, Any]]:
-    """As `_decoded`, from the keyframe shown at a time on; nothing where the file cannot be sought in."""
+    """Like `_decoded`, from the keyframe shown at `time` on; nothing if the file cannot be sought in."""
     import av
 
     with suppress(av.FFmpegError):
@@ -261,13 +261,13 @@ def _sought(video: Video, time: float) -> Iterator[tuple[float, Any]]:
 
 
 def _afresh(video: Video) -> Iterator[tuple[float, Any]]:
-    """As `_decoded`, from the beginning on, by another container."""
+    """Like `_decoded`, from the beginning on, in a new container."""
     with _container(video.path, video.file) as (container, stream):
         yield from _decoded(video._replace(container=container, stream=stream))
 
 
 def _decoded(video: Video) -> Iterator[tuple[float, Any]]:
-    """The frames from where a container stands, in the order they are shown, each with its time."""
+    """Yield time and frame from the container's position on, in the order in which frames are shown."""
     import av
 
     rate = float(video.stream.average_rate or 25)

@@ -1,7 +1,7 @@
-"""Frames of a video file at one per second, one after the other, or at a time; and what its header says.
+"""Frames of a video file, one per second or at a given time; and its header.
 
-The frame of second t is the one that is shown t seconds after the first (`video.py`); one that is shown for longer is
-given once. A video of more than `MOST` seconds is sampled in longer steps of whole seconds.
+The frame of second t is the one shown t seconds after the first (`video.py`); a frame that is shown for longer is given
+once. A video of more than `MOST` seconds is sampled in longer steps of whole seconds.
 """
 
 import math
@@ -15,18 +15,18 @@ from PIL import Image
 
 from wordsight.vision.video import opened, picture, shown, turned
 
-MOST = 7200  # frames of a video that are looked at: of the first two hours each second, of longer ones fewer
-LIKE_PICTURES = 1024  # pixels that both sides of a frame keep at least, when it is made smaller
+MOST = 7200  # most frames sampled of a video: one per second up to two hours, fewer of longer videos
+LIKE_PICTURES = 1024  # pixels that both sides of a frame keep at least, if it is reduced
 _MADE = ("com.apple.quicktime.creationdate", "creation_time", "date")
-_UNSET = 1971  # years before it are those from which containers count
+_UNSET = 1971  # earlier years are a container's epoch: the date is unset
 
 
 class Sample(NamedTuple):
-    """A frame of a video.
+    """A sampled frame of a video.
 
     Attributes:
         time: whole seconds from the video's beginning.
-        image: upright RGB, maybe smaller than the video.
+        image: upright RGB, possibly smaller than the video.
         size: width and height of the video, upright, pixels.
     """
 
@@ -36,13 +36,13 @@ class Sample(NamedTuple):
 
 
 class VideoHeader(NamedTuple):
-    """What a video file says of itself.
+    """Header of a video file.
 
     Attributes:
-        seconds: how long it is.
-        taken: when, local time; None where it does not say.
-        make: of the camera; empty where it does not say.
-        model: likewise.
+        seconds: length of the video.
+        taken: date and local time; None if missing.
+        make: of the camera; empty if missing.
+        model: of the camera, likewise.
     """
 
     seconds: float
@@ -52,12 +52,12 @@ class VideoHeader(NamedTuple):
 
 
 def reads_videos() -> bool:
-    """Whether videos can be read: the extra `video` is installed."""
+    """Whether videos can be read, that is, the extra `video` is installed."""
     return find_spec("av") is not None
 
 
 def read_video_header(path: Path) -> VideoHeader:
-    """What a video file says of itself; of its pictures nothing is decoded.
+    """Read the header of a video file, without decoding frames.
 
     Raises:
         InputError: it is missing, damaged, has no pictures, or is too long or large.
@@ -70,22 +70,22 @@ def read_video_header(path: Path) -> VideoHeader:
 
 
 def step_of(seconds: float) -> int:
-    """The whole seconds between frames that are looked at."""
+    """Whole seconds between sampled frames of a video of this length."""
     return max(1, math.ceil(seconds / MOST))
 
 
 def sampled(path: Path, start: int = 0, file: BinaryIO | None = None) -> Iterator[Sample]:
-    """Frames of a video, one per second, or at longer steps of a very long one.
+    """Sample the frames of a video: one per second, or at longer steps for a very long one.
 
-    A frame that is shown for several of these times is given for the first alone.
+    A frame that is shown at several of these times is given only for the first.
 
     Args:
         path: its file.
-        start: the first time; the frames are those that a start at 0 gives from there on.
-        file: it, if it is open already; it stays open.
+        start: the first time; from the time of an earlier sample on, the same samples follow as from 0.
+        file: the same file, if it is open already; it stays open.
 
     Raises:
-        InputError: it is missing, damaged, no video, or has no frame that can be read.
+        InputError: it is missing, damaged, not a video, or has no frame that can be read.
     """
     with opened(path, file) as video:
         step, last = step_of(video.track.length), None
@@ -98,16 +98,16 @@ def sampled(path: Path, start: int = 0, file: BinaryIO | None = None) -> Iterato
 
 
 def frame_at(path: Path, time: int, file: BinaryIO | None = None) -> Image.Image:
-    """The frame that is shown at a time, upright RGB; see `sampled`.
+    """The frame shown at a time, in whole seconds, as upright RGB; see `sampled`.
 
     Raises:
-        InputError: as of `sampled`.
+        InputError: as in `sampled`.
     """
     return next(sampled(path, time, file)).image
 
 
 def _moment(text: str) -> datetime | None:
-    """A time as a container has it, local; where it gives the camera's own clock, by that."""
+    """Parse a container's date to local time, the camera's if it has a UTC offset; None if invalid or unset."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
