@@ -342,6 +342,22 @@ def test_broken_clips_are_left_out_in_their_place(tmp_path: Path) -> None:
         np.testing.assert_allclose(row.features, alone[place].numpy())
 
 
+def test_a_transparent_frame_is_on_white_as_a_still_picture_is(tmp_path: Path) -> None:
+    clear, red = Image.new("RGBA", (SIDE, SIDE)), Image.new("RGBA", (SIDE, SIDE), (200, 30, 30, 255))
+    for name in ("a.gif", "a.png", "a.webp"):
+        clear.save(tmp_path / name, save_all=True, append_images=[red], duration=500, disposal=2, lossless=True)
+        found = [frame.image.getpixel((3, 3)) for frame in frames(tmp_path / name, 2)]
+        assert found[0] == still(tmp_path / name).getpixel((3, 3)) == (255, 255, 255), name
+        assert found[1][0] > 190 and found[1][1] < 40, name
+
+
+def test_a_still_picture_has_no_later_part(tmp_path: Path) -> None:
+    grey(100).save(tmp_path / "a.png")
+    assert len(frames(tmp_path / "a.png#t=0,0", 3)) == 1
+    with pytest.raises(InputError, match=r"a\.png#t=5,6: begins after the end"):
+        frames(tmp_path / "a.png#t=5,6", 1)
+
+
 def three_shots(path: Path) -> Path:
     """A video of three shots, a second each."""
     av = pytest.importorskip("av")

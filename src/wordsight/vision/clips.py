@@ -10,7 +10,7 @@ shown for long is taken several times.
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.vision import video
+from wordsight.vision.colour import to_rgb
 from wordsight.vision.fragments import Fragment, fragment, is_video
 from wordsight.vision.images import Source, open_image
 
@@ -122,7 +123,7 @@ def _spans(part: Fragment, length: float, count: int) -> list[tuple[float, float
 def _animation(part: Fragment, count: int, at_least: int) -> list[Frame]:
     """Sample frames of a picture with one or more frames, each shown for its own time."""
     starts, length = _shown(part.file)
-    if len(starts) == 1:
+    if len(starts) == 1 and not part.start:
         return [Frame(open_image(part.file, at_least=at_least), 0.0, 0.0)]
     spans = _spans(part, length, count)
     shown = _taken(part.file, [_number(starts, (start + end) / 2) for start, end in spans], at_least)
@@ -165,12 +166,10 @@ def _taken(path: Path, numbers: Sequence[int], at_least: int) -> Iterator[Image.
     """Yield frames of an animated picture, by ascending numbers; a repeated one is decoded once."""
     try:
         with Image.open(path) as image:
-            last, shown = -1, open_image(path, at_least=at_least) if numbers == [0] else image
-            for number in numbers:
-                if number != last:
-                    image.seek(number)
-                    last, shown = number, _smaller(image.convert("RGB"), at_least)
-                yield shown
+            for number, times in groupby(numbers):
+                image.seek(number)
+                shown = _smaller(to_rgb(image.copy()), at_least)
+                yield from (shown for _ in times)
     except InputError:
         raise
     except Exception:
