@@ -3,8 +3,8 @@
 A model is calibrated on the val split of one dataset, and searched with the queries of another's. Prints how often
 nothing is reported to match well, for queries whose pictures are there and for those whose are not; and how often the
 first twenty hits of a query are right, by the page's word. Hits of a short query are right if a sentence of theirs says
-it, or nearly ("puppy" for "dog"); of a sentence, only the picture that it was written for, so that all others that it
-fits count as wrong.
+it, or nearly ("puppy" for "dog"); for a sentence, only the picture that it was written for is right, so that all others
+that it fits count as wrong.
 
     python benchmarks/doubt.py [RUN] [--fit DATA] [--test DATA] [--json]
 """

@@ -1,4 +1,4 @@
-"""Similarity of copies of pictures, and of different pictures, as near-duplicates are told (`search/duplicates.py`).
+"""Similarity of copies of pictures, and of different pictures, by the measure of `search/duplicates.py`.
 
     python benchmarks/duplicates.py PICTURES [--run RUN] [--count 40]
 

@@ -1,4 +1,4 @@
-"""Vector databases against the index that they were written from: same first ten, and the cost of a query.
+"""Vector databases against the index that they were written from: whether the first ten agree, and a query's cost.
 
     python benchmarks/stores.py INDEX SENTENCES.txt [--to lancedb qdrant]
 

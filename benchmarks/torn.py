@@ -1,4 +1,4 @@
-"""Corrupts random pieces of an index's files; `verify` must notice each or no answer change, and `build` repair it.
+"""Corrupts random pieces of an index's files; `verify` must notice each, or no answer may change; `build` repairs it.
 
     .venv/bin/python benchmarks/torn.py RUN PICTURES [--pieces 100]
 

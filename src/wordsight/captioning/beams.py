@@ -82,7 +82,7 @@ def best_words(log_probs: Tensor, so_far: Tensor, count: int) -> tuple[Tensor, T
     """The most probable continuations of each picture's texts, found without sorting the vocabulary.
 
     The words are split into groups, and one pass finds the best word of each group. The `count` best words must be in
-    the `count` groups whose best words are greatest.
+    the `count` groups whose best words are most probable.
 
     Args:
         log_probs: (P, K, V), of the next word of each text.

@@ -67,7 +67,7 @@ def set_verbose(asked: bool) -> None:
 
 
 def run_or_bundled(run: Path | None, part: str) -> Path:
-    """The run that is given, or else that part of the bundled model; with `--verbose`, print which.
+    """The run that is given, or else `part` of the bundled model; with `--verbose`, print which.
 
     Raises:
         InputError: no run is given, and this package came without the bundled model.

@@ -49,7 +49,7 @@ class Connection(H11Protocol):
         """Start waiting for the next request."""
         self.since = time.monotonic()
         done = super().on_response_complete
-        if self.conn.trailing_data[0]:  # pipelined, as by no browser: thousands of requests would fill the loop
+        if self.conn.trailing_data[0]:  # pipelined, which no browser does: thousands of requests would fill the loop
             self.loop.call_later(PAUSE, done)
         else:
             done()

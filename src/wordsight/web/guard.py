@@ -52,7 +52,7 @@ class Guard:
         host: where the server is bound; `Host` may be this or a name of this machine. If bound to all addresses, also
             any numeric address, since no other page can have one as its name.
         names: further names allowed in `Host`: of a proxy in front, or in the network.
-        token: required of every client, as a bearer, a cookie, or once as `?token=`, which sets the cookie; or empty.
+        token: required of clients, as a bearer, a cookie, or once as `?token=`, which sets the cookie; none if empty.
         trusted: addresses and networks of proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed.
     """
 

@@ -138,7 +138,7 @@ class Indexing(Progress):
         )
 
     def _listed(self, folder: str) -> Listing:
-        """The pictures in a folder, except those that links take from outside the allowed folders."""
+        """The pictures in a folder, except those behind links out of the allowed folders."""
         found = listed_files(folder)
         inside: dict[str, bool] = {}
         kept, left = [], dict(found.left_out)

@@ -26,7 +26,7 @@ def box(edges: list[float] | None) -> tuple[float, ...] | None:
 
 
 def response(found: results.SearchResults, photos: Library, known: Vocabulary) -> schemas.SearchResponse:
-    """Search results as a response, with which words of the query the vocabulary has."""
+    """Search results as a response, which also marks the query words that the vocabulary has."""
     return schemas.SearchResponse(
         total=found.total,
         words=_words(found.parts, known),

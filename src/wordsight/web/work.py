@@ -18,7 +18,7 @@ class Busy(Exception):
 
 
 class Left(Exception):
-    """The client has disconnected, so no client waits for the answer."""
+    """The client has disconnected before the answer."""
 
 
 class Workers:
