@@ -1,11 +1,11 @@
-"""What each ingredient buys: one change at a time, the same short training, measured on val.
+"""Ablation: one change at a time, the same short training, measured on val.
 
     python benchmarks/ablation.py --out runs/ablation [--captioners] [--set data.path=DIR] [--epochs 3] [NAME ...]
 
 Every row is a recipe with some keys changed, trained for the same few epochs, models that align at h = 512 and
 captioners without rewards: compare rows with each other, not with the full recipes. Models that align are measured by
-retrieval and grounding, captioners by their captions at beam 3. Rows that are done already are read back, so the
-command can be interrupted and given again.
+retrieval and grounding, captioners by their captions at beam 3. Finished rows are read back, so the command can be
+interrupted and run again.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def row(name: str, out: Path, epochs: int, settings: list[str]) -> dict[str, flo
 
 
 def cells(figures: dict[str, float | str]) -> list[str]:
-    """What a row says, column by column."""
+    """The cells of a row, one per column."""
     if "perplexity" in figures:
         *bleu, cider = (f"{100 * float(figures[key]):.1f}" for key in CAPTIONS)
         return [" / ".join(bleu), cider, f"{float(figures['perplexity']):.1f}"]

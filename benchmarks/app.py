@@ -1,10 +1,10 @@
-"""How fast the photo app answers over many pictures, asked as the page asks: through the server, by HTTP.
+"""Response times of the photo app over many pictures, requested as by the page: from the server, by HTTP.
 
     python benchmarks/app.py [--pictures 100000] [--regions 4] [--rounds 3]
 
-The catalogue is drawn: dates of fifteen years, three hundred folders, twelve cameras, metadata of one picture in ten,
-vectors by chance. One photograph of 12 megapixels is really there, for the thumbnail. Prints milliseconds: the first
-time in this state of the index, and the best of the rounds after it.
+The catalogue is synthetic: dates of fifteen years, sixty folders, twelve cameras, metadata of one picture in ten,
+random vectors. Only one photograph, of 12 megapixels, has a file, for the thumbnail. Prints milliseconds: of the first
+request in this state of the index, and of the best of the rounds after it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CAMERAS = [f"{make} {model}" for make in ("Nikon", "Apple", "Canon") for model i
 
 
 def drawn(folder: Path, pictures: int, regions: int, seed: int = 1) -> Index:
-    """An index of many pictures that are not there, and one that is: the newest."""
+    """An index of many pictures without files, and one with a file: the newest."""
     rng = np.random.default_rng(seed)
     index = Index.create(folder / "index", None, "cpu")
     size = index.segments.size
@@ -67,7 +67,7 @@ def drawn(folder: Path, pictures: int, regions: int, seed: int = 1) -> Index:
 
 
 def entry(number: int, segment: int, first: int, rows: int, newest: datetime, seconds: int) -> Entry:
-    """A picture that is not there."""
+    """The entry of a picture without a file."""
     width, height = ((4000, 3000), (3000, 4000), (4032, 3024), (1600, 900))[number % 4]
     return Entry(
         path=f"photos/{2010 + number % 15}/trip {number % 20:02}/IMG_{number:06}.jpg",
@@ -89,14 +89,14 @@ def entry(number: int, segment: int, first: int, rows: int, newest: datetime, se
 
 
 def real(like: Entry, photo: Path, taken: datetime) -> Entry:
-    """The one that is there."""
+    """The entry of the one picture that has a file."""
     content, found = photo.read_bytes(), photo.stat()
     own = like._replace(path=photo.name, hash=blake2b(content, digest_size=16).digest(), bytes=len(content))
     return own._replace(mtime_ns=found.st_mtime_ns, width=4000, height=3000, taken=str(taken))
 
 
 def measured(ask: Callable[[], httpx.Response], rounds: int) -> tuple[float, float, int]:
-    """Milliseconds of the first time and of the best after it, and the bytes of the answer."""
+    """Milliseconds of the first request and of the best one after it, and the bytes of the answer."""
     times = []
     for _ in range(1 + rounds):
         began = time.perf_counter()

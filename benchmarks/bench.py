@@ -1,11 +1,11 @@
-"""All measurements of speed, one after the other, in one table: ours, the peers, the floor, and the ratio to each.
+"""All benchmarks of speed, one after the other, in one table: ours, the peers, the floor, and the ratio to each.
 
     python benchmarks/bench.py [--json bench.json] [--small] [--only decode.py ...]
 
 Each benchmark is a process of its own, in which ours, the peers and the floor take turns, so trust the ratios. What
-cannot be measured here, such as a library that is not installed or weights that are not at hand, is a row that says so.
-The JSON has the same rows, the processor with what it can do, the threads, the versions and the date. `--small` shows
-only that each of them runs; its figures say nothing.
+cannot be measured here, because a library is not installed or weights are missing, for example, is a row that says so.
+The JSON has the same rows, the processor and its features, the threads, the versions and the date. `--small` only
+checks that each benchmark runs; its figures mean nothing.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from typing import Any
 from rows import Row, plain, read, table
 
 FOLDER = Path(__file__).parent
-LIMIT = 3600  # seconds of a benchmark
-BENCHMARKS: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # arguments, and those that show only that it runs
+LIMIT = 3600  # maximum seconds of a benchmark
+BENCHMARKS: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # arguments, and those of `--small`
     "score.py": ((), ("--batch", "4", "--embedding", "8", "--rounds", "1")),
     "decode.py": (
         ("--rounds", "3"),
@@ -38,13 +38,13 @@ BENCHMARKS: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # arguments, and
 }
 FEATURES = (
     *("avx2", "f16c", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16"),
-    *("asimd", "asimddp", "bf16", "i8mm"),  # of Arm
+    *("asimd", "asimddp", "bf16", "i8mm"),  # on Arm
 )
 LIBRARIES = ("torch", "numpy", "onnxruntime", "maxsim-cpu", "lancedb", "qdrant-client", "faiss-cpu", "numba")
 
 
 def processor() -> dict[str, Any]:
-    """Its name, what it can do of what matters here, and the cores this process may use."""
+    """The processor's name, which of `FEATURES` it has, and the number of cores that this process may use."""
     told: dict[str, str] = {}
     if (path := Path("/proc/cpuinfo")).exists():
         pairs = (line.partition(":") for line in path.read_text(errors="replace").splitlines())
@@ -57,7 +57,7 @@ def processor() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that are installed."""
+    """The versions of Python and of the libraries that are installed."""
     found = {}
     for name in ("wordsight", *LIBRARIES):
         try:
@@ -68,7 +68,7 @@ def versions() -> dict[str, str]:
 
 
 def measured(name: str, arguments: Sequence[str]) -> tuple[list[Row], bool]:
-    """The rows of one benchmark, or one that says why there are none; and whether it ran."""
+    """The rows of one benchmark, or one row that says why there are none; and whether the benchmark ran."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
         command = [sys.executable, str(FOLDER / name), *arguments, "--json", str(out)]

@@ -1,4 +1,4 @@
-"""What so many pictures take: bytes, machines, seconds and cost, by formulas that are printed with them."""
+"""What an index of very many pictures takes: bytes, machines, seconds and cost, printed with their formulas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machine:
-    """What is assumed of a machine, and what it costs."""
+    """An assumed machine, and its price."""
 
     cores: int = 64
     memory: float = 512e9
-    dollars: float = 3.0  # an hour
+    dollars: float = 3.0  # per hour
 
 
 def billion(pictures: float, built: float, scanned: float, formats: Mapping[str, tuple[float, float]]) -> str:
     """A table of bytes, machines, seconds and cost.
 
     Args:
-        pictures: how many.
+        pictures: number of pictures.
         built: seconds of a core to encode a picture.
-        scanned: seconds of a core to read a byte of what a scan reads.
-        formats: what an index is called -> bytes of a picture on disk, and of what a scan reads of it.
+        scanned: seconds of a core to scan a byte.
+        formats: name of an index format -> bytes per picture on disk, and bytes per picture that a scan reads.
     """
     machine, hours = Machine(), pictures * built / 3600
     lines = [

@@ -1,4 +1,4 @@
-"""Pictures made to be dangerous: small files that claim, or really hold, far more than they look like."""
+"""Decompression bombs: small picture files that claim, or really hold, far more data than their size suggests."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def zeros(size: int) -> bytes:
-    """So many zero bytes, deflated."""
+    """`size` zero bytes, deflated."""
     made, parts = zlib.compressobj(6), []
     while size > 0:
         parts.append(made.compress(bytes(min(size, 2**22))))
@@ -44,7 +44,7 @@ def directory(entries: list[tuple[int, int, int, int]], after: int = 0) -> bytes
 def tiff(
     width: int, height: int, bits: int, *more: tuple[int, int, int, int], data: bytes = b"", packed: int = 8
 ) -> bytes:
-    """A grey TIFF of one strip; deflated unless said otherwise."""
+    """A grey TIFF of one strip; deflated by default."""
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, packed), (262, 3, 1, 1)]
     tags += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(data))]
     own = {tag[0]: tag for tag in tags} | {tag[0]: tag for tag in more}
@@ -68,14 +68,14 @@ def icns(content: bytes) -> bytes:
 
 
 def scans() -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+    """A progressive JPEG whose last scan is repeated 20,000 times more."""
     whole = saved("L", (8000, 8000), "JPEG", progressive=True)
     last = whole.rfind(b"\xff\xda")
     return whole[:-2] + whole[last:-2] * 20_000 + b"\xff\xd9"
 
 
 def exif(entries: int, size: int) -> bytes:
-    """A directory whose entries all lie on the same bytes."""
+    """A directory whose entries all point to the same bytes."""
     start = 8 + 2 + 12 * entries + 4
     rows = [(1000 + number, 1, size, start) for number in range(entries)]
     return b"II*\0" + struct.pack("<I", 8) + directory(rows) + bytes(size)
@@ -88,7 +88,7 @@ def rationals(count: int) -> bytes:
 
 
 def pages(count: int) -> bytes:
-    """A TIFF of as many pages."""
+    """A TIFF of `count` pages."""
     tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (262, 3, 1, 1)]
     tags += [(273, 4, 1, 8), (278, 4, 1, 16), (279, 4, 1, 256)]
     size = len(directory(tags))
@@ -153,7 +153,7 @@ def animation(kind: str) -> bytes:
 
 
 def photograph(kind: str) -> bytes:
-    """A photograph as large as cameras make, which has to open."""
+    """A photograph as large as a camera's, which must open."""
     fine = np.random.default_rng(0).integers(0, 255, (66, 90, 3), dtype=np.uint8)
     out = io.BytesIO()
     if kind == "JPEG":
@@ -163,7 +163,7 @@ def photograph(kind: str) -> bytes:
     return out.getvalue()
 
 
-LARGE = {  # these have to open
+LARGE = {  # these must open
     "JPEG photograph of 60 million pixels": lambda: photograph("JPEG"),
     "TIFF of 50 million pixels, 16 bits": lambda: photograph("TIFF"),
     "TIFF RGB of 50 million pixels, 16 bits, deflated": lambda: tiff(
@@ -252,7 +252,7 @@ BOMBS: dict[str, Make] = {
 
 
 def made() -> Iterator[tuple[str, bool, bytes]]:
-    """Every picture: its name, whether it has to open, and its file."""
+    """Every picture: its name, whether it must open, and its file's content."""
     for name, make in LARGE.items():
         yield name, True, make()
     for name, make in BOMBS.items():

@@ -1,4 +1,4 @@
-"""Opens pictures that are made to be dangerous, and large photographs; exits 1 if one takes too much memory or time.
+"""Opens decompression bombs and large photographs; exits 1 if one takes too much memory or time.
 
     python benchmarks/bombs.py [-n 10] [--server]
 
@@ -41,7 +41,7 @@ print(json.dumps([peak, time.perf_counter() - began, *said]))
 
 
 def opened(path: Path) -> tuple[float, float, str, str]:
-    """The peak of memory in MB, the seconds, and what came of it in full and smaller."""
+    """Peak memory in MB, seconds, and the results of opening a picture in full and at reduced size."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", OPEN, path], capture_output=True, text=True, timeout=4 * MOST_SECONDS
@@ -54,7 +54,7 @@ def opened(path: Path) -> tuple[float, float, str, str]:
 
 
 def send(server: Served, path: Path) -> tuple[int, float]:
-    """The status of the answer when a picture is searched by, and the seconds."""
+    """Search by a picture: returns the status of the answer, and the seconds."""
     began = time.perf_counter()
     status = server.upload("/api/v1/search/upload", path)
     return status, time.perf_counter() - began

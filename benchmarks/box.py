@@ -1,10 +1,10 @@
-"""How fast the small model in the box is: picture files to regions, and a caption from a cold start.
+"""Speed of the bundled model: from picture files to regions, and a caption from a cold start.
 
     python benchmarks/box.py [--pictures 200] [--recipe recipes/flickr8k-default.toml] [--start PICTURE]
 
-Regions of the same pictures are also made as a recipe says, by turns, so that whatever else the machine does hits
-both: trust the ratio. With --start the time of `wordsight caption PICTURE` is taken too, a new process each time; the
-first has to read everything from the disk if nobody did before.
+Regions of the same pictures are also made by a recipe, in turn, so that other load on the machine affects both: trust
+the ratio. --start also times `wordsight caption PICTURE`, a new process each time; the first reads everything from the
+disk, unless the system has cached it.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from wordsight.runs.recipe import read
 from wordsight.runs.typed import fill
 from wordsight.vision.regions import RegionEncoder, RegionSettings
 
-ROUNDS = 5  # by default
+ROUNDS = 5  # default number of rounds
 
 
 def seconds(encoder: RegionEncoder, pictures: list[Path]) -> float:

@@ -1,10 +1,10 @@
-"""How much slower an index is built than its pictures are described: `index build` next to the region encoder alone.
+"""How much slower building an index is than encoding its pictures: `index build` against the region encoder alone.
 
     python benchmarks/build.py [--pictures 240]
     python benchmarks/build.py --run RUN --folder flickr8k/images
 
-The first needs no weights: painted pictures, and a model of the demo that nobody trained. Both ways see the same
-pieces of the pictures in turn, so that whatever else the machine does hits both; trust the ratio.
+The first needs no weights: painted pictures, and an untrained model of the demo. Both ways see the same pieces of the
+pictures in turn, so that other load on the machine affects both; trust the ratio.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def untrained(world: Path, folder: Path) -> Path:
 
 
 def spent(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds on the clock, and of processor over all cores."""
+    """Wall-clock seconds, and processor seconds over all cores."""
     clock, computing = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - clock, time.process_time() - computing

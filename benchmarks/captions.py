@@ -3,13 +3,13 @@
     python benchmarks/captions.py ALIGN_RUN [--runs RUN ...] [--beams 1 3 5 7 20] [--data DIR] [--split val]
     python benchmarks/captions.py ALIGN_RUN --regions [--runs RUN ...]
 
-Pictures: nearest neighbour and consensus by the features of ALIGN_RUN, the training sentence of the greatest alignment
-score, a template filled from its detector, and the captioners of whole pictures among the runs. Regions: boxes of the
-dataset's entities.json; the training segment, and the name in one, of the greatest alignment score with the region
-alone; captioners of whole pictures that are shown the region as if it were one; captioners of regions.
+Pictures: nearest neighbour and consensus by the features of ALIGN_RUN, the training sentence with the greatest
+alignment score, a template filled from its detector, and the captioners of whole pictures among the runs. Regions:
+boxes of the dataset's entities.json; the training segment, and the name in one, with the greatest alignment score with
+the region alone; captioners of whole pictures, given the region as if it were a picture; captioners of regions.
 
-BLEU, ROUGE-L and CIDEr times 100, tokens as coco-caption's. `copied` is the share of captions that stand in the
-training sentences (or snippets) word for word, in percent; `distinct` and `words` how many different ones there are.
+BLEU, ROUGE-L and CIDEr times 100, tokens as coco-caption's. `copied` is the percentage of captions that are word for
+word among the training sentences (or snippets); `distinct` and `words` are the numbers of distinct captions and words.
 """
 
 import argparse
@@ -41,12 +41,12 @@ BEAMS = (1, 3, 5, 7, 20)
 FIGURES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr")
 BLOCK = 50  # pictures whose regions are described at once
 
-Row = Callable[[str, Sequence[str]], None]  # told a name and a caption for each reference, prints the figures
-Look = Callable[[torch.Tensor], Regions]  # gives things by number
+Row = Callable[[str, Sequence[str]], None]  # takes a name and a caption for each reference, prints the metrics
+Look = Callable[[torch.Tensor], Regions]  # returns pictures or regions by index
 
 
 class Seen:
-    """The pictures of a dataset as runs see them; runs that see alike share what they see."""
+    """The features of a dataset's pictures and regions; runs with the same encoder share them."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.progress = dataset, Progress()
@@ -81,7 +81,7 @@ class Seen:
 
 
 def printer(references: Sequence[Sequence[str]], training: Sequence[str]) -> Row:
-    """Prints the head of a table; gives what prints its rows."""
+    """Print the head of a table; returns a function that prints its rows."""
     right: dict[Id, Sequence[str]] = dict(enumerate(references))
     print(f"tokens: {TOKENISER}\n")
     print("| captions | BLEU-1 / 2 / 3 / 4 | ROUGE-L | CIDEr | copied | distinct | words | length |")
@@ -99,12 +99,12 @@ def printer(references: Sequence[Sequence[str]], training: Sequence[str]) -> Row
 
 
 def decoded(run: Captioner, count: int, look: Look, width: int) -> list[str]:
-    """The best caption of each of `count` things that `look` gives by number."""
+    """The best caption of each of `count` pictures or regions that `look` returns by index."""
     return [best.text for best, *_ in run.say(map(look, torch.arange(count).split(ROWS)), beam=width)]
 
 
 def appearances(table: FeatureTable, blocks: Mapping[str, slice]) -> torch.Tensor:
-    """`appearance` of all pictures of a table, some at a time."""
+    """`appearance` of all pictures of a table, computed in blocks."""
     return torch.cat([appearance(table.gather(rows), blocks) for rows in torch.arange(len(table)).split(ROWS)])
 
 
@@ -163,7 +163,7 @@ def of_regions(align: Aligner, runs: Sequence[Captioner], beams: Sequence[int], 
 
 
 def training_snippets(align: Aligner, known: Pairs, names: bool) -> list[str]:
-    """What the alignment cuts the training sentences into, each different one once, without unknown words."""
+    """The distinct snippets into which the alignment cuts the training sentences, without unknown words."""
     words = snippets(align.model, align.vocabulary, known, names=names).words
     different = dict.fromkeys(tuple(ids[mask].tolist()) for ids, mask in zip(words.ids, words.mask, strict=True))
     unknown = align.vocabulary.number[UNKNOWN]

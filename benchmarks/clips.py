@@ -1,4 +1,4 @@
-"""What captioners of clips have learned: exact sentences, directions, the order of frames, and where they look.
+"""Captioners of clips: exact sentences, directions, use of the order of frames, and where they attend.
 
     python benchmarks/clips.py painted RUN [RUN ...] --data painted-clips      painted clips, which are known exactly
     python benchmarks/clips.py sequences RUN [RUN ...] --data sequences        sequences of photographs
@@ -6,16 +6,16 @@
     python benchmarks/clips.py speed --data clips [--size 192]                 decoding and features
     python benchmarks/clips.py hour                                            memory for an hour of video
 
-Painted clips: percent of the val clips whose caption is one of the true sentences, and whose first word of direction is
-right, of those that have one; the same with the frames in random order. Sequences: CIDEr and BLEU-4 on the val
-clips, what a bootstrap over the clips says of CIDEr beside the first run's, and for models that attend, of the true
+Painted clips: percent of the val clips whose caption is one of the true sentences; of those with a direction, percent
+whose first word of direction is right; the same with the frames in random order. Sequences: CIDEr and BLEU-4 on the val
+clips, a bootstrap interval over the clips of CIDEr relative to the first run's, and for models that attend, on the true
 sentences: percent of content words whose attention peaks in the right shot, and the mean beta of content and function
 words.
 
-Shots: precision and recall of where `--shots` says that a shot begins, within a frame. Speed: 28-frame clips a second,
-decoded alone, and decoded and described by efficientnet-lite2, in one process with a thread a core; and the seconds of
-computing a clip over all threads, which say more on a busy machine. An hour: a video of 640 x 360 is made; its features
-are computed, and it is cut into shots, each in a process of its own whose peak memory is printed.
+Shots: precision and recall of the starts of shots that `--shots` finds, within one frame. Speed: 28-frame clips per
+second, decoded alone, and decoded and encoded by efficientnet-lite2, in one process with one thread per core; and
+processor seconds per clip over all threads, which are more reliable on a busy machine. Hour: a video of 640 x 360 is
+made; its features are computed, and it is cut into shots, each in a process of its own whose peak memory is printed.
 """
 
 import argparse
@@ -55,7 +55,7 @@ LONGEST = 60  # words: four sentences of photographs joined
 
 
 def said(run: Captioner, table: FeatureTable, shuffled: bool = False) -> list[str]:
-    """A caption of each clip, with its frames in order or in random order."""
+    """One caption per clip, with its frames in order or in random order."""
     captions = []
     for rows in torch.arange(len(table)).split(BLOCK):
         regions = table.gather(rows)
@@ -76,7 +76,7 @@ def mixed(regions: Regions) -> Regions:
 
 
 def judged(captions: list[str], stories: list[Story]) -> tuple[float, float]:
-    """Percent of captions that are true sentences, and whose direction is right where there is one."""
+    """Percent of captions that are true sentences, and percent, of clips with a direction, with the right direction."""
     exact = [caption in told.sentences() for caption, told in zip(captions, stories, strict=True)]
     ways = [
         (next((word for word in caption.split() if word in WAYS), ""), way)
@@ -124,7 +124,7 @@ def sequences(runs: list[Captioner], data: Path, pictures: list[Picture]) -> Non
 def looked(
     run: Captioner, table: FeatureTable, pictures: list[Picture], shots: dict[str, dict[str, list[int]]]
 ) -> list[str]:
-    """Of true sentences: percent of content words at the right shot, mean beta of content and function words."""
+    """On true sentences: percent of content words at the right shot, mean beta of content and function words."""
     if not run.model.attends:
         return ["", "", ""]
     right, content, function = [], [], []
@@ -207,7 +207,7 @@ def only(what: str, path: Path, side: int) -> None:
 
 
 def _hour_of_video(path: Path, seconds: int, rate: int = 25, again: int = 4) -> None:
-    """640 x 360: four seconds of coloured squares that move, over and over."""
+    """Write a video of 640 x 360: four seconds of moving coloured squares, repeated."""
     import av
 
     picture = np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8).repeat(40, axis=0).repeat(40, axis=1)

@@ -1,13 +1,12 @@
-"""Captions a second: all pictures together next to one picture at a time, beside what arithmetic alone would take.
+"""Captions per second: all pictures together against one picture at a time, and against arithmetic alone.
 
     python benchmarks/decode.py [--pictures 256] [--vocabulary 3000] [--hidden 512] [--steps 16]
 
-Both ways are the same functions on the same untrained models, made never to end so that every caption has as many
-words, and must give the same captions. The floor is the number of multiplications and additions of a caption, counted
-by torch, at the speed of a large matrix product of torch's, measured in the same run; nothing else of decoding is
-counted in it. All on
-one thread and in seconds of processor, from which other programs take little. Rounds alternate in one process and the
-best of each counts, so trust the ratios.
+Both ways are the same functions on the same untrained models, which never end a caption, so that all captions have the
+same length; both must give the same captions. The floor is the number of multiplications and additions of a caption,
+counted by torch, at the speed of a large matrix product of torch's, measured in the same run; it counts nothing else of
+decoding. All run on one thread and are measured in processor seconds, which other programs affect little. Rounds
+alternate in one process and the best of each counts, so trust the ratios.
 """
 
 import argparse
@@ -28,20 +27,20 @@ from wordsight.captioning.decode import Hypothesis, beam, greedy
 
 FEATURES, BEAM, ROUNDS, SIDE = 1280, 7, 5, 2048
 LOOKED_AT = 20  # regions of a picture, for a captioner that attends
-ALONE = 64  # pictures are enough to time one at a time
+ALONE = 64  # number of pictures timed one at a time
 
 Way = Callable[[CaptionModel, Regions], list[list[Hypothesis]]]
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds of processor."""
+    """Processor seconds."""
     began = time.process_time()
     work()
     return time.process_time() - began
 
 
 def made(name: str, vocabulary: int, hidden: int) -> CaptionModel:
-    """An untrained captioner that is not indifferent and never ends."""
+    """An untrained captioner whose word probabilities differ and that never ends a caption."""
     kind = model_class(name)
     sizes = dict.fromkeys({"words", "hidden"} & inspect.signature(kind).parameters.keys(), hidden)
     model: CaptionModel = kind(vocabulary, FEATURES, **sizes).eval()  # type: ignore[arg-type, call-arg]
@@ -60,7 +59,7 @@ def one_by_one(way: Way, model: CaptionModel, regions: Regions) -> list[list[Hyp
 
 
 def differing(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> int:
-    """How many first captions differ in their words; all must be as probable, for sums in another order may tie."""
+    """Number of first captions that differ in words; they must be equally probable: sums in another order may tie."""
     pairs = [(mine[0], yours[0]) for mine, yours in zip(one, other, strict=True)]
     assert all(abs(mine.log_prob - yours.log_prob) < 1e-3 for mine, yours in pairs), "captions differ"
     return sum(mine.ids != yours.ids for mine, yours in pairs)
@@ -68,7 +67,7 @@ def differing(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> int
 
 @torch.no_grad()
 def flop(model: CaptionModel, regions: Regions, steps: int, width: int) -> float:
-    """Floating-point operations of one caption, counted: the picture, then a step a word for each of its beams."""
+    """Floating-point operations of one caption, counted: the picture, then a step per word for each of its beams."""
     alone, word = some(regions, slice(1)), torch.zeros(1, dtype=torch.long)
     model.step(model.start(alone), word)  # makes the table of words
     with FlopCounterMode(display=False) as picture:
@@ -86,7 +85,7 @@ def pictures_of(model: CaptionModel, pictures: int) -> Regions:
 
 
 def compare(model: CaptionModel, way: Way, label: str, width: int, options: argparse.Namespace) -> list[Row]:
-    """The ways of one model in turn: captions a second."""
+    """Time the ways of one model in turn, in captions per second."""
     regions, square = pictures_of(model, options.pictures), torch.randn(SIDE, SIDE)
     few = some(regions, slice(ALONE))
     differ = differing(one_by_one(way, model, few), way(model, regions)[:ALONE])

@@ -1,9 +1,10 @@
-"""How far the word for how sure a hit is can be trusted, and "nothing here matches well".
+"""Reliability of the page's word for a hit's confidence, and of "nothing here matches well".
 
-A model is calibrated on the val split of one dataset, and asked the queries of another's. How often nothing is said to
-match well: of queries whose pictures are there, and of those whose are not. How often the first twenty hits of a query
-are right, by the word that the page says: of short queries those of which somebody said so, or nearly so ("puppy" for
-"dog"); of sentences only the picture that each was written for, so that all others that it fits count as wrong.
+A model is calibrated on the val split of one dataset, and searched with the queries of another's. Prints how often
+nothing is reported to match well, for queries whose pictures are there and for those whose are not; and how often the
+first twenty hits of a query are right, by the page's word. Hits of a short query are right if a sentence of theirs says
+it, or nearly ("puppy" for "dog"); for a sentence, only the picture that it was written for is right, so that all others
+that it fits count as wrong.
 
     python benchmarks/doubt.py [RUN] [--fit DATA] [--test DATA] [--json]
 """
@@ -27,7 +28,7 @@ HITS = 20
 
 
 def names(model: Aligner, data: str) -> Trials:
-    """The names of COCO's 80 classes, "a zebra" and so on: right for a picture of which somebody said the word."""
+    """The names of COCO's 80 classes, "a zebra" and so on: right for a picture whose sentences have the word."""
     pictures, rows = collection(model, data, Progress())
     said = [{word for sentence in picture.sentences for word in tokenise(sentence)} for picture in pictures]
     queries = []
@@ -39,14 +40,14 @@ def names(model: Aligner, data: str) -> Trials:
 
 
 def of_names(curve: Curve, asked: Trials) -> dict[str, float]:
-    """Percent of the names that are said of a picture (`wrongly`), and of those that are said of none (`rightly`)."""
+    """Percent of names doubted: of those in some picture's sentences (`wrongly`), and of those in none (`rightly`)."""
     doubted, there = curve.confidence(asked.scores).amax(dim=0) < curve.threshold, asked.right.any(dim=0)
     shares = (100 * doubted[which].double().mean().item() for which in (there, ~there))
     return {"there": float(there.sum()), **dict(zip(("wrongly", "rightly"), shares, strict=True))}
 
 
 def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
-    """Percent of each kind of query: `wrongly` of those whose first hit is right, `rightly` of those asked in vain."""
+    """Percent of queries doubted by kind: `wrongly` if the first hit is right, `rightly` if no picture is plausible."""
     found = {}
     for kind, curve in (("short", fitted.short), ("sentences", fitted.long)):
         some = asked[asked.short if kind == "short" else ~asked.short]
@@ -64,7 +65,7 @@ def shares(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
 
 
 def levels(fitted: Calibration, asked: Trials) -> dict[str, dict[str, float]]:
-    """Of each level and kind of query, how many of the first hits are of it, and percent of these that are right."""
+    """For each level and kind of query, the number of first hits of that level, and the percentage that is right."""
     found: dict[str, dict[str, float]] = {}
     for kind, curve in (("short", fitted.short), ("sentences", fitted.long)):
         some = asked[asked.short if kind == "short" else ~asked.short]

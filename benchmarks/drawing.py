@@ -1,10 +1,10 @@
-"""From pen up to results: a drawing sent to a served index, and the answer with its evidence back.
+"""Time from pen up to results: a drawing is sent to a served index, and the answer comes back with its evidence.
 
     python benchmarks/drawing.py [--pictures 10000] [--rounds 20]
 
-The index is of the small model in the box and of random vectors, with a sketch view of random vectors, as `wordsight
-index sketch` would write it with a run of 128 dimensions. Another drawing each time, of straight lines, a PNG of
-512 x 512 pixels as the page sends it. Beside it: encoding the drawing alone, in this process.
+The index has the bundled model, random vectors, and a sketch view of random vectors, as `wordsight index sketch` would
+write it with a run of 128 dimensions. Each request sends a new drawing of straight lines, a PNG of 512 x 512 pixels as
+the page sends it. Encoding the drawing alone, in this process, is timed as well.
 """
 
 import argparse
@@ -33,7 +33,7 @@ RANK = 128
 
 
 def sketched(work: Path, pictures: int) -> Index:
-    """An index of drawn vectors with a sketch view of drawn vectors."""
+    """An index of random vectors with a sketch view of random vectors."""
     index = Index.create(work / "index")
     fill(index, drawn(pictures, 20, index.segments.size))
     views = SketchViews("photo")
@@ -67,7 +67,7 @@ def drawing(seed: int) -> bytes:
 
 
 def asked(server: Served, picture: bytes) -> int:
-    """Send a drawing; gives how many hits there are on the page."""
+    """Send a drawing; returns the number of hits on the page."""
     head = b'--b\r\nContent-Disposition: form-data; name="sketch"; filename="drawing.png"\r\n\r\n'
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
@@ -83,7 +83,7 @@ def asked(server: Served, picture: bytes) -> int:
 
 
 def main() -> None:
-    """Measure it."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=20)

@@ -1,9 +1,9 @@
-"""How alike copies of pictures are, and different pictures, by what tells near-duplicates (`search/duplicates.py`).
+"""Similarity of copies of pictures, and of different pictures, by the measure of `search/duplicates.py`.
 
     python benchmarks/duplicates.py PICTURES [--run RUN] [--count 40]
 
-For each kind of copy the least, the 5th percentile and the median over the pictures; of different pictures the median,
-the 99th percentile and the greatest.
+Prints for each kind of copy the minimum, the 5th percentile and the median over the pictures; for different pictures
+the median, the 99th percentile and the maximum.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""How fast pictures become features, next to plain loops over the same net: decoded, detected, pooled.
+"""Speed from pictures to features, against plain loops over the same net: decoding, detection, pooling.
 
     python benchmarks/features.py [--pictures 100] [--windows] [--threads 1] [--megapixels 12]
 
 The first plain loop is what one writes first with PyTorch: open, resize, run, one picture after the other, in one
-process, eagerly and in float32; the second has ONNX Runtime as it comes. All see the same pictures in turn and may use
-the same cores, the loops within a layer, ours for a picture each. Seconds are on the clock and of cores; rounds
-alternate, so that whatever else the machine does hits all. Trust the ratios. `--megapixels` writes the pictures anew as
-JPEGs of the size that cameras make, of which reading takes more than the net.
+process, eagerly and in float32; the second uses ONNX Runtime with its defaults. All see the same pictures in turn and
+may use the same cores: the loops within a layer, ours one per picture. Times are wall-clock and core seconds; rounds
+alternate, so that other load on the machine affects all. Trust the ratios. `--megapixels` first saves the pictures as
+JPEGs of a camera's size, which take longer to read than the net takes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Nets = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def plain_loop(settings: RegionSettings, nets: Nets) -> Callable[[Sequence[Path]], object]:
-    """Open, resize, run, find boxes, pool; one picture after the other."""
+    """A loop that opens, resizes, runs, finds boxes and pools; one picture after the other."""
 
     def run(pictures: Sequence[Path]) -> list[np.ndarray]:
         rows = []
@@ -60,7 +60,7 @@ def plain_loop(settings: RegionSettings, nets: Nets) -> Callable[[Sequence[Path]
 
 
 def in_pytorch(model: onnx.ModelProto) -> Nets:
-    """The net in PyTorch, float32, each layer an eager call; its normalisations are already in its convolutions."""
+    """The net in PyTorch, float32, each layer an eager call; normalisations are already folded into convolutions."""
     weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in model.graph.initializer}
 
     def layer(node: onnx.NodeProto, inputs: list[torch.Tensor]) -> torch.Tensor:
@@ -88,7 +88,7 @@ def in_pytorch(model: onnx.ModelProto) -> Nets:
 
 
 def in_onnx_runtime(model: onnx.ModelProto, threads: int | None = None) -> Nets:
-    """The net in ONNX Runtime as it comes."""
+    """The net in ONNX Runtime, with its defaults except the number of threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -97,13 +97,13 @@ def in_onnx_runtime(model: onnx.ModelProto, threads: int | None = None) -> Nets:
 
 
 def net_alone(settings: RegionSettings, nets: Nets) -> Callable[[Sequence[Path]], object]:
-    """The net on pixels that are there already, one picture after the other."""
+    """The net on pixels that are decoded already, one picture after the other."""
     values = np.zeros((1, 3, settings.size, settings.size), np.float32)
     return lambda pictures: [nets(values) for _ in pictures]
 
 
 def timed(work: Callable[[Sequence[Path]], object], pictures: Sequence[Path]) -> tuple[float, float]:
-    """Seconds on the clock and of computing, over all cores."""
+    """Wall-clock seconds, and processor seconds over all cores."""
     clock, computing = time.perf_counter(), time.process_time()
     work(pictures)
     return time.perf_counter() - clock, time.process_time() - computing
@@ -128,21 +128,21 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace) -> list[Row]:
-    """The ways in turn.
+    """Time the ways in turn.
 
     Raises:
-        InputError: the pictures are not at hand.
+        InputError: the pictures are missing.
     """
     pictures = sorted(find(options.folder, "pictures").iterdir())[: options.pictures]
     with tempfile.TemporaryDirectory() as folder:
         if options.megapixels:
             pictures = [enlarged(path, Path(folder), options.megapixels) for path in pictures]
-        with one_thread:  # or the loops' numpy has a thread that spins, which halves their speed too
+        with one_thread:  # else the loops' numpy has a thread that spins, which halves their speed too
             return timings(pictures, options)
 
 
 def enlarged(path: Path, folder: Path, megapixels: float) -> Path:
-    """The picture as a camera would have stored it: a JPEG of so many pixels, 4 to 3."""
+    """The picture as a camera would have stored it: a JPEG of `megapixels`, 4 to 3."""
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     out = folder / f"{path.stem}.jpg"
     with Image.open(path) as image:
@@ -151,7 +151,7 @@ def enlarged(path: Path, folder: Path, megapixels: float) -> Path:
 
 
 def timings(pictures: Sequence[Path], options: argparse.Namespace) -> list[Row]:
-    """The ways in turn on these pictures."""
+    """Time the ways in turn on these pictures."""
     detector = "" if options.windows else LITE2
     settings = RegionSettings((LITE2,), detector=detector, size=options.size, regions=32, detections=10)
     if options.threads:
@@ -200,7 +200,7 @@ def timings(pictures: Sequence[Path], options: argparse.Namespace) -> list[Row]:
 
 
 def check(model: onnx.ModelProto) -> None:
-    """Both plain loops run the same net."""
+    """Check that both plain loops run the same net."""
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     one, other = in_pytorch(model)(image), in_onnx_runtime(model)(image)
     assert all(np.allclose(one[name], other[name], rtol=1e-3, atol=1e-3) for name in one), "the nets differ"

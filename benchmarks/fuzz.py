@@ -1,9 +1,9 @@
-"""Gives every reader of data what no one should give it: damaged files, JSON of nearly the right form, random bytes.
+"""Fuzz test of every reader of data: damaged files, JSON of nearly the right form, random bytes.
 
     python benchmarks/fuzz.py --seconds 120
 
-A reader may give a dataset or refuse with `InputError`; anything else is a crash, is printed, and makes exit code 1.
-`tests/test_fuzz.py` does the same for a moment.
+A reader may return a dataset or raise `InputError`; anything else is a crash, which is printed and makes the exit code
+1. `tests/test_fuzz.py` does the same for a moment.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from wordsight.errors import InputError
 from wordsight.search.annotations import read_meta
 from wordsight.text.vocabulary import Vocabulary
 
-SLOW = 10.0  # seconds that no input may take
+SLOW = 10.0  # seconds that every input must stay below
 ODD: Sequence[Any] = (
     *("../0.jpg", "C:\\0.jpg", "/0.jpg", "0.JPG", "0", "a\nb\x1b[2J"),
     *(
@@ -84,9 +84,9 @@ class Parser:
     """A reader, and a file that it reads.
 
     Attributes:
-        name: for the table.
-        file: what the file is called in its folder.
-        good: what it holds.
+        name: name in the table.
+        file: name of the file in its folder.
+        good: valid content of the file.
         read: reads the folder.
     """
 
@@ -102,7 +102,7 @@ class Parser:
 
 
 def parsers() -> list[Parser]:
-    """All readers of data, each with a file that it reads without a fault."""
+    """All readers of data, each with a valid file."""
     images = [{"filename": f"{n}.jpg", "split": "train", "sentences": [{"raw": f"a dog {n}"}]} for n in range(3)]
     listed = [{"id": n, "file_name": f"{n}.jpg"} for n in range(3)]
     said = [{"id": n, "image_id": n, "caption": f"a dog {n}"} for n in range(3)]
@@ -184,7 +184,7 @@ def picture() -> bytes:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
-    """A file that is damaged in one of the ways that files are, or is no such file at all."""
+    """A damaged version of a file, or random bytes."""
     kind = chance.random()
     if kind < 0.1:
         return chance.randbytes(chance.choice((0, 1, 10, 1000)))
@@ -204,7 +204,7 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
 
 
 def odd_json(line: bytes, chance: random.Random) -> bytes:
-    """JSON of nearly the right form: some values are others, some keys are gone."""
+    """JSON of nearly the right form: some values are replaced, some keys are removed."""
     try:
         value = json.loads(line)
     except ValueError:
@@ -230,10 +230,10 @@ def odd(value: Any, chance: random.Random) -> Any:
 
 
 def attempt(parser: Parser, content: bytes, *, strict: bool = False) -> None:
-    """Read one file; what is neither a dataset nor `InputError` is a crash.
+    """Read one file; any error other than `InputError` is a crash.
 
     Raises:
-        Exception: whatever the reader raised that it should not.
+        Exception: the reader's error, or it was too slow or its message was not one sentence.
     """
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -1,12 +1,12 @@
-"""How caption metrics agree with people: Kendall's tau with the judgments of Flickr8k-Expert or -CrowdFlower.
+"""Agreement of caption metrics with people: Kendall's tau with the judgments of Flickr8k-Expert or -CrowdFlower.
 
     pip install scipy
     python benchmarks/judgments.py ExpertAnnotations.txt --data flickr8k [--model RUN]
 
 The judgment files are public, with Flickr8k's text. Each expert's judgment is a pair of its own; captions that were
-written for the picture they are judged with are left out, as they are references. Alignment is `score-captions`'s,
-without references; CIDEr and BLEU-4 have the picture's own sentences, document frequencies from the judged pictures.
-Papers print tau-c of experts and tau-b of the crowd, times 100.
+written for the picture they are judged with are left out, since they are references. Alignment is the score of
+`score-captions`, without references; CIDEr and BLEU-4 use the picture's own sentences, with document frequencies from
+the judged pictures. Papers report tau-c of experts and tau-b of the crowd, times 100.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from wordsight.runs.aligner import load
 
 
 def known(judged: Sequence[Judgment], pictures: dict[str, Picture]) -> list[Judgment]:
-    """The judgments of pictures and captions that are at hand, but of a picture's own captions."""
+    """The judgments whose pictures and captions are in the dataset, except those of a picture's own captions."""
     return [
         one
         for one in judged
@@ -39,7 +39,7 @@ def known(judged: Sequence[Judgment], pictures: dict[str, Picture]) -> list[Judg
 
 
 def tau(judged: Sequence[Judgment], scores: Sequence[float]) -> tuple[float, float]:
-    """Tau-c and tau-b, times 100, of every single judgment."""
+    """Tau-c and tau-b, times 100, over all single judgments."""
     from scipy.stats import kendalltau
 
     pairs = [(score, judgment) for one, score in zip(judged, scores, strict=True) for judgment in one.scores]

@@ -1,13 +1,14 @@
-"""Kills an index's writer again and again, and looks whether anything is lost, doubled or wrong; all must be 0.
+"""Kills an index's writer again and again, and counts what is lost, doubled or wrong; all counts must be 0.
 
     .venv/bin/python benchmarks/kills.py RUN PICTURES [--kills 200] [--compact]
 
 The writer builds, adds, removes, merges, annotates and refreshes pictures whose content changed, in a process of its
-own. Half of the times it kills itself (SIGKILL) at a random call inside of the search code, half of the times it is
-killed after a random time. Meanwhile another process reads: what it finds must score as that picture does, with its
-old content or its new, and what it has once seen must stay until it is removed; after each kill `verify` must call the
-index sound. Pictures are encoded once before, so that most of the time goes where the danger is. With --compact writers
-make the index compact as well, with so many bytes that scores hardly change, and a new index is begun now and then.
+own. Half of the time it kills itself (SIGKILL) at a random call inside the search code, half of the time it is killed
+after a random delay. Meanwhile another process reads: each picture that it finds must score as that picture does, with
+its old content or its new, and once seen it must stay until it is removed; after each kill `verify` must call the index
+sound. Pictures are encoded once beforehand, so that most of the time is spent where kills are dangerous. With --compact
+writers make the index compact as well, with enough bytes that scores hardly change, and a new index is begun now and
+then.
 
 Then the same is done with writers that are wrong on purpose; each of these controls must be noticed.
 """
@@ -42,12 +43,12 @@ from wordsight.vision.regions import Row
 
 CODE = str(Path(build.__file__).parent)
 QUIET = Progress(quiet=True)
-NEAR, NEAR_COMPACT = 1e-4, 0.02  # by how much the score of a picture may differ from that of the picture by itself
+NEAR, NEAR_COMPACT = 1e-4, 0.02  # maximum difference of a picture's score from its score alone
 FIGURES, BAD = ("kills", "writers", "reads"), ("failed", "lost", "doubled", "wrong", "damaged")
 
 
 class Replay:
-    """A region encoder that has seen everything already, by content."""
+    """A region encoder that replays rows encoded beforehand, by content."""
 
     def __init__(self, encoder: Any, paths: Sequence[Path]) -> None:
         self.size = encoder.size
@@ -60,7 +61,7 @@ class Replay:
 
 
 def child(work: Callable[[], object], kill_at: int | None) -> int:
-    """Work in a process of its own, which kills itself at its n-th call inside of the search code."""
+    """Fork a process that works and kills itself at call `kill_at` inside the search code; returns its id."""
     pid = os.fork()
     if pid:
         return pid
@@ -84,10 +85,10 @@ def child(work: Callable[[], object], kill_at: int | None) -> int:
 
 
 class Trial:
-    """An index, the pictures that go in and out of it, and what was seen to go wrong.
+    """An index, the pictures that go in and out of it, and counts of what went wrong.
 
     Attributes:
-        told: how many writers were killed, ended and failed; what a reader has seen that must not be.
+        told: number of writers, of those killed and those failed, of reads; and of errors that a reader has seen.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Trial:
         self.told = Counter(dict.fromkeys((*FIGURES, *BAD), 0))
 
     def go(self, kills: int) -> Counter[str]:
-        """Kill a writer so many times, then finish what it was to do."""
+        """Run writers until `kills` were killed, then finish the work."""
         while self.told["kills"] < kills:
             self.once()
         self.index.build(self.paths, progress=QUIET)
@@ -122,14 +123,14 @@ class Trial:
         return self.told
 
     def begin_anew(self) -> None:
-        """An index that is not compact in place of one that is."""
+        """Replace the compact index by a new one that is not compact."""
         run = self.index.run
         shutil.rmtree(self.index.folder)
         self.index = Index.create(self.index.folder, self.home, "cpu")
         self.index.opened.run = run
 
     def once(self) -> None:
-        """One writer, killed or not, and what is there then."""
+        """Run one writer, killed or not, and check the index meanwhile and afterwards."""
         if self.index.info()["compact"] and self.chance.random() < 0.2:
             self.begin_anew()
         work, gone = self._work()
@@ -148,7 +149,7 @@ class Trial:
         self._verify()
 
     def _work(self) -> tuple[Callable[[], object], set[Path]]:
-        """What the next writer does, and the pictures that it may take away."""
+        """The work of the next writer, and the pictures that it may remove."""
         there, index, chance = self._read(), self.index, self.chance
         present = sorted(there)
         if len(present) == len(self.paths) or (len(present) > 10 and chance.random() < 0.1):
@@ -176,7 +177,7 @@ class Trial:
         return (seen | now) - gone
 
     def _read(self) -> dict[Path, float]:
-        """Look at the whole index as a reader does; gives the pictures that are there."""
+        """Search the whole index as a reader does; returns the pictures in it with their scores."""
         reader = Index(self.index.folder, "cpu")
         reader.opened.run = self.index.run
         try:
@@ -194,7 +195,7 @@ class Trial:
         return found
 
     def _verify(self) -> None:
-        """A killed writer has damaged nothing, and its index holds what the files hold or held."""
+        """Check that a killed writer has damaged nothing, and that its index holds what the files hold or held."""
         try:
             self.told["damaged"] += len(Index(self.index.folder, "cpu").verify())
         except InputError as error:
@@ -219,7 +220,7 @@ class Trial:
 
     @torch.inference_mode()
     def _scores(self) -> list[float]:
-        """Of each picture by itself; `by_hash` has them by the hash of the content."""
+        """Scores of each picture alone; `by_hash` has them by the hash of the content."""
         rows = [self.replay.rows[content] for content in self.contents]
         images = self.index.run.model.image_vectors(build.as_regions(rows, self.replay.size))
         scores: list[float] = self.index.run.score(images, [self.sentence])[:, 0].tolist()
@@ -257,7 +258,7 @@ def main() -> None:
 
 
 def _fires(trial: Trial, kills: int) -> bool:
-    """Whether a wrong writer is noticed within so many kills."""
+    """Whether a wrong writer is noticed within `kills` kills."""
     while not any(trial.told[name] for name in BAD[1:]) and trial.told["kills"] < kills:
         trial.once()
     return any(trial.told[name] for name in BAD[1:])

@@ -1,10 +1,10 @@
-"""Many clients at once on `wordsight serve`: how long each kind of answer takes, and what is refused.
+"""Many clients at once on `wordsight serve`: how long each kind of answer takes, and how many are refused.
 
     python benchmarks/load.py [--clients 200] [--seconds 60]
 
-The index is of painted pictures, the models those in the box. Exits 1 if a file of the page takes 0.5 seconds or more
-for one in a hundred, a status other than 200, 429 and 503 is seen, or memory grows. Searches are compared with the
-same in this process without a server, one after another.
+The index has painted pictures, the models are the bundled ones. Exits 1 if one answer in a hundred of the page's files
+or of /health takes 0.5 seconds or more, a status other than 200, 429 and 503 is seen, or memory grows. Searches are
+compared with the same searches in this process, without a server, one after another.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def request(kind: str, chance: random.Random) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader) -> int:
-    """Read an answer; gives its status."""
+    """Read an answer; returns its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
@@ -53,7 +53,7 @@ async def answer(reader: asyncio.StreamReader) -> int:
 
 
 async def client(port: int, ends: float, seed: int, told: dict[str, list[tuple[int, float]]]) -> None:
-    """Ask one thing after another, as a browser does, over one connection."""
+    """Send one request after another, as a browser does, over one connection."""
     chance, writer = random.Random(seed), None
     await asyncio.sleep(chance.random())
     while time.monotonic() < ends:
@@ -66,7 +66,7 @@ async def client(port: int, ends: float, seed: int, told: dict[str, list[tuple[i
             status = await asyncio.wait_for(answer(reader), 60)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             fresh = isinstance(error, asyncio.IncompleteReadError) and not error.partial and writer is not None
-            status, writer = (-1 if fresh else 0), None  # -1: the connection was idle for too long, which is fair
+            status, writer = (-1 if fresh else 0), None  # -1: the connection was idle for too long, which is allowed
         told[kind].append((status, time.monotonic() - began))
         await asyncio.sleep(chance.random() * (2.0 if status in (429, 503) else 0.5))
     if writer:
@@ -74,7 +74,7 @@ async def client(port: int, ends: float, seed: int, told: dict[str, list[tuple[i
 
 
 async def watch(server: Served, ends: float, memory: list[float]) -> None:
-    """Note what the server has in memory, every second."""
+    """Record the server's memory every second."""
     while time.monotonic() < ends:
         memory.append(server.memory())
         await asyncio.sleep(1)
@@ -91,7 +91,7 @@ async def run(server: Served, clients: int, seconds: float) -> tuple[dict[str, l
 
 
 def alone(server: Served, seconds: float) -> float:
-    """Searches a second in this process, one after another, while the server rests."""
+    """Searches per second in this process, one after another, while the server is idle."""
     from wordsight.search.index import Index
 
     index = Index(server.index, "cpu")

@@ -1,14 +1,14 @@
-"""A million pictures on two cores: what of the true ten best a compact index finds, and what a query costs.
+"""A million pictures on two cores: which share of the true ten best a compact index finds, and what a query costs.
 
     python benchmarks/million.py [--pictures 1000000] [--data flickr8k coco] [--folder DIR] [--region-bytes 112]
 
-Real pictures are encoded once by the bundled model, and their vectors repeated with noise. The noise is real as well:
-a share of the difference of two regions of other pictures, for each region anew, so large that scores change as if the
-photo were saved at half its size: by 0.32 standard deviations. (Saved again as JPEG 85 it is 0.09, cut by 3 % 0.17, by
-10 % 0.23; measured once on 120 photos, not kept.) They go into an index as pictures do, the first exactly until the
-codebook is fitted. Whatever interrupts it, the same command goes on. Queries are sentences of the val split; truth is
-every picture scored in float32, block by block, and is kept as well. Queries are asked in a process of their own, which
-says how much memory it takes.
+Real pictures are encoded once by the bundled model, and their vectors are repeated with noise. The noise is real as
+well: for each region, a share of the difference of two random regions. It changes scores as much as saving the photo at
+half its size does: by 0.32 standard deviations. (Saving again as JPEG 85 changes them by 0.09, cropping by 3 % by 0.17,
+by 10 % by 0.23; measured once on 120 photos, not kept.) The vectors go into an index as pictures do, the first exactly
+until the codebook is fitted. After an interruption, the same command continues. Queries are sentences of the val split;
+the truth is every picture scored in float32, block by block, and is kept as well. Queries run in a process of their
+own, which reports its peak memory.
 """
 
 import argparse
@@ -48,7 +48,7 @@ ROUNDS = 2
 
 
 def real(run: Aligner, data: Sequence[str], count: int, cache: Path) -> tuple[Tensor, Tensor]:
-    """Vectors of real pictures, as many of each dataset, and their boxes: (I, R, D) and (I, R, 4); kept in a file."""
+    """Vectors of real pictures, equally many per dataset, and their boxes: (I, R, D) and (I, R, 4); kept in a file."""
     if cache.exists():
         with np.load(cache) as file:
             return torch.from_numpy(file["values"]), torch.from_numpy(file["boxes"])
@@ -73,7 +73,7 @@ class World:
         self.values, self.boxes, self.hubness, self.share = values, boxes, hubness, 0.0
 
     def block(self, first: int, count: int) -> Vectors:
-        """Some pictures: those of the first round over the real ones are as they are."""
+        """`count` pictures from `first` on; those of the first round over the real ones have no noise."""
         random = np.random.default_rng(first)
         of = torch.arange(first, first + count) % len(self.values)
         flat = self.values.flatten(0, 1)
@@ -84,7 +84,7 @@ class World:
         return Vectors(self.values[of] + noise, mask, self.boxes[of], self.hubness[of])
 
     def fit_noise(self, ask: Any, rule: Any, wanted: float) -> float:
-        """Make the noise so large that scores change as wanted, and give by how much they do."""
+        """Fit the noise so that scores change by `wanted` standard deviations; returns the change that it reaches."""
         plain, low, high, changed = scores(self.block(0, 512), ask, rule), 0.0, 2.0, 0.0
         for _ in range(10):
             self.share = (low + high) / 2
@@ -95,7 +95,7 @@ class World:
 
 
 def scores(images: Vectors, ask: Any, rule: Any) -> Tensor:
-    """Every picture exactly: (I, Q)."""
+    """Exact scores of every picture: (I, Q)."""
     count, regions = images.mask.shape
     nothing = np.zeros(count, np.float32)
     hubness = np.zeros(count, np.float32) if images.hubness is None else images.hubness.numpy()
@@ -105,7 +105,7 @@ def scores(images: Vectors, ask: Any, rule: Any) -> Tensor:
 
 
 def entry(number: int) -> Entry:
-    """A picture that is not there, with a name as pictures have."""
+    """The entry of a picture without a file, with a realistic name."""
     path = f"photos/{2005 + number % 20}/trip {number % 400:03}/IMG_{number:07}.jpg"
     random = np.random.default_rng(number).bytes(16)
     when = "2021-07-14T10:20:30"
@@ -133,7 +133,7 @@ def true_best(world: World, pictures: int, ask: Any, rule: Any, cache: Path) -> 
 
 
 def build(index: Index, world: World, pictures: int, region_bytes: int) -> float:
-    """Bring the index to so many pictures; milliseconds of one core for each of those added, 0 where none was."""
+    """Fill the index up to `pictures`; returns milliseconds of one core per picture added, 0 if none was."""
     seconds = 0.0
     index.compact(region_bytes, Progress(quiet=True))
     with index.writing() as catalog, Progress().task("index") as told:
@@ -154,7 +154,7 @@ def build(index: Index, world: World, pictures: int, region_bytes: int) -> float
 
 
 def ask_all(folder: Path, sentences: Sequence[str], threads: int) -> dict[str, Any]:
-    """What an index answers, by a process of its own: the pictures' numbers, milliseconds, and bytes of memory."""
+    """Answers of an index, in a process of its own: the pictures' numbers, milliseconds, and peak memory in MB."""
     torch.set_num_threads(threads)
     index = Index(folder, "cpu")
     times, found = [], []
@@ -166,7 +166,7 @@ def ask_all(folder: Path, sentences: Sequence[str], threads: int) -> dict[str, A
             times.append(1000 * (time.perf_counter() - start))
             found.append([hit.number for hit in hits])
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    later = times[2:]  # the second reads what is scanned into memory
+    later = times[2:]  # the second query reads what is scanned into memory
     return {
         "found": found,
         "first ms": times[0],
@@ -179,7 +179,7 @@ def ask_all(folder: Path, sentences: Sequence[str], threads: int) -> dict[str, A
 
 
 def run_apart(folder: Path, sentences: Path, threads: int) -> dict[str, Any]:
-    """`ask_all` in another process, whose threads wait as those of the command line do."""
+    """`ask_all` in another process, whose threads wait passively, as those of the command line do."""
     command = [sys.executable, __file__, "--ask", str(folder), "--sentences", str(sentences), "--threads", str(threads)]
     how = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=how)

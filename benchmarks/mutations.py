@@ -1,9 +1,9 @@
-"""Spoils picture files in every way and indexes them; each must be added or listed, and nothing may crash.
+"""Corrupts picture files in many ways and indexes them; each must be added or listed, and nothing may crash.
 
     .venv/bin/python benchmarks/mutations.py RUN PICTURES [--files 2000]
 
-Files are cut short, bits are flipped, zeros and other files' bytes are put in, headers claim huge sizes, and endings
-lie about what is inside.
+Files are cut short, bits are flipped, zeros and random bytes are put in, headers claim huge sizes, text takes the
+place of a picture, and extensions name another format.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def mix(content: bytearray, chance: random.Random) -> bytes:
 
 
 def enlarge(content: bytearray, chance: random.Random) -> bytes:
-    """A header with a huge size: 0xFF over some of its first bytes."""
+    """Claim a huge size in the header: write 0xFF over some of the first bytes."""
     start = chance.randrange(4, 200)
     return bytes(content[:start]) + b"\xff" * chance.randrange(1, 5) + bytes(content[start + 4 :])
 

@@ -1,11 +1,11 @@
-"""What a few pairs of one's own bring: trained from a model that is there, against that model alone and from nothing.
+"""Gain from a few pairs of one's own: training from an existing model, against that model alone and from nothing.
 
     python benchmarks/own.py [--start box] [--data coco] [--sizes 60 200 1200] [--seeds 3] [--old flickr8k] [--out DIR]
 
 The first pictures of the train split, with all their sentences, are "one's own". They are learned by `recipes/own.toml`
-as it is, and by the start's own recipe from random weights. Each model is measured on the val split of the same data
-and, to see what is forgotten, on the first pictures of that of `--old`: the sum of six recalls, the mean and the spread
-over the seeds. The smallest size has as many seeds as are asked for, the others one.
+unchanged, and by the start's own recipe from random weights. Each model is measured on the val split of the same data
+and, to see what is forgotten, on the first val pictures of `--old`: the sum of six recalls, its mean and its range over
+the seeds. The smallest size has `--seeds` seeds, the others one.
 """
 
 import argparse
@@ -32,7 +32,7 @@ HEAD = ["model", "pairs", "new words", "its val: sum of six recalls", "i2t R@1/5
 
 
 def recalls(run: Aligner, pictures: list[Picture]) -> dict[str, float]:
-    """The retrieval figures of a run on some pictures, and their sum."""
+    """The retrieval metrics of a run on pictures, and the sum of recalls."""
     table = FeatureCache(default_cache(), run.encoder).regions([picture.path for picture in pictures])
     some = pairs(pictures, table, run.vocabulary)
     found = ranking_metrics(run.model, *encode(run.model, some), some.picture)
@@ -40,7 +40,7 @@ def recalls(run: Aligner, pictures: list[Picture]) -> dict[str, float]:
 
 
 def own_data(pictures: list[Picture], folder: Path) -> Path:
-    """Pictures and their sentences as a table, as a user has them."""
+    """Write pictures and their sentences as a table, as a user has them."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)

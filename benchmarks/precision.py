@@ -1,10 +1,10 @@
-"""What computing features in bfloat16 changes: the same pictures described in both types, and ranked.
+"""Effect of computing features in bfloat16: the same pictures are encoded in both types, and ranked.
 
     python benchmarks/precision.py [--run RUN] [--data flickr8k] [--pictures 300]
 
-Prints how near the features of the whole picture are, how many pictures have the same boxes, and Recall@K both ways, of
-the first pictures of the split val with all their sentences. The run is the bundled model unless one is named. Needs
-the extra `openvino` and a processor that computes in bfloat16.
+Prints how near the features of the whole pictures are, how many pictures have the same boxes, and Recall@K in both
+directions, for the first pictures of the val split with all their sentences. The run is the bundled model by default.
+Needs the extra `openvino` and a processor that computes in bfloat16.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the benchmarks of the search share: a run's own pictures and sentences, encoded from the feature cache."""
+"""Shared by the benchmarks of search: a run's own pictures and sentences, encoded from the feature cache."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from wordsight.vision.regions import FeatureTable, Row
 
 
 class Split(NamedTuple):
-    """Some pictures of a dataset with their sentences, as a run sees them."""
+    """Pictures of a dataset with their sentences, and a run's features of them."""
 
     root: Path
     pictures: list[Picture]
@@ -29,17 +29,17 @@ class Split(NamedTuple):
 
     @property
     def paths(self) -> list[Path]:
-        """Of the pictures."""
+        """The files of the pictures."""
         return [picture.path for picture in self.pictures]
 
     @property
     def sentences(self) -> list[str]:
-        """All of them, in the order of the pictures."""
+        """All sentences, in the order of the pictures."""
         return [sentence for picture in self.pictures for sentence in picture.sentences]
 
 
 def split_of(run: Aligner, data: Path | None, split: str, most: int | None = None) -> Split:
-    """The first pictures of a split; of the data that the run was trained on, where no other is named."""
+    """The first pictures of a split of `data`, by default the data that the run was trained on."""
     dataset = load_dataset(find(data or run.checkpoint.recipe.data.path, "dataset"))
     wanted = pictures_of(dataset, split, run.checkpoint.recipe.data)[:most]
     pictures, table = featured(run.encoder, wanted, Progress(), split)
@@ -66,13 +66,13 @@ class Cached:
 
 
 def more(values: Tensor, count: int, noise: float = 0.1, seed: int = 0) -> Iterator[Tensor]:
-    """As many pictures as are wanted, in blocks as large as what is repeated: (I, R, D) with noise of its own each.
+    """`count` pictures, in blocks as large as `values`: (I, R, D), each block with noise of its own.
 
     Args:
         values: (I, R, D), repeated.
-        count: how many pictures.
-        noise: its length as a share of the vector's.
-        seed: of the noise.
+        count: number of pictures.
+        noise: length of the noise as a share of the vector's.
+        seed: seed of the noise.
     """
     random = torch.Generator().manual_seed(seed)
     length = noise * values.norm(dim=2, keepdim=True) / values.shape[2] ** 0.5

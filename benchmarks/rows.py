@@ -1,4 +1,4 @@
-"""What a benchmark measured, as rows: ours, the peers, and the floor, with the ratio of ours to each."""
+"""Rows of a benchmark's results: ours, the peers, and the floor, with the ratio of ours to each."""
 
 import json
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ class Row:
     """One way of doing a piece of work, measured.
 
     Attributes:
-        work: what is done; the ways that do the same stand under the same words.
-        way: how.
+        work: the piece of work; ways that do the same work have the same text here.
+        way: the way of doing it.
         kind: `ours`, a `peer`, which does the same by other means, or the `floor`, which no way can be below.
-        figure: how fast; None where that was not measured.
-        unit: of the figure: a rate where it ends with "/s", else a time.
+        figure: the rate or time; None if it was not measured.
+        unit: unit of the figure: a rate if it ends with "/s", else a time.
         note: why it was not measured.
     """
 
@@ -29,7 +29,7 @@ class Row:
 
 
 def ratios(rows: Sequence[Row]) -> list[float | None]:
-    """How many times as fast as each way ours is, the first of its work; None where that is not known."""
+    """How many times as fast as each way our first way of the same work is; None if that is not known."""
     ours: dict[str, Row] = {}
     for row in rows:
         if row.kind == "ours":
@@ -64,7 +64,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def write(path: Path | None, rows: Sequence[Row]) -> None:
-    """Write the rows as JSON, where a file is wanted."""
+    """Write the rows as JSON, if a path is given."""
     if path is not None:
         path.write_text(json.dumps(plain(rows), indent=1) + "\n", encoding="utf-8")
 

@@ -1,20 +1,20 @@
-"""How fast the exact scan is, next to what one writes first, to libraries that do the same, and to reading memory.
+"""Speed of the exact scan, against what one writes first, libraries that do the same, and reading memory.
 
     python benchmarks/scan.py [--pictures 10000] [--regions 20] [--cores 1]
     python benchmarks/scan.py --run RUN --pictures 100000
 
-Queries of 8 words, one and 100 together, on pictures of 20 regions of 256 numbers, or as many as --regions says. The
-first draws vectors of unequal lengths that lean one way, and words that are never below 0 (equation 6). The second
-takes a run's own regions and words of the val split (from the feature cache): the first regions, 8 words of sentences
-of at least so many, both along the 256 directions in which regions are longest, repeated with noise of a tenth of their
-length.
+Queries have 8 words, and are measured alone and 100 together, on pictures of 20 (--regions) regions of 256 numbers. The
+first command uses random vectors of unequal lengths with a common bias, and words that are never below 0 (equation 6).
+The second takes a run's own regions and words of the val split (from the feature cache): the first regions, and the
+first 8 words of sentences that have at least 8, both along the 256 directions in which regions are longest. Regions are
+repeated with noise of a tenth of their length.
 
-All ways take turns in one process, round after round; a ratio is the median of the rounds' ratios, a time the best of
-them: seconds of processor on one core, of the clock on several. maxsim-cpu, LanceDB and Qdrant take part where they
-are installed (the extra `bench`). They answer one query at a time, so 100 cost them 100 times as much. LanceDB scans
-its own file without an index, by "dot": an index of several vectors a row knows only "cosine", which is another score.
-Qdrant in its local mode scans memory; it takes minutes to fill, and is left out above 20,000 pictures, as it warns
-there itself.
+All ways take turns in one process, round after round; a ratio is the median of the rounds' ratios, a time the best
+round: processor time on one core, wall-clock time on several. maxsim-cpu, LanceDB and Qdrant take part if they are
+installed (the extra `bench`). They answer one query at a time, so 100 cost them 100 times as much. LanceDB scans its
+own file without an index, by "dot": an index of several vectors per row supports only "cosine", which is another score.
+Qdrant in its local mode scans memory; filling it takes minutes, and it is left out above 20,000 pictures, where it
+prints a warning itself.
 """
 
 import argparse
@@ -63,7 +63,7 @@ class Vectors(NamedTuple):
 
     @property
     def regions(self) -> int:
-        """R, of each picture."""
+        """R, the number of regions per picture."""
         return int(self.spans.count[0])
 
     @property
@@ -73,7 +73,7 @@ class Vectors(NamedTuple):
 
 
 def drawn(pictures: int, regions: int) -> tuple[Iterator[Tensor], Tensor]:
-    """Random regions, a block at a time, and words."""
+    """Random regions, block by block, and words."""
     random = torch.Generator().manual_seed(0)
     lean = 0.5 * torch.randn(SIZE, generator=random)
 
@@ -87,7 +87,7 @@ def drawn(pictures: int, regions: int) -> tuple[Iterator[Tensor], Tensor]:
 
 @torch.inference_mode()
 def seen(run_folder: Path, data: Path | None, split: str, pictures: int, count: int) -> tuple[Iterator[Tensor], Tensor]:
-    """A run's own regions, repeated with noise, and words."""
+    """A run's own regions, repeated with noise, and its words."""
     run = load(run_folder, "cpu")
     run.model.clear_query_bank()
     images, texts = encoded(run, split_of(run, data, split))
@@ -125,7 +125,7 @@ def asked(words: Tensor) -> EncodedQuery:
 
 
 def plain(vectors: Vectors, words: Tensor) -> np.ndarray:
-    """The scores (Q, I), as one writes it first: Q queries at once, in blocks of pictures that fit into memory."""
+    """The scores (Q, I) in plain numpy: Q queries at once, in blocks of pictures that fit into memory."""
     flat, found = words.flatten(0, 1).numpy().T, []
     step = max(1, len(vectors.pictures) // len(words))
     for first in range(0, len(vectors.pictures), step):
@@ -196,7 +196,7 @@ def qdrant(vectors: Vectors) -> Peer:
 
 
 def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> tuple[dict[str, Peer], dict[str, str]]:
-    """The libraries that are wanted and work here, filled; and why the others take no part."""
+    """The libraries that are wanted and work here, filled; and the reasons why the others take no part."""
     makers: dict[str, Callable[[], Peer]] = {
         "maxsim-cpu": lambda: maxsim(vectors),
         "LanceDB": lambda: lance(vectors, folder / "lance"),
@@ -207,7 +207,7 @@ def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> tuple[dict[str, 
     for name in wanted:
         try:
             found[name] = makers[name]()
-        except Exception as error:  # whatever a library of others raises, the rest is measured
+        except Exception as error:  # whatever a peer's library raises, the rest is measured
             absent = isinstance(error, ImportError)
             missing[name] = "not installed (the extra bench)" if absent else f"{type(error).__name__}: {error}"
             print(f"{name}: {missing[name]}", file=sys.stderr)
@@ -215,7 +215,7 @@ def peers(vectors: Vectors, folder: Path, wanted: list[str]) -> tuple[dict[str, 
 
 
 def right(found: list[int], scores: np.ndarray) -> float:
-    """The share of the first ten that are: their exact scores are not below the tenth best, but for rounding."""
+    """The share of the first ten that are right: their exact scores reach the tenth best, except for rounding."""
     least = np.sort(scores)[-FIRST]
     return float(np.mean(scores[found] >= least - 1e-5 * np.abs(scores).max()))
 
@@ -223,7 +223,7 @@ def right(found: list[int], scores: np.ndarray) -> float:
 def measure(
     vectors: Vectors, others: dict[str, Peer], rounds: int, judged: int, clock: Callable[[], float]
 ) -> tuple[Spent, dict[str, float]]:
-    """The milliseconds of a query by each way in each round, and which share of the first ten each library finds."""
+    """The milliseconds of a query by each way in each round, and the share of the first ten that each library finds."""
     one, words, exact = vectors.words[:1], vectors.words, plain(vectors, vectors.words)
     quick = is_quick(vectors.rough, vectors.spans, Rule())
     for several in (ours(vectors, words, quick), ours(vectors, words, False)):
@@ -251,12 +251,12 @@ def measure(
 
 
 def products(vectors: Vectors) -> dict[str, Answer]:
-    """The products of all queries with all rows, a block at a time, and nothing else: what a batch cannot be below."""
+    """The products of all queries with all rows, block by block, and nothing else: the floor of a batch."""
     codes, words = np.asarray(vectors.rough[1][0]), vectors.words.flatten(0, 1)
     starts, step = range(0, len(codes), PRODUCTS // len(words)), PRODUCTS // len(words)
     multiply = integer_products(quantise_words(words).values.T, torch.get_num_threads())
     found: dict[str, Answer] = {"8-bit": lambda: [multiply(codes[at : at + step]) for at in starts]}
-    if "amx_bf16" in processor()["features"]:  # elsewhere bfloat16 is far slower than whole numbers
+    if "amx_bf16" in processor()["features"]:  # elsewhere bfloat16 is far slower than integers
         rows, right = torch.from_numpy(codes).bfloat16(), words.bfloat16().T.contiguous()
         out = torch.empty(step, len(words), dtype=torch.bfloat16)
         found["bfloat16"] = lambda: [
@@ -284,7 +284,7 @@ def lines(spent: Spent, share: dict[str, float]) -> list[str]:
 
 
 def rows(spent: Spent, shape: str, missing: dict[str, str]) -> list[Row]:
-    """The best milliseconds of a query, by how many are asked at once."""
+    """The best milliseconds of a query, for one alone and for 100 together, as rows."""
     found = []
     for several in (FIRST_ONE, TOGETHER):
         work = f"the first {FIRST} of {shape}, {several}"
@@ -304,7 +304,7 @@ def rows(spent: Spent, shape: str, missing: dict[str, str]) -> list[Row]:
 
 
 def right_share(peer: Peer, words: Tensor, exact: np.ndarray, most: float = 30.0) -> float:
-    """Of the first ten of the queries, as many as it answers in half a minute."""
+    """The mean of `right` over the queries that a library answers in `most` seconds."""
     shares, began = [], time.monotonic()
     for query, scores in zip(words.numpy(), exact, strict=True):
         shares.append(right(peer(query), scores))
@@ -314,7 +314,7 @@ def right_share(peer: Peer, words: Tensor, exact: np.ndarray, most: float = 30.0
 
 
 def with_cores(count: int) -> None:
-    """Start again on so many cores, all libraries told; returns where that was done."""
+    """Restart this process on `count` cores, with as many threads in all libraries; returns in the restarted one."""
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
     wanted = dict.fromkeys(threads, str(count)) | {"LANCE_LOG": "error", "RUST_LOG": "error"}
     if not wanted.items() <= os.environ.items():

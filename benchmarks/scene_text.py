@@ -1,18 +1,18 @@
-"""Search by the text in pictures: how well words are found, what is found falsely, and how fast.
+"""Search by the text in pictures: how well words are found, false hits, and speed.
 
     python benchmarks/scene_text.py icdar|iiit|coco|speed [--shared FOLDER] [--read]
 
-icdar   160 pictures of ICDAR 2015, 960 x 540 pixels; each annotated word of 3 letters or digits or more is a query:
+icdar   160 pictures of ICDAR 2015, 960 x 540 pixels; each annotated word of at least 3 letters or digits is a query:
         mean average precision, ties against us
 iiit    IIIT5K test, 3,000 crops of words; each distinct word is a query
-coco    hits of the queries of ICDAR in COCO val pictures whose captions mention nothing that is written on, at the
-        threshold that keeps 95 % of the true hits
+coco    hits of the queries of ICDAR in COCO val pictures whose captions mention nothing that text is written on, at
+        the threshold that keeps 95 % of the true hits
 speed   one query in an index of 100,000 pictures of 5 lines each; the index is made of the words of IIIT5K
 
 Peers score the most probable readings of the same run of the recogniser: equal, equal or within an edit distance of 1,
-and the best of confidence x (1 - edit distance / length). For ICDAR so does Tesseract with its own readings, where its
-command is installed, also of pictures enlarged twice. Readings are kept in the feature cache; --read makes ours and
-does nothing else. Parameters were chosen on every other query of ICDAR, in alphabetical order from the first on.
+and the best of confidence x (1 - edit distance / length). For ICDAR, Tesseract's own readings are scored in the same
+ways if its command is installed, also of pictures enlarged twice. Readings are kept in the feature cache; --read only
+makes ours. Parameters were chosen on every other query of ICDAR, in alphabetical order from the first on.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from wordsight.vision.text_cache import TextCache
 from wordsight.vision.text_lines import SEPARATOR, TextLines, fold
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-SHOWN = re.compile(  # what there may be text on; of others a caption would hardly say so
+SHOWN = re.compile(  # things that may have text on them; captions hardly mention text on others
     r"\b(sign|signs|word|words|text|letter|letters|clock|bus|buses|train|truck|van|car|cars|plane|airplane|jet|airport|"
     r"street|road|traffic|city|store|shop|market|building|tower|station|boat|motorcycle|motorcycles|bottle|bottles|can|"
     r"book|books|computer|laptop|screen|keyboard|phone|cellphone|tv|television|monitor|shirt|jersey|uniform|player|"
@@ -63,7 +63,7 @@ def folded(text: str) -> str:
 
 
 def readings(paths: Sequence[Path], *, crops: bool = False) -> Iterator[TextLines]:
-    """The lines of each picture, from the cache where they are."""
+    """The lines of each picture, from the cache if they are there."""
     cache = TextCache(default_cache(), TextReader.fingerprint + " crop" * crops)
     for path in paths:
         yield cache.lines(path.read_bytes(), partial(_read, path, crops))
@@ -91,7 +91,7 @@ def iiit_words(shared: Path) -> dict[Path, set[str]]:
 
 
 def coco_pictures(folder: Path) -> list[Path]:
-    """Pictures of COCO val in whose captions is nothing that is written on."""
+    """Pictures of COCO val whose captions mention nothing that text is written on."""
     images = json.loads((folder / "dataset_coco.json").read_text())["images"]
     said = {one["filename"]: " ".join(s["raw"].lower() for s in one["sentences"]) for one in images}
     kept = [one["filename"] for one in images if one["split"] == "val" and not SHOWN.search(said[one["filename"]])]
@@ -99,7 +99,7 @@ def coco_pictures(folder: Path) -> list[Path]:
 
 
 def average_precision(scores: Scores, right: NDArray[np.bool_]) -> float:
-    """Of pictures ranked by scores; of equal ones the wrong come first."""
+    """Average precision of pictures ranked by scores; among equal scores the wrong pictures come first."""
     places = np.flatnonzero(right[np.lexsort((right, -scores))])
     return float(np.mean((np.arange(len(places)) + 1) / (places + 1)))
 
@@ -115,7 +115,7 @@ def distance(one: str, other: str) -> int:
 
 
 class Gallery:
-    """Pictures whose text is read, and how each way scores a word in them: (I,)."""
+    """Pictures whose text is read, and ways to score a word in them: (I,)."""
 
     def __init__(self, each: Sequence[TextLines]) -> None:
         self.lines, self.count = TextLines.join(each), len(each)
@@ -157,10 +157,10 @@ def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int,
     """Print the mean average precision of each way, over all queries and over those that chose no parameter.
 
     Args:
-        words: of each picture.
-        each: its lines, as we read them.
-        least: letters and digits of a query.
-        peers: lines as others read them; what the recogniser also thought of is not known of these.
+        words: the true words of each picture.
+        each: the lines of each picture, as we read them.
+        least: minimum number of letters and digits of a query.
+        peers: lines as other recognisers read them, without their alternative readings.
     """
     gallery, queries = Gallery(each), sorted({word for some in words.values() for word in some if len(word) >= least})
     right = {query: np.array([query in some for some in words.values()]) for query in queries}
@@ -176,7 +176,7 @@ def spotting(words: dict[Path, set[str]], each: Sequence[TextLines], least: int,
 
 
 def tesseract(paths: Sequence[Path]) -> Readings:
-    """What Tesseract reads in each way; nothing, and a line that says so, where it is not installed."""
+    """Tesseract's readings in each way; if it is not installed, print a line that says so and return none."""
     if version() is None:
         print("Tesseract is not installed (Debian: tesseract-ocr), and is left out")
         return {}
@@ -197,7 +197,7 @@ def false_hits(shared: Path) -> None:
     }
     right = np.array([[query in some for some in words.values()] for query in queries])
     hits = likely["true"][right]
-    read = hits[hits >= np.exp(-1.2)]  # those that were detected and read at all, if badly
+    read = hits[hits >= np.exp(-1.2)]  # pairs that were detected and read at all, if badly
     print(f"{right.sum():,} true pairs, {len(read):,} of them read; {other.count} pictures without text")
     with_lines = len(np.unique(other.owner))
     print(f"pictures in which the detector sees lines: {with_lines}")
@@ -230,7 +230,7 @@ def speed(shared: Path, pictures: int, lines: int) -> None:
 
 
 def fill(folder: Path, pool: TextLines, pictures: int, lines: int) -> None:
-    """A catalogue of pictures of some lines each, drawn from a pool."""
+    """Make a catalogue of pictures with `lines` lines each, drawn from a pool."""
     rows, chosen = rows_of(pool), np.random.default_rng(0).integers(len(pool), size=(pictures, lines))
     made = Entry("", b"", 1, 1, 1, 1, "", "", 0, 0, 1, 0.0, 0.0, 0.0, "{}")
     hashes = {number: number.to_bytes(16, "little") for number in range(1, pictures + 1)}
@@ -247,7 +247,7 @@ def fill(folder: Path, pool: TextLines, pictures: int, lines: int) -> None:
 
 
 def timed(texts: Texts, catalog: Catalog, queries: Sequence[str]) -> str:
-    """How long each query takes, for a page of hits."""
+    """Times of the queries for a page of hits, as text."""
     spent, used, found = [], [], []
     for query in queries:
         start, busy = time.perf_counter(), time.process_time()
@@ -262,7 +262,7 @@ def timed(texts: Texts, catalog: Catalog, queries: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Measure one of the four."""
+    """Run one of the four benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("icdar", "iiit", "coco", "speed"))
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("WORDSIGHT_SHARED", SHARED)))

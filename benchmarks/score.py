@@ -1,11 +1,11 @@
-"""The batch x batch score of training, forward and backward, next to the naive way.
+"""Speed of the batch x batch score of training, forward and backward, against the naive way.
 
     python benchmarks/score.py [--batch 100] [--embedding 512]
 
 The naive way is what the equation says: one (I, N, T, R) tensor of all products over padded words, max over regions,
-sum over words. Ours packs the real words and sends gradients back to each word's best region alone. Same scores, same
-gradients. The floor is the one product of all regions and real words. Rounds alternate in one process, and seconds are
-of processor, from which other programs take little: trust the ratio.
+sum over words. Ours packs the real words and sends gradients back to each word's best region alone. Scores and
+gradients are the same. The floor is one matrix product of all regions and real words. Rounds alternate in one process,
+and times are processor seconds, which other programs affect little: trust the ratio.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def naive(images: Vectors, texts: Vectors) -> Tensor:
 def step(
     score: Callable[[Vectors, Vectors], Tensor], images: Vectors, texts: Vectors, margin: float
 ) -> tuple[float, Tensor]:
-    """Seconds of processor of one forward and backward, and the gradient of the regions."""
+    """Processor seconds of one forward and backward pass, and the gradient of the regions."""
     images.values.grad = texts.values.grad = None
     began = time.process_time()
     ranking(score(images, texts), torch.arange(len(images.values)), margin=margin).backward()
@@ -44,7 +44,7 @@ def step(
 
 
 def product(images: Vectors, texts: Vectors) -> float:
-    """Seconds of processor of the matrix product alone."""
+    """Processor seconds of the matrix product alone."""
     regions, words = images.values.detach().flatten(0, 1), texts.values.detach()[texts.mask]
     began = time.process_time()
     torch.mm(regions, words.T)
@@ -52,7 +52,7 @@ def product(images: Vectors, texts: Vectors) -> float:
 
 
 def share_of_pairs(scores: Tensor, margin: float) -> float:
-    """Which part of the scores have a gradient."""
+    """The share of the scores that have a gradient."""
     scores = scores.detach().requires_grad_()
     ranking(scores, torch.arange(len(scores)), margin=margin).backward()
     assert scores.grad is not None

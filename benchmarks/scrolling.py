@@ -1,11 +1,11 @@
-"""How smoothly the page scrolls over many photographs, in Chromium.
+"""Smoothness of scrolling the page over many photographs, in Chromium.
 
     python benchmarks/scrolling.py [--pictures 100000] [--seconds 4]
 
-The index is that of `benchmarks/app.py`, with forty thumbnails of 512 pixels used again and again. The page is scrolled
-by so many pixels in every frame: 12 is a slow hand, 40 a wheel, 150 a fling. Prints for each speed the frames per
-second, the middle, slowest twentieth and slowest frame in milliseconds, and what the page's main thread has to do in a
-frame; before and after them the page's memory.
+The index is that of `benchmarks/app.py`, with forty thumbnails of 512 pixels, repeated. The page scrolls by 12 pixels
+per frame (a slow hand), 40 (a wheel) and 150 (a fling). Prints for each speed the frames per second, the median, 95th
+percentile and slowest frame in milliseconds, and the work of the page's main thread per frame in milliseconds; and the
+page's memory before and after.
 
 Needs Playwright and Chromium. Without a graphics card Chromium paints on the processor, which is then most of a frame.
 """
@@ -57,7 +57,7 @@ LOADED = """() => {
 
 
 def give_thumbnails(index: Path, pictures: int) -> None:
-    """Keep a thumbnail of each drawn picture: one of forty, under the names of all."""
+    """Write a thumbnail for each picture: one of forty, under every picture's name."""
     rng = np.random.default_rng(0)
     looks = []
     for look in range(LOOKS):

@@ -1,11 +1,11 @@
-"""What a trained model finds through an index, next to `wordsight eval`.
+"""Results of a trained model through an index, against `wordsight eval`.
 
     python benchmarks/search.py RUN [--data DATA] [--split val] [--most 1000]
 
-Indexes a split from the feature cache, asks for every sentence, and prints the figures of both ways, the greatest
-difference of two scores, and whether the boxes shown are those of `Aligner.align`. Where the data has phrases with
-boxes, it says how often the boxes are right that `eval` chooses, that are chosen in its way from the vectors in the
-index, and that a search shows. How fast that is: `scan.py`, `start.py` and `build.py`.
+Indexes a split from the feature cache, searches for every sentence, and prints the metrics of both ways, the greatest
+difference of two scores, and whether the boxes shown are those of `Aligner.align`. If the data has phrases with boxes,
+it also prints how often boxes are right: those that `eval` chooses, those chosen in the same way from the vectors in
+the index, and those that a search shows. `scan.py`, `start.py` and `build.py` measure the speed.
 """
 
 import argparse
@@ -65,9 +65,9 @@ def quality(run_folder: Path, data: Path | None, split: str, most: int | None) -
 
 
 def grounding(run: Aligner, known: Split, snapshot: Snapshot) -> dict[str, Any]:
-    """How often boxes are right: by `eval`, by the same from the vectors of an index, and of those that a search shows.
+    """How often boxes are right: those of `eval`, those of the same from an index's vectors, and those of a search.
 
-    A search is told no phrase: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
+    A search receives no phrases: it shows the chain's (`segments.py`), as `eval` would choose by `beta`, and no points.
     """
     try:
         phrases = load_phrases(known.root, [picture.name for picture in known.pictures])
@@ -104,7 +104,7 @@ def grounding(run: Aligner, known: Split, snapshot: Snapshot) -> dict[str, Any]:
 
 
 class Stored:
-    """A model to which pictures come encoded: out of an index."""
+    """A model whose pictures come encoded, from an index."""
 
     def __init__(self, model: Matcher) -> None:
         self._model = model
@@ -113,14 +113,14 @@ class Stored:
         return getattr(self._model, name)
 
     def image_vectors(self, images: Vectors) -> Vectors:
-        """They are."""
+        """Return `images`, which are vectors already."""
         return images
 
 
 def shown(run: Aligner, stored: Callable[[Sequence[str]], Vectors], phrases: Sequence[Phrase]) -> Located:
-    """The box that a search shows for most of each phrase's words that name something.
+    """For each phrase, the box that a search shows for most of its words that name something.
 
-    Where two boxes have as many, the strongest word decides.
+    If two boxes have equally many, the strongest word decides.
     """
     pairs = list(dict.fromkeys((phrase.picture, phrase.sentence) for phrase in phrases))
     sentences = [sentence for _, sentence in pairs]

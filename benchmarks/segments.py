@@ -1,12 +1,12 @@
-"""Where words and phrases are put by segments, for several beta, beside the choice without segments.
+"""Grounding of words and phrases by segments, for several beta, against the choice without segments.
 
     python benchmarks/segments.py RUN [--data DIR] [--split val] [--betas 0 0.25 0.5 ...]
 
-Phrases: told where a phrase begins and ends, its box is the region on which the chain put most of its words; without
-segments it is the region of the greatest sum. Pointing is at the evidence's peak, `middle` at the box's middle.
-Words: nobody tells the spans; every word of a phrase is judged by its own box, as `ground` shows it. `kept whole` is
-the share of the phrases with all words on one region, `found` of those where it is also right by IoU. Beta is chosen by
-words, where it has work to do: the greatest mean of pointing (middle) and IoU. Choose it on val.
+Phrases: their spans are given; a phrase's box is the region on which the chain puts most of its words, or without
+segments the region with the greatest sum. Pointing is at the evidence's peak, `middle` at the box's middle. Words: no
+spans are given; every word of a phrase is judged by its own box, as `ground` shows it. `kept whole` is the share of
+phrases with all words on one region, `found` the share where that region is also right by IoU. Beta is chosen by words,
+where it matters: the greatest mean of pointing (middle) and IoU. Choose it on val.
 """
 
 import argparse
@@ -40,13 +40,13 @@ def material(run: Aligner, data: str, split: str) -> tuple[list[Phrase], Look]:
 
 
 def judged(found: Located, phrases: Sequence[Phrase]) -> tuple[float, float, float]:
-    """Pointing, middle's pointing and IoU, in percent."""
+    """Pointing, pointing at the middle, and IoU, in percent."""
     flat = evaluate(lambda _: found, phrases, {phrase.picture: torch.tensor([WHOLE]) for phrase in phrases})
     return flat["grounding_pointing"], flat["grounding_middle_pointing"], flat["grounding_iou"]
 
 
 def wholes(boxes: Tensor, phrases: Sequence[Phrase]) -> tuple[float, float]:
-    """Phrases with all words' boxes (W, 4) the same, and those of them that are right by IoU, in percent."""
+    """Percent of phrases whose words' boxes (W, 4) are all the same, and of those also right by IoU."""
     truth = torch.stack([around(torch.tensor(phrase.boxes)) for phrase in phrases])
     parts = boxes.split([phrase.end - phrase.start for phrase in phrases])
     same = torch.tensor([bool((part == part[0]).all()) for part in parts])

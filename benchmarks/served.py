@@ -1,4 +1,4 @@
-"""A server with an index of painted pictures, for the benchmarks that ask it things."""
+"""A server with an index of painted pictures, for the benchmarks that send it requests."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ class Served:
 
     Attributes:
         process: the server.
-        port: of 127.0.0.1.
+        port: its port on 127.0.0.1.
         index: its folder.
     """
 
@@ -27,16 +27,16 @@ class Served:
     index: Path
 
     def memory(self, name: str = "VmRSS") -> float:
-        """What it has in memory, in MB (Linux)."""
+        """The server's memory in MB (Linux)."""
         found = re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())
         return int(found[1]) / 1e3 if found else 0.0
 
     def peak(self) -> float:
-        """The most that it has ever had."""
+        """The server's peak memory in MB."""
         return self.memory("VmHWM")
 
     def upload(self, where: str, path: Path) -> int:
-        """Send a picture; gives the status of the answer."""
+        """Send a picture; returns the status of the answer."""
         head = b'--b\r\nContent-Disposition: form-data; name="picture"; filename="x"\r\n\r\n'
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         try:
@@ -53,7 +53,7 @@ class Served:
 
 @contextmanager
 def serving(*options: str, pictures: int = 60) -> Iterator[Served]:
-    """Index painted pictures with the small model in the box, and serve them with its captioners."""
+    """Index painted pictures with the bundled model, and serve them with its captioners."""
     from wordsight.data.painted.world import paint_world
     from wordsight.progress import Progress
     from wordsight.search.index import Index

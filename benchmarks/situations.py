@@ -1,14 +1,14 @@
-"""What messages between roles buy: models of situations over several seeds, side by side.
+"""Gain from messages between roles: models of situations over several seeds, side by side.
 
     python benchmarks/situations.py DATA OUT [--seeds N] [--models full tree ...] [--set KEY=VALUE ...]
     python benchmarks/situations.py --levels RUN
 
-DATA is what `wordsight data situations` made. Each of `recipes/situations-*.toml` is trained with seeds 0 to N - 1 in
-OUT/NAME-SEED; a run that is there already is not trained again. Then all are compared on the val split: the table is
-printed, and OUT/compare has the pages. The baseline that learns nothing is trained once.
+DATA is a folder from `wordsight data situations`. Each of `recipes/situations-*.toml` is trained with seeds 0 to N - 1
+in OUT/NAME-SEED; a run that exists is not trained again. Then all are compared on the val split: the table is printed,
+and OUT/compare has the pages. The baseline that learns nothing is trained once.
 
-Levels: from which probability on nouns and verbs are called sure, fitted on every other picture of a run's val split,
-and percent of the sure ones, and of the others, that are right in the rest; nouns are those of the true verb.
+Levels: the probability from which nouns and verbs are called sure, fitted on every other picture of a run's val split,
+and the percentages of sure ones and of others that are right in the rest; nouns are those of the true verb.
 """
 
 import argparse
@@ -33,7 +33,7 @@ MODELS = ("full", "tree", "chain", "none", "crf", "nearest")
 
 
 def levels(folder: Path) -> None:
-    """Print a row for nouns and one for verbs."""
+    """Print the levels: a row for nouns and one for verbs."""
     run = load_recogniser(folder, "cpu")
     _, wanted = gallery(run.checkpoint, run.folder, None, "val")
     kept, rows = featured(run.encoder, wanted, Progress(), "val")

@@ -1,12 +1,12 @@
 """Further views and peers for the benchmark of sketches: shape contexts, attributes, and a triplet network.
 
-Shape contexts (Belongie et al. 2002): at 150 places of ink a histogram of the other ink by 12 directions and 5
-distances; of these the nearest of 100 words, counted in 2 x 2 parts of the content. The words are the means of k-means
-over places of photos, without pairs. Attributes are those that come with the shoes: 13 for each photo and each sketch,
-by people.
+Shape contexts (Belongie et al. 2002): at each of 150 points of ink a histogram of the other points by 12 directions and
+5 distances; each is assigned to the nearest of 100 visual words, which are counted in 2 x 2 parts of the content. The
+words are k-means centres of the histograms of photos, without pairs. Attributes come with the shoes: 13 for each photo
+and each sketch, annotated by people.
 
-The triplet network is "Sketch Me That Shoe" (Yu et al. 2016) on features that stay as they are: one net for both sides,
-of the edge maps of photos and of sketches, by the loss max(0, margin + d(sketch, own photo) - d(sketch, other photo)).
+The triplet network is "Sketch Me That Shoe" (Yu et al. 2016) on frozen features: one net for both sides, of the edge
+maps of photos and of sketches, with the loss max(0, margin + d(sketch, own photo) - d(sketch, other photo)).
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ from wordsight.data.sketches import SketchData
 from wordsight.vision.drawings import Floats, cropped, edges, square, strokes
 
 POINTS, WORDS, PARTS = 150, 100, 2
-DIRECTIONS, DISTANCES = 12, np.geomspace(0.125, 2, 5)  # of the mean distance
+DIRECTIONS, DISTANCES = 12, np.geomspace(0.125, 2, 5)  # in units of the mean distance
 SHOWN = ("map_edges", "late_edges", "middle_edges")  # what the triplet network sees
 EPOCHS, BATCH, MARGIN = 30, 128, 0.3
 FOLDS = 5
 
 
 def shape_contexts(data: SketchData) -> tuple[Tensor, Tensor, Tensor]:
-    """The view of photos, of the gallery and of sketches."""
+    """Shape contexts as a view of photos, of the gallery and of sketches."""
     chance = np.random.default_rng(0)
     photos = [_contexts(edges(square(path)), chance) for path in data.photos]
     gallery = [_contexts(edges(square(path)), chance) for path in data.gallery]
@@ -40,7 +40,7 @@ def shape_contexts(data: SketchData) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _contexts(ink: Floats, chance: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-    """The shape context of some places (n, 60), and the part that each is in (n,)."""
+    """The shape contexts of sampled points of ink (n, 60), and the part that each point is in (n,)."""
     places = np.argwhere(cropped(ink) > 0.5)
     some = places[chance.choice(len(places), min(POINTS, len(places)), replace=False)].astype(np.float32)
     away = some[None] - some[:, None]
@@ -55,7 +55,7 @@ def _contexts(ink: Floats, chance: np.random.Generator) -> tuple[Floats, NDArray
 
 
 def _words(rows: Floats, chance: np.random.Generator) -> Floats:
-    """The means of k-means."""
+    """Visual words: the centres of k-means."""
     some = rows[chance.choice(len(rows), min(len(rows), 20_000), replace=False)]
     means = some[:WORDS]
     for _ in range(15):
@@ -78,7 +78,7 @@ def _counted(pictures: list[tuple[Floats, NDArray[np.int64]]], words: Floats) ->
 
 
 def attributes(data: SketchData) -> tuple[Tensor, Tensor] | None:
-    """Those of photos and of sketches, 13 each; None where the dataset has none."""
+    """Attributes of photos and of sketches, 13 each; None if the dataset has none."""
     files = [Path(data.root, f"13_A_{kind}_label.mat") for kind in ("image", "sketch")]
     if not all(path.is_file() for path in files):
         return None
@@ -92,13 +92,13 @@ def attributes(data: SketchData) -> tuple[Tensor, Tensor] | None:
 
 
 def predicted(seen: Tensor, told: Tensor, photo: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-    """Attributes by ridge regression: of the sketches that are learned from, each by the others, and of those asked.
+    """Attributes by ridge regression: of the training sketches, cross-fitted, and of the queries.
 
     Args:
-        seen: (N, F) views.
+        seen: (N, F) views of the training sketches.
         told: (N, A) their attributes.
-        photo: (N,) the photo of each; those of one photo are predicted together.
-        asked: (M, F) views of others.
+        photo: (N,) the photo of each; sketches of one photo are in one fold.
+        asked: (M, F) views of the queries.
     """
     mean, middle = seen.mean(0), told.mean(0)
     x, y = seen - mean, told - middle

@@ -2,11 +2,11 @@
 
     python benchmarks/sketches.py DATA [--seeds 5] [--contexts] [--out FILE.json]
 
-DATA is a folder that `wordsight.data.sketches` reads; its `gallery`, where it has one, is searched with the test
-photos. A fifth of the photos, drawn anew for each seed, is for the test with all their sketches; everything is learned,
-and every choice made, on the others. Ties count against us. `--contexts` adds shape contexts as a view, which takes
-some minutes; attributes are a view where the dataset has them (see `sketch_peers.py`). `--out` keeps the ranks of each
-split in a file as soon as it is done; the same command goes on behind the splits that the file has.
+DATA is a folder that `wordsight.data.sketches` reads; its `gallery`, if it has one, is searched together with the test
+photos. For each seed, a random fifth of the photos, with all their sketches, is the test set; everything is learned,
+and every choice is made, on the others. Ties count against us. `--contexts` adds shape contexts as a view, which takes
+some minutes; attributes are a view if the dataset has them (see `sketch_peers.py`). `--out` saves the ranks of each
+split in a file as soon as it is done; the same command continues after the splits that the file has.
 """
 
 import argparse
@@ -38,7 +38,7 @@ Ranks = dict[str, Tensor]  # of the queries of a split, by method
 
 
 class Split(NamedTuple):
-    """What is learned from, and what is asked; columns of views, and behind them those of further views."""
+    """Training photos and sketches, gallery and queries; columns of the views, then those of further views."""
 
     photos: Tensor
     sketches: Tensor
@@ -79,7 +79,7 @@ def coupled(one: Split, views: Mapping[str, slice], **keywords: bool) -> Tensor:
 
 
 def best_single(one: Split, views: Mapping[str, slice]) -> Tensor:
-    """Scores by the view that is best with photos left out of the training."""
+    """Scores by the single view that is best on photos left out of the training."""
     few, scores = sampled(one.photo), dict[str, float]()
     for name, block in views.items():
         rows = [x[:, block] - x[:, block].mean(0) for x in (one.photos, one.sketches[few])]
@@ -91,7 +91,7 @@ def best_single(one: Split, views: Mapping[str, slice]) -> Tensor:
 
 
 def components(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal components of some rows, and others on the same axes."""
+    """Principal components of rows, and other rows on the same axes."""
     mean = rows.mean(0)
     values, axes = torch.linalg.eigh((rows - mean) @ (rows - mean).T)
     best = values.argsort(descending=True)[: min(COMPONENTS, len(rows) - 1)]
@@ -136,7 +136,7 @@ def with_attributes(one: Split, views: Mapping[str, slice], given: bool) -> Tens
 
 
 def columns(one: Split, views: Mapping[str, slice]) -> Split:
-    """A split with the columns of some views alone, which come first."""
+    """A split with the columns of `views` alone, which come first."""
     size = max(block.stop for block in views.values())
     cut = {name: getattr(one, name)[:, :size] for name in ("photos", "sketches", "gallery", "queries")}
     return one._replace(**cut)
@@ -173,8 +173,8 @@ def scored(one: Split, views: Mapping[str, slice], more: Mapping[str, slice]) ->
     """Each method and the ranks that it gives.
 
     Args:
-        one: columns of all views.
-        views: which every method has.
+        one: the split, with the columns of all views.
+        views: the views that every method uses.
         more: further views, each for methods of its own.
     """
     plain = columns(one, views)
@@ -195,7 +195,7 @@ def ranks(scores: Tensor, wanted: Tensor) -> Tensor:
 
 
 def report(found: Sequence[Ranks]) -> dict[str, object]:
-    """Means and deviations over splits, and whether ours is above the others on the same queries."""
+    """Means and deviations over splits, and by how much ours is better than the others on the same queries."""
     rows: dict[str, object] = {}
     mine, random = torch.cat([one[OURS] for one in found]), np.random.default_rng(0)
     for name in found[0]:
@@ -214,10 +214,10 @@ def report(found: Sequence[Ranks]) -> dict[str, object]:
 
 
 def kept(path: Path, of: Mapping[str, object]) -> list[Ranks]:
-    """The splits that a file has, from the first on; none where there is no file.
+    """The splits that a file has, from the first on; none if there is no file.
 
     Raises:
-        InputError: it is no such file, or its splits are of something else.
+        InputError: the file is invalid, or its splits are of other data or options.
     """
     if not path.exists():
         return []
@@ -229,7 +229,7 @@ def kept(path: Path, of: Mapping[str, object]) -> list[Ranks]:
 
 
 def keep(path: Path, of: Mapping[str, object], splits: Sequence[Ranks]) -> None:
-    """Write the file of `kept`, whole or not at all."""
+    """Write the file that `kept` reads, whole or not at all."""
     told = [{name: own.tolist() for name, own in one.items()} for one in splits]
     write_text(path, to_json({"of": of, "splits": told}))
 
@@ -255,7 +255,7 @@ def ranked(data: SketchData, contexts: bool, seeds: Iterable[int]) -> Iterator[R
 
 
 def main() -> None:
-    """The table of one dataset."""
+    """Print the table of one dataset."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
@@ -271,7 +271,7 @@ def main() -> None:
         of = {"data": str(options.data.resolve()), "contexts": options.contexts, **sizes}
         splits = kept(options.out, of) if options.out else []
         if options.out:
-            keep(options.out, of, splits)  # that it cannot be written is known before the work
+            keep(options.out, of, splits)  # fails before the work if it cannot be written
     except InputError as error:
         parser.error(str(error))
     if len(splits) < options.seeds:

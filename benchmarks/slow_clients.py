@@ -1,10 +1,10 @@
-"""Many clients that never finish what they say, on `wordsight serve`, while one behaves.
+"""Many clients of `wordsight serve` that never finish their requests, while one behaves.
 
     python benchmarks/slow_clients.py [-n 1000] [--seconds 40]
 
-A third sends the head of a request a byte at a time, a third a body, the rest keep a connection and say nothing; one in
-ten of all never reads a long answer. Exits 1 unless the one that behaves is answered within 0.5 seconds (99 in 100),
-and all slow ones are dropped in the time.
+One client in ten never reads a long answer; of the others, a third send the head of a request byte by byte, a third a
+body, and a third keep a connection and send nothing. Exits 1 unless the one that behaves gets status 200 each time, 99
+of 100 answers within 0.5 seconds, and all slow clients are dropped in the given time.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PAGE = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def slow(port: int, kind: str, ends: float, told: Counter[str], held: list[float]) -> None:
-    """A client that sends a byte a second until it is dropped."""
+    """A slow client; if it is not idle, it sends one byte per second until it is dropped."""
     await asyncio.sleep(random.random() * 3)
     began = time.monotonic()
     try:
@@ -63,7 +63,7 @@ async def slow(port: int, kind: str, ends: float, told: Counter[str], held: list
 
 
 def well(port: int, seconds: float) -> list[tuple[str, float]]:
-    """A client that behaves, in a process of its own: the status and the seconds of each answer."""
+    """A client that behaves, in a process of its own: returns the status and the seconds of each answer."""
     ends, told = time.monotonic() + seconds, []
     while time.monotonic() < ends:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the order of sm-LSTM's variants owes to features: cells of the whole picture's layer, or of an earlier one.
+"""How the order of sm-LSTM's variants depends on features: cells of the whole picture's layer, or of an earlier one.
 
     python benchmarks/smlstm_layers.py OUT --weights DIR --set data.path=DATA [--grid 7] [--cells early] [--seeds 0]
 
@@ -6,7 +6,7 @@ In the paper (Huang, Wang and Wang 2017) the cells are the last convolution of a
 from fully connected layers above it; in the recipes both are means of one map. Here, with `--cells early`, the cells
 are of the last layer of GoogLeNet with a stride of 16 pixels (inception 4e), and the whole picture is of the last maps
 of both nets; with `--cells late` all of it is of the last maps. All else is `flickr8k-smlstm-paper.toml`, at 224
-pixels. Rows that are done are read back, so the command can be interrupted and given again.
+pixels. Finished rows are read back, so the command can be interrupted and run again.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def early_net(net: Path, out: Path) -> OnnxBackbone:
 
 
 def apart(early: int, cells: str) -> None:
-    """Have sm-LSTM see the first columns, of the early layer, in the cells alone, or not at all."""
+    """Let sm-LSTM's cells see only the first columns, of the early layer, or only the others, as the whole picture."""
     fit = SMLSTM.fit
 
     def fit_apart(self: SMLSTM, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:

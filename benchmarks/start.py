@@ -1,18 +1,18 @@
-"""What a search costs before it scans: opening an index, its memory, and `wordsight search` from a cold start.
+"""Cost of a search before its scan: opening an index, its memory, and `wordsight search` from a cold start.
 
     python benchmarks/start.py [--pictures 100000] [--regions 20] [--size 256]
     python benchmarks/start.py --run RUN --pictures 10000
 
-The first needs no weights: random vectors, and an untrained model of that size with a query bank. The second
-repeats what a run makes of the val split (from the feature cache) with a little noise. The catalogue has a row a
-picture, as `wordsight index build` would write it; the files of the pictures are missing, which costs nothing.
+The first needs no weights: random vectors, and an untrained model of that size with a query bank. The second repeats a
+run's vectors of the val split (from the feature cache) with a little noise. The catalogue has one row per picture, as
+`wordsight index build` would write it; the files of the pictures are missing, which costs nothing.
 
-Each figure is of processes of their own, the best of some, on the clock and of processor (user and system):
+Each figure is the best of several processes, in wall-clock time and in processor time (user and system):
 
-- opening: `Index(folder)` and its snapshot, in which every picture and file of vectors is known; and then the model,
-  without which no sentence can be asked.
-- memory: what the process gained for itself (anonymous pages) by opening, and at most while it first searched all
-  vectors; and by the model. Pages of the mapped files come and go as the system likes.
+- opening: `Index(folder)` and its snapshot, which knows every picture and file of vectors; and then the model, which
+  every sentence needs.
+- memory: growth of the process's own memory (anonymous pages) by opening, plus its greatest growth while it first
+  searches all vectors; and growth by the model. Pages of mapped files come and go as the system decides.
 - `wordsight search`: the command, from the start of the process to its end; and as much of it as Python and torch take.
 """
 
@@ -77,7 +77,7 @@ print(json.dumps([*laps, [*now()[:2], highest]]))
 
 
 def untrained(folder: Path, size: int) -> None:
-    """A checkpoint of a model that nobody trained, of vectors of this size, which knows the words of the sentence."""
+    """Save an untrained model with vectors of this size, whose vocabulary has the words of `SENTENCE`."""
     features = RegionSettings(("filters",))
     encoder = region_encoder(features)
     vocabulary = Vocabulary((*SPECIAL, *dict.fromkeys(SENTENCE.split()), *(f"word{n}" for n in range(2500))))
@@ -95,7 +95,7 @@ def untrained(folder: Path, size: int) -> None:
 
 
 def fill(index: Index, blocks: Iterator[Vectors]) -> None:
-    """Put encoded pictures into an index, a block a commit, as `build` does."""
+    """Put encoded pictures into an index, one block per commit, as `build` does."""
     with index.writing() as catalog:
         number = 0
         for images in blocks:
@@ -128,14 +128,14 @@ def drawn(pictures: int, regions: int, size: int) -> Iterator[Vectors]:
 
 
 def repeated(images: Vectors, pictures: int) -> Iterator[Vectors]:
-    """A run's own vectors, again and again with a little noise."""
+    """A run's own vectors, repeated with a little noise."""
     for values in more(images.values, pictures):
         some = images[: len(values)]
         yield Vectors(values, some.mask, some.places, some.hubness)
 
 
 def padded(blocks: list[Vectors]) -> Vectors:
-    """Blocks of pictures as one."""
+    """Blocks of pictures as one, padded to the same number of regions."""
     most = max(block.mask.shape[1] for block in blocks)
 
     def whole(parts: list[Tensor]) -> Tensor:
@@ -149,7 +149,7 @@ def padded(blocks: list[Vectors]) -> Vectors:
 
 
 def seconds(*command: str) -> tuple[float, float]:
-    """Of a process from its start to its end: on the clock, and of processor."""
+    """Wall-clock and processor seconds of a process, from its start to its end."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     clock, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,10 +1,10 @@
-"""Vector databases beside the index they were written from: are the first ten the same, and what does a query cost.
+"""Vector databases against the index that they were written from: whether the first ten agree, and a query's cost.
 
     python benchmarks/stores.py INDEX SENTENCES.txt [--to lancedb qdrant]
 
 Each database is filled in a temporary folder. "same": the share of sentences whose first ten are those of the index, in
-their order; "own order": the same of the database alone, before anything is scored again; "no hubness": of the first
-ten, the share that a database without the number for hubness finds.
+their order; "own order": the same for the database alone, before rescoring; "no hubness": the share of the first ten
+that a database finds without the column for hubness.
 """
 
 import argparse

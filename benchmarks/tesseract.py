@@ -1,4 +1,4 @@
-"""Tesseract as a peer in reading text in pictures: its command, once a picture, on one thread."""
+"""Tesseract as a peer in reading text in pictures: its command, once per picture, on one thread."""
 
 import csv
 import os
@@ -20,18 +20,18 @@ WAYS = {
     "page": (3, 1),
     "sparse text": (11, 1),
     "sparse text, enlarged twice": (11, 2),
-}  # how it segments, and how large
+}  # page segmentation mode and scale
 
 
 def version() -> str | None:
-    """What it calls itself, or none where it is not installed."""
+    """Tesseract's name and version; None if it is not installed."""
     if not shutil.which("tesseract"):
         return None
     return subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
 
 
 def tesseract_readings(paths: Sequence[Path], mode: int, scale: int = 1) -> Iterator[TextLines]:
-    """The lines of each picture, enlarged so many times, from the cache where they are."""
+    """The lines of each picture, enlarged `scale` times, from the cache if they are there."""
     cache = TextCache(default_cache(), f"{version()}, eng, {mode}" + f", x {scale}" * (scale > 1))
     for path in paths:
         yield cache.lines(path.read_bytes(), partial(_read, path, mode, scale))
@@ -45,7 +45,7 @@ def _read(path: Path, mode: int, scale: int) -> TextLines:
 
 
 def enlarged(path: Path, scale: int) -> bytes:
-    """A picture that is enlarged, as a PNG."""
+    """A picture enlarged `scale` times, as a PNG."""
     content = BytesIO()
     with Image.open(path) as image:
         sides = image.width * scale, image.height * scale
@@ -54,7 +54,7 @@ def enlarged(path: Path, scale: int) -> bytes:
 
 
 def lines_of(tsv: str) -> TextLines:
-    """The lines of its table of words; a line is as sure as its words are on average."""
+    """The lines of Tesseract's table of words; a line's confidence is the mean of its words'."""
     rows = list(csv.DictReader(tsv.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     size = np.array([1.0, 1.0])
     lines: dict[tuple[str, ...], list[dict[str, str]]] = {}

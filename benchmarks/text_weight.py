@@ -1,11 +1,11 @@
-"""How much written words should count beside a sentence: recall@1 of both together, for several weights.
+"""Weight of written words beside a sentence: recall@1 of both together, for several weights.
 
     python benchmarks/text_weight.py [--shared FOLDER] [--pictures 300] [--seed 0]
 
 Words are painted into pictures of Flickr8K val, in a random place, size, colour, slant and sharpness: each picture once
-with a word and once with one like it (house, horse), so that two share a scene; each word is in many pictures. A query
-is a sentence of a picture and its word, and one painted picture is right. Weights are compared on every other scene
-(chosen) and on the others (kept). Beside them: the words alone, and the sentence alone.
+with a word and once with a similar one (house, horse), so that two share a scene; each word is in many pictures. A
+query is a sentence of a picture and its word, and one painted picture is right. Weights are compared on every other
+scene (chosen) and on the others (kept), and with the words alone and the sentence alone.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def firsts(index: Index, queries: Sequence[Painted], sentence: bool, word: bool)
 
 
 def main() -> None:
-    """Measure it."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("WORDSIGHT_SHARED", SHARED)))
     parser.add_argument("--pictures", type=int, default=300)

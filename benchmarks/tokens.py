@@ -1,12 +1,12 @@
-"""Captions whose tokens are not those of coco-caption, among thousands made to be hard.
+"""Captions whose tokens differ from coco-caption's, among thousands made to be hard.
 
     pip install 'wordsight[metrics]'        # and Java on the PATH
     python benchmarks/tokens.py [--captions 12000] [--seed 0] [--show 3] [FILE ...]
 
-Captions are made of words, marks and numbers of one family, joined at random; without `--captions`, families are of
-equal size. A FILE has a caption a line, and is a family. Java's Stanford PTBTokenizer reads them as coco-caption has
-it (`-preserveLines -lowerCase`, in UTF-8), then its list of punctuation is dropped. Texts are in Unicode's composed
-form (NFC), to which ours brings any text first.
+Captions are made of words, marks and numbers of one family, joined at random; families have equal numbers of captions.
+Each FILE, with one caption per line, is a family too. Java's Stanford PTBTokenizer splits them as in coco-caption
+(`-preserveLines -lowerCase`, in UTF-8), and coco-caption's punctuation is dropped. Texts are in Unicode's composed form
+(NFC), to which our tokeniser converts any text first.
 """
 
 import argparse
@@ -62,7 +62,7 @@ JOINS = [" "] * 12 + ["  ", "", ", ", " , ", ". ", " . ", "; ", "-", "/", "'", '
 
 
 def make(words: list[str], lots: random.Random) -> str:
-    """A caption of one to six words, half of them of the family."""
+    """A caption of one to six words, about 60 % of them from the family."""
     caption = ""
     for _ in range(lots.randint(1, 6)):
         caption += lots.choice(words if lots.random() < 0.6 else PLAIN.split()) + lots.choice(JOINS)
@@ -70,7 +70,7 @@ def make(words: list[str], lots: random.Random) -> str:
 
 
 def official(captions: list[str]) -> list[list[str]]:
-    """The tokens that coco-caption has of captions without line breaks, as its BLEU and CIDEr split them."""
+    """Tokens of captions without line breaks, as coco-caption splits them for BLEU and CIDEr."""
     (package,) = find_spec("pycocoevalcap").submodule_search_locations  # type: ignore[union-attr,misc]
     jar = str(Path(package) / "tokenizer" / "stanford-corenlp-3.4.1.jar")
     command = ["java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", jar]

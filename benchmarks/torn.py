@@ -1,12 +1,12 @@
-"""Spoils pieces of an index's files at random; each must be noticed by `verify` or change no answer, and be repaired.
+"""Corrupts random pieces of an index's files; `verify` must notice each, or no answer may change; `build` repairs it.
 
     .venv/bin/python benchmarks/torn.py RUN PICTURES [--pieces 100]
 
 Pages, half pages and blocks of the catalogue (closed, or with the log that a killed writer leaves), of its log, its
-seal, the vectors, boxes and codes are overwritten by noise, zeros, other parts of the same file or what was
-there two commits before, or the file ends there. Missed are those that `verify` calls sound though an answer is another
-one; it must be 0, and so must those that end in another error than a sentence, and those that `build` leaves as they
-are without saying why.
+seal, the vectors, boxes and codes are overwritten with noise, zeros, other parts of the same file or their content two
+commits before, or the file is cut there. `missed` counts pieces that `verify` calls sound although an answer changed,
+`crashed` those that end in another error than an `InputError`, and `left` those that `build` does not repair without
+saying why; all three must be 0.
 """
 
 import argparse
@@ -37,7 +37,7 @@ COLUMNS = ("noticed", "harmless", "repaired", "said", "missed", "crashed", "left
 
 
 def make(folder: Path, run: Path, paths: list[Path]) -> tuple[Index, dict[str, bytes]]:
-    """An index as a killed writer leaves it, and its files as they were two commits before."""
+    """Make an index as a killed writer leaves it; returns it and its files as they were two commits before."""
     build.BATCH = max(2, len(paths) // 6)
     index = Index.create(folder, run, "cpu")
     index.build(paths[: len(paths) // 2], progress=QUIET)
@@ -45,7 +45,7 @@ def make(folder: Path, run: Path, paths: list[Path]) -> tuple[Index, dict[str, b
     table.write_text("path,who,note\n" + "".join(f"{path},Ann,{path.name * 9}\n" for path in paths))
     index.annotate(table)
     killed = folder.parent / "killed"
-    with index.writing() as holding:  # keeps the log from being put away
+    with index.writing() as holding:  # keeps the log from being checkpointed
         holding.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         old = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files(folder)}
         builder = build.Builder(holding, index.opened)
@@ -61,7 +61,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def spoil(path: Path, old: bytes, chance: random.Random) -> str:
-    """Overwrite a piece of a file; gives how."""
+    """Overwrite or cut a piece of a file; returns how."""
     content = bytearray(path.read_bytes())
     size = chance.choice((512, 2048, 4096, 8192))
     start = chance.randrange(max(1, len(content))) // size * size
@@ -80,7 +80,7 @@ def spoil(path: Path, old: bytes, chance: random.Random) -> str:
 
 
 def answers(folder: Path, run: Aligner) -> Any:
-    """All that an index says to three sentences, to the last bit; what does not matter left out."""
+    """All answers of an index to three sentences, exact to the last bit, without what does not matter."""
     index = Index(folder, "cpu")
     index.opened.run = run
     words = run.vocabulary.words
@@ -93,7 +93,7 @@ def answers(folder: Path, run: Aligner) -> Any:
 
 
 def verdict(folder: Path, run: Aligner) -> str:
-    """`sound`, or what `verify` says."""
+    """`sound`, or the damage that `verify` reports."""
     try:
         damaged = Index(folder, "cpu").verify()
     except InputError as error:
@@ -102,14 +102,14 @@ def verdict(folder: Path, run: Aligner) -> str:
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Whether pictures score as before; metadata may be gone with a row, and numbers be new."""
+    """Whether pictures score as before; metadata may be lost with a row, and numbers may be new."""
     return [sorted((one[0], round(one[2], 4)) for one in hits) for hits in found] == [
         sorted((one[0], round(one[2], 4)) for one in hits) for hits in expected
     ]
 
 
 def trial(folder: Path, run: Aligner, paths: list[Path], expected: Any, told: Counter[str]) -> None:
-    """Look at a spoilt index, then repair it."""
+    """Check a corrupted index, then repair it."""
     said = verdict(folder, run)
     try:
         now: Any = answers(folder, run)
@@ -147,14 +147,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         index, old = make(Path(work, "home", "index"), chosen.run, paths)
         home, copy = index.folder.parent, Path(work, "copy")
-        shutil.copytree(home, copy)  # before anybody looks at it: the last to close it puts the log away
+        shutil.copytree(home, copy)  # before it is opened: the last connection to close checkpoints the log
         run = index.run
         expected = [[(one[0], *one[1:]) for one in hits] for hits in answers(index.folder, run)]
         for number in range(chosen.pieces):
             kind = KINDS[number % len(KINDS)]
             shutil.rmtree(home)
             shutil.copytree(copy, home)
-            if kind == CLOSED:  # all that is in the log is put away
+            if kind == CLOSED:  # checkpoints the log
                 Catalog(index.folder, write=True).db.close()
             (path,) = [one for one in files(index.folder) if one.name.endswith(kind.split(",")[0])][:1]
             way = spoil(path, old.get(path.relative_to(index.folder).as_posix(), b""), chance)

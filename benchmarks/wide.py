@@ -1,15 +1,15 @@
-"""How work grows with the number of machines: building, searching and training, shared out among simulated nodes.
+"""Scaling with the number of machines: building, searching and training, divided among simulated nodes.
 
     python benchmarks/wide.py [--pictures 96] [--vectors 40000] [--batch 100 400] [--only build|search|train|billion]
 
-A node is a process, or its share of the work done in turn, and what it spends is seconds of processor, so that nodes
-need not be there at once. `own` is what one node does, `outside` what is done in one place whatever the number of
-nodes: merging shards, encoding a query and joining what nodes found, the steps of training before it is shared out.
-The speed-up is work of one node / (own + outside); what Ray and a network add is not in it.
+A node is a process, or its share of the work done in turn, and its cost is processor seconds, so that nodes need not
+run at the same time. `own` is the work of one node; `outside` is the work in one place, whatever the number of nodes:
+merging shards, encoding a query and joining the nodes' results; training has none. The speed-up is the work of one node
+/ (own + outside), without what Ray and a network add.
 
-Building takes the bundled model and photos (flickr8k/images), searching an index of drawn vectors of its size, training
-a DVSA model of 512 units with drawn features, batches of 100 and 400, in processes that gather by gloo. `billion` works
-out what a billion pictures take, from what was measured and from what is assumed of a machine, printed with formulas.
+Building takes the bundled model and photos (flickr8k/images), searching an index of random vectors of its size,
+training a DVSA model of 512 units with random features, batches of 100 and 400, in processes that gather by gloo.
+`billion` computes what a billion pictures take, from these figures and an assumed machine, and prints the formulas.
 """
 
 import argparse
@@ -51,14 +51,14 @@ Spent = dict[str, float]
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of processor, of this process."""
+    """Processor seconds of this process."""
     began = time.process_time()
     work()
     return time.process_time() - began
 
 
 def build(pictures: Sequence[Path], nodes: Sequence[int]) -> list[Spent]:
-    """A shard each, in turn, then merged."""
+    """Build a shard per node, in turn, then merge the shards."""
     relay = SimpleNamespace(count=SimpleNamespace(remote=lambda *told: None))
     found = []
     for count in nodes:
@@ -85,18 +85,18 @@ def build(pictures: Sequence[Path], nodes: Sequence[int]) -> list[Spent]:
 
 
 def held(folder: Path, pattern: str) -> int:
-    """Bytes of some files of an index, but for the model."""
+    """Bytes of an index's files that match a pattern, except the model's."""
     return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file() and "model" not in path.parts)
 
 
 def fitted(rows: Sequence[Spent], pictures: int) -> tuple[float, float]:
-    """What a node takes once, and for each of its pictures, in seconds."""
+    """Seconds that a node takes once, and for each of its pictures."""
     each, once = np.polyfit([pictures / row["nodes"] for row in rows], [row["own"] for row in rows], 1)
     return max(0.0, float(once)), float(each)
 
 
 def of_build(rows: Sequence[Spent], pictures: int) -> str:
-    """What a shard costs, in words."""
+    """The cost of a shard, in words."""
     once, each = fitted(rows, pictures)
     merged = median(row["outside"] for row in rows) / pictures
     share = each * 10_000 / (each * 10_000 + once)
@@ -108,7 +108,7 @@ def of_build(rows: Sequence[Spent], pictures: int) -> str:
 
 
 def of_search(rows: Sequence[Spent], pictures: int) -> str:
-    """What a shard costs a query, in words."""
+    """The cost of a query on a shard, in words."""
     (once, each), outside = fitted(rows, pictures), rows[-1]["outside"]
     many = 1e6
     share = each * many / (each * many + once + outside)
@@ -119,7 +119,7 @@ def of_search(rows: Sequence[Spent], pictures: int) -> str:
 
 
 class Inline:
-    """As much of Ray as `Shards` needs: actors of this process, whose seconds are counted."""
+    """The part of Ray that `Shards` needs: actors of this process, whose processor seconds are recorded."""
 
     exceptions = SimpleNamespace(RayError=OSError)
 
@@ -127,15 +127,15 @@ class Inline:
         self._nodes, self.spent = nodes, list[float]()
 
     def cluster_resources(self) -> dict[str, float]:
-        """A core a node."""
+        """One core per node."""
         return {"CPU": float(self._nodes)}
 
     def remote(self, **_: object) -> Callable[[type], Any]:
-        """What makes actors of a class."""
+        """A decorator whose result makes actors of a class."""
         return lambda kind: SimpleNamespace(remote=lambda *told: self._actor(kind(*told)))
 
     def get(self, answer: Any, timeout: float = 0) -> Any:
-        """An answer is there at once."""
+        """The answer, which is ready at once."""
         return answer
 
     def _actor(self, one: Any) -> Any:
@@ -152,7 +152,7 @@ class Inline:
 
 
 def search(vectors: int, rounds: int, nodes: Sequence[int]) -> list[Spent]:
-    """One sentence, each node scanning its shard."""
+    """Search by one sentence; each node scans its shard."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
@@ -175,13 +175,13 @@ def search(vectors: int, rounds: int, nodes: Sequence[int]) -> list[Spent]:
 
 
 def drawn(count: int) -> Vectors:
-    """Encoded pictures of unit vectors."""
+    """Encoded pictures of random unit vectors."""
     values = torch.nn.functional.normalize(torch.randn(count, REGIONS, SIZE), dim=2)
     return Vectors(values, torch.ones(count, REGIONS, dtype=torch.bool), torch.rand(count, REGIONS, 4))
 
 
 def train(batch: int, rounds: int, nodes: Sequence[int], folder: Path) -> list[Spent]:
-    """A step, by processes that are there at once; what each of them repeats, such as the optimiser, is in `own`."""
+    """A training step by concurrent processes; work that each repeats, such as the optimiser, is in `own`."""
     found = []
     for count in nodes:
         with socket.socket() as free:
@@ -195,7 +195,7 @@ def train(batch: int, rounds: int, nodes: Sequence[int], folder: Path) -> list[S
 
 @dataclass
 class Drawn:
-    """Features of pictures: the same for each picture whoever asks."""
+    """Random features of pictures; the same indices give the same features in every process."""
 
     count: int
 
@@ -203,7 +203,7 @@ class Drawn:
         return self.count
 
     def gather(self, indices: torch.Tensor, places: torch.Tensor | None = None) -> Regions:
-        """As that of a feature cache."""
+        """As `gather` of a feature cache."""
         shape = len(indices), REGIONS
         values = torch.randn(*shape, FEATURES, generator=torch.Generator().manual_seed(int(indices.sum())))
         return Regions(values, torch.ones(shape, dtype=torch.bool), torch.zeros(*shape, 4))
@@ -234,7 +234,7 @@ def _trains(rank: int, count: int, port: int, batch: int, rounds: int, folder: s
 
 
 def grown(name: str, rows: Sequence[Spent], unit: str) -> str:
-    """The rows as a table, with the speed-up of each and what it is of the number of nodes."""
+    """The rows as a table, with the speed-up of each and its share of the number of nodes."""
     alone = rows[0]["own"]
     lines = [f"| {name}, nodes | own, {unit} | outside, {unit} | speed-up | of the nodes |", "|---|---|---|---|---|"]
     scale = 1000 if unit == "ms" else 1

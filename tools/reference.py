@@ -1,7 +1,7 @@
-"""The documentation as a site: `python tools/reference.py site`, or `make docs`.
+"""Make the documentation site: `python tools/reference.py site`, or `make docs`.
 
-The pages of `docs/` and the README, and the reference of the Python API from its docstrings. No network is needed to
-make it, nor to read it.
+It has the pages of `docs/`, the README, and the reference of the Python API from its docstrings. Neither making nor
+reading it needs a network.
 """
 
 import pkgutil
@@ -16,7 +16,7 @@ import pdoc
 import wordsight
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {  # what stands in the menu -> its source
+PAGES = {  # title in the menu -> its source
     "wordsight": ROOT / "README.md",
     "Tutorial": ROOT / "docs/tutorial.md",
     "Guide": ROOT / "docs/guide.md",
@@ -42,9 +42,9 @@ img { max-width: 100%; }
 
 
 def main(out: Path) -> None:
-    """Write the pages, and a page for each module that has public names with one for all that `wordsight` offers."""
+    """Write the pages, and API pages: one per module with public names, and one for all that `wordsight` offers."""
     for name in wordsight.__all__:
-        setattr(wordsight, name, getattr(wordsight, name))  # they are loaded when they are first asked for
+        setattr(wordsight, name, getattr(wordsight, name))  # they are imported lazily, on first use
     rooms = [one.name for one in pkgutil.iter_modules(wordsight.__path__, "wordsight.")]
     pdoc.render.configure(docformat="google", search=True)
     pdoc.pdoc("wordsight", *rooms, output_directory=out / "api")
@@ -55,12 +55,12 @@ def main(out: Path) -> None:
 
 
 def address(source: Path) -> str:
-    """The name of a source's page."""
+    """The file name of a source's page."""
     return "index.html" if source == ROOT / "README.md" else f"{source.stem.lower()}.html"
 
 
 def page(title: str, source: Path) -> str:
-    """A source as HTML, with a menu; links between sources lead to pages, those to code to the repository."""
+    """A source as HTML, with a menu; links to sources lead to their pages, links to code to the repository."""
     body = markdown2.markdown(source.read_text(encoding="utf-8"), extras=EXTRAS)
     body = re.sub(r'(href|src)="([^"]+)"', lambda found: f'{found[1]}="{_link(found[2], source)}"', body)
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
@@ -76,7 +76,7 @@ def _entry(name: str, target: str, here: bool) -> str:
 
 
 def _link(target: str, source: Path) -> str:
-    """Where a link of a source leads on the site."""
+    """The target on the site of a link in a source."""
     path, mark, part = target.partition("#")
     if not path or re.match(r"[a-z]+:", path):
         return target

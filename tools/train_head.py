@@ -1,7 +1,7 @@
-"""Teach the proposal head of the box what a YOLOX detector finds: `python tools/train_head.py`.
+"""Distil a YOLOX detector into the bundled proposal head: `python tools/train_head.py`.
 
-The backbone's maps of every picture and the detector's finds are computed once and kept in the cache; interrupted, the
-same command goes on.
+The backbone's maps and the detector's detections of every picture are computed once and kept in the cache; after an
+interruption, the same command continues.
 """
 
 import hashlib
@@ -37,9 +37,9 @@ from wordsight.vision.onnx_session import OnnxNet
 from wordsight.vision.proposals import COCO_NAMES, Detector, Kind, Proposals, Yolox
 
 SIDE = 320  # pixels of the pictures, which are stretched to a square
-MOST = 24  # finds a picture that are kept
+MOST = 24  # maximum number of detections kept per picture
 EPOCHS, BATCH, RATE, DECAY, WARM, CLIP = 11, 32, 2e-3, 0.05, 0.05, 5.0  # WARM: share of the steps until the full rate
-SURE, BEST, SAME = 0.3, 10, 0.5  # finds above this score are looked for among so many, by this IoU
+SURE, BEST, SAME = 0.3, 10, 0.5  # score above which a detection is judged; number of the head's boxes; IoU of a match
 OUTPUTS = {"middle": MIDDLE, "last": LAST}
 RECORD = np.dtype(
     [
@@ -53,7 +53,7 @@ See = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
 
 
 def backbone(weights: Weights) -> See:
-    """The frozen net: one picture (1, 3, S, S) to its maps `middle` and `last`."""
+    """The frozen backbone: one picture (1, 3, S, S) -> its maps `middle` and `last`."""
     graph = Graph()
     body(graph, weights)
     net = OnnxNet(graph.model(OUTPUTS))
@@ -63,14 +63,14 @@ def backbone(weights: Weights) -> See:
 def records(
     paths: Sequence[Path], see: See, detector: Detector, folder: Path, progress: Progress
 ) -> np.memmap[Any, Any]:
-    """The maps of pictures and what a detector finds in them, computed where it is not yet known: (N,) of `RECORD`.
+    """The maps of pictures and a detector's detections, (N,) of `RECORD`; those that are not cached are computed.
 
     Args:
         paths: any pictures.
-        see: the frozen net.
-        detector: one that knows COCO's classes.
-        folder: where they are kept; interrupted, the same call goes on.
-        progress: who is told how far it is.
+        see: the frozen backbone.
+        detector: a detector of COCO's classes.
+        folder: the folder of the cache; after an interruption, the same call continues.
+        progress: receives the progress.
 
     Raises:
         InputError: a picture cannot be read, or the folder cannot be written.
@@ -91,7 +91,7 @@ def records(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         place.touch()
-        done = place.stat().st_size // RECORD.itemsize  # one that is cut short is written again
+        done = place.stat().st_size // RECORD.itemsize  # a record that is cut short is written again
         with open(place, "r+b") as file, progress.task("maps and finds") as count, ThreadPoolExecutor(2) as pool:
             file.seek(done * RECORD.itemsize)
             for first in range(done, len(paths), 64):
@@ -106,12 +106,12 @@ def records(
 def gather(
     records: NDArray[Any], rows: NDArray[np.int64], mirrored: NDArray[np.bool_]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Some records as `middle`, `last`, `boxes` and `classes`, float32, some of them mirrored.
+    """Records as `middle`, `last`, `boxes` and `classes`, float32, some of them mirrored.
 
     Args:
         records: (N,) of `RECORD`.
-        rows: (B,) which.
-        mirrored: (B,) of which left and right change places.
+        rows: (B,), indices of the records, which are taken in ascending order.
+        mirrored: (B,), True for records whose left and right are exchanged.
     """
     some = records[np.sort(rows)]
     middle, last, boxes, classes = (torch.from_numpy(some[name]).float() for name in RECORD.names or ())
@@ -128,18 +128,18 @@ def gather(
 def learn(
     records: NDArray[Any], epochs: int, progress: Progress, state: Path | None = None, rate: float = RATE, seed: int = 0
 ) -> HeadNet:
-    """A head that has learned from records.
+    """Train a head on records.
 
     Args:
         records: (N,) of `RECORD`.
         epochs: passes over them.
-        progress: who is told how far it is.
-        state: a file in which the last complete pass is kept; where it is there, learning goes on.
+        progress: receives the progress.
+        state: a file that keeps the state after the last complete epoch; if it exists, training continues from it.
         rate: the highest learning rate.
-        seed: of everything that is left to chance.
+        seed: seed of all random numbers.
 
     Raises:
-        WorkFailed: losses that are no longer numbers.
+        WorkFailed: the losses are not finite.
     """
     torch.manual_seed(seed)
     net = HeadNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -174,7 +174,7 @@ def learn(
 
 
 def _restore(state: Path, parts: Sequence[Any]) -> int:
-    """Have some parts stand where a file says they stood; gives how many epochs were complete.
+    """Restore parts from a file; returns the number of complete epochs.
 
     Raises:
         InputError: the file is damaged.
@@ -190,15 +190,15 @@ def _restore(state: Path, parts: Sequence[Any]) -> int:
 
 @torch.inference_mode()
 def agreement(net: HeadNet, judged: NDArray[Any]) -> dict[str, float]:
-    """How many of the detector's finds a head finds, too, among its ten best.
+    """Recall of a head: the share of the detector's detections that are among its ten best boxes.
 
     Args:
         net: in evaluation mode.
         judged: (N,) of `RECORD`.
 
     Returns:
-        `finds`, how many the detector is sure of; `boxes`, the share of them that overlap one of the head's by an IoU
-        of a half; `names`, that of those where one of these has the same best class.
+        `finds`, the number of detections with a score above `SURE`; `boxes`, the share of them that overlap one of the
+        head's boxes by an IoU of at least 0.5; `names`, the share for which such a box also has the same best class.
     """
     counts = np.zeros(3)
     for record in judged:
@@ -221,7 +221,7 @@ def main(
     pictures: Annotated[list[str] | None, typer.Option(metavar="DIR", help="More pictures, without sentences.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = EPOCHS,
 ) -> None:
-    """Teach the proposal head what a YOLOX detector finds in the train pictures of DATA and in the folders."""
+    """Train the proposal head on what a YOLOX detector finds in the train pictures of DATA and in the folders."""
     if out.is_dir():
         raise InputError(f"{out}: expected the name of the file to write, found a folder.")
     teacher, progress = Yolox(detector), Progress()

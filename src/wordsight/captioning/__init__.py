@@ -27,7 +27,7 @@ MODELS = GENERATORS | {  # baselines that copy or compose captions
 
 
 def model_class(name: str) -> type["CaptionModel"]:
-    """The class behind a model's name; a KeyError for a name that is not in `MODELS`."""
+    """The class of a model's name; raises KeyError for a name that is not in `MODELS`."""
     module, _, attribute = MODELS[name].partition(":")
     found: type[CaptionModel] = getattr(import_module(module), attribute)
     return found

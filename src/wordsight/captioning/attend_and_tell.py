@@ -1,7 +1,7 @@
 """Show, Attend and Tell: visual attention over regions before each word.
 
 Xu et al. 2015, "Show, Attend and Tell: Neural Image Caption Generation with Visual Attention". The picture is a set of
-annotations a_i, one a region; the paper's are the cells of a feature map, which `regions.grid` gives. Before word t
+annotations a_i, one per region; the paper's are the cells of a feature map, which `regions.grid` gives. Before word t
 
     e_ti    = v . tanh(W_a a_i + W_h h_{t-1} + b)     how much region i matters now
     alpha_t = softmax over i of e_ti
@@ -9,9 +9,9 @@ annotations a_i, one a region; the paper's are the cells of a feature map, which
     h_t     = LSTM(E y_{t-1}, h_{t-1}, z_t)
     p(y_t)  = softmax(L_o (E y_{t-1} + L_h h_t + L_z z_t))
 
-Soft attention uses that expected value. Hard attention trains on one region at a time, s_t, sampled from alpha_t; since
-sampling has no gradient, it learns by REINFORCE (`_reinforce`). At inference it uses the expected value too, as the
-authors' program does.
+Soft attention uses the expected value z_t. Hard attention trains on one region at a time, s_t, sampled from alpha_t;
+since sampling has no gradient, it learns by REINFORCE (`_reinforce`). At inference it uses the expected value too, as
+the authors' program does.
 """
 
 from typing import Literal
@@ -32,16 +32,16 @@ class AttendAndTell(CaptionModel):
     """The captioner with visual attention.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: h_0 and c_0 come from the mean of all regions, as in the paper, and from this many of the first ones.
+        views: h_0 and c_0 come from the mean of all regions, as in the paper, and from the first `views` regions.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state, and of an annotation.
         attention: `soft` or `hard`.
         penalty: lambda, weight of sum over regions of (1 - sum over words of alpha_ti)^2 in training, so that every
             part of the picture is attended to at some word.
-        image: `first`, as in the paper, or what h_0 and c_0 come from is given to the LSTM at `every` word too.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        image: `first`: the input of h_0 and c_0 is used for them alone, as in the paper; `every`: for each word too.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     attends = True
@@ -74,11 +74,11 @@ class AttendAndTell(CaptionModel):
         self.gate = nn.Linear(hidden, 1)  # f_beta
         self.first = nn.Linear(self.seen, 2 * hidden)  # h_0, c_0
         self.picture = nn.Linear(self.seen, 4 * hidden, bias=False) if image == "every" else None
-        self.input = nn.Linear(words, 4 * hidden)  # the LSTM's of E y
-        self.recurrent = nn.Linear(2 * hidden, 4 * hidden, bias=False)  # the LSTM's of h and z
+        self.input = nn.Linear(words, 4 * hidden)  # the LSTM's weights for E y
+        self.recurrent = nn.Linear(2 * hidden, 4 * hidden, bias=False)  # the LSTM's weights for h and z
         self.deep = nn.Linear(2 * hidden, words)  # L_h, L_z
         nn.init.ones_(self.input.bias.detach()[hidden : 2 * hidden])  # the forget gate starts open
-        self.register_buffer("baseline", torch.zeros(()))  # of hard attention: the usual reward
+        self.register_buffer("baseline", torch.zeros(()))  # hard attention's average reward
         self.baseline: Tensor
 
     def start(self, regions: Regions) -> State:
@@ -88,15 +88,15 @@ class AttendAndTell(CaptionModel):
             regions: (I, R, F).
 
         Returns:
-            h and c (I, H) each, a and W_a a (I, R, H) each, the mask (I, R); with `image` `every`, input to the four
-            gates (I, 4H).
+            h and c (I, H) each, a and W_a a (I, R, H) each, the mask (I, R); with `image` `every`, also the picture's
+            input to the four gates (I, 4H).
         """
         seen = self.look(regions)  # (I, S), the mean last
         h, c = self.dropout(self.first(seen)).tanh().chunk(2, dim=1)
         size = regions.features.shape[2]
         values = (regions.features - self.mean[-size:]) * self.scale
         annotations = self.annotation(values.masked_fill(~regions.mask[..., None], 0.0))
-        annotations = annotations * self.dropout(torch.ones_like(annotations[:, :1]))  # the same columns of all regions
+        annotations = annotations * self.dropout(torch.ones_like(annotations[:, :1]))  # the same columns in all regions
         state = (h, c, annotations, self.key(annotations), regions.mask)
         return state if self.picture is None else (*state, self.dropout(self.picture(seen)))
 
@@ -116,10 +116,10 @@ class AttendAndTell(CaptionModel):
         return logits
 
     def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word; in training without weights, plus the attention penalty.
+        """Mean cross-entropy per word; in training without weights, plus the attention penalty.
 
-        There hard attention samples regions. Captions with weights (rewards) were sampled with expected values, and are
-        learned with them.
+        In that case hard attention samples regions. Captions with weights (rewards) were sampled with expected values,
+        so they are learned with expected values too.
         """
         if weights is not None or not self.training:
             return super().loss(batch, weights)
@@ -140,11 +140,11 @@ class AttendAndTell(CaptionModel):
         return alpha[:-1]
 
     def _unroll(self, batch: Batch, draw: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Teacher forcing, the longest sentences first, so that each step has only unfinished ones.
+        """Teacher forcing, longest sentences first, so that each step has only unfinished ones.
 
         Returns:
-            For each of the M words and ends, sentence after sentence: logits (M, V), alpha (M, R) and, with `draw`, the
-            probability of the sampled region (M,), 1 for the expected value.
+            For each of the M words and "<end>"s, sentence after sentence: logits (M, V), alpha (M, R) and, with `draw`,
+            the probability of the sampled region (M,), 1 for the expected value.
         """
         given, _, mask = framed(batch.words)
         lengths, order = mask.sum(dim=1).sort(descending=True)
@@ -153,7 +153,7 @@ class AttendAndTell(CaptionModel):
         single = torch.rand(len(order), device=mask.device) < DRAWN if draw else None  # (N,)
         place = (counts.cumsum(dim=0) - counts + order.argsort()[:, None])[
             mask
-        ]  # (M,), below: all first words, all second
+        ]  # (M,), row of each word below, where all first words come first, then all second words
         said = self.said(given[mask][place.argsort()])  # (M, G)
         steps = []
         for some in said.split(counts.tolist()):
@@ -171,7 +171,7 @@ class AttendAndTell(CaptionModel):
         Args:
             state: of B rows.
             said: (B, G), input of the last words.
-            single: (B,), which rows sample one region; None for no row.
+            single: (B,), True for rows that sample one region; None if no row does.
 
         Returns:
             alpha (B, R), the probability of the sampled region (B,), z (B, H), h (B, H) and c (B, H).
@@ -195,7 +195,7 @@ class AttendAndTell(CaptionModel):
         return self.output(self.dropout(said[:, 4 * self.hidden :] + self.deep(torch.cat([h, z], dim=1))))
 
     def _reinforce(self, losses: Tensor, alpha: Tensor, drawn: Tensor, mask: Tensor) -> Tensor:
-        """REINFORCE for hard attention: raise p(s) where the sentence was more probable than usual.
+        """REINFORCE for hard attention: raise p(s) where the sentence was more probable than the baseline.
 
         The paper's learning rule, with a baseline b per word, since sentences differ in length:
 

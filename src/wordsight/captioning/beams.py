@@ -1,4 +1,4 @@
-"""Beams of a beam search: the best texts of every picture in one tensor, and their extension by a word."""
+"""Beams of a beam search: the best texts of every picture in one tensor, and their extension by one word."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_GROUP = 8  # words
+_GROUP = 8  # words per group, see `best_words`
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Beams:
 
     Attributes:
         ids: (P, K, longest), 0 after the last word.
-        log_prob: (P, K), natural logarithms of their probabilities, -inf where there is no text.
+        log_prob: (P, K), natural log-probabilities, -inf where there is no text.
     """
 
     ids: Tensor
@@ -24,7 +24,7 @@ class Beams:
 
     @classmethod
     def blank(cls, pictures: int, count: int, longest: int, log_prob: float, device: torch.device) -> Self:
-        """Texts without a word."""
+        """Texts without words."""
         ids = torch.zeros(pictures, count, longest, dtype=torch.long, device=device)
         return cls(ids, torch.full((pictures, count), log_prob, device=device))
 
@@ -37,31 +37,31 @@ class Beams:
         return Beams(ids, self.log_prob.gather(1, order))
 
     def only(self, chosen: Tensor) -> "Beams":
-        """Keep the `chosen` (P, K) texts, and empty the others."""
+        """Keep the `chosen` (P, K) texts, and mark the others as absent."""
         return Beams(self.ids, self.log_prob.masked_fill(~chosen, -torch.inf))
 
     def joined(self, other: "Beams") -> "Beams":
-        """Concatenate with others."""
+        """Concatenate with the texts of other beams."""
         return Beams(torch.cat([self.ids, other.ids], dim=1), torch.cat([self.log_prob, other.log_prob], dim=1))
 
     def score(self, power: float) -> Tensor:
-        """Log-probability / words^power -> (P, K), "<end>" counted as a word."""
+        """Log-probability / words^power, (P, K); "<end>" counts as a word."""
         if not power:
             return self.log_prob
         return self.log_prob / ((self.ids > 0).sum(dim=2) + 1) ** power
 
 
 def extend(live: Beams, log_probs: Tensor, t: int, width: int) -> tuple[Beams, Tensor]:
-    """The 2W best texts that are one word longer; at least W of them are unfinished, as a text ends in one way only.
+    """The 2W best texts that are one word longer; at least W of them are unfinished, as each text ends in one way only.
 
     Args:
         live: (P, K) texts of t words.
-        log_probs: (P * K, V), of the word after each.
-        t: where that word goes.
+        log_probs: (P * K, V), of the word after each text.
+        t: index of that word.
         width: W.
 
     Returns:
-        (P, 2W) texts, best first, and (P, 2W) which of the P * K rows each comes from.
+        (P, 2W) texts, best first, and (P, 2W) the row, of P * K, that each comes from.
 
     Raises:
         ValueError: W is greater than V.
@@ -79,18 +79,18 @@ def extend(live: Beams, log_probs: Tensor, t: int, width: int) -> tuple[Beams, T
 
 
 def best_words(log_probs: Tensor, so_far: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The most probable continuations of each picture's texts, without ordering the vocabulary.
+    """The most probable continuations of each picture's texts, found without sorting the vocabulary.
 
-    The words are cut into groups, of which the best of each is known after one pass. No word outside the `count` groups
-    with the greatest of these can be among the `count` best.
+    The words are split into groups, and one pass finds the best word of each group. The `count` best words must be in
+    the `count` groups whose best words are most probable.
 
     Args:
         log_probs: (P, K, V), of the next word of each text.
         so_far: (P, K), log-probabilities of the texts.
-        count: how many continuations.
+        count: number of continuations.
 
     Returns:
-        (P, count) log-probabilities, greatest first, -inf where there are no more; and (P, count) text x V + word.
+        (P, count) log-probabilities, greatest first, -inf if there are no more; and (P, count) text x V + word.
     """
     beams, vocabulary = log_probs.shape[1:]
     members = min(_GROUP, vocabulary)

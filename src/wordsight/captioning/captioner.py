@@ -25,27 +25,27 @@ State = Tensor | tuple[Tensor, ...]  # first axis: the row (a picture, a sentenc
 class CaptionModel(Configured):
     """Base class of image captioners.
 
-    A subclass writes `start` and `step`, and inherits the rest. Its constructor's plain
-    keywords are its hyper-parameters, which `config` holds.
+    A subclass writes `start`, `step` and `read`, and inherits the rest. Its constructor's plain keywords are its
+    hyper-parameters, which `config` holds.
 
-    Its input of a picture is one vector (S,): the concatenated features of the first `views` regions and, with
+    The input from a picture is one vector (S,): the concatenated features of the first `views` regions and, with
     `average`, the mean of all its regions.
 
     Args:
-        vocabulary: V, how many words there are, "<end>" and "<unk>" among them.
+        vocabulary: V, number of words, "<end>" and "<unk>" included.
         features: F, size of a region's features.
-        views: 1 sees the whole picture, which is always the first region, or a region alone; a captioner of regions
-            with 2 sees a region and, second, the whole picture. Missing regions are zeros.
-        average: see the mean of all regions too.
+        views: number of first regions that are input. 1: the whole picture, which is always the first region, or one
+            region alone. 2, for a captioner of regions: a region, then the whole picture. Missing regions are zeros.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector.
         hidden: H, size of the last layer's input.
-        image: when the picture is seen: at the `first` step or at `every` one.
-        dropout: 0 to 1.
+        image: when the picture is seen: at the `first` step or at `every` step.
+        dropout: probability, 0 to 1.
     """
 
     task = "caption"  # its kind, a key of `runs.tasks.TASKS`
     attends = False  # whether it has `attention`
-    generates = True  # word by word, with a probability; else it has `lookup` in place of `start` and `step`
+    generates = True  # word by word, with probabilities; else it has `lookup` in place of `start` and `step`
     requires: ClassVar[Mapping[str, object]] = {}  # keys of a recipe, as "data.min_count", that must have these values
     mean: Tensor
     scale: Tensor
@@ -76,15 +76,15 @@ class CaptionModel(Configured):
         self._table: tuple[object, Tensor] | None = None
 
     def start(self, regions: Regions) -> State:
-        """Regions (I, R, F) -> the state before any word, a row a picture."""
+        """Regions (I, R, F) -> the state before any word, one row per picture."""
         raise TypeError(f"{type(self).__name__} has no start")
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further.
+        """One step of generation.
 
         Args:
             state: of B rows.
-            words: (B,) numbers of the last words; 0 before the first one.
+            words: (B,) ids of the last words; 0 before the first word.
 
         Returns:
             (B, V) logits of the next words, and the state after `words`.
@@ -92,7 +92,7 @@ class CaptionModel(Configured):
         raise TypeError(f"{type(self).__name__} has no step")
 
     def attention(self, regions: Regions, ids: Tensor) -> Tensor:
-        """Attention weights before each word of a finished caption, of a captioner that attends.
+        """Attention weights before each word of a finished caption; only of a captioner that `attends`.
 
         Args:
             regions: (1, R, F), of one picture.
@@ -104,7 +104,7 @@ class CaptionModel(Configured):
         raise TypeError(f"{type(self).__name__} has no attention")
 
     def gates(self, regions: Regions, ids: Tensor) -> Tensor | None:
-        """How much each word of a caption comes from what is looked at: (T,), 0 to 1; None of one without a gate.
+        """Gate values: how much each word of a caption comes from regions, (T,), 0 to 1; None without a gate.
 
         Args:
             regions: (1, R, F), of one picture.
@@ -118,7 +118,7 @@ class CaptionModel(Configured):
         Args:
             regions: (I, R, F).
             vocabulary: the model's.
-            count: how many captions of each picture, at least 1.
+            count: maximum number of captions per picture, at least 1.
 
         Returns:
             For each picture at most `count` distinct captions, best first, each with its confidence, 0 to 1.
@@ -143,7 +143,7 @@ class CaptionModel(Configured):
         return torch.stack(logits, dim=1)[mask]
 
     def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word in nats, "<end>" counted as one, a scalar.
+        """Mean cross-entropy per word in nats, a scalar; "<end>" counts as a word.
 
         Args:
             batch: pictures and sentences.
@@ -157,7 +157,7 @@ class CaptionModel(Configured):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are; the CPU where it has none."""
+        """The device of its weights; the CPU if it has none."""
         return next((weight.device for weight in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     def likelihood(self, batches: Iterable[Batch]) -> dict[str, float]:
@@ -166,7 +166,7 @@ class CaptionModel(Configured):
 
     @torch.no_grad()
     def perplexity(self, batches: Iterable[Batch]) -> float:
-        """Perplexity: the exponential of the mean cross-entropy of a word; leaves the model in evaluation mode."""
+        """Perplexity: the exponential of the mean cross-entropy per word; leaves the model in evaluation mode."""
         self.eval()
         total, count = 0.0, 0
         for batch in batches:
@@ -181,7 +181,7 @@ class CaptionModel(Configured):
         mean 0 and, over all columns together, variance 1.
 
         Args:
-            batches: gives every picture of the training split with all its sentences, whenever it is called.
+            batches: each call yields every picture of the training split with all its sentences.
             labels: not used here.
         """
         said = torch.ones_like(self.output.bias)  # add-one smoothing
@@ -203,7 +203,7 @@ class CaptionModel(Configured):
     def said(self, words: Tensor) -> Tensor:
         """Input of words (...) to the recurrence -> (..., G).
 
-        Without gradients it is looked up in a table of all words, rebuilt when a weight changed.
+        Without gradients it is looked up in a table of all words, which is rebuilt after a weight changes.
         """
         if self.training or torch.is_grad_enabled():
             return self.read(self.dropout(self.words(words)))
@@ -257,5 +257,5 @@ def run(recurrence: nn.RNNBase, values: Tensor, mask: Tensor, state: State | Non
 
 
 def full(logits: Tensor) -> Tensor:
-    """In float32 at least: 8 bits are too few for a softmax over thousands of words."""
+    """Logits in at least float32: bfloat16's 8 bits are too few for a softmax over thousands of words."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Captions as text, and the selection of region captions to show."""
+"""Captions as text, and the choice of region captions to show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from wordsight.vision.notebook import COLOUR, Shown, frame, outlined, png, scene
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST = 6  # regions shown
+MOST = 6  # maximum number of regions shown
 OVERLAP = 0.5  # IoU above which two regions are near-duplicates
 
 
@@ -27,14 +27,14 @@ class Caption:
     """A caption in words.
 
     Attributes:
-        text: its words, between single spaces.
-        log_prob: natural logarithm of its probability; 0 of one that was looked up, which has none.
-        confidence: the geometric mean of the probabilities of its words, 0 to 1, as in `decode.Hypothesis`; of one that
-            was looked up what `CaptionModel.lookup` says.
-        sure: how likely its main noun is right, 0 to 1 (`certain.py`); None where that was not learned.
-        certain: whether it may be given as a fact; None as of `sure`.
-        things: what else is seen, likeliest first, with how likely it is there; the same of all captions of a picture.
-        picture: what is described, to show it in a notebook; None where that is not known.
+        text: its words, joined by single spaces.
+        log_prob: natural log-probability; 0 for a caption that was looked up, which has none.
+        confidence: the geometric mean of its word probabilities, 0 to 1, as in `decode.Hypothesis`; for a caption that
+            was looked up, the confidence that `CaptionModel.lookup` gives.
+        sure: probability that its main noun is right, 0 to 1 (`certain.py`); None without a calibration.
+        certain: whether it may be given as a fact; None without a calibration.
+        things: the things seen, likeliest first, with their confidences; the same for all captions of a picture.
+        picture: the picture described, to show it in a notebook; None if it is not known.
     """
 
     text: str
@@ -47,15 +47,15 @@ class Caption:
 
     @property
     def answer(self) -> str:
-        """The caption, or if it is not certain "probably an espresso; a cup", or "cannot tell"."""
+        """The caption; if it is not certain, for example "probably an espresso; a cup", or "cannot tell"."""
         return answer(self.text, self.certain, self.things)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values, as `wordsight caption --json` prints them."""
+        """The caption as plain values, as `wordsight caption --json` prints them."""
         return self._plain() | {"sure": self.sure, "certain": self.certain}
 
     def to_pandas(self) -> "DataFrame":
-        """The same as a table of one row.
+        """The caption as a table of one row.
 
         Raises:
             InputError: pandas is not installed.
@@ -70,7 +70,7 @@ class Caption:
         return scene(self._thumbnail(), self._shown(), f"{self.answer} (confidence {self.confidence:.2f})")
 
     def _repr_png_(self) -> bytes | None:
-        """The picture with its region, for a notebook; None where it is not known, or cannot be opened any more."""
+        """The picture with its region, for a notebook; None if it is not known or can no longer be opened."""
         image = self._thumbnail()
         return None if image is None else png(outlined(image, self._shown()))
 
@@ -78,7 +78,7 @@ class Caption:
         return []
 
     def _thumbnail(self) -> Image.Image | None:
-        """The picture; None where it is not known, or cannot be opened any more."""
+        """The picture; None if it is not known or can no longer be opened."""
         return None if self.picture is None else reopened(self.picture)
 
 
@@ -93,7 +93,7 @@ class RegionCaption(Caption):
     box: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values, as `wordsight caption --regions --json` prints them."""
+        """The caption as plain values, as `wordsight caption --regions --json` prints them."""
         return self._plain() | {"box": self.box}
 
     def _shown(self) -> list[Shown]:
@@ -101,7 +101,7 @@ class RegionCaption(Caption):
 
 
 def in_words(caption: Hypothesis, vocabulary: Vocabulary) -> Caption:
-    """A caption's ids as words; in English "a" and "an" agree with the next word."""
+    """A caption's ids as words; in English, "a" and "an" agree with the next word."""
     words = [vocabulary.words[word] for word in caption.ids]
     english = "an" in vocabulary and "the" in vocabulary
     return Caption(" ".join(agree(words) if english else words), caption.log_prob, caption.confidence)
@@ -110,12 +110,12 @@ def in_words(caption: Hypothesis, vocabulary: Vocabulary) -> Caption:
 def distinct(snippets: Sequence[RegionCaption], *, most: int = MOST, overlap: float = OVERLAP) -> list[RegionCaption]:
     """Non-maximum suppression of region captions: the most confident, with distinct words and regions.
 
-    A caption is left out when a more confident one has the same words, or its region overlaps that one's by an IoU
+    A caption is left out if a more confident one has the same words, or a region that overlaps its region with an IoU
     above `overlap`.
 
     Args:
-        snippets: of one picture.
-        most: the greatest number to return.
+        snippets: region captions of one picture.
+        most: the maximum number to return.
         overlap: an IoU, 0 to 1.
 
     Returns:

@@ -1,13 +1,13 @@
-"""Calibrated abstention: whether a caption may be given as a fact, and the answer in its place.
+"""Calibrated abstention: whether a caption may be given as a fact, and what to answer otherwise.
 
 Every noun of a caption is compared with three sources: the things that the classifier and the detector name
 (`things.py`), the word vectors of the regions, and the captioner's probability of the word. A logistic regression,
-fitted on sentences of people, gives the probability that the noun is right:
+fitted on captions by people, gives the probability that the noun is right:
 
     log odds = a (log odds of the likeliest thing of that name) + b (greatest cosine of a region) + c log p(word) + d
 
-A caption is as sure as its first noun, the main one. It is certain where that reaches a threshold and every other noun
-a lower one. `wordsight calibrate` fits all of it and keeps it beside the weights.
+A caption is as sure as its first noun, the main one. It is certain if that noun reaches one threshold and every other
+noun a lower one. `wordsight calibrate` fits all of this and saves it beside the weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ from wordsight.text.word_table import word_table
 from wordsight.vision.classes import Classes
 
 CERTAIN = "certain.json"
-MOST = 5  # things named at most
-LEAST = 0.2  # confidence of a thing worth naming
-PROBABLY = 0.5  # confidence of a thing named in place of a caption
-NOUNS = 4  # inputs of a noun's regression, the last 1
+MOST = 5  # maximum number of things named
+LEAST = 0.2  # least confidence of a named thing
+PROBABLY = 0.5  # least confidence of a thing named in place of a caption
+NOUNS = 4  # number of inputs of a noun's regression; the last input is 1
 _PEOPLE = (
     "person people man men woman women boy boys girl girls child children kid kids baby babies guy guys lady ladies "
     "toddler player players skier skiers surfer surfers snowboarder skateboarder skateboarders crowd couple"
@@ -41,15 +41,15 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration: weights and thresholds fitted on the sentences of people.
+    """Calibration: weights and thresholds, fitted on captions by people.
 
     Attributes:
-        things: weights of `Kinds.inputs`, a row for each sort of kind.
+        things: weights of `Kinds.inputs`, one row for each sort of kind.
         nouns: weights of a noun's inputs.
         main: threshold for a caption's first noun to be certain.
         other: threshold for every other noun.
-        pictures: how many it was fitted on.
-        sentences: how many these have.
+        pictures: number of pictures that it was fitted on.
+        sentences: number of their sentences.
     """
 
     things: list[list[float]]
@@ -81,11 +81,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Seen:
-    """Evidence of a picture, without its caption.
+    """Evidence in a picture, apart from its caption.
 
     Attributes:
-        confidence: (K,) how likely people mention each kind of thing.
-        things: the likeliest, likeliest first, at most `MOST`.
+        confidence: (K,) probability that people mention each kind of thing.
+        things: the likeliest things, likeliest first, at most `MOST`.
         meaning: (R, M) word vectors of its regions.
     """
 
@@ -98,9 +98,9 @@ class Verdict(TypedDict):
     """The judgement of a caption.
 
     Attributes:
-        sure: how likely its main noun is right, 0 to 1; 0 without any noun.
+        sure: probability that its main noun is right, 0 to 1; 0 if it has no noun.
         certain: whether it may be given as a fact.
-        things: other things seen.
+        things: the things seen in the picture, likeliest first.
     """
 
     sure: float
@@ -113,9 +113,9 @@ class Judge:
 
     Attributes:
         calibration: weights and thresholds.
-        classes: of the classifier and the detector.
-        kinds: of things.
-        table: of word vectors.
+        classes: the classes of the classifier and the detector.
+        kinds: the kinds of things.
+        table: the word vectors.
         names: (K, M) vectors of the kinds' names.
     """
 
@@ -124,7 +124,7 @@ class Judge:
 
         Args:
             calibration: weights and thresholds.
-            blocks: which columns of a region come from what; `vision/classes.py` reads them.
+            blocks: a region's feature columns by source; `vision/classes.py` reads them.
             labels: the names of the detector's classes.
 
         Raises:
@@ -137,10 +137,10 @@ class Judge:
         self._person = self.kinds.names.index("person") if "person" in labels else None
 
     def look(self, features: Rows, boxes: Rows) -> Seen:
-        """Evidence of a picture.
+        """Collect the evidence in a picture.
 
         Args:
-            features: (R, F) of its regions, the first the whole picture.
+            features: (R, F) features of its regions; the first region is the whole picture.
             boxes: (R, 4) `xyxy` fractions.
         """
         likely, found = self.classes.likely(features), self.classes.found(features)
@@ -156,12 +156,12 @@ class Judge:
         return features[:, self._columns]
 
     def nouns(self, words: Sequence[str], log_probs: Sequence[float], seen: Seen) -> tuple[list[str], Numbers]:
-        """The nouns of a caption, and the regression's inputs of each, (N, NOUNS).
+        """The nouns of a caption, and the regression's inputs for each, (N, NOUNS).
 
         Args:
-            words: of the caption.
-            log_probs: of each word, natural logarithms.
-            seen: its picture.
+            words: the caption's words.
+            log_probs: natural log-probability of each word.
+            seen: the evidence in its picture.
         """
         places = heads(words, self.table)
         known = np.ones((len(places), NOUNS))
@@ -196,7 +196,7 @@ class Judge:
 
 
 def answer(text: str, certain: bool | None, things: Sequence[Thing]) -> str:
-    """The answer for a picture: its caption, or if that is not certain the likely things, or "cannot tell"."""
+    """The answer for a picture: its caption; if that is not certain, the likely things, or "cannot tell"."""
     if certain or certain is None:
         return text
     likely = [thing.name for thing in things if thing.confidence >= PROBABLY]

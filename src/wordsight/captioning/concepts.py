@@ -2,15 +2,15 @@
 
 Its input is not the features but the probability of each of the K commonest words (`word_detector.py`; Fang et al.
 2015, You et al. 2016) and a few principal components of the features. Both can be synthesised for sentences without
-a picture: word shares of the sentences of one picture, mapped by a ridge regression fitted on real pictures, plus the
+a picture: the word shares of one picture's sentences, mapped by a ridge regression fitted on real pictures, plus the
 residual of a random picture:
 
     seen(picture)   = A said(picture) + c + error(picture)           fitted by ridge regression
     seen(sentences) = A said(sentences) + c + error(random picture)
 
 So the captioner learns how far to trust detected words: words of a sentence may be detected faintly or missed, and
-similar ones detected as well. CapDec (Nukrai et al. 2022) does this with vectors of sentences and plain noise, ViECap
-(Fei et al. 2023) with names of things dropped at random.
+similar words may be detected as well. CapDec (Nukrai et al. 2022) does this with sentence vectors and plain noise,
+ViECap (Fei et al. 2023) with names of things dropped at random.
 """
 
 import math
@@ -34,16 +34,16 @@ class Concepts(ShowAndTell):
     """The LSTM captioner on detected words.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        concepts: K, how many words are detected, the commonest ones.
-        components: P, how many principal components of the features.
-        rank: of the word detector.
+        concepts: K, number of words that are detected, the commonest ones.
+        components: P, number of principal components of the features.
+        rank: rank of the word detector.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state.
-        dropout: everywhere but on recurrent links, 0 to 1.
-        labels: L, how many of the features are detector labels.
-        meanings: M, how many of the features are the region's word vector.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
+        labels: L, number of the features that are detector labels.
+        meanings: M, number of the features that are the region's word vector.
     """
 
     basis: Tensor  # (D, P)
@@ -81,7 +81,7 @@ class Concepts(ShowAndTell):
         self.detector.names.copy_(meanings[FIRST : FIRST + self.concepts])
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Before the first step: fit the word detector and the map from words to inputs, then as the base class."""
+        """Fit the word detector and the map from words to inputs, then as the base class; before the first step."""
         looks, alike, said = [], [], []
         for batch in batches():
             looks.append(self.detector.look(batch.regions))
@@ -94,7 +94,7 @@ class Concepts(ShowAndTell):
         strength, basis = torch.linalg.eigh(centred.T @ centred / len(looked))  # weakest first
         told_apart = odds.sigmoid().sqrt().var(dim=0, correction=0).sum()
         evenly = told_apart / strength[-self.components :].sum().clamp(min=1e-9)
-        self.basis.copy_(basis[:, -self.components :] * evenly.sqrt())  # they weigh as much as the words do
+        self.basis.copy_(basis[:, -self.components :] * evenly.sqrt())  # components vary as much as the words do
         found = torch.cat([odds, centred @ self.basis], dim=1)  # (I, K + P), as if these pictures were new
         given = torch.cat([told, torch.ones_like(told[:, :1])], dim=1)
         penalty = RIDGE * torch.eye(given.shape[1], dtype=given.dtype)
@@ -117,9 +117,9 @@ class Concepts(ShowAndTell):
         return Lessons(*self._fitted, texts, picture)
 
     def loss(self, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of a word; in training estimated by a sampled softmax.
+        """Mean cross-entropy per word; in training without weights, estimated by a sampled softmax.
 
-        The softmax there is over the words of the batch and a random sample of others, reweighted to stand for the rest
+        That softmax is over the words of the batch and a random sample of others, reweighted to stand for the rest
         (importance sampling, Bengio and Senecal 2003).
         """
         if weights is not None or not self.training:
@@ -150,19 +150,19 @@ class Concepts(ShowAndTell):
 
 
 class Seen(Regions):
-    """Inputs computed before: features (I, 1, K + P) are log-odds of words, and principal components."""
+    """Inputs computed beforehand: features (I, 1, K + P) are log-odds of words, and principal components."""
 
 
 class Lessons:
     """Training data, as a table of `Seen`.
 
     Args:
-        real: (I, K + P), of pictures.
+        real: (I, K + P), inputs of real pictures.
         mapped: (K + 1, K + P), A and c.
-        errors: (I, K + P), of that map.
-        texts: (N, T) sentences of J missing pictures; these come after the others, and are synthesised anew at each
-            `gather`.
-        picture: (N,), which of the J each sentence belongs to.
+        errors: (I, K + P), residuals of that map.
+        texts: (N, T) sentences of J missing pictures, which come after the others; each `gather` synthesises their
+            inputs anew.
+        picture: (N,), the missing picture, 0 to J - 1, of each sentence.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Lessons:
         self._texts, self._picture = texts, picture
 
     def __len__(self) -> int:
-        """I + J."""
+        """Number of pictures, I + J."""
         return len(self._real) + (0 if self._picture is None else int(self._picture[-1]) + 1)
 
     def gather(self, indices: Tensor, places: Tensor | None = None) -> Seen:

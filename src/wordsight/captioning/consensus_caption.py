@@ -13,9 +13,9 @@ class ConsensusCaption(NearestCaption):
     """Copies the caption on which the nearest training pictures agree.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        neighbours: how many pictures, at most all.
+        neighbours: number of nearest pictures whose sentences are compared; at most all are.
     """
 
     def __init__(self, vocabulary: int, features: int, *, neighbours: int = NEIGHBOURS) -> None:
@@ -26,7 +26,7 @@ class ConsensusCaption(NearestCaption):
         self._likeness: tuple[object, Likeness, list[int]] | None = None
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """The sentences of the nearest pictures by their mean similarity to the others, with that similarity."""
+        """Sentences of the nearest pictures, ranked by mean similarity to the others, each with that similarity."""
         known, (likeness, first) = self.pictures.float(), self._alike()
         nearest = neighbours(self._seen(regions), known, min(self.neighbours, len(known)))
         ranked = (likeness.ranked(rows) for rows in nearest.tolist())

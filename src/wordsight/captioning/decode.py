@@ -1,9 +1,9 @@
 """Decoding: greedy, beam search and sampling, for any model with `start` and `step`.
 
-Pictures and all their beams go through the model together, a row each, in blocks that a processor's cache can hold;
-finished rows leave. A caption is never empty, has no "<unk>" unless allowed, and repeats neither a word in a row nor
-any three words, so it cannot loop. Content words may be limited to `once`: models stutter ("a dog next to a dog") far
-more often than people mean it. These rules only exclude words: probabilities are the model's own, over all its words.
+Pictures and all their beams go through the model together, one row each, in blocks that fit a processor's cache;
+finished rows are removed. A caption is never empty, has no "<unk>" unless allowed, and repeats neither a word in a row
+nor any three words, so it cannot loop. Content words may be limited to `once`: models stutter ("a dog next to a dog")
+far more often than people mean it. These rules only exclude words; probabilities are the model's, over all its words.
 """
 
 import math
@@ -20,17 +20,17 @@ from wordsight.captioning.captioner import END, State, pick
 from wordsight.captioning.rules import Rules
 from wordsight.text.vocabulary import LONGEST
 
-ROWS = 768  # rows at once: with fewer, matrix products are slow; with more, logits fall out of the cache
+ROWS = 768  # rows per block: with fewer, matrix products are slow; with more, logits fall out of the cache
 
 
 class Steps(Protocol):
     """What decoding needs of a model; a `CaptionModel` in evaluation mode has it."""
 
     def start(self, regions: Regions) -> State:
-        """Regions (I, R, F) -> the state before any word, a row a picture."""
+        """Regions (I, R, F) -> the state before any word, one row per picture."""
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """The last words (B,), 0 before the first -> logits (B, V) of the next ones, and the state after them."""
+        """The last words (B,), 0 before the first -> logits (B, V) of the next words, and the state after `words`."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Hypothesis:
     """A decoded caption.
 
     Attributes:
-        ids: of its words, without "<end>".
-        log_prob: natural logarithm of its probability, "<end>" included unless it was cut at the longest length.
-        confidence: the geometric mean of its word probabilities, "<end>" counted as one, 0 to 1. Unlike the probability
-            it does not fall with length, so one threshold fits captions of all lengths.
+        ids: ids of its words, without "<end>".
+        log_prob: natural log-probability, "<end>" included unless the caption was cut at the longest length.
+        confidence: the geometric mean of its word probabilities, 0 to 1; "<end>" counts as a word. Unlike the
+            probability, it does not fall with length, so one threshold fits captions of all lengths.
     """
 
     ids: tuple[int, ...]
@@ -57,9 +57,9 @@ def greedy(
     Args:
         model: the captioner.
         regions: (I, R, F), of I pictures.
-        longest: most words of a caption; longer ones are cut.
+        longest: maximum number of words in a caption; longer captions are cut.
         unknown: allow "<unk>".
-        once: (V,) bool, words that occur at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for no such word.
 
     Returns:
         For each picture a list of one caption.
@@ -67,7 +67,7 @@ def greedy(
     _check(longest)
 
     def choose(log_probs: Tensor, going: Tensor, t: int) -> Tensor:
-        return log_probs.max(dim=1).indices  # as argmax, in half its time
+        return log_probs.max(dim=1).indices  # argmax, in half the time of `argmax`
 
     blocks = _blocks(regions, 1)
     rules = Rules(unknown, once)
@@ -92,14 +92,14 @@ def sample(
     Args:
         model: the captioner.
         regions: (I, R, F), of I pictures.
-        count: captions a picture.
+        count: captions per picture.
         temperature: above 0; below 1 sharpens the distribution, above 1 flattens it.
         top_k: draw from the k most probable words only; 0 for all.
-        top_p: draw from the fewest words that have this probability together (the nucleus), above 0, to 1.
+        top_p: draw from the nucleus: the smallest set of words whose probabilities sum to at least this; above 0, to 1.
         generator: of random numbers; None for torch's own.
-        longest: most words of a caption; longer ones are cut.
+        longest: maximum number of words in a caption; longer captions are cut.
         unknown: allow "<unk>".
-        once: (V,) bool, words that occur at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for no such word.
 
     Returns:
         For each picture `count` captions, most probable first.
@@ -147,19 +147,19 @@ def beam(
     Args:
         model: the captioner.
         regions: (I, R, F), of I pictures.
-        width: W, partial captions kept.
+        width: W, number of partial captions kept.
         n_best: captions to return, at most W.
-        length_normalise: captions are ranked by log-probability / words^this, "<end>" counted as a word: 0 (or False)
-            ranks by probability, which prefers short ones, 1 (or True) by confidence.
-        longest: most words of a caption; unfinished ones come last.
+        length_normalise: p, to rank captions by log-probability / words^p, "<end>" counted as a word: 0 (or False)
+            ranks by probability, which prefers short captions; 1 (or True) ranks by confidence.
+        longest: maximum number of words in a caption; unfinished captions come last.
         unknown: allow "<unk>".
-        once: (V,) bool, words that occur at most once in a caption; None for none.
+        once: (V,) bool, words that occur at most once in a caption; None for no such word.
 
     Returns:
-        For each picture `n_best` captions, best first; fewer where there are no more.
+        For each picture `n_best` captions, best first; fewer if there are no more.
 
     Raises:
-        ValueError: a number out of its range, or a beam wider than the vocabulary.
+        ValueError: a number is out of its range, or the beam is wider than the vocabulary.
     """
     if not 1 <= n_best <= width or length_normalise < 0:
         raise ValueError(
@@ -172,7 +172,7 @@ def beam(
 
 
 def _blocks(regions: Regions, texts: int) -> Iterator[Regions]:
-    """Batches of the pictures, in order, of about ROWS rows with `texts` for each picture."""
+    """Blocks of the pictures, in order, of about ROWS rows, with `texts` rows per picture."""
     pictures = max(1, ROWS // texts)
     parts = (part.split(pictures) for part in (regions.features, regions.mask, regions.boxes))
     return (type(regions)(*block) for block in zip(*parts, strict=True))
@@ -189,7 +189,7 @@ def _search(
     ended = Beams.blank(len(going), n_best, longest, -torch.inf, device)
     captions: list[list[Hypothesis]] = [[] for _ in range(len(going))]
     for t in range(longest):
-        logits, state = model.step(state, live.ids[..., t - 1].flatten())  # the last column, still 0, before any word
+        logits, state = model.step(state, live.ids[..., t - 1].flatten())  # before any word: the last column, still 0
         log_probs = rules.apply(logits, live.ids[..., :t].flatten(0, 1))
         live, ended, rows = _grow(live, ended, log_probs, t, width, power)
         hope = live.log_prob[:, 0] / longest**power  # upper bound of the score
@@ -207,11 +207,11 @@ def _search(
 def _grow(
     live: Beams, ended: Beams, log_probs: Tensor, t: int, width: int, power: float
 ) -> tuple[Beams, Beams, Tensor]:
-    """Extend the beams by a word.
+    """Extend the beams by one word.
 
     Returns:
-        The `width` best unfinished texts, the best finished ones, as many as before, and which rows of `log_probs`
-        the former continue, (P, W).
+        The `width` best unfinished texts; the best finished ones, as many as before; and the rows of `log_probs`
+        that the unfinished texts continue, (P, W).
     """
     longer, rows = extend(live, log_probs, t, width)  # (P, 2W), best first
     ending = longer.ids[..., t] == END
@@ -236,8 +236,8 @@ def _walk(
 ) -> list[list[Hypothesis]]:
     """`count` independent captions of each picture of one block, word by word.
 
-    `choose` is given log-probabilities (B, V), which of all the captions these are (B,) and how many words they have;
-    it answers the next word of each (B,).
+    `choose` receives log-probabilities (B, V), the indices (B,) of these captions among all, and their number of
+    words; it returns the next word of each, (B,).
     """
     rows = torch.arange(len(regions.mask), device=regions.mask.device).repeat_interleave(count)
     going = torch.arange(len(rows), device=rows.device)  # (B,), unfinished captions
@@ -245,7 +245,7 @@ def _walk(
     log_prob = torch.zeros(len(rows), device=rows.device)
     captions: list[list[Hypothesis]] = [[] for _ in range(len(regions.mask))]
     for t in range(longest):
-        logits, state = model.step(state, ids[:, t - 1])  # the last column, still 0, before any word
+        logits, state = model.step(state, ids[:, t - 1])  # before any word: the last column, still 0
         log_probs = rules.apply(logits, ids[:, :t])
         word = ids[:, t] = choose(log_probs, going, t)
         log_prob = log_prob + log_probs.gather(1, word[:, None])[:, 0]
@@ -260,15 +260,15 @@ def _walk(
 
 
 def _draw(log_probs: Tensor, top_k: int, top_p: float, chance: Tensor) -> Tensor:
-    """Words (B,) by log-probabilities (B, V), which need not add up to 1, and chance (B,), 0 to 1."""
+    """Sample words (B,) from log-probabilities (B, V), not necessarily normalised, by random `chance` (B,), 0 to 1."""
     probability, words = log_probs.softmax(dim=1), None
-    if top_k or top_p < 1:  # only then does the order matter
+    if top_k or top_p < 1:  # only these need the order
         probability, words = probability.sort(dim=1, descending=True)
         probability = probability.masked_fill(probability.cumsum(dim=1) - probability >= top_p, 0.0)
         probability[:, top_k or probability.shape[1] :] = 0.0
     reached = probability.cumsum(dim=1)
     place = (reached <= chance[:, None] * reached[:, -1:]).sum(dim=1)
-    last = probability.shape[1] - 1 - (probability > 0).flip(1).int().argmax(dim=1)  # that there is
+    last = probability.shape[1] - 1 - (probability > 0).flip(1).int().argmax(dim=1)  # last word with any probability
     place = torch.minimum(place, last)
     return place if words is None else words.gather(1, place[:, None])[:, 0]
 
@@ -280,7 +280,7 @@ def _captions(beams: Beams) -> list[list[Hypothesis]]:
 
 
 def _caption(ids: list[int], log_prob: float) -> Hypothesis:
-    """A caption from a padded row, which "<end>" ends if there was room."""
+    """A caption from a padded row, which "<end>" terminates if there was room."""
     length = ids.index(END) if END in ids else len(ids)
     return Hypothesis(tuple(ids[:length]), log_prob, math.exp(log_prob / min(length + 1, len(ids))))
 

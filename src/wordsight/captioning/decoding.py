@@ -1,4 +1,4 @@
-"""Decoding settings: of beam search and sampling, checked."""
+"""Decoding settings: those of beam search and sampling, checked."""
 
 import math
 from collections.abc import Callable
@@ -17,17 +17,17 @@ BEAM = 3  # default beam width
 
 
 class Decoding(TypedDict, total=False):
-    """Decoding settings.
+    """Decoding settings, with their defaults in parentheses.
 
     Attributes:
-        beam: the width of the beam (3), not for `sample`; 1 takes the most probable word at every step.
-        n_best: captions of each picture (1); at most as many as the beam is wide.
-        length_normalise: captions are ranked by log-probability / words^this (0), not for `sample`.
+        beam: beam width (3), not for `sample`; 1 takes the most probable word at every step.
+        n_best: captions per picture (1); at most `beam`, except with `sample`.
+        length_normalise: p, to rank captions by log-probability / words^p (0); not for `sample`.
         sample: draw words at random (False).
         temperature: only for `sample`: below 1 sharpens the distribution (1).
         top_k: only for `sample`: draw from the k most probable words; 0 for all (0).
-        top_p: only for `sample`: draw from the fewest words that have this probability together (1).
-        seed: of `sample` (0).
+        top_p: only for `sample`: draw from the smallest set of words whose probabilities sum to at least this (1).
+        seed: only for `sample`: seed of the random numbers (0).
     """
 
     beam: int
@@ -57,7 +57,7 @@ def decoder(
     """Make a decoder of captions with the settings of `Decoding`.
 
     Raises:
-        InputError: a number out of its range, or one that is for `sample` without it.
+        InputError: a number is out of its range, or is for `sample` and given without it.
     """
     if beam < 1:
         raise InputError(f"beam = {beam}: expected at least 1.")

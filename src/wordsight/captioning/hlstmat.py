@@ -1,19 +1,19 @@
-"""hLSTMat: which words need to look, and at which frames.
+"""hLSTMat: temporal attention with a gate for how much each word comes from frames.
 
 Song et al. 2017, "Hierarchical LSTM with Adjusted Temporal Attention for Video Captioning". A lower LSTM follows the
-words, an upper one what they mean together; frames are attended to by the lower one, and a gate beta says how much the
-next word comes from frames ("dog") or from language ("the"). With frames v_1 .. v_n:
+words, an upper one their joint meaning; the lower one attends to frames, and a gate beta says how much the next word
+comes from frames ("dog") rather than from language ("the"). With frames v_1 .. v_n:
 
     h_t     = LSTM(E y_{t-1}, h_{t-1})                     words
     hbar_t  = LSTM(h_t, hbar_{t-1})                        meaning
     alpha_t = softmax over i of w . tanh(W_a h_t + U_a v_i + b_a)
-    c_t     = sum over i of alpha_ti v_i                   what is seen
+    c_t     = sum over i of alpha_ti v_i                   frames, attended
     beta_t  = sigmoid(W_s h_t)
-    cbar_t  = beta_t c_t + (1 - beta_t) hbar_t             adjusted: what is seen, or what is said
+    cbar_t  = beta_t c_t + (1 - beta_t) hbar_t             adjusted: frames or language
     p(y_t)  = softmax(U_p tanh(W_p [h_t ; cbar_t] + b_p) + d)
 
-The paper writes c_t with a factor 1/n, which its program has not. Without the adjustment and the upper LSTM this is
-temporal attention (Yao et al. 2015).
+The paper writes c_t with a factor 1/n, which its program does not have. Without the adjustment and the upper LSTM this
+is temporal attention (Yao et al. 2015).
 """
 
 import torch
@@ -25,18 +25,18 @@ from wordsight.captioning.recurrence import Recurrence
 
 
 class HLSTMat(CaptionModel):
-    """The captioner that knows when to look.
+    """The captioner with adjusted temporal attention.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a frame's features.
         words: E, size of a word vector (the paper: 512).
         hidden: H, size of both LSTMs (512).
-        adjusted: whether the gate beta mixes what is seen with what is said; without it there is no upper LSTM: plain
-            temporal attention.
-        order: add to each frame where it stands in the clip (sines of its place, Vaswani et al. 2017), which attention
-            alone cannot tell.
-        dropout: on what goes into and comes out of the LSTMs, 0 to 1.
+        adjusted: whether the gate beta mixes frames with language; if not, there is no upper LSTM, only plain temporal
+            attention.
+        order: whether to add a positional encoding to each frame (sines and cosines, Vaswani et al. 2017), since
+            attention alone ignores order.
+        dropout: probability, 0 to 1, on the word and frame inputs, between the LSTMs and before the output.
     """
 
     attends = True
@@ -68,14 +68,14 @@ class HLSTMat(CaptionModel):
         self.deep = nn.Linear(2 * hidden, hidden)  # W_p, b_p
 
     def start(self, regions: Regions) -> State:
-        """Look at the frames once.
+        """The initial state, from the frames.
 
         Args:
             regions: (I, 1 + n, F), the whole clip first.
 
         Returns:
             h, c and those of the upper LSTM (I, H) each, frames and their keys (I, 1 + n, H) each, and the mask
-            (I, 1 + n), False for the whole clip where there are frames.
+            (I, 1 + n), False for the whole clip if it has frames.
         """
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
         values = self.frame((features - self.mean) * self.scale)
@@ -88,11 +88,11 @@ class HLSTMat(CaptionModel):
         return (*self.first(mean).tanh().chunk(4, dim=1), values, self.key(values), frames)
 
     def read(self, words: Tensor) -> Tensor:
-        """What word vectors give the lower LSTM's four gates: (..., E) -> (..., 4H)."""
+        """Word vectors' input to the lower LSTM's four gates: (..., E) -> (..., 4H)."""
         return self.input(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         assert isinstance(state, tuple)
         logits, _, _, state = self._next(state, self.said(words))
         return logits, state
@@ -108,7 +108,7 @@ class HLSTMat(CaptionModel):
 
     @torch.no_grad()
     def gates(self, regions: Regions, ids: Tensor) -> Tensor | None:
-        """The beta of each word of a caption (T,) -> (T,): 1 comes from frames, 0 from language alone."""
+        """The beta of each word of a caption (T,) -> (T,): 1 is frames alone, 0 language; None if not `adjusted`."""
         return self._told(regions, ids)[2][:-1] if self.adjusted else None
 
     def _told(self, regions: Regions, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,7 +116,7 @@ class HLSTMat(CaptionModel):
         return self._unroll(Batch(regions, words, ids.new_zeros(1)))
 
     def _unroll(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Teacher forcing: of the M words and ends in order, logits (M, V), alpha (M, 1 + n) and beta (M,)."""
+        """Teacher forcing: logits (M, V), alpha (M, 1 + n) and beta (M,) of the M words and "<end>"s, in order."""
         given, _, mask = framed(batch.words)
         state, steps = pick(self.start(batch.regions), batch.picture), []
         assert isinstance(state, tuple)
@@ -127,7 +127,7 @@ class HLSTMat(CaptionModel):
         return logits, alpha, beta
 
     def _next(self, state: tuple[Tensor, ...], said: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
-        """A step: what a word gives (B, 4H) -> logits (B, V), alpha (B, 1 + n), beta (B,), the state."""
+        """One step: the words' input (B, 4H) -> logits (B, V), alpha (B, 1 + n), beta (B,), the state."""
         h, c, above, kept, values, keys, frames = state
         h, c = self.lower.step(said, (h, c))
         energies = self.energy((keys + self.query(h)[:, None]).tanh()).squeeze(2)
@@ -143,7 +143,7 @@ class HLSTMat(CaptionModel):
 
 
 def positions(values: Tensor) -> Tensor:
-    """Sines and cosines of each frame's place: like (I, n, H) -> (n, H)."""
+    """Positional encoding, sines and cosines of each frame's index: values (I, n, H) -> (n, H)."""
     count, size = values.shape[1:]
     place = torch.arange(count, device=values.device)[:, None]
     rate = 100.0 ** (-torch.arange(0, size, 2, device=values.device) / size)

@@ -1,4 +1,4 @@
-"""Language CNN: convolutions over the last 16 words, a layer where the picture joins, and a recurrence above.
+"""Language CNN: convolutions over the last 16 words, a layer that adds the picture, and a recurrence above.
 
 Gu et al. 2017, "An Empirical Study of Language CNN for Image Captioning".
 """
@@ -25,19 +25,19 @@ class LanguageCNN(CaptionModel):
         r_t = recurrence(r_{t-1}, [x_t, m_t])
         P(word) = softmax(W_o r_t + b)
 
-    x_t is START or the word before, beside m_t as in the authors' program; before START all x are 0. A convolution over
-    windows that move on by one word is one convolution over the sentence, so nothing is computed twice: `step` keeps
-    the last inputs of each.
+    x_t is START or the previous word, beside m_t as in the authors' program; before START all x are 0. Convolutions
+    over windows that shift by one word are one convolution over the sentence, so nothing is computed twice: `step`
+    keeps the last inputs of each convolution.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector (512 in the paper).
-        hidden: H, size of what convolutions give, of m_t and of the recurrent state (512 in the paper).
+        hidden: H, size of the convolutions' outputs, of m_t and of the recurrent state (512 in the paper).
         recurrence: `rnn`, `lstm`, `gru` or `rhn`.
-        dropout: on words, features, m_t and r_t, 0 to 1.
+        dropout: probability, 0 to 1, on words, features, m_t and r_t.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class LanguageCNN(CaptionModel):
         return *before, *self.recurrence.blank(seen), seen
 
     def read(self, words: Tensor) -> Tensor:
-        """Word vectors, and their input to the recurrence: (..., E) -> (..., E + size)."""
+        """Word vectors -> themselves and their input to the recurrence: (..., E) -> (..., E + size)."""
         return torch.cat([words, self.input(words)], dim=-1)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         before, r, seen = state[: len(KERNELS)], state[len(KERNELS) : -1], state[-1]
         y, given = self._parts(words)
         after = []
@@ -103,11 +103,11 @@ class LanguageCNN(CaptionModel):
         return x, given
 
     def _joint(self, y: Tensor, seen: Tensor) -> Tensor:
-        """The input of m_t to the recurrence: y_t (..., H) and W_v v -> (..., size)."""
+        """m_t's input to the recurrence: y_t (..., H) and W_v v -> (..., size)."""
         return self.joint(self.dropout(scaled_tanh(self.heard(y) + seen)))
 
     def _silence(self) -> Iterator[Tensor]:
-        """Each convolution's input before the first word: 0 the first, (1, H, 1) the others."""
+        """Each convolution's input before the first word: 0 for the first, (1, E, 1); (1, H, 1) for the others."""
         values = self.words.weight.new_zeros(1, self.words.embedding_dim, 1)
         for convolution, k in zip(self.convolutions, KERNELS, strict=True):
             yield values

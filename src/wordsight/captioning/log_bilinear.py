@@ -1,4 +1,4 @@
-"""Log-bilinear model: the last n words, each through a matrix for its position, and the picture add up.
+"""Log-bilinear model: the sum of the last n words, each through a matrix for its position, and of the picture.
 
 Kiros et al. 2014, "Multimodal Neural Language Models", the modality-biased log-bilinear model.
 """
@@ -20,13 +20,13 @@ class LogBilinear(CaptionModel):
     with one vector r_w for each word, as input and output. Positions before START are 0.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector.
-        window: n, how many last words are input, "<start>" counted as one, at least 1.
-        dropout: of words, picture and r_hat, 0 to 1.
+        window: n, number of last words that are input, START counted as one; at least 1.
+        dropout: probability, 0 to 1, on words, picture and r_hat.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LogBilinear(CaptionModel):
         del self.output.weight  # the word vectors take its place
 
     def start(self, regions: Regions) -> State:
-        """The last words' terms of the next n sums, at first 0, and C_m x: (I, n, E) and (I, E)."""
+        """The last words' terms of the next n sums, 0 at the start, and C_m x: (I, n, E) and (I, E)."""
         seen = self.dropout(self.picture(self.look(regions)))
         return seen.new_zeros(len(seen), self.window, seen.shape[1]), seen
 
@@ -59,10 +59,10 @@ class LogBilinear(CaptionModel):
         return self.context(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         waiting, seen = state
         added = self.said(words).view(waiting.shape)
-        waiting = functional.pad(waiting[:, 1:], (0, 0, 0, 1)) + added  # the first was used
+        waiting = functional.pad(waiting[:, 1:], (0, 0, 0, 1)) + added  # the first has been used
         return self._predicted(waiting[:, 0] + seen), (waiting, seen)
 
     def predict(self, batch: Batch) -> Tensor:

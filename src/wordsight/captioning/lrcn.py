@@ -1,7 +1,7 @@
 """LRCN: two stacked LSTMs; the lower reads words only, the upper also the picture at every step.
 
 Donahue et al. 2015, "Long-term Recurrent Convolutional Networks for Visual Recognition and Description", the factored
-two-layer variant (LRCN-2f): the lower layer models language apart from the picture.
+two-layer variant (LRCN-2f): the lower layer models language without the picture.
 """
 
 from torch import Tensor, nn
@@ -19,13 +19,13 @@ class LRCN(CaptionModel):
         P(word) = softmax(W_o h2_t + b)
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector.
         hidden: H, size of either recurrent state (1000 in the paper) and of W_I I.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LRCN(CaptionModel):
         self.beside = nn.Linear(hidden, self.upper.size, bias=False)
 
     def start(self, regions: Regions) -> State:
-        """Both layers' h and c, 0, and the picture's input to the upper gates: regions (I, R, F) -> (I, ...)."""
+        """Both layers' h and c, all 0, and the picture's input to the upper gates: regions (I, R, F) -> (I, ...)."""
         seen = self.beside(self.dropout(self.picture(self.look(regions))))
         return *self.lower.blank(seen), *self.upper.blank(seen), seen
 
@@ -58,7 +58,7 @@ class LRCN(CaptionModel):
         return self.input(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         h1, c1, h2, c2, seen = state
         h1, c1 = self.lower.step(self.said(words), (h1, c1))
         h2, c2 = self.upper.step(self.between(self.dropout(h1)) + seen, (h2, c2))

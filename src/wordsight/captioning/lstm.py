@@ -17,14 +17,14 @@ class ShowAndTell(CaptionModel):
     """The LSTM captioner.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector (512 in the paper).
         hidden: H, size of the recurrent state (512 in the paper).
-        image: when the picture is seen: `first`, as in the paper, or added to the vector of `every` word too.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        image: `first`: the picture is input before START, as in the paper; `every`: it is also added to each word.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ShowAndTell(CaptionModel):
         return self.output(self.hear(batch))
 
     def hear(self, batch: Batch) -> Tensor:
-        """The last layer's input after each word of the true sentences -> (M, H)."""
+        """The output layer's input after each word of the true sentences -> (M, H)."""
         given, _, mask = framed(batch.words)
         picture = self._picture(batch.regions)  # (I, E)
         h, c, *_ = pick(self._start(picture), batch.picture)  # (N, H)
@@ -90,7 +90,7 @@ class ShowAndTell(CaptionModel):
         return self.dropout(self.picture(self.look(regions)))
 
     def _start(self, picture: Tensor) -> State:
-        """See `start`; pictures as words (I, E)."""
+        """As `start`, from pictures as words (I, E)."""
         first, nothing = self.read(picture), picture.new_zeros(len(picture), self.recurrence.hidden_size)
         state = self._cell(first, nothing, nothing)
         if self.image == "first":
@@ -98,7 +98,7 @@ class ShowAndTell(CaptionModel):
         return *state, functional.linear(picture, self.recurrence.all_weights[0][0])
 
     def _cell(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Gates' inputs (B, 4H), h and c (B, H) -> the next h and c; torch's order of gates."""
+        """Gates' inputs (B, 4H) in torch's order, h and c (B, H) -> the next h and c."""
         _, recurrent, *_ = self.recurrence.all_weights[0]
         i, f, g, o = (given + functional.linear(h, recurrent)).chunk(4, dim=1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()

@@ -21,13 +21,13 @@ class MRNN(CaptionModel):
     A ReLU stands between the two embeddings: without it they would be one matrix.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector, the first embedding.
         hidden: H, size of the second embedding, the recurrent state and the multimodal layer.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class MRNN(CaptionModel):
         self.picture = nn.Linear(self.seen, hidden, bias=False)  # V_I
 
     def start(self, regions: Regions) -> State:
-        """r_0 = 0 and V_I I: regions (I, R, F) -> two of (I, H)."""
+        """r_0 = 0 and V_I I: regions (I, R, F) -> (I, H) each."""
         seen = self.dropout(self.picture(self.look(regions)))
         return *self.recurrence.blank(seen), seen
 
     def read(self, words: Tensor) -> Tensor:
-        """w_t of the first embedding: (..., E) -> (..., H)."""
+        """w_t from the first embedding: (..., E) -> (..., H)."""
         return self.second(words).relu()
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         r, seen = state
         w = self.said(words)
         (r,) = self.recurrence.step(w, (r,))

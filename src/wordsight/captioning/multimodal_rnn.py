@@ -1,7 +1,7 @@
 """Multimodal RNN (DVSA): a recurrent network with the picture as a bias of its first step.
 
-Karpathy & Fei-Fei 2015, equations 13 to 15. The same network describes whole pictures and regions: what differs is
-only which features it is given.
+Karpathy & Fei-Fei 2015, equations 13 to 15. The same network describes whole pictures and regions; only the features
+that it is given differ.
 """
 
 from typing import Literal
@@ -18,17 +18,17 @@ class MultimodalRNN(CaptionModel):
     """The multimodal RNN.
 
     `nn.RNN` runs equation 14 over whole sentences with its input weights fixed at the identity, because the terms of
-    word and picture are summed before.
+    word and picture are summed beforehand.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
-        views: how many of a picture's first regions are input, concatenated.
-        average: see the mean of all regions too.
+        views: number of a picture's first regions that are input, concatenated.
+        average: whether the mean of all regions is input too.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state (512 in the paper).
-        image: when b_v is added: at the `first` step, as in the paper, or at `every`.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        image: when b_v is added: at the `first` step, as in the paper, or at `every` step.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MultimodalRNN(CaptionModel):
             nn.init.zeros_(bias).requires_grad_(False)
 
     def start(self, regions: Regions) -> State:
-        """h_0 = 0 and b_v, equation 13: regions (I, R, F) -> two of (I, H)."""
+        """h_0 = 0 and b_v, equation 13: regions (I, R, F) -> (I, H) each."""
         bias = self.dropout(self.picture(self.look(regions)))
         return torch.zeros_like(bias), bias
 

@@ -24,7 +24,7 @@ class NearestCaption(CaptionModel):
     Columns that are constant over all M training pictures, such as the box of the whole picture, are ignored.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a region's features.
     """
 
@@ -32,7 +32,7 @@ class NearestCaption(CaptionModel):
     requires: ClassVar[Mapping[str, object]] = {"data.min_count": 1, "data.alignment": "", "train.reward_epochs": 0}
     pictures: Tensor  # (M, F) in half precision, as region encoders give it; 0 in ignored columns
     counts: Tensor  # (F,) 1 for columns that are used, else 0
-    sentences: Tensor  # (N, T) int32, word ids; 0 behind the end
+    sentences: Tensor  # (N, T) int32, word ids; 0 after the end
     picture: Tensor  # (N,) int32, the row of each sentence's picture, in order
 
     def __init__(self, vocabulary: int, features: int) -> None:
@@ -43,7 +43,7 @@ class NearestCaption(CaptionModel):
         self.register_buffer("picture", torch.zeros(0, dtype=torch.int32))
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Store pictures and sentences, but not sentences of unknown words or pictures without any other."""
+        """Store pictures and sentences, except sentences with unknown words and pictures that have no other."""
         seen: list[Tensor] = []
         sentences: list[Tensor] = []
         picture: list[Tensor] = []
@@ -61,7 +61,7 @@ class NearestCaption(CaptionModel):
         self.sentences, self.picture = pad_sequence(sentences, batch_first=True), torch.cat(picture)
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """The first sentences of the nearest pictures, with their cosines to the picture."""
+        """First sentences of the nearest pictures, each with the cosine of its picture to the given one, 0 to 1."""
         seen, known = self._seen(regions), self.pictures.float()
         nearest = neighbours(seen, known, min(count, len(known)))  # (I, C)
         alike = torch.stack([functional.cosine_similarity(seen, known[rows]) for rows in nearest.unbind(1)], dim=1)
@@ -72,13 +72,13 @@ class NearestCaption(CaptionModel):
         ]
 
     def _seen(self, regions: Regions) -> Tensor:
-        """What counts of the whole pictures (I, F)."""
+        """Features of the whole pictures (I, F), 0 in ignored columns."""
         return regions.whole.float() * self.counts
 
     def _distinct(
         self, rated: Iterable[tuple[int, float]], vocabulary: Vocabulary, count: int
     ) -> list[tuple[str, float]]:
-        """The first `count` distinct texts of sentences, given by their rows, each with its first rating."""
+        """The first `count` distinct texts of sentences, which are given by row, each with its first rating."""
         found: dict[str, float] = {}
         for row, rating in rated:
             found.setdefault(" ".join(vocabulary.words[word] for word in self.sentences[row].tolist() if word), rating)

@@ -1,8 +1,8 @@
-"""NeuralTalk's two generators, as its checkpoints have them: an LSTM and the multimodal RNN.
+"""NeuralTalk's two generators, as in its checkpoints: an LSTM and the multimodal RNN.
 
-The LSTM (Vinyals et al. 2015) reads the picture as its first word; its cell is not squashed before the output gate
-unless `tanh_cell`. The RNN (Karpathy & Fei-Fei 2015) has biases and, with `rectify`, rectified encoders, which
-`multimodal_rnn.py` has not.
+The LSTM (Vinyals et al. 2015) reads the picture as its first word; no tanh is applied to its cell before the output
+gate unless `tanh_cell`. The RNN (Karpathy & Fei-Fei 2015), unlike `multimodal_rnn.py`, has biases and, with `rectify`,
+ReLUs on its encoders.
 """
 
 from typing import Literal
@@ -19,15 +19,15 @@ class NeuralTalk(CaptionModel):
     """A generator of NeuralTalk.
 
     Args:
-        vocabulary: V, how many words there are.
-        features: F, size of a region's features (4,096 there).
+        vocabulary: V, number of words.
+        features: F, size of a region's features (4,096 in NeuralTalk).
         generator: `lstm`, or `rnn`, the multimodal RNN.
         words: E, size of a word vector.
         hidden: H, size of the recurrent state.
-        image: of the RNN, when the picture is seen: at the `first` step or at `every` one; the LSTM sees it first.
-        tanh_cell: of the LSTM, squash the cell before the output gate.
-        rectify: of the RNN, rectify what pictures and words bring in.
-        dropout: everywhere but on recurrent links, 0 to 1.
+        image: when the RNN sees the picture: at the `first` step or at `every` step; the LSTM needs `first`.
+        tanh_cell: whether the LSTM applies tanh to the cell before the output gate.
+        rectify: whether the RNN applies ReLU to the picture's and the words' terms.
+        dropout: probability, 0 to 1, everywhere except on recurrent connections.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class NeuralTalk(CaptionModel):
         self.recurrent = nn.Linear(hidden, self.input.out_features, bias=not self.lstm)  # WLSTM's rows of h; Whh, bhh
 
     def start(self, regions: Regions) -> State:
-        """Regions (I, R, F) -> the LSTM's h and c after the picture; or h_0 = 0 and the picture's term: (I, H) each."""
+        """Regions (I, R, F) -> the LSTM's h and c after the picture, or h_0 = 0 and the picture's term: (I, H) each."""
         picture = self.dropout(self.picture(self.look(regions)))
         if not self.lstm:
             return picture.new_zeros(picture.shape), self._encoded(picture)
@@ -68,7 +68,7 @@ class NeuralTalk(CaptionModel):
         return self._encoded(self.input(words))
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         h, other = state
         if self.lstm:
             h, c = self._cell(self.said(words), h, other)
@@ -80,7 +80,7 @@ class NeuralTalk(CaptionModel):
         return values.relu() if self.rectify else values
 
     def _cell(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Gates' inputs (B, 4H), h and c (B, H) -> the next h and c; NeuralTalk's order of gates."""
+        """Gates' inputs (B, 4H) in NeuralTalk's order, h and c (B, H) -> the next h and c."""
         i, f, o, g = (given + functional.linear(h, self.recurrent.weight)).chunk(4, dim=1)
         c = i.sigmoid() * g.tanh() + f.sigmoid() * c
         return o.sigmoid() * (c.tanh() if self.tanh_cell else c), c

@@ -1,6 +1,6 @@
 """Recurrent cells of captioners, with one interface.
 
-The captioner computes the input's term, so a cell has only the state's matrix, U.
+The captioner computes the input's term g, so a cell has only the state's matrix U.
 """
 
 from typing import Literal
@@ -15,7 +15,7 @@ GATES = {"rnn": 1, "lstm": 4, "gru": 3, "rhn": 3}
 class Recurrence(nn.Module):
     """The state h after each word, from the word's input g and the previous state.
 
-    With x = g + U h cut into its gates' parts:
+    With x = g + U h split into its gates' parts:
 
         rnn   h' = max(0, x)                                          plain, with ReLU as in the paper's generator
         lstm  c' = sigma(x_f + 1) c + sigma(x_i) tanh(x_n)            Hochreiter & Schmidhuber 1997
@@ -24,14 +24,14 @@ class Recurrence(nn.Module):
               n = tanh(g_n + sigma(x_r) (U h)_n)
         rhn   h' = sigma(x_t) tanh(x_n) + sigma(x_c + 1) h            Zilly et al. 2017, equation 6, of depth 1
 
-    The ones make gates keep the state at first.
+    The + 1 makes gates keep the state early in training.
 
     Args:
-        kind: which of them.
+        kind: `rnn`, `lstm`, `gru` or `rhn`.
         hidden: H, size of the state.
 
     Attributes:
-        size: of g, H for each gate.
+        size: size of g, H for each gate.
     """
 
     def __init__(self, kind: Kind, hidden: int) -> None:
@@ -44,11 +44,11 @@ class Recurrence(nn.Module):
             nn.init.orthogonal_(self.recurrent.weight)
 
     def blank(self, like: Tensor) -> tuple[Tensor, ...]:
-        """The state before any word, h first, a row for each of `like`'s, all 0."""
+        """The state before any word, all 0, h first, with as many rows as `like`."""
         return (like.new_zeros(len(like), self.hidden),) * (2 if self.kind == "lstm" else 1)
 
     def step(self, given: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One word further: g (B, size) and a state -> the next state, h (B, H) first."""
+        """One step: g (B, size) and a state -> the next state, h (B, H) first."""
         h, u = state[0], self.recurrent(state[0])
         if self.kind == "rnn":
             return ((given + u).relu(),)

@@ -1,9 +1,9 @@
-"""Retrieval baselines of captioning: captions that are copied.
+"""Retrieval baselines of captioning: they copy captions.
 
 Nearest neighbour: the first sentence of the most similar training picture, by L2 distance of whole-picture features
 (Karpathy & Fei-Fei 2015, section 4.2). Consensus: of all sentences of the k nearest pictures, the one most similar to
 the others (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Ranking: of all training
-sentences, or of all snippets for a region, the one of the greatest alignment score.
+sentences, or of all snippets for a region, the one with the greatest alignment score.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -19,7 +19,7 @@ from wordsight.text.tokens import tokenise
 
 N = 4  # the longest n-gram
 NEIGHBOURS = 60  # for the consensus; on Flickr8K val 30 to 90 are within half a point of CIDEr
-ROWS = 256  # pictures, or sentences, compared at once
+ROWS = 256  # pictures, or sentences, per block
 NO_PICTURE = ("place", "labels")  # blocks of features that are not appearance
 
 
@@ -30,14 +30,14 @@ class Scores(Protocol):
         """Words (N, T) -> vectors (N, T, D)."""
 
     def score(self, images: Vectors, texts: Vectors) -> Tensor:
-        """Every picture with every sentence -> (I, N), greater fits better."""
+        """Scores of every picture with every sentence, (I, N); greater fits better."""
 
 
 def appearance(regions: Regions, blocks: Mapping[str, slice]) -> Tensor:
     """Appearance features of whole pictures, without box and labels: (I, R, F) -> (I, S).
 
     Args:
-        regions: the first of each picture is the whole picture.
+        regions: the first region of each picture is the whole picture.
         blocks: columns of the features by name, as in `RegionEncoder`.
     """
     parts = [regions.whole[:, columns] for name, columns in blocks.items() if name not in NO_PICTURE]
@@ -50,13 +50,13 @@ def neighbours(pictures: Tensor, known: Tensor, count: int = 1) -> Tensor:
     Args:
         pictures: (I, S).
         known: (M, S).
-        count: how many, 1 to M.
+        count: number of neighbours, 1 to M.
 
     Returns:
         (I, count) int64 rows of `known`, by L2 distance, nearest first.
 
     Raises:
-        ValueError: a count out of its range.
+        ValueError: `count` is out of its range.
     """
     if not 1 <= count <= len(known):
         raise ValueError(f"count = {count}: expected from 1 to {len(known)}, the number of known pictures")
@@ -69,8 +69,8 @@ def nearest_captions(pictures: Tensor, known: Tensor, sentences: Sequence[Sequen
 
     Args:
         pictures: (I, S), as `appearance` gives them.
-        known: (M, S) of the training pictures.
-        sentences: of each of these, at least one.
+        known: (M, S), the training pictures.
+        sentences: sentences of each training picture, at least one.
     """
     return [sentences[row][0] for row in neighbours(pictures, known)[:, 0].tolist()]
 
@@ -82,12 +82,12 @@ def consensus_captions(
 
     Args:
         pictures: (I, S), as `appearance` gives them.
-        known: (M, S) of the training pictures.
-        sentences: of each of these, at least one.
-        count: how many neighbours, 1 to M.
+        known: (M, S), the training pictures.
+        sentences: sentences of each training picture, at least one.
+        count: number of neighbours, 1 to M.
 
     Raises:
-        ValueError: a count out of its range.
+        ValueError: `count` is out of its range.
     """
     likeness = Likeness([[tokenise(sentence) for sentence in some] for some in sentences])
     best = [likeness.ranked(rows)[0] for rows in neighbours(pictures, known, count).tolist()]
@@ -98,18 +98,18 @@ class Likeness:
     """Similarity of sentences: CIDEr without the changes of CIDEr-D (Vedantam et al. 2015, equation 2).
 
     The cosine of tf-idf vectors of n-grams, summed over n = 1 to 4: a dot product of two sentences' vectors, so the sum
-    of similarities to many is one product with their sum.
+    of similarities to many sentences is one product with the sum of their vectors.
     """
 
     def __init__(self, sentences: Sequence[Sequence[Sequence[Hashable]]]) -> None:
         """Make the vectors; document frequencies count pictures.
 
         Args:
-            sentences: of each picture at least one, as words or ids.
+            sentences: at least one for each picture, each as words or ids.
         """
         number = dict[tuple[Hashable, ...], int]()
         grams = [[_numbers(sentence, number) for sentence in some] for some in sentences]
-        pictures = np.bincount(np.concatenate([np.unique(np.concatenate(some)) for some in grams]))  # with the n-gram
+        pictures = np.bincount(np.concatenate([np.unique(np.concatenate(some)) for some in grams]))  # with each n-gram
         self.rarity = np.log(len(sentences) / pictures)
         self.n = np.array([len(gram) for gram in number], dtype=np.int64)
         self.vectors = [[self._vector(ids) for ids in some] for some in grams]
@@ -146,7 +146,7 @@ def _numbers(words: Sequence[Hashable], number: dict[tuple[Hashable, ...], int])
 
 @torch.no_grad()
 def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -> Tensor:
-    """The sentence of the greatest score for each picture; sentences are encoded in batches.
+    """The sentence with the greatest score for each picture; sentences are encoded in batches.
 
     Args:
         model: encodes sentences and scores them.
@@ -154,7 +154,7 @@ def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -
         sentences: (N, T), of the model's vocabulary, on any device.
 
     Returns:
-        (I,) int64 rows of `sentences`; the first of equals.
+        (I,) int64 rows of `sentences`; of equal sentences, the first.
     """
     device = images[0].values.device
     best = torch.full((sum(len(some.mask) for some in images),), -torch.inf, device=device)
@@ -168,7 +168,7 @@ def best_sentences(model: Scores, images: Sequence[Vectors], sentences: Words) -
 
 
 def _first_alike(ids: Tensor) -> Tensor:
-    """Of each sentence (N, T) the first of the same words: (N,) rows. Their scores may differ in the last digit."""
+    """The row (N,) of the first sentence with the same words as each (N, T): their scores may differ a little."""
     _, kind = ids.unique(dim=0, return_inverse=True)  # (N,)
     rows = torch.arange(len(ids))
     return torch.full_like(rows, len(ids)).scatter_reduce(0, kind, rows, "amin")[kind]

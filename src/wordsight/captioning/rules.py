@@ -1,4 +1,4 @@
-"""Which words may come next: no unknown word, no repetition, something before the end."""
+"""Decoding constraints: no "<unk>" unless allowed, no repetition, at least one word before "<end>"."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from wordsight.captioning.captioner import END, UNKNOWN, full
 
 @dataclass(frozen=True)
 class Rules:
-    """Which words may come next.
+    """Decoding constraints on the next word.
 
     Attributes:
-        unknown: whether "<unk>" may.
-        once: (V,) bool, words that may not come again; None for none.
+        unknown: whether "<unk>" is allowed.
+        once: (V,) bool, words that may occur only once; None for no such word.
     """
 
     unknown: bool
     once: Tensor | None
 
     def apply(self, logits: Tensor, said: Tensor) -> Tensor:
-        """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for words that may not come."""
+        """Log-probabilities (B, V) of the next word after the words `said` (B, t), -inf for forbidden words."""
         log_probs = full(logits).log_softmax(dim=1)
         if not self.unknown:
             log_probs[:, UNKNOWN] = -torch.inf
@@ -29,8 +29,8 @@ class Rules:
             if log_probs.shape[1] > 2 or self.unknown:  # else no word would be left
                 log_probs[:, END] = -torch.inf
             return log_probs
-        again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): the last two words
-        banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and the last word
+        again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])  # (B, t - 2): last two words
+        banned = torch.cat([again, torch.ones_like(said[:, :1], dtype=torch.bool)], dim=1)  # and last word
         words = torch.cat([said[:, 2:], said[:, -1:]], dim=1)  # (B, t - 1), or (B, 1) after one word
         if self.once is not None:
             words, banned = torch.cat([words, said], dim=1), torch.cat([banned, self.once.to(said.device)[said]], dim=1)

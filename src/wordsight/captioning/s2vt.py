@@ -1,7 +1,7 @@
-"""S2VT: a clip is read frame by frame, then said word by word, by the same two LSTMs.
+"""S2VT: two LSTMs read a clip frame by frame, then generate its caption word by word.
 
-Venugopalan et al. 2015, "Sequence to Sequence - Video to Text". While frames are read, the upper LSTM is given no word;
-while words are said, the lower one is given no frame. One set of weights serves both phases:
+Venugopalan et al. 2015, "Sequence to Sequence - Video to Text". While frames are read, the upper LSTM gets no word;
+while words are generated, the lower one gets no frame. Both phases use the same weights:
 
     h1_t = LSTM_1(W_v v_t)                frames v_1 .. v_n, then zeros
     h2_t = LSTM_2([h1_t ; E y_{t-1}])     zeros for words while frames are read, then the words
@@ -17,14 +17,14 @@ from wordsight.captioning.recurrence import Recurrence
 
 
 class S2VT(CaptionModel):
-    """The captioner that reads frames in their order.
+    """The captioner that reads frames in order.
 
     Args:
-        vocabulary: V, how many words there are.
+        vocabulary: V, number of words.
         features: F, size of a frame's features.
         words: E, size of a word vector.
         hidden: H, size of the state of both LSTMs (the paper: 1000).
-        dropout: on what goes into and comes out of the LSTMs, 0 to 1.
+        dropout: probability, 0 to 1, on the frame and word inputs, between the LSTMs and before the output.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class S2VT(CaptionModel):
         self.hidden = hidden
         self.frame = nn.Linear(features, hidden)  # W_v
         self.lower = nn.LSTMCell(hidden, hidden)  # LSTM_1
-        self.upper = nn.Linear(hidden, 4 * hidden)  # what LSTM_2 takes from h1
-        self.given = nn.Linear(words, 4 * hidden, bias=False)  # and from E y
+        self.upper = nn.Linear(hidden, 4 * hidden)  # LSTM_2's weights for h1
+        self.given = nn.Linear(words, 4 * hidden, bias=False)  # and for E y
         self.recurrence = Recurrence("lstm", hidden)  # LSTM_2
 
     def start(self, regions: Regions) -> State:
@@ -51,17 +51,17 @@ class S2VT(CaptionModel):
         return state
 
     def read(self, words: Tensor) -> Tensor:
-        """What word vectors give the upper LSTM's four gates: (..., E) -> (..., 4H)."""
+        """Word vectors' input to the upper LSTM's four gates: (..., E) -> (..., 4H)."""
         return self.given(words)
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
-        """One word further: words (B,) -> logits (B, V) and the state after them."""
+        """One step: words (B,) -> logits (B, V) and the state after them."""
         assert isinstance(state, tuple)
         state = self._both(torch.zeros_like(state[0]), self.said(words), state)
         return self.output(self.dropout(state[2])), state
 
     def _both(self, frame: Tensor, said: Tensor | None, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """A step of both LSTMs: a frame (B, H), 0 for none, and what a word gives (B, 4H), None for none."""
+        """One step of both LSTMs: a frame (B, H), 0 for none, and a word's input (B, 4H), None for no word."""
         h1, c1 = self.lower(frame, (state[0], state[1]))
         given = self.upper(self.dropout(h1)) if said is None else self.upper(self.dropout(h1)) + said
         return h1, c1, *self.recurrence.step(given, (state[2], state[3]))

@@ -1,4 +1,4 @@
-"""Template captions from a detector's labels: how many of which things, as in "two dogs and a person".
+"""Template captions from a detector's labels: the things and their number, as in "two dogs and a person".
 
 Captions name neither actions nor positions, which the detector does not give. Nothing is trained.
 """
@@ -10,9 +10,9 @@ from torch import Tensor
 from wordsight.batch import Regions
 from wordsight.text.articles import article
 
-NOTHING = "a picture"  # without any thing
+NOTHING = "a picture"  # the caption if no thing is found
 LEAST = 0.71  # least label value: a detector's score of 0.25, the best by CIDEr on 1,000 Flickr8K training pictures
-KINDS = 3  # kinds of things named at most
+KINDS = 3  # maximum number of kinds of things named
 _NUMBERS = ("", "", "two", "three", "four", "five")
 _IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep"}
 _COUNTED_AS = {"skis": "pair of skis", "scissors": "pair of scissors", "broccoli": "piece of broccoli"}
@@ -21,16 +21,16 @@ _COUNTED_AS = {"skis": "pair of skis", "scissors": "pair of scissors", "broccoli
 def template_captions(regions: Regions, labels: slice, names: Sequence[str], *, least: float = LEAST) -> list[str]:
     """Template captions of pictures, the most confident kind of thing first.
 
-    Things are counted by regions: each thing of a group is one.
+    A thing is a region with a label of one thing; labels of groups are not counted.
 
     Args:
         regions: (I, R, F).
         labels: columns of label values (`vision/labels.py`).
-        names: of the detector's C classes; the first C of the labels are single things.
+        names: names of the detector's C classes; the first C labels are single things.
         least: least label value, 0 to 1.
 
     Returns:
-        A caption of each picture.
+        One caption per picture.
     """
     return [text for text, _ in rated_captions(regions, labels, names, least=least)]
 
@@ -38,14 +38,14 @@ def template_captions(regions: Regions, labels: slice, names: Sequence[str], *, 
 def rated_captions(
     regions: Regions, labels: slice, names: Sequence[str], *, least: float = LEAST
 ) -> list[tuple[str, float]]:
-    """Template captions, each with the mean detector score of its things; 0 without any."""
+    """Template captions, each with the mean detector score of its things; 0 if it has none."""
     things = regions.features[..., labels.start : labels.start + len(names)]  # (I, R, C)
     sure = things.masked_fill(~regions.mask[..., None], 0.0)
     return [_caption(one.amax(dim=0), (one >= least).sum(dim=0), names) for one in sure]
 
 
 def _caption(sure: Tensor, counts: Tensor, names: Sequence[str]) -> tuple[str, float]:
-    """A caption and its rating from how sure (C,) the detector is of each class, and how many (C,) there are."""
+    """A caption and its rating, from the greatest label value (C,) and the number of things (C,) of each class."""
     order = sure.argsort(descending=True, stable=True)
     there = [kind for kind in order.tolist() if counts[kind]][:KINDS]
     text = _listed([noun_phrase(names[kind], int(counts[kind])) for kind in there])

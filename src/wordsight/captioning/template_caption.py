@@ -17,8 +17,8 @@ class TemplateCaption(CaptionModel):
     """Fills a template with a detector's labels; see `template.py`.
 
     Args:
-        vocabulary: V, how many words there are.
-        features: F, size of a region's features; the last ones are its labels.
+        vocabulary: V, number of words.
+        features: F, size of a region's features; the last columns are its label values.
         classes: names of the detector's classes.
         least: least label value, 0 to 1: the fourth root of the detector's score.
     """
@@ -34,9 +34,9 @@ class TemplateCaption(CaptionModel):
         self.classes, self.labels = classes, slice(features - len(label_names(classes)), features)
 
     def fit(self, batches: Callable[[], Iterable[Batch]], labels: LabelInfo | None = None) -> None:
-        """Does nothing."""
+        """Does nothing: a template is not trained."""
 
     def lookup(self, regions: Regions, vocabulary: Vocabulary, count: int) -> list[list[tuple[str, float]]]:
-        """One caption of each picture, with the mean detector score of its things."""
+        """One caption per picture, with the mean detector score of its things."""
         rated = rated_captions(regions, self.labels, self.classes, least=self.config["least"])
         return [[one] for one in rated]

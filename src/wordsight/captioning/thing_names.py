@@ -1,7 +1,7 @@
 """Everyday names of ImageNet classes: a golden retriever is a dog, an ice bear a polar bear.
 
 Classes that people do not tell apart are one kind of thing; a class with most of its kind's probability keeps its own
-name. Kinds that the detector has too take its names.
+name. A kind that the detector also has takes the detector's name.
 """
 
 import re
@@ -44,12 +44,12 @@ diver 983; groom 982; haystack 958; gun 413 763 764
 _NOTHING = """
 111 418 419 481 482 506 533 539 549 551 556 581 585 599 605 611 622 631 632 644 646 662 677 688 692 711 712 743 746 754
 767 769 772 778 782 783 798 800 810 818 835 838 840 844 848 855 885 902 904 911 916-918 921 922 971
-"""  # patterns, surfaces, pages and small parts, for which the classifier takes pictures without any thing
+"""  # patterns, surfaces, pages and small parts: what the classifier sees in pictures without any thing
 
 
 @cache
 def kinds() -> dict[str, tuple[int, ...]]:
-    """Kinds of things -> their ImageNet classes, at least one each."""
+    """The ImageNet classes of each kind of thing, at least one."""
     entries = re.split(r"[;\n]", _KINDS.strip())
     return {
         name.strip(): tuple(_numbers(some))
@@ -58,7 +58,7 @@ def kinds() -> dict[str, tuple[int, ...]]:
 
 
 def kinds_of(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """As `kinds`, for all classes of these names: a class without a kind is its own kind; patterns are left out."""
+    """As `kinds`, and each other class as a kind of its own, named as in `classes`; `_NOTHING` is left out."""
     known = kinds()
     passed = {number for some in known.values() for number in some} | set(_numbers(_NOTHING))
     alone = {name.lower(): (number,) for number, name in enumerate(classes) if number not in passed}

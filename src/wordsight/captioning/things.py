@@ -1,4 +1,4 @@
-"""Things in a picture by name, each with a calibrated confidence; they replace a caption that is not certain.
+"""Names of the things in a picture, each with a calibrated confidence; they replace a caption that is not certain.
 
 A classifier has a thousand classes and always names one; a detector has 80 and boxes them. For each kind of thing
 (`thing_names.py`) a logistic regression on the outputs of both gives the probability that people who describe the
@@ -6,7 +6,7 @@ picture mention it:
 
     log odds = a log p(region most like it) + b log p(whole picture) + c (detector's score) + d (its size) + e
 
-The weights are of three sorts of kind: those that the classifier knows, those that the detector knows, and both.
+Three sorts of kind have their own weights: those that only the classifier knows, only the detector, or both.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from wordsight.captioning.template import noun_phrase
 from wordsight.captioning.thing_names import kinds_of
 
 INPUTS, SORTS = 5, 3
-FLOOR = 1e-3  # of a probability
-FAINT = (0.004, 0.02)  # a kind's probability and a detector's score: below both it counts as absent
-SHARE = 0.6  # share of a kind's probability from which its likeliest class gives the name: "a golden retriever"
+FLOOR = 1e-3  # added to a probability
+FAINT = (0.004, 0.02)  # a kind's probability plus FLOOR and the detector's score: below both the kind counts as absent
+SHARE = 0.6  # share of a kind's probability above which its likeliest class gives the name: "a golden retriever"
 BOXED = 0.25  # detector score from which a box counts as one thing
 _SAID = {"sports ball": "ball", "tv": "television", "remote": "remote control", "hair drier": "hair dryer"}
 Rows = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Thing:
 
     Attributes:
         name: with its article, as in "an espresso".
-        confidence: how likely people would mention it, 0 to 1.
+        confidence: probability that people would mention it, 0 to 1.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Kinds:
     """All kinds of things of the classifier and the detector.
 
     Attributes:
-        names: K of them.
-        sort: (K,) 0 where only the classifier knows it, 1 where only the detector does, 2 where both do.
+        names: the names of the K kinds.
+        sort: (K,) 0 if only the classifier knows the kind, 1 if only the detector does, 2 if both do.
     """
 
     def __init__(self, classes: Sequence[str], labels: Sequence[str]) -> None:
-        """The kinds.
+        """Merge the classes of the classifier and of the detector into kinds.
 
         Args:
             classes: the names of the classifier's C classes.
-            labels: of the detector's L.
+            labels: the names of the detector's L classes.
         """
         known = kinds_of(classes)
         self.names = [*labels, *(name for name in known if name not in labels)]
@@ -67,12 +67,12 @@ class Kinds:
         """Inputs of the regression.
 
         Args:
-            likely: (R, C) how likely each class is in each region, the first the whole picture.
-            found: (R, L) how sure the detector is of each of its classes.
+            likely: (R, C) probability of each class in each region; the first region is the whole picture.
+            found: (R, L) the detector's score of each of its classes.
             boxes: (R, 4) `xyxy` fractions.
 
         Returns:
-            (K, INPUTS), the last 1.
+            (K, INPUTS); the last input is 1.
         """
         shares = likely @ self._of  # (R, K)
         inputs = np.zeros((len(self.names), INPUTS))
@@ -85,7 +85,7 @@ class Kinds:
         return inputs
 
     def confidence(self, inputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How likely people mention each kind: (..., K, INPUTS) -> (..., K); 0 where it is faint."""
+        """Probability that people mention each kind: (..., K, INPUTS) -> (..., K); 0 if not `is_seen`."""
         odds = (inputs * weights[self.sort]).sum(axis=-1)
         return is_seen(inputs) / (1 + np.exp(-odds.clip(-50, 50)))
 
@@ -104,5 +104,5 @@ class Kinds:
 
 
 def is_seen(inputs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether each kind is above `FAINT`: (..., K, INPUTS) -> (..., K)."""
+    """Whether each kind is above either of `FAINT`: (..., K, INPUTS) -> (..., K)."""
     return np.asarray((inputs[..., 0] > np.log(FAINT[0])) | (inputs[..., 2] > FAINT[1]))

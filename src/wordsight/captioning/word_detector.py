@@ -1,14 +1,14 @@
-"""Word detector: the probability of each of the commonest words in a picture's captions, in closed form.
+"""Word detector: the probability of each of the commonest words in a picture's captions, by regression.
 
 Fang et al. 2015, "From captions to visual concepts and back", train a net for it. Here each word w has a logistic
 regression on two inputs:
 
-    ridge   of the whole picture's features, and of the most that any region holds of each label of the detector
+    ridge   a ridge regression on the whole picture's features and each detector label's greatest value in any region
     naming  the greatest cosine over regions of the region's `meaning` (the mixture of its classes' names) with the
             word's vector, so that rare words are found, too
 
-Probabilities of fitted pictures are too good. So that a captioner learns from the errors that new pictures will have,
-those of training pictures come from a regression fitted without them (cross-fitting).
+Probabilities are too good for pictures that the regression was fitted on. So that a captioner learns from the errors
+of new pictures, those of training pictures come from a ridge regression fitted without them (cross-fitting).
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from wordsight.batch import Regions
 FOLDS = 4
 RIDGE = 3.0  # penalty of the regression
 PRIOR = 20.0  # strength of the prior that words share weights, in pictures
-ROUNDS, STEP = 16, 1.0  # of Newton's method, the first half for shared weights; its longest step
+ROUNDS, STEP = 16, 1.0  # Newton's method: number of rounds, the first half for shared weights; maximum step
 
 
 class WordDetector(nn.Module):
@@ -29,10 +29,10 @@ class WordDetector(nn.Module):
 
     Args:
         features: F, size of a region's features; the last ones are `meanings`, then `labels`.
-        labels: L, how much a region holds of each label; 0 for none.
-        meanings: M, size of a region's name as a vector; 0 for none.
-        words: K, how many words.
-        rank: how many directions of the regression are kept.
+        labels: L, number of columns of label values; 0 for none.
+        meanings: M, size of a region's word vector; 0 for none.
+        words: K, number of words.
+        rank: number of directions of the regression that are kept.
     """
 
     mean: Tensor  # (D,), mean input
@@ -61,7 +61,7 @@ class WordDetector(nn.Module):
         return torch.cat([features[:, 0], held], dim=1)
 
     def resemblance(self, regions: Regions) -> Tensor:
-        """Greatest cosine of each word with a region's name: regions (I, R, F) -> (I, K), -1 to 1."""
+        """Greatest cosine of each word with a region's word vector: regions (I, R, F) -> (I, K), -1 to 1."""
         if not self.names.shape[1]:
             return self.names.new_zeros(len(regions.mask), len(self.names))
         features = regions.features.masked_fill(~regions.mask[..., None], 0.0)
@@ -102,7 +102,7 @@ class WordDetector(nn.Module):
 
 
 def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
-    """Ridge regressions (D, K) from all pictures but those of each fold, then from all."""
+    """Ridge regressions (D, K) from all pictures except those of each fold, then from all."""
     gram, moment = looks.T @ looks, looks.T @ said
     penalty = RIDGE * torch.eye(looks.shape[1], dtype=looks.dtype)
     fold = torch.arange(len(looks)) % FOLDS
@@ -113,10 +113,10 @@ def _regressions(looks: Tensor, said: Tensor) -> Iterator[Tensor]:
 
 
 def logistic(given: Tensor, said: Tensor) -> Tensor:
-    """Logistic regressions, one a word, shrunk towards weights shared by all words.
+    """Logistic regressions, one per word, shrunk towards weights shared by all words.
 
     Args:
-        given: (I, K, P), the first of the P numbers 1.
+        given: (I, K, P); the first of the P inputs is 1.
         said: (I, K), 0 to 1.
 
     Returns:

@@ -14,15 +14,15 @@ from wordsight.captioning.decode import Hypothesis
 def word_log_probs(
     model: CaptionModel, regions: Regions, captions: Sequence[Sequence[Hypothesis]]
 ) -> list[list[tuple[float, ...]]]:
-    """Natural logarithms of the probability of each word, after the words before it.
+    """Log-probability (natural) of each word, given the words before it.
 
     Args:
         model: in evaluation mode.
-        regions: (I, R, F), on its device.
-        captions: of each of the I pictures.
+        regions: (I, R, F), on the model's device.
+        captions: captions of each of the I pictures.
 
     Returns:
-        For each caption, one number a word.
+        For each picture and each of its captions, one number per word.
     """
     said = [torch.tensor(one.ids, dtype=torch.long) for some in captions for one in some]
     if not said:

@@ -18,7 +18,7 @@ def compact(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Keep 4 KB a picture in place of exact vectors, from now on: a thirtieth. There is no way back."""
+    """Keep 4 KB per picture in place of exact vectors, from now on: a thirtieth. This cannot be undone."""
     from wordsight.search.index import Index
 
     made = Index(index)

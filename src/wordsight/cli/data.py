@@ -1,4 +1,4 @@
-"""The commands of a dataset: `wordsight data ...`."""
+"""The commands on datasets: `wordsight data ...`."""
 
 from pathlib import Path
 from typing import Annotated

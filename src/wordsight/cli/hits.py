@@ -1,4 +1,4 @@
-"""What `wordsight search` prints: a table on a terminal, tab-separated lines in a pipe or a file."""
+"""Output of `wordsight search`: a table on a terminal, tab-separated lines in a pipe or a file."""
 
 import sys
 import tempfile
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wordsight.search.results import Hit, Phrase, SearchResults
     from wordsight.text.vocabulary import Vocabulary
 
-LARGE = 0.8  # a box that takes this share of the width or height has no side
+LARGE = 0.8  # share of the width or height from which a box is on neither side
 _PLACES = {  # third of the height, third of the width
     ("upper", "left"): "upper left",
     ("upper", ""): "top",
@@ -138,7 +138,7 @@ def place(box: Sequence[float]) -> str:
 
 
 def near(path: Path) -> str:
-    """A path below the working folder from there on; else the whole path."""
+    """A path relative to the working folder if it is below it, else the whole path."""
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):  # elsewhere, or the working folder is gone
@@ -150,7 +150,7 @@ def _third(middle: float, first: str, last: str) -> str:
 
 
 def _message(found: "SearchResults") -> str:
-    """What to say above the hits, or instead of them; empty where they speak for themselves."""
+    """The message above the hits, or instead of them; empty if none is needed."""
     if not found.hits:
         return f"There is no such page: {found.total:,} pictures match." if found.total else "No picture matches."
     from wordsight.search.results import NOT_SURE
@@ -166,7 +166,7 @@ def _heads(found: "SearchResults") -> list[str]:
 
 
 def _rows(found: "SearchResults", boxes: bool) -> list[tuple["Hit", list[str], list[str], str]]:
-    """Of each hit: itself, its cells before the file, what is said of its phrases, and a note."""
+    """For each hit: the hit, its cells before the file, a text for each phrase, and a note."""
     heads, rows = _heads(found), []
     for rank, hit in enumerate(found.hits, found.first):
         cells = [str(rank)]
@@ -207,7 +207,7 @@ def show_found(
     pictures: bool,
     open_: bool,
 ) -> None:
-    """What was found, as the options of `search` want it."""
+    """Show search results as the options of `search` say."""
     from wordsight.search.contact_sheet import write_sheet
 
     tell_unknown(found.unknown, vocabulary)

@@ -1,4 +1,4 @@
-"""The commands of an index: `wordsight index ...`."""
+"""The commands on an index: `wordsight index ...`."""
 
 import sys
 from pathlib import Path
@@ -62,7 +62,7 @@ def build(
         raise InputError("--keep-shards: expected together with --ray.")
     paths = listed_files(pictures, sys.stdin.buffer)
     if text:
-        text_reader()  # or nothing is made
+        text_reader()  # fails before anything is made
     if keep_shards:
         from wordsight.scale.build import keep_shards as keep
 
@@ -72,7 +72,7 @@ def build(
         return print_result(kept, f"{index}: {kept['pictures']:,} pictures in {kept['shards']:,} shards", as_json)
     new = not is_index(index)
     made = index_files.create(index, paths, model, device)
-    if new and made.bundled:  # said once; later commands say it with --verbose
+    if new and made.bundled:  # printed once; later commands print it with --verbose
         say_bundled()
     if compact:
         made.compact()

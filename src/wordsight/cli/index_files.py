@@ -1,4 +1,4 @@
-"""What `wordsight index` and `wordsight search` do with files and words, for the command line and for other faces."""
+"""Files and queries of `wordsight index` and `wordsight search`, for the command line and other interfaces."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,16 +26,16 @@ _WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
 
 
 def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: str) -> Index:
-    """A new index, if one of the pictures can be opened, or the one that is there.
+    """Create an index, if one of the pictures can be opened, or open the index that exists.
 
     Raises:
-        InputError: none of the pictures can be used, or as `Index.create`; nothing is made then.
+        InputError: none of the pictures can be used, or as `Index.create`; nothing is created then.
     """
     if not is_index(folder):
         broken: list[str] = []
         for path in pictures:
             try:
-                with open_regular(path):  # a pipe or a device is nothing to be opened as a picture
+                with open_regular(path):  # refuse a pipe or a device
                     frame_at(path, 0) if is_video(path) else open_image(path, at_least=1)
                 break
             except OSError as error:
@@ -58,21 +58,21 @@ def build(
     text: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Bring an index up to date; what cannot be read is left out and listed.
+    """Update an index; files that cannot be read are left out and listed.
 
     Args:
         index: the index.
         pictures: files; or the `Listing` of what was named.
-        prune: forget pictures whose files are gone.
-        force: also where a drive may be missing; or who is asked.
-        repair: make damaged rows anew.
-        meta: a CSV or JSON file of what the user knows of pictures.
+        prune: remove pictures whose files are gone.
+        force: prune even where a drive may be missing; or a function that decides.
+        repair: compute damaged rows again.
+        meta: a CSV or JSON file of the pictures' metadata.
         text: read the text in pictures.
-        progress: who is told how far it is.
+        progress: receives the progress.
 
     Returns:
-        `added`, `refreshed`, `moved`, `unchanged`, `forgotten`; `pictures`, `videos` and their `frames` that are in the
-        index now; `broken`, and `unknown`: names in `meta` that no picture has.
+        `index`, its folder; `added`, `refreshed`, `moved`, `unchanged`, `forgotten`; `pictures`, `videos` and their
+        `frames` in the index now; `broken`, and `unknown`: names in `meta` that no picture has.
 
     Raises:
         InputError: none of the pictures can be used, the index cannot be written, `prune` is refused, or a file cannot
@@ -103,12 +103,12 @@ def _none(count: int, reason: str) -> InputError:
 
 
 def calibrate(index: Index, data: Path | None = None, progress: Progress | None = None) -> None:
-    """See to it that an index knows how sure its hits are.
+    """Calibrate the confidence of an index's hits.
 
     Args:
         index: the index.
-        data: a dataset to learn it from; None for the model's own, where that is not learned yet and they are at hand.
-        progress: who is told how far it is, and why not if it cannot be learned from the model's own data.
+        data: a dataset to fit on; None for the model's own, if the index is not calibrated yet and they are available.
+        progress: receives the progress, and the reason if the model's own data cannot be used.
 
     Raises:
         InputError: `data` cannot be used, or the index cannot be written.
@@ -127,7 +127,7 @@ def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
     """Add the pictures of other indexes.
 
     Raises:
-        InputError: one is no index, or of another model.
+        InputError: one of them is not an index, or has another model.
     """
     counts = [into.merge(other) for other in others]
     for sentence in unknown(into.opened):
@@ -137,16 +137,16 @@ def merge_all(into: Index, others: Sequence[Path]) -> dict[str, Any]:
 
 
 def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None, texts: Sequence[str] = ()) -> list[Part]:
-    """What is asked on a command line.
+    """The parts of a query on a command line.
 
     Args:
         sentences: each may end in `^` and its weight, as in "grass^-0.5".
         pictures: each counts as much as a sentence.
-        box: left,top,width,height in pixels, of the only picture.
-        texts: each is written in the pictures that are wanted.
+        box: left,top,width,height in pixels, in the only picture.
+        texts: texts that must be written in the pictures found.
 
     Raises:
-        InputError: nothing is asked, or a box is not inside its picture.
+        InputError: the query is empty, or a box is not inside its picture.
     """
     asked: list[Part] = []
     for text in sentences:
@@ -162,7 +162,7 @@ def query(sentences: Sequence[str], pictures: Sequence[Path], box: str | None, t
 
 
 def like(picture: Path, box: str | None) -> Like:
-    """A picture or a frame such as `clip.mp4#t=7`, or a box of it in pixels: left,top,width,height.
+    """A query by a picture, by a frame such as `clip.mp4#t=7`, or by a box of it in pixels: left,top,width,height.
 
     Raises:
         InputError: it cannot be opened, or the box is not inside it.
@@ -181,7 +181,7 @@ def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -
     """The lines of a text file that fit a picture best.
 
     Raises:
-        InputError: something else than one picture is asked, or the file cannot be read.
+        InputError: the query is not one picture, or the file cannot be read.
     """
     if len(asked) != 1 or not isinstance(asked[0], Like):
         raise InputError(f"--captions {file}: expected one --picture, and no sentence.")
@@ -193,7 +193,7 @@ def sentences_for(index: Index, asked: Sequence[Part], file: Path, count: int) -
 
 
 def built_text(figures: dict[str, Any]) -> str:
-    """What a build did, in a line."""
+    """Summary of a build, in one line."""
     parts = [
         f"{figures[key]:,} {key}" for key in ("added", "refreshed", "moved", "unchanged", "forgotten") if figures[key]
     ]
@@ -203,7 +203,7 @@ def built_text(figures: dict[str, Any]) -> str:
 
 
 def info_text(figures: dict[str, Any]) -> str:
-    """What is in an index, in lines."""
+    """Summary of an index, in lines."""
     fitted = figures["calibration"]
     known = f"on {fitted['pictures']:,} pictures with {fitted['queries']:,} queries" if fitted else f"no; {CALIBRATE}"
     lines = [
@@ -220,5 +220,5 @@ def info_text(figures: dict[str, Any]) -> str:
 
 
 def captions_text(found: dict[str, Any]) -> str:
-    """A line a caption, its score before it."""
+    """One line per caption, with its score in front."""
     return "\n".join(f"{one['score']:8.3f}  {one['caption']}" for one in found["captions"])

@@ -1,4 +1,4 @@
-"""The command line: one command a verb, thin. Results go to stdout, everything else to stderr."""
+"""Command line: one thin function per command. Results go to stdout, everything else to stderr."""
 
 import gc
 import io
@@ -258,16 +258,16 @@ def demo(
 
 
 def main() -> None:
-    """The `wordsight` command."""
+    """Run the `wordsight` command."""
     # Threads that wait for each other spin by default: on a busy machine that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    gc.set_threshold(100_000)  # by default a fifth of a start goes into looking for garbage among what is imported
-    warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is an error here, and said as one
+    gc.set_threshold(100_000)  # by default, a fifth of the start-up is spent on garbage collection among imports
+    warnings.filterwarnings("ignore", module="PIL")  # unreadable pictures are reported as errors here
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
-    warnings.formatwarning = lambda message, *_: f"wordsight: {message}\n"  # one sentence, not where in the code
+    warnings.formatwarning = lambda message, *_: f"wordsight: {message}\n"  # one sentence, without the line of code
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # words that the terminal has no letters for
+            stream.reconfigure(errors="backslashreplace")  # characters that the terminal lacks
     app()
 
 

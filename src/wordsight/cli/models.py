@@ -117,7 +117,7 @@ def import_neuraltalk(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The folder to write the run to.")],
     as_json: Json = False,
 ) -> None:
-    """Make a run of a NeuralTalk checkpoint; nothing in the file is run."""
+    """Make a run from a NeuralTalk checkpoint; no code in the file is run."""
     from wordsight.runs.neuraltalk import import_neuraltalk
 
     made = import_neuraltalk(file, out)
@@ -141,7 +141,7 @@ def score_captions(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Score captions by how well they fit their pictures, without references; with some, by CIDEr too."""
+    """Score captions by how well they fit their pictures, without references; with references, by CIDEr too."""
     from wordsight.evaluation.caption_scores import score_captions, table
     from wordsight.runs.aligner import load
 

@@ -1,4 +1,4 @@
-"""What commands share: options, errors of one sentence, and their output."""
+"""Shared parts of commands: options, errors of one sentence, and output."""
 
 import functools
 import os
@@ -44,7 +44,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or 
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """A command whose errors are one sentence: exit code 2 for bad input, 1 for work that failed, 130 for Ctrl-C."""
+    """Decorate a command: one sentence for an error; exit code 2 for bad input, 1 for failed work, 130 for Ctrl-C."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -61,16 +61,16 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def set_verbose(asked: bool) -> None:
-    """Whether the commands of this process say which model they use."""
+    """Set whether the commands of this process print which model they use."""
     global _verbose
     _verbose = asked
 
 
 def run_or_bundled(run: Path | None, part: str) -> Path:
-    """The run that was named, or else the part of the bundled model that does the same; `--verbose` says which.
+    """The run that is given, or else `part` of the bundled model; with `--verbose`, print which.
 
     Raises:
-        InputError: no run was named, and this package came without the bundled model.
+        InputError: no run is given, and this package came without the bundled model.
     """
     if run is None:
         run = in_the_box(part)
@@ -82,7 +82,7 @@ def run_or_bundled(run: Path | None, part: str) -> Path:
 
 
 def opened(index: "Index") -> "Index":
-    """An index, once it is known to be there; `--verbose` says which model it was built with.
+    """An index, checked to exist; with `--verbose`, print which model it was built with.
 
     Raises:
         InputError: there is no index, or it cannot be read.
@@ -94,10 +94,10 @@ def opened(index: "Index") -> "Index":
 
 
 def say_model(model: object) -> None:
-    """Which model is used, on stderr."""
+    """Print which model is used, on stderr."""
     print(f"model: {printable(model)}", file=sys.stderr)
 
 
 def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:
-    """The result on stdout: as JSON, or as text for a person."""
+    """Print the result on stdout: as JSON, or as text for a person."""
     print(to_json(result, indent=1, ascii_only=True) if as_json else printable(text, lines=True))

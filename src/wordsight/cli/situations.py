@@ -1,4 +1,4 @@
-"""The command that finds situations."""
+"""The command `wordsight situation`."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def situation(
     allow_hub: AllowHub = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is done in pictures, and who or what fills each role of the verb, with boxes."""
+    """Find the situation in pictures: a verb, and who or what fills each of its roles, with boxes."""
     from wordsight.data.pictures import picture_files
     from wordsight.reports.draw import picture_format
     from wordsight.runs.aligner import load
@@ -52,7 +52,7 @@ def situation(
     if alignment and not boxes:
         raise InputError("situation: --alignment finds the boxes; expected it without --no-boxes.")
     if out:
-        picture_format(out)  # before the work
+        picture_format(out)  # checked before the work
     paths = picture_files(pictures, sys.stdin.buffer, videos=True) if pictures else None
     if out and paths:
         check_drawing(out, len(paths))

@@ -1,4 +1,4 @@
-"""What the command line does with vector databases: `wordsight index export`, and `wordsight search --store`."""
+"""Vector databases on the command line: `wordsight index export`, and `wordsight search --store`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def export(
     collection: Collection = "wordsight",
     as_json: Json = False,
 ) -> None:
-    """Write an index into a vector database, or bring it up to date there; `search --store` asks it."""
+    """Write an index into a vector database, or update it there; `search --store` searches it."""
     from wordsight.search.index import Index
     from wordsight.search.stores.export import export_index
 
@@ -45,7 +45,7 @@ def export(
 
 
 def export_text(done: dict[str, Any]) -> str:
-    """What an export did, in a line."""
+    """Summary of an export, in one line."""
     parts = [f"{done[key]:,} {key}" for key in ("added", "updated", "removed", "unchanged") if done[key]]
     return (
         f"{done['store']} ({done['collection']}): {done['pictures']:,} pictures ({', '.join(parts) or 'nothing to do'})"
@@ -56,18 +56,18 @@ def export_text(done: dict[str, Any]) -> str:
 def open_stored(
     place: str, collection: str, index: Path | None, sentences: list[str], device: str, without: Mapping[str, object]
 ) -> Iterator[tuple["StoredIndex", list[str]]]:
-    """The collection that is searched, open meanwhile, and the sentences: the first may be the index it was made of.
+    """Open a collection to search; yields it and the sentences.
 
     Args:
-        place: the database.
-        collection: of it.
-        index: the first word of the command line: an index, or a sentence.
-        sentences: the others.
+        place: URL or folder of the database.
+        collection: name of the collection.
+        index: the first argument of the command line: the index that the collection was made from, or a sentence.
+        sentences: the other arguments.
         device: where sentences are encoded.
-        without: the options that a database knows nothing of, by name, as they were given.
+        without: the options that a database does not support, by name, with the values given.
 
     Raises:
-        InputError: one of these was given, or the collection cannot be opened.
+        InputError: an option of `without` was given, or the collection cannot be opened.
     """
     from wordsight.search.stores.find import StoredIndex
 

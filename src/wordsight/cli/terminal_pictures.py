@@ -1,7 +1,7 @@
 """Pictures in the terminal, by the protocols of kitty and sixel (xterm, iTerm2, WezTerm, foot, Konsole and others).
 
 They need the extra `terminal`, the package textual-image. It asks the terminal what it can show and waits at most a
-tenth of a second for each answer, so it is asked only where somebody sits at one.
+tenth of a second for each answer, so it is loaded only at an interactive terminal.
 """
 
 import logging
@@ -14,12 +14,12 @@ from rich.console import Console
 if TYPE_CHECKING:
     from wordsight.search.results import SearchResults
 
-ROW = 5  # pictures beside each other on a contact sheet
-CELLS = 24  # columns of the terminal for each picture, at most
+ROW = 5  # pictures in a row of a contact sheet
+CELLS = 24  # maximum columns of the terminal per picture
 
 
 def show_pictures(found: "SearchResults", console: Console) -> bool:
-    """Show a page of hits as a contact sheet; False, and nothing is written, where the terminal shows no pictures."""
+    """Show a page of hits as a contact sheet; if the terminal cannot show pictures, write nothing and return False."""
     kind = _renderable() if found.hits else None
     if kind is None:
         return False
@@ -30,18 +30,18 @@ def show_pictures(found: "SearchResults", console: Console) -> bool:
 
 
 def at_a_terminal() -> bool:
-    """Whether stdin and stdout are one terminal that this process may write to and ask."""
+    """Whether stdin and stdout are a terminal that this process may write to and query."""
     try:
         if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") == "dumb":
             return False
-        # A background process that sets the modes of its terminal is stopped.
+        # The system stops a background process that sets the modes of its terminal.
         return sys.platform == "win32" or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):  # closed, or no files
         return False
 
 
 def _renderable() -> Any:
-    """The class of textual-image for what the terminal can show; None where it can show no pictures."""
+    """The class of textual-image for this terminal; None if the terminal cannot show pictures."""
     if not at_a_terminal():
         return None
     logging.getLogger("textual_image").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""What goes over the wire of albums, of files that are sent together, and of indexing."""
+"""API schemas of albums, of downloads and of indexing."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, Field, RootModel, StringConstrai
 
 from wordsight.web.filter_fields import Strict
 
-MANY, SENT = 100_000, 10_000  # pictures that are put into an album at once, or sent as one file
+MANY, SENT = 100_000, 10_000  # maximum number of pictures put into an album at once, or sent as one file
 Number = Annotated[int, Field(ge=1, le=2**53)]
 Numbers = Annotated[list[Number], Field(max_length=MANY, description="of pictures in the index")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -32,14 +32,14 @@ class Albums(RootModel[list[Album]]):
 
 
 class NewAlbum(Strict):
-    """An album to be made."""
+    """An album to create."""
 
     name: Name
     numbers: Numbers = Field(default_factory=list)
 
 
 class AlbumChange(Strict):
-    """What is to become of an album."""
+    """Changes of an album: a new name, pictures to add and to remove."""
 
     name: Name | None = None
     add: Numbers = Field(default_factory=list)
@@ -47,7 +47,7 @@ class AlbumChange(Strict):
 
 
 class Download(Strict):
-    """Pictures to be sent as one zip file."""
+    """Pictures to send as one zip file."""
 
     numbers: Annotated[
         str,
@@ -58,18 +58,18 @@ class Download(Strict):
 
     @property
     def several(self) -> list[int]:
-        """Each of them once."""
+        """The numbers, each once."""
         return list(dict.fromkeys(map(int, self.numbers.split(","))))
 
 
 class Reveal(Strict):
-    """A picture to be shown in the file manager."""
+    """A picture to show in the file manager."""
 
     number: Number
 
 
 class IndexFolder(Strict):
-    """A folder to be indexed: one of `folders`, or one below."""
+    """A folder to index: one of `folders`, or one below."""
 
     folder: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
@@ -82,7 +82,7 @@ class Broken(BaseModel):
 
 
 class IndexState(BaseModel):
-    """How far the indexing is that was started from the page."""
+    """Progress of the indexing that was started from the page."""
 
     state: Literal["idle", "running", "done", "failed"]
     done: int

@@ -1,4 +1,4 @@
-"""The app: an index as JSON under `/api/v1`, and the page that shows it.
+"""Web app: an index as JSON under `/api/v1`, and the page that shows it.
 
 A client that sends something wrong gets `{"error": "one sentence"}` and a status of 400 to 422.
 """
@@ -51,7 +51,7 @@ from wordsight.web.work import Busy, Left, Workers
 
 API = "/api/v1"
 PAGES = {"/": "index.html", f"{API}/docs": "docs.html"}
-FRESH = 1.0  # seconds that what there is is not looked up again
+FRESH = 1.0  # seconds for which the answer of `/info` is cached
 Responses = dict[int | str, dict[str, Any]]
 STATUS = {Gone: 404, Forbidden: 403, Conflict: 409, InputError: 400, NotAPicture: 415, TooManyPixels: 413, Damaged: 500}
 SAYS = {
@@ -83,21 +83,21 @@ def create_app(
     situations: Situations | None = None,
     scan: Scan | None = None,
 ) -> FastAPI:
-    """The app.
+    """Create the web app.
 
     Args:
-        index: what is searched.
+        index: the index to search.
         captioner: describes whole pictures.
         region_captioner: describes regions of pictures.
-        token: asked of everyone; empty for none, which is for this machine alone.
+        token: required of every client; empty for none, which is for this machine alone.
         host: where the server is bound: only this, the names of this machine and `names` may be in `Host`.
-        names: other names of the server: of a proxy in front of it, or in the network.
-        show_paths: call pictures by their whole paths, not by their names in the index.
+        names: further names of the server: of a proxy in front of it, or in the network.
+        show_paths: name pictures by their whole paths, not by their names in the index.
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
-        ahead: make what the page asks first in a thread, at once.
-        situations: says what is done in pictures.
-        scan: searches for this process.
+        ahead: prepare the page's first answers at once, in a thread.
+        situations: recognises situations in pictures.
+        scan: other processes that search for this one.
     """
     app = FastAPI(
         title="wordsight",
@@ -133,17 +133,17 @@ def create_app(
 
 
 def _knowledge(api: APIRouter, engine: Engine) -> None:
-    """What the server is: answered without the model."""
+    """Add the routes about the server itself, which need no model."""
     workers, turn, last = Workers(1, 2), asyncio.Lock(), (0.0, b"")
 
     @api.get("/health", operation_id="health")
     async def health() -> Health:
-        """Whether this server answers at all; nothing is looked up."""
+        """Whether the server answers; nothing is looked up."""
         return Health(status="ok")
 
     @api.get("/info", operation_id="info", response_model=Info)
     async def info(request: Request) -> Response:
-        """What this server can do, and with what."""
+        """The server's functions, limits and index."""
         nonlocal last
         async with turn:
             if time.monotonic() - last[0] > FRESH or not last[1]:
@@ -153,14 +153,14 @@ def _knowledge(api: APIRouter, engine: Engine) -> None:
 
 
 def _model_routes(api: APIRouter, engine: Engine) -> None:
-    """What takes the model: sentences in one thread, pictures, which take far longer, in another."""
+    """Add the routes that use the model: sentences in one thread; pictures, which take far longer, in another."""
     sentences, pictures = Workers(1, 48), Workers(1, 12)
     sends: Responses = {status: _error(status) for status in (403, 404, 413)}
     uploads = sends | {415: _error(415)}
 
     @api.post("/search", operation_id="search", response_model=SearchResponse, responses=uploads)
     async def search(asked: SearchRequest, request: Request) -> Response:
-        """The pictures that fit sentences, a picture of the index or a region of it, best first."""
+        """The pictures that fit sentences, texts, a picture of the index or a region of it, best first."""
         workers = pictures if asked.like else sentences
         return _json(await workers.run(request, _as_json, engine.search, asked))
 
@@ -168,33 +168,33 @@ def _model_routes(api: APIRouter, engine: Engine) -> None:
     async def search_upload(
         asked: Annotated[UploadSearch, Form(media_type="multipart/form-data")], request: Request
     ) -> Response:
-        """The pictures that fit one that is sent, or what is in a box of it, and sentences, best first."""
+        """The pictures that fit an uploaded picture or a region of it, and sentences, best first."""
         return _json(await pictures.run(request, _as_json, engine.search_upload, asked))
 
     @api.post("/search/sketch", operation_id="search_sketch", response_model=SearchResponse, responses=uploads)
     async def search_sketch(
         asked: Annotated[SketchSearch, Form(media_type="multipart/form-data")], request: Request
     ) -> Response:
-        """The photos of what is drawn in a picture, best first."""
+        """The photos that fit a drawing, best first."""
         return _json(await pictures.run(request, _as_json, engine.search_sketch, asked))
 
     @api.post("/caption", operation_id="caption", response_model=CaptionResponse, responses=uploads)
     async def caption(
         asked: Annotated[CaptionRequest, Form(media_type="multipart/form-data")], request: Request
     ) -> Response:
-        """A picture in words: captions of the whole and snippets of its regions, or of one region."""
+        """Captions of a picture and of its regions, or of one region."""
         return _json(await pictures.run(request, _as_json, engine.caption, asked))
 
     @api.post("/situation", operation_id="situation", response_model=SituationResponse, responses=uploads)
     async def situation(
         asked: Annotated[PictureRequest, Form(media_type="multipart/form-data")], request: Request
     ) -> Response:
-        """What is done in a picture, and who or what fills each role of the verb."""
+        """The situation in a picture: a verb, and the noun that fills each of its roles."""
         return _json(await pictures.run(request, _as_json, engine.situation, asked))
 
 
 def _picture_routes(api: APIRouter, engine: Engine) -> None:
-    """The indexed files."""
+    """Add the routes of the indexed files."""
     workers = Workers(2, 256)
     bytes_: Responses = {
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
@@ -203,14 +203,14 @@ def _picture_routes(api: APIRouter, engine: Engine) -> None:
     }
 
     async def known(number: int, request: Request, kind: str) -> tuple[dict[str, str], bool]:
-        """The headers of a picture, by its content, and whether the client has it already."""
+        """A picture's response headers, by its content, and whether the client has it already."""
         entry = await workers.run(request, engine.entry, number)
         tag = etag(entry.hash.hex() + kind)
         return {"ETag": tag, "Cache-Control": "private, no-cache"}, is_known(request.headers, tag)
 
     @api.get("/pictures/{number}", operation_id="picture", response_class=Response, responses=bytes_)
     async def picture(number: Number, request: Request) -> Response:
-        """The file of an indexed picture, if it is still what was indexed; of a video the frame, as a JPEG."""
+        """The file of an indexed picture, if it is still what was indexed; for a video, the frame as a JPEG."""
         headers, old = await known(number, request, "")
         if old:
             return Response(status_code=304, headers=headers)
@@ -231,7 +231,7 @@ def _picture_routes(api: APIRouter, engine: Engine) -> None:
 
     @api.get("/pictures/{number}/video", operation_id="video", response_class=Response, responses=parts)
     async def video(number: Number, request: Request) -> Response:
-        """The file of the video that an indexed frame is of, or the range of it that is asked for."""
+        """The file of an indexed frame's video, or the requested range of it."""
         entry, file = await workers.run(request, engine.video, number)
         tag = etag(entry.hash.hex() + "-video")
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -279,11 +279,11 @@ def _busy(request: Request, error: Exception) -> JSONResponse:
 
 
 def _left(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)  # nobody sees it
+    return Response(status_code=499)  # no client is left to see it
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """The first thing that is wrong with a request, without what was sent."""
+    """The first error in a request, without the value that was sent."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "The request"

@@ -1,4 +1,4 @@
-"""Pictures as one zip file that is sent while it is written: of it no more than a block is in memory."""
+"""Zip file of pictures, sent while it is written: about one block of it is in memory."""
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ LEFT_OUT = "left_out.txt"
 
 
 class _Sink:
-    """What is written, until it is taken."""
+    """Buffer of what is written, until it is taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -23,7 +23,7 @@ class _Sink:
         return len(part)
 
     def flush(self) -> None:
-        """There is nothing to be done."""
+        """Does nothing."""
 
     def taken(self) -> Iterator[bytes]:
         parts, self._parts = self._parts, []
@@ -31,12 +31,12 @@ class _Sink:
 
 
 def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str], str]) -> Iterator[bytes]:
-    """The parts of a zip file of some pictures, uncompressed; what is gone is listed in it.
+    """The parts of a zip file of pictures, uncompressed; its `LEFT_OUT` lists those that are gone.
 
     Args:
-        pictures: where they are from.
-        numbers: which.
-        private: makes a message fit to be sent.
+        pictures: the pictures of the index.
+        numbers: the numbers of those to send.
+        private: removes this machine's folders from a message.
     """
     sink, left, names, videos = _Sink(), list[str](), {LEFT_OUT}, set[str]()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as out:  # type: ignore[call-overload]
@@ -47,7 +47,7 @@ def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str],
                 left.append(private(str(error)))
                 continue
             path, time = split(entry.path)
-            if time is not None and path in videos:  # another frame of it
+            if time is not None and path in videos:  # another frame of the same video
                 file.close()
                 continue
             videos.add(path)
@@ -63,7 +63,7 @@ def archive(pictures: Pictures, numbers: Sequence[int], private: Callable[[str],
 
 
 def _unique(path: str, names: set[str]) -> str:
-    """The name of a file without folders, and with a number where it is taken."""
+    """The name of a file without folders, with a number added if it is taken."""
     name = path.replace("\\", "/").rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")
     found, again = name, 2
@@ -74,7 +74,7 @@ def _unique(path: str, names: set[str]) -> str:
 
 
 def _changed(entry: Entry) -> tuple[int, int, int, int, int, int]:
-    """When a file was changed; a zip file knows no year before 1980 nor after 2107."""
+    """When a file was changed; 1980 if a zip file cannot hold the year, which is from 1980 to 2107."""
     try:
         when = datetime.fromtimestamp(entry.mtime_ns / 1e9)
     except (OverflowError, OSError, ValueError):

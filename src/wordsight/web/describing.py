@@ -1,4 +1,4 @@
-"""A picture in words, as it goes over the wire."""
+"""Captions and situations of a picture, in the API's schemas."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,34 +11,34 @@ from wordsight.runs.recogniser import Recogniser, load_recogniser
 from wordsight.web import schemas
 from wordsight.web.situation_schemas import SituationResponse
 
-CAPTIONS = 3  # how many are given
+CAPTIONS = 3  # captions per picture
 
 
 class Situations(NamedTuple):
-    """What finds situations, and the boxes of their nouns."""
+    """Situation recognition: a recogniser, and an aligner for the boxes of nouns."""
 
     recogniser: Recogniser
     aligner: Aligner
 
     def of(self, picture: Picture) -> SituationResponse:
-        """What is done in a picture."""
+        """The situation in a picture."""
         return SituationResponse.model_validate(self.recogniser.recognise(picture, aligner=self.aligner).to_json())
 
 
 def load_situations(run: Path, index: Aligner, device: str) -> Situations:
-    """A run that finds situations; boxes are those of the index's model where both see alike, else of the bundled one.
+    """Load a situation run; boxes come from the index's model if both use one encoder, else from the bundled model.
 
     Raises:
-        InputError: the run or the bundled model cannot be opened, or the run is of another kind.
+        InputError: the run or the bundled model cannot be opened, or the run does not recognise situations.
     """
     recogniser = load_recogniser(run, device)
-    recogniser.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    recogniser.encoder  # noqa: B018 - report a missing part now, not at the first picture
     alike = index.checkpoint.fingerprint == recogniser.checkpoint.fingerprint
     return Situations(recogniser, index if alike else load(None, device))
 
 
 def whole(captioner: Captioner | None, region_captioner: Captioner | None, picture: Picture) -> schemas.CaptionResponse:
-    """Captions of a whole picture and of its regions, as far as there are captioners for them."""
+    """Captions of a whole picture and of its regions, each if there is a captioner for it."""
     snippets = [] if region_captioner is None else _snippets(region_captioner.caption_regions(picture))
     if captioner is None:
         return schemas.CaptionResponse(captions=[], snippets=snippets)
@@ -52,7 +52,7 @@ def region(captioner: Captioner, picture: Picture, box: list[float]) -> schemas.
     """A caption of a region.
 
     Raises:
-        InputError: the region cannot be used.
+        InputError: the region is invalid.
     """
     return schemas.CaptionResponse(captions=[], snippets=_snippets(captioner.caption_regions(picture, [box])))
 

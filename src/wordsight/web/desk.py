@@ -1,4 +1,4 @@
-"""What is done with the files of an index: sent together, shown in their folder, and more of them added."""
+"""File operations of an index: send several together, show one in its folder, report the indexing."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,21 +12,21 @@ from wordsight.web.indexing import Forbidden
 from wordsight.web.pictures import Gone
 from wordsight.web.reveal import reveal
 
-BROKEN = 1000  # pictures that cannot be read, of which so many are told
+BROKEN = 1000  # maximum number of unreadable pictures reported
 
 
 class Desk:
-    """What is done with the files of an index.
+    """File operations of an index.
 
     Args:
-        engine: the index, and what it says of itself.
+        engine: answers requests on the index.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def archive(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The parts of a zip file of some pictures.
+        """The parts of a zip file of pictures.
 
         Raises:
             Damaged: the index cannot be read.
@@ -38,8 +38,8 @@ class Desk:
         """Show a picture in the file manager of this machine.
 
         Raises:
-            Forbidden: others can reach the server.
-            Gone: there is none of this number, or its file is gone.
+            Forbidden: the server is not for this machine alone, or has a token.
+            Gone: no picture has this number, or its file is gone.
             InputError: there is no file manager.
         """
         if not self._engine.reveals:
@@ -50,7 +50,7 @@ class Desk:
         reveal(path)
 
     def index_state(self) -> IndexState:
-        """How far the indexing is."""
+        """Progress of the indexing."""
         at = self._engine.indexing
         broken = self._engine.read(self._broken)
         return IndexState(
@@ -64,7 +64,7 @@ class Desk:
         )
 
     def _told(self, path: Path, why: str) -> Broken:
-        """What a picture is called, and what is wrong with it: what stands behind its path in the reason."""
+        """A picture's name, and why it cannot be read: the reason without the path in front."""
         _, _, what = why.rpartition(f"{path.name}: ")
         return Broken(path=self._engine.photos.called(path), why=self._engine.private(what))
 

@@ -1,4 +1,4 @@
-"""What the routes do: from a request that was checked to its answer, without a word of HTTP."""
+"""Request handling: from a checked request to its answer, without HTTP."""
 
 import os
 import sqlite3
@@ -32,27 +32,27 @@ from wordsight.web.situation_schemas import SituationResponse
 
 P = ParamSpec("P")
 R = TypeVar("R")
-EXAMPLES = 12  # how many are given
-LARGE, SIDE = 2**26, 1024  # larger files of an index are opened at once, and kept with sides of so many pixels
+EXAMPLES = 12  # number of example words
+LARGE, SIDE = 2**26, 1024  # bytes of a file above which it is decoded at once, smaller; least sides then, in pixels
 
 
 class Damaged(InputError):
-    """The index cannot be read as it is on the disk."""
+    """The index on the disk cannot be read."""
 
 
 class Engine:
     """An index with its captioners.
 
     Attributes:
-        index: what is searched.
+        index: the index that is searched.
         pictures: its files.
-        library: its photos without a query.
+        photos: its photos without a query.
         shelf: its albums.
-        indexing: adds pictures.
-        reveals: whether files are shown in the file manager of this machine.
-        captioner: describes whole pictures.
-        region_captioner: describes regions.
-        situations: says what is done.
+        indexing: adds pictures to it.
+        reveals: whether files can be shown in the file manager of this machine.
+        captioner: describes whole pictures, or None.
+        region_captioner: describes regions, or None.
+        situations: recognises situations, or None.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Engine:
         self._show_paths, self._roots, self._scan = show_paths, index.paths.roots, scan
 
     def info(self) -> Info:
-        """What there is.
+        """The server's functions, limits and index.
 
         Raises:
             Damaged: the index cannot be read.
@@ -110,12 +110,12 @@ class Engine:
         )
 
     def search(self, asked: SearchRequest) -> SearchResponse:
-        """Sentences, and a picture of the index.
+        """Search by sentences, texts and a picture of the index.
 
         Raises:
-            Gone: the picture is.
+            Gone: the picture is gone.
             Damaged: the index cannot be read.
-            InputError: the query cannot be used.
+            InputError: the query is invalid.
         """
         parts = wire.sentences(asked)
         if asked.like:
@@ -123,18 +123,18 @@ class Engine:
         return self._found(parts, asked)
 
     def search_upload(self, asked: UploadSearch) -> SearchResponse:
-        """A picture that was sent, and sentences.
+        """Search by an uploaded picture, sentences and texts.
 
         Raises:
-            NotAPicture, TooManyPixels: it cannot be opened.
-            InputError: the query cannot be used.
+            NotAPicture, TooManyPixels: the picture cannot be opened.
+            InputError: the query is invalid.
         """
         with named(asked.picture.filename):
             like = query.Like(asked.picture.file.read(), wire.box(asked.box), asked.weight)
             return self._found([*wire.sentences(asked), like], asked)
 
     def warm(self) -> None:
-        """Make ready what the page asks first, a drawing too, so that nobody waits; who asks is told what is wrong."""
+        """Prepare the page's first answers and a search by drawing; errors are left to the request that meets them."""
         self.photos.warm()
         with suppress(InputError, OSError, sqlite3.Error):
             if self.index.sketched:
@@ -143,22 +143,22 @@ class Engine:
                 self.index.search_sketch(drawing, top=1)
 
     def search_sketch(self, asked: schemas.SketchSearch) -> SearchResponse:
-        """A drawing.
+        """Search by a drawing.
 
         Raises:
-            NotAPicture, TooManyPixels: it cannot be opened.
-            InputError: it is empty or no drawing, or the index has no sketch view.
+            NotAPicture, TooManyPixels: the drawing cannot be opened.
+            InputError: it is empty or not a drawing, or the index has no sketch view.
         """
         with named(asked.sketch.filename):
             return self._found([], asked, asked.sketch.file.read())
 
     def caption(self, asked: CaptionRequest) -> CaptionResponse:
-        """A picture in words.
+        """Captions of a picture, or of a region of it.
 
         Raises:
-            Gone: it is, or there is no captioner.
-            NotAPicture, TooManyPixels: it cannot be opened.
-            InputError: the region cannot be used.
+            Gone: the picture is gone, or there is no captioner.
+            NotAPicture, TooManyPixels: the picture cannot be opened.
+            InputError: the region is invalid.
         """
         describer = self.region_captioner or self.captioner
         if describer is None:
@@ -169,7 +169,7 @@ class Engine:
             return describing.whole(self.captioner, self.region_captioner, picture)
 
     def situation(self, asked: schemas.PictureRequest) -> SituationResponse:
-        """What is done in a picture; raises as `caption` does."""
+        """The situation in a picture; raises the errors of `caption`."""
         if self.situations is None:
             raise Gone("This server cannot say what is done in pictures: it was started without --situations.")
         with self._asked(asked) as picture:
@@ -177,16 +177,16 @@ class Engine:
 
     @contextmanager
     def _asked(self, asked: schemas.PictureRequest) -> Iterator[bytes | Image.Image]:
-        """The picture of a request, called by its name in errors."""
+        """The picture of a request; errors name it."""
         picture = self._indexed(asked.number or 0) if asked.picture is None else asked.picture.file.read()
         with named(asked.picture.filename if asked.picture else "the picture"):
             yield picture
 
     def entry(self, number: int) -> Entry:
-        """What the index has of a picture.
+        """The catalogue entry of a picture.
 
         Raises:
-            Gone: there is none of this number.
+            Gone: no picture has this number.
             Damaged: the index cannot be read.
         """
         with self._readable():
@@ -196,17 +196,17 @@ class Engine:
         """A picture of the index as a small JPEG.
 
         Raises:
-            Gone: it is.
+            Gone: the picture is gone.
             NotAPicture, TooManyPixels: it cannot be opened.
         """
         with named("the picture"):
             return self.pictures.thumbnail(number)
 
     def frame(self, number: int) -> bytes | None:
-        """A frame of a video as a JPEG; None of a picture.
+        """A frame of a video as a JPEG; None for a picture.
 
         Raises:
-            Gone: it is.
+            Gone: the video is gone.
             NotAPicture: it cannot be read.
         """
         with named("the video"):
@@ -214,21 +214,21 @@ class Engine:
         return None if image is None else jpeg(image)
 
     def video(self, number: int) -> tuple[Entry, BinaryIO]:
-        """The entry of a frame, and the file of its video, to be closed by the caller.
+        """The entry of a frame, and the open file of its video; the caller closes it.
 
         Raises:
-            Gone: it is, or this is a picture.
+            Gone: the video is gone, or this is a picture.
         """
         if split(self.entry(number).path)[1] is None:
             raise Gone(f"Picture {number} is no video.")
         return self.pictures.open(number)
 
     def private(self, sentence: str) -> str:
-        """A sentence without the folders of this machine, unless they are shown."""
+        """A sentence without the folders of this machine, unless paths are shown."""
         if self._show_paths:
             return sentence
         folder = self.index.folder
-        with suppress(InputError):  # the index is gone, or damaged: those that were known
+        with suppress(InputError):  # if the index is gone or damaged, keep the roots known before
             self._roots = self.index.paths.roots
         photos = (os.path.dirname(path) for path in self.indexing.folders.values())
         for root in (*self._roots, str(folder.parent), str(folder.absolute().parent), *photos):
@@ -237,7 +237,7 @@ class Engine:
         return sentence
 
     def _indexed(self, number: int) -> bytes | Image.Image:
-        """A picture of the index; a very large file is opened here, smaller, rather than kept."""
+        """A picture of the index: its bytes; an image of a frame, or at reduced size of a file above `LARGE`."""
         with self._readable():
             if image := self.pictures.frame(number):
                 return image
@@ -248,7 +248,7 @@ class Engine:
     def _found(
         self, parts: list[query.Part], wanted: schemas.SearchOptions, sketch: bytes | None = None
     ) -> SearchResponse:
-        """The answer of the index, as it goes over the wire; sentences come before pictures in a query."""
+        """The response to a query, in which sentences come before pictures."""
         with self._readable():
             self._check_whole()
             chosen = wanted.filter(self.photos.folder(wanted.under))
@@ -257,13 +257,13 @@ class Engine:
         except BadPicture:
             raise
         except InputError:
-            with self._readable():  # it is the query, unless the index has been damaged meanwhile
+            with self._readable():  # the query is at fault, unless the index was damaged meanwhile
                 self._check_whole()
             raise
         return wire.response(found, self.photos, self.index.run.vocabulary)
 
     def read(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of a call that only reads the index.
+        """Run a call that only reads the index, and return its result.
 
         Raises:
             Damaged: the index cannot be read.
@@ -273,7 +273,7 @@ class Engine:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Whatever is wrong inside is the index's fault."""
+        """Raise InputError and OSError as `Damaged`."""
         try:
             yield
         except InputError as error:
@@ -282,7 +282,7 @@ class Engine:
             raise Damaged(f"The index cannot be read ({reason(error)}).") from None
 
     def _check_whole(self) -> None:
-        """That no file of vectors has been cut short: to read behind the end of one would end the server."""
+        """Check that no file of vectors is cut short: reading past the end of one would crash the server."""
         with Catalog(self.index.folder) as catalog:
             kept = catalog.segments()
         for number, rows in kept.items():

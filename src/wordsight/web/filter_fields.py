@@ -1,4 +1,4 @@
-"""The filter of a request: which pictures may be shown or found, in the JSON of a search or in an address."""
+"""The filter of a request: which pictures are shown or found, in the JSON of a search or in a URL."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -7,8 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from wordsight.search.filters import Filter, Kind, Orientation, Size
 
-TEXT = 500  # letters of a sentence or an expression, at most
-SEVERAL = 50  # cameras or columns, at most
+TEXT = 500  # maximum number of characters in a sentence or an expression
+SEVERAL = 50  # maximum number of cameras or columns
 
 Text = Annotated[str, StringConstraints(max_length=TEXT)]
 Id = Annotated[int, Field(ge=1, le=2**53)]
@@ -29,13 +29,13 @@ Value = Annotated[Text | FiniteFloat, Field(union_mode="left_to_right")]
 
 
 class Strict(BaseModel):
-    """What a client sends: a misspelt name is an error."""
+    """Base of what a client sends: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Chosen(Strict):
-    """Which pictures are wanted; all that is given must hold."""
+    """Filter: a picture must meet every condition given."""
 
     since: Annotated[Day, Field(description="taken on this day or later")] = ""
     until: Annotated[Day, Field(description="taken on this day or earlier")] = ""
@@ -48,25 +48,25 @@ class Chosen(Strict):
     where: Annotated[Text, Field(description="an expression such as: width >= 800 and date > 2024-05")] = ""
 
     def pairs(self) -> dict[str, str | float]:
-        """Values in what the user knows of pictures, by name."""
+        """Values to match in metadata columns, by column."""
         return {}
 
     def filter(self, under: str) -> dict[str, Any]:
-        """The same as keywords of a `Filter`, in this folder: a whole path, or empty."""
+        """Keyword arguments of a `Filter`; `under` is a folder's whole path, or empty."""
         names = ("since", "until", "orientation", "size", "kind", "album", "where")
         chosen = {name: getattr(self, name) for name in names}
         return chosen | {"under": under, "camera": tuple(self.camera), "columns": self.pairs()}
 
 
 class ChosenJson(Chosen):
-    """The same in JSON."""
+    """Filter in JSON."""
 
     columns: Annotated[
         dict[Text, Value], Field(max_length=SEVERAL, description="values of columns of metadata, by name")
     ] = {}
 
     def pairs(self) -> dict[str, str | float]:
-        """Values in what the user knows of pictures, by name."""
+        """Values to match in metadata columns, by column."""
         return dict(self.columns)
 
 
@@ -74,14 +74,14 @@ Pair = Annotated[str, StringConstraints(max_length=2 * TEXT, pattern=r"^[^:]+:")
 
 
 class ChosenQuery(Chosen):
-    """The same in an address."""
+    """Filter in a URL."""
 
     column: Annotated[
         list[Pair], Field(max_length=SEVERAL, description="`name:value` of a column of metadata; repeatable")
     ] = []
 
     def pairs(self) -> dict[str, str | float]:
-        """Values in what the user knows of pictures, by name."""
+        """Values to match in metadata columns, by column."""
         return {name: value for name, _, value in (one.partition(":") for one in self.column)}
 
 

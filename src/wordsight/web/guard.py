@@ -1,7 +1,7 @@
-"""Who may ask: the right host, the same origin, the token; how much may be sent; and what every answer carries.
+"""Access control: checks host, origin and token, limits request bodies, and adds security headers to every response.
 
-Any page in a browser can send requests to a server on the same machine. Such a page is kept out by the `Origin` that
-browsers add; one that makes its own name lead here (DNS rebinding), by the `Host` that it then has to send.
+Any page in a browser can send requests to a server on the same machine. The `Origin` header, which browsers add, keeps
+such a page out; the `Host` header keeps out a page that makes its own name lead here (DNS rebinding).
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BYTES = 20 * 2**20  # of an upload
+MAX_BYTES = 20 * 2**20  # bytes of an upload
 MAX_JSON = 2**18  # bytes of any other request
-UPLOADS = 32  # that are received at a time
-BODY_SECONDS, BODY_RATE = 10, 2**14  # a body may pause so long, and comes with so many bytes a second
+UPLOADS = 32  # maximum number of uploads received at a time
+BODY_SECONDS, BODY_RATE = 10, 2**14  # longest pause of a body, in seconds; its minimum rate, in bytes per second
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # with none, browsers send no Origin with a form
+    "Referrer-Policy": "same-origin",  # with `no-referrer`, browsers send no Origin with a form
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -38,7 +38,7 @@ EVERYWHERE = {"0.0.0.0", "::"}
 
 
 class Refused(Exception):
-    """A request that goes no further: its status and a sentence; `again` says after how many seconds it might."""
+    """A refused request: its status, a sentence, and in `again` the seconds until a retry, 0 for none."""
 
     def __init__(self, status: int, sentence: str, again: int = 0) -> None:
         self.status, self.sentence, self.again = status, sentence, again
@@ -48,12 +48,12 @@ class Guard:
     """Middleware around the whole app.
 
     Args:
-        app: what it guards.
-        host: where the server is bound; names of this machine and this one may be asked for. Bound everywhere, any
-            numeric address may, as no other page can have one for its name.
-        names: other names that may be asked for: of a proxy in front, or in the network.
-        token: asked of everyone, as a bearer, a cookie, or once as `?token=`, which sets the cookie; none if empty.
-        trusted: addresses and networks of proxies: what they say in `X-Forwarded-Host` and `X-Forwarded-Proto` counts.
+        app: the app that it guards.
+        host: where the server is bound; `Host` may be this or a name of this machine. If bound to all addresses, also
+            any numeric address, since no other page can have one as its name.
+        names: further names allowed in `Host`: of a proxy in front, or in the network.
+        token: required of clients, as a bearer, a cookie, or once as `?token=`, which sets the cookie; none if empty.
+        trusted: addresses and networks of proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Guard:
         self._told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered; HEAD is GET without what is sent."""
+        """Refuse a request or let the app answer it; HEAD is GET without the body."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         begun, head = False, scope["method"] == "HEAD"
@@ -100,7 +100,7 @@ class Guard:
             await _say(answer, Refused(500, "Something went wrong in the server; its terminal says what."))
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The same of one that sends a file: only so many are received at a time."""
+        """Let the app answer an upload; at most `UPLOADS` are received at a time."""
         if self._uploads >= UPLOADS:
             raise Refused(503, "Too many pictures are being sent at the moment; try again in a few seconds.", 5)
         self._uploads += 1
@@ -123,14 +123,14 @@ class Guard:
             done()
 
     def _tell(self, error: Exception) -> None:
-        """Print where an accident happened, once for each place."""
+        """Print the traceback of an unexpected error, once for each place in the code."""
         place = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1:]}"
         if place not in self._told and len(self._told) < 100:
             self._told.add(place)
             traceback.print_exception(error, file=sys.stderr)
 
     def _check(self, scope: Scope) -> bool:
-        """Whether the token came in the address; raises `Refused`."""
+        """Check host, origin, size and token: whether the token came in the URL; raises `Refused`."""
         headers = Headers(scope=scope)
         host = self._forwarded(scope, "x-forwarded-host") or headers.get("host", "")
         if not self._ours(host):
@@ -145,7 +145,7 @@ class Guard:
         return bool(self.token) and self._by_address(scope, headers)
 
     def _forwarded(self, scope: Scope, name: str) -> str:
-        """What a trusted proxy says in a header; of several values that of the nearest."""
+        """The value of a trusted proxy's header; of several values, the nearest proxy's; empty for other clients."""
         if not self._trusted:
             return ""
         try:
@@ -158,7 +158,7 @@ class Guard:
         return Headers(scope=scope).get(name, "").rpartition(",")[2].strip()
 
     def _ours(self, host: str) -> bool:
-        if "@" in host:  # no Host has a user in it
+        if "@" in host:  # a valid Host has no user
             return False
         try:
             name = urlsplit(f"//{host}").hostname or ""
@@ -169,7 +169,7 @@ class Guard:
         return self.host in EVERYWHERE and _is_address(name)
 
     def _same_origin(self, headers: Headers, host: str) -> None:
-        """That no other page sends this; programs send no `Origin`, and a proxy may have put its own name in `Host`."""
+        """Refuse requests from other pages; programs send no `Origin`, and a proxy may put its own name in `Host`."""
         origin = headers.get("origin")
         elsewhere = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         if elsewhere or (origin is not None and not self._is_own(origin, host)):
@@ -184,7 +184,7 @@ class Guard:
             return False
 
     def _by_address(self, scope: Scope, headers: Headers) -> bool:
-        """Whether the right token is in the address, else it must be elsewhere."""
+        """Whether the right token is in the URL; if it is neither there nor in a header, raises `Refused`."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["method"] in ("GET", "HEAD") and any(map(self._right, query.get("token", []))):
             return True
@@ -230,13 +230,13 @@ def _too_much(limit: int) -> str:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """The same messages, until they are more than a limit of bytes, or come too slowly."""
+    """Limit a request body: raise HTTPException if it has more than `limit` bytes or comes too slowly."""
     seen, begun, coming = 0, time.monotonic(), True
 
     async def counted() -> Message:
         nonlocal seen, coming
         if not coming:
-            return await receive()  # it waits until the client leaves
+            return await receive()  # waits until the client disconnects
         left = BODY_SECONDS + seen / BODY_RATE - (time.monotonic() - begun)
         try:
             message = await asyncio.wait_for(receive(), min(left, BODY_SECONDS))
@@ -252,9 +252,9 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 async def _redirect(scope: Scope, send: Send, cookie: str, more: str = "") -> None:
-    """To the same page without the token in its address, which would stay in the history.
+    """Redirect to the same page without the token in its URL, which would stay in the browser's history.
 
-    The new address is relative: in front of the path there may be a prefix that only a proxy knows.
+    The new URL is relative, since the path may have a prefix that only a proxy knows.
     """
     headers = [
         (b"location", ("./" + quote(scope["path"].rpartition("/")[2], safe="")).encode()),

@@ -1,4 +1,4 @@
-"""Pictures are added to the index from the page: one build at a time, in a thread of its own, from allowed folders."""
+"""Indexing from the page: one build at a time, in a thread of its own, from allowed folders."""
 
 import os
 import time
@@ -19,26 +19,26 @@ OUTSIDE = "a link out of the folders that may be indexed"
 
 
 class Forbidden(Exception):
-    """The server was not started for this; the message says with which option it would be."""
+    """The server was not started for this; the message says how it would be."""
 
 
 class Conflict(Exception):
-    """It cannot be done at the moment, as something else is being written; the message says what."""
+    """The index cannot be written now, because something else writes to it; the message says what."""
 
 
 class Stopped(Exception):
-    """The user has had enough; what is done is kept."""
+    """The user has stopped the build; pictures added so far are kept."""
 
 
 class Indexing(Progress):
     """The builds of an index, one at a time.
 
     Attributes:
-        folders: those that may be indexed, by the name that they have here; also what is below them.
-        state: of the last build.
-        message: what was last said of it, a sentence.
-        done: files that are done.
-        total: files that there are.
+        folders: paths of the folders that may be indexed, with all below, by their names on the page.
+        state: state of the last build.
+        message: the last message about it, a sentence.
+        done: number of files done.
+        total: number of files in all.
     """
 
     def __init__(self, index: Index, folders: Sequence[Path], show_paths: bool) -> None:
@@ -50,22 +50,22 @@ class Indexing(Progress):
 
     @property
     def running(self) -> bool:
-        """Whether this process writes to the index."""
+        """Whether a build of this process is running."""
         return self.state == "running"
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the build will take; None where nobody knows."""
+        """Estimated time until the build ends; None if unknown."""
         began, start = self._since
         if not self.running or self.done <= start:
             return None
         return round((time.monotonic() - began) / (self.done - start) * (self.total - self.done), 1)
 
     def start(self, name: str) -> None:
-        """Begin to index a folder.
+        """Start to index a folder.
 
         Raises:
-            Forbidden: it is not one of those that may be.
+            Forbidden: the folder may not be indexed.
             InputError: there is no such folder.
             Conflict: a build is running.
         """
@@ -79,16 +79,16 @@ class Indexing(Progress):
             Thread(target=self._build, args=(folder,), daemon=True).start()
 
     def stop(self) -> None:
-        """End the build that runs, if there is one; what it has done is kept."""
+        """Stop the running build, if any; pictures added so far are kept."""
         self._stop.set()
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Set `message`."""
         self.message = text
 
     @contextmanager
     def task(self, name: str) -> Iterator[Count]:
-        """A piece of work; gives the function to be told how far it is."""
+        """Start a task; yields a function that receives its progress."""
 
         def count(done: int, total: int) -> None:
             if not self.done and not self.total:
@@ -118,7 +118,7 @@ class Indexing(Progress):
             raise
 
     def _allowed(self, name: str) -> str:
-        """The folder of a name, where it may be indexed."""
+        """The path of the folder with a name, if it may be indexed."""
         if not self.folders:
             raise Forbidden("This server was started without --photos FOLDER, so nothing can be indexed from here.")
         first = next((one for one in self.folders if name == one or name.startswith(one.rstrip("/") + "/")), None)
@@ -138,7 +138,7 @@ class Indexing(Progress):
         )
 
     def _listed(self, folder: str) -> Listing:
-        """The pictures in a folder, without those that are elsewhere."""
+        """The pictures in a folder, except those behind links out of the allowed folders."""
         found = listed_files(folder)
         inside: dict[str, bool] = {}
         kept, left = [], dict(found.left_out)
@@ -156,7 +156,7 @@ class Indexing(Progress):
 
 
 def _named(folders: Sequence[Path], show_paths: bool) -> dict[str, str]:
-    """Folders by their own names, each of which stands for one; or by their whole paths."""
+    """The paths of folders by their own names, made unique, or by their whole paths."""
     found: dict[str, str] = {}
     for folder in folders:
         full = os.path.abspath(folder)

@@ -1,4 +1,4 @@
-"""The page's own files, kept in memory and answered at once: no model, thread or disk is in between."""
+"""Static files of the page, kept in memory and sent without a model, a thread or the disk."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ TYPES = {
 
 
 class Pages:
-    """Middleware that has one file at one address: no other can be reached, however it is asked for.
+    """Middleware that serves each static file at its own address; no path of a request reaches any other file.
 
     Args:
-        app: it has everything else.
-        names: other addresses of some of the files.
+        app: answers all other requests.
+        names: further addresses of static files, each with the file's name.
     """
 
     def __init__(self, app: ASGIApp, names: Mapping[str, str]) -> None:
@@ -49,11 +49,11 @@ class Pages:
 
 
 def etag(name: str) -> str:
-    """The header `ETag` of what a name stands for."""
+    """The value of the header `ETag` for a name."""
     return f'"{name}"'
 
 
 def is_known(headers: Headers, tag: str) -> bool:
-    """Whether a client has what a tag stands for, by its `If-None-Match`."""
+    """Whether a client has the content of an ETag already, by its `If-None-Match`."""
     known = [one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(",")]
     return tag in known or known == ["*"]

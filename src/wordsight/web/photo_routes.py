@@ -1,4 +1,4 @@
-"""The routes of the photos themselves: the timeline, what can be chosen by, and each picture's data."""
+"""Routes of the photos: the timeline, facets, each picture's metadata and name, and suggested words."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,19 +14,19 @@ from wordsight.web.work import Workers
 
 
 def photo_routes(api: APIRouter, library: Library, readable: Callable[..., Any], errors: dict[int | str, Any]) -> None:
-    """Put them into the API.
+    """Add the routes of the photos to the API.
 
     Args:
-        api: where they go.
-        library: what answers.
-        readable: calls a function, and says what is wrong inside as the index's fault.
-        errors: the description of an answer, by status.
+        api: receives the routes.
+        library: answers the requests.
+        readable: calls a function, and raises its errors as the index's.
+        errors: descriptions of responses, by status.
     """
     workers = Workers(2, 64)
     same: dict[int | str, dict[str, Any]] = {304: {"description": "It is what `If-None-Match` says."}}
 
     async def tagged(request: Request, work: Callable[..., bytes], *given: Any) -> Response:
-        """An answer, or that the client has it already."""
+        """The answer, or 304 if the client has it already."""
         dumped = [one.model_dump_json() for one in given]
         tag = etag(await workers.run(request, readable, library.tag, work.__name__, *dumped))
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -36,25 +36,25 @@ def photo_routes(api: APIRouter, library: Library, readable: Callable[..., Any],
 
     @api.get("/photos", operation_id="photos", response_model=Photos, responses=same)
     async def photos(asked: Annotated[ChosenQuery, Query()], request: Request) -> Response:
-        """Every picture that a filter lets through, newest first."""
+        """Every picture that passes a filter, newest first."""
         return await tagged(request, library.photos, asked)
 
     @api.get("/facets", operation_id="facets", response_model=Facets, responses=same)
     async def facets(request: Request) -> Response:
-        """What pictures can be chosen by, and how many there are of each."""
+        """Values to filter pictures by, with the number of pictures of each."""
         return await tagged(request, library.facets)
 
     @api.get("/pictures/{number}/info", operation_id="picture_info", responses={404: errors[404]})
     async def picture_info(number: Number, request: Request) -> PictureInfo:
-        """What is known of a picture."""
+        """Metadata of a picture."""
         return await workers.run(request, readable, library.picture, number)
 
     @api.post("/paths", operation_id="paths", responses={status: errors[status] for status in (403, 413)})
     async def paths(asked: Numbers, request: Request) -> Paths:
-        """What many pictures are called."""
+        """Names of pictures."""
         return await workers.run(request, readable, library.paths, asked.numbers)
 
     @api.get("/suggest", operation_id="suggest")
     async def suggest(request: Request, q: Annotated[Text, Query(description="what is typed")] = "") -> Suggestions:
-        """Words that complete the last one, and what may be meant by those that are not known."""
+        """Completions of the last word, and corrections of unknown words."""
         return await workers.run(request, readable, library.suggest, q)

@@ -1,4 +1,4 @@
-"""What goes over the wire of the photos themselves: the timeline, what can be chosen by, one picture, words."""
+"""API schemas of the photos: the timeline, facets, metadata of a picture, suggested words."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from wordsight.web.filter_fields import Strict
 
 
 class Photos(BaseModel):
-    """Pictures, newest first, in columns of equal order."""
+    """Pictures, newest first: columns in the same order."""
 
     total: int
     numbers: list[int]
@@ -29,7 +29,7 @@ class AlbumName(BaseModel):
 
 
 class PictureInfo(BaseModel):
-    """What is known of a picture."""
+    """Metadata of a picture."""
 
     number: int
     name: Annotated[str, Field(description="of its file")]
@@ -51,7 +51,7 @@ class PictureInfo(BaseModel):
 
 
 class Numbers(Strict):
-    """Pictures."""
+    """Numbers of pictures."""
 
     numbers: Annotated[
         list[Annotated[int, Field(ge=1, le=2**53)]],
@@ -60,13 +60,13 @@ class Numbers(Strict):
 
 
 class Paths(BaseModel):
-    """What pictures are called, in the order that was asked for; those that there are not are left out."""
+    """Names of pictures, in the order of the request; unknown numbers are left out."""
 
     paths: Annotated[list[str], Field(description="names in the index; whole paths if the server shows paths")]
 
 
 class FolderTree(BaseModel):
-    """A folder with those inside."""
+    """A folder and the folders in it."""
 
     name: str
     path: Annotated[str, Field(description="as `under` takes it")]
@@ -75,14 +75,14 @@ class FolderTree(BaseModel):
 
 
 class Camera(BaseModel):
-    """A camera with how many pictures it took."""
+    """A camera and the number of pictures that it took."""
 
     name: str
     count: int
 
 
 class ColumnValue(BaseModel):
-    """A value of a column with how many pictures have it."""
+    """A value of a column and the number of pictures that have it."""
 
     value: str | int | float
     count: int
@@ -99,7 +99,7 @@ class Column(BaseModel):
 
 
 class Facets(BaseModel):
-    """What pictures can be chosen by, with how many there are of each."""
+    """Facets: values to filter pictures by, with the number of pictures of each."""
 
     first: Annotated[str, Field(description="the earliest day; empty where no picture has a date")]
     last: str
@@ -119,7 +119,7 @@ class SuggestedWord(BaseModel):
 
 
 class Suggestions(BaseModel):
-    """How a query may go on, and what may be meant by words that are not known."""
+    """Completions of a query, and corrections of unknown words."""
 
     words: list[SuggestedWord]
     spelling: dict[str, str]

@@ -1,4 +1,4 @@
-"""The photos of an index without a query: by date, by folder and camera, one by one; answered without the model."""
+"""The photos of an index without a query: by date, by folder and camera, one by one; no model is needed."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from wordsight.web.pictures import Gone
 from wordsight.web.ranges import video_type
 
 T = TypeVar("T")
-ANSWERS = 16  # that are kept for the state of the index that they are of
+ANSWERS = 16  # maximum number of cached answers, each for one state of the index
 
 
 class Library:
@@ -36,7 +36,7 @@ class Library:
 
     Attributes:
         index: the index.
-        show_paths: call pictures by their whole paths, not by their names in the index.
+        show_paths: whether to name pictures by their whole paths, not by their names in the index.
     """
 
     def __init__(self, index: Index, show_paths: bool) -> None:
@@ -45,22 +45,22 @@ class Library:
         self._lock, self._turns = Lock(), defaultdict[str, Lock](Lock)
 
     def warm(self) -> None:
-        """Make what the page asks first, so that nobody waits for it; what is wrong is said to whoever asks."""
+        """Prepare the page's first answers; errors are left to the request that meets them."""
         with suppress(InputError, OSError, sqlite3.Error):
             self.photos(ChosenQuery())
             self.facets()
             self.suggest("")
 
     def tag(self, *what: object) -> str:
-        """What names an answer as the index is now."""
+        """A hash that identifies an answer for the current state of the index."""
         with Catalog(self.index.folder) as catalog:
             return blake2b(repr((self._state(catalog), what)).encode(), digest_size=16).hexdigest()
 
     def photos(self, asked: Chosen) -> bytes:
-        """The pictures that a filter lets through, newest first, as JSON.
+        """The pictures that pass a filter, newest first, as JSON.
 
         Raises:
-            InputError: the filter cannot be used.
+            InputError: the filter is invalid.
         """
         wanted = self.filter(asked)
 
@@ -70,7 +70,7 @@ class Library:
         return self._once(("photos", asked.model_dump_json()), made)
 
     def facets(self) -> bytes:
-        """What pictures can be chosen by, as JSON."""
+        """Facets: the values to filter pictures by, as JSON."""
 
         def made(catalog: Catalog) -> bytes:
             found = facets(catalog)
@@ -101,10 +101,10 @@ class Library:
         return self._once(("facets",), made)
 
     def picture(self, number: int) -> schemas.PictureInfo:
-        """What is known of a picture.
+        """Metadata of a picture.
 
         Raises:
-            Gone: there is none of this number.
+            Gone: no picture has this number.
         """
         with Catalog(self.index.folder) as catalog:
             entries = catalog.numbered([number])
@@ -140,13 +140,13 @@ class Library:
         )
 
     def paths(self, numbers: Sequence[int]) -> schemas.Paths:
-        """What pictures are called, in the order of their numbers, without those that there are not."""
+        """Names of pictures, in the order of `numbers`; unknown numbers are left out."""
         with Catalog(self.index.folder) as catalog:
             found = catalog.numbered(numbers)
         return schemas.Paths(paths=[self.called(self.index.paths.path(entry.path)) for entry in found])
 
     def suggest(self, text: str) -> schemas.Suggestions:
-        """How a query may go on."""
+        """Completions of a query, and corrections of unknown words."""
         vocabulary = self.index.run.vocabulary
 
         def made(catalog: Catalog) -> Suggest:
@@ -161,14 +161,14 @@ class Library:
         return Filter(**asked.filter(self.folder(asked.under)))
 
     def folder(self, name: str) -> str:
-        """The whole path of a folder that is named as in the tree; empty for none."""
+        """The whole path of a folder that is named as in the folder tree; empty for an empty name."""
         if not name or os.path.isabs(name):
             return name
         with Catalog(self.index.folder) as catalog:
             return self._folders(catalog).path(name)
 
     def called(self, path: Path) -> str:
-        """What a picture is called in answers: its name in the index, or of one elsewhere that of its file."""
+        """A picture's name in answers: its path if `show_paths`, its name in the index or, elsewhere, its file name."""
         if self.show_paths:
             return str(path)
         name = self.index.paths.key(path)
@@ -185,11 +185,11 @@ class Library:
             return self._kept_or_made(catalog, what, made)
 
     def _kept_or_made(self, catalog: Catalog, what: tuple[str, ...], made: Callable[[Catalog], T]) -> T:
-        """An answer, made once for each state of the index."""
+        """An answer, computed once for each state of the index."""
         key = (self._state(catalog), *what)
         with self._lock:
             turn = self._turns[what[0]]
-        with turn:  # who asks while it is made waits for it, rather than making it again
+        with turn:  # a request that comes meanwhile waits, rather than computing it again
             with self._lock:
                 if key in self._kept:
                     self._kept.move_to_end(key)
@@ -202,7 +202,7 @@ class Library:
             return found
 
     def _state(self, catalog: Catalog) -> str:
-        """What changes when the index does."""
+        """A text that changes whenever the index does."""
         return f"{self.index.opened.identity} {catalog.fact('generation')}"
 
 

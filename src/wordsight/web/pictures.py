@@ -1,8 +1,8 @@
 """The only files that the server reads for a browser: indexed pictures and videos, byte for byte as they were indexed.
 
-A client names a picture by its number and never by a path. What is read must have the size and the hash that the
-catalogue has of it, so whatever has been put in its place since, a link to elsewhere above all, is not shown. A video
-is hashed when it is first asked for, and again when anything about its file changes: it is asked for in many parts.
+A client names a picture by its number and never by a path. The file must have the size and the hash that the catalogue
+has, so a file that has replaced it since, above all a link to elsewhere, is not shown. Browsers request a video in many
+parts, so it is hashed at the first request, and again only after its file changes.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ from wordsight.vision.fragments import is_video
 from wordsight.vision.images import BadPicture, TooManyPixels, open_image
 from wordsight.vision.video_frames import frame_at
 
-SIDE = 512  # pixels of a thumbnail, at most
-KEPT, KEPT_BYTES = 1000, 2**26  # thumbnails in memory
-BLOCK = 2**18  # bytes of a file that are read at a time
+SIDE = 512  # maximum side of a thumbnail, in pixels
+KEPT, KEPT_BYTES = 1000, 2**26  # maximum number and bytes of thumbnails in memory
+BLOCK = 2**18  # bytes of a file read at a time
 
 
 class NotAPicture(InputError):
-    """What was sent cannot be read as a picture."""
+    """The file cannot be read as a picture."""
 
 
 class Gone(Exception):
-    """There is no such picture, or it is not as it was indexed; the message says which."""
+    """What was requested does not exist, or its file is not as it was indexed; the message says which."""
 
 
 class Pictures:
@@ -54,10 +54,10 @@ class Pictures:
         self._lock = Lock()
 
     def open(self, number: int) -> tuple[Entry, BinaryIO]:
-        """The entry of a picture or frame in the catalogue, and its file at its beginning, to be closed by the caller.
+        """The catalogue entry of a picture or frame, and its open file, at the start; the caller closes it.
 
         Raises:
-            Gone: there is none of this number, its file is gone, or it is no longer what was indexed.
+            Gone: no picture has this number, its file is gone, or the file is no longer what was indexed.
         """
         entry, content = self._known(number)
         path = self.index.paths.path(entry.path)
@@ -75,7 +75,7 @@ class Pictures:
         return entry, file
 
     def frame(self, number: int) -> Image.Image | None:
-        """A frame of a video, upright RGB; None of a picture.
+        """A frame of a video, upright RGB; None for a picture.
 
         Raises:
             Gone: as `open`.
@@ -119,15 +119,15 @@ class Pictures:
         return made
 
     def entry(self, number: int) -> Entry:
-        """What the catalogue, as it is now, has of a picture.
+        """The current catalogue entry of a picture.
 
         Raises:
-            Gone: there is none of this number.
+            Gone: no picture has this number.
         """
         return self._known(number)[0]
 
     def _known(self, number: int) -> tuple[Entry, bytes]:
-        """What the catalogue has of a picture or frame, and the hash of its file."""
+        """The catalogue entry of a picture or frame, and the hash of its file."""
         with Catalog(self.index.folder) as catalog:
             found = catalog.numbered([number])
             if not found:
@@ -141,7 +141,7 @@ class Pictures:
         return found[0], of_video[0]
 
     def _hash(self, file: BinaryIO, keep: bool) -> bytes:
-        """The hash of a file's content; one that is kept is used as long as the file is the same and unchanged."""
+        """The hash of a file's content; with `keep`, it is cached as long as the file is the same and unchanged."""
         told = os.fstat(file.fileno())
         state = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
         if state not in self._hashes:
@@ -158,23 +158,23 @@ class Pictures:
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """A picture as the bytes of a JPEG."""
+    """Encode a picture as a JPEG."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=85)
     return out.getvalue()
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:
-    """A file from where it stands to its end, a piece at a time."""
+    """Read a file from its position to its end, a block at a time."""
     while block := file.read(BLOCK):
         yield block
 
 
 def _opened(path: Path, size: int) -> BinaryIO:
-    """A regular file of a size, open; no other is read at all.
+    """Open a regular file of the given size; no other file is read.
 
     Raises:
-        Gone: it is none.
+        Gone: the file is missing, unreadable, not regular or of another size.
     """
     try:
         file = open_regular(path)
@@ -190,11 +190,11 @@ def _opened(path: Path, size: int) -> BinaryIO:
 
 @contextmanager
 def named(name: str | None) -> Iterator[None]:
-    """Errors of a picture call it by its name.
+    """Name the picture in its errors.
 
     Raises:
-        NotAPicture: it cannot be read.
-        TooManyPixels: or not by us.
+        NotAPicture: the picture cannot be read.
+        TooManyPixels: decoding it would take too much memory.
     """
     try:
         yield

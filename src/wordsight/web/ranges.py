@@ -1,4 +1,4 @@
-"""A file, or one range of it, as HTTP wants it (RFC 9110, section 14): a browser that plays a video asks for parts."""
+"""HTTP range requests (RFC 9110, section 14): a browser that plays a video requests parts of its file."""
 
 import re
 from collections.abc import Iterator
@@ -35,17 +35,17 @@ def video_type(name: str) -> str:
 
 
 def part_of(asked: Headers, tag: str, size: int) -> tuple[int, int] | None:
-    """The range of a file that is asked for, as its start and its end; None for the whole file.
+    """The requested range of a file, as its start and its end (exclusive); None for the whole file.
 
-    Several ranges, and what is none, are answered with the whole file.
+    Several ranges, and malformed ones, are answered with the whole file.
 
     Args:
         asked: the headers of the request.
-        tag: the file's ETag: with `If-Range`, a part is only wanted of this very content.
-        size: of the file, bytes.
+        tag: the file's ETag; if `If-Range` names another, the whole file is sent.
+        size: size of the file, in bytes.
 
     Raises:
-        ValueError: there is nothing of the file in it.
+        ValueError: no byte of the file is in the range.
     """
     found = _RANGE.fullmatch(asked.get("range", ""))
     if found is None or not (found[1] or found[2]) or asked.get("if-range", tag) != tag:
@@ -64,15 +64,15 @@ def part_of(asked: Headers, tag: str, size: int) -> tuple[int, int] | None:
 def ranged(
     file: BinaryIO, asked: Headers, size: int, kind: str, headers: dict[str, str], head: bool = False
 ) -> Response:
-    """The answer of 200, 206 or 416; the file is closed behind it.
+    """The response, 200, 206 or 416; it closes the file.
 
     Args:
-        file: at its beginning.
+        file: the open file.
         asked: the headers of the request.
-        size: of the file, bytes.
+        size: size of the file, in bytes.
         kind: its media type.
-        headers: of the answer; `ETag` among them.
-        head: nothing of the file is sent, and no range is asked for (section 14.2).
+        headers: headers of the response, `ETag` included.
+        head: whether the method is HEAD: nothing of the file is sent, and a range is ignored (section 14.2).
     """
     headers = headers | {"Accept-Ranges": "bytes"}
     try:

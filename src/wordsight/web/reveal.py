@@ -1,4 +1,4 @@
-"""A picture in the file manager of the machine that the server runs on."""
+"""Show a picture in the file manager of the machine that the server runs on."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What goes over the wire: the JSON of the API, as models that check it and describe it."""
+"""API schemas: models that check and describe the JSON of the API."""
 
 from typing import Annotated, Any, Self
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, model_vali
 from wordsight.search.origins import From
 from wordsight.web.filter_fields import SEVERAL, Chosen, ChosenJson, Strict, Text, Value
 
-PARTS, TOP, PAGES = 8, 100, 100_000  # the most sentences, hits on a page, pages
+PARTS, TOP, PAGES = 8, 100, 100_000  # maximum number of sentences, of hits on a page, of pages
 OLD = "Now called {}; goes in 0.3."
 
 Edge = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -18,14 +18,14 @@ Weight = Annotated[FiniteFloat, Field(ge=-100, le=100, description="how much it 
 
 
 class Sentence(Strict):
-    """Pictures that this is about; with a weight below 0, rather those that it is not about."""
+    """A sentence to search by; a weight below 0 prefers pictures that it does not describe."""
 
     text: Text
     weight: Weight = 1.0
 
 
 class Like(Strict):
-    """Pictures that look like one of the index, or hold what is in a box of it."""
+    """A picture of the index to search by, or the region in a box of it."""
 
     picture: Number
     box: Box | None = None
@@ -33,7 +33,7 @@ class Like(Strict):
 
 
 class SearchOptions(Chosen):
-    """Which hits are wanted, and how many."""
+    """Which hits to return, and how many."""
 
     top: Annotated[int, Field(ge=1, le=TOP, description="hits on a page")] = 24
     page: Annotated[int, Field(ge=1, le=PAGES)] = 1
@@ -47,7 +47,7 @@ class SearchOptions(Chosen):
 
 
 class SearchRequest(SearchOptions, ChosenJson):
-    """Sentences and a picture of the index, whose weighted scores are added up."""
+    """A query: sentences, texts and a picture of the index, whose weighted scores are added up."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -62,14 +62,14 @@ class SearchRequest(SearchOptions, ChosenJson):
 
     @model_validator(mode="after")
     def something(self) -> Self:
-        """There is something to look for."""
+        """Check that the query is not empty."""
         if not self.sentences and not self.texts and self.like is None:
             raise ValueError("expected a sentence, a text, or a picture to be like")
         return self
 
 
 class FormSearch(SearchOptions):
-    """What every search that sends a file can choose."""
+    """Options of every search that uploads a file."""
 
     columns: Annotated[
         Json[dict[Text, Value]],
@@ -81,12 +81,12 @@ class FormSearch(SearchOptions):
     ]
 
     def pairs(self) -> dict[str, str | float]:
-        """Values in what the user knows of pictures, by name."""
+        """Values to match in metadata columns, by column."""
         return dict(self.columns)
 
 
 class UploadSearch(FormSearch):
-    """A picture file to look for, or a box of it, and sentences, whose weighted scores are added up."""
+    """A query: a picture file or a box of it, sentences and texts, whose weighted scores are added up."""
 
     picture: Annotated[UploadFile, Field(description="a picture file")]
     box: Box | None = None
@@ -101,27 +101,27 @@ class UploadSearch(FormSearch):
 
 
 class SketchSearch(FormSearch):
-    """A drawing of what to look for."""
+    """A query: a drawing."""
 
     sketch: Annotated[UploadFile, Field(description="a picture of lines on plain paper")]
 
 
 class PictureRequest(Strict):
-    """A picture to look at, a file or one of the index."""
+    """A picture: a file or one of the index."""
 
     picture: Annotated[UploadFile | None, Field(description="a picture file")] = None
     number: Number | None = None
 
     @model_validator(mode="after")
     def one(self) -> Self:
-        """There is one picture."""
+        """Check that there is exactly one picture."""
         if (self.picture is None) == (self.number is None):
             raise ValueError("expected either a picture file or the number of a picture in the index")
         return self
 
 
 class CaptionRequest(PictureRequest):
-    """A picture to describe, a file or one of the index; with a box only what is in it."""
+    """A picture to describe, a file or one of the index; with a box, only the region in it."""
 
     box: Box | None = None
 
@@ -135,13 +135,13 @@ class Error(BaseModel):
 
 
 class Health(BaseModel):
-    """That a server answers."""
+    """The server answers."""
 
     status: str
 
 
 class Info(BaseModel):
-    """What this server can do, and with what."""
+    """The server's functions, limits and index."""
 
     name: str
     version: Annotated[str, Field(description="of wordsight")]
@@ -175,14 +175,14 @@ class QueryWord(BaseModel):
 
 
 class Word(BaseModel):
-    """Where a word of the query went in a picture."""
+    """The box of a query word in a picture."""
 
     box: Box
     strength: Annotated[float, Field(description="what it adds to the score, before weights and means")]
 
 
 class Phrase(BaseModel):
-    """Neighbouring words that share a box, or a region that was asked for."""
+    """A phrase: neighbouring words of the query that share a box; or a region of the query."""
 
     text: Annotated[str, Field(description="of a region 'this'")]
     start: Annotated[int, Field(description="its first word among the words of the query")]
@@ -282,14 +282,14 @@ class RegionCaption(Caption):
 
 
 class Thing(BaseModel):
-    """What is seen, and how likely people would speak of it."""
+    """A thing seen in a picture, and the probability that people would mention it."""
 
     name: str
     confidence: float
 
 
 class CaptionResponse(BaseModel):
-    """What a picture shows, in words; what there is no captioner for is empty."""
+    """Captions of a picture and its regions; a field without a captioner is empty."""
 
     captions: list[Caption]
     answer: Annotated[str, Field(description="the best caption; what is probably there, or 'cannot tell'")] = ""

@@ -1,4 +1,4 @@
-"""A search of the app: by its own index, or by other processes that scan the parts of the index."""
+"""Search of the app: in its own index, or by other processes that scan the parts of the index."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -15,10 +15,10 @@ class Scan(Protocol):
     """Other processes that search the same index."""
 
     def answers(self, ask: Sequence[query.Part], wanted: SearchOptions) -> bool:
-        """Whether they can answer such a query."""
+        """Whether they can answer this query."""
 
     def search(self, ask: Sequence[query.Part], wanted: SearchOptions) -> SearchResults:
-        """The pictures that fit best, see `Index.search`."""
+        """The pictures that fit best; see `Index.search`."""
 
 
 def searched(
@@ -29,18 +29,18 @@ def searched(
     wanted: schemas.SearchOptions,
     chosen: dict[str, Any],
 ) -> SearchResults:
-    """The answer to a request.
+    """The results of a search request.
 
     Args:
-        index: what is searched.
-        scan: who searches it for this process, whatever they can answer; None for nobody.
-        ask: the query, if it is none of a drawing.
-        sketch: a drawing, as a file.
-        wanted: of the request.
-        chosen: its filter, as keywords of a search.
+        index: the index to search.
+        scan: other processes, which answer the queries that they can; None for no other process.
+        ask: the query, unless it is a drawing.
+        sketch: a drawing, as the bytes of its file; None for another query.
+        wanted: options of the request.
+        chosen: its filter, as keyword arguments of a search.
 
     Raises:
-        InputError: the query cannot be used.
+        InputError: the query is invalid.
     """
     told = SearchKeywords(
         top=wanted.top,

@@ -1,4 +1,4 @@
-"""`wordsight serve`: the app on a port of this machine, or with a token on one that others can reach."""
+"""`wordsight serve`: the app on a port of this machine or, with a token, on one that other machines can reach."""
 
 import contextlib
 import ctypes
@@ -23,7 +23,7 @@ from wordsight.web.describing import load_situations
 from wordsight.web.guard import EVERYWHERE, is_local
 from wordsight.web.searching import Scan
 
-TOKEN = 16  # characters that one has at least
+TOKEN = 16  # minimum length of a token, in characters
 
 
 def serve(
@@ -48,17 +48,17 @@ def serve(
         folder: the index.
         captioner: a run that describes pictures.
         regions: a run that describes regions. With neither, an index of the bundled model has its captioners.
-        host: where to bind; beyond this machine a token is asked for, one that is made if none is given.
+        host: where to bind; beyond this machine a token is required, and made if none is given.
         port: 0 for any that is free.
-        token: asked of everyone who comes.
+        token: required of every client.
         show: open a browser.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        names: other names that the server is asked by: of a proxy in front, which others can reach, or in the network.
-        show_paths: call pictures by their whole paths also where others can ask, not by their names in the index.
+        names: further names of the server: of a proxy in front, which other machines can reach, or in the network.
+        show_paths: name pictures by their whole paths even if there is a token, not by their names in the index.
         photos: folders that may be indexed from the page, with all below.
         trusted: addresses of proxies whose forwarded headers are believed, or networks of them.
-        situations: a run that finds situations.
-        scan: searches the index in place of this process.
+        situations: a run that recognises situations.
+        scan: other processes that search the index for this one.
 
     Raises:
         InputError: the index or a run cannot be opened, the address is not free, or the token is too short.
@@ -71,9 +71,9 @@ def serve(
     described = load_captioner(captioner, device) if captioner else None
     of_regions = load_captioner(regions, device) if regions else None
     token = token or ("" if is_local(host) and not (names or trusted) else secrets.token_urlsafe(16))
-    index.run.encoder  # noqa: B018 - what is missing is said now, not at the first picture
+    index.run.encoder  # noqa: B018 - report a missing part now, not at the first picture
     done = load_situations(situations, index.run, device) if situations else None
-    show_paths = show_paths or not token  # a copied path is of use, and only this machine sees it
+    show_paths = show_paths or not token  # a copied path is useful, and only this machine sees it
     app = create_app(index, described, of_regions, token, host, names, show_paths, photos, trusted, True, done, scan)
     listening = _bound(host, port)
     where = address(host, listening[0].getsockname()[1], token)
@@ -106,19 +106,19 @@ def _check(token: str, names: Sequence[str], photos: Sequence[Path], trusted: Se
 
 
 def share_freed_memory() -> None:
-    """Have all threads use one arena of glibc: each keeps what it frees, which after large pictures is a gigabyte."""
+    """Make all threads share one glibc arena: each arena keeps what is freed, a gigabyte after large pictures."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 
 def address(host: str, port: int, token: str) -> str:
-    """What to open in a browser."""
+    """The URL to open in a browser."""
     name = "localhost" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")
 
 
 def _bound(host: str, port: int) -> list[socket.socket]:
-    """Sockets that are bound already, so that an address that is taken is said in a sentence."""
+    """Bound sockets, made first so that an address in use is reported in one sentence."""
     try:
         return bound(host, port)
     except (OSError, OverflowError, UnicodeError) as error:

@@ -1,4 +1,4 @@
-"""The albums of an index, for a browser: read as they are, written under the index's lock with a short wait."""
+"""Albums of an index, for a browser: read without a lock, written under the index's lock, with a short wait for it."""
 
 import json
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from wordsight.web.indexing import Conflict, Indexing
 from wordsight.web.photos import Library
 from wordsight.web.pictures import Gone
 
-WAIT = 2.0  # seconds for another process that writes
+WAIT = 2.0  # seconds to wait for another process that writes
 
 
 class Shelf:
     """The albums of an index.
 
     Args:
-        library: its photos.
-        indexing: what else in this process writes to the index.
+        library: the photos of the index.
+        indexing: the builds of this process, which write to the index too.
     """
 
     def __init__(self, library: Library, indexing: Indexing) -> None:
@@ -33,7 +33,7 @@ class Shelf:
             return schemas.Albums([_told(one) for one in albums.albums(catalog)])
 
     def create(self, asked: schemas.NewAlbum) -> schemas.Album:
-        """Make one.
+        """Create an album.
 
         Raises:
             InputError: the name is taken, or there is no such picture.
@@ -44,10 +44,10 @@ class Shelf:
             return self._there(catalog, album)
 
     def change(self, album: int, asked: schemas.AlbumChange) -> schemas.Album:
-        """Rename one, put pictures into it or take some out.
+        """Rename an album, or add or remove pictures.
 
         Raises:
-            Gone: there is none of this id.
+            Gone: no album has this id.
             InputError: the name is taken, or there is no such picture.
             Conflict: another process is writing.
         """
@@ -57,10 +57,10 @@ class Shelf:
             return self._there(catalog, album)
 
     def delete(self, album: int) -> None:
-        """Forget one; its pictures stay.
+        """Delete an album; its pictures stay.
 
         Raises:
-            Gone: there is none of this id.
+            Gone: no album has this id.
             Conflict: another process is writing.
         """
         with self._changing() as catalog:
@@ -68,10 +68,10 @@ class Shelf:
             albums.delete(catalog, album)
 
     def export(self, album: int, format_: Literal["json", "csv"]) -> tuple[str, bytes]:
-        """The name of an album, and what is known of its pictures as a file.
+        """The name of an album, and the metadata of its pictures as a file's content.
 
         Raises:
-            Gone: there is none of this id.
+            Gone: no album has this id.
         """
         with Catalog(self._index.folder) as catalog:
             found = self._there(catalog, album)
@@ -90,7 +90,7 @@ class Shelf:
 
     @contextmanager
     def _changing(self) -> Iterator[Catalog]:
-        """The catalogue, to be changed as a whole or not at all; a build of this process already has the lock."""
+        """The catalogue, to change in one transaction; a build of this process already holds the lock."""
         if self._indexing.running:
             with Catalog(self._index.folder, write=True) as catalog, catalog.change():
                 yield catalog

@@ -1,4 +1,4 @@
-"""What goes over the wire of situations."""
+"""API schemas of situations."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class VerbShare(BaseModel):
 
 
 class Role(BaseModel):
-    """A role of a verb, filled."""
+    """A role of a verb and the noun that fills it."""
 
     role: str
     noun: Annotated[str, Field(description="the id of what fills it; empty for nothing")]
@@ -26,7 +26,7 @@ class Role(BaseModel):
 
 
 class SituationResponse(VerbShare):
-    """What is done in a picture, and who or what fills each role of the verb."""
+    """The situation in a picture: a verb, and the noun that fills each of its roles."""
 
     sure: Annotated[bool, Field(description="whether 60 % of verbs about as probable were right")]
     sentence: str

@@ -1,4 +1,4 @@
-"""Between what goes over the wire and what a search takes and gives."""
+"""Conversion between API schemas and the arguments and results of a search."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from wordsight.web.schemas import SearchRequest, UploadSearch
 
 
 def sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
-    """What is said in a query, and what is written."""
+    """The sentences of a query, and the texts written in pictures."""
     return [
         *(query.Sentence(one.text, one.weight) for one in asked.sentences),
         *(query.Written(text) for text in asked.texts),
@@ -21,12 +21,12 @@ def sentences(asked: SearchRequest | UploadSearch) -> list[query.Part]:
 
 
 def box(edges: list[float] | None) -> tuple[float, ...] | None:
-    """A box of a query."""
+    """A box of a query, as a tuple."""
     return None if edges is None else tuple(edges)
 
 
 def response(found: results.SearchResults, photos: Library, known: Vocabulary) -> schemas.SearchResponse:
-    """What was found, and which words of the query the vocabulary has."""
+    """Search results as a response, which also marks the query words that the vocabulary has."""
     return schemas.SearchResponse(
         total=found.total,
         words=_words(found.parts, known),

@@ -1,4 +1,4 @@
-"""Work beside the event loop: threads that end with the process, behind queues that do not grow."""
+"""Worker threads beside the event loop: they end with the process, and their queues are bounded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,20 +14,20 @@ R = TypeVar("R")
 
 
 class Busy(Exception):
-    """More is waiting already than may."""
+    """Too many calls are waiting already."""
 
 
 class Left(Exception):
-    """The client has gone, and nobody waits for the answer."""
+    """The client has disconnected before the answer."""
 
 
 class Workers:
-    """Some threads and what waits for them.
+    """Threads and the calls that wait for them.
 
-    They are daemons: what hangs in one does not keep the process from ending.
+    The threads are daemons: a call that hangs does not keep the process from ending.
 
     Attributes:
-        most: how many calls there may be, at work and waiting.
+        most: maximum number of calls, running and waiting.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
@@ -36,18 +36,18 @@ class Workers:
         self._there, self._lock, self._begun = 0, Lock(), False
 
     async def run(self, request: Request, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of a call in one of the threads.
+        """Run a call in one of the threads and return its result.
 
-        It is dropped if the client leaves before it has begun.
+        The call is dropped if the client disconnects before it has begun.
 
         Raises:
-            Busy: too many are there already.
-            Left: the client has gone.
+            Busy: `most` calls are running or waiting already.
+            Left: the client has disconnected.
         """
         job = self._put(lambda: work(*args, **kwargs))
         answer = asyncio.wrap_future(job)
         gone = asyncio.ensure_future(_gone(request.receive))
-        gone.add_done_callback(lambda task: task.cancelled() or task.exception())  # or asyncio prints it
+        gone.add_done_callback(lambda task: task.cancelled() or task.exception())  # else asyncio prints it
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
@@ -55,7 +55,7 @@ class Workers:
             return cast(R, answer.result())
         finally:
             gone.cancel()
-            answer.cancel()  # and the call, if it has not begun
+            answer.cancel()  # cancels the call too, if it has not begun
 
     def _put(self, work: Callable[[], object]) -> "Future[Any]":
         job: Future[Any] = Future()
@@ -90,6 +90,6 @@ def _do(job: "Future[Any]", work: Callable[[], object]) -> None:
 
 
 async def _gone(receive: Callable[[], Awaitable[Any]]) -> None:
-    """Return once the client has left; all that it had to send was received before."""
+    """Return once the client has disconnected; its whole request was received before."""
     while (await receive())["type"] != "http.disconnect":
         pass
