@@ -29,7 +29,7 @@ HEADERS = {
     "form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # with `no-referrer`, browsers send no Origin with a form
+    "Referrer-Policy": "same-origin",  # with `no-referrer`, browsers send `Origin: null` with a form
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

@@ -144,17 +144,17 @@ class Pictures:
         """The hash of a file's content; with `keep`, it is cached as long as the file is the same and unchanged."""
         told = os.fstat(file.fileno())
         state = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
-        if state not in self._hashes:
-            hashed = hashlib.blake2b(digest_size=16)
-            for block in blocks(file):
-                hashed.update(block)
-            if not keep:
-                return hashed.digest()
+        if known := self._hashes.get(state):
+            return known
+        hashed = hashlib.blake2b(digest_size=16)
+        for block in blocks(file):
+            hashed.update(block)
+        if keep:
             with self._lock:
                 if len(self._hashes) >= KEPT:
                     self._hashes.clear()
                 self._hashes[state] = hashed.digest()
-        return self._hashes[state]
+        return hashed.digest()
 
 
 def jpeg(image: Image.Image) -> bytes:
