@@ -104,11 +104,11 @@ def test_pictures_and_their_regions_are_asked(index: Path, photos: Path, tmp_pat
 
 def test_captions_are_found_for_a_picture(index: Path, photos: Path, world: Path, tmp_path: Path) -> None:
     lines = tmp_path / "captions.txt"
-    lines.write_text("a red circle\n\na blue square\na red circle\nzyzzyva\n")
+    lines.write_text("a red circle\n\na blue\u2028square\na red circle\nzyzzyva\n", encoding="utf-8")
     picture = min((photos / "deep").iterdir())
     for box in ([], ["--box", "0,0,30,30"]):
         found = said("search", index, "--picture", picture, *box, "--captions", lines)["captions"]
-        assert {one["caption"] for one in found} == {"a red circle", "a blue square"}
+        assert {one["caption"] for one in found} == {"a red circle", "a blue\u2028square"}  # one line
         assert found[0]["score"] >= found[1]["score"]
     code, _, err = run("search", index, "a cross", "--captions", lines)
     assert code == 2 and "expected one --picture" in err

@@ -1,5 +1,6 @@
 """The API answers as the index does, says what is wrong, and gives nobody anything else."""
 
+import hashlib
 import io
 import os
 import re
@@ -299,6 +300,23 @@ def test_thumbnails_are_made_once_and_not_all_kept_in_memory(
         pictures.thumbnail(number)
     assert reads == [first, second, third] and KEPT > 100, "those that are not in memory any more are on the disk"
     assert len(pictures._thumbs) == 2
+
+
+def test_a_hash_that_another_request_clears_from_the_cache_is_given_all_the_same(index: Index, tmp_path: Path) -> None:
+    pictures, content = Pictures(index), b"some bytes"
+    (tmp_path / "a.webm").write_bytes(content)
+
+    class Cleared:
+        """A lock that another request takes next, to clear the cache."""
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None:
+            pictures._hashes.clear()
+
+    pictures._lock = Cleared()  # type: ignore[assignment]
+    with (tmp_path / "a.webm").open("rb") as file:
+        assert pictures._hash(file, keep=True) == hashlib.blake2b(content, digest_size=16).digest()
 
 
 # What is wrong is said
