@@ -223,16 +223,14 @@ class SMLSTM(Matcher):
     def _walk(self, images: Vectors, texts: Vectors) -> Walk:
         """All steps of every picture with every sentence."""
         look, read = self._looking(images), self._reading(texts)
+        pictures, sentences = self._sides(images, texts)  # (I, R, H), (N, T, H)
         state = cell = images.values.new_zeros(1, 1, self.aggregate.hidden_size)  # h_0 and its cell, for all pairs
         regions, words, fits = [], [], []
         for _ in range(self.count):
             regions.append(look(state))  # (I, N or 1, R)
             words.append(read(state))  # (I or 1, N, T)
-            seen = torch.einsum("inr,ird->ind", regions[-1].to(images.values.dtype), images.values)  # a'
-            said = torch.einsum("int,ntd->ind", words[-1].to(texts.values.dtype), texts.values)  # w'
-            if self.whole_too:
-                seen = seen + images.values[:, None, 0]
-                said = said + _whole(texts.values, texts.mask)
+            seen = torch.einsum("inr,irh->inh", regions[-1].to(pictures.dtype), pictures)  # a' U + c
+            said = torch.einsum("int,nth->inh", words[-1].to(sentences.dtype), sentences)  # w' V + d
             fit = self._fit(seen, said)
             fits.append(fit.float().mean(dim=-1))  # (I, N)
             state, cell = self._step(fit, state, cell)
@@ -251,10 +249,16 @@ class SMLSTM(Matcher):
         read, known = self.read, self.read.known(texts.values, _whole(texts.values, texts.mask))  # (N, T, A)
         return lambda state: read(known, state, texts.mask)
 
+    def _sides(self, images: Vectors, texts: Vectors) -> tuple[Tensor, Tensor]:
+        """(m + a_i) U + c and (n + w_j) V + d: their sums weighted by p and q are a' U + c and w' V + d."""
+        seen, said = images.values, texts.values
+        if self.whole_too:
+            seen, said = seen + seen[:, :1], said + _whole(said, texts.mask)[:, None]
+        return self.seen(seen), self.said(said)
+
     def _fit(self, seen: Tensor, said: Tensor) -> Tensor:
-        """s_t = fit(a', w'): (I, N or 1, D) and (I or 1, N, D) -> (I, N, H)."""
-        sides = (functional.normalize(side, dim=-1) for side in (self.seen(seen), self.said(said)))
-        return next(sides) * next(sides) * self.aggregate.hidden_size
+        """s_t = fit(a', w') of both sides' projections: (I, N or 1, H) and (I or 1, N, H) -> (I, N, H)."""
+        return functional.normalize(seen, dim=-1) * functional.normalize(said, dim=-1) * self.aggregate.hidden_size
 
     def _step(self, fit: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One LSTM step on s_t (I, N, H): new state and cell, (I, N, H) each."""
