@@ -56,6 +56,7 @@ OFFICIAL = {
     "Plan B. It works, Plan B. Dogs": "plan b it works plan b. dogs",
     "Ph.D. A. e.g.": "ph.d. a. e.g.",
     "etc.-b mr.-co., U.S.-based": "etc. b mr.-co. u.s.-based",
+    "a .5-inch nail, 12-.5 and 1.5-2.5 or 1-2-3-4-5., 3-.7.": "a .5 inch nail 12 -.5 and 1.5-2 .5 or 1-2-3-4-5. 3 -.7",
     "2 1/2-inch (555) 555-1234": "2 1/2 inch -lrb-555-rrb- 555-1234",
     "^_^ a&nbsp;b <dog a=1> <b c='d'>": "^_^ a b < dog a = 1 > <b c='d'>",
     "me@x.com, x.com/a www.x.com/ab": "me@x.com, x.com / a www.x.com/ab",
@@ -121,6 +122,14 @@ def test_any_text_has_tokens() -> None:
         caption = "".join(lots.choices("ab'1.,-!?/&$\"() <>:;@#_*+\n\té’–½😀\x00", k=15))
         for token in ptb.tokenise(caption):
             assert token == token.lower() and token not in ptb.PUNCTUATION and token.split() == [token], caption
+
+
+@pytest.mark.parametrize("joint", "-_.")
+def test_a_long_chain_of_numbers_takes_no_time(joint: str) -> None:
+    began = time.monotonic()
+    for end in ("", "!"):
+        assert ptb.tokenise(joint.join(str(number % 10) for number in range(200)) + end)
+    assert time.monotonic() - began < 5
 
 
 def test_bleu_by_hand() -> None:

@@ -67,7 +67,7 @@ def _rule_texts() -> tuple[str, ...]:
     either = rf"(?:{letter}|\d)"
     word = rf"{letter}{either}*(?:[.!?]{letter}{either}*)*"
     number = r"(?:\d*(?:[.:,]\d+)+|\d+)"
-    part = rf"(?:[dlo]'{plain})?(?:{plain}+|{number})"  # of a compound: o'clock, 1.5
+    part = rf"(?:[dlo]'{plain})?(?:{plain}+|\d+(?:[.:,]\d+)+)"  # of a compound: o'clock, 1.5; one way to read digits
     compound = rf"{part}(?:[-_]{part})*"
     slashed = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     hyphened = r"(?-i:[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+)"  # black-and-white
