@@ -191,3 +191,73 @@ def test_what_browsers_do_not_show_is_written_as_jpeg(tmp_path: Path) -> None:
     for number in (1, 2):
         with Image.open(tmp_path / "imgs" / f"img{number}.jpg") as image:
             assert image.format == "JPEG"
+
+
+def test_numbered_copies_replace_no_picture_but_copies(tmp_path: Path) -> None:
+    def red(path: Path) -> Path:
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(path)
+        return path
+
+    said = SimpleNamespace(text="red", log_prob=0.0)
+    own = red(tmp_path / "imgs" / "img1.jpg")
+    before = own.read_bytes()
+    for sources in ([own], [red(tmp_path / "photo.png")]):
+        with pytest.raises(InputError, match="expected another folder"):
+            write_captions(tmp_path / "vis.json", dict.fromkeys(sources, said))
+        assert own.read_bytes() == before and not (tmp_path / "vis.json").exists()
+    for picture in (red(tmp_path / "a.jpg"), red(tmp_path / "b.png")):  # the second replaces the copy of the first
+        write_captions(tmp_path / "new" / "vis.json", {picture: said})
+        assert (tmp_path / "new" / "imgs" / "img1.jpg").read_bytes() == picture.read_bytes()
+
+
+def coco(folder: Path) -> Path:
+    """A COCO file whose pictures have ids that are in the name of another picture, and splits."""
+    ids = {1: "000002.jpg", 2: "000003.jpg", 3: "000001.jpg"}
+    for name in ids.values():
+        (folder / name).touch()
+    images = [{"id": key, "file_name": name, "split": "val" if key < 3 else "test"} for key, name in ids.items()]
+    said = [{"image_id": key, "caption": one} for key, one in zip(ids, SAID.values(), strict=True)]
+    written(folder / "said.json", said)
+    return written(folder / "captions.json", {"images": images, "annotations": said})
+
+
+def test_a_coco_dataset_is_matched_by_its_ids_whether_its_file_or_folder_is_named(tmp_path: Path) -> None:
+    file = coco(tmp_path)
+    (folder := tmp_path / "folder").mkdir()
+    for path in (file, *tmp_path.glob("*.jpg")):
+        path.rename(folder / path.name)
+    for data in (folder, folder / "captions.json"):
+        for split, pictures in (("val", 2), ("test", 1)):
+            found = measure_caption_file(tmp_path / "said.json", data, split)
+            assert (found["exact"], found["pictures"]) == (1, pictures)
+        with pytest.raises(InputError, match="has no split 'nosuch'"):
+            measure_caption_file(tmp_path / "said.json", data, "nosuch")
+
+
+def test_a_coco_file_without_splits_is_measured_whole(tmp_path: Path) -> None:
+    content = json.loads(coco(tmp_path).read_text())
+    for image in content["images"]:
+        del image["split"]
+    file = written(tmp_path / "captions_test2014.json", content)
+    for split in ("val", "test"):
+        assert measure_caption_file(tmp_path / "said.json", file, split)["pictures"] == 3
+    with pytest.raises(InputError, match="its pictures have no splits, and all are measured; leave out --split train"):
+        measure_caption_file(tmp_path / "said.json", file, "train")
+
+
+def test_any_json_file_of_a_dataset_is_read_as_its_folder_is(data: Path, tmp_path: Path) -> None:
+    said = files(tmp_path)[0]
+    expected = measure_caption_file(said, data)
+    content = json.loads(data.read_text())
+    rows = [
+        {"image": image["filename"], "split": image["split"], "caption": one["raw"]}
+        for image in content["images"]
+        for one in image["sentences"]
+    ]
+    (lines := tmp_path / "lines.json").write_text("\n".join(map(json.dumps, rows)))
+    (wide := tmp_path / "wide.json").write_text(json.dumps(content), encoding="utf-16")
+    listed = written(tmp_path / "listed.json", {"annotations": rows})
+    more = written(tmp_path / "more.json", content | {"annotations": []})
+    for file in (lines, wide, listed, more):
+        assert measure_caption_file(said, file) == expected, file

@@ -84,3 +84,25 @@ def test_bad_judgments_are_said(text: str, said: str, tmp_path: Path) -> None:
     (file := tmp_path / "judged.txt").write_text(text)
     with pytest.raises(InputError, match=said):
         read_judgments(file)
+
+
+def test_references_without_a_word_do_not_count(world: Path, trained: Path, tmp_path: Path) -> None:
+    pictures = load_dataset(world).split("val")[:3]
+    said = [{"image_id": picture.name, "caption": picture.sentences[0]} for picture in pictures]
+    (file := tmp_path / "said.json").write_text(json.dumps(said))
+    run, found = load(trained), []
+    for wordless in ((), ("", ".")):
+        rows = [
+            {"filepath": str(picture.path), "caption": one}
+            for picture in pictures
+            for one in (*picture.sentences, *wordless)
+        ]
+        (data := tmp_path / f"{len(wordless)}.json").write_text(json.dumps(rows))
+        found.append(score_captions(run, file, data))
+    assert found[0] == found[1]
+
+
+def test_a_folder_that_is_not_there(trained: Path, tmp_path: Path) -> None:
+    (file := tmp_path / "said.json").write_text(json.dumps([{"image_id": 7, "caption": "a dog"}]))
+    with pytest.raises(InputError, match="--pictures nofolder: expected a folder of pictures, and it is not there"):
+        score_captions(load(trained), file, pictures="nofolder")

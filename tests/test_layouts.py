@@ -21,7 +21,9 @@ from wordsight.data.convert import write_karpathy
 from wordsight.data.find import PICTURE_SUFFIXES
 from wordsight.data.load import load_dataset
 from wordsight.data.records import Dataset, split_of_file, split_of_folder
+from wordsight.data.webdataset import first_file
 from wordsight.errors import InputError
+from wordsight.evaluation.caption_file import measure_caption_file
 
 
 def paint(*paths: Path) -> None:
@@ -407,7 +409,12 @@ def test_webdataset_shards(tmp_path: Path) -> None:
     assert said(dataset) == {
         f"{number:05}/{name}": (text,) for number in range(2) for name, text in (("0.jpg", "a dog"), ("1.PNG", "a cat"))
     }
-    assert load_dataset(tmp_path / "{00000..00001}.tar").pictures == dataset.pictures
+    pattern = tmp_path / "{00000..00001}.tar"
+    assert load_dataset(pattern).pictures == dataset.pictures
+    assert first_file(pattern) == tmp_path / "00000.tar" and first_file(tmp_path) == tmp_path
+    results = [{"image_id": one.name, "caption": one.sentences[0]} for one in dataset.pictures]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert measure_caption_file(tmp_path / "results.json", pattern, "train")["exact"] == 1
     assert len(load_dataset(tmp_path / "00001.tar").pictures) == 2
     write_karpathy(dataset, tmp_path / "out/dataset.json")
     assert len(said(load_dataset(tmp_path / "out"))) == 4

@@ -59,13 +59,12 @@ def parse(
     as_json: Json = False,
 ) -> None:
     """Parse the captions of a dataset, for the models that read dependency trees."""
-    from wordsight.data.find import find
     from wordsight.data.load import load_dataset
     from wordsight.data.parse_captions import MODEL, load_parser, write_parses
     from wordsight.data.parses import NAME
     from wordsight.progress import Progress
 
-    parser, dataset = load_parser(model or MODEL), load_dataset(find(data, "dataset"))
+    parser, dataset = load_parser(model or MODEL), load_dataset(data)
     file = out or dataset.root / NAME
     with Progress().task("captions") as count:
         parsed = write_parses(dataset, parser, file, count)
@@ -114,13 +113,12 @@ def sequences(
     as_json: Json = False,
 ) -> None:
     """Make clips of a dataset's pictures: shots one after the other, their sentences joined by "then"."""
-    from wordsight.data.find import find
     from wordsight.data.load import load_dataset
     from wordsight.data.sequences import write_sequences
     from wordsight.progress import Progress
 
     with Progress().task("clips") as progress:
-        made = write_sequences(load_dataset(find(data, "dataset")), out, seed, most, progress)
+        made = write_sequences(load_dataset(data), out, seed, most, progress)
     print_result({"out": str(made)}, f"{made}: clips and their shots", as_json)
 
 
@@ -133,7 +131,6 @@ def situations(
     as_json: Json = False,
 ) -> None:
     """Make situations of a dataset with an entities.json: each picture's verb, and the nouns in its roles."""
-    from wordsight.data.find import find
     from wordsight.data.flickr_situations.write import write_situations
     from wordsight.data.load import load_dataset
     from wordsight.data.situations import load_situations
@@ -141,7 +138,7 @@ def situations(
 
     tables = load_situations(verbs)
     with Progress().task("pictures") as progress:
-        counts = write_situations(load_dataset(find(data, "dataset")), tables, out, progress)
+        counts = write_situations(load_dataset(data), tables, out, progress)
     lines = [
         f"{split}: {some['pictures']:,} pictures, {some['verbs']} verbs, {some['frames']:,} frames, "
         f"{some['nouns']:,} nouns, {some['filled'] / some['frames']:.2f} roles filled of a frame"

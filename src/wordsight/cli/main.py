@@ -180,7 +180,7 @@ def caption(
     aligned = load(alignment, device) if alignment else None
     if out:
         words = describer.model.attends or aligned is not None
-        check_out(out, len(paths), regions=of_regions, words=words)
+        check_out(out, paths, regions=of_regions, words=words)
     how = Decoding(beam=beam, n_best=n_best, length_normalise=length_normalise, sample=sample)
     how |= Decoding(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     described = caption_files(describer, paths, regions=regions, boxes=boxes, by_shot=shots, **how)

@@ -88,6 +88,7 @@ def _pictures(path: Path, content: Any, places: PictureFiles, faults: Faults) ->
             split,
             tuple(said[identity]),
             ids=tuple(ids[identity]) if len(ids[identity]) == len(said[identity]) else (),
+            image_id=identity[1:-1] if identity.startswith('"') else int(identity),
         )
         for identity, (name, split) in named.items()
     ]

@@ -36,6 +36,7 @@ class Picture:
         split: "train", "val", "test" or another name that the data gives.
         sentences: as written; there may be none, and some may be empty.
         ids: ids of the sentences in the data, if all are whole numbers; else empty.
+        image_id: the picture's id in COCO's data; None in other formats.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Picture:
     split: str
     sentences: tuple[str, ...]
     ids: tuple[int, ...] = field(default=(), compare=False, kw_only=True)
+    image_id: int | str | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Dataset:
         name = split_name(name)
         if name not in self.splits:
             raise no_split(self.root, name, self.splits)
-        spoken = [_spoken(picture) for picture in self.pictures if picture.split == name]
+        spoken = [with_words(picture) for picture in self.pictures if picture.split == name]
         pictures = [picture for picture in spoken if picture.sentences]
         if not pictures:
             raise InputError(f"{self.root}: none of the {len(spoken)} pictures of the split '{name}' has a sentence.")
@@ -145,7 +147,8 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     return result
 
 
-def _spoken(picture: Picture) -> Picture:
+def with_words(picture: Picture) -> Picture:
+    """The picture with only those of its sentences that have a letter or a digit."""
     kept = [place for place, sentence in enumerate(picture.sentences) if any(map(str.isalnum, sentence))]
     if len(kept) == len(picture.sentences):
         return picture

@@ -13,7 +13,7 @@ from typing import Any
 
 from wordsight.data import folder
 from wordsight.data.faults import Faults
-from wordsight.data.find import is_picture
+from wordsight.data.find import find, is_picture
 from wordsight.data.records import Dataset, Picture, split_of_file, split_of_folder
 from wordsight.data.unpack import LARGEST, remembered_list, safe_name, unpacked
 from wordsight.errors import InputError
@@ -39,6 +39,11 @@ def shards(name: Path) -> list[Path]:
         return []
     numbers = range(int(found[2]), int(found[3]) + 1)
     return [Path(f"{found[1]}{number:0{len(found[2])}}{found[4]}") for number in numbers]
+
+
+def first_file(name: str | Path) -> Path:
+    """The folder or file of a dataset, or its first shard if the name is a pattern of shards; see `find`."""
+    return find((shards(Path(name)) or [Path(name)])[0], "dataset")
 
 
 def read(root: Path, archives: Sequence[Path], faults: Faults) -> Dataset:

@@ -1,15 +1,19 @@
 """Evaluate a file of captions by any system, with the metrics of a run's captions."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wordsight.data.faults import Faults
 from wordsight.data.find import find
+from wordsight.data.layout import Json, read_json
 from wordsight.data.load import load_dataset
+from wordsight.data.records import no_split, split_name, split_of_file
+from wordsight.data.webdataset import shards
 from wordsight.errors import InputError
 from wordsight.evaluation.captioning import Figures, table
-from wordsight.files import read_json
-from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity, read_references
-from wordsight.metrics.coco_results import Said, by_picture, names_of, read_captions
+from wordsight.metrics.captions import TOKENISER, Id, caption_metrics, diversity, references_in
+from wordsight.metrics.coco_results import Said, by_picture, captions_of, names_of, read_captions
 from wordsight.progress import Progress
 from wordsight.runs.features import pictures_of
 from wordsight.runs.recipe import DataSettings
@@ -29,7 +33,7 @@ def measure_caption_file(
         captions: COCO results, NeuralTalk's `result_struct.json` or NeuralTalk2's `vis.json`.
         data: a dataset in any known format, or a COCO captions file, whose ids then identify the captions' pictures;
             None for the references in a `result_struct.json`.
-        split: the split's name; a COCO captions file is used whole.
+        split: the split's name; of a COCO captions file whose pictures have no splits all are measured.
         meteor: also METEOR, where it can run.
         spice: also SPICE, where it can run.
 
@@ -58,17 +62,15 @@ def captions_and_references(
     said = read_captions(path)
     if data is None:
         return _own(path, said)
-    where = find(str(data), "dataset")
-    wanted: dict[Id, Sequence[str]]
-    files = _coco_files(where) if where.suffix.lower() == ".json" and where.is_file() else None
-    if files is not None:
-        wanted = dict(read_references(where))
-        captions = by_picture(said, names_of(list(wanted), files), str(path))
-        split = str(where)
+    captions: Mapping[Id, str]
+    wanted: Mapping[Id, Sequence[str]]
+    if coco := _coco(str(data)):
+        captions = by_picture(said, names_of(*_ids_and_files(coco)), str(path))
+        wanted, split = _references(coco, split), str(coco.path)
     else:
-        dataset = load_dataset(where)
-        captions = by_picture(said, names_of([picture.name for picture in dataset.pictures]), str(path))
-        settings = DataSettings(str(where))
+        dataset = load_dataset(str(data))
+        captions = captions_of(said, dataset.pictures, str(path))
+        settings = DataSettings(str(data))
         wanted = {picture.name: picture.sentences for picture in pictures_of(dataset, split, settings)}
         split = f"the split '{split}'; another is chosen with --split"
     if lacking := [name for name in wanted if name not in captions]:
@@ -89,14 +91,39 @@ def _own(path: Path, said: Sequence[Said]) -> tuple[Mapping[Id, str], Mapping[Id
     return captions, {one.pictures[0]: one.references for one in said}
 
 
-def _coco_files(path: Path) -> dict[Id, str] | None:
-    """The file names by id in a COCO captions file, as far as it has them; None for any other file."""
-    content = read_json(path)
-    if not isinstance(content, dict) or "annotations" not in content:
+def _coco(data: str) -> Json | None:
+    """The COCO captions file of that name; None if it names any other dataset."""
+    if shards(Path(data)):
         return None
-    images = content["images"] if isinstance(content.get("images"), list) else []
-    named = [one for one in images if isinstance(one, dict) and isinstance(one.get("file_name"), str)]
-    return {one["id"]: one["file_name"] for one in named if isinstance(one.get("id"), int | str)}
+    where = find(data, "dataset")
+    found = read_json(where, Faults()) if where.suffix.lower() == ".json" and where.is_file() else None
+    return found if found and found.kind == "coco" else None
+
+
+def _ids_and_files(coco: Json) -> tuple[list[Id], dict[Id, str]]:
+    """The ids of all pictures in a COCO captions file, and the names of their files, as far as it has them."""
+    images = [one for one in coco.content["images"] if isinstance(one, dict)]
+    named = {one["id"]: one["file_name"] for one in images if "id" in one and isinstance(one.get("file_name"), str)}
+    return list(references_in(coco.content, coco.path)), named
+
+
+def _references(coco: Json, split: str) -> dict[Id, list[str]]:
+    """The sentences of one split in a COCO captions file, or all if its pictures have no splits.
+
+    Raises:
+        InputError: there is no such split.
+    """
+    every, named = references_in(coco.content, coco.path), split_of_file(coco.path.stem)
+    own = {one["id"]: one["split"] for one in coco.content["images"] if isinstance(one.get("split"), str)}
+    splits = {picture: split_name(own.get(picture, "")) or named for picture in every}
+    split = split_name(split)
+    if own:
+        if split not in splits.values():
+            raise no_split(coco.path, split, dict(Counter(splits.values())))
+        return {picture: some for picture, some in every.items() if splits[picture] == split}
+    if split not in ("val", named):
+        raise InputError(f"{coco.path}: its pictures have no splits, and all are measured; leave out --split {split}.")
+    return every
 
 
 def measured(

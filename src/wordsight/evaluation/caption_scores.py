@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.pictures import picture_files
+from wordsight.data.records import Picture, with_words
 from wordsight.errors import InputError, printable
 from wordsight.metrics.cider import cider_d
-from wordsight.metrics.coco_results import by_picture, names_of, read_captions
+from wordsight.metrics.coco_results import captions_of, read_captions
 from wordsight.metrics.ptb import tokenise
 from wordsight.progress import Progress
 from wordsight.runs.aligner import Aligner
@@ -94,8 +94,10 @@ def score_captions(
     if (data is None) == (pictures is None):
         raise InputError("score-captions: expected --data, a dataset, or --pictures, a folder.")
     said = read_captions(Path(captions))
-    places, references = _of_data(data) if data is not None else _of_folder(str(pictures))
-    chosen = by_picture(said, names_of(list(places)), str(captions))
+    known = load_dataset(data).pictures if data is not None else _of_folder(str(pictures))
+    places = {picture.name: picture.path for picture in known}
+    references = {picture.name: with_words(picture).sentences for picture in known}
+    chosen = captions_of(said, known, str(captions))
     names = [str(name) for name in chosen]
     if data is not None and (silent := [name for name in names if not references[name]]):
         raise InputError(f"{data}: picture {silent[0]!r} has no reference.")
@@ -121,16 +123,11 @@ def score_captions(
     return result
 
 
-def _of_data(data: str | Path) -> tuple[Mapping[str, Path], Mapping[str, Sequence[str]]]:
-    dataset = load_dataset(find(str(data), "dataset"))
-    return (
-        {picture.name: picture.path for picture in dataset.pictures},
-        {picture.name: picture.sentences for picture in dataset.pictures},
-    )
-
-
-def _of_folder(folder: str) -> tuple[Mapping[str, Path], Mapping[str, Sequence[str]]]:
-    return {str(path): path for path in picture_files([folder])}, {}
+def _of_folder(folder: str) -> list[Picture]:
+    """The pictures of a folder, without sentences."""
+    if not Path(folder).exists():
+        raise InputError(f"--pictures {folder}: expected a folder of pictures, and it is not there.")
+    return [Picture(str(path), path, "", ()) for path in picture_files([folder])]
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from wordsight.captioning.decoding import BEAM, decoder
 from wordsight.data.entities import Box, Phrase, load_phrases
-from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -141,7 +140,7 @@ def variety(describer: Captioner, captions: Sequence[str]) -> dict[str, float]:
     """`diversity`, with the share of copies where the training sentences are available."""
     settings = describer.checkpoint.recipe.data
     try:
-        training = pictures_of(load_dataset(find(settings.path, "dataset")), settings.train, settings)
+        training = pictures_of(load_dataset(settings.path), settings.train, settings)
     except InputError:
         training = []
     sentences = [sentence for picture in training for sentence in picture.sentences]

@@ -161,13 +161,25 @@ def read_candidates(path: Path) -> dict[Id, str]:
 
 
 def read_references(path: Path) -> dict[Id, list[str]]:
-    """Read the sentences of a COCO captions file, JSON with `images` and `annotations`: picture -> sentences.
+    """Read the sentences of a COCO captions file: picture -> sentences.
 
     Raises:
-        InputError: it cannot be read, a key is missing or of the wrong type, a picture is listed twice or has no
-            sentence, or a sentence has no picture.
+        InputError: it cannot be read, or `references_in` refuses it.
     """
-    content = read_json(path)
+    return references_in(read_json(path), path)
+
+
+def references_in(content: object, path: Path) -> dict[Id, list[str]]:
+    """The sentences in COCO captions, an object with `images` and `annotations`: picture -> sentences.
+
+    Args:
+        content: the content of a JSON file.
+        path: the file, for messages.
+
+    Raises:
+        InputError: a key is missing or of the wrong type, a picture is listed twice or has no sentence, or a sentence
+            has no picture.
+    """
     sentences: dict[Id, list[str]] = {}
     for number, record in enumerate(field(content, "images", list, str(path))):
         where = f"{path}, images[{number}]"

@@ -4,12 +4,14 @@ A COCO results file is a JSON list of `{"image_id", "caption"}`; `vis.json` is o
 """
 
 import io
+import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wordsight.data.records import Picture
 from wordsight.errors import InputError
 from wordsight.files import describe, field, read_bytes, read_json, reason, to_json, write_bytes, write_text
 from wordsight.metrics.captions import Id, picture_id
@@ -17,6 +19,7 @@ from wordsight.vision.clips import still
 from wordsight.vision.fragments import fragment
 
 _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d{1,18})", re.ASCII)  # 391895.jpg, COCO_val2014_000000391895.jpg
+VIS, COPIES = "vis.json", "imgs"  # NeuralTalk2's captions, and the folder of numbered pictures beside them
 _FOLDERS = 8  # maximum parts of a path that are compared
 _SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")  # first bytes of what every browser shows: JPEG, PNG, GIF
 
@@ -128,6 +131,14 @@ def by_picture(said: Sequence[Said], known: Mapping[Id, Sequence[Id]], where: st
     return captions
 
 
+def captions_of(said: Sequence[Said], pictures: Sequence[Picture], where: str) -> dict[Id, str]:
+    """Captions by the names of a dataset's pictures, which go by their ids if all have one; see `by_picture`."""
+    ids: dict[Id, str] = {one.image_id: one.name for one in pictures if one.image_id is not None}
+    if len(ids) < len(pictures):
+        ids = {picture.name: picture.name for picture in pictures}
+    return {ids[one]: caption for one, caption in by_picture(said, names_of(list(ids), ids), where).items()}
+
+
 def _not_one(name: Id, found: Sequence[Id], known: Mapping[Id, Sequence[Id]]) -> str:
     if found:
         return f"{name!r} may be {len(found):,} pictures of the dataset, such as {found[0]!r} and {found[1]!r}."
@@ -170,7 +181,7 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
         said: path of a picture, a clip or a part of one -> its best caption, with `text` and `log_prob`.
 
     Raises:
-        InputError: it cannot be written, or a picture cannot be copied.
+        InputError: it cannot be written, a picture cannot be copied, or `check_copies` refuses it.
     """
     if out.name == "result_struct.json":
         blobs = [
@@ -179,9 +190,10 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
         ]
         result = {"params": {}, "checkpoint_params": {"dataset": ""}, "imgblobs": blobs, "gtppl": 0.0}
         return write_text(out, to_json(result, indent=0) + "\n")
-    if out.name != "vis.json":
+    if out.name != VIS:
         return write_results(out, list(map(str, said)), [one.text for one in said.values()])
-    folder = out.parent / "imgs"
+    check_copies(out, said)
+    folder = out.parent / COPIES
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -191,6 +203,27 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
         write_bytes(folder / f"img{number}.jpg", _shown(path))
         records.append({"image_id": number, "caption": one.text, "file_name": str(path)})
     return write_text(out, to_json(records, indent=0) + "\n")
+
+
+def check_copies(out: Path, pictures: Iterable[Path]) -> None:
+    """Check that the copies beside a `vis.json` (`write_captions`) replace nothing but the copies of an earlier one.
+
+    Raises:
+        InputError: pictures to copy are in the folder of the copies, or it has numbered pictures and no `vis.json`.
+    """
+    folder = out.parent / COPIES
+    if out.name != VIS or not folder.is_dir():
+        return
+    if inside := [path for path in pictures if os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)]:
+        raise InputError(
+            f"{out}: numbered copies of the pictures are written to {folder}, where {inside[0].name} is; expected "
+            f"another folder for {VIS}."
+        )
+    if not out.exists() and (numbered := sorted(folder.glob("img[0-9]*.jpg"))):
+        raise InputError(
+            f"{out}: numbered copies of the pictures would replace {numbered[0]} and others, which belong to no {VIS}; "
+            f"expected another folder."
+        )
 
 
 def _shown(path: Path) -> bytes:

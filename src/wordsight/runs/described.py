@@ -1,6 +1,6 @@
 """Captions of picture files and clips as JSON, text and drawings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from PIL import Image
 from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
-from wordsight.metrics.coco_results import write_captions
+from wordsight.metrics.coco_results import check_copies, write_captions
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.reports.strip import draw_strip, stacked
@@ -89,7 +89,7 @@ class Described:
             InputError: `out` cannot be written, or `check_out` would refuse it.
         """
         words, out = self.describer.model.attends or alignment is not None, Path(out)
-        check_out(out, len({fragment(path).file for path in self.captions}), regions=self.regions, words=words)
+        check_out(out, self.captions, regions=self.regions, words=words)
         if out.suffix.lower() == ".json":
             return write_captions(out, {path: said[0] for path, said in self.captions.items()})
         if len(self.captions) > DRAWN:
@@ -113,25 +113,27 @@ class Described:
 STRIP = 240  # least side of the frames of a strip, pixels, before they are drawn small
 
 
-def check_out(out: Path, pictures: int, *, regions: bool, words: bool) -> None:
+def check_out(out: Path, pictures: Iterable[Path], *, regions: bool, words: bool) -> None:
     """Check that `Described.save` can write to a file.
 
     Args:
         out: where to write.
-        pictures: the number of picture files.
+        pictures: the picture files and clips, or parts of clips.
         regions: whether their regions are described.
         words: whether each word of a caption has a box or attention.
 
     Raises:
-        InputError: the name has the wrong suffix, or there is not exactly one picture to draw.
+        InputError: the name has the wrong suffix, there is not exactly one picture to draw, or pictures of the user's
+            would be replaced (`check_copies`).
     """
+    files = {fragment(path).file for path in pictures}
     if not regions and out.suffix.lower() == ".json":
-        return
+        return check_copies(out, files)
     if not regions and not words:
         raise InputError(
             f"{out}: expected a name that ends in .json, or an alignment, since this captioner does not look at single "
             "regions: a run that aligns, whose boxes are drawn."
         )
     picture_format(out)
-    if pictures != 1:
-        raise InputError(f"{out}: expected one picture to draw on, found {pictures:,}.")
+    if len(files) != 1:
+        raise InputError(f"{out}: expected one picture to draw on, found {len(files):,}.")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.parses import NAME, Parses, load_parses
 from wordsight.data.records import Dataset, Picture, hold_out, split_name
+from wordsight.data.webdataset import first_file
 from wordsight.errors import InputError, printable
 from wordsight.files import write_text
 from wordsight.progress import Progress
@@ -80,7 +80,7 @@ def learnt_from_parses(checkpoint: Checkpoint) -> bool:
 
 def _has_parses(data: str) -> bool:
     try:
-        place = find(data, "dataset")
+        place = first_file(data)
     except InputError:
         return False
     return ((place if place.is_dir() else place.parent) / NAME).exists()
@@ -144,7 +144,7 @@ def dataset_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> Da
     Raises:
         InputError: no dataset is named and the run has none of its own; or it cannot be used.
     """
-    return load_dataset(find(data_of(trained, folder, data), "dataset"))
+    return load_dataset(data_of(trained, folder, data))
 
 
 def data_of(trained: Checkpoint, folder: Path, data: str | Path | None) -> str | Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from wordsight.data.find import find
+from wordsight.data.webdataset import first_file
 from wordsight.errors import InputError, WorkFailed
 from wordsight.progress import Progress
 from wordsight.runs import checkpoint
@@ -65,7 +65,7 @@ def train_ray(
     new = not out.exists()
     checkpoint.make_folder(out)
     try:
-        with cluster(address, [out, find(recipe.data.path, "dataset")]) as ray:
+        with cluster(address, [out, first_file(recipe.data.path)]) as ray:
             return _Training(ray, address, recipe, out, workers, progress or Progress()).run()
     finally:
         shutil.rmtree(_records(out), ignore_errors=True)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 
-from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.records import Picture
 from wordsight.errors import InputError
@@ -95,7 +94,7 @@ def collection(run: Aligner, data: str | Path | None, progress: Progress) -> tup
         raise InputError(f"{run.folder}: comes with no data of its own; name some.")
     split, paths = ("val", [data]) if data else (own.val, [own.path, *own.also])
     told = ", ".join(str(path) for path in paths)
-    datasets = [load_dataset(find(path, "dataset")) for path in paths]
+    datasets = [load_dataset(path) for path in paths]
     wanted = [picture for dataset in datasets for picture in pictures_of(dataset, split, own)[:MOST]]
     progress.say(f"learning how sure hits are, from the {split} split of {told}")
     return featured(run.encoder, wanted, progress, split)

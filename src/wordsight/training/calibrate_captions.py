@@ -20,7 +20,6 @@ from wordsight.captioning.certain import CERTAIN, NOUNS, PEOPLE, Calibration, Ju
 from wordsight.captioning.decoding import BEAM
 from wordsight.captioning.things import INPUTS, SORTS, is_seen
 from wordsight.captioning.word_probs import word_log_probs
-from wordsight.data.find import find
 from wordsight.data.load import load_dataset
 from wordsight.data.nothings import nothings
 from wordsight.errors import InputError
@@ -192,7 +191,7 @@ def examples_of(describer: Captioner, data: Path, progress: Progress) -> Iterato
         InputError: the dataset is missing or has no such split, or none of its pictures can be read.
     """
     settings = describer.checkpoint.recipe.data
-    dataset = load_dataset(find(data, "dataset"))
+    dataset = load_dataset(data)
     pictures, table = featured(describer.encoder, pictures_of(dataset, SPLIT, settings), progress, SPLIT)
     for rows in torch.arange(len(pictures)).split(64):
         yield from _described(describer, table.gather(rows), [pictures[int(row)].sentences for row in rows])

@@ -97,7 +97,7 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
     Raises:
         InputError: data, weights or vectors are missing or malformed.
     """
-    datasets = [load_dataset(find(path, "dataset")) for path in (recipe.data.path, *recipe.data.also)]
+    datasets = [load_dataset(path) for path in (recipe.data.path, *recipe.data.also)]
     train, val = (
         [picture for dataset in datasets for picture in pictures_of(dataset, split, recipe.data)]
         for split in (recipe.data.train, recipe.data.val)
