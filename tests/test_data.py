@@ -230,7 +230,7 @@ def test_holding_out_takes_the_same_pictures_every_time(tmp_path: Path) -> None:
         ),
         ({"images": [{"filename": "a.jpg", "sentences": [{}]}]}, r"sentences\[0\]: the key 'raw' is missing"),
         ({"images": [{"filename": "a.jpg", "sentences": []}]}, r"none of its 1 pictures has a sentence"),
-        ({"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}] * 2}, r"two pictures named 'a.jpg'"),
+        ({"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}] * 2}, r"lists the picture 'a.jpg' twice"),
         (
             {"images": [{"filename": "gone.jpg", "sentences": [{"raw": "x"}]}]},
             r"none of its 1 pictures is there; .*gone.jpg",
