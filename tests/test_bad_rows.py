@@ -260,6 +260,32 @@ def test_a_picture_of_coco_in_two_splits_stays_in_the_first(root: Path, spelled:
     assert "is already in the split 'train', not in 'val'" in " ".join(dataset.faults)
 
 
+CUT = '"a cat \\ud83d"'  # half an emoji, as JSON has it
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataset.json", f'{{"images": [{{"filename": "0.jpg", "sentences": [{{"raw": {CUT}}}]}}]}}'),
+        ("dataset.json", f'{{"images": [{{"filename": "0.jpg", "sentences": [{{"tokens": ["a", "cat", {CUT}]}}]}}]}}'),
+        (
+            "captions.json",
+            f'{{"images": [{{"id": 1, "file_name": "0.jpg"}}], "annotations": [{{"image_id": 1, "caption": {CUT}}}]}}',
+        ),
+        ("metadata.jsonl", f'{{"file_name": "0.jpg", "captions": ["a dog", {CUT}]}}'),
+        ("x.csv", f"image,captions\n0.jpg,'[{CUT}]'\n".replace('"', '""').replace("'", '"')),
+        ("x.json", f'{{"0.jpg": {CUT}}}'),
+        ("0.json", f'{{"caption": {CUT}}}'),
+    ],
+)
+def test_half_an_emoji_reaches_no_file(root: Path, name: str, text: str) -> None:
+    write(root / name, text)
+    dataset = load_dataset(root)
+    assert any("a cat \ufffd" in sentence for sentence in said(dataset)) and "".join(said(dataset)).encode()
+    assert "1 row mended ('0.jpg': half a surrogate pair in a sentence, as of a cut emoji)" in dataset.faults[0]
+    strictly(root, "'0.jpg': half a surrogate pair")
+
+
 def test_a_picture_listed_twice_keeps_its_name(root: Path) -> None:
     (root / "0.jpg").rename(write(root / "images/a.jpg", b""))
     image = {"filename": "a.jpg", "filepath": "images", "sentences": [{"raw": "one"}]}

@@ -15,6 +15,7 @@ from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError, printable
 from wordsight.files import describe
+from wordsight.text.tokens import without_surrogates
 from wordsight.vision.fragments import fragment
 
 FORMATS = (
@@ -57,7 +58,8 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     else:
         place = find(path, "dataset").absolute()
         dataset = _from_folder(place, faults) if place.is_dir() else _from_file(place, faults)
-    pictures = _apart(place, dataset.root, dataset.pictures, faults)
+    readable = tuple(_readable(place, picture, faults) for picture in dataset.pictures)
+    pictures = _apart(place, dataset.root, readable, faults)
     if not pictures:
         raise InputError(f"{place} is an empty dataset: it lists no pictures.")
     if not any(picture.sentences for picture in pictures):
@@ -132,6 +134,19 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
     if path.name.lower().endswith(webdataset.SUFFIXES):
         return webdataset.read(root, [path], faults)
     raise InputError(f"{path} is no dataset: expected {FORMATS}.")
+
+
+def _readable(place: Path, picture: Picture, faults: Faults) -> Picture:
+    """A picture whose sentences can be written to any file; a cut emoji in JSON is half a surrogate pair.
+
+    Raises:
+        InputError: there is one, and reading is strict.
+    """
+    said = tuple(map(without_surrogates, picture.sentences))
+    if said == picture.sentences:
+        return picture
+    faults.mended(place, f"'{printable(picture.name)}'", "half a surrogate pair in a sentence, as of a cut emoji")
+    return replace(picture, sentences=said)
 
 
 def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Faults) -> tuple[Picture, ...]:
