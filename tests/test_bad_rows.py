@@ -226,7 +226,71 @@ def test_images_of_karpathy(root: Path, image: object, fault: str) -> None:
     dataset = load_dataset(root)
     assert said(dataset)[:3] == [f"a dog {number}" for number in range(3)] and dataset.splits["train"] >= 3
     assert fault in dataset.faults[0]
-    strictly(root, r"images\[3\]|two pictures named '2.jpg'")
+    strictly(root, r"images\[3\]|lists the picture '2.jpg' twice")
+
+
+def test_a_picture_of_karpathy_in_two_splits_stays_in_the_first(root: Path) -> None:
+    rows = [("0.jpg", "restval", "one"), ("0.jpg", "train", "two"), ("0.jpg", "test", "three"), ("1.jpg", "test", "x")]
+    images = [{"filename": name, "split": split, "sentences": [{"raw": text}]} for name, split, text in rows]
+    write(root / "dataset.json", {"images": images})
+    dataset = load_dataset(root)
+    assert [(one.name, one.split, one.sentences) for one in dataset.pictures] == [
+        ("0.jpg", "train", ("one", "two")),  # restval is for training
+        ("1.jpg", "test", ("x",)),
+    ]
+    assert "1 row left out (0.jpg is already in the split 'train', not in 'test')" in dataset.faults[0]
+    write(root / "dataset.json", {"images": [images[0], *images[2:]]})
+    strictly(root, "0.jpg is already in the split 'train', not in 'test'")
+
+
+@pytest.mark.parametrize("spelled", ["images/a.jpg", "images/A.JPG"])
+def test_a_picture_of_coco_in_two_splits_stays_in_the_first(root: Path, spelled: str) -> None:
+    (root / "0.jpg").rename(write(root / "images/a.jpg", b""))
+    for split, name, said in (("train", "images/a.jpg", "one"), ("val", spelled, "two"), ("val", "1.jpg", "three")):
+        path = root / f"captions_{split}2014.json"
+        content = json.loads(path.read_text()) if path.exists() else {"images": [], "annotations": []}
+        content["images"].append({"id": (number := len(content["images"])), "file_name": name.split("/")[-1]})
+        content["annotations"].append({"id": number, "image_id": number, "caption": said})
+        write(path, content)
+    dataset = load_dataset(root)
+    assert [(one.name, one.split, one.sentences) for one in dataset.pictures] == [
+        ("a.jpg", "train", ("one",)),  # without its folder, as no other picture has its name
+        ("1.jpg", "val", ("three",)),
+    ]
+    assert "is already in the split 'train', not in 'val'" in " ".join(dataset.faults)
+
+
+CUT = '"a cat \\ud83d"'  # half an emoji, as JSON has it
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataset.json", f'{{"images": [{{"filename": "0.jpg", "sentences": [{{"raw": {CUT}}}]}}]}}'),
+        ("dataset.json", f'{{"images": [{{"filename": "0.jpg", "sentences": [{{"tokens": ["a", "cat", {CUT}]}}]}}]}}'),
+        (
+            "captions.json",
+            f'{{"images": [{{"id": 1, "file_name": "0.jpg"}}], "annotations": [{{"image_id": 1, "caption": {CUT}}}]}}',
+        ),
+        ("metadata.jsonl", f'{{"file_name": "0.jpg", "captions": ["a dog", {CUT}]}}'),
+        ("x.csv", f"image,captions\n0.jpg,'[{CUT}]'\n".replace('"', '""').replace("'", '"')),
+        ("x.json", f'{{"0.jpg": {CUT}}}'),
+        ("0.json", f'{{"caption": {CUT}}}'),
+    ],
+)
+def test_half_an_emoji_reaches_no_file(root: Path, name: str, text: str) -> None:
+    write(root / name, text)
+    dataset = load_dataset(root)
+    assert any("a cat \ufffd" in sentence for sentence in said(dataset)) and "".join(said(dataset)).encode()
+    assert "1 row mended ('0.jpg': half a surrogate pair in a sentence, as of a cut emoji)" in dataset.faults[0]
+    strictly(root, "'0.jpg': half a surrogate pair")
+
+
+def test_a_picture_listed_twice_keeps_its_name(root: Path) -> None:
+    (root / "0.jpg").rename(write(root / "images/a.jpg", b""))
+    image = {"filename": "a.jpg", "filepath": "images", "sentences": [{"raw": "one"}]}
+    write(root / "dataset.json", {"images": [image, image]})
+    assert [(one.name, one.sentences) for one in load_dataset(root).pictures] == [("a.jpg", ("one",))]
 
 
 def test_tokens_with_other_lines(root: Path) -> None:

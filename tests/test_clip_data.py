@@ -81,6 +81,20 @@ def test_numbered_clips_of_msvd_are_looked_up(tmp_path: Path) -> None:
     assert spoken(tmp_path) == {"a_b_1_5.avi": ("train", ("a man runs", "he runs")), "c_1_2.avi": ("val", ("a cat",))}
 
 
+def test_a_clip_of_msvd_in_two_splits_stays_in_the_first(tmp_path: Path) -> None:
+    touch(tmp_path, "a_1_5.avi", "c_1_2.avi")
+    (tmp_path / "sents_test_lc_nopunc.txt").write_text("a_1_5\ta man runs\n")
+    (tmp_path / "sents_train_lc_nopunc.txt").write_text("a_1_5\the runs\nc_1_2\ta cat\n")
+    by_names = {"a_1_5.avi": ("test", ("a man runs",)), "c_1_2.avi": ("train", ("a cat",))}
+    assert spoken(tmp_path) == by_names
+    assert "1 row left out (a_1_5 is already in the split 'test', not in 'train')" in read_dataset(tmp_path).faults[0]
+    (tmp_path / "test_list.txt").write_text("a_1_5\n")
+    (tmp_path / "train_list.txt").write_text("a_1_5\nc_1_2\n")
+    assert spoken(tmp_path)["a_1_5.avi"] == ("test", ("a man runs", "he runs"))  # the lists alone give the split
+    with pytest.raises(InputError, match=r"train_list\.txt: a_1_5 is already in the split 'test'"):
+        load_dataset(tmp_path, strict=True)
+
+
 def test_the_whole_of_msvd_has_the_official_split(tmp_path: Path) -> None:
     names = [f"v{number:04d}_0_5" for number in range(1970)]
     (tmp_path / "AllVideoDescriptions.txt").write_text("".join(f"{name} a man\n" for name in reversed(names)))
@@ -101,6 +115,18 @@ def msrvtt(path: Path, videos: list[tuple[str, str]], sentences: list[tuple[str,
             }
         )
     )
+
+
+def test_a_clip_of_msr_vtt_in_two_splits_stays_in_the_first(tmp_path: Path) -> None:
+    touch(tmp_path, "video0.mp4", "video1.mp4")
+    test = [("video0", "a man sings")]
+    msrvtt(tmp_path / "test_videodatainfo.json", [("video0", "test"), ("video0", "train")], test)
+    train = [("video0", "a singer"), ("video1", "a cat")]
+    msrvtt(tmp_path / "train_val_videodatainfo.json", [("video0", "train"), ("video1", "train")], train)
+    assert spoken(tmp_path) == {"video0.mp4": ("test", ("a man sings",)), "video1.mp4": ("train", ("a cat",))}
+    told = " ".join(read_dataset(tmp_path).faults)
+    assert "videos[0]: video0 is already in the split 'test', not in 'train'" in told
+    assert "sentences[0]: is about 'video0', which is in the split 'test'" in told
 
 
 def test_msr_vtt_is_read_from_one_file_or_several(tmp_path: Path) -> None:

@@ -192,6 +192,7 @@ def test_sentences_come_in_lines_or_by_picture(tmp_path: Path, packed: bool) -> 
     assert load_sentences(written("a.txt", "\ufeffA dog.\r\n\n A cat. \n")) == [["A dog."], ["A cat."]]
     rows = '{"captions": ["A dog.", "Dogs.", " "]}\n\n{"captions": "A cat."}\n{"captions": []}\n'
     assert load_sentences(written("a.jsonl", rows)) == [["A dog.", "Dogs."], ["A cat."]]
+    assert load_sentences(written("c.jsonl", '{"captions": "a cat \\ud83d"}\n')) == [["a cat \ufffd"]]  # a cut emoji
     separators = "a\u2028b\u2029c\x85d"  # JSON allows them inside a text
     assert load_sentences(written("b.jsonl", f'{{"captions": ["{separators}"]}}\n')) == [[separators]]
 

@@ -136,6 +136,20 @@ def test_a_converted_file_has_the_usual_keys(tmp_path: Path) -> None:
     assert image["sentences"][1] == {"tokens": ["the", "dog"], "raw": "The dog", "imgid": 0, "sentid": 1}
 
 
+def test_a_converted_file_keeps_the_ids_that_there_are(tmp_path: Path) -> None:
+    coco(tmp_path / "data")
+    path = tmp_path / "data/annotations/captions_train2014.json"
+    content = json.loads(path.read_text())
+    content["images"].append({"id": 8, "file_name": "c.jpg"})
+    content["annotations"] += [{"id": 70, "image_id": 8, "caption": "c"}, {"id": 71, "image_id": 8, "caption": "d"}]
+    del content["annotations"][0]["id"]
+    write(path, content)
+    dataset = load_dataset(tmp_path / "data")
+    assert [picture.ids for picture in dataset.pictures] == [(), (70, 71), (0,)]
+    write_karpathy(dataset, tmp_path / "new/dataset.json")
+    assert [picture.ids for picture in load_dataset(tmp_path / "new").pictures] == [(), (70, 71), (0,)]
+
+
 def test_a_file_chooses_where_a_folder_has_several_formats(tmp_path: Path) -> None:
     karpathy(tmp_path)
     assert load_dataset(flickr(tmp_path)).format == "flickr"
@@ -230,7 +244,7 @@ def test_holding_out_takes_the_same_pictures_every_time(tmp_path: Path) -> None:
         ),
         ({"images": [{"filename": "a.jpg", "sentences": [{}]}]}, r"sentences\[0\]: the key 'raw' is missing"),
         ({"images": [{"filename": "a.jpg", "sentences": []}]}, r"none of its 1 pictures has a sentence"),
-        ({"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}] * 2}, r"two pictures named 'a.jpg'"),
+        ({"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}] * 2}, r"lists the picture 'a.jpg' twice"),
         (
             {"images": [{"filename": "gone.jpg", "sentences": [{"raw": "x"}]}]},
             r"none of its 1 pictures is there; .*gone.jpg",

@@ -1,5 +1,6 @@
 """NeuralTalk's checkpoints: the same logits as its own equations, and nothing in a pickle is run."""
 
+import codecs
 import os
 import pickle
 import tracemalloc
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from wordsight.batch import Regions
+from wordsight.cli.main import app
 from wordsight.errors import InputError
 from wordsight.runs.captioner import load_captioner
 from wordsight.runs.neuraltalk import import_neuraltalk
@@ -150,12 +153,82 @@ def test_arrays_of_other_real_numbers_are_read(kind: str, tmp_path: Path) -> Non
     np.testing.assert_allclose(weights, layout("lstm")["model"]["We"].T, atol=1e-3)
 
 
+def nested(levels: int = 5) -> Any:
+    """A list of lists, each of them a hundred times the same: some hundred bytes in a pickle, 100**levels numbers."""
+    value: Any = 1.0
+    for _ in range(levels):
+        value = [value] * 100
+    return value
+
+
+@pytest.mark.parametrize("change", ["model", "params", "ixtoword"])
+def test_lists_in_lists_are_not_unfolded(change: str, tmp_path: Path) -> None:
+    content = layout("lstm")
+    content[change][{"model": "We", "params": "generator", "ixtoword": 1}[change]] = nested()
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(InputError, match=r"not a checkpoint of NeuralTalk.* a list"):
+        import_neuraltalk(file, tmp_path / "run")
+
+
+class Calls:
+    """What a pickle asks to be called with."""
+
+    def __init__(self, function: Any, *given: Any) -> None:
+        self.call = function, given
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize("call", [Calls(np.dtype, nested()), Calls(codecs.encode, "a", nested())])
+def test_what_a_pickle_asks_for_is_not_printed_at_length(call: Calls, tmp_path: Path) -> None:
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(call, protocol=2))
+    with pytest.raises(InputError, match="it asks for") as caught:
+        import_neuraltalk(file, tmp_path / "run")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("generator", ["lstm", "rnn"])
+@pytest.mark.parametrize("empty", ["We", "Wd", "Ws"])
+def test_sizes_of_zero_are_refused(generator: str, empty: str, tmp_path: Path) -> None:
+    content = layout(generator)
+    model = content["model"]
+    if empty == "Wd":  # no hidden state
+        few = {"WLSTM": (1 + SIZE, 0), "Wxh": (SIZE, 0), "bxh": (1, 0), "Whh": (0, 0), "bhh": (1, 0)}
+        few["Wd"] = (0, len(WORDS) + 1)
+        few |= {"We": (FEATURES, 0), "be": (1, 0)} if generator == "rnn" else {}
+    elif empty == "Ws":  # word vectors without numbers
+        few = {"WLSTM": (1 + SIZE, 4 * SIZE), "Wxh": (0, SIZE), "Ws": (len(WORDS) + 1, 0)}
+        few |= {"We": (FEATURES, 0), "be": (1, 0)} if generator == "lstm" else {}
+    else:
+        few = {"We": (0, SIZE)}
+    content["model"] = model | {key: np.zeros(shape) for key, shape in few.items() if key in model}
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=4))
+    with pytest.raises(InputError, match=r"has the shape \(.*0.*\), expected rows and columns"):
+        import_neuraltalk(file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("key", "inner"), [("perplexity", None), ("params", "drop_prob_decoder")])
+def test_numbers_too_large_are_refused_in_a_sentence(key: str, inner: str | None, tmp_path: Path) -> None:
+    content = layout("lstm")
+    content[key] = content[key] | {inner: 10**400} if inner else 10**400
+    (file := tmp_path / "model.p").write_bytes(pickle.dumps(content, protocol=2))
+    result = CliRunner().invoke(app, ["import-neuraltalk", str(file), "-o", str(tmp_path / "run")])
+    assert result.exit_code == 2 and f"{inner or key} is too large a number" in " ".join(result.output.split())
+    assert not (tmp_path / "run").exists()
+
+
 WRONG: list[tuple[str, Any, Any, str]] = [
     ("params", "generator", "gru", "the generator is 'gru', expected 'lstm' or 'rnn'"),
     ("params", "drop_prob_decoder", float("nan"), "drop_prob_decoder is nan"),
     ("model", "We", np.full((FEATURES, SIZE), 1e300), "We is not of finite numbers"),
     ("model", "be", np.array([["a"] * SIZE], dtype=object), "be is an array of object"),
-    ("model", "WLSTM", np.zeros((3, 4 * SIZE)), "size mismatch for"),
+    ("model", "WLSTM", np.zeros((3, 4 * SIZE)), r"WLSTM has the shape \(3, 32\), expected \(17, 32\)"),
+    ("model", "Wd", np.zeros((10**5, len(WORDS) + 1)), r"WLSTM has the shape \(17, 32\), expected \(100009, 400000\)"),
+    ("model", "be", [0.0] * SIZE, "be is a list, expected an array"),
+    ("model", "Ws", np.zeros(SIZE), r"Ws has the shape \(8,\), expected rows and columns"),
+    ("ixtoword", len(WORDS) + 1, "cat", "1 of the words in 'ixtoword' have no row in 'Ws', which has 6"),
     *(("ixtoword", 2, word, r"'ixtoword' has .* at 2, expected a word") for word in ("", 7, b"a")),
 ]
 

@@ -80,6 +80,22 @@ def test_the_parser_is_given_letters_as_it_learnt_them(tmp_path: Path) -> None:
     assert "\u0301" not in (tmp_path / "captions.conllu").read_text()
 
 
+class Strict(Fake):
+    """Takes what UTF-8 can hold, as spaCy does."""
+
+    def pipe(self, texts: Iterable[str]) -> Iterator[list[Node]]:
+        return super().pipe([text.encode().decode() for text in texts])
+
+
+def test_half_an_emoji_in_a_caption_is_parsed(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "dataset.json").write_text(
+        '{"images": [{"filename": "a.png", "sentences": [{"raw": "a cat \\ud83d"}]}]}'
+    )
+    assert write_parses(load_dataset(tmp_path), Strict(), tmp_path / "captions.conllu") == 1
+    assert tree_of("a cat \ud83d", load_parses(tmp_path)) is not None
+
+
 def test_a_caption_too_long_for_the_parser_is_refused_before_the_work(dataset: Path) -> None:
     (dataset / "captions.csv").write_text(f"filepath,caption\na.png,a dog\nb.png,{'cat ' * 30}\n")
     with pytest.raises(InputError, match=r"'cat cat.*has 119 characters; expected at most 100"):

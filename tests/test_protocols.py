@@ -162,6 +162,16 @@ def test_pairs_of_cxc_count_from_three_on(tmp_path: Path) -> None:
     assert found.i2t.nonzero().tolist() == [[0, 0], [0, 2], [1, 3]] and torch.equal(found.i2t, found.t2i)
 
 
+@pytest.mark.parametrize("blank", ["", "  ", ",,,"])
+def test_blank_lines_of_cxc_are_passed_over(tmp_path: Path, blank: str) -> None:
+    rows = ["caption,image,agg_score,sampling_method", "COCO_val2014:sentid:70,COCO_val2014_000000000007.jpg,4,c2i"]
+    (tmp_path / "sits.csv").write_text("".join(f"{blank}\n{row}\n" for row in rows) + f"{blank}\n\n")
+    assert relevant_pairs(tmp_path / "sits.csv", PICTURES).i2t.nonzero().tolist() == [[0, 0]]
+    (tmp_path / "sits.csv").write_text(f"{rows[0]}\n{blank}\nx,y\n")
+    with pytest.raises(InputError, match="line 3: expected a line as in"):
+        relevant_pairs(tmp_path / "sits.csv", PICTURES)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -58,20 +58,31 @@ def read_msvd(root: Path, paths: Sequence[Path], faults: Faults) -> Dataset:
     numbered = _mapping(root, faults)
     said: dict[str, list[str]] = {}
     splits: dict[str, str] = {}
+    lists: dict[str, str] = {}
+    for path in _lists(root, paths):
+        for name, split in _of_list(path, numbered, faults):
+            _joins(lists, name, split, path, str(path), faults)
     for path in paths:
         table = path.suffix.lower() in TABLES
-        named = _SPLIT.search(path.stem)
+        named = None if table or lists else _SPLIT.search(path.stem)
         for name, sentence in _of_table(path, faults) if table else _of_text(path, numbered, faults):
-            said.setdefault(name, []).append(sentence)
-            if named and not table:
-                splits.setdefault(name, split_name(named[1]))
+            if not named or _joins(splits, name, split_name(named[1]), path, str(path), faults):
+                said.setdefault(name, []).append(sentence)
         faults.require(path)
-    lists = {name: split for path in _lists(root, paths) for name, split in _of_list(path, numbered, faults)}
     if lists:
         said = {name: some for name, some in said.items() if name in lists}
     splits = lists or splits or _official(list(said), list(numbered.values()), paths)
     clips = [(name, splits.get(name, "train"), tuple(some)) for name, some in said.items()]
     return Dataset(root.name, root, "msvd", tuple(_found(paths[0], root, clips, faults)))
+
+
+def _joins(splits: dict[str, str], name: str, split: str, path: Path, where: str, faults: Faults) -> bool:
+    """Put a clip into a split; False if it is in another already, which is reported."""
+    if splits.setdefault(name, split) == split:
+        return True
+    what = f"{printable(name)} is already in the split '{splits[name]}', not in '{split}'"
+    faults.left_out(path, InputError(f"{where}: {what}."))
+    return False
 
 
 def _official(there: list[str], mapped: list[str], paths: Sequence[Path]) -> dict[str, str]:
@@ -183,21 +194,15 @@ def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -
     splits: dict[str, str] = {}
     said: dict[str, list[str]] = {}
     for path, content in files:
-        for number, video in enumerate(content["videos"]):
-            where = f"{path}, videos[{number}]"
-            try:
-                name = field(video, "video_id", str, where)
-                split = field(video, "split", str, where) if video.get("split") is not None else "train"
-            except InputError as error:
-                faults.left_out(path, error)
-                continue
-            splits.setdefault(name, split_name(split) or "train")
+        elsewhere = _videos(path, content["videos"], splits, faults)
         for number, sentence in enumerate(content["sentences"]):
             where = f"{path}, sentences[{number}]"
             try:
                 name, text = (field(sentence, key, str, where) for key in ("video_id", "caption"))
                 if name not in splits:
                     raise InputError(f"{where}: is about {name!r}, which is not in 'videos'.")
+                if name in elsewhere:
+                    raise InputError(f"{where}: is about {name!r}, which is in the split '{splits[name]}'.")
             except InputError as error:
                 faults.left_out(path, error)
                 continue
@@ -206,6 +211,22 @@ def read_msrvtt(root: Path, files: Sequence[tuple[Path, Any]], faults: Faults) -
         faults.require(path)
     clips = [(name, split, tuple(said.get(name, ()))) for name, split in splits.items()]
     return Dataset(root.name, root, "msr-vtt", tuple(_found(files[0][0], root, clips, faults)))
+
+
+def _videos(path: Path, videos: Sequence[Any], splits: dict[str, str], faults: Faults) -> set[str]:
+    """Put the videos of a file into their splits; returns those that another file has in another split."""
+    before, elsewhere = set(splits), set()
+    for number, video in enumerate(videos):
+        where = f"{path}, videos[{number}]"
+        try:
+            name = field(video, "video_id", str, where)
+            given = field(video, "split", str, where) if video.get("split") is not None else "train"
+        except InputError as error:
+            faults.left_out(path, error)
+            continue
+        if not _joins(splits, name, split_name(given) or "train", path, where, faults) and name in before:
+            elsewhere.add(name)
+    return elsewhere
 
 
 def _found(

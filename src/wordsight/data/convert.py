@@ -1,6 +1,7 @@
 """Conversion of any dataset to Karpathy JSON."""
 
 import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from wordsight.text.tokens import tokenise
 def write_karpathy(dataset: Dataset, out: Path) -> None:
     """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits, sentences and ids.
 
-    The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`.
+    The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`. If no sentence
+    of the dataset has an id, they are numbered from 0; if some have, a picture without ids gets none.
 
     Args:
         dataset: any dataset.
@@ -22,20 +24,18 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
         InputError: the file cannot be written; the old one is kept.
     """
     images: list[dict[str, Any]] = []
-    number = 0
-    numbered = all(len(picture.ids) == len(picture.sentences) for picture in dataset.pictures)
+    numbers, known = count(), any(picture.ids for picture in dataset.pictures)
     for place, picture in enumerate(dataset.pictures):
         name, folder = _name_and_folder(picture, Path(out))
-        sentences = []
-        for at, sentence in enumerate(picture.sentences):
-            identity = picture.ids[at] if numbered else number
-            sentences.append({"tokens": tokenise(sentence), "raw": sentence, "imgid": place, "sentid": identity})
-            number += 1
-        record = {"filepath": folder} if folder else {}
-        ids = [one["sentid"] for one in sentences]
-        images.append(
-            {**record, "filename": name, "imgid": place, "split": picture.split, "sentids": ids, "sentences": sentences}
-        )
+        said = picture.sentences
+        sentences = [{"tokens": tokenise(sentence), "raw": sentence, "imgid": place} for sentence in said]
+        record: dict[str, Any] = {"filepath": folder} if folder else {}
+        record |= {"filename": name, "imgid": place, "split": picture.split}
+        ids = picture.ids if known else [next(numbers) for _ in said]
+        if len(ids) == len(said):
+            record["sentids"] = list(ids)
+            sentences = [one | {"sentid": identity} for one, identity in zip(sentences, ids, strict=True)]
+        images.append(record | {"sentences": sentences})
     write_text(Path(out), to_json({"dataset": dataset.name, "images": images}) + "\n")
 
 

@@ -42,7 +42,7 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
     """
     files = PictureFiles(faults, path.parent, root)
     found = list(_images(path, content["images"], faults))
-    names = Counter(name for name, *_ in found)
+    names = Counter(name for name, _ in {(name, folder) for name, folder, *_ in found})
     pictures = []
     for name, folder, split, said, ids in found:
         inside = f"{folder}/{name}" if folder else name

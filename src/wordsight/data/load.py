@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from wordsight.data import clips, coco, flickr, folder, karpathy, layout, subtitles, tables, webdataset
@@ -15,6 +15,7 @@ from wordsight.data.layout import Json, Layout
 from wordsight.data.records import Dataset, Picture
 from wordsight.errors import InputError, printable
 from wordsight.files import describe
+from wordsight.text.tokens import without_surrogates
 from wordsight.vision.fragments import fragment
 
 FORMATS = (
@@ -57,7 +58,8 @@ def read_dataset(path: str | Path, *, strict: bool = False) -> Dataset:
     else:
         place = find(path, "dataset").absolute()
         dataset = _from_folder(place, faults) if place.is_dir() else _from_file(place, faults)
-    pictures = _apart(place, dataset.root, dataset.pictures, faults)
+    readable = tuple(_readable(place, picture, faults) for picture in dataset.pictures)
+    pictures = _apart(place, dataset.root, readable, faults)
     if not pictures:
         raise InputError(f"{place} is an empty dataset: it lists no pictures.")
     if not any(picture.sentences for picture in pictures):
@@ -134,33 +136,49 @@ def _from_file(path: Path, faults: Faults) -> Dataset:
     raise InputError(f"{path} is no dataset: expected {FORMATS}.")
 
 
+def _readable(place: Path, picture: Picture, faults: Faults) -> Picture:
+    """A picture whose sentences can be written to any file; a cut emoji in JSON is half a surrogate pair.
+
+    Raises:
+        InputError: there is one, and reading is strict.
+    """
+    said = tuple(map(without_surrogates, picture.sentences))
+    if said == picture.sentences:
+        return picture
+    faults.mended(place, f"'{printable(picture.name)}'", "half a surrogate pair in a sentence, as of a cut emoji")
+    return replace(picture, sentences=said)
+
+
 def _apart(place: Path, root: Path, pictures: tuple[Picture, ...], faults: Faults) -> tuple[Picture, ...]:
-    """Deduplicate pictures and make names unique: repeated names get their folders as prefix.
+    """Merge pictures that are listed twice, and make names unique: repeated names get their folders as prefix.
+
+    A picture belongs to the split that it is first listed in, so that no sentence of a test is learned from.
 
     Raises:
         InputError: a picture is repeated, and reading is strict.
     """
-    names = Counter(picture.name for picture in pictures)
-    if len(names) == len(pictures):
-        return pictures
-    found: dict[tuple[str, Path], Picture] = {}
+    found: dict[Path, Picture] = {}
     for picture in pictures:
-        name = picture.name if names[picture.name] == 1 else _with_folder(picture, root)
-        first = found.get((name, picture.path))
-        if first is None:
-            found[name, picture.path] = replace(picture, name=name)
-            continue
-        what = f"{place} has two pictures named '{printable(picture.name)}': expected each only once"
-        if faults.strict:
-            raise InputError(f"{what}.")
-        faults.mended(place, f"'{picture.name}'", "listed twice; made one picture")
-        said = dict.fromkeys((*first.sentences, *picture.sentences))
-        found[name, picture.path] = replace(first, sentences=tuple(said), ids=())
-    names = Counter(name for name, _ in found)
-    return tuple(
-        replace(picture, name=_with_split(picture)) if names[name] > 1 else picture
-        for (name, _), picture in found.items()
-    )
+        first = found.setdefault(picture.path, picture)
+        if first.split != picture.split:
+            what = f"{picture.name} is already in the split '{first.split}', not in '{picture.split}'"
+            faults.left_out(place, InputError(f"{place}: {printable(what)}."))
+        elif first is not picture:
+            found[picture.path] = _merged(place, first, picture, faults)
+    named = list(found.values())
+    for rename in (partial(_with_folder, root), _with_split):
+        names = Counter(picture.name for picture in named)
+        if len(names) < len(named):
+            named = [replace(one, name=rename(one)) if names[one.name] > 1 else one for one in named]
+    return tuple(named)
+
+
+def _merged(place: Path, first: Picture, again: Picture, faults: Faults) -> Picture:
+    """A picture that is listed twice in a split, with the sentences of both places."""
+    if faults.strict:
+        raise InputError(f"{place} lists the picture '{printable(again.name)}' twice: expected each only once.")
+    faults.mended(place, f"'{again.name}'", "listed twice; made one picture")
+    return replace(first, sentences=tuple(dict.fromkeys((*first.sentences, *again.sentences))), ids=())
 
 
 def _with_split(picture: Picture) -> str:
@@ -168,6 +186,6 @@ def _with_split(picture: Picture) -> str:
     return f"{picture.split}/{picture.path.parent.parent.name}/{picture.name}"
 
 
-def _with_folder(picture: Picture, root: Path) -> str:
+def _with_folder(root: Path, picture: Picture) -> str:
     path = picture.path
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else f"{path.parent.name}/{path.name}"

@@ -111,16 +111,19 @@ def _from_csv(path: Path) -> Iterable[tuple[int, int]]:
     """Relevant (picture, sentence) pairs in a file of CxC; its files of picture or sentence pairs are refused."""
     expected = "COCO_val2014:sentid:1,COCO_val2014_000000000001.jpg,3.2,c2i_intrasim"
     lines = csv.reader(io.StringIO(read_text(path)))
-    number = 0
+    number, first = 0, True
     try:
         for number, line in enumerate(lines, 1):
+            if not any(map(str.strip, line)):
+                continue
             told = _pair(line)
-            if told is None and number > 1:  # the first names the columns
+            if told is None and not first:  # the first names the columns
                 raise InputError(
                     f"{path}, line {number}: expected a line as in {expected}, found {','.join(line)[:80]!r}."
                 )
             if told is not None and told[2] >= RELEVANT:
                 yield told[:2]
+            first = False
     except csv.Error as error:
         raise InputError(f"{path}, line {number + 1}: expected a line as in {expected} ({error}).") from None
 

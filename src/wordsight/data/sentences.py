@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.files import describe, open_regular, parse_json, reason
+from wordsight.text.tokens import without_surrogates
 
 MOST = 1 << 30  # maximum bytes, uncompressed
 
@@ -59,4 +60,4 @@ def _captions(line: str, path: Path, number: int) -> list[str]:
     if not isinstance(captions, list) or not all(isinstance(one, str) for one in captions):
         found = describe(captions if isinstance(row, dict) else row)
         raise InputError(f"{path}, line {number}: expected an object with 'captions', a list of texts, found {found}.")
-    return [one for one in captions if one.strip()]
+    return [without_surrogates(one) for one in captions if one.strip()]

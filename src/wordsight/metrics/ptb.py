@@ -20,7 +20,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 
-from wordsight.text.tokens import is_mark, spaced
+from wordsight.text.tokens import is_mark, spaced, without_surrogates
 
 NAME = "PTB (CoreNLP 3.4.1, lowercase, without punctuation; as coco-caption)"
 
@@ -157,7 +157,7 @@ def tokenise(caption: str) -> list[str]:
     if "&" in caption:
         caption = _ENTITIES.sub(lambda found: _ENTITY[found[1]], caption)
     if not caption.isascii():
-        caption = spaced(unicodedata.normalize("NFC", caption).translate(_REPLACED))
+        caption = spaced(unicodedata.normalize("NFC", without_surrogates(caption)).translate(_REPLACED))
     caption = _SPACED.sub(lambda found: found[0].replace(" ", _JOINT), caption)
     pieces = caption.split()
     tokens: list[str] = []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wordsight.captioning.neuraltalk import NeuralTalk
 from wordsight.errors import InputError
-from wordsight.files import read_bytes, reason
+from wordsight.files import describe, read_bytes, reason
 from wordsight.runs import checkpoint
 from wordsight.runs.checkpoint import Checkpoint
 from wordsight.runs.recipe import parse
@@ -39,8 +39,17 @@ def _reconstruct(kind: object, *_: object) -> Any:
 
 def _from_buffer(content: bytes, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
     """An array from its bytes, as pickle protocol 5 stores it."""
+    if not isinstance(kind, np.dtype):
+        raise pickle.UnpicklingError("it asks for an array of another kind")
     found: NDArray[Any] = np.frombuffer(content, dtype=kind).reshape(shape, order=order)
     return found
+
+
+def _dtype(kind: object, *rest: Any) -> np.dtype[Any]:
+    """The type of an array's numbers, by its name: numpy's errors print anything else at full length."""
+    if not isinstance(kind, str):
+        raise pickle.UnpicklingError("it asks for an array of another kind")
+    return np.dtype(kind, *rest)
 
 
 _OF_ARRAYS: dict[tuple[str, str], Any] = {
@@ -52,7 +61,7 @@ _OF_ARRAYS: dict[tuple[str, str], Any] = {
 
 def _latin(text: str, codec: str = "latin1") -> bytes:
     if codec not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"it asks for the codec {codec!r}")
+        raise pickle.UnpicklingError(f"it asks for the codec {describe(codec)}")
     return text.encode("latin1")
 
 
@@ -64,7 +73,7 @@ class _Unpickler(pickle.Unpickler):
         if package in ("numpy.core", "numpy._core") and (inside, name) in _OF_ARRAYS:
             return _OF_ARRAYS[inside, name]
         if module == "numpy" and name in ("ndarray", "dtype"):
-            return _NDARRAY if name == "ndarray" else np.dtype
+            return _NDARRAY if name == "ndarray" else _dtype
         if (module, name) == ("_codecs", "encode"):
             return _latin
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, and arrays and plain values alone are read")
@@ -105,7 +114,7 @@ def import_neuraltalk(path: Path, out: Path) -> Checkpoint:
     content = read_pickle(path)
     try:
         made = _checkpoint(content, str(path))
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RuntimeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a checkpoint of NeuralTalk: expected 'model', 'params', 'wordtoix' and 'ixtoword' that fit "
             f"together ({_why(error)})."
@@ -126,10 +135,10 @@ def _why(error: Exception) -> str:
 def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
     params, weights = content["params"], {key: _numbers(key, value) for key, value in content["model"].items()}
     if (generator := params.get("generator", "lstm")) not in ("lstm", "rnn"):
-        raise ValueError(f"the generator is {generator!r}, expected 'lstm' or 'rnn'")
-    names = content["ixtoword"]
-    vocabulary = Vocabulary((*SPECIAL, *(_word(names[number], number) for number in range(1, len(weights["Ws"])))))
+        raise ValueError(f"the generator is {describe(generator)}, expected 'lstm' or 'rnn'")
     lstm = generator == "lstm"
+    _require_shapes(weights, lstm)
+    vocabulary = Vocabulary((*SPECIAL, *_words(content["ixtoword"], len(weights["Ws"]))))
     size, hidden = weights["We"].shape[0], weights["Wd"].shape[0]
     keywords: dict[str, Any] = {
         "generator": "lstm" if lstm else "rnn",
@@ -138,7 +147,7 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
         "image": "first" if lstm or params.get("rnn_feed_once", 0) else "every",
         "tanh_cell": bool(lstm and params.get("tanhC_version", 0)),
         "rectify": bool(not lstm and params.get("rnn_relu_encoders", 0)),
-        "dropout": float(params.get("drop_prob_decoder", 0.5)),
+        "dropout": _number("drop_prob_decoder", params.get("drop_prob_decoder", 0.5)),
     }
     if not 0 <= keywords["dropout"] < 1:
         raise ValueError(f"drop_prob_decoder is {keywords['dropout']}, expected a number from 0 to 1")
@@ -146,7 +155,7 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
     model.load_state_dict({**model.state_dict(), **_tensors(weights, lstm)})
     recipe = parse(f'data.path = ""\n[regions]\nbackbones = ["{BACKBONE}"]\nregions = 1\n', source=source, own=True)
     recipe.model.update({"name": "neuraltalk", **keywords})  # type: ignore[attr-defined]
-    figures = {"perplexity": float(content["perplexity"])} if "perplexity" in content else {}
+    figures = {"perplexity": _number("perplexity", content["perplexity"])} if "perplexity" in content else {}
     return Checkpoint(
         model=model.eval(),
         vocabulary=vocabulary,
@@ -159,7 +168,12 @@ def _checkpoint(content: Mapping[str, Any], source: str) -> Checkpoint:
 
 
 def _numbers(key: str, value: object) -> NDArray[np.float32]:
-    """A numpy array as float32, checked to be finite; it may hold Python floats."""
+    """A numpy array as float32, checked to be finite; it may hold Python floats.
+
+    A list is refused: a few lists within each other, each of them a hundred times the same, would fill the memory.
+    """
+    if not isinstance(value, np.ndarray | np.generic):
+        raise ValueError(f"{key} is {describe(value)}, expected an array")
     array = np.asarray(value)
     if array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat):
         array = array.astype(np.float64)
@@ -172,10 +186,44 @@ def _numbers(key: str, value: object) -> NDArray[np.float32]:
     return array
 
 
+def _number(key: str, value: Any) -> float:
+    """A Python or numpy number as a float."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{key} is too large a number") from None
+
+
+def _require_shapes(weights: Arrays, lstm: bool) -> None:
+    """Check that the arrays fit together, before a model of their sizes takes memory."""
+    for key in ("Ws", "We", "Wd"):
+        if weights[key].ndim != 2 or not weights[key].size:
+            raise ValueError(f"{key} has the shape {weights[key].shape}, expected rows and columns")
+    (words, size), hidden = weights["Ws"].shape, weights["Wd"].shape[0]
+    seen = size if lstm else hidden
+    expected = {"We": (weights["We"].shape[0], seen), "be": (1, seen), "Wd": (hidden, words), "bd": (1, words)}
+    if lstm:
+        expected["WLSTM"] = (1 + size + hidden, 4 * hidden)
+    else:
+        expected |= {"Wxh": (size, hidden), "bxh": (1, hidden), "Whh": (hidden, hidden), "bhh": (1, hidden)}
+    for key, shape in expected.items():
+        found = weights[key].shape
+        if found != shape and not (key.startswith("b") and found == shape[1:]):
+            raise ValueError(f"{key} has the shape {found}, expected {shape}, as the other arrays have")
+
+
+def _words(names: Any, count: int) -> list[str]:
+    """The words of the rows of `Ws`, without the first, which stands for the start and the end."""
+    numbers = set(names) if isinstance(names, Mapping) else set(range(len(names)))
+    if extra := len(numbers - set(range(count))):
+        raise ValueError(f"{extra:,} of the words in 'ixtoword' have no row in 'Ws', which has {count:,}")
+    return [_word(names[number], number) for number in range(1, count)]
+
+
 def _word(name: object, number: int) -> str:
     """A word; Python 2's bytes were read as Latin-1, though most are UTF-8."""
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"'ixtoword' has {name!r} at {number}, expected a word")
+        raise ValueError(f"'ixtoword' has {describe(name)} at {number}, expected a word")
     try:
         return name.encode("latin1").decode()
     except UnicodeError:

@@ -19,6 +19,7 @@ _UNSPACED = re.compile(
 )
 _APOSTROPHES = str.maketrans("", "", "\u02bb\u02bc\u02bd")  # Unicode calls these letters
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # variants of an emoji or a character
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _SYLLABLES_APART = str.maketrans("\u0f0b\u0f0c", "  ")  # Tibetan's marks between syllables
 
 
@@ -44,6 +45,11 @@ def tokenise(sentence: str) -> list[str]:
         if word:
             words.append(word)
     return words
+
+
+def without_surrogates(text: str) -> str:
+    """Text with U+FFFD for each half of a surrogate pair (a cut emoji in JSON), which UTF-8 cannot hold."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def spaced(text: str) -> str:
