@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from wordsight.data.convert import write_karpathy
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.evaluation.caption_file import measure_caption_file
 from wordsight.metrics.captions import caption_metrics
@@ -227,7 +229,8 @@ def test_a_coco_dataset_is_matched_by_its_ids_whether_its_file_or_folder_is_name
     (folder := tmp_path / "folder").mkdir()
     for path in (file, *tmp_path.glob("*.jpg")):
         path.rename(folder / path.name)
-    for data in (folder, folder / "captions.json"):
+    write_karpathy(load_dataset(folder), converted := tmp_path / "dataset_converted.json")
+    for data in (folder, folder / "captions.json", converted):
         for split, pictures in (("val", 2), ("test", 1)):
             found = measure_caption_file(tmp_path / "said.json", data, split)
             assert (found["exact"], found["pictures"]) == (1, pictures)

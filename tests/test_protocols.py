@@ -1,6 +1,7 @@
 """The protocols of COCO, Flickr30K, ECCV Caption and CxC: splits, folds and relevance, in eval and compare."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,12 @@ def test_both_files_of_eccv_caption_are_read_whichever_is_named(tmp_path: Path) 
 def test_the_first_line_of_cxc_counts_if_it_is_a_pair(tmp_path: Path) -> None:
     (tmp_path / "sits.csv").write_text("COCO_val2014:sentid:70,COCO_val2014_000000000007.jpg,4,c2i\n")
     assert relevant_pairs(tmp_path / "sits.csv", PICTURES).i2t.nonzero().tolist() == [[0, 0]]
+
+
+def test_the_datas_id_of_a_picture_counts_before_the_number_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sits.csv").write_text("COCO_val2014:sentid:80,COCO_val2014_000000000007.jpg,4,c2i\n")
+    swapped = [replace(picture, image_id=number) for picture, number in zip(PICTURES, (8, 7), strict=True)]
+    assert relevant_pairs(tmp_path / "sits.csv", swapped).i2t.nonzero().tolist() == [[1, 2]]
 
 
 def test_pairs_of_cxc_count_from_three_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from wordsight.text.tokens import tokenise
 
 
 def write_karpathy(dataset: Dataset, out: Path) -> None:
-    """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits, sentences and ids.
+    """Write a dataset as Karpathy JSON; reading it gives the same names, pictures, splits, sentences, and ids of both.
 
     The pictures are not copied: each has its folder, relative to the JSON file's folder, in `filepath`. If no sentence
     of the dataset has an id, they are numbered from 0; if some have, a picture without ids gets none.
@@ -31,6 +31,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
         sentences = [{"tokens": tokenise(sentence), "raw": sentence, "imgid": place} for sentence in said]
         record: dict[str, Any] = {"filepath": folder} if folder else {}
         record |= {"filename": name, "imgid": place, "split": picture.split}
+        record |= {"cocoid": picture.image_id} if picture.image_id is not None else {}
         ids = picture.ids if known else [next(numbers) for _ in said]
         if len(ids) == len(said):
             record["sentids"] = list(ids)

@@ -12,7 +12,7 @@ from wordsight.errors import InputError
 from wordsight.files import field
 
 _LOOKED_AT = 100  # images read to recognise the format
-_Image = tuple[str, str, str, tuple[str, ...], tuple[int, ...]]
+_Image = tuple[str, str, str, tuple[str, ...], tuple[int, ...], int | str | None]
 
 
 def require(path: Path, content: object) -> None:
@@ -44,11 +44,12 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
     found = list(_images(path, content["images"], faults))
     names = Counter(name for name, _ in {(name, folder) for name, folder, *_ in found})
     pictures = []
-    for name, folder, split, said, ids in found:
+    for name, folder, split, said, ids, image_id in found:
         inside = f"{folder}/{name}" if folder else name
         file = files.find(inside, name, split=split)
         ids = ids if len(ids) == len(said) else ()
-        pictures.append(Picture(name if names[name] == 1 else inside, file, split, said, ids=ids))
+        own = name if names[name] == 1 else inside
+        pictures.append(Picture(own, file, split, said, ids=ids, image_id=image_id))
     faults.require(path)
     title = content.get("dataset")
     title = title if isinstance(title, str) and title else root.name
@@ -56,7 +57,7 @@ def read(root: Path, path: Path, content: Any, faults: Faults) -> Dataset:
 
 
 def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[_Image]:
-    """For each image: file name, folder, split, sentences, and those sentence ids that are whole numbers."""
+    """For each image: file name, folder, split, sentences, those of their ids that are whole numbers, and COCO's id."""
     for number, image in enumerate(images):
         where = f"{path}, images[{number}]"
         try:
@@ -79,7 +80,9 @@ def _images(path: Path, images: list[Any], faults: Faults) -> Iterator[_Image]:
             if isinstance(record, dict) and type(record.get("sentid")) is int:
                 ids.append(record["sentid"])
         faults.good(path, len(said) or not sentences)
-        yield name, folder, split_name(split) or "train", tuple(said), tuple(ids)
+        number = image.get("cocoid")
+        image_id = number if type(number) in (int, str) else None
+        yield name, folder, split_name(split) or "train", tuple(said), tuple(ids), image_id
 
 
 def _sentence(record: object, where: str) -> str:

@@ -44,13 +44,13 @@ def relevant_pairs(path: Path, pictures: Sequence[Picture]) -> Relevant:
 
     Args:
         path: a CSV file of CxC, or either file of ECCV Caption; pairs with other pictures or sentences are left out.
-        pictures: I pictures of COCO, whose file names end with their ids, and whose N sentences have ids.
+        pictures: I pictures of COCO with ids, if only at the end of their file names, and N sentences with ids.
 
     Raises:
         InputError: a file is missing or malformed, the sentences have no ids, or a file has no pair among these
             pictures and sentences.
     """
-    numbers = [_picture_number(picture.name) for picture in pictures]
+    numbers = [_id_of(picture) for picture in pictures]
     rows = {number: row for row, number in enumerate(numbers) if number is not None}
     ids = [one for picture in pictures for one in (picture.ids or [None] * len(picture.sentences))]
     columns = {one: column for column, one in enumerate(ids) if one is not None}
@@ -79,6 +79,11 @@ def _both(path: Path) -> tuple[Path, Path]:
             other = path.with_name(path.name.replace(here, there))
             return (path, other) if here == I2T else (other, path)
     raise InputError(f"{path}: expected {I2T} or {T2I} in the file's name, or a .csv file of CxC.")
+
+
+def _id_of(picture: Picture) -> int | None:
+    """COCO's id of a picture: the data's, else the one in its file's name."""
+    return picture.image_id if isinstance(picture.image_id, int) else _picture_number(picture.name)
 
 
 def _picture_number(name: str) -> int | None:
