@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wordsight.cli.options import Json, command, print_result
+from wordsight.errors import InputError
 
 app = typer.Typer(help="Check a dataset, or convert it to another format.", no_args_is_help=True)
 
@@ -38,6 +39,8 @@ def convert(
     from wordsight.data.convert import write_karpathy
     from wordsight.data.load import load_dataset
 
+    if out.suffix.lower() != ".json":
+        raise InputError(f"{out}: expected a name that ends in .json.")
     dataset = load_dataset(data, strict=strict)
     write_karpathy(dataset, out)
     print_result(
@@ -54,7 +57,7 @@ def parse(
     ] = "",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The file to write; beside the captions by default."),
+        typer.Option("--out", "-o", metavar="FILE.conllu", help="The file to write; beside the captions by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -64,6 +67,8 @@ def parse(
     from wordsight.data.parses import NAME
     from wordsight.progress import Progress
 
+    if out and out.suffix.lower() != ".conllu":
+        raise InputError(f"{out}: expected a name that ends in .conllu.")
     parser, dataset = load_parser(model or MODEL), load_dataset(data)
     file = out or dataset.root / NAME
     with Progress().task("captions") as count:

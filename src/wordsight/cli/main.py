@@ -89,6 +89,7 @@ def ground(
 ) -> None:
     """Show where in a picture each phrase of a sentence is: grounding."""
     from wordsight.matching.segments import BETA
+    from wordsight.outputs import require_unread
     from wordsight.runs.aligner import load
 
     if len(words) == 3 and model is None and not Path(words[0]).is_file():
@@ -101,6 +102,8 @@ def ground(
     picture, sentence = Path(words[0]), words[1]
     if not sentence.strip():
         raise InputError("ground: the sentence is empty; say what to look for.")
+    if out:
+        require_unread(out, [picture])  # before the work
     run = load(run_or_bundled(model, "align"), device)
     found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:

@@ -55,7 +55,7 @@ def situation(
         picture_format(out)  # checked before the work
     paths = picture_files(pictures, sys.stdin.buffer, videos=True) if pictures else None
     if out and paths:
-        check_drawing(out, len(paths))
+        check_drawing(out, paths)
     recogniser = load_recogniser(run, device)
     found = (
         situation_files(recogniser, paths, verb=verb or None, aligner=load(alignment, device) if boxes else None)

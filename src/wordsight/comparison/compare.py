@@ -22,6 +22,7 @@ from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
 from wordsight.locks import locked
 from wordsight.metrics.ranking import check_folds
+from wordsight.outputs import require_free
 from wordsight.progress import Progress
 from wordsight.reports.examples import lot
 from wordsight.runs.checkpoint import make_folder, read_config
@@ -113,6 +114,8 @@ def compare(
     """
     progress, runs, out = progress or Progress(), [Path(folder) for folder in folders], Path(out)
     _check(runs)
+    if not (out / "outcomes").exists():
+        require_free(out, ("index.html", "comparison.json", "comparison.md", "pictures"))
     make_folder(out)
     with locked(out, "another process is comparing here"):
         return _compare(runs, out, data, split, grounding, query_bank, folds, beam, device, progress)

@@ -5,7 +5,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from wordsight.data.faults import Faults
+from wordsight.data.layout import read_json
 from wordsight.data.records import Dataset, Picture
+from wordsight.errors import InputError
 from wordsight.files import to_json, write_text
 from wordsight.text.tokens import tokenise
 
@@ -21,8 +24,10 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
         out: the file to write; its folder is created.
 
     Raises:
-        InputError: the file cannot be written; the old one is kept.
+        InputError: the file cannot be written, or is there and is no Karpathy JSON, or is in the folder of a dataset
+            that was read from such a file; the old one is kept.
     """
+    _require_other(Path(out), dataset)
     images: list[dict[str, Any]] = []
     numbers, known = count(), any(picture.ids for picture in dataset.pictures)
     for place, picture in enumerate(dataset.pictures):
@@ -38,6 +43,20 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
             sentences = [one | {"sentid": identity} for one, identity in zip(sentences, ids, strict=True)]
         images.append(record | {"sentences": sentences})
     write_text(Path(out), to_json({"dataset": dataset.name, "images": images}) + "\n")
+
+
+def _require_other(out: Path, dataset: Dataset) -> None:
+    """Check that a file is new, or Karpathy JSON that the dataset was not read from."""
+    if not out.exists():
+        return
+    try:
+        replaced = read_json(out, Faults()).kind == "karpathy"
+    except InputError:
+        replaced = False
+    own = dataset.format == "karpathy" and out.resolve().is_relative_to(dataset.root.resolve())
+    if own or not replaced:
+        what = "the dataset may be read from it" if own else "it is no Karpathy JSON"
+        raise InputError(f"{out}: is there already, and {what}; expected another file to write.")
 
 
 def _name_and_folder(picture: Picture, out: Path) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from wordsight.matching.alignment import GLANCED, Box, Glance
 from wordsight.matching.segments import Segment
+from wordsight.outputs import require_unread
 from wordsight.runs.arguments import Picture, path_of, picture_of
 from wordsight.vision.images import open_image, reopened
 
@@ -103,11 +104,12 @@ class Alignment:
         A model that attends several times gets one picture per step, one below the other.
 
         Raises:
-            InputError: the picture cannot be opened, or the file cannot be written.
+            InputError: the picture cannot be opened, or the file cannot be written or is the picture's own.
         """
         from wordsight.reports.draw import save
 
-        image, out = open_image(picture_of(picture)), path_of(out, "a picture to write")
+        image, out = open_image(picture_of(picture)), Path(path_of(out, "a picture to write"))
+        require_unread(out, [Path(picture)] if isinstance(picture, str | Path) else [])
         save(self.drawn(image), out)
 
     def drawn(self, image: Image.Image) -> Image.Image:

@@ -24,6 +24,7 @@ from wordsight.errors import InputError
 from wordsight.files import describe, read_json, reason, to_json, write_bytes, write_text
 from wordsight.matching.ensemble import Ensemble
 from wordsight.matching.matcher import Matcher
+from wordsight.outputs import require_free
 from wordsight.runs import card, recipe, weights
 from wordsight.runs.recipe import Recipe
 from wordsight.runs.tasks import MODELS, Model, model_class
@@ -89,6 +90,18 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     save_metrics(folder, checkpoint.metrics)
     write_text(folder / "README.md", card.model_card(name, checkpoint.recipe, checkpoint.metrics))
     write_text(folder / "config.json", _json(config))
+
+
+def require_new(folder: Path) -> None:
+    """Check that a run in a folder, unless it holds one already, replaces no file of the user's.
+
+    Raises:
+        InputError: it would, or this is a file.
+    """
+    if os.path.exists(folder) and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder for the run, but this is a file.")
+    if not any(os.path.lexists(folder / name) for name in ("config.json", STATE, WEIGHTS, "member-0")):
+        require_free(folder, ("README.md", "recipe.toml", "metrics.json", "vocabulary.json"))
 
 
 def save_weights(folder: Path, model: Model) -> None:

@@ -11,6 +11,7 @@ from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
 from wordsight.metrics.coco_results import check_copies, write_captions
+from wordsight.outputs import require_unread
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.reports.strip import draw_strip, stacked
@@ -123,10 +124,11 @@ def check_out(out: Path, pictures: Iterable[Path], *, regions: bool, words: bool
         words: whether each word of a caption has a box or attention.
 
     Raises:
-        InputError: the name has the wrong suffix, there is not exactly one picture to draw, or pictures of the user's
-            would be replaced (`check_copies`).
+        InputError: the name has the wrong suffix, there is not exactly one picture to draw, or `out` or copies
+            beside it (`check_copies`) would replace pictures of the user's.
     """
     files = {fragment(path).file for path in pictures}
+    require_unread(out, files)
     if not regions and out.suffix.lower() == ".json":
         return check_copies(out, files)
     if not regions and not words:

@@ -101,7 +101,7 @@ def import_neuraltalk(path: Path, out: Path) -> Checkpoint:
 
     Args:
         path: the `.p` file.
-        out: the folder to write; it must not hold a run.
+        out: the folder to write; it must not hold a run, nor files that would be replaced.
 
     Returns:
         The checkpoint that was written.
@@ -111,6 +111,7 @@ def import_neuraltalk(path: Path, out: Path) -> Checkpoint:
     """
     if checkpoint.is_checkpoint(out):
         raise InputError(f"{out}: a run is here already; expected another folder.")
+    checkpoint.require_new(out)
     content = read_pickle(path)
     try:
         made = _checkpoint(content, str(path))

@@ -9,6 +9,7 @@ import torch
 
 from wordsight.data.pictures import Listing
 from wordsight.errors import InputError, printable
+from wordsight.outputs import require_unread
 from wordsight.progress import Progress
 from wordsight.reports.draw import picture_format
 from wordsight.runs.aligner import Aligner
@@ -16,6 +17,7 @@ from wordsight.runs.caption_files import say_left_out
 from wordsight.runs.recognised import Recognised
 from wordsight.runs.recogniser import Recogniser
 from wordsight.vision.cache import FeatureCache, default_cache
+from wordsight.vision.fragments import fragment
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,20 @@ class Situations:
         Raises:
             InputError: `out` cannot be written, or `check_drawing` would refuse it.
         """
-        check_drawing(Path(out), len(self.found))
+        check_drawing(Path(out), list(self.found))
         next(iter(self.found.values())).draw(out)
 
 
-def check_drawing(out: Path, pictures: int) -> None:
+def check_drawing(out: Path, pictures: Sequence[Path]) -> None:
     """Check that `Situations.draw` can write to a file.
 
     Raises:
-        InputError: the name does not have a picture's suffix, or there is not exactly one picture.
+        InputError: the name does not have a picture's suffix, there is not exactly one picture, or it is this picture.
     """
     picture_format(out)
-    if pictures != 1:
-        raise InputError(f"{out}: expected one picture to draw on, found {pictures:,}.")
+    if len(pictures) != 1:
+        raise InputError(f"{out}: expected one picture to draw on, found {len(pictures):,}.")
+    require_unread(out, [fragment(pictures[0]).file])
 
 
 @torch.inference_mode()

@@ -10,8 +10,9 @@ from torch import Tensor
 from wordsight.data.sketches import SketchData, load_sketches
 from wordsight.errors import InputError
 from wordsight.matching.coupled_subspaces import CoupledSubspaces
+from wordsight.outputs import require_free
 from wordsight.progress import Progress
-from wordsight.runs.sketcher import Sketcher, save
+from wordsight.runs.sketcher import CONFIG, FILES, Sketcher, save
 from wordsight.vision.cache import FeatureCache, default_cache
 from wordsight.vision.sketch_views import Kind, SketchViews
 
@@ -66,9 +67,13 @@ def train(source: str | Path, out: Path, progress: Progress | None = None) -> Sk
         progress: receives updates; None prints to stderr.
 
     Raises:
-        InputError: the dataset cannot be used, or the folder cannot be written.
+        InputError: the dataset cannot be used, or the folder cannot be written, holds a run or files that would be
+            replaced.
     """
     progress = progress or Progress()
+    if out.is_file() or (out / CONFIG).exists():
+        raise InputError(f"{out}: expected a new folder for the run; this is a file, or holds a run already.")
+    require_free(out, FILES)
     data = load_sketches(source)
     drawn = sorted({one.photo for one in data.sketches})
     if len(drawn) < LEAST:

@@ -6,10 +6,12 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wordsight.errors import InputError, printable
+from wordsight.outputs import require_unread
 from wordsight.reports.draw import PAPER, Font, save
 from wordsight.reports.marks import COLOURS
 from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.text.tokens import FUNCTION_WORDS
+from wordsight.vision.fragments import fragment
 
 SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; maximum number of tiles in a row
 INK, MISSING = "#20242b", "#d5d8de"
@@ -19,10 +21,11 @@ def write_sheet(found: SearchResults, out: str | Path) -> None:
     """Draw a page of hits in the format of the suffix of `out`; a picture that is gone gives an empty tile.
 
     Raises:
-        InputError: there are no hits, or the file cannot be written.
+        InputError: there are no hits, or the file cannot be written or is a hit's own.
     """
     if not found.hits:
         raise InputError(f"{out}: nothing was found, so there is nothing to draw.")
+    require_unread(Path(out), [fragment(hit.path).file for hit in found.hits])
     save(sheet(found), out)
 
 

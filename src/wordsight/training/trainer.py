@@ -115,10 +115,9 @@ def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check that `out` is new, or may be resumed with this recipe.
 
     Raises:
-        InputError: it is not a folder, or holds another run.
+        InputError: it is not a folder, or holds another run or files that a run would replace.
     """
-    if os.path.exists(out) and not out.is_dir():
-        raise InputError(f"{out}: expected a folder for the run, but this is a file.")
+    checkpoint.require_new(out)
     if not resume and any(os.path.exists(out / name) for name in ("config.json", checkpoint.STATE, "member-0")):
         raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
     for folder in (out, out / "member-0"):
