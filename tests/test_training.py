@@ -22,7 +22,7 @@ from wordsight.runs import align_task, checkpoint
 from wordsight.runs.aligner import load
 from wordsight.runs.device import device_named
 from wordsight.runs.pairs import Pairs
-from wordsight.runs.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.runs.recipe import Recipe, TrainSettings, own, parse, read, to_dict
 from wordsight.training import optim
 from wordsight.training.trainer import Interrupted, train
 
@@ -427,6 +427,18 @@ MINIMAL = '[data]\npath = "d"\n[regions]\nbackbones = ["filters"]\n'
 
 def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
     assert to_dict(parse(recipe.to_toml())) == to_dict(recipe)
+    path = "".join(map(chr, range(1, 160))) + "é\U0001f415"
+    odd = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, path=path, also=(path,)))
+    assert to_dict(parse(odd.to_toml())) == to_dict(odd)
+    assert own(Path("a\x7f b")).data.path == "a\x7f b"
+
+
+def test_a_name_that_is_not_utf_8_is_refused_as_no_recipe_could_be_read_back() -> None:
+    with pytest.raises(InputError, match=r"own\.toml: data\.path = 'd\\udce9': expected UTF-8; .*rename"):
+        own(Path("d\udce9"))
+    for setting in ("data.also=['d\udce9']", "text.vectors=d\udce9", "train.start=d\udce9"):
+        with pytest.raises(InputError, match=r"'d\\udce9': expected UTF-8"):
+            parse(MINIMAL, [setting])
 
 
 @pytest.mark.parametrize(
