@@ -144,6 +144,7 @@ def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Captioner
         ({"beam": 2, "n_best": 3}, "n_best = 3.* 2, the width of the beam"),
         ({"n_best": 0}, "n_best = 0"),
         ({"length_normalise": -1.0}, "length_normalise = -1"),
+        ({"length_normalise": 250.0}, "length_normalise = 250.*from 0 to 10"),
         ({"length_normalise": float("nan")}, "finite"),
         ({"sample": True, "temperature": 0.0}, "temperature = 0"),
         ({"sample": True, "top_p": 1.5}, "top_p = 1.5"),
