@@ -220,6 +220,8 @@ def test_holding_out_takes_the_same_pictures_every_time(tmp_path: Path) -> None:
         hold_out(first, 1.0)
     with pytest.raises(InputError, match="leaves one side empty"):
         hold_out(Dataset("d", tmp_path, "pairs", pictures[:1]), 0.01)
+    with pytest.raises(InputError, match=r"of 9 training pictures with sentences, 9 are .*; expected a smaller share"):
+        hold_out(Dataset("d", tmp_path, "pairs", (*pictures[:9], Picture("s.jpg", tmp_path, "train", ()))), 0.9999)
 
 
 # Faults in files

@@ -32,7 +32,7 @@ from wordsight.metrics.regions import annotated_regions
 from wordsight.progress import Progress
 from wordsight.reports.attention_maps import Attention, draw_attention, lit, maps
 from wordsight.reports.caption_report import CaptionSubject, Example, write_caption_report
-from wordsight.reports.draw import draw_regions
+from wordsight.reports.draw import draw_regions, picture_format, save
 from wordsight.runs import checkpoint
 from wordsight.runs.aligner import Aligner, load
 from wordsight.runs.caption_files import caption_files, fractions, pixels
@@ -144,6 +144,7 @@ def test_without_an_end_captions_are_cut_at_the_longest_length(teller: Captioner
         ({"beam": 2, "n_best": 3}, "n_best = 3.* 2, the width of the beam"),
         ({"n_best": 0}, "n_best = 0"),
         ({"length_normalise": -1.0}, "length_normalise = -1"),
+        ({"length_normalise": 250.0}, "length_normalise = 250.*from 0 to 10"),
         ({"length_normalise": float("nan")}, "finite"),
         ({"sample": True, "temperature": 0.0}, "temperature = 0"),
         ({"sample": True, "top_p": 1.5}, "top_p = 1.5"),
@@ -419,6 +420,19 @@ def test_snippets_are_drawn_on_their_boxes_whatever_their_number() -> None:
         assert drawn.width == 300
         coloured = bool((np.asarray(drawn.crop((0, 0, 300, 200))) != 255).any())
         assert coloured == (count > 0)
+
+
+def test_a_drawing_is_saved_as_its_name_says_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name in ("a.png", "a.JPG", "a.webp", "a.tif", "a.bmp", "a.gif", "a.pdf"):
+        save(Image.new("RGB", (40, 30), "red"), tmp_path / name)
+        assert (tmp_path / name).stat().st_size
+    for name in ("a.wmf", "a.xbm", "a.grib", "a.h5", "a.blp", "a.txt", "a"):
+        with pytest.raises(InputError, match=rf"{name}: expected a name that ends in \.png or \.jpg"):
+            picture_format(tmp_path / name)
+    for name, width in (("b.webp", 16_384), ("b.jpg", 65_501)):
+        with pytest.raises(InputError, match=rf"{name}: .* cannot hold {width:,} x 2 pixels; .*\.png"):
+            save(Image.new("RGB", (width, 2)), tmp_path / name)
+        assert not (tmp_path / name).exists()
 
 
 # --- figures and pages

@@ -10,7 +10,7 @@ from PIL import Image
 
 from wordsight.data.entities import load_phrases
 from wordsight.data.load import load_dataset
-from wordsight.data.painted import draw
+from wordsight.data.painted import draw, world
 from wordsight.data.painted.oracle import is_true, names
 from wordsight.data.painted.scene import Scene, Thing, paint_scene
 from wordsight.data.painted.world import paint_world
@@ -192,6 +192,39 @@ def test_an_empty_folder_is_painted_into(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert (paint_world(tmp_path / "empty", pictures=6) / "dataset.json").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_the_current_folder_and_a_link_are_painted_into_if_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("there")
+    (tmp_path / "dangling").symlink_to("new")
+    whole = {"images", "dataset.json", "entities.json"}
+    monkeypatch.chdir(tmp_path / "here")
+    for out in (Path(), tmp_path / "link", tmp_path / "dangling"):
+        assert {path.name for path in paint_world(out, pictures=6).iterdir()} == whole
+    assert {path.name for path in (tmp_path / "here").iterdir()} == whole
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "dangling").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "there", "link", "dangling", "new"}
+
+
+def test_an_error_leaves_an_empty_folder_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(world, "paint_scene", broken)
+    with pytest.raises(InputError, match="Input/output error"):
+        paint_world(tmp_path, pictures=6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_world_whose_files_are_gone_is_refused(tmp_path: Path) -> None:
+    out = paint_world(tmp_path / "world", pictures=6)
+    (out / "images" / "painted_00002.jpg").unlink()
+    with pytest.raises(InputError, match=r"world: 1 of the 7 files .* gone, such as images/painted_00002\.jpg; delete"):
+        paint_world(out, pictures=6)
 
 
 def test_other_files_are_not_painted_over(tmp_path: Path) -> None:

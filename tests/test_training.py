@@ -5,7 +5,7 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from wordsight.runs import align_task, checkpoint
 from wordsight.runs.aligner import load
 from wordsight.runs.device import device_named
 from wordsight.runs.pairs import Pairs
-from wordsight.runs.recipe import Recipe, TrainSettings, parse, read, to_dict
+from wordsight.runs.recipe import Recipe, TrainSettings, own, parse, read, to_dict
 from wordsight.training import optim
 from wordsight.training.trainer import Interrupted, train
 
@@ -427,6 +427,18 @@ MINIMAL = '[data]\npath = "d"\n[regions]\nbackbones = ["filters"]\n'
 
 def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
     assert to_dict(parse(recipe.to_toml())) == to_dict(recipe)
+    path = "".join(map(chr, range(1, 160))) + "é\U0001f415"
+    odd = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, path=path, also=(path,)))
+    assert to_dict(parse(odd.to_toml())) == to_dict(odd)
+    assert own(Path("a\x7f b")).data.path == "a\x7f b"
+
+
+def test_a_name_that_is_not_utf_8_is_refused_as_no_recipe_could_be_read_back() -> None:
+    with pytest.raises(InputError, match=r"own\.toml: data\.path = 'd\\udce9': expected UTF-8; .*rename"):
+        own(Path("d\udce9"))
+    for setting in ("data.also=['d\udce9']", "text.vectors=d\udce9", "train.start=d\udce9"):
+        with pytest.raises(InputError, match=r"'d\\udce9': expected UTF-8"):
+            parse(MINIMAL, [setting])
 
 
 @pytest.mark.parametrize(
@@ -446,6 +458,14 @@ def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
         ("[train]\nmomentum = -1", r"train\.momentum = -1\.0: expected at least 0"),
         ("[train]\nclip_norm = nan", r"train\.clip_norm = nan: expected at least 0"),
         ("[train]\nseed = 99999999999999999999", r"less than 2\*\*32"),
+        ("[train]\nbatch = 99999999999999999999", r"train\.batch = 9+: expected a size less than 2\*\*32"),
+        (f"[train]\nwarmup = 1{'0' * 400}", r"train\.warmup = 10+: expected a size less than 2\*\*32"),
+        ("[model]\nhidden = -99999999999999999999", r"model\.hidden = -9+: expected a size less than 2\*\*32"),
+        ("[model]\nmargin = 1e300", r"model\.margin = 1e\+300: expected a size of at most 1e\+30"),
+        ("[train]\nlr = 1e300", r"train\.lr = 1e\+300: expected a size of at most 1e\+30"),
+        ("[train]\nlr = 1e7", r"train\.lr = 10000000\.0: expected at most 1,000,000"),
+        ("[train]\nlr = inf", r"train\.lr = inf: expected at most 1,000,000"),
+        ("[train]\nclip_norm = 1e300", r"train\.clip_norm = 1e\+300: expected a size of at most 1e\+30"),
         ("[text]\nfreeze = true", r"text\.vectors"),
         ("[train", "not valid TOML"),
     ],
@@ -453,6 +473,18 @@ def test_a_recipe_reads_back_equal(recipe: Recipe) -> None:
 def test_a_mistake_in_a_recipe_is_named(more: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(MINIMAL + more)
+
+
+def test_too_few_regions_are_named_before_what_follows_from_them() -> None:
+    with pytest.raises(InputError, match=r"^recipe: regions\.regions = 0, expected at least 1"):
+        parse(MINIMAL, ["regions.regions=0", "model.name=lrcn"])
+
+
+def test_numbers_as_great_as_recipes_allow_fail_in_a_sentence_at_most(recipe: Recipe, tmp_path: Path) -> None:
+    for number, great in enumerate(("lr=1e6", "weight_decay=1e6", "momentum=1e6", "clip_norm=1e30", "clip_value=inf")):
+        settings = [f"train.{great}", "train.epochs=1", "train.optimiser=sgd"]
+        with suppress(InputError, WorkFailed):
+            train(parse(recipe.to_toml(), settings), tmp_path / str(number), progress=QUIET)
 
 
 def test_settings_are_laid_over_the_recipe() -> None:

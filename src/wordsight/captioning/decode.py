@@ -161,10 +161,10 @@ def beam(
     Raises:
         ValueError: a number is out of its range, or the beam is wider than the vocabulary.
     """
-    if not 1 <= n_best <= width or length_normalise < 0:
+    if not 1 <= n_best <= width or not 0 <= length_normalise <= 10:
         raise ValueError(
             f"width = {width}, n_best = {n_best}, length_normalise = {length_normalise}: "
-            "expected n_best from 1 to width, and at least 0"
+            "expected n_best from 1 to width, and length_normalise from 0 to 10"
         )
     _check(longest)
     given = width, n_best, length_normalise, longest, Rules(unknown, once)

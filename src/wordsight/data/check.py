@@ -107,22 +107,34 @@ def check(
     return Report(dataset.name, str(dataset.root), dataset.format, warnings=warnings, **found)
 
 
-def require_trainable(pictures: Sequence[Picture]) -> None:
+def require_trainable(pictures: Sequence[Picture], held: Sequence[Picture] = ()) -> None:
     """Check that pictures can be trained on.
+
+    Args:
+        pictures: to train on.
+        held: those that were held out of them as the split "val", as the data has none.
 
     Raises:
         InputError: there are fewer than two pictures with sentences, or all the sentences are the same.
     """
-    spoken = [picture for picture in pictures if any(tokenise(sentence) for sentence in picture.sentences)]
+    spoken, kept = _spoken(pictures), _spoken(held)
     if len(spoken) < 2:
         where = f"{pictures[0].path.parent}: " if pictures else ""
-        raise InputError(f"{where}training needs two pictures with sentences at least, but there are {len(spoken)}.")
+        found = f"there are {len(spoken)}."
+        if kept:
+            found = f"of {len(spoken) + len(kept)}, {len(kept)} are held out as 'val'; expected 4, or a split 'val'."
+        raise InputError(f"{where}training needs two pictures with sentences at least, but {found}")
     said = [sentence for picture in spoken for sentence in picture.sentences]
     if len({tuple(words) for sentence in said if (words := tokenise(sentence))}) == 1:
         raise InputError(
             f"{spoken[0].path.parent}: all {len(said)} sentences to train on say the same ({said[0]!r}): "
             "expected sentences that tell pictures apart."
         )
+
+
+def _spoken(pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures with a sentence that has words."""
+    return [picture for picture in pictures if any(tokenise(sentence) for sentence in picture.sentences)]
 
 
 def _bad_pictures(pictures: Sequence[Picture], progress: Progress | None) -> tuple[tuple[str, ...], dict[str, str]]:

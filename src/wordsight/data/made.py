@@ -1,6 +1,7 @@
 """Writer of generated datasets: a folder in the Karpathy layout that appears only when it is complete."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,22 +13,43 @@ from wordsight.errors import InputError
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder to fill, which is renamed to `out` at the end; after an error nothing is left.
+    """A temporary folder to fill, which becomes `out` at the end; after an error nothing is left.
+
+    An empty folder that is there, maybe as the current one, a link's or a drive's, stays and gets the contents.
 
     Raises:
         InputError: `out` exists and is not an empty folder, or it cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: expected an empty or new folder.")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
+        there = _is_empty_folder(out)
+        place = Path(os.path.realpath(out))
+        beside = place if there else place.parent
+        beside.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}-") as work:
             made = Path(work) / "made"
             (made / "images").mkdir(parents=True)
             yield made
-            made.replace(out)  # also replaces an empty folder
+            if there:
+                _move_contents(made, place)
+            else:
+                made.replace(place)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error}).") from error
+
+
+def _is_empty_folder(out: Path) -> bool:
+    """Whether `out` is an empty folder; False if it is nothing yet, an InputError if it is anything else."""
+    if not out.exists():
+        return False
+    if not out.is_dir() or any(out.iterdir()):
+        raise InputError(f"{out}: expected an empty or new folder.")
+    return True
+
+
+def _move_contents(made: Path, place: Path) -> None:
+    """Move all from a folder into one on the same drive: pictures first, as the file beside them makes a dataset."""
+    for path in sorted(made.iterdir(), key=lambda path: (path.is_file(), path.name == "dataset.json")):
+        path.rename(place / path.name)
 
 
 class Records:

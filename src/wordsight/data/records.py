@@ -142,8 +142,13 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     )
     result = replace(dataset, pictures=moved)
     if not {"train", "val"} <= result.splits.keys():
-        count = dataset.splits.get("train", 0)
-        raise InputError(f"{dataset.root}: holding out {share} of {count} training pictures leaves one side empty.")
+        trained = ((old, new) for old, new in zip(dataset.pictures, moved, strict=True) if old.split == "train")
+        said = [new.split for old, new in trained if with_words(old).sentences]
+        expected = "a smaller share" if len(set(lots)) >= 4 else "at least 4 pictures or clips"
+        raise InputError(
+            f"{dataset.root}: of {len(said)} training pictures with sentences, {said.count('val')} are held out as "
+            f"'val' (a share of {share}), which leaves one side empty; expected {expected}, or a split 'val'."
+        )
     return result
 
 

@@ -13,6 +13,7 @@ from wordsight.files import write_bytes
 from wordsight.matching.alignment import Aligned, Glance
 from wordsight.reports.marks import Mark, labelled, marks, shares
 
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PDF")  # Pillow's names of what a drawing can be saved as
 INK, FAINT, PAPER = "#22242a", "#8a8f9a", "#ffffff"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -132,10 +133,16 @@ def save(image: Image.Image, out: str | Path) -> None:
     """Write a drawing in the format that `out` ends in.
 
     Raises:
-        InputError: the suffix is not of a picture format, or the file cannot be written.
+        InputError: the suffix is not of a picture format, the drawing is too large for it, or the file cannot be
+            written.
     """
     content, out = BytesIO(), Path(out)
-    image.save(content, picture_format(out))
+    kind = picture_format(out)
+    try:
+        image.save(content, kind)
+    except (OSError, ValueError) as error:
+        size = f"{image.width:,} x {image.height:,}"
+        raise InputError(f"{out}: {kind} cannot hold {size} pixels; expected a name that ends in .png.") from error
     write_bytes(out, content.getvalue())
 
 
@@ -143,10 +150,10 @@ def picture_format(out: Path) -> str:
     """Pillow's name of the format of a file's suffix.
 
     Raises:
-        InputError: it is not a format that can be written.
+        InputError: it is not a format that a drawing can be saved in.
     """
     kind = Image.registered_extensions().get(out.suffix.lower())
-    if kind is None or kind not in Image.SAVE:
+    if kind not in FORMATS or kind not in Image.SAVE:
         raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
     return kind
 

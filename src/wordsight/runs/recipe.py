@@ -3,7 +3,6 @@
 Every key has a type; an unknown key, a wrong type or an unknown name is an error that says what was expected.
 """
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -13,7 +12,8 @@ from typing import Any, Literal
 from wordsight.errors import InputError
 from wordsight.files import read_text
 from wordsight.matching.segments import BETA
-from wordsight.runs.tasks import MODELS, model_class, task_of
+from wordsight.runs.recipe_checks import check
+from wordsight.runs.tasks import MODELS, model_class
 from wordsight.runs.typed import check_known, fill, keywords, toml
 from wordsight.runs.upgrade import current_keys
 from wordsight.vision.regions import RegionSettings
@@ -188,8 +188,7 @@ def parse(content: str, settings: Sequence[str] = (), source: str = "recipe", *,
         model=_model(tables.get("model", {}), source),
         train=fill(TrainSettings, tables.get("train", {}), "train", source),
     )
-    _check(recipe, source)
-    _check_together(recipe, source)
+    check(recipe, source)
     return recipe
 
 
@@ -225,76 +224,3 @@ def _lay_over(tables: dict[str, Any], setting: str) -> None:
     tables.setdefault(table, {})
     if isinstance(tables[table], dict):
         tables[table][key] = parsed
-
-
-def _check(recipe: Recipe, source: str) -> None:
-    """Check the ranges of numbers."""
-    train = recipe.train
-    for key, value, least in (
-        ("train.epochs", train.epochs, 1),
-        ("train.batch", train.batch, 2),
-        ("train.evaluate_every", train.evaluate_every, 1),
-        ("train.members", train.members, 1),
-        ("train.reward_epochs", train.reward_epochs, 0),
-        ("train.warmup", train.warmup, 0),
-        ("train.patience", train.patience, 0),
-        ("train.seed", train.seed, 0),
-        ("train.momentum", train.momentum, 0),
-        ("train.weight_decay", train.weight_decay, 0),
-        ("train.clip_value", train.clip_value, 0),
-        ("train.clip_norm", train.clip_norm, 0),
-        ("data.min_count", recipe.data.min_count, 1),
-    ):
-        if not value >= least:  # also refuses NaN
-            raise InputError(f"{source}: {key} = {value}: expected at least {least}.")
-    if train.seed >= 2**32:
-        raise InputError(f"{source}: train.seed = {train.seed}: expected less than 2**32.")
-    if not (math.isfinite(train.lr) and train.lr > 0):
-        raise InputError(f"{source}: train.lr = {train.lr}: expected a number greater than 0.")
-    if not 0 <= recipe.data.beta < math.inf:
-        raise InputError(f"{source}: data.beta = {recipe.data.beta}: expected a finite number of at least 0.")
-    if not 0 <= train.start_share <= 1:
-        raise InputError(f"{source}: train.start_share = {train.start_share}: expected a number from 0 to 1.")
-    if not 0 < recipe.data.val_share < 1:
-        raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
-
-
-def _check_together(recipe: Recipe, source: str) -> None:
-    """Check for settings that do not go together."""
-    train, text, name = recipe.train, recipe.text, str(recipe.model["name"])
-    if train.members > 1 and getattr(model_class(name), "rule", None) is None:
-        why = "only models that give words and regions vectors can decide together"
-        raise InputError(f"{source}: train.members = {train.members}: {why}.")
-    _check_required(recipe, source)
-    for key in ("embedding", "hidden", "words", "attention"):
-        size = recipe.model.get(key, 1)
-        if isinstance(size, int) and size < 1:
-            raise InputError(f"{source}: model.{key} = {size}: expected at least 1.")
-    views, seen = recipe.model.get("views", 1), 2 if recipe.data.alignment else recipe.regions.regions
-    if isinstance(views, int) and views > seen:
-        raise InputError(f"{source}: model.views = {views}: expected at most {seen}, the regions that it is shown.")
-    if recipe.data.sentences and name != "concepts":
-        raise InputError(f"{source}: data.sentences: only the model 'concepts' learns from sentences without pictures.")
-    if train.reward_epochs and (not task_of(name).rewarded or recipe.data.alignment):
-        raise InputError(
-            f"{source}: train.reward_epochs: only captioners of whole pictures learn from their own captions."
-        )
-    if train.reward_epochs > train.epochs:
-        raise InputError(
-            f"{source}: train.reward_epochs = {train.reward_epochs}: expected at most {train.epochs}, all epochs."
-        )
-    if text.open and not (recipe.regions.meaning or recipe.data.alignment):
-        raise InputError(f"{source}: text.open needs regions.meaning, what regions are called in words of that table.")
-    if text.freeze and not text.vectors:
-        raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
-
-
-def _check_required(recipe: Recipe, source: str) -> None:
-    """Check what a model requires of the other tables."""
-    name = str(recipe.model["name"])
-    required: Mapping[str, object] = getattr(model_class(name), "requires", {})
-    for key, expected in required.items():
-        table, _, part = key.partition(".")
-        found = getattr(getattr(recipe, table), part)
-        if found != expected:
-            raise InputError(f"{source}: {key} = {toml(found)}: expected {toml(expected)} with the model {name!r}.")

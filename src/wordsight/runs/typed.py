@@ -75,13 +75,15 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         raise InputError(f"{where} = {value!r}: expected {words.get(hint, hint.__name__)}.")
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):  # TOML cannot hold these
+        raise InputError(f"{where} = {value!r}: expected UTF-8; if this is a file or folder, rename it.")
     return value
 
 
 def toml(value: object) -> str:
-    """One value in TOML; JSON's strings, numbers and booleans are TOML's too."""
+    """One value in TOML; JSON's strings (but for the character "delete"), numbers and booleans are TOML's too."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(item) for item in value) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,6 +12,7 @@ from wordsight.batch import LabelInfo, Words
 from wordsight.data.check import require_trainable
 from wordsight.data.find import find
 from wordsight.data.load import load_dataset
+from wordsight.data.records import Dataset, Picture, split_name
 from wordsight.data.sentences import load_sentences
 from wordsight.errors import InputError
 from wordsight.matching.matcher import Matcher
@@ -98,11 +99,7 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
         InputError: data, weights or vectors are missing or malformed.
     """
     datasets = [load_dataset(path) for path in (recipe.data.path, *recipe.data.also)]
-    train, val = (
-        [picture for dataset in datasets for picture in pictures_of(dataset, split, recipe.data)]
-        for split in (recipe.data.train, recipe.data.val)
-    )
-    require_trainable(train)
+    train, val = _pictures(datasets, recipe.data)
     alignment = Path(recipe.data.alignment)
     aligned = checkpoint.load(alignment) if recipe.data.alignment else None
     start = load_start(recipe.train.start) if recipe.train.start else None
@@ -138,6 +135,17 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
     return TrainingData(
         encoder, vocabulary, made[0], made[1], vectors, labels, references, start, origin, meanings, texts
     )
+
+
+def _pictures(datasets: Sequence[Dataset], settings: DataSettings) -> tuple[list[Picture], list[Picture]]:
+    """The pictures to train on, and those to choose the best checkpoint by."""
+    train, val = (
+        [picture for dataset in datasets for picture in pictures_of(dataset, split, settings)]
+        for split in (settings.train, settings.val)
+    )
+    given = any(split_name(settings.val) in dataset.splits for dataset in datasets)
+    require_trainable(train, () if given else val)
+    return train, val
 
 
 def _vectors(path: Path, vocabulary: Vocabulary, seed: int, progress: Progress) -> Tensor:

@@ -30,13 +30,14 @@ def paint_world(out: Path, pictures: int = 600, seed: int = 0) -> Path:
         The folder.
 
     Raises:
-        InputError: too few pictures, the folder holds something else, or it cannot be written.
+        InputError: too few pictures, the folder holds something else or a part of the world, or it cannot be written.
     """
     out = Path(out)
     if pictures < 6:
         raise InputError(f"A painted world needs at least 6 pictures, not {pictures}.")
     name = f"painted-{pictures}-{seed}"
     if _name(out) == name:
+        _check_whole(out, pictures)
         return out
     with new_folder(out) as folder:
         _write(folder, name, pictures, seed)
@@ -51,11 +52,27 @@ def _name(folder: Path) -> str:
         return ""
 
 
+def _file(number: int) -> str:
+    """The name of a picture."""
+    return f"painted_{number:05d}.jpg"
+
+
+def _check_whole(folder: Path, pictures: int) -> None:
+    """Raise InputError if files of an existing world are gone."""
+    files = ["entities.json", *(f"images/{_file(number)}" for number in range(pictures))]
+    gone = [name for name in files if not (folder / name).exists()]
+    if gone:
+        raise InputError(
+            f"{folder}: {len(gone)} of the {len(files)} files of this painted world are gone, such as {gone[0]}; "
+            "delete the folder or name a new one to paint it again."
+        )
+
+
 def _write(folder: Path, name: str, pictures: int, seed: int) -> None:
     """Paint everything into a new folder."""
     records, entities = Records(), {}
     for number in range(pictures):
-        filename, split = f"painted_{number:05d}.jpg", SPLITS[number % len(SPLITS)]
+        filename, split = _file(number), SPLITS[number % len(SPLITS)]
         scene = paint_scene(seed, number)
         scene.image.save(folder / "images" / filename, quality=92, subsampling=0)
         said = describe(scene, random.Random(f"{seed} {number}"))
