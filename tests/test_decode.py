@@ -414,6 +414,8 @@ def test_fewer_captions_where_there_are_no_more() -> None:
         (lambda: greedy(Toy(5), pictures(2), longest=0), r"longest = 0"),
         (lambda: beam(Toy(5), pictures(2), width=2, longest=0), r"longest = 0"),
         (lambda: sample(Toy(5), pictures(2), temperature=0), r"temperature = 0"),
+        (lambda: sample(Toy(5), pictures(2), temperature=1e-300), r"temperature = 1e-300.*from 0.001 to 1000"),
+        (lambda: sample(Toy(5), pictures(2), temperature=1e300), r"temperature = 1e\+300.*from 0.001 to 1000"),
         (lambda: sample(Toy(5), pictures(2), top_p=0), r"top_p = 0"),
         (lambda: sample(Toy(5), pictures(2), top_k=-1), r"top_k = -1"),
         (lambda: sample(Toy(5), pictures(2), count=0), r"count = 0"),

@@ -93,7 +93,7 @@ def sample(
         model: the captioner.
         regions: (I, R, F), of I pictures.
         count: captions per picture.
-        temperature: above 0; below 1 sharpens the distribution, above 1 flattens it.
+        temperature: 0.001 to 1000; below 1 sharpens the distribution, above 1 flattens it.
         top_k: draw from the k most probable words only; 0 for all.
         top_p: draw from the nucleus: the smallest set of words whose probabilities sum to at least this; above 0, to 1.
         generator: of random numbers; None for torch's own.
@@ -107,10 +107,10 @@ def sample(
     Raises:
         ValueError: a number out of its range.
     """
-    if count < 1 or temperature <= 0 or top_k < 0 or not 0 < top_p <= 1:
+    if count < 1 or not 0.001 <= temperature <= 1000 or top_k < 0 or not 0 < top_p <= 1:
         raise ValueError(
             f"count = {count}, temperature = {temperature}, top_k = {top_k}, top_p = {top_p}: "
-            "expected at least 1, above 0, at least 0, and above 0 to 1"
+            "expected at least 1, from 0.001 to 1000, at least 0, and above 0 to 1"
         )
     _check(longest)
     where = generator.device if generator else "cpu"
