@@ -170,7 +170,7 @@ def test_what_is_known_is_not_learned_again(index: Index, world: Path) -> None:
 def test_without_the_data_that_is_said_and_searching_works(
     index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("wordsight.search.trials.find", lambda name, what: find(tmp_path / "nowhere", what))
+    monkeypatch.setattr("wordsight.data.load.find", lambda name, what: find(tmp_path / "nowhere", what))
     heard = Heard()
     index_files.calibrate(index, progress=heard)
     (line,) = heard.lines

@@ -147,7 +147,8 @@ def test_figures_through_the_index_are_those_of_eval(index: Index, trained: Path
             if hit.path in row:
                 scores[row[hit.path], column] = hit.score
     found_figures = ranking.metrics(ranking.ranks(scores, known.picture), len(pictures))
-    assert found_figures == pytest.approx(expected)
+    for key, figure in found_figures.items():  # the index adds in another order, so one nearly equal pair may turn
+        assert figure == pytest.approx(expected[key], abs=1e-6 if key.endswith("medr") else 100 / len(pictures) + 1e-6)
 
 
 @pytest.mark.parametrize("rule", [Rule(), Rule(mean=True), Rule(thresholded_sum=True), Rule(True, True)])

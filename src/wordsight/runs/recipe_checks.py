@@ -3,24 +3,21 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.runs.tasks import model_class, task_of
 from wordsight.runs.typed import toml
 
-if TYPE_CHECKING:
-    from wordsight.runs.recipe import Recipe
-
 STEEPEST = 1_000_000  # of what a step multiplies weights by
 LARGEST = 1e30  # of any other number with a fraction; 32 bits hold it, and some multiples of it
 
 
-def check(recipe: "Recipe", source: str) -> None:
+def check(recipe: Any, source: str) -> None:
     """Check a recipe's numbers, and that its settings go together.
 
     Args:
-        recipe: every key known and of its type.
+        recipe: a `Recipe` (`recipe.py`, which stands on this file), every key known and of its type.
         source: where it is from, which errors begin with.
 
     Raises:
@@ -35,7 +32,7 @@ def check(recipe: "Recipe", source: str) -> None:
     _check_together(recipe, source)
 
 
-def _check_sizes(recipe: "Recipe", source: str) -> None:
+def _check_sizes(recipe: Any, source: str) -> None:
     """Check that the hardware can compute with the numbers; infinity is left to the other checks."""
     tables = {name: asdict(getattr(recipe, name)) for name in ("data", "regions", "text", "train")}
     for table, values in (tables | {"model": dict(recipe.model)}).items():
@@ -46,7 +43,7 @@ def _check_sizes(recipe: "Recipe", source: str) -> None:
                 raise InputError(f"{source}: {table}.{key} = {value}: expected a size of at most {LARGEST}.")
 
 
-def _check_ranges(recipe: "Recipe", source: str) -> None:
+def _check_ranges(recipe: Any, source: str) -> None:
     """Check the ranges of numbers."""
     train = recipe.train
     for key, value, least in (
@@ -79,7 +76,7 @@ def _check_ranges(recipe: "Recipe", source: str) -> None:
         raise InputError(f"{source}: data.val_share = {recipe.data.val_share}: expected a number between 0 and 1.")
 
 
-def _check_together(recipe: "Recipe", source: str) -> None:
+def _check_together(recipe: Any, source: str) -> None:
     """Check for settings that do not go together."""
     train, text, name = recipe.train, recipe.text, str(recipe.model["name"])
     if train.members > 1 and getattr(model_class(name), "rule", None) is None:
@@ -109,7 +106,7 @@ def _check_together(recipe: "Recipe", source: str) -> None:
         raise InputError(f"{source}: text.freeze needs text.vectors, the file of vectors to keep.")
 
 
-def _check_required(recipe: "Recipe", source: str) -> None:
+def _check_required(recipe: Any, source: str) -> None:
     """Check what a model requires of the other tables."""
     name = str(recipe.model["name"])
     required: Mapping[str, object] = getattr(model_class(name), "requires", {})
