@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.batch import Regions
@@ -298,3 +299,16 @@ def test_the_model_in_the_box_is_followed(data: Path) -> None:
     box = checkpoint.load(load(device="cpu").folder)
     assert replace(recipe.regions, weights=box.regions.weights) == box.regions
     assert {**recipe.model, **box.model.config} == {**box.model.config, "name": box.recipe.model["name"]}
+
+
+def test_a_dataset_may_be_named_as_in_the_folder_of_shared_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORDSIGHT_SHARED", str(tmp_path))
+    (tmp_path / "few").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "few" / "a.jpg")
+    (tmp_path / "few" / "a.txt").write_text("a dog\n")
+    result = CliRunner().invoke(app, ["train", "few", "-o", str(tmp_path / "run")])
+    assert result.exit_code == 2 and f"{tmp_path / 'few'}" in result.stderr and "pictures" in result.stderr
+    result = CliRunner().invoke(app, ["train", "none", "-o", str(tmp_path / "run")])
+    assert result.exit_code == 2 and "No dataset 'none'" in result.stderr

@@ -40,8 +40,8 @@ def train(
     if workers is not None and not ray:
         raise InputError(f"--workers {workers}: goes with --ray.")
     settings = [*set_, f'train.device="{device}"'] if device else set_
-    is_data = recipe.is_dir() or (recipe.is_file() and recipe.suffix.lower() not in ("", ".toml"))
-    chosen = (own if is_data else read)(recipe, settings)
+    is_recipe = recipe.suffix.lower() == ".toml" or (recipe.is_file() and not recipe.suffix)
+    chosen = (read if is_recipe else own)(recipe, settings)
     if ray:
         from wordsight.scale.train import train_ray
 
