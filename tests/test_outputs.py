@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -14,6 +15,8 @@ from wordsight.data.convert import write_karpathy
 from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.runs.aligner import load
+from wordsight.runs.situation_files import check_drawing
+from wordsight.search.contact_sheet import write_sheet
 from wordsight.training.trainer import train
 
 
@@ -42,6 +45,16 @@ def test_a_drawing_does_not_replace_its_picture(photo: Path, trained: Path) -> N
     with pytest.raises(InputError, match="is itself read"):
         load(trained).align(photo, "a red circle").draw(photo, photo)
     assert run("ground", trained, photo, "a red circle", "-o", photo.parent / "new.png").exit_code == 0
+
+
+def test_other_drawings_do_not_replace_their_pictures_either(photo: Path) -> None:
+    before, hit = photo.read_bytes(), SimpleNamespace(path=photo)
+    with pytest.raises(InputError, match="is itself read"):
+        write_sheet(SimpleNamespace(hits=[hit], first=1), photo)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is itself read"):
+        check_drawing(photo, [photo])
+    assert photo.read_bytes() == before
+    check_drawing(photo.parent / "new.png", [photo])
 
 
 @pytest.mark.parametrize("name", ["README.md", "recipe.toml", "metrics.json"])

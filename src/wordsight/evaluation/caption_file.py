@@ -65,8 +65,9 @@ def captions_and_references(
     captions: Mapping[Id, str]
     wanted: Mapping[Id, Sequence[str]]
     if coco := _coco(str(data)):
-        captions = by_picture(said, names_of(*_ids_and_files(coco)), str(path))
-        wanted, split = _references(coco, split), str(coco.path)
+        every = references_in(coco.content, coco.path)
+        captions = by_picture(said, names_of(list(every), _files(coco)), str(path))
+        wanted, split = _of_split(coco, every, split), str(coco.path)
     else:
         dataset = load_dataset(str(data))
         captions = captions_of(said, dataset.pictures, str(path))
@@ -100,20 +101,18 @@ def _coco(data: str) -> Json | None:
     return found if found and found.kind == "coco" else None
 
 
-def _ids_and_files(coco: Json) -> tuple[list[Id], dict[Id, str]]:
-    """The ids of all pictures in a COCO captions file, and the names of their files, as far as it has them."""
-    images = [one for one in coco.content["images"] if isinstance(one, dict)]
-    named = {one["id"]: one["file_name"] for one in images if "id" in one and isinstance(one.get("file_name"), str)}
-    return list(references_in(coco.content, coco.path)), named
+def _files(coco: Json) -> dict[Id, str]:
+    """The names of the pictures' files by id in a COCO captions file, as far as it has them."""
+    return {one["id"]: one["file_name"] for one in coco.content["images"] if isinstance(one.get("file_name"), str)}
 
 
-def _references(coco: Json, split: str) -> dict[Id, list[str]]:
-    """The sentences of one split in a COCO captions file, or all if its pictures have no splits.
+def _of_split(coco: Json, every: Mapping[Id, list[str]], split: str) -> Mapping[Id, list[str]]:
+    """The sentences of one split in a COCO captions file, of all its sentences; all if its pictures have no splits.
 
     Raises:
         InputError: there is no such split.
     """
-    every, named = references_in(coco.content, coco.path), split_of_file(coco.path.stem)
+    named = split_of_file(coco.path.stem)
     own = {one["id"]: one["split"] for one in coco.content["images"] if isinstance(one.get("split"), str)}
     splits = {picture: split_name(own.get(picture, "")) or named for picture in every}
     split = split_name(split)

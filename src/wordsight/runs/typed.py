@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from wordsight.errors import InputError
+from wordsight.text.tokens import without_surrogates
 
 Settings = TypeVar("Settings")
 
@@ -75,7 +76,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
         raise InputError(f"{where} = {value!r}: expected {words.get(hint, hint.__name__)}.")
-    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):  # TOML cannot hold these
+    if isinstance(value, str) and without_surrogates(value) != value:  # which TOML cannot hold
         raise InputError(f"{where} = {value!r}: expected UTF-8; if this is a file or folder, rename it.")
     return value
 
