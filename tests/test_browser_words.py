@@ -25,6 +25,31 @@ def test_words_are_suggested_while_typing(page: Any) -> None:
     expect(options.first).to_be_hidden()
 
 
+def test_what_is_typed_stays_while_the_page_is_loading(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/api/v1/facets", lambda route: held.append(route))
+    page.reload()
+    expect(page.locator("#status")).to_have_text("30 photos")
+    page.fill("#q", SENTENCE)
+    page.click("#filters")
+    page.locator("#not").press_sequentially("gr")
+    while not held:
+        page.wait_for_timeout(50)
+    with page.expect_response("**/api/v1/facets") as answer:
+        held[0].continue_()
+    answer.value.finished()
+    expect(page.locator("#places")).to_contain_text("Folders")  # drawn with what came
+    page.locator("#not").press_sequentially("een")
+    expect(page.locator("#not")).to_have_value("green")
+    page.press("#not", "Enter")  # asks, without the sentence that is not finished
+    expect(page.locator("#status")).to_contain_text("best first")
+    expect(page.locator("#chosen")).to_contain_text("Less of “green”")
+    expect(page.locator("#panel select[name=orientation]")).to_be_visible()
+    expect(page.locator("#q")).to_have_value(SENTENCE)
+    page.press("#q", "Enter")
+    expect(page.locator("#legend")).to_contain_text("circle")
+
+
 def test_another_spelling_is_offered(page: Any) -> None:
     ask(page, "a red cirlce")
     notice = page.locator("#notice")

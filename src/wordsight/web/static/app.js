@@ -5,7 +5,7 @@ import { barOf } from "./actions.js";
 import { usual } from "./boxes.js";
 import * as contents from "./content.js";
 import { $, count, make, redrawn } from "./dom.js";
-import { chosenFilters, filterPanel } from "./filters.js";
+import { chosenFilters, filterPanel, typing } from "./filters.js";
 import { furnish } from "./furniture.js";
 import { showGiven } from "./given.js";
 import { gridIn } from "./grid.js";
@@ -65,6 +65,7 @@ function notice(text, wrong = false, ...inside) {
 function ask(change, { instead = false } = {}) {
   view?.hide();
   query = { ...query, ...change };
+  if ("q" in change) $("q").value = query.q; // else a sentence that is being typed stays
   const wanted = address();
   memory.delete(wanted);
   saveScroll();
@@ -168,12 +169,11 @@ async function meant(text, signal) {
   notice(text.replace(/; did you mean .*$/, "."), false, make("span", {}, " Did you mean "), make("button.link", { type: "button", onclick: () => ask({ q: better }) }, better), "?");
 }
 
-/** All around the grid: the form, panels, filters and the picture that is searched by. */
+/** All around the grid: panels, filters and the picture that is searched by. */
 function furniture() {
-  $("q").value = query.q;
   const album = openAlbum();
   document.title = [query.q || query.text || album?.name, "wordsight"].filter(Boolean).join(" · ");
-  redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
+  if (!typing(query)) redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
   redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
   redrawn($("places"), side);
   $("album").hidden = !album;
@@ -257,7 +257,7 @@ async function moveInHistory() {
   const before = address();
   const wanted = queries.fromAddress();
   query = wanted.query;
-  if (address() !== before) { view.hide(); await start(history.state?.scroll ?? 0); }
+  if (address() !== before) { view.hide(); $("q").value = query.q; await start(history.state?.scroll ?? 0); }
   if (queries.fromAddress().photo !== wanted.photo) return; // it has moved on meanwhile
   if (wanted.photo) show(wanted.photo, wanted.time);
   else if (view.number()) closed();
@@ -291,6 +291,7 @@ try {
   server = await api.info();
   const given = queries.fromAddress();
   query = given.query;
+  if (query.q) $("q").value = query.q; // else what was typed meanwhile stays
   wire();
   const began = start(history.state?.scroll ?? 0);
   if (query.album) await renew();

@@ -24,6 +24,12 @@ function picker(name, none, options, value) {
   return select;
 }
 
+/** Whether the panel has the focus in a field whose text is not asked yet. */
+export function typing(query) {
+  const { name, type, value } = document.activeElement;
+  return type === "text" && $("panel").contains(document.activeElement) && value !== (query[name] ?? query.columns[name.replace(/^column-/, "")] ?? "");
+}
+
 /** Fill the panel; `change` is called with what is chosen, as a change of the query. */
 export function filterPanel({ query, facets, server, change }) {
   const said = (name) => (event) => change({ [name]: event.target.value });
