@@ -1,17 +1,20 @@
 // What can be done with the selected photos: the bar at the bottom.
 
 import * as api from "./api.js";
-import { ask, toast } from "./ask.js";
+import { ask, NAMED, toast } from "./ask.js";
 import { $, count, make } from "./dom.js";
 import { icon } from "./icons.js";
 
 const MOST = 10_000; // photos of one download
 
 /** Save photos as a zip file: the browser's own download, of any size. */
-export function download(numbers) {
+export async function download(numbers) {
   if (numbers.length > MOST) return toast(`At most ${count(MOST, "photo")} can be downloaded at once.`, true);
-  const form = make("form", { method: "post", action: api.download, hidden: true }, make("input", { name: "numbers", value: numbers.join() }));
-  document.body.append(form);
+  try { await api.info(); } catch (error) { return toast(error.message, true); } // nobody would say that it failed
+  const frame = make("iframe", { name: "download", hidden: true }); // an error page replaces this, not the page
+  const form = make("form", { method: "post", action: api.download, target: "download", hidden: true }, make("input", { name: "numbers", value: numbers.join() }));
+  document.querySelector("iframe[name=download]")?.remove();
+  document.body.append(frame, form);
   form.submit();
   form.remove();
   toast(`Downloading ${count(numbers.length, "photo")}…`);
@@ -49,7 +52,7 @@ export async function addToAlbum(numbers) {
     const there = await api.albums();
     const select = make("select", { name: "album", "aria-label": "Album", onchange: () => show() },
       ...there.map((album) => make("option", { value: album.id }, `${album.name} (${album.count})`)), make("option", { value: "" }, "New album…"));
-    const name = make("input", { name: "name", maxlength: 200, placeholder: "Name of the new album", "aria-label": "Name of the new album" });
+    const name = make("input", { name: "name", maxlength: 200, pattern: NAMED, placeholder: "Name of the new album", "aria-label": "Name of the new album" });
     const show = () => { name.hidden = select.value !== ""; name.required = !name.hidden; };
     show();
     if (!there.length) select.hidden = true;
@@ -76,8 +79,8 @@ export function barOf(selection, { album, changed }) {
       await api.fillAlbum(open.id, { remove: selection.numbers() });
       toast(`Removed ${count(selection.size(), "photo")} from “${open.name}”; the files stay.`);
       selection.clear();
-      changed();
     } catch (error) { toast(error.message, true); }
+    changed(); // after an error, too: the album may be gone
   });
   bar.replaceChildren(
     make("button.quiet.icon-only", { type: "button", "aria-label": "Clear selection", title: "Clear selection (Esc)", onclick: () => selection.clear() }, icon("close")),

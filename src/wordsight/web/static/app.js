@@ -5,7 +5,7 @@ import { barOf } from "./actions.js";
 import { usual } from "./boxes.js";
 import * as contents from "./content.js";
 import { $, count, make, redrawn } from "./dom.js";
-import { chosenFilters, filterPanel, typing } from "./filters.js";
+import { chosenFilters, filterPanel } from "./filters.js";
 import { furnish } from "./furniture.js";
 import { showGiven } from "./given.js";
 import { gridIn } from "./grid.js";
@@ -31,6 +31,8 @@ let facets = null; // what photos can be chosen by
 let albums = null;
 let query = NOTHING;
 let content = EMPTY;
+let contentOf = null; // the address that it belongs to
+let stuck = null; // the content after which no more came, though there is more
 let running = new AbortController();
 let loading = false; // more hits
 let settled = false; // what the query gives is there
@@ -41,6 +43,9 @@ const light = (number) => lightWord(document.body, number);
 const status = (text) => { $("status").textContent = text; };
 const address = (photo = null, time = null) => queries.toAddress(query, photo, time);
 const indexOf = (number) => content.numbers.indexOf(number);
+const holds = (hit, number) => [...hit.near_duplicates, ...(hit.moments ?? [])].some((one) => one.number === number);
+/** The place of a photo, or of the hit that it is folded into; or -1. */
+const placeOf = (number) => { const index = indexOf(number); return index < 0 && content.hits ? content.hits.findIndex((hit) => holds(hit, number)) : index; };
 
 const grid = gridIn($("grid"), {
   tileOf: (index, given) => tileOf(index, given, {
@@ -61,11 +66,12 @@ function notice(text, wrong = false, ...inside) {
   $("notice").classList.toggle("wrong", wrong);
 }
 
-/** Ask something else, which becomes a page of the history. */
+/** Ask something else, which becomes a page of the history. A sentence that was typed is asked, too. */
 function ask(change, { instead = false } = {}) {
   view?.hide();
-  query = { ...query, ...change };
-  if ("q" in change) $("q").value = query.q; // else a sentence that is being typed stays
+  const typed = $("q").value;
+  query = { ...query, ...(typed !== query.q && { q: typed, sketch: null }), ...change };
+  $("q").value = query.q;
   const wanted = address();
   memory.delete(wanted);
   saveScroll();
@@ -77,12 +83,13 @@ function ask(change, { instead = false } = {}) {
 async function start(scroll = 0) {
   running.abort();
   const mine = (running = new AbortController());
-  selection.clear();
+  const key = address();
+  if (key !== contentOf) selection.clear();
   light(null);
   furniture();
   notice("");
   settled = false;
-  const key = address();
+  stuck = null;
   const given = query.sketch ?? query.upload;
   if (given && !queries.kept(given)) {
     put(EMPTY);
@@ -90,13 +97,13 @@ async function start(scroll = 0) {
     return notice("The picture of this search is not here any more; give it again.", true);
   }
   const known = memory.get(key);
-  if (known) { put(known, scroll); return tell(null); }
+  if (known) { put(known, scroll, key); return tell(null, mine.signal); }
   document.body.setAttribute("aria-busy", "true");
   status(queries.asked(query) ? "Searching…" : "Loading…");
   const began = performance.now();
   try {
     const found = await (queries.asked(query) ? contents.hits : contents.photos)(query, mine.signal, { photo: queries.fromAddress().photo, many: history.state?.many });
-    put(found, scroll);
+    put(found, scroll, key);
     remember(key, found);
     await tell(Math.round(performance.now() - began), mine.signal);
   } catch (error) {
@@ -116,8 +123,10 @@ function remember(key, found) {
   if (memory.size > KEPT) memory.delete(memory.keys().next().value);
 }
 
-function put(found, scroll = 0) {
+function put(found, scroll = 0, of = null) {
+  const other = of !== contentOf;
   content = found;
+  contentOf = of;
   const words = found.words ?? [];
   $("results").hidden = !found.hits;
   $("legend").replaceChildren(...(words.length ? legend(words, usual(found.hits, found.colours), light) : []));
@@ -126,12 +135,15 @@ function put(found, scroll = 0) {
   scrollTo(0, scroll);
   grid.render();
   scrubber.show(found);
+  if (other) selection.clear();
+  else selection.only(found.numbers);
   settled = true;
+  if (other && view.number()) show(view.number()); // it was opened among what was there before
 }
 
 /** More hits, once the end is near. */
 async function more() {
-  if (loading || content.complete || scrollY + 2.5 * innerHeight < document.documentElement.scrollHeight) return;
+  if (loading || content.complete || content === stuck || scrollY + 2.5 * innerHeight < document.documentElement.scrollHeight) return;
   loading = true;
   $("loading").hidden = false;
   const from = content;
@@ -141,9 +153,13 @@ async function more() {
       content = next;
       remember(address(), next);
       grid.set(next, { more: true });
+      view.beside(neighbours(view.number()));
     }
   } catch (error) {
-    if (error.name !== "AbortError") { from.complete = true; notice(error.message, true); }
+    if (error.name !== "AbortError" && content === from) {
+      stuck = from;
+      notice(`${error.message} `, true, make("button.link", { type: "button", onclick: () => { stuck = null; notice(told(content, query, null).notice); more(); } }, "Try again"));
+    }
   }
   loading = false;
   $("loading").hidden = true;
@@ -173,11 +189,11 @@ async function meant(text, signal) {
 function furniture() {
   const album = openAlbum();
   document.title = [query.q || query.text || album?.name, "wordsight"].filter(Boolean).join(" · ");
-  if (!typing(query)) redrawn($("panel"), () => filterPanel({ query, facets, server, change: ask }));
+  filterPanel({ query, facets, server, change: ask });
   redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
   redrawn($("places"), side);
   $("album").hidden = !album;
-  $("album").replaceChildren(...(album ? albumHead(album, { renew, leave: () => ask({ album: null }) }) : []));
+  redrawn($("album"), () => $("album").replaceChildren(...(album ? albumHead(album, { renew, leave: () => ask({ album: null }) }) : [])));
   showGiven(query, { server, ask });
   pad.show(query.sketch);
 }
@@ -191,14 +207,21 @@ function side() {
   $("add").hidden = !server.folders?.length;
 }
 
+let renewals = 0;
+let everything = false; // whether a renewal that has not ended is one of the photos
 /** Get what may have changed: albums, and with `all` the photos, too. */
 async function renew({ all = false } = {}) {
+  const mine = (renewals += 1);
+  everything ||= all;
   memory.clear();
-  const none = () => null;
-  [albums, facets, server] = await Promise.all([
-    api.albums().catch(none), all || !facets ? api.facets().catch(none) : facets, all ? api.info().catch(() => server) : server,
+  const found = await Promise.all([
+    api.albums().catch(() => albums), everything || !facets ? api.facets().catch(() => facets) : facets, everything ? api.info().catch(() => server) : server,
   ]);
-  if (all || query.album) await start(scrollY);
+  if (mine !== renewals) return; // a later one knows more
+  [albums, facets, server] = found;
+  const again = everything || query.album;
+  everything = false;
+  if (again) await start(scrollY);
   else furniture();
 }
 
@@ -216,14 +239,21 @@ function show(number, from = null) {
   const place = index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${content.total.toLocaleString("en")}`;
   view.show({
     number, hit, place, ratio: content.ratios[index] ?? 1, words: content.words ?? [], colours: content.colours ?? [],
-    video: content.videos[number] !== undefined, from, before: index > 0, after: index >= 0 && index < content.numbers.length - 1,
+    video: content.videos[number] !== undefined, from, ...neighbours(number),
   });
   if (index > content.numbers.length - 6) more();
 }
 
+/** Whether there is a photo before, and one after. */
+function neighbours(number) {
+  const index = placeOf(number);
+  return { before: index > 0, after: index >= 0 && index < content.numbers.length - 1 };
+}
+
 function step(way) {
-  const next = content.numbers[indexOf(view.number()) + way];
-  if (next === undefined) return;
+  const index = placeOf(view.number());
+  const next = content.numbers[index + way];
+  if (index < 0 || next === undefined) return;
   history.replaceState(history.state, "", address(next));
   show(next);
   grid.reveal(indexOf(next));
@@ -288,10 +318,10 @@ function wire() {
 
 history.scrollRestoration = "manual";
 try {
-  server = await api.info();
   const given = queries.fromAddress();
   query = given.query;
-  if (query.q) $("q").value = query.q; // else what was typed meanwhile stays
+  $("q").value = query.q;
+  server = await api.info();
   wire();
   const began = start(history.state?.scroll ?? 0);
   if (query.album) await renew();

@@ -1,6 +1,8 @@
 // Short questions in a window of their own: the focus stays in it, Escape leaves it.
 
-import { make } from "./dom.js";
+import { $, make } from "./dom.js";
+
+export const NAMED = ".*\\S.*"; // pattern of a name: not of spaces alone
 
 /** A dialog with a form; gives what `read` makes of it, or null when it was left. */
 export function ask(title, inside, { yes = "OK", danger = false, read = () => true }) {
@@ -21,24 +23,26 @@ export function ask(title, inside, { yes = "OK", danger = false, read = () => tr
       resolve(answer);
     });
     dialog.showModal();
-    form.querySelector("input, select")?.focus();
+    const field = form.querySelector("input, select");
+    field?.focus();
+    field?.select?.();
   });
 }
 
 /** Ask for a name. */
 export function askName(title, { value = "", yes }) {
-  const input = make("input", { name: "name", required: true, maxlength: 200, value, "aria-label": "Name" });
+  const input = make("input", { name: "name", required: true, maxlength: 200, pattern: NAMED, value, "aria-label": "Name" });
   return ask(title, [input], { yes, read: () => input.value.trim() || null });
 }
 
 /** Ask whether to go on with what cannot be undone. */
 export const confirmed = (title, text, yes) => ask(title, [make("p", {}, text)], { yes, danger: true });
 
+const place = $("toast"); // it goes from window to window, and may be thrown out with the content of one
 let hiding = null;
 
 /** Say something for a few seconds, at the bottom. */
 export function toast(text, wrong = false) {
-  const place = document.getElementById("toast");
   const open = [...document.querySelectorAll("dialog[open]")].at(-1);
   (open ?? document.body).append(place); // above a dialog
   place.textContent = text;

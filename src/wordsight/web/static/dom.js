@@ -27,6 +27,19 @@ export function redrawn(place, draw, other = null) {
   (all.find((one) => key(one) === had) ?? all[0] ?? other)?.focus({ preventScroll: true });
 }
 
+const LONG = 500; // milliseconds of a click
+let pressed = false; // the pointer
+const waiting = [];
+const released = () => { pressed = false; for (const act of waiting.splice(0)) act(); };
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { pressed = false; setTimeout(released); }, true);
+/** Do something at once, or after the click that goes on: it would be lost if what it is on were drawn anew. */
+export function afterClick(act) {
+  if (!pressed) return act();
+  waiting.push(act);
+  setTimeout(released, LONG);
+}
+
 /** An element of SVG. */
 export function draw(name, given = {}, ...inside) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);

@@ -1,6 +1,6 @@
 // Filters without a language: pickers of what there is, and a line for those who type conditions.
 
-import { $, make } from "./dom.js";
+import { $, afterClick, make, redrawn } from "./dom.js";
 import { dayLabel } from "./days.js";
 import { judged } from "./query.js";
 import { LIKELY, POSSIBLE } from "./tile.js";
@@ -16,72 +16,120 @@ const flat = (folders, above = "") => folders.flatMap((one) => [{ ...one, label:
 /** A labelled control; labels are never only placeholders. */
 const field = (text, control, kind = "") => make(`label.field-of${kind}`, {}, make("span", {}, text), control);
 
-function picker(name, none, options, value) {
-  const there = options.some(([key]) => String(key) === String(value));
-  const select = make("select", { name }, make("option", { value: "" }, none),
-    ...options.map(([key, text]) => make("option", { value: key }, text)), !there && value !== "" && value !== undefined && make("option", { value }, value));
-  select.value = value ?? "";
-  return select;
+const picker = (none, options) => make("select", {}, make("option", { value: "" }, none), ...options.map(([key, text]) => make("option", { value: key }, text)));
+
+let now = null; // the query as it stands
+let drawn = null; // what the pickers were drawn for
+const controls = new Map(); // each control -> its value of a query
+
+/** A control whose value follows the query. */
+function follows(control, valueOf) {
+  controls.set(control, valueOf);
+  return control;
 }
 
-/** Whether the panel has the focus in a field whose text is not asked yet. */
-export function typing(query) {
-  const { name, type, value } = document.activeElement;
-  return type === "text" && $("panel").contains(document.activeElement) && value !== (query[name] ?? query.columns[name.replace(/^column-/, "")] ?? "");
+/** Show a query in the controls; one that it does not change keeps what is being typed. */
+function show(query) {
+  for (const [control, valueOf] of controls) {
+    const wanted = valueOf(query);
+    if (now && valueOf(now) === wanted && control.dataset.shown !== undefined) continue;
+    control.dataset.shown = "";
+    if (control.type === "checkbox") { control.checked = wanted; continue; }
+    const missing = control.options && wanted && ![...control.options].some((one) => one.value === String(wanted));
+    if (missing) control.append(make("option", { value: wanted }, control.name === "sure" ? `At least ${wanted} %` : wanted));
+    control.value = wanted;
+  }
+  const sure = $("sure");
+  if (sure) sure.disabled = Boolean(query.q || query.text || query.not || query.like || query.upload) && !judged(query);
+  now = query;
 }
+
+/** Whether somebody is typing in a place. */
+const typing = (place) => place.contains(document.activeElement) && ["text", "date"].includes(document.activeElement.type);
 
 /** Fill the panel; `change` is called with what is chosen, as a change of the query. */
 export function filterPanel({ query, facets, server, change }) {
-  const said = (name) => (event) => change({ [name]: event.target.value });
-  const counted = (found, text) => Object.entries(found ?? {}).map(([key, count]) => [key, `${text(key)} · ${count.toLocaleString("en")}`]);
-  const date = (name, text) => field(text, make("input", { type: "date", name, value: query[name], min: facets?.first, max: facets?.last, onchange: said(name) }));
-  const on = (select, act) => { select.addEventListener("change", act); return select; };
-  const sets = facets ? [
-    date("since", "From"), date("until", "Until"),
-    facets.folders.length > 0 && field("Folder", on(picker("under", "Any folder", flat(facets.folders).map((one) => [one.path, `${one.label} · ${one.count}`]), query.under), said("under"))),
-    facets.cameras.length > 0 && cameras(facets.cameras, query, change),
-    facets.kinds.video > 0 && field("Kind", on(picker("kind", "Photos and videos", counted(facets.kinds, (key) => KINDS[key]), query.kind), said("kind"))),
-    field("Orientation", on(picker("orientation", "Any", counted(facets.orientations, capital), query.orientation), said("orientation"))),
-    field("Size", on(picker("size", "Any", counted(facets.sizes, (key) => SIZES[key] ?? key), query.size), said("size"))),
-    ...facets.columns.map((column) => ofColumn(column, query, change)),
-  ] : [field("In folder", make("input", { name: "under", maxlength: 500, value: query.under, onchange: said("under") }))];
-  const less = make("input", { id: "not", name: "not", maxlength: 500, placeholder: "grass", value: query.not, onchange: said("not") });
-  const text = make("input", { id: "text", name: "text", maxlength: 500, placeholder: "exit", value: query.text, onchange: said("text"), title: "Words written in the photo, in any spelling; lond* is the start of a word" });
-  const sure = on(picker("sure", "Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"]), query.sure), said("sure"));
+  const panel = $("panel");
+  if (!panel.childElementCount) panel.append(make("div.sets"), ...always(server, change));
+  const sets = panel.firstElementChild;
+  const wanted = JSON.stringify([facets, query.camera.filter((name) => !facets?.cameras.some((one) => one.name === name))]);
+  const draw = () => {
+    if (wanted === drawn) return;
+    drawn = wanted;
+    for (const control of controls.keys()) if (sets.contains(control)) controls.delete(control);
+    redrawn(sets, () => sets.replaceChildren(...pickers(query, facets, change).filter(Boolean)));
+    show(query);
+  };
+  if (typing(sets) && now && wanted !== drawn) panel.addEventListener("focusout", () => afterClick(() => filterPanel({ query: now, facets, server, change })), { once: true });
+  else draw();
+  show(query);
+}
+
+/** A field of text, a date or a picker; `asks` is called with what is chosen, or typed: after the click that ended that. */
+function asking(name, control, asks) {
+  control.name = name;
+  control.addEventListener("change", () => {
+    const { value, type } = control;
+    if (type === "date" && value && value < "1000") return; // its year is still being typed
+    if (control.options) asks(value);
+    else afterClick(() => asks(value));
+  });
+  return control;
+}
+
+/** One of them for one part of the query. */
+const part = (name, change, control) => follows(asking(name, control, (value) => change({ [name]: value })), (query) => query[name]);
+
+/** What is there whatever photos there are. */
+function always(server, change) {
+  const input = (name, given) => part(name, change, make("input", { id: name, maxlength: 500, ...given }));
+  const sure = part("sure", change, picker("Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"])));
   sure.id = "sure";
-  if (query.sure && !SURE[query.sure]) sure.selectedOptions[0].textContent = `At least ${query.sure} %`;
-  sure.disabled = Boolean(query.q || query.text || query.not || query.like || query.upload) && !judged(query);
-  const where = make("input", { id: "where", name: "where", maxlength: 500, placeholder: "width >= 800 and date > 2024-05", spellcheck: "false", value: query.where, onchange: said("where"), "aria-describedby": "names" });
-  const fold = make("input", { type: "checkbox", name: "group", checked: query.group, onchange: (event) => change({ group: event.target.checked }) });
-  $("panel").replaceChildren(...[
-    ...sets, server.text && field("Written in it", text), field("Less of", less), server.calibrated && field("How sure", sure), field("Where", where, ".wide"),
+  const fold = follows(make("input", { type: "checkbox", name: "group", onchange: (event) => change({ group: event.target.checked }) }), (query) => query.group);
+  return [
+    server.text && field("Written in it", input("text", { placeholder: "exit", title: "Words written in the photo, in any spelling; lond* is the start of a word" })),
+    field("Less of", input("not", { placeholder: "grass" })),
+    server.calibrated && field("How sure", sure),
+    field("Where", input("where", { placeholder: "width >= 800 and date > 2024-05", spellcheck: "false", "aria-describedby": "names" }), ".wide"),
     make("label.tick", {}, fold, "Fold near-duplicates"),
-    make("p.help", { id: "names" }, `Where: conditions joined by “and”, on ${server.names.join(", ")}.`)].filter(Boolean));
+    make("p.help", { id: "names" }, `Where: conditions joined by “and”, on ${server.names.join(", ")}.`)].filter(Boolean);
+}
+
+/** Pickers of what there is. */
+function pickers(query, facets, change) {
+  if (!facets) return [field("In folder", part("under", change, make("input", { maxlength: 500 })))];
+  const counted = (found, text) => Object.entries(found ?? {}).map(([key, count]) => [key, `${text(key)} · ${count.toLocaleString("en")}`]);
+  const date = (name, text) => field(text, part(name, change, make("input", { type: "date", min: facets.first, max: facets.last })));
+  const pick = (name, text, none, options) => field(text, part(name, change, picker(none, options)));
+  return [
+    date("since", "From"), date("until", "Until"),
+    facets.folders.length > 0 && pick("under", "Folder", "Any folder", flat(facets.folders).map((one) => [one.path, `${one.label} · ${one.count}`])),
+    facets.cameras.length > 0 && cameras(facets.cameras, query, change),
+    facets.kinds.video > 0 && pick("kind", "Kind", "Photos and videos", counted(facets.kinds, (key) => KINDS[key])),
+    pick("orientation", "Orientation", "Any", counted(facets.orientations, capital)),
+    pick("size", "Size", "Any", counted(facets.sizes, (key) => SIZES[key] ?? key)),
+    ...facets.columns.map((column) => ofColumn(column, change)),
+  ];
 }
 
 function cameras(found, query, change) {
-  const box = (one) => make("label.tick", {}, make("input", {
-    type: "checkbox", name: "camera", value: one.name, checked: query.camera.includes(one.name),
-    onchange: (event) => change({ camera: event.target.checked ? [...query.camera, one.name] : query.camera.filter((other) => other !== one.name) }),
-  }), `${one.name} · ${one.count.toLocaleString("en")}`);
+  const box = (one) => make("label.tick", {}, follows(make("input", {
+    type: "checkbox", name: "camera", value: one.name,
+    onchange: (event) => change({ camera: event.target.checked ? [...now.camera, one.name] : now.camera.filter((other) => other !== one.name) }),
+  }), (of) => of.camera.includes(one.name)), `${one.name} · ${one.count.toLocaleString("en")}`);
   const missing = query.camera.filter((name) => !found.some((one) => one.name === name)).map((name) => ({ name, count: 0 }));
   return make("fieldset.cameras", {}, make("legend", {}, "Camera"), make("div.options", { tabindex: "0", role: "group", "aria-label": "Cameras" }, ...[...found, ...missing].map(box)));
 }
 
 /** A picker of a metadata column: its values, or a field where there are too many. */
-function ofColumn(column, query, change) {
-  const value = query.columns[column.name] ?? "";
-  const set = (event) => {
-    const { [column.name]: _, ...others } = query.columns;
-    change({ columns: event.target.value === "" ? others : { ...others, [column.name]: event.target.value } });
-  };
-  if (column.values?.length) {
-    const select = picker(`column-${column.name}`, "Any", column.values.map((one) => [String(one.value), `${one.value} · ${one.count.toLocaleString("en")}`]), value);
-    select.addEventListener("change", set);
-    return field(capital(column.name), select);
-  }
+function ofColumn(column, change) {
   const range = column.kind === "number" && column.least !== null ? `${column.least} to ${column.most}` : "";
-  return field(capital(column.name), make("input", { name: `column-${column.name}`, value, placeholder: range, onchange: set }));
+  const control = column.values?.length ? picker("Any", column.values.map((one) => [String(one.value), `${one.value} · ${one.count.toLocaleString("en")}`])) : make("input", { placeholder: range });
+  asking(`column-${column.name}`, control, (value) => {
+    const { [column.name]: _, ...others } = now.columns;
+    change({ columns: value === "" ? others : { ...others, [column.name]: value } });
+  });
+  return field(capital(column.name), follows(control, (query) => query.columns[column.name] ?? ""));
 }
 
 /** The filters that are set, each with a way to take it off. */

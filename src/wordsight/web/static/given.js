@@ -7,10 +7,15 @@ import { kept } from "./query.js";
 import { tools } from "./region.js";
 import { done } from "./situation.js";
 
+let shown = ""; // what was shown last: what is said of it stays
+
 /** Show it, or nothing; `ask` is called with a change of the query. */
 export function showGiven(query, { server, ask }) {
   const file = query.upload ? kept(query.upload) : null;
   const place = $("given");
+  const wanted = JSON.stringify([query.like, query.upload, query.box, query.q]);
+  if (wanted === shown && place.childElementCount) return;
+  shown = wanted;
   for (const old of place.querySelectorAll("img")) if (old.src.startsWith("blob:")) URL.revokeObjectURL(old.src);
   place.hidden = !query.like && !file;
   $("q").placeholder = place.hidden ? "What is in the photo?" : "and what else?";

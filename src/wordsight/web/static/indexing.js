@@ -34,6 +34,11 @@ export async function addPhotos({ folders, done }) {
       said.textContent = error.message;
     }
   }
+  /** Look later again, whatever happens meanwhile. */
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(() => look().catch((error) => { said.textContent = error.message; later(); }), EVERY);
+  }
   async function look() {
     clearTimeout(timer);
     const now = await indexing();
@@ -45,7 +50,7 @@ export async function addPhotos({ folders, done }) {
     said.textContent = told(now);
     said.className = now.state === "failed" ? "wrong" : "";
     list(now.broken ?? []);
-    if (running) timer = setTimeout(() => look().catch(() => {}), EVERY);
+    if (running) later();
     if (was === "running" && !running) { toast(now.message || "The photos are added."); done(); }
     was = now.state;
   }

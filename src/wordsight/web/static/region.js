@@ -50,13 +50,16 @@ export function tools(frame, { subject, can, searchBy, boxOf = () => null, chose
   const begins = (event) => armed || event.shiftKey || draws(event);
   draggable(frame, chose, begins);
 
+  let last = null; // the question whose answer is wanted
   async function say() {
-    told.replaceChildren(make("p.help", {}, "Looking…"));
+    const mine = (last = { box });
+    const tell = (...answer) => { if (last === mine) told.replaceChildren(...answer); };
+    tell(make("p.help", {}, "Looking…"));
     try {
-      const found = await caption({ ...subject, box });
-      told.replaceChildren(...lists(found, frame, box ? "In this region" : "In its regions"));
+      const found = await caption({ ...subject, box: mine.box });
+      tell(...lists(found, frame, mine.box ? "In this region" : "In its regions"));
     } catch (error) {
-      told.replaceChildren(make("p.wrong", {}, error.message));
+      tell(make("p.wrong", {}, error.message));
     }
   }
 

@@ -35,6 +35,12 @@ export function selectionOf(grid, { content, changed }) {
     set(next);
   }
   const all = () => set(new Set(content().numbers));
+  /** Take out those that are not there any more. */
+  const only = (numbers) => {
+    const there = new Set(numbers);
+    if ([...chosen].some((number) => !there.has(number))) set(new Set([...chosen].filter((number) => there.has(number))));
+    anchor = null;
+  };
   const clear = () => { anchor = null; base = new Set(); if (chosen.size) set(new Set()); };
 
   let dragged = false;
@@ -84,7 +90,7 @@ export function selectionOf(grid, { content, changed }) {
   });
   held(grid, (index) => { dragged = true; toggle(index); });
   addEventListener("pointerdown", () => { dragged = false; }, true);
-  return { has, toggle, range, all, clear, numbers: () => [...chosen], size: () => chosen.size };
+  return { has, toggle, range, all, clear, only, numbers: () => [...chosen], size: () => chosen.size };
 }
 
 /** A mouse that drags a rectangle over the tiles; `over` gets the indices of those that it touches. */

@@ -76,7 +76,9 @@ export function sidebar({ query, facets, albums, pictures, broken, go, address, 
 
 /** What can be done with the open album, above its photos. */
 export function albumHead(album, { renew, leave }) {
-  const tried = (act) => async () => { try { await act(); } catch (error) { toast(error.message, true); } };
+  const tried = (act) => async () => {
+    try { await act(); } catch (error) { toast(error.message, true); await renew(); } // it may be gone
+  };
   const rename = tried(async () => {
     const name = await askName("Rename the album", { value: album.name, yes: "Rename" });
     if (!name) return;
@@ -86,8 +88,8 @@ export function albumHead(album, { renew, leave }) {
   const remove = tried(async () => {
     if (!await confirmed(`Delete the album “${album.name}”?`, "The photos and their files stay.", "Delete")) return;
     await deleteAlbum(album.id);
-    await renew();
     leave();
+    await renew();
   });
   const file = (format) => make("a.button", { href: albumFile(album.id, format), download: true }, `Export ${format.toUpperCase()}`);
   return [

@@ -48,7 +48,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
    * whether it is of a video, and the second where that was paused or null.
    */
   function show(given) {
-    const { hit, ratio, words, colours, place, before, after } = given;
+    const { hit, ratio, words, colours, place, before, after, from } = given;
     number = given.number;
     const focus = (dialog.open && document.activeElement?.dataset.keep) || (given.video ? "play" : "close");
     zoom?.free();
@@ -62,7 +62,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     const stage = make("div.stage", {}, frame,
       control("before", "left", "Previous", "Previous (←)", () => step(-1), !before), control("after", "right", "Next", "Next (→)", () => step(1), !after));
     player = given.video ? play(stage, hit) : null;
-    if (given.from) (player ??= play(stage, hit)).play(given.from, { paused: true });
+    if (from) player?.play(from, { paused: true });
     const kit = tools(frame, {
       subject: { number }, can, boxOf: (mark) => marks[mark].box, searchBy: (box) => searchBy(number, box),
       draws: (event) => event.pointerType === "mouse" && zoom.scale() === 1,
@@ -83,7 +83,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     image.addEventListener("load", () => { if (image.naturalWidth) mine.shape(image.naturalWidth / image.naturalHeight); });
     const wanted = dialog.querySelector(`[data-keep="${focus}"]:not(:disabled)`) ?? dialog.querySelector(".close");
     wanted.focus({ preventScroll: true });
-    fill(number, { hit, title, rest, image, stage });
+    fill(number, { hit, title, rest, image, stage, from });
   }
 
   function play(stage, hit) {
@@ -91,7 +91,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     return playerOf(stage, { number: of, time: hit?.time ?? null, told: (second) => { if (number === of) paused(of, second); } });
   }
 
-  async function fill(of, { hit, title, rest, image, stage }) {
+  async function fill(of, { hit, title, rest, image, stage, from = null }) {
     loading.abort();
     const mine = (loading = new AbortController());
     try {
@@ -99,7 +99,10 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
       title.textContent = called(found);
       dialog.setAttribute("aria-label", called(found));
       if (!hit) image.alt = called(found);
-      if (found.time !== null) (player ??= play(stage, hit)).begin(found.time);
+      if (found.time !== null) {
+        if (!player) { player = play(stage, hit); if (from) player.play(from, { paused: true }); }
+        player.begin(found.time);
+      }
       rest.replaceChildren(...[
         buttons(found, { can, changed: async () => { await changed(); if (number === of) fill(of, { hit, title, rest, image, stage }); } }),
         facts(found, albumOf), hit && moments(hit, openOther, thumb), hit && alike(hit, openOther)].filter(Boolean));
@@ -117,6 +120,13 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     return [make("div.evidence", {}, ...[sureness(hit), hit.words.length > 0 && chips(hit, words, marks, light), phrases(item, marks, kit), why(hit)].filter(Boolean))];
   }
 
+  /** What there is beside the photo. */
+  function beside({ before, after }) {
+    if (number === null) return;
+    dialog.querySelector(".before").disabled = !before;
+    dialog.querySelector(".after").disabled = !after;
+  }
+
   function hide() {
     loading.abort();
     zoom?.free();
@@ -126,7 +136,7 @@ export function viewer({ step, leave, searchBy, show: openOther, albumOf, change
     if (dialog.open) dialog.close();
     dialog.replaceChildren();
   }
-  return { show, hide, number: () => number };
+  return { show, hide, beside, number: () => number };
 }
 
 /** The name of a photo, or of a video with the time of its frame. */
