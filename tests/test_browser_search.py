@@ -16,7 +16,7 @@ def test_a_sentence_finds_photos_and_back_comes_back_to_where_it_was(page: Any, 
     assert first.locator("img").get_attribute("alt").startswith(wanted[0])
     assert not re.search(r"\d[.,]\d|%", first.inner_text())
     expect(page.locator("#legend")).to_have_text("a red circle and a blue square".replace(" ", ""))
-    page.set_viewport_size({"width": 500, "height": 400})
+    page.set_viewport_size({"width": 500, "height": 450})
     page.evaluate("scrollTo(0, 300)")
     page.wait_for_timeout(400)
     ask(page, "a star")
