@@ -44,8 +44,9 @@ export function toAddress(query, photo = null, time = null) {
   return text ? `${location.pathname}?${text}` : location.pathname;
 }
 
+/** Keep a file; gives a name that no other has, not even one from before a reload. */
 export function keep(file) {
-  const name = `${files.size + 1}-${file.name || "picture"}`;
+  const name = `${Math.random().toString(36).slice(2)}-${file.name || "picture"}`;
   files.set(name, file);
   return name;
 }
