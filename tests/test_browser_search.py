@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from browsing import SENTENCE, altered, ask, expect, found, names, opacity, until
 
 
@@ -165,6 +167,13 @@ def test_how_sure_is_asked_only_of_a_sentence_alone(page: Any) -> None:
     expect(page.locator("#sure")).to_be_disabled()
     expect(page.locator("#set")).to_have_text(" · 1")
     expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.parametrize("sure", ["abc", "-5", "101"])
+def test_an_address_with_no_share_of_certainty_asks_for_none(page: Any, sure: str) -> None:
+    page.goto(f"/?q=a+star&sure={sure}")
+    expect(page.locator("#status")).to_contain_text("best first")
+    expect(page.locator("#chosen")).to_be_hidden()
 
 
 def test_who_is_faster_than_the_script_searches_too(page: Any) -> None:
