@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browsing import SENTENCE, ask, complaints, expect, opened, seen, served, until
+from browsing import SENTENCE, altered, ask, complaints, expect, opened, seen, served, until
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
 
@@ -53,6 +53,25 @@ def test_no_screen_needs_scrolling_sideways(page: Any, wide: int) -> None:
         page.evaluate("[document.documentElement.scrollWidth, document.querySelector('#view').scrollWidth]")
         == [pytest.approx(wide, abs=16)] * 2
     )
+
+
+def test_long_words_need_no_scrolling_sideways(page: Any) -> None:
+    word = 5 * "Donaudampfschifffahrtsgesellschaft"
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"/?not={word}&where=width+>+1+and+height+>+1+and+bytes+>+1+and+width+>+2+and+height+>+2")
+    expect(page.locator("#notice")).to_contain_text(word)
+    page.evaluate("text => import('./ask.js').then(({ toast }) => toast(text))", word)
+    wide = "([...document.querySelectorAll('html, #toast')].every((one) => one.scrollWidth <= one.offsetWidth))"
+    assert page.evaluate(wide)
+
+
+@pytest.mark.parametrize("wide", [320, 375])
+def test_the_head_of_a_phone_has_two_rows(page: Any, wide: int) -> None:
+    altered(page, lambda said: said.update(sketches=True), "**/api/v1/info")
+    page.set_viewport_size({"width": wide, "height": 740})
+    page.reload()
+    expect(page.locator("#draw")).to_be_visible()
+    assert page.locator("#top").bounding_box()["height"] < 120
 
 
 def test_who_wants_no_motion_gets_none(browser: Any, address: str) -> None:

@@ -53,7 +53,11 @@ def test_the_timeline_leads_to_a_month(page: Any) -> None:
     expect(timeline).to_have_attribute("aria-valuetext", "November 2024")
     timeline.press("End")
     expect(timeline).to_have_attribute("aria-valuetext", re.compile("2023"))
-    area = timeline.bounding_box()
+    area, place = timeline.bounding_box(), page.evaluate("scrollY")
+    page.mouse.move(area["x"] + 20, area["y"] + area["height"] / 3)
+    page.mouse.down(button="right")
+    page.mouse.up(button="right")
+    assert page.evaluate("scrollY") == place
     page.mouse.move(area["x"] + 20, area["y"] + 5)
     page.mouse.down()
     page.mouse.move(area["x"] + 20, area["y"] + area["height"] / 2, steps=4)

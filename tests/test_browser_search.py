@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from browsing import SENTENCE, altered, ask, expect, found, names, opacity, until
 
 
@@ -16,7 +18,7 @@ def test_a_sentence_finds_photos_and_back_comes_back_to_where_it_was(page: Any, 
     assert first.locator("img").get_attribute("alt").startswith(wanted[0])
     assert not re.search(r"\d[.,]\d|%", first.inner_text())
     expect(page.locator("#legend")).to_have_text("a red circle and a blue square".replace(" ", ""))
-    page.set_viewport_size({"width": 500, "height": 400})
+    page.set_viewport_size({"width": 500, "height": 450})
     page.evaluate("scrollTo(0, 300)")
     page.wait_for_timeout(400)
     ask(page, "a star")
@@ -165,6 +167,13 @@ def test_how_sure_is_asked_only_of_a_sentence_alone(page: Any) -> None:
     expect(page.locator("#sure")).to_be_disabled()
     expect(page.locator("#set")).to_have_text(" · 1")
     expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.parametrize("sure", ["abc", "-5", "101"])
+def test_an_address_with_no_share_of_certainty_asks_for_none(page: Any, sure: str) -> None:
+    page.goto(f"/?q=a+star&sure={sure}")
+    expect(page.locator("#status")).to_contain_text("best first")
+    expect(page.locator("#chosen")).to_be_hidden()
 
 
 def test_who_is_faster_than_the_script_searches_too(page: Any) -> None:

@@ -40,6 +40,11 @@ def test_filters_are_picked_and_taken_off(page: Any) -> None:
     expect(page.locator("#chosen button")).to_have_count(2)
 
 
+def test_what_is_no_day_is_shown_as_it_was_given(page: Any) -> None:
+    page.goto("/?since=0002-01-17&until=2024-13-40")
+    expect(page.locator("#chosen button")).to_have_text(["From 0002-01-17 ×", "Until 2024-13-40 ×"])
+
+
 def test_a_folder_is_picked_in_the_tree(page: Any) -> None:
     side = page.get_by_role("navigation", name="Albums and folders")
     side.get_by_role("link", name="pictures").click()

@@ -68,6 +68,30 @@ def test_two_fingers_zoom_and_one_moves_what_is_zoomed(browser: Any, address: st
         assert page.evaluate("visualViewport.scale") == 1  # the page itself is not zoomed
 
 
+def test_the_bar_of_selected_photos_fits_a_phone(browser: Any, address: str) -> None:
+    with opened(browser, address, **{**PHONE, "viewport": {"width": 320, "height": 640}}) as page:
+        album = page.request.post("/api/v1/albums", data={"name": "Small", "numbers": [1, 2]}).json()["id"]
+        page.goto(f"/?album={album}")
+        page.locator("#grid .check").first.click(force=True)
+        bar = page.locator("#actions")
+        expect(bar.get_by_role("button", name="Remove from album")).to_be_visible()
+        area = bar.bounding_box()
+        for button in bar.get_by_role("button").all():
+            box = button.bounding_box()
+            assert area["x"] <= box["x"] and box["x"] + box["width"] <= area["x"] + area["width"] <= 320
+        page.request.delete(f"/api/v1/albums/{album}")
+
+
+def test_a_phone_on_its_side_has_room_for_photos(browser: Any, address: str) -> None:
+    with opened(browser, address, **{**PHONE, "viewport": {"width": 740, "height": 360}}) as page:
+        seen(page, 3)
+        page.evaluate("scrollTo(0, 200)")
+        assert page.locator("#top").bounding_box()["y"] == -200
+        page.locator("#grid a.open").nth(5).tap()
+        last, title = page.locator("#view .of-panel").bounding_box(), page.locator("#view .aside h2").bounding_box()
+        assert last["x"] + last["width"] <= title["x"]
+
+
 def test_a_long_press_selects_and_a_swipe_or_a_tap_does_not(browser: Any, address: str) -> None:
     with opened(browser, address, **PHONE) as page:
         seen(page, 3)

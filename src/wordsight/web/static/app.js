@@ -305,7 +305,7 @@ function wire() {
     left: () => { if (query.sketch) ask(NOTHING); },
   });
   furnish({ submit: (text) => ask({ q: text, sketch: null }), home: () => ask(NOTHING), add: () => addPhotos({ folders: server.folders, done: () => renew({ all: true }) }) });
-  suggesting({ submit: (text) => ask({ q: text }), examples: () => server.examples });
+  suggesting({ submit: (text) => ask({ q: text, sketch: null }), examples: () => server.examples });
   takesPictures({ server, notice, take: (file) => ask({ ...NOTHING, upload: queries.keep(file) }) });
   $("grid").addEventListener("click", (event) => {
     const tile = event.target.closest("a.open")?.closest(".tile");

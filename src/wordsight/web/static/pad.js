@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { icon } from "./icons.js";
+import { kept } from "./query.js";
 
 const SIDE = 512; // pixels of the drawing, across and down
 const THICK = [4, 8, 14]; // pixels of a line
@@ -14,8 +15,10 @@ const THICK = [4, 8, 14]; // pixels of a line
  */
 export function padIn(place, button, { can, drawn, left }) {
   const strokes = []; // each { width, points: [[x, y], ...] }
+  const drawings = new WeakMap(); // the strokes of each file that was made
+  let searched = null; // the file of the drawing that is searched by
   let pen = null;
-  const canvas = make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": "Draw here what the photo shows" });
+  const canvas = make("canvas", { width: SIDE, height: SIDE, tabindex: -1, role: "img", "aria-label": "Draw here what the photo shows" });
   const paper = canvas.getContext("2d");
   const thickness = make("input", { type: "range", min: 0, max: THICK.length - 1, value: 1, "aria-label": "Thickness of the pen" });
   const undo = make("button", { type: "button", onclick: () => { strokes.pop(); changed(); } }, icon("undo"), "Undo");
@@ -31,6 +34,7 @@ export function padIn(place, button, { can, drawn, left }) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || pen) return;
     event.preventDefault();
+    canvas.focus({ preventScroll: true }); // for the keys
     canvas.setPointerCapture(event.pointerId);
     pen = { id: event.pointerId, width: THICK[thickness.value], points: [at(event)] };
     strokes.push(pen);
@@ -73,7 +77,13 @@ export function padIn(place, button, { can, drawn, left }) {
   function changed() {
     paint();
     if (!strokes.length) return drawn(null);
-    canvas.toBlob((blob) => drawn(new File([blob], "drawing.png", { type: "image/png" })), "image/png");
+    const now = [...strokes];
+    canvas.toBlob((blob) => {
+      if (!strokes.length) return; // closed meanwhile
+      searched = new File([blob], "drawing.png", { type: "image/png" });
+      drawings.set(searched, now);
+      drawn(searched);
+    }, "image/png");
   }
 
   function open(on) {
@@ -83,7 +93,16 @@ export function padIn(place, button, { can, drawn, left }) {
   }
 
   return {
-    /** Open the pad where a drawing is searched by. */
-    show(name) { if (name && can && place.hidden) open(true); },
+    /** Show the drawing that is searched by; where something else is, no drawing is left open. */
+    show(name) {
+      const file = kept(name);
+      if (file !== searched) {
+        searched = file;
+        if (!name && strokes.length) open(false);
+        strokes.splice(0, Infinity, ...(drawings.get(file) ?? []));
+        paint();
+      }
+      if (name && can && place.hidden) open(true);
+    },
   };
 }

@@ -17,11 +17,13 @@ export const NO_FILTER = Object.freeze(Object.fromEntries(
 export function fromAddress(search = location.search) {
   const given = new URLSearchParams(search);
   const box = (given.get("box") ?? "").split(",").map(Number);
+  const sure = given.get("sure")?.trim();
   const number = (name) => { const value = Number(given.get(name)); return Number.isInteger(value) && value > 0 ? value : null; };
   const columns = given.getAll("column").filter((one) => one.includes(":")).map((one) => [one.slice(0, one.indexOf(":")), one.slice(one.indexOf(":") + 1)]);
   return {
     query: {
       ...Object.fromEntries(TEXTS.map((name) => [name, given.get(name) ?? ""])),
+      sure: sure && sure >= 0 && sure <= 100 ? String(+sure) : "",
       like: number("like"), upload: given.get("upload"), sketch: given.get("sketch"), album: number("album"),
       box: box.length === 4 && box.every(Number.isFinite) ? box : null,
       camera: given.getAll("camera"), columns: Object.fromEntries(columns), group: given.get("group") !== "0",
@@ -44,8 +46,9 @@ export function toAddress(query, photo = null, time = null) {
   return text ? `${location.pathname}?${text}` : location.pathname;
 }
 
+/** Keep a file; gives a name that no other has, not even one from before a reload. */
 export function keep(file) {
-  const name = `${files.size + 1}-${file.name || "picture"}`;
+  const name = `${Math.random().toString(36).slice(2)}-${file.name || "picture"}`;
   files.set(name, file);
   return name;
 }

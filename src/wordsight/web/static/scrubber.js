@@ -86,6 +86,7 @@ export function scrubberOf(grid) {
   }
 
   element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !event.isPrimary) return;
     dragging = true;
     element.classList.add("dragging");
     element.setPointerCapture(event.pointerId);
