@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,16 @@ def test_broken_pictures_are_skipped_and_listed(encoder: RegionEncoder, pictures
     assert torch.allclose(table.gather(torch.tensor([1])).features, encoder.encode([pictures[2]]).features, atol=1e-3)
     with pytest.raises(InputError, match="png"):
         cache.regions(pictures, on_broken="raise")
+
+
+def test_a_picture_is_not_taken_for_its_copy_that_is_called_a_video(
+    encoder: RegionEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(pictures[0], tmp_path / "copy.mp4"))
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    for files in ([copy, pictures[0]], [pictures[0], copy], [copy]):
+        table = cache.regions(files)
+        assert list(table.broken) == [copy], files
 
 
 def test_encoders_do_not_share_rows(encoder: RegionEncoder, pictures: list[Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from wordsight.cli.main import app
@@ -45,6 +46,40 @@ def test_a_drawing_does_not_replace_its_picture(photo: Path, trained: Path) -> N
     with pytest.raises(InputError, match="is itself read"):
         load(trained).align(photo, "a red circle").draw(photo, photo)
     assert run("ground", trained, photo, "a red circle", "-o", photo.parent / "new.png").exit_code == 0
+
+
+def test_no_result_replaces_a_part_of_a_run_or_another_file(photo: Path, trained: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(trained, tmp_path / "run"))
+    (own / "new.json").write_text("{}")
+    before = {file: file.read_bytes() for file in own.iterdir() if file.is_file()}
+    for name, why in (
+        ("config.json", "is a part of a run"),
+        ("certain.json", "is a part"),
+        ("new.json", "no captions"),
+    ):
+        result = run("caption", photo, "-o", own / name)
+        assert result.exit_code == 2 and why in result.stderr, name
+    assert {file: file.read_bytes() for file in own.iterdir() if file.is_file()} == before
+    for _ in range(2):  # the second replaces the first
+        assert run("caption", photo, "-o", own / "captions.json").exit_code == 0
+
+
+def test_a_name_too_long_for_a_file_is_one_sentence(photo: Path, trained: Path, world: Path, tmp_path: Path) -> None:
+    long = tmp_path / ("a" * 255)
+    commands = ("ground", trained, photo, "a red circle"), ("caption", photo), ("data", "convert", world)
+    for command, suffix in zip(commands, (".png", ".json", ".json"), strict=True):
+        result = run(*command, "-o", f"{long}{suffix}")
+        assert result.exit_code == 2 and "aaa" in result.stderr and "Traceback" not in result.output, command
+
+
+def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
+    bad = Path(os.fsdecode(b"caf\xe9"))
+    for name in (bad, Path("b")):
+        Image.new("RGB", (8, 8)).save(tmp_path / name.with_suffix(".png"))
+        (tmp_path / name.with_suffix(".txt")).write_text("a dog")
+    with pytest.raises(InputError, match=r"caf.*: a name that is not UTF-8"):
+        write_karpathy(load_dataset(tmp_path), tmp_path / "out" / "new.json")
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_drawings_do_not_replace_their_pictures_either(photo: Path) -> None:

@@ -112,6 +112,21 @@ def test_the_command_parses_a_dataset(dataset: Path, monkeypatch: pytest.MonkeyP
     assert len(load_parses(dataset)) == 2
 
 
+def test_parses_of_the_users_own_are_not_replaced(dataset: Path) -> None:
+    own = dataset / "captions.conllu"
+    own.write_text("# by hand\n")
+    with pytest.raises(InputError, match="was not made by this command"):
+        write_parses(load_dataset(dataset), Fake(), own)
+    assert own.read_text() == "# by hand\n"
+    for _ in range(2):
+        write_parses(load_dataset(dataset), Fake(), dataset / "new.conllu")
+    (dataset / "captions.csv").write_text("filepath,caption\na.png,!\nb.png,?\n")
+    before = (dataset / "new.conllu").read_text()
+    with pytest.raises(InputError, match="no caption has a word"):
+        write_parses(load_dataset(dataset), Fake(), dataset / "new.conllu")
+    assert (dataset / "new.conllu").read_text() == before
+
+
 def test_without_spacy_or_its_pipeline_a_sentence_says_so(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str, exclude: Iterable[str] = ()) -> None:
         raise OSError("[E050] Can't find model\nand more")

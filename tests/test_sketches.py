@@ -92,6 +92,9 @@ def test_a_table_of_pairs_is_read_and_names_the_line_without_a_photo(pairs: Path
     table.write_text(f"sketch,photo\n{line}{pairs}/sketch/p1-2.png,\n")
     with pytest.raises(InputError, match="line 3: a sketch without its photo"):
         load_sketches(table)
+    table.write_text(f'sketch,photo\n{line}"{"x" * 140_000}')
+    with pytest.raises(InputError, match=r"line 3: expected a photo and a sketch \(field larger"):
+        load_sketches(table)
     table.write_text(f"drawing,photo\n{line}")
     with pytest.raises(InputError, match="line 1: expected the columns `photo` and `sketch`"):
         load_sketches(table)

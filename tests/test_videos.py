@@ -393,3 +393,14 @@ def test_a_second_look_scores_frames_again(index: Index) -> None:
     again = wordsight.load(RUN, "cpu")
     for hit in index.search(ASK, reranker=again).hits:
         assert hit.reranked == pytest.approx(float(again.score([hit.open_image()], [ASK])[0, 0]), abs=1e-3)
+
+
+def test_a_part_of_a_video_is_grounded_and_drawn_over_no_video(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", "abc")
+    before = path.read_bytes()
+    part, out = f"{path}#t=2,3", tmp_path / "drawn.png"
+    assert run("ground", RUN, part, ASK, "-o", out)[0] == 0 and out.is_file()
+    code, _, why = run("ground", RUN, part, ASK, "-o", path)
+    assert code == 2 and "is itself read" in why and path.read_bytes() == before
+    code, _, why = run("caption", f"{path}#t=,2")
+    assert code == 2 and "expected #t=START,END in seconds" in why

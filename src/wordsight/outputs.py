@@ -6,17 +6,21 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 
+RUN = frozenset(("README.md", "certain.json", "config.json", "metrics.json", "recipe.toml", "vocabulary.json"))
+
 
 def require_unread(out: Path, read: Iterable[Path]) -> None:
-    """Check that a file to write is none of those that were read, under any name.
+    """Check that a file to write is none of those that were read, under any name, and no part of a run.
 
     Raises:
         InputError: it is one of them.
     """
-    if not out.exists():
+    if out.name in RUN and os.path.exists(out.parent / "config.json"):
+        raise InputError(f"{out}: is a part of a run; expected another file to write.")
+    if not os.path.exists(out):  # unlike pathlib, no name is too long for it
         return
     for path in read:
-        if path.exists() and os.path.samefile(out, path):
+        if os.path.exists(path) and os.path.samefile(out, path):
             raise InputError(f"{out}: is itself read, and would be replaced; expected another file to write.")
 
 

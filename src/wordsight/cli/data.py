@@ -63,14 +63,15 @@ def parse(
 ) -> None:
     """Parse the captions of a dataset, for the models that read dependency trees."""
     from wordsight.data.load import load_dataset
-    from wordsight.data.parse_captions import MODEL, load_parser, write_parses
+    from wordsight.data.parse_captions import MODEL, check_parses, load_parser, write_parses
     from wordsight.data.parses import NAME
     from wordsight.progress import Progress
 
     if out and out.suffix.lower() != ".conllu":
         raise InputError(f"{out}: expected a name that ends in .conllu.")
-    parser, dataset = load_parser(model or MODEL), load_dataset(data)
-    file = out or dataset.root / NAME
+    dataset = load_dataset(data)
+    check_parses(file := out or dataset.root / NAME)
+    parser = load_parser(model or MODEL)
     with Progress().task("captions") as count:
         parsed = write_parses(dataset, parser, file, count)
     print_result({"out": str(file), "captions": parsed}, f"{file}: {parsed:,} captions", as_json)

@@ -91,6 +91,8 @@ def ground(
     from wordsight.matching.segments import BETA
     from wordsight.outputs import require_unread
     from wordsight.runs.aligner import load
+    from wordsight.text.tokens import tokenise
+    from wordsight.vision.fragments import fragment
 
     if len(words) == 3 and model is None and not Path(words[0]).is_file():
         model, words = Path(words[0]), words[1:]
@@ -100,10 +102,10 @@ def ground(
             f"found {len(words)} words."
         )
     picture, sentence = Path(words[0]), words[1]
-    if not sentence.strip():
-        raise InputError("ground: the sentence is empty; say what to look for.")
+    if not tokenise(sentence):
+        raise InputError("ground: the sentence has no words; say what to look for.")
     if out:
-        require_unread(out, [picture])  # before the work
+        require_unread(out, [fragment(picture).file])  # before the work
     run = load(run_or_bundled(model, "align"), device)
     found = run.align(picture, sentence, beta=BETA if beta is None else beta)
     if out:

@@ -157,4 +157,4 @@ def _sentence(value: Any) -> str | None:
 def _missing(where: str, columns: Iterable[str], row: Iterable[str]) -> str:
     first, *others = columns
     there = ", ".join(printable(column[:40]) for column in islice(row, _LISTED)) or "none"
-    return f"{where}: expected a column '{first}' (or {', '.join(others)}), found only {there}."
+    return f"{where}: expected a column '{first}' (or {', '.join(others)}), found {there}."

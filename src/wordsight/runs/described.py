@@ -10,7 +10,7 @@ from PIL import Image
 from wordsight.captioning.captions import Caption, RegionCaption
 from wordsight.errors import InputError, printable
 from wordsight.matching.segments import BETA
-from wordsight.metrics.coco_results import check_copies, write_captions
+from wordsight.metrics.coco_results import check_copies, check_results, write_captions
 from wordsight.outputs import require_unread
 from wordsight.reports.attention_maps import draw_attention
 from wordsight.reports.draw import draw_regions, picture_format, save
@@ -54,11 +54,14 @@ class Described:
         return {"pictures": pictures, "broken": {str(path): why for path, why in self.broken.items()}}
 
     def _times(self, path: Path) -> dict[str, float]:
-        """`start` and `end` of a clip or a part of one, in seconds; empty for a picture."""
+        """`start` and `end` of a clip or a part of one, in seconds; empty for a picture, or if it went meanwhile."""
         part = fragment(path)
         if part.whole and not is_video(path) and not self.describer.encoder.settings.frames:
             return {}
-        return {"start": round(part.start, 3), "end": round(part.start + length(path), 3)}
+        try:
+            return {"start": round(part.start, 3), "end": round(part.start + length(path), 3)}
+        except InputError:  # the file is not there any more, or not the same
+            return {}
 
     def __str__(self) -> str:
         """Each path, then a line per caption: its confidence, and its times in the clip or its box in percent."""
@@ -125,11 +128,12 @@ def check_out(out: Path, pictures: Iterable[Path], *, regions: bool, words: bool
 
     Raises:
         InputError: the name has the wrong suffix, there is not exactly one picture to draw, or `out` or copies
-            beside it (`check_copies`) would replace pictures of the user's.
+            beside it (`check_copies`) would replace other files of the user's.
     """
     files = {fragment(path).file for path in pictures}
     require_unread(out, files)
     if not regions and out.suffix.lower() == ".json":
+        check_results(out)
         return check_copies(out, files)
     if not regions and not words:
         raise InputError(

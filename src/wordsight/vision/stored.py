@@ -1,6 +1,7 @@
 """Records of a feature cache on disk, their checksums, and the hashes of pictures that serve as keys."""
 
 import hashlib
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,13 +91,16 @@ def hashes(pictures: Sequence[Path]) -> tuple[list[bytes], dict[Path, str]]:
 
 
 def _hash(path: Path) -> bytes | str:
-    """The hash of a file's bytes, or why it cannot be read."""
+    """The hash of a file's bytes, other for a video than for a picture of them; or why it cannot be read."""
     try:
         if is_video(path):
             with open_regular(path) as file:
-                return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
+                content = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+            content.update(b"video")
+            return content.digest()
         return hashlib.sha256(read_bytes(path, _LARGEST)).digest()
     except (FileNotFoundError, NotADirectoryError):
-        return "no such picture"
+        clip, mark, _ = str(path).rpartition("#t=")
+        return "expected #t=START,END in seconds" if mark and os.path.isfile(clip) else "no such picture"
     except OSError as error:
         return reason(error)

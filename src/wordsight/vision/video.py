@@ -239,7 +239,8 @@ def _container(path: Path, file: BinaryIO) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(file, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
-                raise InputError(f"{path}: has no pictures, only sound; expected a video.")
+                only = ", only sound" if container.streams.audio else ""
+                raise InputError(f"{path}: has no pictures{only}; expected a video.")
             stream = container.streams.video[0]
             pixels = (stream.width or 0) * (stream.height or 0)
             if pixels > MOST_PIXELS:
