@@ -157,3 +157,18 @@ def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained:
     assert code == 2 and "cut short" in err
     assert said("index", "build", copy, more[0])["refreshed"] == 1
     assert said("index", "verify", copy) == {"damaged": []}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense" * 1000])
+def test_a_catalogue_that_cannot_be_read_is_made_anew(index: Path, photos: Path, content: bytes | None) -> None:
+    copy = Path(shutil.copytree(index, photos.parent / "damaged"))
+    file = copy / "catalog.sqlite"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if content is None else content)
+    damaged = file.read_bytes()
+    code, _, err = run("search", copy, "a red circle")
+    assert code == 2 and "`wordsight index build`" in err
+    code, out, err = run("index", "build", copy, photos)
+    assert code == 0 and "6 pictures (" in out and "was damaged, and is kept as catalog.sqlite.damaged" in err
+    assert (copy / "catalog.sqlite.damaged").read_bytes() == damaged
+    assert said("index", "verify", copy) == {"damaged": []} and said("search", copy, "a red circle")["total"] == 6
+    shutil.rmtree(copy)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wordsight.bundled import say_bundled
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_text
 from wordsight.progress import Progress
 from wordsight.runs.caption_files import first_lines, fractions, pixels
 from wordsight.search.calibrate import CALIBRATE
+from wordsight.search.create import is_new
 from wordsight.search.frames import file_of, split
-from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
@@ -28,10 +29,12 @@ _WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
 def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: str) -> Index:
     """Create an index, if one of the pictures can be opened, or open the index that exists.
 
+    A new index of the bundled model says so; later commands do with `--verbose`.
+
     Raises:
         InputError: none of the pictures can be used, or as `Index.create`; nothing is created then.
     """
-    if not is_index(folder):
+    if new := is_new(folder):
         broken: list[str] = []
         for path in pictures:
             try:
@@ -44,7 +47,10 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
                 broken.append(str(error))
         else:
             raise _none(len(pictures), broken[0])
-    return Index.create(folder, model, device)
+    index = Index.create(folder, model, device)
+    if new and index.bundled:
+        say_bundled()
+    return index
 
 
 def build(

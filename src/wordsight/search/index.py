@@ -26,12 +26,12 @@ from wordsight.search.build import Builder
 from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
-from wordsight.search.create import BUSY, create
+from wordsight.search.create import BUSY, create, is_new
 from wordsight.search.find import find
 from wordsight.search.former import FormerNames, keywords
 from wordsight.search.frames import file_of
 from wordsight.search.gone import Gone
-from wordsight.search.identity import fingerprint, is_index, is_ours
+from wordsight.search.identity import fingerprint, is_ours
 from wordsight.search.index_folder import IndexFolder
 from wordsight.search.info import info, write_broken
 from wordsight.search.listing import listed_files
@@ -71,9 +71,7 @@ class Index(IndexFolder, FormerNames):
             InputError: the index cannot use the model or has another, or the folder is unusable or cannot be written.
         """
         folder = Path(folder)
-        if is_ours(folder) and (said := mend(folder, BUSY)):
-            Progress().say(said)
-        if not is_index(folder):
+        if is_new(folder):
             create(folder, None if run is None else Path(run), device)
         index = cls(folder, device)
         if run is not None and fingerprint(Path(run)) != index.facts["model"]:
