@@ -48,9 +48,11 @@ def test_a_drawing_does_not_replace_its_picture(photo: Path, trained: Path) -> N
 
 
 def test_other_drawings_do_not_replace_their_pictures_either(photo: Path) -> None:
-    before, hit = photo.read_bytes(), SimpleNamespace(path=photo)
-    with pytest.raises(InputError, match="is itself read"):
-        write_sheet(SimpleNamespace(hits=[hit], first=1), photo)  # type: ignore[arg-type]
+    before, other = photo.read_bytes(), photo.parent / "other.png"
+    for path, behind in ((photo, ()), (other, (SimpleNamespace(path=photo),))):  # a hit, and a near-duplicate of one
+        hit = SimpleNamespace(path=path, near_duplicates=behind)
+        with pytest.raises(InputError, match="is itself read"):
+            write_sheet(SimpleNamespace(hits=[hit], first=1), photo)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is itself read"):
         check_drawing(photo, [photo])
     assert photo.read_bytes() == before
