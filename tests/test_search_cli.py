@@ -256,3 +256,37 @@ def test_a_catalogue_that_cannot_be_read_is_made_anew(index: Path, photos: Path,
     assert (copy / "catalog.sqlite.damaged").read_bytes() == damaged
     assert said("index", "verify", copy) == {"damaged": []} and said("search", copy, "a red circle")["total"] == 6
     shutil.rmtree(copy)
+
+
+def test_a_build_that_fails_prunes_nothing_and_an_empty_folder_is_pruned(
+    photos: Path, trained: Path, tmp_path: Path
+) -> None:
+    (mine := tmp_path / "mine").mkdir()
+    first, second = (Path(shutil.copy(path, mine)) for path in sorted((photos / "deep").iterdir()))
+    index = tmp_path / "index"
+    build = ("index", "build", index)
+    said(*build, mine, "--model", trained, "--calibrate", "none")
+    first.unlink()
+    code, out, err = run(*build, tmp_path / "misspelt", "--prune")
+    assert (code, out) == (2, "") and "no such picture" in err
+    assert said("index", "info", index)["pictures"] == 2
+    second.unlink()
+    assert run(*build, mine)[0] == 2 and run(*build, mine, "--prune")[0] == 2
+    assert said(*build, mine, "--prune", "--force")["forgotten"] == 2
+    code, out, err = run("index", "build", tmp_path / "new", mine, "--prune")
+    assert (code, out) == (2, "") and "no index yet" in err and not (tmp_path / "new").exists()
+
+
+def test_what_a_build_reads_at_its_end_is_checked_at_its_beginning(index: Path, photos: Path, tmp_path: Path) -> None:
+    before = said("index", "info", index)
+    new = shutil.copy(min((photos / "deep").iterdir()), tmp_path / "new.jpg")
+    (table := tmp_path / "meta.csv").write_text("who,stars\nAnn,3\n")
+    for command, *wrong, says in (
+        ("build", "--meta", table, "expected a column 'path'"),
+        ("add", "--meta", table, "expected a column 'path'"),
+        ("build", "--calibrate", tmp_path / "none", "none"),
+    ):
+        for home in (index, tmp_path / "made"):
+            code, out, err = run("index", command, home, new, *wrong)
+            assert (code, out) == (2, "") and (says in err or command == "add") and not (tmp_path / "made").exists()
+    assert said("index", "info", index) == before

@@ -58,9 +58,10 @@ def build(
         raise InputError("--force: expected together with --prune.")
     if keep_shards and not ray:
         raise InputError("--keep-shards: expected together with --ray.")
-    paths = listed_files(pictures, sys.stdin.buffer)
+    paths = listed_files(pictures, sys.stdin.buffer, empty=prune)
+    index_files.require_usable(meta, calibrate)  # fails before anything is made
     if text:
-        text_reader()  # fails before anything is made
+        text_reader()
     if keep_shards:
         from wordsight.scale.build import keep_shards as keep
 
@@ -99,6 +100,7 @@ def add(
     from wordsight.search.index import Index
     from wordsight.search.listing import listed_files
 
+    index_files.require_usable(meta)
     done = index_files.build(
         opened(Index(index, device)), listed_files(pictures, sys.stdin.buffer), repair=False, meta=meta
     )

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.bundled import say_bundled
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_text
 from wordsight.progress import Progress
 from wordsight.runs.caption_files import first_lines, fractions, pixels
+from wordsight.runs.features import pictures_of
+from wordsight.runs.recipe import DataSettings
+from wordsight.search.annotations import read_meta
 from wordsight.search.calibrate import CALIBRATE
 from wordsight.search.create import is_new
 from wordsight.search.frames import file_of, split
@@ -35,6 +39,8 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
         InputError: none of the pictures can be used, or as `Index.create`; nothing is created then.
     """
     if new := is_new(folder):
+        if not pictures:
+            raise InputError(f"{folder}: no index yet, and no picture to make one of.")
         broken: list[str] = []
         for path in pictures:
             try:
@@ -51,6 +57,22 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
     if new and index.bundled:
         say_bundled()
     return index
+
+
+def require_usable(meta: Path | None, calibration: Path | None = None) -> None:
+    """Check, before a build, the files that are read after it.
+
+    Args:
+        meta: metadata of pictures.
+        calibration: the dataset to learn confidence from; or `none`.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    if meta:
+        read_meta(meta)
+    if calibration and calibration != Path("none"):
+        pictures_of(load_dataset(calibration), "val", DataSettings(str(calibration)))
 
 
 def build(
@@ -86,7 +108,7 @@ def build(
     """
     progress = progress or Progress()
     built = index.build(pictures, prune=prune, force=force, repair=repair, text=text, progress=progress)
-    if not built.done:
+    if not built.done and (built.broken or not prune):
         raise _none(len(built.broken), next(iter(built.broken.values()), "there is none."))
     lost = index.annotate(meta) if meta else []
     if lost:
