@@ -63,7 +63,10 @@ def search(
     rerank: Annotated[Path | None, typer.Option(metavar="RUN", help="Rank the first hits again with this run.")] = None,
     rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many hits --rerank ranks.")] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="SHEET.png", help="Draw the hits as a contact sheet.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="SHEET.png", help="Draw the hits as a contact sheet, in the format of its suffix."
+        ),
     ] = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Print each phrase with its box in percent.")] = False,
     pictures: Annotated[
