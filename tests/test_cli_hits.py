@@ -77,9 +77,14 @@ def test_scores_stand_where_no_confidence_is_known() -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_nothing_found_is_a_sentence(terminal: bool) -> None:
-    assert shown(found(), terminal=terminal) == "No picture matches.\n"
-    assert shown(found(total=3), terminal=terminal) == "There is no such page: 3 pictures match.\n"
+def test_nothing_found_is_a_sentence(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    for results, said in (
+        (found(), "No picture matches.\n"),
+        (found(total=3), "There is no such page: 3 pictures match.\n"),
+    ):
+        out = shown(results, terminal=terminal)
+        err = capsys.readouterr().err
+        assert (out, err) == ((said, "") if terminal else ("", said)), "a pipe gets hits and nothing else"
 
 
 def test_a_poor_match_is_said_beside_the_lines_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:

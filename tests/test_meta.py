@@ -155,6 +155,11 @@ def test_metadata_of_an_old_catalogue_stops_no_filter(tmp_path: Path) -> None:
     assert found(db, tmp_path, "x = 4") == [1]
 
 
+def test_a_column_where_there_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'foo' is no name that a filter knows; there are none\."):
+        filters.numbers(stored([{}]), Paths(tmp_path, ""), filters.Filter(columns={"foo": "bar"}))
+
+
 def test_a_pipe_is_no_metadata(tmp_path: Path) -> None:
     for name in ("m.csv", "m.json", "m.jsonl"):
         os.mkfifo(tmp_path / name)

@@ -83,9 +83,11 @@ def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_drawings_do_not_replace_their_pictures_either(photo: Path) -> None:
-    before, hit = photo.read_bytes(), SimpleNamespace(path=photo)
-    with pytest.raises(InputError, match="is itself read"):
-        write_sheet(SimpleNamespace(hits=[hit], first=1), photo)  # type: ignore[arg-type]
+    before, other = photo.read_bytes(), photo.parent / "other.png"
+    for path, behind in ((photo, ()), (other, (SimpleNamespace(path=photo),))):  # a hit, and a near-duplicate of one
+        hit = SimpleNamespace(path=path, near_duplicates=behind)
+        with pytest.raises(InputError, match="is itself read"):
+            write_sheet(SimpleNamespace(hits=[hit], first=1), photo)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is itself read"):
         check_drawing(photo, [photo])
     assert photo.read_bytes() == before

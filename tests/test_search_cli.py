@@ -1,6 +1,7 @@
 """`wordsight index` and `wordsight search` on the command line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_weights_pages_filters_and_folders(index: Path, photos: Path) -> None:
     assert [hit["rank"] for hit in both["hits"]] == [3, 4] and both["total"] == 6
     assert said("search", index, "a circle", "--under", photos / "deep")["total"] == 2
     assert said("search", index, "a circle", "--where", "path ~ '*/deep/*' and width > 1")["total"] == 2
-    assert run("search", index, "a circle", "--min-score", "99")[1] == "No picture matches.\n"
+    assert run("search", index, "a circle", "--min-score", "99") == (0, "", "No picture matches.\n")
 
 
 def test_dates_shapes_cameras_and_albums_choose_pictures(index: Path) -> None:
@@ -112,6 +113,89 @@ def test_captions_are_found_for_a_picture(index: Path, photos: Path, world: Path
         assert found[0]["score"] >= found[1]["score"]
     code, _, err = run("search", index, "a cross", "--captions", lines)
     assert code == 2 and "expected one --picture" in err
+
+
+def test_a_search_replaces_no_picture_that_it_reads_or_may_find(index: Path, photos: Path, tmp_path: Path) -> None:
+    query, clip = Path(shutil.copy(min((photos / "deep").iterdir()), tmp_path / "q.jpg")), tmp_path / "clip.mp4"
+    copied, shards, (last, *_) = tmp_path / "copied", tmp_path / "shards", sorted(photos.glob("*.*"))[::-1]
+    shutil.copytree(index, copied / "index")  # the index was moved away from its pictures
+    shutil.copytree(index, shards / "shard-00000")
+    clip.write_bytes(b"frames")
+    os.link(clip, pictured := tmp_path / "clip.jpg")
+    (linked := tmp_path / "linked").symlink_to(photos)
+    os.link(last, other := tmp_path / "other.jpg")
+    kept = {path: path.read_bytes() for path in (query, clip, last, photos / "broken.jpg")}
+    for *words, out, says in (
+        (index, "--picture", query, query, "is itself read"),
+        (index, "--picture", f"{clip}#t=7", pictured, "is itself read"),
+        (index, "--sketch", query, query, "is itself read"),
+        (index, "a red circle", "--top", "1", last, "is itself read"),
+        (index, "a red circle", "--min-score", "99", linked / last.name, "is itself read"),
+        (index, "a red circle", "--top", "1", other, "is itself read"),
+        (index, "a red circle", "--top", "1", photos / "broken.jpg", "is itself read"),
+        (copied / "index", "a red circle", "--top", "1", last, "is itself read"),
+        (shards, "a red circle", "--ray", "local", last, "is itself read"),
+        (index, "a red circle", linked / ".." / "index" / "thumbs" / "sheet.png", "is inside the index"),
+        (index, "a red circle", tmp_path / "sheet.txt", "expected a name that ends in"),
+    ):
+        code, stdout, err = run("search", *words, "-o", out)
+        assert (code, stdout) == (2, "") and says in err, (words, out, err)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_sheet_of_nothing_is_not_drawn_and_the_answer_is_given(index: Path, tmp_path: Path) -> None:
+    none = ("search", index, "a circle", "--min-score", "99", "-o", tmp_path / "sheet.png")
+    assert said(*none)["hits"] == [] and run(*none)[0] == 0
+    assert "sheet.png: not drawn" in run(*none)[2] and not (tmp_path / "sheet.png").exists()
+
+
+def test_a_very_flat_or_narrow_hit_is_drawn(trained: Path, tmp_path: Path) -> None:
+    for size in ((4000, 2), (2, 4000)):
+        Image.new("RGB", size, "red").save(tmp_path / f"{size[0]}.png")
+    index = tmp_path / "index"
+    said("index", "build", index, tmp_path / "4000.png", tmp_path / "2.png", "--model", trained, "--calibrate", "none")
+    assert len(said("search", index, "a red square", "-o", tmp_path / "sheet.jpg")["hits"]) == 2
+    assert Image.open(tmp_path / "sheet.jpg").width > 640
+
+
+def test_folders_and_paths_choose_pictures_wherever_the_index_is(index: Path, photos: Path, tmp_path: Path) -> None:
+    (linked := tmp_path / "linked").symlink_to(photos)
+    copied = Path(shutil.copytree(index, tmp_path / "far" / "index"))
+    for home in (index, copied):
+        assert {Path(hit["path"]).parent.parent for hit in said("search", home, "a circle")["hits"]} >= {photos}
+        for folder in (photos / "deep", linked / "deep"):
+            assert said("search", home, "a circle", "--under", folder)["total"] == 2
+        for path in (f"path ~ '{photos}/deep/*'", f"path = '{min((photos / 'deep').iterdir())}'"):
+            assert said("search", home, "a circle", "--where", path)["total"] == (2 if "~" in path else 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--where", "path = caf\udce9"), ("--under", "caf\udce9"), ("--camera", "caf\udce9")]
+)
+def test_filters_that_are_not_unicode_are_said(index: Path, option: str, value: str) -> None:
+    code, out, err = run("search", index, "a circle", option, value)
+    assert (code, out) == (2, "") and f"{option[2:]} {value!r}: expected UTF-8" in err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("-o", "x.png"),
+        ("--where", "width > 3"),
+        ("--under", "."),
+        ("--kind", "photo"),
+        ("--group",),
+        ("--frames",),
+        ("--page", "2"),
+        ("--min-score", "0"),
+        ("--min-confidence", "0"),
+        ("--rerank", "run"),
+        ("--boxes",),
+    ],
+)
+def test_what_lines_of_a_file_know_nothing_of_is_refused(index: Path, option: tuple[str, ...]) -> None:
+    code, out, err = run("search", index, "--picture", "a.jpg", "--captions", "lines.txt", *option)
+    assert (code, out) == (2, "") and f"--captions lines.txt: does not go with {option[0]}." in err
 
 
 @pytest.mark.parametrize(
@@ -157,3 +241,52 @@ def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained:
     assert code == 2 and "cut short" in err
     assert said("index", "build", copy, more[0])["refreshed"] == 1
     assert said("index", "verify", copy) == {"damaged": []}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense" * 1000])
+def test_a_catalogue_that_cannot_be_read_is_made_anew(index: Path, photos: Path, content: bytes | None) -> None:
+    copy = Path(shutil.copytree(index, photos.parent / "damaged"))
+    file = copy / "catalog.sqlite"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if content is None else content)
+    damaged = file.read_bytes()
+    code, _, err = run("search", copy, "a red circle")
+    assert code == 2 and "`wordsight index build`" in err
+    code, out, err = run("index", "build", copy, photos)
+    assert code == 0 and "6 pictures (" in out and "was damaged, and is kept as catalog.sqlite.damaged" in err
+    assert (copy / "catalog.sqlite.damaged").read_bytes() == damaged
+    assert said("index", "verify", copy) == {"damaged": []} and said("search", copy, "a red circle")["total"] == 6
+    shutil.rmtree(copy)
+
+
+def test_a_build_that_fails_prunes_nothing_and_an_empty_folder_is_pruned(
+    photos: Path, trained: Path, tmp_path: Path
+) -> None:
+    (mine := tmp_path / "mine").mkdir()
+    first, second = (Path(shutil.copy(path, mine)) for path in sorted((photos / "deep").iterdir()))
+    index = tmp_path / "index"
+    build = ("index", "build", index)
+    said(*build, mine, "--model", trained, "--calibrate", "none")
+    first.unlink()
+    code, out, err = run(*build, tmp_path / "misspelt", "--prune")
+    assert (code, out) == (2, "") and "no such picture" in err
+    assert said("index", "info", index)["pictures"] == 2
+    second.unlink()
+    assert run(*build, mine)[0] == 2 and run(*build, mine, "--prune")[0] == 2
+    assert said(*build, mine, "--prune", "--force")["forgotten"] == 2
+    code, out, err = run("index", "build", tmp_path / "new", mine, "--prune")
+    assert (code, out) == (2, "") and "no index yet" in err and not (tmp_path / "new").exists()
+
+
+def test_what_a_build_reads_at_its_end_is_checked_at_its_beginning(index: Path, photos: Path, tmp_path: Path) -> None:
+    before = said("index", "info", index)
+    new = shutil.copy(min((photos / "deep").iterdir()), tmp_path / "new.jpg")
+    (table := tmp_path / "meta.csv").write_text("who,stars\nAnn,3\n")
+    for command, *wrong, says in (
+        ("build", "--meta", table, "expected a column 'path'"),
+        ("add", "--meta", table, "expected a column 'path'"),
+        ("build", "--calibrate", tmp_path / "none", "none"),
+    ):
+        for home in (index, tmp_path / "made"):
+            code, out, err = run("index", command, home, new, *wrong)
+            assert (code, out) == (2, "") and (says in err or command == "add") and not (tmp_path / "made").exists()
+    assert said("index", "info", index) == before

@@ -83,13 +83,11 @@ def print_hits(found: "SearchResults", console: Console, *, boxes: bool = False)
     Args:
         found: the hits.
         console: where to print. On a terminal the hits are a table that fits its width; elsewhere they are one header
-            line and one line per hit, separated by tabs, without colours and never wrapped.
+            line and one line per hit, separated by tabs, without colours and never wrapped; messages are on stderr.
         boxes: print every phrase with its strength and its box in percent, not only where it is in words.
     """
     if message := _message(found):
-        (console if console.is_terminal or not found.hits else Console(stderr=True)).print(
-            Text(message), soft_wrap=True
-        )
+        (console if console.is_terminal else Console(stderr=True)).print(Text(message), soft_wrap=True)
     if not found.hits:
         return
     heads = _heads(found)
@@ -211,8 +209,10 @@ def show_found(
     from wordsight.search.contact_sheet import write_sheet
 
     tell_unknown(found.unknown, vocabulary)
-    if out:
+    if out and found.hits:
         write_sheet(found, out)
+    elif out:
+        print(f"wordsight: {printable(out)}: not drawn, as nothing was found.", file=sys.stderr)
     if as_json:
         print_result(found.to_json(), "", as_json)
     else:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from wordsight.bundled import say_bundled
 from wordsight.cli import compacting, stores
 from wordsight.cli.options import AllowHub, Device, IndexFolder, Json, Ray, command, opened, print_result
 from wordsight.errors import InputError
@@ -52,7 +51,6 @@ def build(
 ) -> None:
     """Make an index, or update it: add new pictures, refresh changed ones and repair damage."""
     from wordsight.cli import index_files
-    from wordsight.search.identity import is_index
     from wordsight.search.listing import listed_files
     from wordsight.vision.ocr import text_reader
 
@@ -60,9 +58,10 @@ def build(
         raise InputError("--force: expected together with --prune.")
     if keep_shards and not ray:
         raise InputError("--keep-shards: expected together with --ray.")
-    paths = listed_files(pictures, sys.stdin.buffer)
+    paths = listed_files(pictures, sys.stdin.buffer, empty=prune)
+    index_files.require_usable(meta, calibrate)  # fails before anything is made
     if text:
-        text_reader()  # fails before anything is made
+        text_reader()
     if keep_shards:
         from wordsight.scale.build import keep_shards as keep
 
@@ -70,10 +69,7 @@ def build(
             raise InputError("--keep-shards: goes with neither --prune nor --meta; use them on each shard.")
         kept = keep(ray, index, paths, run=model, device=device, text=text, calibration=calibrate)
         return print_result(kept, f"{index}: {kept['pictures']:,} pictures in {kept['shards']:,} shards", as_json)
-    new = not is_index(index)
     made = index_files.create(index, paths, model, device)
-    if new and made.bundled:  # printed once; later commands print it with --verbose
-        say_bundled()
     if compact:
         made.compact()
     asked = typer.confirm if sys.stdin.isatty() and not as_json else False
@@ -104,6 +100,7 @@ def add(
     from wordsight.search.index import Index
     from wordsight.search.listing import listed_files
 
+    index_files.require_usable(meta)
     done = index_files.build(
         opened(Index(index, device)), listed_files(pictures, sys.stdin.buffer), repair=False, meta=meta
     )

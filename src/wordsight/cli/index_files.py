@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wordsight.bundled import say_bundled
+from wordsight.data.load import load_dataset
 from wordsight.errors import InputError
 from wordsight.files import open_regular, read_text
 from wordsight.progress import Progress
 from wordsight.runs.caption_files import first_lines, fractions, pixels
+from wordsight.runs.features import pictures_of
+from wordsight.runs.recipe import DataSettings
+from wordsight.search.annotations import read_meta
 from wordsight.search.calibrate import CALIBRATE
+from wordsight.search.create import is_new
 from wordsight.search.frames import file_of, split
-from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
@@ -28,10 +33,14 @@ _WEIGHT = re.compile(r"(.*)\^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", re.DOTALL)
 def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: str) -> Index:
     """Create an index, if one of the pictures can be opened, or open the index that exists.
 
+    A new index of the bundled model says so; later commands do with `--verbose`.
+
     Raises:
         InputError: none of the pictures can be used, or as `Index.create`; nothing is created then.
     """
-    if not is_index(folder):
+    if new := is_new(folder):
+        if not pictures:
+            raise InputError(f"{folder}: no index yet, and no picture to make one of.")
         broken: list[str] = []
         for path in pictures:
             try:
@@ -44,7 +53,26 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
                 broken.append(str(error))
         else:
             raise _none(len(pictures), broken[0])
-    return Index.create(folder, model, device)
+    index = Index.create(folder, model, device)
+    if new and index.bundled:
+        say_bundled()
+    return index
+
+
+def require_usable(meta: Path | None, calibration: Path | None = None) -> None:
+    """Check, before a build, the files that are read after it.
+
+    Args:
+        meta: metadata of pictures.
+        calibration: the dataset to learn confidence from; or `none`.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    if meta:
+        read_meta(meta)
+    if calibration and calibration != Path("none"):
+        pictures_of(load_dataset(calibration), "val", DataSettings(str(calibration)))
 
 
 def build(
@@ -80,7 +108,7 @@ def build(
     """
     progress = progress or Progress()
     built = index.build(pictures, prune=prune, force=force, repair=repair, text=text, progress=progress)
-    if not built.done:
+    if not built.done and (built.broken or not prune):
         raise _none(len(built.broken), next(iter(built.broken.values()), "there is none."))
     lost = index.annotate(meta) if meta else []
     if lost:

@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
@@ -96,6 +96,21 @@ def opened(index: "Index") -> "Index":
 def say_model(model: object) -> None:
     """Print which model is used, on stderr."""
     print(f"model: {printable(model)}", file=sys.stderr)
+
+
+def refuse(option: str, others: Mapping[str, object], instead: str = "") -> None:
+    """Refuse options that do not go with another.
+
+    Args:
+        option: that other one.
+        others: the options by name, with their values; those that are empty were not given.
+        instead: what to do instead.
+
+    Raises:
+        InputError: one of `others` was given.
+    """
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"{option}: does not go with {', '.join(given)}{instead}.")
 
 
 def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """The command `wordsight search`."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wordsight.cli import stores
-from wordsight.cli.options import AllowHub, Device, Json, Ray, command, opened, print_result
+from wordsight.cli.options import AllowHub, Device, Json, Ray, command, opened, print_result, refuse
 from wordsight.errors import InputError
 
 
@@ -62,7 +63,10 @@ def search(
     rerank: Annotated[Path | None, typer.Option(metavar="RUN", help="Rank the first hits again with this run.")] = None,
     rerank_top: Annotated[int, typer.Option(min=1, metavar="N", help="How many hits --rerank ranks.")] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="SHEET.png", help="Draw the hits as a contact sheet.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="SHEET.png", help="Draw the hits as a contact sheet, in the format of its suffix."
+        ),
     ] = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Print each phrase with its box in percent.")] = False,
     pictures: Annotated[
@@ -91,12 +95,17 @@ def search(
         others = "sentences, --picture, --text, --captions, --rerank"
         raise InputError(f"--sketch {sketch}: expected alone, without {others}.")
     show = partial(show_found, out=out, as_json=as_json, boxes=boxes, pictures=pictures, open_=open_)
+    check_out = partial(_check_out, out, [*(picture or []), *([sketch] if sketch else [])], device)
+    without: dict[str, object] = {"--where": where, "--under": under, "--since": since, "--until": until}
+    without |= {"--camera": camera, "--album": album, "--orientation": orientation, "--kind": kind, "--rerank": rerank}
     if store:
-        without = {"--text": text, "--sketch": sketch, "--captions": captions, "--rerank": rerank, "--where": where}
-        without |= {"--under": under, "--since": since, "--until": until, "--camera": camera, "--album": album}
-        without |= {"--orientation": orientation, "--kind": kind, "--ray": ray}
+        without |= {"--text": text, "--sketch": sketch, "--captions": captions, "--ray": ray}
         least = {"min_score": min_score, "min_confidence": min_confidence}
-        with stores.open_stored(store, collection, index, sentences or [], device, without) as (stored, words):
+        with stores.open_stored(store, collection, index, sentences or [], device, without) as (
+            stored,
+            words,
+        ):
+            check_out(stored.folder)
             asked = index_files.query(words, picture or [], box)
             found = stored.search(asked, top=top, page=page, group=group, candidates=candidates, **least)
             return show(found, stored.run.vocabulary)
@@ -104,10 +113,13 @@ def search(
         raise InputError("search: expected the folder of an index, or --store.")
     if ray and (sketch or text or captions or rerank or group):
         raise InputError("--ray: goes with none of --sketch, --text, --captions, --rerank, --group.")
+    if captions:
+        without |= {"--group": group, "--frames": frames, "--page": page > 1, "-o": out, "--open": open_}
+        without |= {"--min-score": min_score is not None, "--min-confidence": min_confidence is not None}
+        refuse(f"--captions {captions}", without | {"--boxes": boxes})
     searched = None if ray else opened(Index(index, device))
+    check_out(index)
     asked = [] if sketch else index_files.query(sentences or [], picture or [], box, text or [])
-    if captions and rerank:
-        raise InputError(f"--rerank {rerank}: scores hits of a sentence again, and not --captions.")
     if searched and captions:
         lines = index_files.sentences_for(searched, asked, captions, top)
         return print_result(lines, index_files.captions_text(lines), as_json)
@@ -127,3 +139,17 @@ def search(
         found = searched.search(asked, reranker=again, rerank_top=rerank_top, **wanted)
         vocabulary = searched.run.vocabulary
     return show(found, vocabulary)
+
+
+def _check_out(out: Path | None, asked: Sequence[Path], device: str, folder: Path) -> None:
+    """Check that a contact sheet replaces no picture that is asked, and none of an index or a folder of shards."""
+    from wordsight.scale.shards import shard_folders
+    from wordsight.search.contact_sheet import check_sheet
+    from wordsight.search.frames import file_of
+    from wordsight.search.identity import is_ours
+    from wordsight.search.opened import Opened
+
+    if out:
+        folders = [folder] if is_ours(folder) else shard_folders(folder)
+        read = [*asked, *(Path(file_of(str(one))) for one in asked)]
+        check_sheet(out, read, [Opened(one, device) for one in folders])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wordsight.cli.options import IndexFolder, Json, command, opened, print_result
-from wordsight.errors import InputError
+from wordsight.cli.options import IndexFolder, Json, command, opened, print_result, refuse
 
 if TYPE_CHECKING:
     from wordsight.search.stores.find import StoredIndex
@@ -71,9 +70,7 @@ def open_stored(
     """
     from wordsight.search.stores.find import StoredIndex
 
-    given = [name for name, value in without.items() if value]
-    if given:
-        raise InputError(f"--store {place}: does not go with {', '.join(given)}; search the index itself with that.")
+    refuse(f"--store {place}", without, "; search the index itself with that")
     if index is not None and not index.is_dir():
         index, sentences = None, [str(index), *sentences]
     with StoredIndex(place, collection=collection, index=index, device=device) as stored:

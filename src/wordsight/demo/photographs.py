@@ -20,7 +20,7 @@ from wordsight.runs.aligner import load
 from wordsight.runs.caption_files import caption_files
 from wordsight.runs.captioner import load_captioner
 from wordsight.search.contact_sheet import sheet
-from wordsight.search.identity import discard, is_index
+from wordsight.search.identity import discard, is_ours
 from wordsight.search.index import Index
 
 SAMPLES = {  # photographs that come with scikit-image: a sentence to search for
@@ -131,7 +131,7 @@ def _page(examples: Sequence[Example], index: Index, queries: Sequence[str], out
 
 def _index(photos: Sequence[Path], folder: Path, progress: Progress) -> Index:
     """A new index of these photographs alone; an old one in the folder is discarded."""
-    if is_index(folder):
+    if is_ours(folder):
         discard(folder)
     index = Index.create(folder)
     index.build(photos, progress=progress)

@@ -154,7 +154,7 @@ def picture_format(out: Path) -> str:
     """
     kind = Image.registered_extensions().get(out.suffix.lower())
     if kind not in FORMATS or kind not in Image.SAVE:
-        raise InputError(f"{out}: expected a name that ends in .png or .jpg.")
+        raise InputError(f"{out}: expected a name that ends in .png or .jpg (or .webp, .tif, .bmp, .gif, .pdf).")
     return kind
 
 

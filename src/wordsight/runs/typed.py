@@ -17,7 +17,7 @@ Settings = TypeVar("Settings")
 def nearest(name: str, known: Collection[str]) -> str:
     """The end of an error about an unknown name: the nearest known name, or all of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known)) or 'none'}."
 
 
 def fill(kind: type[Settings], table: Mapping[str, Any], name: str, source: str) -> Settings:

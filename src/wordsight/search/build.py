@@ -169,7 +169,7 @@ class Builder:
                 if old and is_gone(error):  # it stays until it is pruned
                     self.built.unchanged += 1
                 else:
-                    self._refuse(key, f"{path}: {why(error)}", lost=key in force)
+                    self._refuse(key, f"{path}: {why(error)}", lost=key in force, gone=is_gone(error))
                 continue
             if not self._is_at_hand(old, new, path):
                 coming = _Coming(new, path, [])
@@ -198,7 +198,7 @@ class Builder:
             if key in self._names and is_gone(error):  # it stays until it is pruned
                 self.built.unchanged += 1
             else:
-                self._refuse(key, f"{path}: {why(error)}")
+                self._refuse(key, f"{path}: {why(error)}", gone=is_gone(error))
         except InputError as error:
             if isinstance(sampling, Sampling):
                 sampling.failed = str(error)
@@ -234,9 +234,10 @@ class Builder:
         (self.built.refreshed if key in self._names else self.built.added).append(key)
         self._names.add(key)
 
-    def _refuse(self, key: str, reason: str, *, lost: bool = False) -> None:
-        """Record that a picture cannot be read; if its rows are `lost` too, its entry keeps none."""
+    def _refuse(self, key: str, reason: str, *, lost: bool = False, gone: bool = False) -> None:
+        """Record that a picture cannot be read or is gone; if its rows are `lost` too, its entry keeps none."""
         self.built.broken[key] = reason
+        self.built.gone |= {key} if gone else set()
         if lost and key in self._names:
             self._next.changed.append((key, {"segment": 0, "first": 0, "rows": 0}))
         self._next.refused.append((key, reason))

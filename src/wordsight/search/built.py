@@ -13,6 +13,7 @@ class Built:
         moved: those whose files were moved or renamed, by their new names.
         unchanged: the number of those that were up to date.
         broken: those that cannot be read, with the reasons; what the index knows of them stays.
+        gone: the names in `broken` of which there is no file.
         forgotten: those that were pruned because their files are gone.
         unread: the reasons why the text of some was not read, if the index reads text.
     """
@@ -22,6 +23,7 @@ class Built:
     moved: list[str] = field(default_factory=list)
     unchanged: int = 0
     broken: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     forgotten: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
@@ -36,3 +38,4 @@ class Built:
             getattr(self, name)[:0] = getattr(first, name)
         self.unchanged -= len(first.added) + len(first.refreshed) + len(first.moved)
         self.broken |= first.broken
+        self.gone |= first.gone

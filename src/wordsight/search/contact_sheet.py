@@ -1,14 +1,19 @@
 """A contact sheet: the hits of a page in a grid, each with the boxes of its phrases and its score."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import InputError, printable
 from wordsight.outputs import require_unread
-from wordsight.reports.draw import PAPER, Font, save
+from wordsight.reports.draw import PAPER, Font, picture_format, save
 from wordsight.reports.marks import COLOURS
+from wordsight.search.catalog import Catalog
+from wordsight.search.frames import file_of
+from wordsight.search.opened import Opened
 from wordsight.search.results import Hit, Phrase, SearchResults
 from wordsight.text.tokens import FUNCTION_WORDS
 from wordsight.vision.fragments import fragment
@@ -17,15 +22,46 @@ SIDE, LINE, GAP, COLUMNS = 320, 18, 12, 5  # pixels; maximum number of tiles in 
 INK, MISSING = "#20242b", "#d5d8de"
 
 
+def check_sheet(out: Path, read: Iterable[Path], indexes: Iterable[Opened]) -> None:
+    """Check, before a search, that a contact sheet can be written in the format of its suffix and replaces nothing.
+
+    Args:
+        out: the contact sheet.
+        read: the files that the search reads.
+        indexes: those that it searches; the sheet must be none of their pictures, hits or not.
+
+    Raises:
+        InputError: it cannot be written, or it would replace something, or it is in the folder of an index.
+    """
+    picture_format(out)
+    require_unread(out, read)
+    real = Path(os.path.realpath(out))
+    for index in indexes:
+        if real.is_relative_to(os.path.realpath(index.folder)):
+            raise InputError(f"{out}: is inside the index; expected a file elsewhere.")
+        require_unread(out, _alike(index, real))
+
+
+def _alike(index: Opened, file: Path) -> Iterator[Path]:
+    """The files of an index that have the size or the name of a file, and may be this one."""
+    name = file.name.encode(errors="backslashreplace").decode()
+    with Catalog(index.folder) as catalog, suppress(OSError):
+        where = "bytes = ? OR instr(path, ?)"
+        rows = catalog.db.execute(f"SELECT path FROM pictures WHERE {where}", (file.stat().st_size, name))
+        for key in {*(file_of(key) for (key,) in rows), *catalog.broken()}:
+            yield from map(Path, index.paths.every(key))
+
+
 def write_sheet(found: SearchResults, out: str | Path) -> None:
     """Draw a page of hits in the format of the suffix of `out`; a picture that is gone gives an empty tile.
 
     Raises:
-        InputError: there are no hits, or the file cannot be written or is a hit's own.
+        InputError: there are no hits, or the file cannot be written or is that of a hit or of a near-duplicate.
     """
     if not found.hits:
         raise InputError(f"{out}: nothing was found, so there is nothing to draw.")
-    require_unread(Path(out), [fragment(hit.path).file for hit in found.hits])
+    shown = [path for hit in found.hits for path in (hit.path, *(one.path for one in hit.near_duplicates))]
+    require_unread(Path(out), [fragment(path).file for path in shown])
     save(sheet(found), out)
 
 
@@ -66,7 +102,9 @@ def _tile(hit: Hit, rank: int, colours: dict[str, str]) -> Image.Image:
         pen.rectangle((0, 0, SIDE - 1, SIDE - 1), fill=MISSING)
         image = None
     if image is not None:
-        image = ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
+        scale = SIDE / max(image.size)
+        size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
+        image = image.resize(size, Image.Resampling.LANCZOS)
         left, top = (SIDE - image.width) // 2, SIDE - image.height
         tile.paste(image, (left, top))
         for phrase in hit.phrases:

@@ -8,12 +8,35 @@ from wordsight.bundled import CALIBRATION, in_the_box
 from wordsight.errors import InputError
 from wordsight.files import read_text, reason
 from wordsight.locks import locked
+from wordsight.progress import Progress
 from wordsight.runs.aligner import load
 from wordsight.search.catalog import FILE, Catalog
-from wordsight.search.identity import MARK, check_free, copy_model, discard, fingerprint, is_index, mark, size_of
+from wordsight.search.identity import (
+    MARK,
+    check_free,
+    copy_model,
+    discard,
+    fingerprint,
+    is_index,
+    is_ours,
+    mark,
+    size_of,
+)
+from wordsight.search.salvage import mend
 from wordsight.vision.dual_source import find_dual, is_dual
 
 BUSY = "another process is writing to this index"
+
+
+def is_new(folder: Path) -> bool:
+    """Whether a folder holds no finished index; the catalogue of one that SQLite cannot read is mended first.
+
+    Raises:
+        InputError: the folder cannot be read, or the catalogue is beyond repair.
+    """
+    if is_ours(folder) and (said := mend(folder, BUSY)):
+        Progress().say(said)
+    return not is_index(folder)
 
 
 def create(folder: Path, run: Path | None, device: str) -> None:

@@ -5,7 +5,6 @@ An example of an expression is `width >= 800 and date > 2024-05 and place = "the
 Nothing that the user types becomes SQL: names of columns come from a table here, everything else is a parameter.
 """
 
-import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from wordsight.search.expressions import Condition, parse
 from wordsight.search.frames import FRAME
 from wordsight.search.origins import OF_PICTURE
 from wordsight.search.paths import Paths
+from wordsight.text.tokens import without_surrogates
 
 NUMBERS = {"width": "width", "height": "height", "bytes": "bytes"}
 DATES = {"date": "taken", "added": "added"}
@@ -76,7 +76,7 @@ class Filter:
         """The same filter, if its values are valid.
 
         Raises:
-            InputError: a date is invalid, or a word is not one of those that are known.
+            InputError: a date is invalid, a word is not one of those that are known, or a text is not Unicode.
         """
         for name in ("since", "until"):
             require_day(getattr(self, name), name)
@@ -84,6 +84,12 @@ class Filter:
             value = getattr(self, name)
             if value and value not in get_args(kind):
                 raise InputError(f"{name} {value!r}: expected one of {', '.join(get_args(kind))}.")
+        cameras = [self.camera] if isinstance(self.camera, str) else self.camera
+        texts = {"under": [self.under], "where": [self.where], "camera": cameras, "columns": self.columns.values()}
+        for name, several in texts.items():
+            for text in map(str, several):
+                if without_surrogates(text) != text:
+                    raise InputError(f"{name} {text[:100]!r}: expected UTF-8, as everything in an index is.")
         return self
 
 
@@ -142,7 +148,7 @@ def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[
         InputError: the expression or a day is invalid, an album or a name is unknown, or a value must be a number and
             is not.
     """
-    db.create_function("place", 1, paths.full, deterministic=True)
+    db.create_function("place", 1, lambda key: str(paths.path(key)), deterministic=True)
     wheres, values = ["1"], list[str | float]()
 
     def both(where: str, *some: str | float) -> None:
@@ -151,8 +157,8 @@ def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[
 
     wanted.checked()
     if wanted.under:
-        below = os.path.join(os.path.abspath(wanted.under), "")
-        both("substr(place(path), 1, length(?)) = ?", below, below)
+        db.create_function("under", 1, paths.within(wanted.under), deterministic=True)
+        both("under(path)")
     if wanted.since:
         both("substr(taken, 1, 10) >= ?", wanted.since)
     if wanted.until:

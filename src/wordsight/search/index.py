@@ -26,12 +26,12 @@ from wordsight.search.build import Builder
 from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
-from wordsight.search.create import BUSY, create
+from wordsight.search.create import BUSY, create, is_new
 from wordsight.search.find import find
 from wordsight.search.former import FormerNames, keywords
 from wordsight.search.frames import file_of
 from wordsight.search.gone import Gone
-from wordsight.search.identity import fingerprint, is_index, is_ours
+from wordsight.search.identity import fingerprint, is_ours
 from wordsight.search.index_folder import IndexFolder
 from wordsight.search.info import info, write_broken
 from wordsight.search.listing import listed_files
@@ -71,9 +71,7 @@ class Index(IndexFolder, FormerNames):
             InputError: the index cannot use the model or has another, or the folder is unusable or cannot be written.
         """
         folder = Path(folder)
-        if is_ours(folder) and (said := mend(folder, BUSY)):
-            Progress().say(said)
-        if not is_index(folder):
+        if is_new(folder):
             create(folder, None if run is None else Path(run), device)
         index = cls(folder, device)
         if run is not None and fingerprint(Path(run)) != index.facts["model"]:
@@ -99,7 +97,7 @@ class Index(IndexFolder, FormerNames):
         Args:
             pictures: files, folders or patterns, or one of them. New pictures are added, those with changed content are
                 refreshed, and those that were moved keep their number.
-            prune: remove pictures whose files are gone from the index.
+            prune: remove pictures whose files are gone from the index, unless no name in `pictures` can be used.
             force: remove them even if a drive may be missing; or a function that asks the user, see `Gone`.
             repair: find damaged rows, and make them anew.
             text: read the text in pictures (extra `ocr`); later builds then read that of new pictures as well.
@@ -109,7 +107,7 @@ class Index(IndexFolder, FormerNames):
             InputError: no file is found, another process is writing, the index cannot be written, or `prune` is
                 refused; what was added before is kept.
         """
-        listing = listed_files(pictures)
+        listing = listed_files(pictures, empty=prune)
         progress = progress or Progress()
         if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
             progress.say(said)
@@ -128,10 +126,10 @@ class Index(IndexFolder, FormerNames):
             origins.fill(catalog, self.paths)
             if text or catalog.fact(texts.FACT):
                 builder.built.unread += self._read_text(catalog, progress, text)
-            if prune:
+            if prune and (builder.built.done or not builder.built.broken):
                 builder.built.forgotten += Gone(catalog, self.paths).forget(force)
                 thumbnails.prune(self.folder, {entry.hash for entry in catalog.entries()})
-            write_broken(self.folder, catalog, listing.left_out)
+            write_broken(self.opened, catalog, builder.built)
         if self.sketched:
             sketch_view.make(self.opened, None, progress)
         return builder.built

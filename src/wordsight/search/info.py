@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wordsight.errors import InputError, printable
 from wordsight.files import read_bytes, reason, write_text
+from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.former import with_former
@@ -57,13 +57,20 @@ def _bytes(path: Path) -> int:
     return 0
 
 
-def write_broken(folder: Path, catalog: Catalog, left_out: Mapping[Path, str]) -> None:
+def write_broken(index: Opened, catalog: Catalog, built: Built) -> None:
     """Write what cannot be read to `broken.txt`, a line each; if there is nothing, delete that file.
+
+    Files that are gone, and never were pictures of the index, are forgotten; those named now are in the file once more.
 
     Raises:
         InputError: it cannot be written.
     """
-    path, lines = folder / BROKEN, [*catalog.broken().values(), *left_out.values()]
+    never = catalog.db.execute("SELECT path FROM broken WHERE path NOT IN (SELECT path FROM pictures)").fetchall()
+    gone = [key for (key,) in never if key in built.gone or (key not in built.broken and index.paths.is_gone(key))]
+    if gone:
+        with catalog.change():
+            catalog.forget(gone)
+    path, lines = index.folder / BROKEN, dict.fromkeys([*catalog.broken().values(), *built.broken.values()])
     if os.path.lexists(path) and not _is_own(path):
         return
     if lines:

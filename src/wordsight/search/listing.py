@@ -1,14 +1,15 @@
 """Files that go into an index: pictures, and videos if they can be read."""
 
+import os
 from collections.abc import Iterable
 
-from wordsight.data.pictures import Listing, Names, picture_files
+from wordsight.data.pictures import Listing, Names, named, picture_files
 from wordsight.errors import InputError, install
 from wordsight.vision.fragments import is_video
 from wordsight.vision.video_frames import reads_videos
 
 
-def listed_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
+def listed_files(names: Names, listed: Iterable[str | bytes] = (), *, empty: bool = False) -> Listing:
     """Resolve names to files of pictures and videos.
 
     Without the extra `video` all videos are left out, with one sentence that says so.
@@ -16,13 +17,19 @@ def listed_files(names: Names, listed: Iterable[str | bytes] = ()) -> Listing:
     Args:
         names: see `picture_files`.
         listed: see `picture_files`.
+        empty: accept folders without a picture.
 
     Raises:
         InputError: there is no file at all.
     """
     if isinstance(names, Listing):
         return names
-    found = picture_files(names, listed, videos=True)
+    try:
+        found = picture_files(names, listed, videos=True)
+    except InputError:
+        if not empty or not all(map(os.path.isdir, named(names))):
+            raise
+        found = Listing([], {})
     videos = [] if reads_videos() else [path for path in found if is_video(path)]
     if not videos:
         return found

@@ -67,20 +67,18 @@ class Paths:
         """Whether the file of a name surely does not exist; False if the drive cannot tell."""
         return _doubt(self.path(key), os.stat) == 2
 
-    def full(self, key: str) -> str:
-        """The absolute path of a name, relative names taken from beside the index; the file may not exist."""
-        key = file_of(key)
-        return os.path.join(self.roots[0], *key.split("/")) if not os.path.isabs(key) else key
-
     def below(self, keys: Iterable[str], folder: str | Path) -> Iterator[str]:
         """Those of the names that are the file `folder`, or files in this folder and below; they need not exist."""
-        wanted = list(dict.fromkeys((os.path.abspath(folder), _real(folder))))  # links may lead to indexed files
-        bases = tuple(full.rstrip(os.sep) + os.sep for full in wanted)
-        for key in keys:
-            if any(path in wanted or path.startswith(bases) for path in self._full(key)):
-                yield key
+        return filter(self.within(folder), keys)
 
-    def _full(self, key: str) -> list[str]:
+    def within(self, folder: str | Path) -> Callable[[str], bool]:
+        """The test of `below`, of one name."""
+        wanted = tuple(dict.fromkeys((os.path.abspath(folder), _real(folder))))  # links may lead to indexed files
+        bases = tuple(full.rstrip(os.sep) + os.sep for full in wanted)
+        return lambda key: any(path in wanted or path.startswith(bases) for path in self.every(key))
+
+    def every(self, key: str) -> list[str]:
+        """All absolute paths that a name may stand for, wherever the index was made or is now."""
         key = file_of(key)
         return [key] if os.path.isabs(key) else [os.path.join(root, *key.split("/")) for root in self.roots]
 

@@ -80,7 +80,11 @@ class OnnxNet:
         if self._low is not None:
             return OpenVinoSession(self._low, self._model, shape, cores())
         pairs = zip(self.shape, shape, strict=True)
-        return _open(_for_size(self._model, {name: size for name, size in pairs if isinstance(name, str)}))
+        sizes = {name: size for name, size in pairs if isinstance(name, str)}
+        try:
+            return _open(_for_size(self._model, sizes))
+        except Exception:  # no room for temporary files, where ONNX Runtime may write half a model without an error
+            return _open(self._model, sizes=sizes)  # slower, with the same results
 
 
 def cores() -> int:

@@ -47,6 +47,7 @@ class StoredIndex:
         store: the collection.
         about: facts about the collection.
         run: the model.
+        folder: of the index that it was exported from, which may be gone.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class StoredIndex:
                 raise InputError(f"{self.place}: has no collection {collection}; `wordsight index export` writes one.")
             self.about = about
             self._opened = _Candidates(self.store.name, about, None if index is None else Path(index), device)
-            self.run = self._opened.model()
+            self.run, self.folder = self._opened.model(), self._opened.folder
         except BaseException:
             self.store.close()
             raise
