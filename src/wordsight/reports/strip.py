@@ -39,7 +39,9 @@ def draw_strip(frames: Sequence[Frame], attention: Attention, *, width: int = 12
     pen = ImageDraw.Draw(canvas)
     for column, frame in enumerate(shown):
         image, left = frame.image, HEAD + column * side
-        canvas.paste(image.convert("RGB").resize((side - 3, round(side * image.height / image.width))), (left, 0))
+        canvas.paste(
+            image.convert("RGB").resize((side - 3, max(round(side * image.height / image.width), 1))), (left, 0)
+        )
         pen.text((left, tall + TIMES // 2), f"{frame.start:.1f} s", FAINT_INK, small, anchor="lm")
     if attention.gates is not None:
         pen.text((BETA, tall + TIMES // 2), "beta", FAINT_INK, small, anchor="lm")
