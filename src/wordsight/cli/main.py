@@ -103,7 +103,7 @@ def ground(
         )
     picture, sentence = Path(words[0]), words[1]
     if not tokenise(sentence):
-        raise InputError("ground: the sentence has no words; say what to look for.")
+        raise InputError("ground: the sentence is empty, or has no words; say what to look for.")
     if out:
         require_unread(out, [fragment(picture).file])  # before the work
     run = load(run_or_bundled(model, "align"), device)

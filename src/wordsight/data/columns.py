@@ -156,5 +156,7 @@ def _sentence(value: Any) -> str | None:
 
 def _missing(where: str, columns: Iterable[str], row: Iterable[str]) -> str:
     first, *others = columns
-    there = ", ".join(printable(column[:40]) for column in islice(row, _LISTED)) or "none"
-    return f"{where}: expected a column '{first}' (or {', '.join(others)}), found {there}."
+    there = ", ".join(printable(column[:40]) for column in islice(row, _LISTED))
+    return (
+        f"{where}: expected a column '{first}' (or {', '.join(others)}), found {f'only {there}' if there else 'none'}."
+    )

@@ -29,7 +29,7 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
     """
     _require_other(Path(out), dataset)
     paths = (str(picture.path) for picture in dataset.pictures)
-    if unspelt := next((path for path in paths if without_surrogates(path) != path), ""):
+    if unspelt := next((path for path in paths if without_surrogates(path) != path and os.path.exists(path)), ""):
         raise InputError(f"{printable(unspelt)}: a name that is not UTF-8 cannot be written to JSON; rename the file.")
     images: list[dict[str, Any]] = []
     numbers, known = count(), any(picture.ids for picture in dataset.pictures)

@@ -41,8 +41,8 @@ def rows(path: Path, faults: Faults) -> Iterator[Row]:
         names = reader.schema_arrow.names
         used = [name for name in names if name.strip().lower() in _used(names)]
         if not used:
-            there = ", ".join(names) or "none"
-            raise InputError(f"{path}: expected the columns filepath and caption, found only {there}.")
+            there = f"only {', '.join(names)}" if names else "none"
+            raise InputError(f"{path}: expected the columns filepath and caption, found {there}.")
         inside = _inside(reader)
         files: list[Any] = []
         if inside:
