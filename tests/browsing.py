@@ -153,3 +153,19 @@ def many(page: Any, count: int = 100_000) -> None:
 
 def opacity(place: Any) -> float:
     return float(place.evaluate("element => getComputedStyle(element).opacity"))
+
+
+def held(page: Any, address: str) -> list[Any]:
+    """The requests to an address, which wait until they are let go."""
+    waiting: list[Any] = []
+    page.route(address, lambda route: waiting.append(route))
+    return waiting
+
+
+def first(page: Any, waiting: list[Any]) -> Any:
+    """The first of them, once it is there."""
+    for _ in range(1500):
+        if waiting:
+            return waiting[0]
+        page.wait_for_timeout(20)
+    pytest.fail("nothing was asked")

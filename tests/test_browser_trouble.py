@@ -5,27 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from browsing import SENTENCE, ask, drag, expect, opened, served
+from browsing import SENTENCE, ask, drag, expect, first, held, opened, served
 from wordsight.search.index import Index
 from wordsight.web.app import create_app
-
-
-def held(page: Any, address: str) -> list[Any]:
-    """The requests to an address, which wait until they are let go."""
-    waiting: list[Any] = []
-    page.route(address, lambda route: waiting.append(route))
-    return waiting
-
-
-def first(page: Any, waiting: list[Any]) -> Any:
-    """The first of them, once it is there."""
-    for _ in range(1500):
-        if waiting:
-            return waiting[0]
-        page.wait_for_timeout(20)
-    pytest.fail("nothing was asked")
 
 
 def test_a_date_is_typed_digit_by_digit(page: Any) -> None:
@@ -61,6 +43,36 @@ def test_the_click_that_ends_the_typing_of_a_filter_is_not_lost(page: Any) -> No
     page.keyboard.press("Tab")
     expect(page).to_have_url(re.compile("not=grasses%21"))
     assert page.evaluate("document.activeElement.closest('#panel') !== null")
+
+
+def test_what_is_clicked_counts_for_more_than_what_was_typed(page: Any) -> None:
+    page.click("#filters")
+    where = page.locator("#where")
+    where.press_sequentially("width > 1")
+    press(page, page.locator("#grid a.open").first)
+    expect(page).to_have_url(re.compile("where=.*photo="))
+    page.wait_for_timeout(700)
+    expect(page.locator("#view")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#chosen")).to_contain_text("width > 1")
+    where.press("End")
+    page.keyboard.type("0")
+    press(page, page.locator("#chosen").get_by_role("button"))
+    page.wait_for_timeout(700)
+    expect(page.locator("#chosen")).to_be_hidden()
+    expect(where).to_have_value("")
+    where.press_sequentially("width > 1")
+    press(page, page.locator("#home"))
+    page.wait_for_timeout(700)
+    assert "where" not in page.url
+
+
+def test_a_tap_that_ends_the_typing_of_a_filter_is_not_lost(browser: Any, address: str) -> None:
+    with opened(browser, address, has_touch=True) as page:
+        page.click("#filters")
+        page.locator("#not").press_sequentially("grass")
+        page.locator("#side").get_by_role("link", name="pictures").tap()
+        expect(page).to_have_url(re.compile("not=grass.*under="))
 
 
 def test_back_takes_a_filter_off_in_the_panel_and_keeps_what_is_typed(page: Any) -> None:
@@ -115,10 +127,6 @@ def test_results_that_did_not_come_are_asked_for_again(page: Any) -> None:
     failing = False
     notice.get_by_role("button", name="Try again").click()
     expect(notice).to_be_hidden()
-    page.locator("#grid a.open").last.focus()
-    page.keyboard.press("End")
-    page.wait_for_timeout(300)
-    assert page.evaluate("history.state.many") is None or page.locator("#grid .tile").count() > 0
     page.locator("#grid a.open").first.click()
     for _ in range(10):
         page.keyboard.press("ArrowRight")

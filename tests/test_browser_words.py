@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from browsing import SENTENCE, altered, ask, expect
+from browsing import SENTENCE, altered, ask, expect, first, held
 
 
 def test_words_are_suggested_while_typing(page: Any) -> None:
@@ -26,17 +26,15 @@ def test_words_are_suggested_while_typing(page: Any) -> None:
 
 
 def test_what_is_typed_stays_while_the_page_is_loading(page: Any) -> None:
-    held: list[Any] = []
-    page.route("**/api/v1/facets", lambda route: held.append(route))
+    waiting = held(page, "**/api/v1/facets")
     page.reload()
     expect(page.locator("#status")).to_have_text("30 photos")
     page.fill("#q", SENTENCE)
     page.click("#filters")
     page.locator("#not").press_sequentially("gr")
-    while not held:
-        page.wait_for_timeout(50)
+    asked = first(page, waiting)
     with page.expect_response("**/api/v1/facets") as answer:
-        held[0].continue_()
+        asked.continue_()
     answer.value.finished()
     expect(page.locator("#places")).to_contain_text("Folders")  # drawn with what came
     page.locator("#not").press_sequentially("een")

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { barOf } from "./actions.js";
 import { usual } from "./boxes.js";
 import * as contents from "./content.js";
-import { $, count, make, redrawn } from "./dom.js";
+import { $, afterClick, count, make, redrawn } from "./dom.js";
 import { chosenFilters, filterPanel } from "./filters.js";
 import { furnish } from "./furniture.js";
 import { showGiven } from "./given.js";
@@ -32,6 +32,7 @@ let albums = null;
 let query = NOTHING;
 let content = EMPTY;
 let contentOf = null; // the address that it belongs to
+let pending = {}; // filters that were typed, which are asked with the click that ended the typing, or after it
 let stuck = null; // the content after which no more came, though there is more
 let running = new AbortController();
 let loading = false; // more hits
@@ -70,7 +71,8 @@ function notice(text, wrong = false, ...inside) {
 function ask(change, { instead = false } = {}) {
   view?.hide();
   const typed = $("q").value;
-  query = { ...query, ...(typed !== query.q && { q: typed, sketch: null }), ...change };
+  query = { ...query, ...(typed !== query.q && { q: typed, sketch: null }), ...pending, ...change };
+  pending = {};
   $("q").value = query.q;
   const wanted = address();
   memory.delete(wanted);
@@ -78,6 +80,13 @@ function ask(change, { instead = false } = {}) {
   if (wanted !== location.pathname + location.search) history[instead ? "replaceState" : "pushState"]({}, "", wanted);
   return start();
 }
+
+/** Ask with the click that goes on, if there is one: what was clicked counts for more. */
+function askLater(change) {
+  pending = { ...pending, ...change };
+  afterClick(asksPending);
+}
+const asksPending = () => { if (Object.keys(pending).length) ask({}); };
 
 /** Show what the query gives, scrolled to where it was. */
 async function start(scroll = 0) {
@@ -189,7 +198,7 @@ async function meant(text, signal) {
 function furniture() {
   const album = openAlbum();
   document.title = [query.q || query.text || album?.name, "wordsight"].filter(Boolean).join(" · ");
-  filterPanel({ query, facets, server, change: ask });
+  filterPanel({ query, facets, server, change: ask, later: askLater });
   redrawn($("chosen"), () => chosenFilters({ query: album ? { ...query, album: null } : query, albums, change: ask }), $("filters"));
   redrawn($("places"), side);
   $("album").hidden = !album;
@@ -227,6 +236,7 @@ async function renew({ all = false } = {}) {
 
 /** Open a photo over the grid; it becomes a page of the history. */
 function open(number) {
+  asksPending();
   first = number;
   saveScroll();
   history.pushState({ ...history.state, opened: true }, "", address(number));

@@ -27,17 +27,22 @@ export function redrawn(place, draw, other = null) {
   (all.find((one) => key(one) === had) ?? all[0] ?? other)?.focus({ preventScroll: true });
 }
 
-const LONG = 500; // milliseconds of a click
-let pressed = false; // the pointer
+const LONG = 500; // milliseconds from the end of a press to its click, at most
+let pressed = false; // the pointer; a finger moves the focus only after it was lifted, just before the click
+let timer = null;
 const waiting = [];
-const released = () => { pressed = false; for (const act of waiting.splice(0)) act(); };
-addEventListener("pointerdown", () => { pressed = true; }, true);
-for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { pressed = false; setTimeout(released); }, true);
+function released() {
+  clearTimeout(timer);
+  pressed = false;
+  for (const act of waiting.splice(0)) act();
+}
+addEventListener("pointerdown", () => { clearTimeout(timer); pressed = true; }, true);
+addEventListener("pointerup", () => { timer = setTimeout(released, LONG); }, true);
+for (const name of ["click", "pointercancel"]) addEventListener(name, () => setTimeout(released), true);
 /** Do something at once, or after the click that goes on: it would be lost if what it is on were drawn anew. */
 export function afterClick(act) {
-  if (!pressed) return act();
-  waiting.push(act);
-  setTimeout(released, LONG);
+  if (pressed) waiting.push(act);
+  else act();
 }
 
 /** An element of SVG. */

@@ -19,7 +19,6 @@ const field = (text, control, kind = "") => make(`label.field-of${kind}`, {}, ma
 const picker = (none, options) => make("select", {}, make("option", { value: "" }, none), ...options.map(([key, text]) => make("option", { value: key }, text)));
 
 let now = null; // the query as it stands
-let drawn = null; // what the pickers were drawn for
 const controls = new Map(); // each control -> its value of a query
 
 /** A control whose value follows the query. */
@@ -47,45 +46,53 @@ function show(query) {
 /** Whether somebody is typing in a place. */
 const typing = (place) => place.contains(document.activeElement) && ["text", "date"].includes(document.activeElement.type);
 
-/** Fill the panel; `change` is called with what is chosen, as a change of the query. */
-export function filterPanel({ query, facets, server, change }) {
+let late = null; // what the pickers wait for to be drawn: that nobody types in them
+
+/**
+ * Fill the panel.
+ *
+ * change: called with what is chosen, as a change of the query. later: the same of what is typed, which may end with a click elsewhere.
+ */
+export function filterPanel({ query, facets, server, change, later }) {
   const panel = $("panel");
-  if (!panel.childElementCount) panel.append(make("div.sets"), ...always(server, change));
+  const asks = (control) => (control.options || control.type === "checkbox" ? change : later);
+  if (!panel.childElementCount) {
+    panel.append(make("div.sets"));
+    panel.addEventListener("focusout", () => setTimeout(() => afterClick(() => late && filterPanel({ ...late, query: now }))));
+  }
   const sets = panel.firstElementChild;
-  const wanted = JSON.stringify([facets, query.camera.filter((name) => !facets?.cameras.some((one) => one.name === name))]);
-  const draw = () => {
-    if (wanted === drawn) return;
-    drawn = wanted;
-    for (const control of controls.keys()) if (sets.contains(control)) controls.delete(control);
-    redrawn(sets, () => sets.replaceChildren(...pickers(query, facets, change).filter(Boolean)));
-    show(query);
-  };
-  if (typing(sets) && now && wanted !== drawn) panel.addEventListener("focusout", () => afterClick(() => filterPanel({ query: now, facets, server, change })), { once: true });
-  else draw();
+  const missing = query.camera.filter((name) => !facets?.cameras.some((one) => one.name === name));
+  late = null;
+  for (const [place, ...of] of [[panel, server.names, server.text, server.calibrated], [sets, facets, missing]]) {
+    const wanted = JSON.stringify(of);
+    if (place.dataset.of === wanted) continue;
+    if (place.dataset.of && typing(place)) { late = { query, facets, server, change, later }; continue; }
+    place.dataset.of = wanted;
+    redrawn(place, () => place.replaceChildren(...(place === panel ? [sets, ...always(server, asks)] : pickers(query, facets, asks)).filter(Boolean)));
+  }
+  for (const control of controls.keys()) if (!control.isConnected) controls.delete(control);
   show(query);
 }
 
-/** A field of text, a date or a picker; `asks` is called with what is chosen, or typed: after the click that ended that. */
-function asking(name, control, asks) {
+/** A field of text, a date or a picker; `changeOf` gives the change of the query by its value. */
+function asking(name, control, asks, changeOf) {
   control.name = name;
   control.addEventListener("change", () => {
-    const { value, type } = control;
-    if (type === "date" && value && value < "1000") return; // its year is still being typed
-    if (control.options) asks(value);
-    else afterClick(() => asks(value));
+    if (control.type === "date" && control.value && control.value < "1000") return; // its year is still being typed
+    asks(control)(changeOf(control.value));
   });
   return control;
 }
 
 /** One of them for one part of the query. */
-const part = (name, change, control) => follows(asking(name, control, (value) => change({ [name]: value })), (query) => query[name]);
+const part = (name, asks, control) => follows(asking(name, control, asks, (value) => ({ [name]: value })), (query) => query[name]);
 
 /** What is there whatever photos there are. */
-function always(server, change) {
-  const input = (name, given) => part(name, change, make("input", { id: name, maxlength: 500, ...given }));
-  const sure = part("sure", change, picker("Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"])));
+function always(server, asks) {
+  const input = (name, given) => part(name, asks, make("input", { id: name, maxlength: 500, ...given }));
+  const sure = part("sure", asks, picker("Any", Object.entries(SURE).map(([key, text]) => [key, text === "likely" ? "Likely" : "Likely or possible"])));
   sure.id = "sure";
-  const fold = follows(make("input", { type: "checkbox", name: "group", onchange: (event) => change({ group: event.target.checked }) }), (query) => query.group);
+  const fold = follows(make("input", { type: "checkbox", name: "group", onchange: ({ target }) => asks(target)({ group: target.checked }) }), (query) => query.group);
   return [
     server.text && field("Written in it", input("text", { placeholder: "exit", title: "Words written in the photo, in any spelling; lond* is the start of a word" })),
     field("Less of", input("not", { placeholder: "grass" })),
@@ -96,38 +103,38 @@ function always(server, change) {
 }
 
 /** Pickers of what there is. */
-function pickers(query, facets, change) {
-  if (!facets) return [field("In folder", part("under", change, make("input", { maxlength: 500 })))];
+function pickers(query, facets, asks) {
+  if (!facets) return [field("In folder", part("under", asks, make("input", { maxlength: 500 })))];
   const counted = (found, text) => Object.entries(found ?? {}).map(([key, count]) => [key, `${text(key)} · ${count.toLocaleString("en")}`]);
-  const date = (name, text) => field(text, part(name, change, make("input", { type: "date", min: facets.first, max: facets.last })));
-  const pick = (name, text, none, options) => field(text, part(name, change, picker(none, options)));
+  const date = (name, text) => field(text, part(name, asks, make("input", { type: "date", min: facets.first, max: facets.last })));
+  const pick = (name, text, none, options) => field(text, part(name, asks, picker(none, options)));
   return [
     date("since", "From"), date("until", "Until"),
     facets.folders.length > 0 && pick("under", "Folder", "Any folder", flat(facets.folders).map((one) => [one.path, `${one.label} · ${one.count}`])),
-    facets.cameras.length > 0 && cameras(facets.cameras, query, change),
+    facets.cameras.length > 0 && cameras(facets.cameras, query, asks),
     facets.kinds.video > 0 && pick("kind", "Kind", "Photos and videos", counted(facets.kinds, (key) => KINDS[key])),
     pick("orientation", "Orientation", "Any", counted(facets.orientations, capital)),
     pick("size", "Size", "Any", counted(facets.sizes, (key) => SIZES[key] ?? key)),
-    ...facets.columns.map((column) => ofColumn(column, change)),
+    ...facets.columns.map((column) => ofColumn(column, asks)),
   ];
 }
 
-function cameras(found, query, change) {
+function cameras(found, query, asks) {
   const box = (one) => make("label.tick", {}, follows(make("input", {
     type: "checkbox", name: "camera", value: one.name,
-    onchange: (event) => change({ camera: event.target.checked ? [...now.camera, one.name] : now.camera.filter((other) => other !== one.name) }),
+    onchange: ({ target }) => asks(target)({ camera: target.checked ? [...now.camera, one.name] : now.camera.filter((other) => other !== one.name) }),
   }), (of) => of.camera.includes(one.name)), `${one.name} · ${one.count.toLocaleString("en")}`);
   const missing = query.camera.filter((name) => !found.some((one) => one.name === name)).map((name) => ({ name, count: 0 }));
   return make("fieldset.cameras", {}, make("legend", {}, "Camera"), make("div.options", { tabindex: "0", role: "group", "aria-label": "Cameras" }, ...[...found, ...missing].map(box)));
 }
 
 /** A picker of a metadata column: its values, or a field where there are too many. */
-function ofColumn(column, change) {
+function ofColumn(column, asks) {
   const range = column.kind === "number" && column.least !== null ? `${column.least} to ${column.most}` : "";
   const control = column.values?.length ? picker("Any", column.values.map((one) => [String(one.value), `${one.value} · ${one.count.toLocaleString("en")}`])) : make("input", { placeholder: range });
-  asking(`column-${column.name}`, control, (value) => {
+  asking(`column-${column.name}`, control, asks, (value) => {
     const { [column.name]: _, ...others } = now.columns;
-    change({ columns: value === "" ? others : { ...others, [column.name]: value } });
+    return { columns: value === "" ? others : { ...others, [column.name]: value } };
   });
   return field(capital(column.name), follows(control, (query) => query.columns[column.name] ?? ""));
 }
