@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 
-RUN = frozenset(("README.md", "certain.json", "config.json", "metrics.json", "recipe.toml", "vocabulary.json"))
+RUN = frozenset(("certain.json", "config.json", "metrics.json", "vocabulary.json"))
 
 
 def require_unread(out: Path, read: Iterable[Path]) -> None:
@@ -15,7 +15,7 @@ def require_unread(out: Path, read: Iterable[Path]) -> None:
     Raises:
         InputError: it is one of them.
     """
-    if out.name in RUN and os.path.exists(out.parent / "config.json"):
+    if out.name in RUN and os.path.exists(out.parent / "model.safetensors"):
         raise InputError(f"{out}: is a part of a run; expected another file to write.")
     if not os.path.exists(out):  # unlike pathlib, no name is too long for it
         return

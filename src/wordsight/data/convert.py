@@ -28,13 +28,15 @@ def write_karpathy(dataset: Dataset, out: Path) -> None:
             is in the folder of a dataset that was read from such a file; the old one is kept.
     """
     _require_other(Path(out), dataset)
-    paths = (str(picture.path) for picture in dataset.pictures)
-    if unspelt := next((path for path in paths if without_surrogates(path) != path and os.path.exists(path)), ""):
-        raise InputError(f"{printable(unspelt)}: a name that is not UTF-8 cannot be written to JSON; rename the file.")
     images: list[dict[str, Any]] = []
     numbers, known = count(), any(picture.ids for picture in dataset.pictures)
     for place, picture in enumerate(dataset.pictures):
         name, folder = _name_and_folder(picture, Path(out))
+        if without_surrogates(written := f"{folder}/{name}") != written and os.path.exists(picture.path):
+            path = printable(picture.path)
+            raise InputError(
+                f"{path}: a name that is not UTF-8 cannot be written to JSON; rename the file or its folder."
+            )
         said = picture.sentences
         sentences = [{"tokens": tokenise(sentence), "raw": sentence, "imgid": place} for sentence in said]
         record: dict[str, Any] = {"filepath": folder} if folder else {}

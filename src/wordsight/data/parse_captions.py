@@ -55,13 +55,15 @@ def load_parser(model: str) -> Parser:
 
 
 def check_parses(out: Path) -> None:
-    """Check that a file is new, or parses that `write_parses` made.
+    """Check that a file is new or empty, or parses that `write_parses` made.
 
     Raises:
         InputError: it is another file, which would be replaced.
     """
-    if os.path.exists(out) and not read_text(out).startswith(f"{MADE}\n"):
-        raise InputError(f"{out}: is there already, and was not made by this command; expected another file to write.")
+    if os.path.exists(out) and os.path.getsize(out) and not read_text(out).startswith(f"{MADE}\n"):
+        raise InputError(
+            f"{out}: is there already, and does not begin with {MADE!r}; expected another file to write, or none there."
+        )
 
 
 def write_parses(

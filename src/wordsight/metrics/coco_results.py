@@ -206,15 +206,14 @@ def write_captions(out: Path, said: Mapping[Path, Any]) -> None:
 
 
 def check_results(out: Path) -> None:
-    """Check that a file is new, or holds captions.
+    """Check that a file is new or empty, or holds captions.
 
     Raises:
         InputError: it is another file, which would be replaced.
     """
-    if not os.path.exists(out):
-        return
     try:
-        read_captions(out)
+        if os.path.exists(out) and os.path.getsize(out) and read_json(out) != []:
+            read_captions(out)
     except InputError:
         raise InputError(f"{out}: is there already, and holds no captions; expected another file to write.") from None
 

@@ -111,8 +111,11 @@ class Alignment:
         from wordsight.reports.draw import save
 
         out = Path(path_of(out, "a picture to write"))
-        require_unread(out, [fragment(picture).file] if isinstance(picture, str | Path) else [])
-        image = still(picture) if isinstance(picture, str | Path) else open_image(picture_of(picture))
+        if isinstance(picture, str | Path):
+            require_unread(out, [fragment(picture).file])
+            image = still(picture)
+        else:
+            image = open_image(picture_of(picture))
         save(self.drawn(image), out)
 
     def drawn(self, image: Image.Image) -> Image.Image:

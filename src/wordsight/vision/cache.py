@@ -2,7 +2,7 @@
 
 features.bin     one record per picture: boxes, kinds, features
 checksums.bin    CRC-32 of each key and record; 0 if an older wordsight wrote the record
-index.bin        the key of each record, the SHA-256 of the picture's file; written last, so it is decisive
+index.bin        the key of each record, a hash of the picture's file (`hashes`); written last, so it is decisive
 lock             held by a process while it appends; several may compute at the same time
 
 A record is verified before use; a damaged or lost one is computed again, and appended.

@@ -101,6 +101,10 @@ def _hash(path: Path) -> bytes | str:
         return hashlib.sha256(read_bytes(path, _LARGEST)).digest()
     except (FileNotFoundError, NotADirectoryError):
         clip, mark, _ = str(path).rpartition("#t=")
-        return "expected #t=START,END in seconds" if mark and os.path.isfile(clip) else "no such picture"
+        return (
+            "expected #t=START,END in seconds"
+            if mark and is_video(clip) and os.path.isfile(clip)
+            else "no such picture"
+        )
     except OSError as error:
         return reason(error)
