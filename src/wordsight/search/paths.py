@@ -88,6 +88,10 @@ class Paths:
         """Whether the file of a name surely does not exist; False if the drive cannot tell."""
         return _doubt(self.path(key), os.stat) == 2
 
+    def is_deleted(self, key: str) -> bool:
+        """Whether the file of a name is gone, but its drive is not: something else is in its folder."""
+        return self.is_gone(key) and bool(_listed(str(self.path(key).parent)))
+
     def below(self, keys: Iterable[str], folder: str | Path) -> Iterator[str]:
         """Those of the names that are the file `folder`, or files in this folder and below; they need not exist."""
         return filter(self.within(folder), keys)
