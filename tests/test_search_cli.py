@@ -281,12 +281,15 @@ def test_what_a_build_reads_at_its_end_is_checked_at_its_beginning(index: Path, 
     before = said("index", "info", index)
     new = shutil.copy(min((photos / "deep").iterdir()), tmp_path / "new.jpg")
     (table := tmp_path / "meta.csv").write_text("who,stars\nAnn,3\n")
-    for command, *wrong, says in (
-        ("build", "--meta", table, "expected a column 'path'"),
-        ("add", "--meta", table, "expected a column 'path'"),
-        ("build", "--calibrate", tmp_path / "none", "none"),
+    column = "expected a column 'path'"
+    for command, home, *wrong, says in (
+        ("build", index, "--meta", table, column),
+        ("build", tmp_path / "made", "--meta", table, column),
+        ("add", index, "--meta", table, column),
+        ("add", tmp_path / "made", "--meta", table, column),
+        ("build", index, "--calibrate", tmp_path / "nowhere", "No dataset '"),
+        ("build", tmp_path / "made", "--calibrate", tmp_path / "nowhere", "No dataset '"),
     ):
-        for home in (index, tmp_path / "made"):
-            code, out, err = run("index", command, home, new, *wrong)
-            assert (code, out) == (2, "") and (says in err or command == "add") and not (tmp_path / "made").exists()
+        code, out, err = run("index", command, home, new, *wrong)
+        assert (code, out) == (2, "") and says in err and not (tmp_path / "made").exists()
     assert said("index", "info", index) == before

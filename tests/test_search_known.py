@@ -1,5 +1,6 @@
 """What an index knows of a picture stays known: half-written, unreadable, moved, copied, on a drive that is away."""
 
+import errno
 import json
 import os
 import shutil
@@ -206,6 +207,47 @@ def test_a_thousand_broken_files_are_ten_lines_and_a_file(index: Index, photos: 
         path.unlink()
     run("index", "build", index.folder, folder, "--prune", "--calibrate", "none")
     assert not (index.folder / "broken.txt").exists()
+
+
+def test_broken_files_of_a_drive_that_is_away_are_not_forgotten(
+    index: Index, photos: list[Path], tmp_path: Path
+) -> None:
+    (drive := tmp_path / "drive").mkdir()
+    (cut := drive / "cut.jpg").write_bytes(photos[0].read_bytes()[:500])
+    index.build([photos[0], cut], progress=QUIET)
+    drive.rename(tmp_path / "away")
+    for names in ([photos[0]], [photos[0], cut]):
+        index.build(names, progress=QUIET)
+        assert list(index.info()["broken"]) == [str(cut)]
+    drive.mkdir()  # where it is mounted
+    with pytest.raises(InputError, match="may not be mounted"):
+        index.build(photos[0], prune=True, progress=QUIET)
+    assert list(index.info()["broken"]) == [str(cut)]
+    index.build(photos[0], prune=True, force=True, progress=QUIET)
+    assert index.info()["broken"] == {} and index.info()["pictures"] == 4
+
+
+def test_nothing_is_pruned_where_a_folder_cannot_be_listed_or_nothing_is_named(
+    index: Index, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (locked := tmp_path / "empty" / "locked").mkdir(parents=True)
+    scan = os.scandir
+
+    def denied(folder: str) -> object:
+        if str(folder) == str(locked):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(folder)
+
+    photos[1].unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", denied)
+        for names in ([locked], [locked.parent]):
+            with pytest.raises(InputError, match=r"locked: .*ermission"):
+                index.build(names, prune=True, progress=QUIET)
+    with pytest.raises(InputError, match="no picture is named"):
+        index.build([], prune=True, progress=QUIET)
+    assert index.info()["pictures"] == 4
+    assert len(index.build(f"{locked}{os.sep}", prune=True, progress=QUIET).forgotten) == 1
 
 
 def test_nothing_that_can_be_used_makes_no_index(photos: list[Path], trained: Path, tmp_path: Path) -> None:

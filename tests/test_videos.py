@@ -235,6 +235,11 @@ def test_broken_videos_are_listed_like_broken_pictures(home: Path, index: Index)
     (home / "clips" / "one.mp4").write_text("overwritten")
     done = index.build(home / "clips", progress=QUIET)
     assert "clips/one.mp4" in done.broken and index.search(ASK, where='path ~ "*one.mp4"').hits[0].unreadable
+    (home / "clips" / "one.mp4").unlink()
+    index.build(home / "clips", progress=QUIET)
+    assert home / "clips" / "one.mp4" in map(Path, index.info()["broken"]), "which was indexed once"
+    assert index.build(home / "clips", prune=True, progress=QUIET).forgotten
+    assert home / "clips" / "one.mp4" not in map(Path, index.info()["broken"])
     strange = home / "strange.mp4#t=7"
     strange.write_bytes((home / "clips" / "old.avi").read_bytes())
     assert "name would be that of a frame" in next(iter(index.build([strange], progress=QUIET).broken.values()))

@@ -15,8 +15,9 @@ from wordsight.runs.features import pictures_of
 from wordsight.runs.recipe import DataSettings
 from wordsight.search.annotations import read_meta
 from wordsight.search.calibrate import CALIBRATE
-from wordsight.search.create import is_new
+from wordsight.search.create import mend_damage
 from wordsight.search.frames import file_of, split
+from wordsight.search.identity import is_index
 from wordsight.search.index import Index
 from wordsight.search.info import BROKEN
 from wordsight.search.look import why
@@ -38,7 +39,8 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
     Raises:
         InputError: none of the pictures can be used, or as `Index.create`; nothing is created then.
     """
-    if new := is_new(folder):
+    mend_damage(folder, Progress())
+    if not is_index(folder):
         if not pictures:
             raise InputError(f"{folder}: no index yet, and no picture to make one of.")
         broken: list[str] = []
@@ -53,9 +55,12 @@ def create(folder: Path, pictures: Sequence[Path], model: Path | None, device: s
                 broken.append(str(error))
         else:
             raise _none(len(pictures), broken[0])
-    index = Index.create(folder, model, device)
-    if new and index.bundled:
-        say_bundled()
+        index = Index.create(folder, model, device)
+        if index.bundled:
+            say_bundled()
+        return index
+    index = Index(folder, device)
+    index.require_model(model)
     return index
 
 

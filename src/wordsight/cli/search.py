@@ -101,10 +101,7 @@ def search(
     if store:
         without |= {"--text": text, "--sketch": sketch, "--captions": captions, "--ray": ray}
         least = {"min_score": min_score, "min_confidence": min_confidence}
-        with stores.open_stored(store, collection, index, sentences or [], device, without) as (
-            stored,
-            words,
-        ):
+        with stores.open_stored(store, collection, index, sentences or [], device, without) as (stored, words):
             check_out(stored.folder)
             asked = index_files.query(words, picture or [], box)
             found = stored.search(asked, top=top, page=page, group=group, candidates=candidates, **least)

@@ -10,6 +10,7 @@ from wordsight.errors import InputError
 from wordsight.files import reason
 
 LISTED = "-"  # stands for a list of paths, one on each line
+_NONE = "no picture in this folder."
 Names = str | Path | Sequence[str | Path]
 
 
@@ -30,7 +31,9 @@ def named(names: Names) -> list[str | Path]:
     return [names] if isinstance(names, str | Path) else list(names)
 
 
-def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: bool = False) -> Listing:
+def picture_files(
+    names: Names, listed: Iterable[str | bytes] = (), *, videos: bool = False, empty: bool = False
+) -> Listing:
     """Resolve names to picture files.
 
     Links to folders are followed. A file reached by several paths is listed once, by one without links if possible.
@@ -40,6 +43,7 @@ def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: b
             `**`; or "-" for the paths in `listed`. A `Listing` is returned unchanged.
         listed: lines with one path each; empty lines are skipped.
         videos: whether videos in folders are listed too.
+        empty: accept names that are all folders without a picture, if all of these can be listed.
 
     Returns:
         Each file once, in the order of the names; in a folder or pattern alphabetically.
@@ -60,6 +64,8 @@ def picture_files(names: Names, listed: Iterable[str | bytes] = (), *, videos: b
         if not search.found[name]:
             search.left_out.setdefault(Path(name), f"{name}: {search.empty[name]}")
     if not files:
+        if empty and several and all(why.endswith(_NONE) for why in search.left_out.values()):
+            return Listing([], {})
         first = next(iter(search.left_out.values()), "no picture is named.")
         more = f"None of the {len(several):,} names stands for a picture: " if len(several) > 1 else ""
         raise InputError(more + first)
@@ -79,7 +85,7 @@ class _Search:
 
     def add(self, name: str, listed: Iterable[str | bytes]) -> None:
         """Add the files of a name, except behind links."""
-        self.empty[name] = "no picture in this folder."
+        self.empty[name] = _NONE
         if name == LISTED:
             lines = (os.fsdecode(line).rstrip("\r\n") for line in listed)
             self.found[name] = [Path(line) for line in lines if line.strip()]

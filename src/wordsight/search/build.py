@@ -55,8 +55,7 @@ class Builder:
     def __init__(self, catalog: Catalog, index: Opened) -> None:
         self.catalog, self.index, self.run = catalog, index, index.run
         self.built = Built()
-        self._names = {file_of(entry.path) for entry in catalog.entries()}
-        self._broken = set(catalog.broken())
+        self._names, self._broken = {file_of(entry.path) for entry in catalog.entries()}, set(catalog.broken())
         pictures = (entry for entry in catalog.entries() if entry.rows and split(entry.path)[1] is None)
         self._known, self._videos = Known(pictures, index.paths), VideoBuilder(catalog, index.paths)
         self._left: set[str] = set()  # former names of pictures that were moved
@@ -237,7 +236,8 @@ class Builder:
     def _refuse(self, key: str, reason: str, *, lost: bool = False, gone: bool = False) -> None:
         """Record that a picture cannot be read or is gone; if its rows are `lost` too, its entry keeps none."""
         self.built.broken[key] = reason
-        self.built.gone |= {key} if gone else set()
+        if gone and (key not in self._broken or self.index.paths.is_deleted(key)):
+            self.built.gone.add(key)
         if lost and key in self._names:
             self._next.changed.append((key, {"segment": 0, "first": 0, "rows": 0}))
         self._next.refused.append((key, reason))

@@ -13,7 +13,7 @@ class Built:
         moved: those whose files were moved or renamed, by their new names.
         unchanged: the number of those that were up to date.
         broken: those that cannot be read, with the reasons; what the index knows of them stays.
-        gone: the names in `broken` of which there is no file.
+        gone: the names in `broken` of which there is no file, except files whose drive may be missing.
         forgotten: those that were pruned because their files are gone.
         unread: the reasons why the text of some was not read, if the index reads text.
     """

@@ -28,15 +28,14 @@ from wordsight.vision.dual_source import find_dual, is_dual
 BUSY = "another process is writing to this index"
 
 
-def is_new(folder: Path) -> bool:
-    """Whether a folder holds no finished index; the catalogue of one that SQLite cannot read is mended first.
+def mend_damage(folder: Path, progress: Progress) -> None:
+    """Repair the catalogue of an index if SQLite cannot read it, and say so; a folder that is none is left as it is.
 
     Raises:
         InputError: the folder cannot be read, or the catalogue is beyond repair.
     """
     if is_ours(folder) and (said := mend(folder, BUSY)):
-        Progress().say(said)
-    return not is_index(folder)
+        progress.say(said)
 
 
 def create(folder: Path, run: Path | None, device: str) -> None:

@@ -148,7 +148,7 @@ def condition_of(db: sqlite3.Connection, paths: Paths, wanted: Filter) -> tuple[
         InputError: the expression or a day is invalid, an album or a name is unknown, or a value must be a number and
             is not.
     """
-    db.create_function("place", 1, lambda key: str(paths.path(key)), deterministic=True)
+    db.create_function("place", 1, paths.place(), deterministic=True)
     wheres, values = ["1"], list[str | float]()
 
     def both(where: str, *some: str | float) -> None:

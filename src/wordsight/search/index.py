@@ -26,12 +26,12 @@ from wordsight.search.build import Builder
 from wordsight.search.built import Built
 from wordsight.search.calibrate import Calibration, calibrate
 from wordsight.search.catalog import Catalog
-from wordsight.search.create import BUSY, create, is_new
+from wordsight.search.create import create, mend_damage
 from wordsight.search.find import find
 from wordsight.search.former import FormerNames, keywords
 from wordsight.search.frames import file_of
 from wordsight.search.gone import Gone
-from wordsight.search.identity import fingerprint, is_ours
+from wordsight.search.identity import is_index
 from wordsight.search.index_folder import IndexFolder
 from wordsight.search.info import info, write_broken
 from wordsight.search.listing import listed_files
@@ -42,12 +42,10 @@ from wordsight.search.query import Ask, with_texts
 from wordsight.search.recoded import recode
 from wordsight.search.rerank import AMONG, rerank
 from wordsight.search.results import SearchResults
-from wordsight.search.salvage import mend
 from wordsight.search.seal import Seal
 from wordsight.search.sketch_search import search_sketch
 from wordsight.search.sketch_view import SketchView
 from wordsight.search.trials import trials
-from wordsight.vision.dual_source import find_dual, is_dual
 from wordsight.vision.images import Source
 from wordsight.vision.ocr import is_installed, text_reader
 
@@ -71,15 +69,11 @@ class Index(IndexFolder, FormerNames):
             InputError: the index cannot use the model or has another, or the folder is unusable or cannot be written.
         """
         folder = Path(folder)
-        if is_new(folder):
+        mend_damage(folder, Progress())
+        if not is_index(folder):
             create(folder, None if run is None else Path(run), device)
         index = cls(folder, device)
-        if run is not None and fingerprint(Path(run)) != index.facts["model"]:
-            raise InputError(f"{run}: not the model of {folder}; leave --model out, or build another index.")
-        if run is not None and is_dual(run) and (home := find_dual(run).home) != index.facts["home"]:
-            with index.writing() as catalog, catalog.change():
-                catalog.set_fact("home", home)
-            index._opened = None  # the dual encoder was moved
+        index.require_model(run)
         return index
 
     def build(
@@ -107,10 +101,9 @@ class Index(IndexFolder, FormerNames):
             InputError: no file is found, another process is writing, the index cannot be written, or `prune` is
                 refused; what was added before is kept.
         """
-        listing = listed_files(pictures, empty=prune)
-        progress = progress or Progress()
-        if repair and is_ours(self.folder) and (said := mend(self.folder, BUSY)):
-            progress.say(said)
+        listing, progress = listed_files(pictures, empty=prune), progress or Progress()
+        if repair:
+            mend_damage(self.folder, progress)
         if text:
             text_reader()  # fails here, before anything is begun, if it is not installed
         with self.writing() as catalog, progress.task("index") as count:

@@ -13,11 +13,12 @@ from wordsight.runs.aligner import Aligner
 from wordsight.search import compact
 from wordsight.search.catalog import Catalog
 from wordsight.search.create import BUSY
-from wordsight.search.identity import mark
+from wordsight.search.identity import fingerprint, mark
 from wordsight.search.opened import TRIES, Opened
 from wordsight.search.paths import Paths
 from wordsight.search.snapshot import Snapshot
 from wordsight.search.vectors import Segments
+from wordsight.vision.dual_source import find_dual, is_dual
 
 
 class IndexFolder:
@@ -112,6 +113,24 @@ class IndexFolder:
                 raise InputError(f"{self.folder}: cannot be written ({reason(error)}).") from None
             with Catalog(self.folder, write=True) as catalog:
                 yield catalog
+
+    def require_model(self, run: str | Path | None) -> None:
+        """Require that this is the model of the index; a dual encoder that was moved is found there from now on.
+
+        Args:
+            run: as of `Index.create`; None for any model.
+
+        Raises:
+            InputError: the index has another, or cannot be written.
+        """
+        if run is None:
+            return
+        if fingerprint(Path(run)) != self.facts["model"]:
+            raise InputError(f"{run}: not the model of {self.folder}; leave --model out, or build another index.")
+        if is_dual(run) and (home := find_dual(run).home) != self.facts["home"]:
+            with self.writing() as catalog, catalog.change():
+                catalog.set_fact("home", home)
+            self._opened = None
 
     def compact(self, region_bytes: int | None = None, progress: Progress | None = None) -> int:
         """Make the index compact: codes of a few bytes a region replace its exact vectors; see `compact.py`.

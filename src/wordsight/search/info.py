@@ -13,6 +13,7 @@ from wordsight.search.calibrate import Calibration
 from wordsight.search.catalog import Catalog
 from wordsight.search.former import with_former
 from wordsight.search.frames import FRAME, VIDEO
+from wordsight.search.gone import only_broken
 from wordsight.search.opened import Opened
 from wordsight.search.records import whole
 
@@ -60,13 +61,17 @@ def _bytes(path: Path) -> int:
 def write_broken(index: Opened, catalog: Catalog, built: Built) -> None:
     """Write what cannot be read to `broken.txt`, a line each; if there is nothing, delete that file.
 
-    Files that are gone, and never were pictures of the index, are forgotten; those named now are in the file once more.
+    Files that are gone, and of which the index knows nothing else, are forgotten, unless their drive may be missing;
+    those named now are in the file once more.
 
     Raises:
         InputError: it cannot be written.
     """
-    never = catalog.db.execute("SELECT path FROM broken WHERE path NOT IN (SELECT path FROM pictures)").fetchall()
-    gone = [key for (key,) in never if key in built.gone or (key not in built.broken and index.paths.is_gone(key))]
+    gone = [
+        key
+        for key in only_broken(catalog)
+        if key in built.gone or (key not in built.broken and index.paths.is_deleted(key))
+    ]
     if gone:
         with catalog.change():
             catalog.forget(gone)

@@ -1,9 +1,8 @@
 """Files that go into an index: pictures, and videos if they can be read."""
 
-import os
 from collections.abc import Iterable
 
-from wordsight.data.pictures import Listing, Names, named, picture_files
+from wordsight.data.pictures import Listing, Names, picture_files
 from wordsight.errors import InputError, install
 from wordsight.vision.fragments import is_video
 from wordsight.vision.video_frames import reads_videos
@@ -17,19 +16,14 @@ def listed_files(names: Names, listed: Iterable[str | bytes] = (), *, empty: boo
     Args:
         names: see `picture_files`.
         listed: see `picture_files`.
-        empty: accept folders without a picture.
+        empty: see `picture_files`.
 
     Raises:
         InputError: there is no file at all.
     """
     if isinstance(names, Listing):
         return names
-    try:
-        found = picture_files(names, listed, videos=True)
-    except InputError:
-        if not empty or not all(map(os.path.isdir, named(names))):
-            raise
-        found = Listing([], {})
+    found = picture_files(names, listed, videos=True, empty=empty)
     videos = [] if reads_videos() else [path for path in found if is_video(path)]
     if not videos:
         return found

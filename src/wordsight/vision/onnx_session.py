@@ -83,13 +83,22 @@ class OnnxNet:
         sizes = {name: size for name, size in pairs if isinstance(name, str)}
         try:
             return _open(_for_size(self._model, sizes))
-        except Exception:  # no room for temporary files, where ONNX Runtime may write half a model without an error
+        except _failures():
+            # no room for temporary files, where ONNX Runtime may write half a model without an error
             return _open(self._model, sizes=sizes)  # slower, with the same results
 
 
 def cores() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Errors of files and of what is in them, and ONNX Runtime's own, which have no class in common."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # imported late, see `_open`
+
+    own = (kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+    return (OSError, ValueError, *own)
 
 
 def _open(model: bytes | str, level: str = "ORT_ENABLE_ALL", sizes: dict[str, int] | None = None, out: str = "") -> Any:
