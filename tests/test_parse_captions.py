@@ -115,7 +115,7 @@ def test_the_command_parses_a_dataset(dataset: Path, monkeypatch: pytest.MonkeyP
 def test_parses_of_the_users_own_are_not_replaced(dataset: Path) -> None:
     own = dataset / "captions.conllu"
     own.write_text("# by hand\n")
-    with pytest.raises(InputError, match="does not begin with .# generator"):
+    with pytest.raises(InputError, match=r"does not begin with .# generator"):
         write_parses(load_dataset(dataset), Fake(), own)
     assert own.read_text() == "# by hand\n"
     for _ in range(2):
