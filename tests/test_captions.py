@@ -127,10 +127,10 @@ def test_any_text_has_tokens() -> None:
 
 @pytest.mark.parametrize("joint", "-_.")
 def test_a_long_chain_of_numbers_takes_no_time(joint: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for end in ("", "!"):
         assert ptb.tokenise(joint.join(str(number % 10) for number in range(200)) + end)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_bleu_by_hand() -> None:

@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -147,11 +146,9 @@ def test_help_answers_at_once_and_imports_no_torch(arguments: list[str]) -> None
         "except SystemExit as stop: assert not stop.code, stop.code\n"
         "assert not {'torch', 'numpy', 'PIL', 'onnxruntime'} & set(sys.modules), 'imported'"
     )
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
-    assert time.monotonic() - began < 5  # under a second on a quiet machine
 
 
 def test_importing_wordsight_costs_nothing() -> None:

@@ -61,11 +61,11 @@ def test_patterns_through_loops_of_links_end(tree: Path) -> None:
     for number in range(8):
         (tree / "p" / f"loop{number}").symlink_to(tree / "p")
         (tree / "p" / "deep" / f"loop{number}").symlink_to(tree / "p")
-    began = time.monotonic()
+    began = time.process_time()
     assert paths(picture_files(f"{tree}/p/**/*.jpg"), tree) == ["p/a.jpg", "p/deep/b.jpg"]
     assert paths(picture_files(f"{tree}/" + "*/" * 30 + "**/**/b.j[pP]g"), tree)[0].endswith("b.jpg")
     assert paths(picture_files(f"{tree}/**/[!a]*.jpg"), tree) == ["p/deep/b.jpg", "q/c.jpg"]
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_names_that_no_file_can_have_are_files_that_are_not_there() -> None:

@@ -108,10 +108,10 @@ def test_spellings_are_found_fast(table: WordTable) -> None:
     words = [word[:3] + word[4:] for word in table.words[2000:8000:200]]
     for word in words:
         table.nearest_spelling(word)
-    began = time.perf_counter()
+    began = time.process_time()
     for word in words:
         table.nearest_spelling(word)
-    assert (time.perf_counter() - began) / len(words) < 0.02
+    assert (time.process_time() - began) / len(words) < 0.02
 
 
 def test_it_tells_nouns_and_things(table: WordTable) -> None:

@@ -7,11 +7,13 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image
 
 from wordsight.vision.images import ORIENTATION, formats
-from wordsight.vision.limits import ROOM, check_directories, check_exif, check_file
+from wordsight.vision.limits import DIRECTORY, ROOM, check_directories, check_exif, check_file
 from wordsight.vision.raw import is_raw, preview
 
 _CHANGED, _EXIF, _TAKEN = 0x0132, 0x8769, 0x9003  # numbers of EXIF tags
 _MAKE, _MODEL = 0x010F, 0x0110
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CHUNKS = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # of a PNG: its size, EXIF data, and texts that may have them
 
 
 class Header(NamedTuple):
@@ -43,7 +45,7 @@ def read_header(content: bytes | BinaryIO) -> Header | None:
     try:
         if image.format == "TIFF":  # `image.size` is already rotated
             width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
-        exif = image.getexif()
+        exif = Image.Image.getexif(image)  # the method of Pillow's PNGs decodes all pixels
         if exif.get(ORIENTATION) in (5, 6, 7, 8):
             width, height = height, width
         make, model = (_plain(exif.get(tag)) for tag in (_MAKE, _MODEL))
@@ -70,9 +72,24 @@ def media_type(file: BinaryIO) -> str:
 def _header(file: BinaryIO) -> Image.Image:
     """Open a picture without decoding its pixels, except an icon's; of a RAW photo, open the preview."""
     file = preview(file) if is_raw(file) else file
+    if file.read(len(_PNG)) == _PNG:
+        file = _without_pixels(file)
+    file.seek(0)
     with ROOM.taken(check_file(file)):
         image = Image.open(file, formats=formats())
     check_exif(image)
     if image.format == "TIFF":
         check_directories(image, file)
     return image
+
+
+def _without_pixels(file: BinaryIO) -> BinaryIO:
+    """A PNG's size and metadata as a PNG of their own, as EXIF data may come after the pixels."""
+    kept = [_PNG]
+    while len(head := file.read(8)) == 8:
+        length, name = int.from_bytes(head[:4]), head[4:]
+        if name in _CHUNKS and length <= DIRECTORY:
+            kept.append(head + file.read(length + 4))  # with its checksum
+        else:
+            file.seek(length + 4, 1)
+    return io.BytesIO(b"".join([*kept, b"\0\0\0\0IDAT"]))

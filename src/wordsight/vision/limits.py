@@ -20,7 +20,7 @@ FORMATS = tuple(_PHOTOGRAPHS.split())
 _WHOLE_FILE = 200_000_000  # most bytes of a file, for formats that are read as a whole
 _ICON = 4_000_000  # most pixels of a picture inside an icon
 _SCANS = 100  # most scans of a progressive JPEG; each is a pass over the whole picture
-_DIRECTORY = 2**20  # most bytes of EXIF data
+DIRECTORY = 2**20  # most bytes of EXIF data
 _MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes per pixel; 4 for all others
 _DECODERS = {"WEBP": 12, "AVIF": 12, "HEIF": 10}  # bytes per pixel that a decoder needs besides the picture
 _SLOW = {"QOI": 10_000_000}  # most pixels, as the decoder is written in Python
@@ -151,7 +151,7 @@ def rawmode(image: Image.Image) -> str:
 def check_exif(image: Image.Image) -> None:
     """Drop EXIF data larger than any camera writes, as reading it takes many times its size."""
     for key in ("exif", "Raw profile type exif"):
-        if len(image.info.get(key) or b"") > _DIRECTORY:
+        if len(image.info.get(key) or b"") > DIRECTORY:
             del image.info[key]
 
 
@@ -193,7 +193,7 @@ def check_directories(image: Image.Image, file: BinaryIO) -> None:
         count = int.from_bytes(file.read(2), "little" if order == "<" else "big")
         rows = file.read(12 * count)
         entries = struct.iter_unpack(f"{order}HHI4x", rows[: len(rows) // 12 * 12])
-        if sum(values * (8 if kind in (5, 10) else 1) for _, kind, values in entries) > _DIRECTORY:
+        if sum(values * (8 if kind in (5, 10) else 1) for _, kind, values in entries) > DIRECTORY:
             raise ValueError("its EXIF data is larger than any camera writes")
     file.seek(0)
 
