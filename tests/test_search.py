@@ -271,7 +271,9 @@ def test_the_least_score_holds(index: Index) -> None:
     ("ask", "says"),
     [
         ("", "query is empty"),
-        (" ... ", "query is empty"),
+        (" \t", "query is empty"),
+        (" ... ", "' ... ' has no word: expected a sentence"),
+        ("\U0001f436", "'\U0001f436' has no word"),
         ([], "query is empty"),
         ("zyzzyva quux", "knows none of these words"),
         (Sentence("a red circle", 0.0), "weight 0"),

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,12 @@ def test_what_lines_of_a_file_know_nothing_of_is_refused(index: Path, option: tu
 def test_mistakes_are_one_sentence(index: Path, arguments: tuple[str, ...], says: str) -> None:
     code, out, err = run("search", index, *arguments)
     assert (code, out) == (2, "") and says in err
+
+
+def test_a_system_without_a_temporary_folder_says_so(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(index / "none"))
+    code, _, err = run("search", index, "a circle", "--open")
+    assert code == 1 and str(index / "none") in err and err.endswith(": No such file or directory.\n")
 
 
 def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained: Path, world: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from wordsight.bundled import in_the_box, say_bundled
 from wordsight.errors import InputError, WorkFailed, printable
-from wordsight.files import to_json
+from wordsight.files import reason, to_json
 
 if TYPE_CHECKING:
     from wordsight.search.index import Index
@@ -53,6 +53,12 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except (InputError, WorkFailed) as error:
             print(f"wordsight: {printable(error)}", file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        except BrokenPipeError:  # the reader of the output has left, as `head` does: the command line ends quietly
+            raise
+        except OSError as error:  # of the machine, such as no folder for temporary files
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"wordsight: {printable(f'{where}{reason(error)}')}.", file=sys.stderr)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:
             print(f"\nwordsight: {str(stop) or 'Stopped.'}", file=sys.stderr)
             raise typer.Exit(130) from None

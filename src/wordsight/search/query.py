@@ -167,7 +167,8 @@ def _sentences(run: Aligner, texts: Sequence[str]) -> Iterator[QueryTerm]:
     """Encode sentences, each as a term of weight 1."""
     for text in texts:
         if not any(map(str.isalnum, text)):
-            raise InputError("The query is empty: expected a sentence of at least one word.")
+            what = f"{text!r} has no word" if text.strip() else "The query is empty"
+            raise InputError(f"{what}: expected a sentence of at least one word.")
         if not any(word in run.vocabulary for word in run.vocabulary.tokens(text)):
             known, near = len(run.vocabulary) - 2, meant(run.vocabulary, text)
             more = f"did you mean {near!r}?" if near else f"it has learned {known:,} others."
