@@ -11,6 +11,7 @@ import { showGiven } from "./given.js";
 import { gridIn } from "./grid.js";
 import { addPhotos } from "./indexing.js";
 import { takesPictures } from "./intake.js";
+import { openedOver } from "./opened.js";
 import * as queries from "./query.js";
 import { padIn } from "./pad.js";
 import { scrubberOf } from "./scrubber.js";
@@ -19,7 +20,6 @@ import { albumHead, sidebar } from "./sidebar.js";
 import { betterSpelling, suggesting } from "./suggest.js";
 import { tileOf } from "./tile.js";
 import { nothing, told } from "./told.js";
-import { viewer } from "./view.js";
 import { legend, lightWord, lightWords } from "./words.js";
 
 const EMPTY = { numbers: [], ratios: [], hits: null, videos: {}, starts: [], days: [], dayOf: () => "", labelOf: () => "", total: 0, complete: true };
@@ -37,16 +37,11 @@ let stuck = null; // the content after which no more came, though there is more
 let running = new AbortController();
 let loading = false; // more hits
 let settled = false; // what the query gives is there
-let first = null; // the photo that was opened in the grid, before steps to others
 const memory = new Map(); // address -> content
 
 const light = (number) => lightWord(document.body, number);
 const status = (text) => { $("status").textContent = text; };
 const address = (photo = null, time = null) => queries.toAddress(query, photo, time);
-const indexOf = (number) => content.numbers.indexOf(number);
-const holds = (hit, number) => [...hit.near_duplicates, ...(hit.moments ?? [])].some((one) => one.number === number);
-/** The place of a photo, or of the hit that it is folded into; or -1. */
-const placeOf = (number) => { const index = indexOf(number); return index < 0 && content.hits ? content.hits.findIndex((hit) => holds(hit, number)) : index; };
 
 const grid = gridIn($("grid"), {
   tileOf: (index, given) => tileOf(index, given, {
@@ -58,7 +53,7 @@ const scrubber = scrubberOf(grid);
 const selection = selectionOf(grid, { content: () => content, changed: () => drawBar() });
 const openAlbum = () => albums?.find((one) => one.id === query.album) ?? null;
 const drawBar = barOf(selection, { album: openAlbum, changed: () => renew() });
-let view = null;
+let opened = null; // the photo that is open over the grid
 let pad = null;
 
 function notice(text, wrong = false, ...inside) {
@@ -69,7 +64,7 @@ function notice(text, wrong = false, ...inside) {
 
 /** Ask something else, which becomes a page of the history. A sentence that was typed is asked, too. */
 function ask(change, { instead = false } = {}) {
-  view?.hide();
+  opened?.hide();
   const typed = $("q").value;
   query = { ...query, ...(typed !== query.q && { q: typed, sketch: null }), ...pending, ...change };
   pending = {};
@@ -147,7 +142,7 @@ function put(found, scroll = 0, of = null) {
   if (other) selection.clear();
   else selection.only(found.numbers);
   settled = true;
-  if (other && view.number()) show(view.number()); // it was opened among what was there before
+  if (other && opened.number()) opened.show(opened.number()); // it was opened among what was there before
 }
 
 /** More hits, once the end is near. */
@@ -162,7 +157,7 @@ async function more() {
       content = next;
       remember(address(), next);
       grid.set(next, { more: true });
-      view.beside(neighbours(view.number()));
+      opened.grown();
     }
   } catch (error) {
     if (error.name !== "AbortError" && content === from) {
@@ -234,53 +229,6 @@ async function renew({ all = false } = {}) {
   else furniture();
 }
 
-/** Open a photo over the grid; it becomes a page of the history. */
-function open(number) {
-  asksPending();
-  first = number;
-  saveScroll();
-  history.pushState({ ...history.state, opened: true }, "", address(number));
-  show(number);
-}
-
-function show(number, from = null) {
-  const index = indexOf(number);
-  const hit = content.hits?.[index] ?? null;
-  const place = index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${content.total.toLocaleString("en")}`;
-  view.show({
-    number, hit, place, ratio: content.ratios[index] ?? 1, words: content.words ?? [], colours: content.colours ?? [],
-    video: content.videos[number] !== undefined, from, ...neighbours(number),
-  });
-  if (index > content.numbers.length - 6) more();
-}
-
-/** Whether there is a photo before, and one after. */
-function neighbours(number) {
-  const index = placeOf(number);
-  return { before: index > 0, after: index >= 0 && index < content.numbers.length - 1 };
-}
-
-function step(way) {
-  const index = placeOf(view.number());
-  const next = content.numbers[index + way];
-  if (index < 0 || next === undefined) return;
-  history.replaceState(history.state, "", address(next));
-  show(next);
-  grid.reveal(indexOf(next));
-}
-
-function leave() {
-  if (history.state?.opened) return history.back();
-  history.replaceState({}, "", address());
-  closed();
-}
-
-function closed() {
-  const last = view.number();
-  view.hide();
-  if (indexOf(last) >= 0) grid.focus(indexOf(last), { scroll: last !== first });
-}
-
 let saving = null;
 function saveScroll() {
   clearTimeout(saving);
@@ -297,17 +245,16 @@ async function moveInHistory() {
   const before = address();
   const wanted = queries.fromAddress();
   query = wanted.query;
-  if (address() !== before) { view.hide(); $("q").value = query.q; await start(history.state?.scroll ?? 0); }
+  if (address() !== before) { opened.hide(); $("q").value = query.q; await start(history.state?.scroll ?? 0); }
   if (queries.fromAddress().photo !== wanted.photo) return; // it has moved on meanwhile
-  if (wanted.photo) show(wanted.photo, wanted.time);
-  else if (view.number()) closed();
+  if (wanted.photo) opened.show(wanted.photo, wanted.time);
+  else if (opened.number()) opened.closed();
 }
 
 function wire() {
-  view = viewer({
-    step, leave, can: server, show: (number) => { history.replaceState(history.state, "", address(number)); show(number); },
+  opened = openedOver(grid, {
+    content: () => content, address, opening: () => { asksPending(); saveScroll(); }, nearEnd: more, can: server,
     searchBy: (number, box) => ask({ ...NOTHING, like: number, box }), albumOf: (id) => ask({ ...NOTHING, album: id }), changed: () => renew(),
-    paused: (number, time) => history.replaceState(history.state, "", address(number, time)),
   });
   pad = padIn($("pad"), $("draw"), {
     can: server.sketches,
@@ -321,7 +268,7 @@ function wire() {
     const tile = event.target.closest("a.open")?.closest(".tile");
     if (!tile || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    open(+tile.dataset.number);
+    opened.open(+tile.dataset.number);
   });
   addEventListener("popstate", moveInHistory);
 }
@@ -337,7 +284,7 @@ try {
   if (query.album) await renew();
   else renew();
   await began;
-  if (given.photo) show(given.photo, given.time);
+  if (given.photo) opened.show(given.photo, given.time);
 } catch (error) {
   notice(error.message, true);
 }
