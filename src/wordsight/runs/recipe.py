@@ -178,7 +178,7 @@ def parse(content: str, settings: Sequence[str] = (), source: str = "recipe", *,
     current_keys(tables, source, warn=not own)
     known = {part.name: part for part in fields(Recipe)}
     for name, table in tables.items():
-        check_known(name, known, f"{source}: table")
+        check_known(name, known, f"{source}: table ")
         if not isinstance(table, dict):
             raise InputError(f"{source}: {name} must be a table of keys, as in [{name}].")
     recipe = Recipe(
@@ -204,7 +204,7 @@ def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
 def _model(table: Mapping[str, Any], source: str) -> dict[str, object]:
     """The model's name and keywords, checked against its constructor."""
     name = table.get("name", "align")
-    check_known(str(name), MODELS, f"{source}: model.name ")
+    check_known(str(name), MODELS, f"{source}: model.name = ")
     told = {key: value for key, value in table.items() if key != "name"}
     for key in told.keys() & set(GIVEN):
         raise InputError(f"{source}: model.{key} is not for a recipe; the training knows it.")

@@ -55,9 +55,9 @@ def keywords(
 
 
 def check_known(name: str, known: Collection[str], where: str) -> None:
-    """Raise InputError for an unknown name; the message names the nearest known one, or all."""
+    """Raise InputError for an unknown name, which follows `where`; the message names the nearest known one, or all."""
     if name not in known:
-        raise InputError(f"{where if where.endswith('.') else where + ' '}{name} is not known; {nearest(name, known)}")
+        raise InputError(f"{where}{name} is not known; {nearest(name, known)}")
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
