@@ -76,7 +76,7 @@ def test_the_command_says_so(indexed: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "wordsight.cli.main", "search", str(tmp_path / "index"), "a red circle"]
         done = forked(command)
         assert done.returncode == 2 and "Traceback" not in done.stderr
-        assert "cut short" in done.stderr and done.stderr.count("\n") == 1
+        assert f"{path}: cut short, " in done.stderr and done.stderr.count("\n") == 1
         path.write_bytes(content)
 
 

@@ -146,10 +146,11 @@ class Segments:
         Raises:
             InputError: it has fewer rows, or cannot be read.
         """
-        if self.rows(number) < rows:
+        there, path = min((_bytes(path) // width, path) for path, width in self.files(number))
+        if there < rows:
             raise InputError(
-                f"{self.files(number)[0][0]}: cut short, {self.rows(number):,} rows of {rows:,}; `wordsight index "
-                "verify` lists the pictures, `wordsight index build` repairs them."
+                f"{path}: cut short, {there:,} rows of {rows:,}; `wordsight index verify` lists the pictures, "
+                "`wordsight index build` repairs them."
             )
         if self.is_compact(number):
             return self._open_compact(number, rows)
