@@ -251,6 +251,12 @@ def test_without_a_model_or_a_photograph_the_demo_ends_with_a_line(
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="no such folder"):
         photographs(tmp_path / "no photos")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_text("no picture")
+    with pytest.raises(InputError, match="no picture in it can be read"):
+        photographs(tmp_path / "bad")
+    with pytest.raises(InputError, match="expected one with photographs"):
+        photographs(tmp_path / "bad" / "a.jpg")
 
 
 def test_a_package_without_the_model_says_how_to_name_one(

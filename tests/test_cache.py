@@ -92,6 +92,9 @@ def test_broken_pictures_are_skipped_and_listed(encoder: RegionEncoder, pictures
     assert torch.allclose(table.gather(torch.tensor([1])).features, encoder.encode([pictures[2]]).features, atol=1e-3)
     with pytest.raises(InputError, match="png"):
         cache.regions(pictures, on_broken="raise")
+    shutil.copy(pictures[1], pictures[5])
+    broken = cache.regions(pictures).broken
+    assert all(broken[one].startswith(str(one)) for one in (pictures[1], pictures[5])), "each by its own name"
 
 
 def test_a_picture_is_not_taken_for_its_copy_that_is_called_a_video(

@@ -94,7 +94,7 @@ def test_other_drawings_do_not_replace_their_pictures_either(photo: Path) -> Non
     check_drawing(photo.parent / "new.png", [photo])
 
 
-@pytest.mark.parametrize("name", ["README.md", "recipe.toml", "metrics.json"])
+@pytest.mark.parametrize("name", ["README.md", "recipe.toml", "metrics.json", "model.safetensors"])
 def test_a_run_replaces_no_file_that_is_not_a_runs(name: str, tmp_path: Path, world: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f"data.path = {json.dumps(str(world))}\n[regions]\nbackbones = ['filters']\n")

@@ -177,6 +177,8 @@ def test_it_says_when_it_does_not_know(run: Path, data: Path) -> None:
     recogniser.checkpoint.metrics["best"]["sure_verb"] = 1.1  # type: ignore[index]
     found = recogniser.recognise(data / "p21.png")
     assert not found.sure and str(found).startswith("I do not know what is done here; the likeliest is jumping")
+    asked = recogniser.recognise(data / "p21.png", verb="jumping")
+    assert str(asked).startswith("I do not know what is done here; jumping (") and "was asked for" in str(asked)
 
 
 def test_connections_are_measured_and_drawn(run: Path, tmp_path: Path) -> None:

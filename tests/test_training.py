@@ -23,7 +23,8 @@ from wordsight.runs.aligner import load
 from wordsight.runs.device import device_named
 from wordsight.runs.pairs import Pairs
 from wordsight.runs.recipe import Recipe, TrainSettings, own, parse, read, to_dict
-from wordsight.training import optim
+from wordsight.training import optim, trainer
+from wordsight.training.state import TrainState
 from wordsight.training.trainer import Interrupted, train
 
 QUIET = Progress(quiet=True)
@@ -76,6 +77,22 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(recipe: Recipe, tmp_path: P
     assert history(tmp_path / "whole") == history(tmp_path / "broken")
     final = [checkpoint.load_state(tmp_path / name)["model"] for name in ("whole", "broken")]
     assert all(torch.equal(final[0][name], final[1][name]) for name in final[0])
+
+
+def test_ctrl_c_in_the_last_evaluation_counts(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = trainer._look
+
+    def interrupted(learner: TrainState, folder: Path, progress: Progress) -> None:
+        look(learner, folder, progress)
+        if learner.position.epoch == recipe.train.epochs:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(trainer, "_look", interrupted)
+    with pytest.raises(Interrupted, match="after the last step"):
+        train(recipe, tmp_path / "run", progress=QUIET)
+    monkeypatch.undo()
+    train(recipe, tmp_path / "run", resume=True, progress=QUIET)
+    assert len(history(tmp_path / "run")) == recipe.train.epochs
 
 
 def test_the_handler_of_ctrl_c_is_put_back(recipe: Recipe, tmp_path: Path) -> None:

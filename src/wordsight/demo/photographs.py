@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from wordsight.bundled import in_the_box
@@ -22,6 +23,7 @@ from wordsight.runs.captioner import load_captioner
 from wordsight.search.contact_sheet import sheet
 from wordsight.search.identity import discard, is_ours
 from wordsight.search.index import Index
+from wordsight.vision.images import reopened
 
 SAMPLES = {  # photographs that come with scikit-image: a sentence to search for
     "astronaut.png": "a woman in an orange suit",
@@ -56,9 +58,12 @@ def photographs(folder: Path | None = None) -> dict[Path, str]:
         InputError: there is no such folder, or it has no picture.
     """
     if folder is not None:
-        if not folder.exists():
+        if not folder.is_dir():
             raise InputError(f"{folder}: no such folder, expected one with photographs.")
-        return dict.fromkeys(picture_files([folder])[:MOST], "")
+        readable = (path for path in picture_files([folder]) if reopened(path))
+        if not (chosen := list(islice(readable, MOST))):
+            raise InputError(f"{folder}: no picture in it can be read; expected photographs.")
+        return dict.fromkeys(chosen, "")
     found = find_spec("skimage")
     samples = Path(found.origin).parent / "data" if found and found.origin else Path()
     return {samples / name: sentence for name, sentence in SAMPLES.items() if found and (samples / name).exists()}

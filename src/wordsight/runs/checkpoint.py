@@ -100,8 +100,8 @@ def require_new(folder: Path) -> None:
     """
     if os.path.exists(folder) and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the run, but this is a file.")
-    if not any(os.path.lexists(folder / name) for name in ("config.json", STATE, WEIGHTS, "member-0")):
-        require_free(folder, ("README.md", "recipe.toml", "metrics.json", "vocabulary.json"))
+    if not any(os.path.lexists(folder / name) for name in ("config.json", STATE, "member-0")):
+        require_free(folder, (WEIGHTS, "README.md", "recipe.toml", "metrics.json", "vocabulary.json"))
 
 
 def save_weights(folder: Path, model: Model) -> None:
@@ -232,12 +232,12 @@ def load_state(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{folder}: nothing to resume here (no {STATE}).") from None
-    except Exception as error:
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); delete {folder} to start again.") from None
+    except Exception:
+        raise InputError(f"{path}: cannot be read, so this run cannot go on; name another folder.") from None
     if state.get("format") == 1 and isinstance(state.get("model"), dict):
         state |= {"format": FORMAT, "model": {tensor_1_to_2(name): one for name, one in state["model"].items()}}
     if state.get("format") != FORMAT:
-        raise InputError(f"{path}: written by another version of wordsight; delete {folder} to start again.")
+        raise InputError(f"{path}: written by another version of wordsight; name another folder.")
     return state
 
 

@@ -95,7 +95,8 @@ class Recognised:
         width = max(len(one.role) for one in self.roles)
         verb = f"{self.verb} ({100 * self.confidence:.0f} %)"
         others = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in self.others)
-        lines = [verb if self.sure else f"I do not know what is done here; the likeliest is {verb}, then {others}"]
+        doubtful = f"the likeliest is {verb}, then {others}" if others else f"{verb} was asked for"
+        lines = [verb if self.sure else f"I do not know what is done here; {doubtful}"]
         for one in self.roles:
             doubt = "" if one.sure else "  not sure"
             where = "" if one.box is None else f"  at {' '.join(f'{100 * edge:.0f}' for edge in one.box)}"

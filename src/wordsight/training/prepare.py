@@ -112,6 +112,7 @@ def prepare(recipe: Recipe, progress: Progress, out: Path | None = None) -> Trai
     vocabulary = aligned.vocabulary if aligned else vocabulary_of(sentences, start, recipe, progress)
     splits = ((train, recipe.data.train), (val, recipe.data.val))
     seen = [featured(encoder, pictures, progress, name, out) for pictures, name in splits]
+    require_trainable(seen[0][0])  # of those that can be read
     if start:
         check_choice(seen[1][0], recipe.data.val)
     folders = [dataset.root for dataset in datasets]

@@ -128,7 +128,7 @@ def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
         if model and not os.path.exists(folder / checkpoint.STATE):
             raise InputError(
                 f"{model}: holds a trained model, but {folder / checkpoint.STATE} is missing, without which it cannot "
-                f"be gone on with; name another folder, or delete {out} to begin again."
+                "be gone on with; name another folder."
             )
 
 
@@ -164,6 +164,8 @@ def _train_one(
                 _look(learner, folder, progress)
             position.loss.zero_()
             checkpoint.save_state(folder, learner.state())
+        if asked():
+            raise Interrupted("Stopped after the last step; the same command with --resume goes on from there.")
     if learner.begun and position.best["epoch"] == 0:
         progress.say("the start is kept as it is: nothing that was learned does better on the val split")
     return checkpoint.read_metrics(folder)
