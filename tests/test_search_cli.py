@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
+from wordsight.errors import InputError
+from wordsight.search import schema
 
 
 def run(*arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
@@ -220,6 +223,29 @@ def test_a_system_without_a_temporary_folder_says_so(index: Path, monkeypatch: p
     monkeypatch.setattr(tempfile, "tempdir", str(index / "none"))
     code, _, err = run("search", index, "a circle", "--open")
     assert code == 1 and str(index / "none") in err and err.endswith(": No such file or directory.\n")
+
+
+def test_an_index_on_a_full_disk_is_searched_and_refuses_more(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> InputError:
+        return schema.sentence(path, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(schema, "ROOM", 1 << 62)
+    assert "immutable=1" in schema._uri(index / schema.FILE, write=False), "nothing is written beside it"
+    assert run("search", index, "a circle")[0] == 0
+    assert "the disk is full" in str(full(index / schema.FILE))
+    monkeypatch.setattr(schema, "ROOM", 0)
+    assert "input/output error" in str(full(index / schema.FILE))
+
+
+def test_too_few_pictures_to_learn_from_are_said_before_the_build(photos: Path, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.copy(next(photos.glob("*.*")), tmp_path / "one" / "a.png")
+    rows = [{"file_name": "a.png", "text": "a circle", "split": "val"}]
+    (tmp_path / "one" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    given = ("--model", trained, "--calibrate", tmp_path / "one")
+    code, _, err = run("index", "build", tmp_path / "new", photos, *given)
+    assert code == 2 and not (tmp_path / "new").exists(), err
+    assert f"{tmp_path / 'one'}: expected at least 2 pictures" in err
 
 
 def test_indexes_are_merged_cut_and_verified(index: Path, photos: Path, trained: Path, world: Path) -> None:

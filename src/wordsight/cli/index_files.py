@@ -77,7 +77,9 @@ def require_usable(meta: Path | None, calibration: Path | None = None) -> None:
     if meta:
         read_meta(meta)
     if calibration and calibration != Path("none"):
-        pictures_of(load_dataset(calibration), "val", DataSettings(str(calibration)))
+        found = len(pictures_of(load_dataset(calibration), "val", DataSettings(str(calibration))))
+        if found < 2:
+            raise InputError(f"{calibration}: expected at least 2 pictures in the split 'val' to learn from, found {found}.")
 
 
 def build(

@@ -1,6 +1,7 @@
 """Schema of the catalogue: its tables and migrations, how SQLite opens it, and what SQLite's errors mean."""
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from wordsight.locks import NO_LOCKS, has_locks
 from wordsight.search.records import checksum
 
 FILE = "catalog.sqlite"
+ROOM = 2**16  # bytes that SQLite needs on the disk to open a catalogue for writing
 MIGRATIONS = (  # item i leads from version i to version i + 1; none is ever changed
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -155,7 +157,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> int:
 def sentence(path: Path, error: sqlite3.Error) -> InputError:
     """Turn an error of SQLite into one for the user."""
     text = str(error)
-    if "full" in text:
+    if "full" in text or (_is_full(path.parent) and ("I/O" in text or "unable to open" in text)):
         return InputError(f"{path}: cannot be written (the disk is full); what was committed before is kept.")
     if "unable to open" in text and not os.access(path.parent, os.W_OK) and _unfinished(path):
         return InputError(
@@ -188,12 +190,20 @@ def _has_locks(folder: Path) -> bool:
         return True
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether a disk has no room for SQLite's files beside a catalogue."""
+    try:
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False
+
+
 def _uri(path: Path, write: bool) -> str:
-    """The URI by which SQLite opens the file; in a read-only folder a complete file is read as it is."""
+    """The URI by which SQLite opens the file; where nothing can be written beside it, a whole file is read as it is."""
     address = path.absolute().as_uri()
     if write:
         return f"{address}?mode=rwc"
-    if os.access(path.parent, os.W_OK):
+    if os.access(path.parent, os.W_OK) and not (_is_full(path.parent) and not _unfinished(path)):
         return f"{address}?mode=rw"
     return f"{address}?mode=ro" if _unfinished(path) else f"{address}?immutable=1"
 
