@@ -18,6 +18,7 @@ from wordsight.demo.photographs import SAMPLES, photographs, show_photographs
 from wordsight.errors import InputError
 from wordsight.progress import Progress
 from wordsight.search.index import Index
+from wordsight.training.calibrate_captions import calibrate_run
 
 PARTS = ("align", "captions", "regions")
 
@@ -315,3 +316,17 @@ def test_the_box_of_the_package_is_whole_and_small() -> None:
     assert sum(path.stat().st_size for path in files.values()) <= MOST
     listed = json.loads((bundled.BOX / CHECKSUMS).read_text())["sha256"]
     assert listed == {name: checksum(path) for name, path in files.items() if name != CHECKSUMS}
+
+
+def test_too_few_pictures_calibrate_nothing(world: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundled.BOX / "captions", tmp_path / "captions"))
+    before = (copy / "certain.json").read_bytes()
+    few = tmp_path / "few"
+    few.mkdir()
+    rows = [{"file_name": f"{number}.png", "text": "a circle", "split": "val"} for number in range(3)]
+    for row in rows:
+        shutil.copy(next((world / "images").iterdir()), few / str(row["file_name"]))
+    (few / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match=r"few: expected at least 20 pictures in the split 'val', found 3\."):
+        calibrate_run(copy, [few], Progress(quiet=True))
+    assert (copy / "certain.json").read_bytes() == before

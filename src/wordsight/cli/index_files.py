@@ -79,7 +79,7 @@ def require_usable(meta: Path | None, calibration: Path | None = None) -> None:
     if calibration and calibration != Path("none"):
         found = len(pictures_of(load_dataset(calibration), "val", DataSettings(str(calibration))))
         if found < 2:
-            raise InputError(f"{calibration}: expected at least 2 pictures in the split 'val' to learn from, found {found}.")
+            raise InputError(f"{calibration}: expected at least 2 pictures in the split 'val', found {found}.")
 
 
 def build(

@@ -34,6 +34,7 @@ from wordsight.text.word_table import WordTable
 from wordsight.vision.classes import reads
 
 SPLIT, FOLDS, NOTHINGS = "val", 4, 90
+LEAST = 20  # pictures to calibrate from: with fewer a fold may have none of a kind
 RIGHT, GIVEN = 0.85, 0.6  # target precision of the main thing in given captions; least share of captions given
 EVEN = 0.5  # lower bound of the threshold: the main thing is more likely right than wrong
 FOOLED = 0.02  # greatest share of pictures that show nothing that get a caption
@@ -269,6 +270,9 @@ def calibrate_run(run: Path, data: Sequence[Path], progress: Progress | None = N
     if not reads(describer.checkpoint.blocks):
         raise InputError(f"{run}: expected a run whose regions have the columns `meaning` and `labels`.")
     examples = [one for some in data for one in examples_of(describer, some, progress)]
+    if len(examples) < LEAST:
+        where = ", ".join(map(str, data))
+        raise InputError(f"{where}: expected at least {LEAST} pictures in the split 'val', found {len(examples)}.")
     blank = describer.encoder.encode(list(nothings(NOTHINGS)))
     examples += _described(describer, blank, [()] * NOTHINGS)
     start = Calibration([[0.0] * INPUTS] * SORTS, [0.0] * NOUNS, 0.0, 0.0, 0, 0)
