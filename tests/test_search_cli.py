@@ -229,11 +229,11 @@ def test_an_index_on_a_full_disk_is_searched_and_refuses_more(index: Path, monke
     def full(path: Path) -> InputError:
         return schema.sentence(path, sqlite3.OperationalError("disk I/O error"))
 
-    monkeypatch.setattr(schema, "ROOM", 1 << 62)
+    monkeypatch.setattr(schema, "SPARE", 1 << 62)
     assert "immutable=1" in schema._uri(index / schema.FILE, write=False), "nothing is written beside it"
     assert run("search", index, "a circle")[0] == 0
     assert "the disk is full" in str(full(index / schema.FILE))
-    monkeypatch.setattr(schema, "ROOM", 0)
+    monkeypatch.setattr(schema, "SPARE", 0)
     assert "input/output error" in str(full(index / schema.FILE))
 
 

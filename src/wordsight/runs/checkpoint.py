@@ -92,6 +92,11 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     write_text(folder / "config.json", _json(config))
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, trained or begun."""
+    return any(os.path.lexists(folder / name) for name in ("config.json", STATE, "member-0"))
+
+
 def require_new(folder: Path) -> None:
     """Check that a run in a folder, unless it holds one already, replaces no file of the user's.
 
@@ -100,7 +105,7 @@ def require_new(folder: Path) -> None:
     """
     if os.path.exists(folder) and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the run, but this is a file.")
-    if not any(os.path.lexists(folder / name) for name in ("config.json", STATE, "member-0")):
+    if not is_run(folder):
         require_free(folder, (WEIGHTS, "README.md", "recipe.toml", "metrics.json", "vocabulary.json"))
 
 

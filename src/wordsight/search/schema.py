@@ -11,7 +11,7 @@ from wordsight.locks import NO_LOCKS, has_locks
 from wordsight.search.records import checksum
 
 FILE = "catalog.sqlite"
-ROOM = 2**16  # bytes that SQLite needs on the disk to open a catalogue for writing
+SPARE = 2**16  # bytes that SQLite needs on the disk to open a catalogue for writing
 MIGRATIONS = (  # item i leads from version i to version i + 1; none is ever changed
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -193,7 +193,7 @@ def _has_locks(folder: Path) -> bool:
 def _is_full(folder: Path) -> bool:
     """Whether a disk has no room for SQLite's files beside a catalogue."""
     try:
-        return shutil.disk_usage(folder).free < ROOM
+        return shutil.disk_usage(folder).free < SPARE
     except OSError:
         return False
 

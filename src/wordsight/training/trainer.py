@@ -118,7 +118,7 @@ def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
         InputError: it is not a folder, or holds another run or files that a run would replace.
     """
     checkpoint.require_new(out)
-    if not resume and any(os.path.exists(out / name) for name in ("config.json", checkpoint.STATE, "member-0")):
+    if not resume and checkpoint.is_run(out):
         raise InputError(f"{out}: holds a run already; add --resume to go on with it, or name another folder.")
     for folder in (out, out / "member-0"):
         if checkpoint.is_checkpoint(folder):
@@ -126,10 +126,8 @@ def check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     for folder in _folders(recipe, out):
         model = next((one for one in (folder, out) if checkpoint.is_checkpoint(one)), None)
         if model and not os.path.exists(folder / checkpoint.STATE):
-            raise InputError(
-                f"{model}: holds a trained model, but {folder / checkpoint.STATE} is missing, without which it cannot "
-                "be gone on with; name another folder."
-            )
+            lacks = f"{folder / checkpoint.STATE} is missing, without which it cannot go on"
+            raise InputError(f"{model}: holds a trained model, but {lacks}; name another folder.")
 
 
 def _folders(recipe: Recipe, out: Path) -> list[Path]:

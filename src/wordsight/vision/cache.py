@@ -130,7 +130,7 @@ class FeatureCache:
             progress(len(pictures), len(pictures))
         for path, key in zip(pictures, keys, strict=True):
             if key in failed:
-                broken[path] = failed[key].replace(str(missing[key]), str(path))  # files may have the same content
+                broken[path] = failed[key].replace(str(missing[key]), str(path), 1)  # files may have the same content
         if broken and on_broken == "raise":
             raise InputError(next(iter(broken.values())))
         kept = [i for i, key in enumerate(keys) if key in self._known]
